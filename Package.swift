@@ -1,0 +1,59 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift module: warnings are errors. Modules outside the pointer fence (DESIGN: PruneTensor/Storage,
+/// PruneRuntime/Kernels, PruneABI) also build under strict memory safety.
+let common: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+let fenced: [SwiftSetting] = common + [.strictMemorySafety()]
+let supportC: [CSetting] = [
+  .headerSearchPath("../../include"),
+  .unsafeFlags(["-std=gnu17", "-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-c23-extensions", "-Werror"]),
+]
+
+let package = Package(
+  name: "libprune",
+  products: [
+    .library(name: "prune", type: .dynamic, targets: ["PruneDylib"]),
+    .executable(name: "prunesh", targets: ["prunesh"]),
+  ],
+  targets: [
+    .systemLibrary(name: "CPrune", path: "include"),
+    .systemLibrary(name: "COneDNN"),
+    .systemLibrary(name: "CZlib"),
+    .systemLibrary(name: "CZip"),
+    .systemLibrary(name: "CReadline"),
+    .target(name: "CPruneSupport", cSettings: supportC, linkerSettings: [.linkedLibrary("gomp")]),
+    .target(name: "PruneTensor", dependencies: ["CPruneSupport", "CZlib", "CZip"], swiftSettings: common),
+    .target(name: "PruneGraph", dependencies: ["PruneTensor"], swiftSettings: fenced),
+    .target(name: "PruneFormats", dependencies: ["PruneGraph"], swiftSettings: fenced),
+    .target(name: "PruneRuntime", dependencies: ["PruneGraph", "COneDNN", "CPruneSupport"], swiftSettings: common),
+    .target(name: "PruneData", dependencies: ["PruneTensor"], swiftSettings: fenced),
+    .target(name: "PruneEvaluation", dependencies: ["PruneRuntime", "PruneData"], swiftSettings: fenced),
+    .target(name: "PruneTraining", dependencies: ["PruneEvaluation"], swiftSettings: fenced),
+    .target(name: "Pruning", dependencies: ["PruneTraining"], swiftSettings: fenced),
+    .target(name: "Quantization", dependencies: ["PruneTraining"], swiftSettings: fenced),
+    .target(
+      name: "PruneABI", dependencies: ["CPrune", "PruneFormats", "Pruning", "Quantization"],
+      swiftSettings: common),
+    .target(
+      name: "PruneDylib", dependencies: ["PruneABI"],
+      linkerSettings: [
+        .unsafeFlags([
+          "-static-stdlib", "-Xlinker", "--version-script=\(Context.packageDirectory)/scripts/prune.map",
+          "-Xlinker", "-soname=libprune.so.0", "-Xlinker", "-z", "-Xlinker", "nodelete",
+        ])
+      ]),
+    .target(
+      name: "CPruneLua",
+      cSettings: [
+        .headerSearchPath("../../include"),
+        .unsafeFlags([
+          "-std=gnu17", "-I/usr/include/lua5.4", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-c23-extensions", "-Werror",
+        ]),
+      ]),
+    .executableTarget(
+      name: "prunesh", dependencies: ["PruneABI", "CPruneLua", "CReadline"], swiftSettings: common,
+      linkerSettings: [.unsafeFlags(["-static-stdlib"]), .linkedLibrary("lua5.4")]),
+    .testTarget(name: "PruneTensorTests", dependencies: ["PruneTensor"]),
+  ]
+)

@@ -1,0 +1,1 @@
+#include "prune_lua.h"

@@ -1,0 +1,50 @@
+#include <time.h>
+
+#include "prune_support.h"
+
+// libgomp's own entry points: clang need not be told -fopenmp, and the pool is the one oneDNN runs on.
+extern void GOMP_parallel(void (*fn)(void *), void *data, unsigned threads, unsigned flags);
+extern int omp_get_max_threads(void);
+extern int omp_get_thread_num(void);
+extern int omp_get_num_threads(void);
+extern int omp_in_parallel(void);
+extern void omp_set_num_threads(int threads);
+extern int omp_get_num_procs(void);
+
+struct loop {
+  int64_t count;
+  void (*body)(int64_t, int64_t, void *);
+  void *user;
+};
+
+static void run_share(void *data) {
+  const struct loop *loop = data;
+  int64_t threads = omp_get_num_threads(), index = omp_get_thread_num();
+  int64_t share = loop->count / threads, rest = loop->count % threads;
+  int64_t first = index * share + (index < rest ? index : rest);
+  int64_t last = first + share + (index < rest ? 1 : 0);
+  if (first < last) loop->body(first, last, loop->user);
+}
+
+void ps_parallel_for(int64_t count, int64_t grain, void (*body)(int64_t, int64_t, void *), void *user) {
+  if (count <= 0) return;
+  int64_t wanted = grain > 0 ? count / grain : count;
+  int64_t limit = omp_in_parallel() ? 1 : omp_get_max_threads();
+  if (wanted > limit) wanted = limit;
+  if (wanted <= 1) {
+    body(0, count, user);
+    return;
+  }
+  struct loop loop = {count, body, user};
+  GOMP_parallel(run_share, &loop, (unsigned)wanted, 0);
+}
+
+void ps_set_threads(int32_t threads) { omp_set_num_threads(threads > 0 ? threads : omp_get_num_procs()); }
+
+int32_t ps_get_threads(void) { return omp_get_max_threads(); }
+
+uint64_t ps_now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}

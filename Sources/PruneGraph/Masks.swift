@@ -1,0 +1,20 @@
+/// Which parameters were pruned, kept in the model's metadata so that it survives saving, loading and copying.
+///
+/// A listed parameter's mask is its non-zero pattern: exact zeros stay zero through training.
+extension Model {
+  /// The metadata key: initializer names, one a line.
+  package static let maskedKey = "libprune.masked"
+
+  /// Names of the initializers whose zeros are pruned weights, in the order they were listed.
+  package var maskedParameters: [String] {
+    get {
+      metadata.first { $0.key == Self.maskedKey }?.value.split(separator: "\n").map(String.init) ?? []
+    }
+    set {
+      metadata.removeAll { $0.key == Self.maskedKey }
+      if !newValue.isEmpty {
+        metadata.append(MetadataEntry(key: Self.maskedKey, value: newValue.joined(separator: "\n")))
+      }
+    }
+  }
+}

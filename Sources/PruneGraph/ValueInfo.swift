@@ -1,0 +1,64 @@
+import PruneTensor
+
+/// One extent of a value's type.
+package enum Dim: Hashable, Sendable, CustomStringConvertible {
+  case fixed(Int)
+  /// A symbol such as "batch": equal names mean equal extents.
+  case named(String)
+  case unknown
+
+  package var value: Int? {
+    if case .fixed(let value) = self { return value }
+    return nil
+  }
+  package var description: String {
+    switch self {
+    case .fixed(let value): "\(value)"
+    case .named(let name): name
+    case .unknown: "?"
+    }
+  }
+}
+
+/// The type of a value: dtype and extents. `dims` is nil when not even the rank is known; `dtype` nil when the file does
+/// not say.
+package struct TensorType: Hashable, Sendable, CustomStringConvertible {
+  package var dtype: DType?
+  package var dims: [Dim]?
+
+  package init(_ dtype: DType?, _ dims: [Dim]?) {
+    self.dtype = dtype
+    self.dims = dims
+  }
+  package init(_ dtype: DType, _ shape: Shape) {
+    self.init(dtype, shape.dims.map(Dim.fixed))
+  }
+
+  /// The shape when every extent is known.
+  package var shape: Shape? {
+    guard let dims else { return nil }
+    let values = dims.compactMap(\.value)
+    return values.count == dims.count ? try? Shape(values) : nil
+  }
+
+  package var description: String {
+    "\(dtype?.name ?? "?") " + (dims.map { "[" + $0.map(\.description).joined(separator: ",") + "]" } ?? "[…]")
+  }
+}
+
+/// A value's name and type (`ValueInfoProto`).
+package struct ValueInfo: Sendable {
+  package var name: String { didSet { encoded = nil } }
+  /// Nil for sequences, maps and optionals, which are kept only in `encoded`.
+  package var type: TensorType? { didSet { encoded = nil } }
+  package var docString: String { didSet { encoded = nil } }
+  /// The message the file holds, written back verbatim as long as nothing changed.
+  package private(set) var encoded: Bytes?
+
+  package init(name: String, type: TensorType?, docString: String = "", encoded: Bytes? = nil) {
+    self.name = name
+    self.type = type
+    self.docString = docString
+    self.encoded = encoded
+  }
+}

@@ -1,0 +1,46 @@
+import CPruneSupport
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A run of bytes that tensors are views of: allocated here (64-byte aligned), memory-mapped, or lent by a host.
+///
+/// Safe: the bytes stay valid as long as the object lives. Only `Tensor` writes to them, and only while it holds the
+/// one reference to a writable storage, so a shared storage never changes.
+package final class Storage: @unchecked Sendable {
+  package let base: UnsafeMutableRawPointer
+  package let byteCount: Int
+  /// False for mapped and lent bytes: whoever wants to write copies first.
+  package let isWritable: Bool
+  private let release: (UnsafeMutableRawPointer) -> Void
+
+  /// Zeroed bytes of our own.
+  package init(byteCount: Int) throws(PruneError) {
+    var pointer: UnsafeMutableRawPointer?
+    // Rounded up so that vector loops may read whole lines at the end.
+    guard byteCount >= 0, byteCount < 1 << 52,
+      posix_memalign(&pointer, 64, max((byteCount + 63) & ~63, 64)) == 0, let pointer
+    else {
+      throw PruneError(.outOfMemory, "no memory for \(byteCount) bytes")
+    }
+    memset(pointer, 0, byteCount)
+    base = pointer
+    self.byteCount = byteCount
+    isWritable = true
+    release = { free($0) }
+  }
+
+  /// Bytes owned by someone else, given back through `release`.
+  package init(
+    borrowing base: UnsafeMutableRawPointer, byteCount: Int, isWritable: Bool,
+    release: @escaping (UnsafeMutableRawPointer) -> Void
+  ) {
+    self.base = base
+    self.byteCount = byteCount
+    self.isWritable = isWritable
+    self.release = release
+  }
+
+  deinit { release(base) }
+}
