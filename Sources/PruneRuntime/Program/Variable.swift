@@ -1,0 +1,37 @@
+import PruneTensor
+
+/// A weight that changes between runs, shared by the programs that read or train it.
+///
+/// Programs read its tensor when they start to run; update operators (`SGDUpdate`, `AdamUpdate`) write it in place. A
+/// copy of `tensor` taken between runs keeps its values: a shared tensor is copied before it is written.
+package final class Variable {
+  package let name: String
+  package var tensor: Tensor
+
+  package init(name: String, tensor: Tensor) {
+    self.name = name
+    self.tensor = tensor
+  }
+}
+
+/// What a program is compiled for.
+package struct ProgramOptions {
+  /// Shapes of graph inputs; needed for those whose declared type leaves an extent open.
+  package var inputShapes: [String: Shape]
+  /// Values to return, inner ones too; nil means the graph's outputs.
+  package var outputs: [String]?
+  /// Values that are variables rather than constants or inputs, by name.
+  package var variables: [String: Variable]
+  /// False runs every node by its reference kernel, unfused: the oracle to compare against.
+  package var optimizes: Bool
+
+  package init(
+    inputShapes: [String: Shape] = [:], outputs: [String]? = nil, variables: [String: Variable] = [:],
+    optimizes: Bool = true
+  ) {
+    self.inputShapes = inputShapes
+    self.outputs = outputs
+    self.variables = variables
+    self.optimizes = optimizes
+  }
+}
