@@ -55,5 +55,6 @@ let package = Package(
       name: "prunesh", dependencies: ["PruneABI", "CPruneLua", "CReadline"], swiftSettings: common,
       linkerSettings: [.unsafeFlags(["-static-stdlib"]), .linkedLibrary("lua5.4")]),
     .testTarget(name: "PruneTensorTests", dependencies: ["PruneTensor"]),
+    .testTarget(name: "PruneTrainingTests", dependencies: ["PruneTraining", "PruneFormats"]),
   ]
 )
