@@ -25,6 +25,21 @@ void ps_parallel_for(int64_t count, int64_t grain, void (*body)(int64_t first, i
 void ps_set_threads(int32_t threads);
 int32_t ps_get_threads(void);
 
+// MARK: - Selecting the lowest-ranked weights (select.c). `scores` NULL ranks by |weight|; else by score, zeros lowest.
+/// The key a score ranks with, among weights ranked by `scores` (of_scores != 0) or by magnitude.
+uint32_t ps_select_key(float score, int32_t of_scores);
+/// Adds to counts[65536] how many keys have each value of their upper 16 bits.
+void ps_select_histogram_high(const float *weights, const float *scores, int64_t count, int64_t *counts);
+/// Adds to counts[65536] how many of the keys whose upper bits are `high` have each value of their lower 16 bits.
+void ps_select_histogram_low(
+    const float *weights, const float *scores, int64_t count, uint32_t high, int64_t *counts);
+int64_t ps_select_count_equal(const float *weights, const float *scores, int64_t count, uint32_t key);
+/// out = weights, with 0 where the key is below `key`, and at the first `ties` places where it equals `key`.
+/// Returns the zeros in out.
+int64_t ps_select_mask(
+    const float *weights, const float *scores, float *out, int64_t count, uint32_t key, int64_t ties);
+int64_t ps_count_not_finite(const float *values, int64_t count);
+
 // MARK: - Data compiled into the library.
 extern const unsigned char ps_digits_csv_gz[];
 extern const size_t ps_digits_csv_gz_size;

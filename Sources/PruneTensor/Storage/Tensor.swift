@@ -24,6 +24,14 @@ package struct Tensor: Sendable {
     byteOffset = 0
   }
 
+  /// A tensor whose elements the caller writes before anyone reads them. For this folder only.
+  init(unfilled dtype: DType, _ shape: Shape) throws(PruneError) {
+    self.dtype = dtype
+    self.shape = shape
+    storage = try Storage(byteCount: dtype.byteCount(shape.count) ?? 0, zeroed: false)
+    byteOffset = 0
+  }
+
   /// - Throws: `.mismatch` when the number of values is not that of the shape.
   package init<T: TensorElement>(_ values: [T], _ shape: Shape) throws(PruneError) {
     guard values.count == shape.count else {
@@ -64,7 +72,7 @@ package struct Tensor: Sendable {
     try check(T.self)
     let start = UnsafeRawPointer(storage.base).advanced(by: byteOffset)
     guard UInt(bitPattern: start) % UInt(MemoryLayout<T>.alignment) == 0 else {
-      return try aligned().withSpan(of: type, body)
+      return try aligned(to: UInt(MemoryLayout<T>.alignment)).withSpan(of: type, body)
     }
     // Safe: every initializer keeps byteOffset + byteCount within the storage; alignment was checked.
     return try body(Span(_unsafeStart: start.assumingMemoryBound(to: T.self), count: elementCount(T.self)))
@@ -127,9 +135,9 @@ package struct Tensor: Sendable {
     return view
   }
 
-  /// The tensor itself when its bytes are aligned for its elements, else an aligned copy.
-  package func aligned() throws(PruneError) -> Tensor {
-    guard (UInt(bitPattern: storage.base) + UInt(byteOffset)) % 16 != 0 else { return self }
+  /// The tensor itself when its bytes start at a multiple of `alignment`, else an aligned copy.
+  package func aligned(to alignment: UInt = 16) throws(PruneError) -> Tensor {
+    guard (UInt(bitPattern: storage.base) + UInt(byteOffset)) % max(alignment, 1) != 0 else { return self }
     var copy = self
     try copy.makeOwned()
     return copy
