@@ -1,5 +1,674 @@
+/**
+ * @file prune.h
+ * libprune: load a trained neural network, see which weights matter, prune, fine-tune, quantize, evaluate, save.
+ *
+ * This header is the whole contract of libprune.so: what is not here is not API.
+ *
+ * A session in ten lines (error checks left out; examples/c/squeeze.c has them):
+ * @code
+ *   prune_dataset *all, *train, *test; prune_model *model, *slim; prune_report *report;
+ *   prune_dataset_digits(NULL, &all);
+ *   prune_dataset_split(all, 0.2, 7, &train, &test);
+ *   prune_zoo_create(NULL, "lenet5", &(prune_zoo_options){sizeof(prune_zoo_options), .classes = 10, ...}, &model);
+ *   prune_model_fit(model, train, &(prune_fit_options){sizeof(prune_fit_options), .epochs = 10}, NULL);
+ *   prune_model_prune(model, &(prune_prune_options){sizeof(prune_prune_options), .amount = 0.8}, &slim, &report);
+ *   prune_model_save(slim, "slim.onnx", NULL);
+ * @endcode
+ *
+ * Rules that hold everywhere:
+ * - Names are prune_<noun>_<verb>; the object comes first, results come last as `out_…` pointers.
+ * - A call that can fail returns a prune_status and leaves its `out_…` untouched unless it returns PRUNE_OK.
+ *   prune_last_error() then has the details. `out_…` pointers documented as optional may be NULL.
+ * - Handles are opaque. Each that you receive is yours: give it back with its `_free`, in any order (an object keeps what it
+ *   needs alive). `_free(NULL)` does nothing. A handle of the wrong kind, or one already freed and not yet reused, is
+ *   recognised and refused with PRUNE_ERROR_INVALID_ARGUMENT where memory still allows it; do not rely on it.
+ * - Options are structs passed by const pointer; NULL means all defaults, and a zero field means its default. Set
+ *   `struct_size` to sizeof the struct (the PRUNE_…_INIT macros do). Fields are only ever added at the end.
+ * - Strings are UTF-8. `const char *` that comes in is copied; one that goes out is borrowed and says until when.
+ * - Choices are lower-case strings (`criterion = "taylor"`); an unknown one is an error that lists the known ones.
+ * - Threads: a context and everything made from it is used by one thread at a time, except where a function says
+ *   \@threadsafe. Different contexts are independent. Loading the library starts no thread; kernels use an OpenMP pool.
+ * - The library prints nothing, never exits, installs no signal handler.
+ */
 #ifndef PRUNE_H
 #define PRUNE_H
+
 #include <stddef.h>
 #include <stdint.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define PRUNE_API __attribute__((visibility("default")))
+#define PRUNE_NODISCARD __attribute__((warn_unused_result))
+#else
+#define PRUNE_API
+#define PRUNE_NODISCARD
 #endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/** @defgroup library The library itself
+ *  @{ */
+
+#define PRUNE_VERSION_MAJOR 0
+#define PRUNE_VERSION_MINOR 1
+#define PRUNE_VERSION_PATCH 0
+/** Major * 10000 + minor * 100 + patch of this header. */
+#define PRUNE_VERSION_NUMBER (PRUNE_VERSION_MAJOR * 10000 + PRUNE_VERSION_MINOR * 100 + PRUNE_VERSION_PATCH)
+
+/** How a call ended. Values never change their meaning; new ones are added. */
+typedef enum prune_status {
+  PRUNE_OK = 0,
+  /** An argument is missing, out of range or of another kind. */
+  PRUNE_ERROR_INVALID_ARGUMENT = -1,
+  /** A file could not be opened, read or written. */
+  PRUNE_ERROR_IO = -2,
+  /** The bytes are not what the format says. */
+  PRUNE_ERROR_BAD_FORMAT = -3,
+  /** The graph breaks the rules of its standard: cycles, dangling values, wrong types. */
+  PRUNE_ERROR_INVALID_MODEL = -4,
+  /** Shapes or types of two things do not go together. */
+  PRUNE_ERROR_MISMATCH = -5,
+  /** An operator, dtype or option that this build cannot do. */
+  PRUNE_ERROR_UNSUPPORTED = -6,
+  /** Nothing of that name. */
+  PRUNE_ERROR_NOT_FOUND = -7,
+  /** A callback or prune_context_request_cancel asked to stop. */
+  PRUNE_ERROR_CANCELLED = -8,
+  PRUNE_ERROR_OUT_OF_MEMORY = -9,
+  /** A guard or a certificate refused the result. */
+  PRUNE_ERROR_REFUSED = -10,
+  /** NaN or infinity where numbers were needed. */
+  PRUNE_ERROR_NUMERIC = -11,
+  /** A bug of libprune; please report it. */
+  PRUNE_ERROR_INTERNAL = -12,
+  PRUNE_STATUS_FORCE_32BIT = 0x7fffffff
+} prune_status;
+
+/** What the last failing call of this thread had to say. No field is ever NULL; empty means nothing to say. */
+typedef struct prune_error {
+  uint32_t struct_size;
+  prune_status status;
+  /** Names the object, what was found and what was wanted. */
+  const char *message;
+  /** The node, file or offset it happened at. */
+  const char *where;
+  /** What to do about it. */
+  const char *hint;
+} prune_error;
+
+/** PRUNE_VERSION_NUMBER of the library that is loaded. \@threadsafe */
+PRUNE_API uint32_t prune_version_number(void);
+/** "major.minor.patch" of the library that is loaded, static. \@threadsafe */
+PRUNE_API const char *prune_version_string(void);
+/** Name of a status as Lua and error texts use it: "ok", "invalid_argument", …; static. \@threadsafe */
+PRUNE_API const char *prune_status_name(prune_status status);
+/** Details of this thread's last failing call; never NULL, valid until this thread's next failing call. \@threadsafe */
+PRUNE_API const prune_error *prune_last_error(void);
+
+/** Bytes owned by the caller. `data` is followed by a zero byte that `size` does not count. */
+typedef struct prune_buffer {
+  char *data;
+  size_t size;
+} prune_buffer;
+
+/** Frees a buffer's bytes and empties it. \@threadsafe */
+PRUNE_API void prune_buffer_free(prune_buffer *buffer);
+/** @} */
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/** @defgroup context Contexts: cancelling, threads
+ *
+ * Functions that make objects take a context; NULL is a default one that cannot be cancelled.
+ *  @{ */
+
+typedef struct prune_context prune_context;
+
+PRUNE_API PRUNE_NODISCARD prune_status prune_context_create(prune_context **out_context);
+PRUNE_API void prune_context_free(prune_context *context);
+
+/** Asks the calls running on this context to stop: each ends with PRUNE_ERROR_CANCELLED within about one batch or node,
+ *  its objects intact. Stays set until prune_context_clear_cancel. Async-signal-safe. \@threadsafe */
+PRUNE_API void prune_context_request_cancel(prune_context *context);
+/** \@threadsafe */
+PRUNE_API void prune_context_clear_cancel(prune_context *context);
+
+/** Threads that kernels use in calls made from the calling thread; 0 means one a core, the default. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_context_set_threads(prune_context *context, int32_t threads);
+PRUNE_API int32_t prune_context_threads(const prune_context *context);
+/** @} */
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/** @defgroup tensor Tensors
+ *
+ * Dense row-major arrays. Copying shares the bytes; writing to a shared tensor copies first.
+ *  @{ */
+
+/** Element types, numbered as ONNX TensorProto.DataType. */
+typedef enum prune_dtype {
+  PRUNE_FLOAT32 = 1, PRUNE_UINT8 = 2, PRUNE_INT8 = 3, PRUNE_UINT16 = 4, PRUNE_INT16 = 5, PRUNE_INT32 = 6,
+  PRUNE_INT64 = 7, PRUNE_STRING = 8, PRUNE_BOOL = 9, PRUNE_FLOAT16 = 10, PRUNE_FLOAT64 = 11, PRUNE_UINT32 = 12,
+  PRUNE_UINT64 = 13, PRUNE_COMPLEX64 = 14, PRUNE_COMPLEX128 = 15, PRUNE_BFLOAT16 = 16,
+  PRUNE_DTYPE_FORCE_32BIT = 0x7fffffff
+} prune_dtype;
+
+typedef struct prune_tensor prune_tensor;
+
+/** A tensor of `rank` extents `shape`, with its elements copied from `data` (row-major), or zeros when `data` is NULL.
+ *  `rank` 0 is a scalar. Strings and complex numbers are not possible. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_create(
+    prune_dtype dtype, size_t rank, const int64_t *shape, const void *data, prune_tensor **out_tensor);
+/** A tensor over bytes of the caller's, without a copy: `data` must stay valid and unchanged until `deleter(data, user)`
+ *  is called, which happens once, from any thread, when nothing uses them any more. Not called when this call fails. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_from_data(
+    prune_dtype dtype, size_t rank, const int64_t *shape, void *data, void (*deleter)(void *data, void *user),
+    void *user, prune_tensor **out_tensor);
+PRUNE_API void prune_tensor_free(prune_tensor *tensor);
+/** Infallible getters: 0 or NULL for NULL. `shape` and `data` are valid until the tensor is freed or written to. */
+PRUNE_API prune_dtype prune_tensor_dtype(const prune_tensor *tensor);
+PRUNE_API size_t prune_tensor_rank(const prune_tensor *tensor);
+PRUNE_API const int64_t *prune_tensor_shape(const prune_tensor *tensor);
+/** Number of elements. */
+PRUNE_API size_t prune_tensor_count(const prune_tensor *tensor);
+PRUNE_API size_t prune_tensor_byte_count(const prune_tensor *tensor);
+PRUNE_API const void *prune_tensor_data(const prune_tensor *tensor);
+/** The bytes for writing; copies them first when they are shared or mapped from a file. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_data_mutable(prune_tensor *tensor, void **out_data);
+
+/** DLPack 1.x's versioned struct; include dlpack.h to look inside. */
+struct DLManagedTensorVersioned;
+/** Lends a tensor as DLPack (CPU, read-only flag set). The bytes live until the struct's own deleter is called. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_export_dlpack(
+    const prune_tensor *tensor, struct DLManagedTensorVersioned **out_managed);
+/** Takes over a DLPack tensor on the CPU; its deleter is called when nothing uses the bytes any more. Strided or misaligned
+ *  data is copied. On failure the struct stays the caller's. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_import_dlpack(
+    struct DLManagedTensorVersioned *managed, prune_tensor **out_tensor);
+/** @} */
+
+/** @defgroup tensors Named tensors: what models read and write, and .npz files
+ *  @{ */
+typedef struct prune_tensors prune_tensors;
+
+PRUNE_API PRUNE_NODISCARD prune_status prune_tensors_create(prune_tensors **out_tensors);
+PRUNE_API void prune_tensors_free(prune_tensors *tensors);
+PRUNE_API size_t prune_tensors_count(const prune_tensors *tensors);
+/** Name of entry `index`, valid until the collection changes; NULL past the end. */
+PRUNE_API const char *prune_tensors_name(const prune_tensors *tensors, size_t index);
+/** The tensor of that name (shares its bytes). */
+PRUNE_API PRUNE_NODISCARD prune_status prune_tensors_get(
+    const prune_tensors *tensors, const char *name, prune_tensor **out_tensor);
+/** Adds or replaces. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_tensors_set(
+    prune_tensors *tensors, const char *name, const prune_tensor *tensor);
+/** Reads a NumPy .npz, or a .npy as one entry named "data". */
+PRUNE_API PRUNE_NODISCARD prune_status prune_tensors_load_npz(const char *path, prune_tensors **out_tensors);
+/** Writes a NumPy .npz, atomically. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_tensors_save_npz(const prune_tensors *tensors, const char *path);
+/** @} */
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/** @defgroup report Reports: what a call measured or did
+ *
+ * A report is an ordered list of keyed entries: numbers, integers, texts, flags, tensors, reports and lists of them.
+ *  @{ */
+
+typedef struct prune_report prune_report;
+
+typedef enum prune_report_kind {
+  PRUNE_REPORT_NUMBER = 1, PRUNE_REPORT_INTEGER = 2, PRUNE_REPORT_TEXT = 3, PRUNE_REPORT_FLAG = 4,
+  PRUNE_REPORT_REPORT = 5, PRUNE_REPORT_LIST = 6, PRUNE_REPORT_TENSOR = 7,
+  PRUNE_REPORT_KIND_FORCE_32BIT = 0x7fffffff
+} prune_report_kind;
+
+/** One entry of a report or list. Pointers are valid until the root report is freed. */
+typedef struct prune_report_entry {
+  uint32_t struct_size;
+  prune_report_kind kind;
+  /** NULL in lists. */
+  const char *key;
+  /** Numbers, integers and flags (0 or 1). */
+  double number;
+  /** Integers and flags. */
+  int64_t integer;
+  /** Texts, else NULL. */
+  const char *text;
+  /** Reports and lists: the entries below, borrowed from the root report. Not to be freed. */
+  const prune_report *child;
+  /** Tensors: borrowed from the root report. Not to be freed. */
+  const prune_tensor *tensor;
+} prune_report_entry;
+
+PRUNE_API void prune_report_free(prune_report *report);
+/** Its title, valid until the root report is freed. */
+PRUNE_API const char *prune_report_title(const prune_report *report);
+/** Number of entries. */
+PRUNE_API size_t prune_report_count(const prune_report *report);
+/** Entry `index`; set out_entry->struct_size first. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_report_at(
+    const prune_report *report, size_t index, prune_report_entry *out_entry);
+/** Entry by path: keys and 0-based list positions joined by dots, as in "after.accuracy" or "layers.0.name". */
+PRUNE_API PRUNE_NODISCARD prune_status prune_report_find(
+    const prune_report *report, const char *path, prune_report_entry *out_entry);
+/** The number, integer or flag at a path. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_report_number(
+    const prune_report *report, const char *path, double *out_number);
+/** For people: aligned text. `width` 0 is 80 columns; `color` non-zero uses ANSI colours. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_report_to_text(
+    const prune_report *report, int32_t width, int32_t color, prune_buffer *out_text);
+/** For programs: JSON; NaN and infinities are null, tensors are {dtype, shape}. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_report_to_json(const prune_report *report, prune_buffer *out_json);
+/** @} */
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/** @defgroup dataset Data sets
+ *
+ * Samples x, [N, …], with targets y: class numbers (int64 [N]) or values (float32 [N, …]). They never change; every
+ * function makes a new one.
+ *  @{ */
+
+typedef struct prune_dataset prune_dataset;
+
+/** The embedded UCI digits: 1,797 images 1x8x8, float32 0...1, ten classes. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_digits(prune_context *context, prune_dataset **out_dataset);
+/** IDX files (MNIST), gzip'ed or not: images [N,H,W] of bytes become float32 [N,1,H,W] in 0...1. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_idx(
+    prune_context *context, const char *images, const char *labels, prune_dataset **out_dataset);
+/** CIFAR-10 binary batches, gzip'ed or not, one after the other: float32 [N,3,32,32] in 0...1. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_cifar10(
+    prune_context *context, const char *const *paths, size_t path_count, prune_dataset **out_dataset);
+/** Two arrays of an .npz file; NULL names are "x" and "y". */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_npz(
+    prune_context *context, const char *path, const char *x, const char *y, prune_dataset **out_dataset);
+/** Numbers separated by commas, gzip'ed or not, with or without a header line. `label` is a column's name, its 0-based
+ *  number, or NULL for the last column. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_csv(
+    prune_context *context, const char *path, const char *label, prune_dataset **out_dataset);
+/** Tensors: x [N, …] float32, uint8 or int64; y [N] integer classes, or float32 [N, …] (one-hot rows count as classes
+ *  probabilities), or NULL for none. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_from_tensors(
+    prune_context *context, const prune_tensor *x, const prune_tensor *y, prune_dataset **out_dataset);
+PRUNE_API void prune_dataset_free(prune_dataset *dataset);
+
+/** Number of samples. */
+PRUNE_API size_t prune_dataset_count(const prune_dataset *dataset);
+/** Number of classes, 0 when the targets are not classes. */
+PRUNE_API size_t prune_dataset_class_count(const prune_dataset *dataset);
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_x(const prune_dataset *dataset, prune_tensor **out_x);
+/** PRUNE_ERROR_NOT_FOUND when there are no targets. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_y(const prune_dataset *dataset, prune_tensor **out_y);
+
+/** Splits in two, each class by the same fraction; the same seed splits the same way. 0 < test < 1. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_split(
+    const prune_dataset *dataset, double test, uint64_t seed, prune_dataset **out_train, prune_dataset **out_test);
+/** The first `count` samples (all when there are fewer). */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_take(
+    const prune_dataset *dataset, size_t count, prune_dataset **out_dataset);
+/** The samples at 0-based positions, in that order. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_subset(
+    const prune_dataset *dataset, const int64_t *indices, size_t count, prune_dataset **out_dataset);
+/** (x - mean) / std for each channel (axis 1); `channels` 1 means all alike. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_normalize(
+    const prune_dataset *dataset, const float *mean, const float *std, size_t channels, prune_dataset **out_dataset);
+/** Images resized to height x width, bilinear. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_resize(
+    const prune_dataset *dataset, int32_t height, int32_t width, prune_dataset **out_dataset);
+/** Only the samples of these classes, renumbered 0, 1, … in the order given. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_classes(
+    const prune_dataset *dataset, const int64_t *classes, size_t count, prune_dataset **out_dataset);
+/** @} */
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/** @defgroup model Models: loading, looking, running, saving
+ *  @{ */
+
+typedef struct prune_model prune_model;
+
+typedef struct prune_load_options {
+  uint32_t struct_size;
+  /** Non-zero reads the file into memory; 0 maps it (files of 4 MB and more): opening is free, but truncating the file
+   *  while the model lives kills the process. Replacing it by rename is safe. */
+  uint32_t copy;
+} prune_load_options;
+#define PRUNE_LOAD_OPTIONS_INIT {sizeof(prune_load_options), 0}
+
+/** Loads an ONNX file, with its external data. Nothing in it is lost: see prune_model_save. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_load(
+    prune_context *context, const char *path, const prune_load_options *options, prune_model **out_model);
+/** Loads an ONNX model from memory (copied). */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_load_memory(
+    prune_context *context, const void *data, size_t size, prune_model **out_model);
+/** Writes ONNX, atomically: a crash leaves either the old file or the new one. What was not changed is written as it was
+ *  read, unknown fields and all. Saving over the file the model came from is safe. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_save(const prune_model *model, const char *path);
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_save_memory(const prune_model *model, prune_buffer *out_onnx);
+/** A model of its own that shares all weights until either changes. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_clone(const prune_model *model, prune_model **out_model);
+PRUNE_API void prune_model_free(prune_model *model);
+
+/** The graph's name, valid until the model changes or is freed. */
+PRUNE_API const char *prune_model_name(const prune_model *model);
+
+/** A graph input or output. Pointers are valid until the model changes or is freed. */
+typedef struct prune_value_info {
+  uint32_t struct_size;
+  /** 0 when the model does not say. */
+  int32_t dtype;
+  const char *name;
+  size_t rank;
+  /** Extents; -1 where they are symbolic or unknown. */
+  const int64_t *shape;
+  /** Names of symbolic extents ("N"), NULL elsewhere. */
+  const char *const *symbols;
+} prune_value_info;
+
+PRUNE_API size_t prune_model_input_count(const prune_model *model);
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_input(
+    const prune_model *model, size_t index, prune_value_info *out_info);
+PRUNE_API size_t prune_model_output_count(const prune_model *model);
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_output(
+    const prune_model *model, size_t index, prune_value_info *out_info);
+
+/** Weights and constants: the graph's initializers. */
+PRUNE_API size_t prune_model_parameter_count(const prune_model *model);
+/** Name of parameter `index`, valid until the model changes or is freed; NULL past the end. */
+PRUNE_API const char *prune_model_parameter_name(const prune_model *model, size_t index);
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_parameter(
+    const prune_model *model, const char *name, prune_tensor **out_tensor);
+/** Replaces a parameter by a tensor of the same dtype and shape. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_set_parameter(
+    prune_model *model, const char *name, const prune_tensor *tensor);
+
+/** Totals and a list "layers": params, nonzero, sparsity, macs (of one sample, a multiply-add is 1), effective_macs,
+ *  bytes. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_stats(const prune_model *model, prune_report **out_report);
+/** The table people know from Keras: layer, output shape, parameters, MACs, sparsity, totals. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_summary(
+    const prune_model *model, int32_t width, int32_t color, prune_buffer *out_text);
+
+/** Runs the model on named inputs, any batch size. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_run(
+    prune_model *model, const prune_tensors *inputs, prune_tensors **out_outputs);
+/** Runs a model of one input; the first output. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_predict(
+    prune_model *model, const prune_tensor *x, prune_tensor **out_y);
+/** @} */
+
+/** @defgroup zoo Networks made here, randomly initialised
+ *  @{ */
+typedef struct prune_zoo_options {
+  uint32_t struct_size;
+  /** Output classes; 0 is 10. */
+  uint32_t classes;
+  /** Sample shape without the batch, e.g. {1, 28, 28}; NULL is the network's own. */
+  const int64_t *input;
+  size_t input_rank;
+  /** Widths of hidden layers, where the network lets one choose (mlp); NULL is its own. */
+  const int64_t *hidden;
+  size_t hidden_count;
+  /** "relu" (default), "tanh" or "sigmoid", where the network lets one choose. */
+  const char *activation;
+  /** Seed of the initial weights; 0 is a fixed one. */
+  uint64_t seed;
+} prune_zoo_options;
+#define PRUNE_ZOO_OPTIONS_INIT {sizeof(prune_zoo_options), 0, NULL, 0, NULL, 0, NULL, 0}
+
+/** "mlp", "lenet_300_100" or "lenet5" (20-50-500, as pruned in the literature). Outputs logits; the batch is "N". */
+PRUNE_API PRUNE_NODISCARD prune_status prune_zoo_create(
+    prune_context *context, const char *name, const prune_zoo_options *options, prune_model **out_model);
+/** @} */
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/** @defgroup train Training
+ *  @{ */
+
+typedef enum prune_event_kind {
+  /** A training step ended: epoch, step, loss so far, seconds, eta. */
+  PRUNE_EVENT_STEP = 1,
+  /** An epoch ended: everything. */
+  PRUNE_EVENT_EPOCH = 2,
+  /** A pruning step ended (prune_model_prune): `step` of `steps`, metric of the guard, amount. */
+  PRUNE_EVENT_PRUNE = 3,
+  PRUNE_EVENT_KIND_FORCE_32BIT = 0x7fffffff
+} prune_event_kind;
+
+/** Progress of long work. What is not known is NaN, or 0 for counts. */
+typedef struct prune_event {
+  uint32_t struct_size;
+  prune_event_kind kind;
+  /** 1-based. */
+  uint32_t epoch, epochs;
+  uint32_t step, steps;
+  double loss, accuracy;
+  double validation_loss, validation_accuracy;
+  double seconds, eta_seconds;
+  /** PRUNE_EVENT_PRUNE: the guard's metric and the sparsity reached. */
+  double metric, amount;
+} prune_event;
+
+/** Called on the thread that made the call; non-zero stops the work as prune_context_request_cancel does. */
+typedef int (*prune_event_callback)(const prune_event *event, void *user);
+
+typedef struct prune_fit_options {
+  uint32_t struct_size;
+  /** 0 is 1. */
+  uint32_t epochs;
+  /** 0 is 32. */
+  uint32_t batch_size;
+  /** Non-zero keeps the order of the samples. */
+  uint32_t no_shuffle;
+  /** "adam" (default), "adamw" or "sgd". */
+  const char *optimizer;
+  /** Learning rate; 0 is the optimizer's own: 0.001, sgd 0.01. */
+  double lr;
+  /** sgd: 0 is none. */
+  double momentum;
+  uint32_t nesterov;
+  uint32_t reserved;
+  /** adam: 0 is 0.9, 0.999, 1e-8. */
+  double beta1, beta2, epsilon;
+  double weight_decay;
+  /** "cross_entropy" or "mse"; NULL chooses by the model's outputs and the targets. */
+  const char *loss;
+  /** Learning rate over time: "constant" (default), "linear", "cosine" or "step". */
+  const char *schedule;
+  /** Evaluated after each epoch; NULL for none. */
+  const prune_dataset *validation;
+  /** In place of `validation`: the fraction held out of the data, 0...1. */
+  double validation_split;
+  /** Seed of shuffling and splitting; 0 is a fixed one. */
+  uint64_t seed;
+  /** Name patterns (`*`, `?`) of parameters that stay as they are. */
+  const char *const *frozen;
+  size_t frozen_count;
+  prune_event_callback on_event;
+  void *user;
+} prune_fit_options;
+#define PRUNE_FIT_OPTIONS_INIT \
+  {sizeof(prune_fit_options), 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, NULL, 0, NULL, NULL}
+
+/** Trains the model in place. Weights that pruning removed stay zero. The report (optional) has "epochs", a list of
+ *  {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}.
+ *  Cancelled, it returns PRUNE_ERROR_CANCELLED and the model keeps the last complete step; on any other error the model is
+ *  as it was. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_fit(
+    prune_model *model, const prune_dataset *data, const prune_fit_options *options, prune_report **out_report);
+/** @} */
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/** @defgroup evaluate Evaluating, benchmarking, comparing
+ *  @{ */
+
+typedef struct prune_evaluate_options {
+  uint32_t struct_size;
+  /** 0 is 64. */
+  uint32_t batch_size;
+  /** Names such as "loss", "accuracy", "top5", "mse", "mae"; NULL is loss, and accuracy where targets are classes. */
+  const char *const *metrics;
+  size_t metric_count;
+  /** As in prune_fit_options. */
+  const char *loss;
+} prune_evaluate_options;
+#define PRUNE_EVALUATE_OPTIONS_INIT {sizeof(prune_evaluate_options), 0, NULL, 0, NULL}
+
+/** The metrics by name, and "samples". */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_evaluate(
+    prune_model *model, const prune_dataset *data, const prune_evaluate_options *options, prune_report **out_report);
+
+typedef struct prune_benchmark_options {
+  uint32_t struct_size;
+  /** 0 is 1. */
+  uint32_t batch_size;
+  /** 0 is what the context uses. */
+  uint32_t threads;
+  /** Timed runs; 0 is 50. */
+  uint32_t runs;
+  /** Untimed runs before them; 0 is 5. */
+  uint32_t warmup;
+} prune_benchmark_options;
+#define PRUNE_BENCHMARK_OPTIONS_INIT {sizeof(prune_benchmark_options), 0, 0, 0, 0}
+
+/** Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second, runs, threads, batch_size. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_benchmark(
+    prune_model *model, const prune_benchmark_options *options, prune_report **out_report);
+
+/** Several models side by side on one data set: a list "models" of {label, accuracy, loss, params, nonzero, sparsity,
+ *  macs, bytes, median_ms}. `labels` may be NULL. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_compare(
+    prune_model *const *models, const char *const *labels, size_t count, const prune_dataset *data,
+    prune_report **out_report);
+
+/** Mean over rows of -sum(y_true * log(y_pred)), predictions clipped at 1e-15; both [C] or [N, C] float32. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_loss_cross_entropy(
+    const prune_tensor *y_true, const prune_tensor *y_pred, double *out_loss);
+/** Mean squared difference; float32 of equal shapes. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_loss_mse(
+    const prune_tensor *y_true, const prune_tensor *y_pred, double *out_loss);
+/** @} */
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/** @defgroup pruning Significance and pruning
+ *  @{ */
+
+typedef struct prune_significance_options {
+  uint32_t struct_size;
+  /** 0 is 64. */
+  uint32_t batch_size;
+  /** "magnitude" (default), "l2", "gradient", "taylor" or "random". */
+  const char *criterion;
+  /** Needed by gradient and taylor. */
+  const prune_dataset *data;
+  uint64_t seed;
+} prune_significance_options;
+#define PRUNE_SIGNIFICANCE_OPTIONS_INIT {sizeof(prune_significance_options), 0, NULL, NULL, 0}
+
+/** How much each weight matters: a list "layers" (name, weights, mean, sum, min, max, share), and "scores", a tensor of
+ *  each weight's shape by its name. Its text draws a bar a layer. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_significance(
+    prune_model *model, const prune_significance_options *options, prune_report **out_report);
+
+/** Gives back what hurts: after each step the metric is measured on `data`; a step that loses more than `max_drop` against
+ *  the model before pruning is undone and pruning ends there. */
+typedef struct prune_guard {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const prune_dataset *data;
+  /** "accuracy" (default where targets are classes) or another metric of prune_model_evaluate. */
+  const char *metric;
+  /** Absolute; 0 tolerates no drop. */
+  double max_drop;
+} prune_guard;
+#define PRUNE_GUARD_INIT {sizeof(prune_guard), 0, NULL, NULL, 0}
+
+typedef struct prune_prune_options {
+  uint32_t struct_size;
+  /** 0 is 64; for criteria and metrics. */
+  uint32_t batch_size;
+  /** "global" (default): one ranking over all layers; "local": the same amount in each layer; "threshold": what scores
+   *  below `threshold` goes. */
+  const char *strategy;
+  /** As in prune_significance_options. */
+  const char *criterion;
+  /** What is removed: "weight" (default). */
+  const char *granularity;
+  /** "mask" (default for weights): zeros are stored and stay zero through training. */
+  const char *mode;
+  /** "cpu". */
+  const char *device;
+  /** One of the two: the fraction of all units to remove, 0...1, or the score below which they go. */
+  double amount, threshold;
+  /** Data for criteria that need it. */
+  const prune_dataset *data;
+  /** Metrics before and after go into the report; NULL for none. */
+  const prune_dataset *validate;
+  /** "one_shot" (default), "linear" or "cubic" over `schedule_steps`. */
+  const char *schedule;
+  uint32_t schedule_steps;
+  uint32_t reserved;
+  /** Fine-tuning after each step on `recover_data` (NULL: `data`); NULL for none. */
+  const prune_fit_options *recover;
+  const prune_dataset *recover_data;
+  /** NULL for none. */
+  const prune_guard *guard;
+  /** Name patterns (`*`, `?`) of layers or weights: only these, and not these. */
+  const char *const *scope;
+  size_t scope_count;
+  const char *const *ignore;
+  size_t ignore_count;
+  uint64_t seed;
+  /** Progress: PRUNE_EVENT_PRUNE after each step. */
+  prune_event_callback on_event;
+  void *user;
+} prune_prune_options;
+#define PRUNE_PRUNE_OPTIONS_INIT                                                                                     \
+  {sizeof(prune_prune_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, \
+   0, NULL, 0, 0, NULL, NULL}
+
+/** Prunes into a new model. The report (optional) says what went, where, what it cost: before, after, layers, journal,
+ *  certificate, rolled_back. A guard that undid everything returns a model equal to the given one. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_prune(
+    prune_model *model, const prune_prune_options *options, prune_model **out_model, prune_report **out_report);
+/** @} */
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/** @defgroup quantization Quantization
+ *  @{ */
+
+typedef struct prune_quantize_options {
+  uint32_t struct_size;
+  /** 0 is 64. */
+  uint32_t batch_size;
+  /** "static" (default): int8 weights and uint8 activations with scales from calibration data. */
+  const char *scheme;
+  /** 0 is 8. */
+  uint32_t bits;
+  /** Non-zero: one scale a weight tensor in place of one a channel. */
+  uint32_t per_tensor;
+  /** Needed by static: a few hundred samples are enough. */
+  const prune_dataset *calibration;
+  /** "minmax" (default). */
+  const char *calibrator;
+  /** "qdq" (default): QuantizeLinear/DequantizeLinear pairs that every ONNX runtime fuses. */
+  const char *format;
+  /** Metrics before and after go into the report; NULL for none. */
+  const prune_dataset *validate;
+  /** NULL for none: when the drop is larger, the call fails with PRUNE_ERROR_REFUSED. */
+  const prune_guard *guard;
+  const char *const *ignore;
+  size_t ignore_count;
+} prune_quantize_options;
+#define PRUNE_QUANTIZE_OPTIONS_INIT \
+  {sizeof(prune_quantize_options), 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0}
+
+/** Quantizes into a new model: per-channel symmetric weights (zeros stay zero), opset 13 or later. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_quantize(
+    prune_model *model, const prune_quantize_options *options, prune_model **out_model, prune_report **out_report);
+/** @} */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PRUNE_H */
