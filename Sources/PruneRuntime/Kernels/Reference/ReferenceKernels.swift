@@ -17,5 +17,5 @@ package enum ReferenceKernels {
   }
 
   /// One table a family, keyed by operator (`Conv`) or, outside the standard domain, `domain.operator`.
-  private static let tables: [[String: ReferenceKernel]] = []
+  private static let tables: [[String: ReferenceKernel]] = [TrainingKernels.table]
 }
