@@ -70,8 +70,18 @@ extension Int8: TensorElement { package static var dtype: DType { .int8 } }
 extension Int16: TensorElement { package static var dtype: DType { .int16 } }
 extension Int32: TensorElement { package static var dtype: DType { .int32 } }
 extension Int64: TensorElement { package static var dtype: DType { .int64 } }
-extension UInt32: TensorElement { package static var dtype: DType { .uint32 } }
-extension UInt64: TensorElement { package static var dtype: DType { .uint64 } }
+
+/// Also reads every type of 32 bits, as bit patterns.
+extension UInt32: TensorElement {
+  package static var dtype: DType { .uint32 }
+  package static func reads(_ dtype: DType) -> Bool { dtype.bitWidth == 32 }
+}
+
+/// Also reads every type of 64 bits, as bit patterns.
+extension UInt64: TensorElement {
+  package static var dtype: DType { .uint64 }
+  package static func reads(_ dtype: DType) -> Bool { dtype.bitWidth == 64 }
+}
 
 /// Also reads booleans and every type of a byte or less, as raw bytes.
 extension UInt8: TensorElement {

@@ -1,0 +1,271 @@
+import PruneTensor
+
+/// Types and shapes of every value of a model, found by walking its nodes in order.
+package struct ShapeInference {
+  /// Infers the types of all values, those inside subgraphs included.
+  ///
+  /// - Parameter inputs: types that replace those of graph inputs, such as a batch size. A symbol that they fix is
+  ///   fixed in the other inputs too.
+  /// - Throws: `.mismatch` naming the node, when shapes contradict each other; `.notFound` for an input that is not there.
+  package static func run(
+    _ model: Model, inputs: [String: TensorType] = [:]
+  ) throws(PruneError) -> GraphTypes {
+    var walk = ShapeInference(model: model, trustsDeclarations: inputs.isEmpty)
+    let bindings = try walk.bindInputs(inputs)
+    try walk.infer(model.graph, bindings, depth: 0)
+    return walk.found
+  }
+
+  private let model: Model
+  /// Declared types of inner values fill gaps only while nothing was overridden: they may be of another batch size.
+  private let trustsDeclarations: Bool
+  private var found = GraphTypes()
+  private var constants: [String: Tensor] = [:]
+
+  private init(model: Model, trustsDeclarations: Bool) {
+    self.model = model
+    self.trustsDeclarations = trustsDeclarations
+  }
+
+  // MARK: - Inputs
+
+  private mutating func bindInputs(_ overrides: [String: TensorType]) throws(PruneError) -> [String: TensorType] {
+    let declared = model.graph.inputs
+    for name in overrides.keys.sorted() where !declared.contains(where: { $0.name == name }) {
+      let names = declared.map(\.name).joined(separator: ", ")
+      throw PruneError(.notFound, "the model has no input '\(name)'", hint: "its inputs are: \(names)")
+    }
+    var symbols: [String: Dim] = [:]
+    var types: [String: TensorType] = [:]
+    for info in declared {
+      guard let override = overrides[info.name] else { continue }
+      types[info.name] = try Self.merged(override, info, &symbols)
+    }
+    for info in declared where types[info.name] == nil {
+      guard var type = info.type else { continue }
+      type.dims = type.dims?.map { dim in
+        if case .named(let name) = dim { return symbols[name] ?? dim }
+        return dim
+      }
+      types[info.name] = type
+    }
+    return types
+  }
+
+  /// An override checked against the declaration; symbols of the declaration that it fixes are noted.
+  private static func merged(
+    _ override: TensorType, _ info: ValueInfo, _ symbols: inout [String: Dim]
+  ) throws(PruneError) -> TensorType {
+    let declared = info.type ?? TensorType(nil, nil)
+    func mismatch() -> PruneError {
+      PruneError(.mismatch, "input '\(info.name)' is declared \(declared), got \(override)")
+    }
+    var result = override
+    if let wanted = declared.dtype {
+      if let given = override.dtype, given != wanted { throw mismatch() }
+      result.dtype = wanted
+    }
+    guard let given = override.dims else {
+      result.dims = declared.dims
+      return result
+    }
+    guard let wanted = declared.dims else { return result }
+    guard given.count == wanted.count else { throw mismatch() }
+    for (have, want) in zip(given, wanted) {
+      switch want {
+      case .fixed:
+        if have.value != nil, have != want { throw mismatch() }
+      case .named(let name):
+        if let bound = symbols[name], have.value != nil, bound.value != nil, bound != have {
+          throw PruneError(
+            .mismatch, "input '\(info.name)' is declared \(declared) and '\(name)' is \(bound) elsewhere, got \(override)")
+        }
+        if have.value != nil { symbols[name] = have }
+      case .unknown: break
+      }
+    }
+    return result
+  }
+
+  // MARK: - Walking
+
+  private static let maximumDepth = 32
+
+  private mutating func infer(
+    _ graph: Graph, _ inputs: [String: TensorType], depth: Int
+  ) throws(PruneError) {
+    guard depth < Self.maximumDepth else {
+      throw PruneError(.invalidModel, "graph '\(graph.name)' is nested more than \(Self.maximumDepth) deep")
+    }
+    for info in graph.inputs {
+      // A name of an outer graph may be used again inside.
+      found.types[info.name] = inputs[info.name] ?? info.type
+      found.values[info.name] = nil
+      constants[info.name] = nil
+    }
+    for initializer in graph.initializers { define(initializer.name, initializer.tensor) }
+    var declared: [String: TensorType] = [:]
+    if trustsDeclarations {
+      for info in graph.valueInfo + graph.outputs { declared[info.name] = info.type }
+    }
+    for node in graph.nodes { try infer(node, declared, depth: depth) }
+  }
+
+  private mutating func define(_ name: String, _ tensor: Tensor) {
+    constants[name] = tensor
+    found.types[name] = TensorType(tensor.dtype, tensor.shape)
+    found.values[name] = SymbolicValue(tensor)
+  }
+
+  private mutating func infer(_ node: Node, _ declared: [String: TensorType], depth: Int) throws(PruneError) {
+    if node.isStandard, node.opType == "Constant", let tensor = try GeneratorRules.constant(node) {
+      if let output = node.output(0) { define(output, tensor) }
+      return
+    }
+    let opset = model.opset(node.domain) ?? 1
+    let operands = try Operands(
+      node, types: node.inputs.map { found.types[$0] }, constants: node.inputs.map { constants[$0] },
+      values: node.inputs.map { found.values[$0] }, opset: opset)
+    var types: [TensorType?]
+    if node.isStandard, !node.subgraphs.isEmpty {
+      types = try inferControlFlow(node, operands, depth: depth)
+    } else {
+      types = try InferenceRules.infer(operands) ?? []
+    }
+    for (index, output) in node.outputs.enumerated() where !output.isEmpty {
+      let inferred = index < types.count ? types[index] : nil
+      found.types[output] = Self.filled(inferred, from: declared[output])
+      found.values[output] = nil
+      constants[output] = nil
+    }
+    if let output = node.output(0), let value = SymbolicEvaluation.evaluate(operands) {
+      found.values[output] = value
+      // Values find shapes that the rule, seeing types alone, could not.
+      if found.types[output] == nil { found.types[output] = TensorType(.int64, value.isScalar ? [] : [.fixed(value.elements.count)]) }
+    }
+  }
+
+  /// What was inferred, its gaps filled from what the file declares.
+  private static func filled(_ inferred: TensorType?, from declared: TensorType?) -> TensorType? {
+    guard var type = inferred else { return declared }
+    guard let declared else { return type }
+    if type.dtype == nil { type.dtype = declared.dtype }
+    guard let dims = type.dims else {
+      type.dims = declared.dims
+      return type
+    }
+    guard let hints = declared.dims, hints.count == dims.count else { return type }
+    type.dims = zip(dims, hints).map { $0 == .unknown ? $1 : $0 }
+    return type
+  }
+
+  // MARK: - Subgraphs
+
+  private mutating func inferControlFlow(
+    _ node: Node, _ operands: Operands, depth: Int
+  ) throws(PruneError) -> [TensorType?] {
+    switch node.opType {
+    case "If": return try inferIf(node, depth: depth)
+    case "Loop": return try inferLoop(node, operands, depth: depth)
+    case "Scan": return try inferScan(node, operands, depth: depth)
+    default: return []
+    }
+  }
+
+  private mutating func inferIf(_ node: Node, depth: Int) throws(PruneError) -> [TensorType?] {
+    var branches: [[TensorType?]] = []
+    for name in ["then_branch", "else_branch"] {
+      guard let graph = node.graph(name) else {
+        throw PruneError(.invalidModel, "attribute \(name) is missing", at: node.label)
+      }
+      try infer(graph, [:], depth: depth + 1)
+      branches.append(graph.outputs.map { found.types[$0.name] })
+    }
+    return node.outputs.indices.map { index in
+      let sides = branches.map { index < $0.count ? $0[index] : nil }
+      return Self.joined(sides[0], sides[1])
+    }
+  }
+
+  /// The type of a value that is one or the other.
+  private static func joined(_ a: TensorType?, _ b: TensorType?) -> TensorType? {
+    guard let a, let b else { return nil }
+    let dtype = a.dtype == b.dtype ? a.dtype : nil
+    guard let left = a.dims, let right = b.dims, left.count == right.count else { return TensorType(dtype, nil) }
+    return TensorType(dtype, zip(left, right).map { $0 == $1 ? $0 : .unknown })
+  }
+
+  private mutating func inferLoop(
+    _ node: Node, _ operands: Operands, depth: Int
+  ) throws(PruneError) -> [TensorType?] {
+    guard let body = node.graph("body"), body.inputs.count >= 2 else {
+      throw PruneError(.invalidModel, "the body must take an iteration number and a condition", at: node.label)
+    }
+    let carried = body.inputs.count - 2
+    guard body.outputs.count >= carried + 1, operands.inputCount >= carried + 2 || carried == 0 else {
+      throw PruneError(
+        .invalidModel, "the body carries \(carried) values but the node has \(max(operands.inputCount - 2, 0))", at: node.label)
+    }
+    // What a loop carries may change its extents on the way: only the rank it starts with is kept.
+    var types: [String: TensorType] = [
+      body.inputs[0].name: TensorType(.int64, [Dim]()), body.inputs[1].name: TensorType(.bool, [Dim]()),
+    ]
+    for index in 0..<carried {
+      let start = operands.type(index + 2)
+      types[body.inputs[index + 2].name] = TensorType(start?.dtype, nil)
+    }
+    try infer(body, types, depth: depth + 1)
+    return body.outputs.dropFirst().enumerated().map { index, info in
+      let type = found.types[info.name]
+      if index < carried { return type ?? TensorType(operands.dtype(index + 2), nil) }
+      return TensorType(type?.dtype, type?.dims.map { [.unknown] + $0 })
+    }
+  }
+
+  private mutating func inferScan(
+    _ node: Node, _ operands: Operands, depth: Int
+  ) throws(PruneError) -> [TensorType?] {
+    guard let body = node.graph("body"), let scanned = node.int("num_scan_inputs"), scanned >= 0,
+      scanned <= body.inputs.count
+    else {
+      throw PruneError(.invalidModel, "the body and num_scan_inputs do not fit each other", at: node.label)
+    }
+    let states = body.inputs.count - scanned
+    // Opset 8 has a sequence_lens input first and a batch axis in front of everything.
+    let first = operands.opset < 9 ? 1 : 0
+    let axes = node.ints("scan_input_axes") ?? []
+    var types: [String: TensorType] = [:]
+    var length = Dim.unknown
+    for (index, info) in body.inputs.enumerated() {
+      let type = operands.type(first + index)
+      guard var dims = type?.dims else {
+        types[info.name] = TensorType(type?.dtype, nil)
+        continue
+      }
+      if first == 1, !dims.isEmpty { dims.removeFirst() }
+      if index >= states {
+        let wanted = index - states < axes.count && first == 0 ? axes[index - states] : 0
+        let axis = try operands.axis(wanted, rank: dims.count)
+        length = dims.remove(at: axis)
+      }
+      types[info.name] = TensorType(type?.dtype, dims)
+    }
+    try infer(body, types, depth: depth + 1)
+    let outAxes = node.ints("scan_output_axes") ?? []
+    let batch = first == 1 ? operands.dims(1)?.first ?? .unknown : nil
+    var result: [TensorType?] = []
+    for (index, info) in body.outputs.enumerated() {
+      let type = found.types[info.name]
+      guard var dims = type?.dims else {
+        result.append(TensorType(type?.dtype, nil))
+        continue
+      }
+      if index >= states {
+        let wanted = index - states < outAxes.count && first == 0 ? outAxes[index - states] : 0
+        dims.insert(length, at: try operands.axis(wanted, rank: dims.count + 1))
+      }
+      result.append(TensorType(type?.dtype, (batch.map { [$0] } ?? []) + dims))
+    }
+    return result
+  }
+}
