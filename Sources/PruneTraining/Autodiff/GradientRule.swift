@@ -1,0 +1,51 @@
+import PruneGraph
+import PruneTensor
+
+/// How the gradient of one operator is written.
+struct GradientRule: Sendable {
+  typealias Writer = @Sendable (GradientWriter) throws(PruneError) -> Void
+
+  /// Positions of the inputs that a gradient can reach; nil means all. Others are settings: shapes, indices, limits.
+  let differentiable: Set<Int>?
+  /// Whether more outputs than the first carry gradients.
+  let takesAllOutputs: Bool
+  /// Writes the gradient of every input that needs one.
+  let write: Writer
+
+  init(_ differentiable: Set<Int>? = nil, takesAllOutputs: Bool = false, _ write: @escaping Writer) {
+    self.differentiable = differentiable
+    self.takesAllOutputs = takesAllOutputs
+    self.write = write
+  }
+}
+
+/// Gradient rules by operator, a family a file.
+enum GradientRules {
+  /// The rule of a node's operator, nil when there is none.
+  static func rule(for node: Node) -> GradientRule? {
+    node.isStandard ? standard[node.opType] : node.domain == trainingDomain ? training[node.opType] : nil
+  }
+
+  /// Operators whose results do not change with small changes of their inputs and are meant so: the gradient ends
+  /// here, and that is no loss.
+  static func isGradientFree(_ node: Node) -> Bool { node.isStandard && gradientFree.contains(node.opType) }
+
+  static let trainingDomain = "ai.libprune"
+
+  private static let gradientFree: Set<String> = [
+    "Shape", "Size", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or", "Xor", "IsNaN",
+    "IsInf", "ArgMax", "ArgMin", "NonZero", "ConstantOfShape", "EyeLike", "RandomNormalLike", "RandomUniformLike",
+  ]
+
+  private static let standard: [String: GradientRule] = {
+    let families = [
+      ActivationRules.table, ElementwiseRules.table, UnaryRules.table, MatrixRules.table, ConvolutionRules.table,
+      PoolingRules.table, ShapeRules.table, SlicingRules.table, ReductionRules.table, NormalizationRules.table,
+    ]
+    var merged: [String: GradientRule] = [:]
+    for family in families { merged.merge(family) { first, _ in first } }
+    return merged
+  }()
+
+  private static let training: [String: GradientRule] = ["BatchNormTrain": NormalizationRules.batchNormTrain]
+}
