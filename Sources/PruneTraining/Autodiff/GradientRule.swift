@@ -12,7 +12,15 @@ struct GradientRule: Sendable {
   /// Writes the gradient of every input that needs one.
   let write: Writer
 
-  init(_ differentiable: Set<Int>? = nil, takesAllOutputs: Bool = false, _ write: @escaping Writer) {
+  /// A rule for every input.
+  init(_ write: @escaping Writer) {
+    differentiable = nil
+    takesAllOutputs = false
+    self.write = write
+  }
+
+  /// A rule for some inputs only.
+  init(_ differentiable: Set<Int>, takesAllOutputs: Bool = false, _ write: @escaping Writer) {
     self.differentiable = differentiable
     self.takesAllOutputs = takesAllOutputs
     self.write = write

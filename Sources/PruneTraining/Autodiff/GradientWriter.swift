@@ -96,6 +96,12 @@ final class GradientWriter {
     do { return try tensor.integers() } catch { throw error.located(at: node.label) }
   }
 
+  /// A list of integers that is an attribute in some opsets and input `index` in others; nil when it is neither.
+  func setting(_ attribute: String, orInput index: Int) throws(PruneError) -> [Int]? {
+    if let values = node.ints(attribute) { return values }
+    return try integers(index)
+  }
+
   /// An axis attribute, counted from the start.
   func axis(_ name: String = "axis", default value: Int, rank: Int) throws(PruneError) -> Int {
     try resolved(node.int(name, default: value), rank: rank)

@@ -6,7 +6,7 @@ enum TrainingRules {
     var table: [String: Rule] = [:]
     for name in [
       "ReluGrad", "SigmoidGrad", "TanhGrad", "LeakyReluGrad", "EluGrad", "SeluGrad", "ClipGrad", "GeluGrad",
-      "SoftplusGrad", "HardSigmoidGrad", "HardSwishGrad", "SoftmaxGrad", "LogSoftmaxGrad",
+      "SoftplusGrad", "HardSigmoidGrad", "HardSwishGrad", "MishGrad", "SoftsignGrad", "ErfGrad", "SoftmaxGrad", "LogSoftmaxGrad",
     ] { table[name] = ElementwiseRules.same }
     table["ConvGradInput"] = Rule { (x) throws(PruneError) in [try attribute(x, "input_shape")] }
     table["ConvGradWeight"] = Rule { (x) throws(PruneError) in

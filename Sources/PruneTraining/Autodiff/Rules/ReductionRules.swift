@@ -26,7 +26,7 @@ enum ReductionRules {
   private static func spread(_ writer: GradientWriter, _ value: String) throws(PruneError) -> String {
     let node = writer.node
     let shape = try writer.inputShape(0)
-    let given = try node.ints("axes") ?? writer.integers(1) ?? []
+    let given = try writer.setting("axes", orInput: 1) ?? []
     if given.isEmpty, node.int("noop_with_empty_axes", default: 0) != 0 { return value }
     var kept = shape.dims
     for axis in given.isEmpty ? Array(0..<shape.rank) : given { kept[try writer.resolved(axis, rank: shape.rank)] = 1 }

@@ -18,8 +18,8 @@ enum SlicingRules {
   @Sendable private static func slice(_ writer: GradientWriter) throws(PruneError) {
     let node = writer.node
     let (shape, result) = (try writer.inputShape(0), try writer.outputShape())
-    let starts = try node.ints("starts") ?? writer.integers(1) ?? []
-    let axes = try node.ints("axes") ?? writer.integers(3) ?? Array(starts.indices)
+    let starts = try writer.setting("starts", orInput: 1) ?? []
+    let axes = try writer.setting("axes", orInput: 3) ?? Array(starts.indices)
     let steps = try writer.integers(4) ?? [Int](repeating: 1, count: starts.count)
     guard axes.count == starts.count, steps.count == starts.count else {
       throw PruneError(.mismatch, "\(starts.count) starts, \(axes.count) axes and \(steps.count) steps", at: node.label)
@@ -48,7 +48,7 @@ enum SlicingRules {
       throw PruneError(.unsupported, "a gradient passes constant padding only", at: node.label)
     }
     let (shape, result) = (try writer.inputShape(0), try writer.outputShape())
-    let given = try node.ints("pads") ?? node.ints("paddings") ?? writer.integers(1) ?? []
+    let given = try writer.setting("pads", orInput: 1) ?? []
     let axes = try writer.integers(3) ?? Array(0..<shape.rank)
     guard given.count == 2 * axes.count else {
       throw PruneError(.mismatch, "\(given.count) pads for \(axes.count) axes", at: node.label)
