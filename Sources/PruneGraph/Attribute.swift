@@ -2,19 +2,28 @@ import PruneTensor
 
 /// A named attribute of a node (`AttributeProto`).
 package struct Attribute: Sendable {
-  package var name: String
-  package var value: AttributeValue
-  package var docString: String
+  package var name: String { didSet { isChanged = true } }
+  package var value: AttributeValue { didSet { isChanged = true } }
+  package var docString: String { didSet { isChanged = true } }
   /// Inside a function body: the name of the function's attribute this one stands for.
-  package var referenceName: String
-  package var extra: ExtraFields
+  package var referenceName: String { didSet { isChanged = true } }
+  /// The message the file holds; fields that none of the above names are taken from it even after a change.
+  package let original: Bytes?
+  /// Whether anything was set since the attribute was read.
+  package private(set) var isChanged = false
 
   package init(_ name: String, _ value: AttributeValue) {
+    self.init(name: name, value: value)
+  }
+
+  package init(
+    name: String, value: AttributeValue, docString: String = "", referenceName: String = "", original: Bytes? = nil
+  ) {
     self.name = name
     self.value = value
-    docString = ""
-    referenceName = ""
-    extra = []
+    self.docString = docString
+    self.referenceName = referenceName
+    self.original = original
   }
 }
 
@@ -29,7 +38,8 @@ package enum AttributeValue: Sendable {
   case strings([[UInt8]])
   case tensors([TensorValue])
   case graphs([Graph])
-  /// Sparse tensors, type protos and kinds this build does not know: the encoded fields, with `AttributeProto.type`.
+  /// Sparse tensors, type protos, references to a function's attribute and kinds this build does not know: the encoded
+  /// fields, with `AttributeProto.type`.
   case encoded(type: Int64, fields: ExtraFields)
 
   package static func text(_ string: String) -> AttributeValue { .string(Array(string.utf8)) }
@@ -38,22 +48,23 @@ package enum AttributeValue: Sendable {
 
 /// A tensor with a name, as a file holds it (`TensorProto`): an initializer or an attribute's value.
 package struct TensorValue: Sendable {
-  package var name: String { didSet { encoded = nil } }
-  package var tensor: Tensor { didSet { encoded = nil } }
-  package var docString: String { didSet { encoded = nil } }
-  /// The message the file holds, written back verbatim as long as nothing changed. For tensors whose bytes are in
-  /// another file it is the message without them.
-  package private(set) var encoded: Bytes?
+  package var name: String { didSet { isChanged = true } }
+  package var tensor: Tensor { didSet { isChanged = true } }
+  package var docString: String { didSet { isChanged = true } }
+  /// The message the file holds; fields that none of the above names are taken from it even after a change.
+  package let original: Bytes?
   /// The file beside the model that the bytes came from (`external_data` location), nil when they are in the model.
-  package private(set) var externalLocation: String?
+  package let externalLocation: String?
+  /// Whether anything was set since the tensor was read.
+  package private(set) var isChanged = false
 
   package init(
-    name: String, tensor: Tensor, docString: String = "", encoded: Bytes? = nil, externalLocation: String? = nil
+    name: String, tensor: Tensor, docString: String = "", original: Bytes? = nil, externalLocation: String? = nil
   ) {
     self.name = name
     self.tensor = tensor
     self.docString = docString
-    self.encoded = encoded
+    self.original = original
     self.externalLocation = externalLocation
   }
 }

@@ -48,17 +48,21 @@ package struct TensorType: Hashable, Sendable, CustomStringConvertible {
 
 /// A value's name and type (`ValueInfoProto`).
 package struct ValueInfo: Sendable {
-  package var name: String { didSet { encoded = nil } }
-  /// Nil for sequences, maps and optionals, which are kept only in `encoded`.
-  package var type: TensorType? { didSet { encoded = nil } }
-  package var docString: String { didSet { encoded = nil } }
-  /// The message the file holds, written back verbatim as long as nothing changed.
-  package private(set) var encoded: Bytes?
+  package var name: String { didSet { isChanged = true } }
+  /// Nil for sequences, maps and optionals, which are kept only in `original`.
+  package var type: TensorType? { didSet { isTypeChanged = true } }
+  package var docString: String { didSet { isChanged = true } }
+  /// The message the file holds; fields that none of the above names are taken from it even after a change.
+  package let original: Bytes?
+  /// Whether name or text were set since the value was read.
+  package private(set) var isChanged = false
+  /// Whether the type was set since the value was read.
+  package private(set) var isTypeChanged = false
 
-  package init(name: String, type: TensorType?, docString: String = "", encoded: Bytes? = nil) {
+  package init(name: String, type: TensorType?, docString: String = "", original: Bytes? = nil) {
     self.name = name
     self.type = type
     self.docString = docString
-    self.encoded = encoded
+    self.original = original
   }
 }
