@@ -51,10 +51,15 @@ package final class AtomicFile {
     try writeAll(bytes)
   }
 
-  /// Makes the file durable and gives it its name.
-  package func commit() throws(PruneError) {
+  /// Makes what was written durable, without giving the file its name yet.
+  package func sync() throws(PruneError) {
     try flush()
     guard fsync(descriptor) == 0 else { throw FileReader.failure("cannot write '\(path)'") }
+  }
+
+  /// Makes the file durable and gives it its name.
+  package func commit() throws(PruneError) {
+    try sync()
     let closed = close(descriptor)
     descriptor = -1
     guard closed == 0, rename(temporary, path) == 0 else {

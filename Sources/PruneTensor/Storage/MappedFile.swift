@@ -14,7 +14,8 @@ package enum FileReader {
   /// - Throws: `.io` with the system's reason.
   package static func bytes(of path: String, copy: Bool = false) throws(PruneError) -> Bytes {
     guard !path.utf8.contains(0) else { throw PruneError(.invalidArgument, "a path cannot contain a zero byte") }
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Not blocking: a named pipe is refused below rather than waited for.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw failure("cannot open '\(path)'") }
     defer { close(descriptor) }
     var info = stat()
