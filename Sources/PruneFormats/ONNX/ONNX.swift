@@ -1,0 +1,76 @@
+import PruneGraph
+import PruneTensor
+
+/// ONNX files in and out (https://onnx.ai/onnx/repo-docs/IR.html).
+///
+/// Lossless: what is loaded and saved unchanged is equal as a protobuf message, unknown fields included.
+package enum ONNX {
+  package struct LoadOptions: Sendable {
+    /// Read the file into memory rather than map it.
+    package var copy = false
+    package init(copy: Bool = false) { self.copy = copy }
+  }
+
+  /// The most bytes protobuf allows in a message.
+  static let messageLimit = Int(Int32.max)
+
+  /// The model in a file. Weights stay where they are: tensors are views of the mapped file, or of the files beside
+  /// it that hold its external data.
+  /// - Throws: `.io`, `.badFormat`, `.invalidModel`, `.mismatch` or `.unsupported`, naming the node or tensor.
+  package static func load(path: String, _ options: LoadOptions = .init()) throws(PruneError) -> Model {
+    do throws(PruneError) {
+      let bytes = try FileReader.bytes(of: path, copy: options.copy)
+      return try decode(bytes, folder: folder(of: path), copy: options.copy)
+    } catch {
+      var located = error
+      if located.place.isEmpty {
+        located.place = path
+      } else {
+        located.place = "\(path): \(located.place)"
+      }
+      throw located
+    }
+  }
+
+  /// The model that an encoded `ModelProto` describes, checked by `validate`.
+  /// - Parameter folder: where external data is looked for; without it such tensors are an error.
+  package static func decode(_ bytes: Bytes, folder: String?, copy: Bool = false) throws(PruneError) -> Model {
+    if let error = FileKind.refusal(of: bytes) { throw error }
+    var decoder = ONNXDecoder(external: ExternalFiles(folder: folder, copy: copy))
+    let model: Model
+    do throws(PruneError) { model = try decoder.model(bytes) } catch { throw FileKind.explaining(error, bytes) }
+    try validate(model)
+    return model
+  }
+
+  /// Writes the model, atomically.
+  ///
+  /// Tensors whose bytes came from another file, and all large ones when the model is too big for one protobuf message,
+  /// go to `path` + ".data", written atomically too.
+  /// - Throws: `.io`, or what `validate` throws; whatever was at `path` before then stays.
+  package static func save(_ model: Model, path: String) throws(PruneError) {
+    do throws(PruneError) {
+      try validate(model)
+      try ONNXWriter.save(model, path: path)
+    } catch { throw error.located(at: path) }
+  }
+
+  /// The model as one message, all tensors inside.
+  /// - Throws: `.unsupported` above 2 GB, or what `validate` throws.
+  package static func encode(_ model: Model) throws(PruneError) -> [UInt8] {
+    try validate(model)
+    var encoder = ONNXEncoder(placement: .inside)
+    let message = try encoder.model(model)
+    guard message.count <= messageLimit else {
+      throw PruneError(
+        .unsupported, "the model takes \(message.count) bytes, a protobuf message holds at most \(messageLimit)",
+        hint: "save it to a file: its weights then go to a second file beside it")
+    }
+    return message.array
+  }
+
+  private static func folder(of path: String) -> String {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+}

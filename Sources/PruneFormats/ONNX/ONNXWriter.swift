@@ -1,0 +1,47 @@
+import PruneGraph
+import PruneTensor
+
+/// Puts an encoded model into files.
+enum ONNXWriter {
+  static func save(_ model: Model, path: String) throws(PruneError) {
+    let dataPath = path + ".data"
+    let dataFile = dataPath.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(dataPath[dataPath.utf8.index(after: $0)...]) }
+    var encoder = ONNXEncoder(placement: model.holdsExternal ? .asLoaded(dataFile: dataFile ?? dataPath) : .inside)
+    var message = try encoder.model(model)
+    if message.count > ONNX.messageLimit {
+      encoder = ONNXEncoder(placement: .beside(dataFile: dataFile ?? dataPath))
+      message = try encoder.model(model)
+    }
+    guard message.count <= ONNX.messageLimit else {
+      throw PruneError(
+        .unsupported, "the model takes \(message.count) bytes without its weights, a protobuf message holds at most \(ONNX.messageLimit)")
+    }
+    let file = try AtomicFile(path: path)
+    for segment in message.segments {
+      switch segment {
+      case .owned(let bytes): try file.write(bytes)
+      case .view(let bytes): try file.write(bytes)
+      }
+    }
+    // Both are complete on disk before either gets its name, the data first: the model is never without it.
+    try file.sync()
+    if !encoder.external.pieces.isEmpty { try writeData(encoder.external, path: dataPath) }
+    try file.commit()
+  }
+
+  private static func writeData(_ layout: ExternalLayout, path: String) throws(PruneError) {
+    let file = try AtomicFile(path: path)
+    for piece in layout.pieces {
+      try file.write([UInt8](repeating: 0, count: max(piece.offset - file.offset, 0)))
+      try file.write(piece.bytes)
+    }
+    try file.commit()
+  }
+}
+
+extension Model {
+  /// Whether any tensor has its bytes in another file.
+  var holdsExternal: Bool {
+    graph.holdsExternal || functions.contains { $0.nodes.contains { ONNXEncoder.holdsExternal($0) } }
+  }
+}
