@@ -40,6 +40,21 @@ int64_t ps_select_mask(
     const float *weights, const float *scores, float *out, int64_t count, uint32_t key, int64_t ties);
 int64_t ps_count_not_finite(const float *values, int64_t count);
 
+// MARK: - Importance scores (scores.c)
+/// scores += share * |gradient|, or with weights share * (gradient * weight)^2.
+void ps_scores_add(float *scores, const float *gradient, const float *weight, float share, int64_t count);
+void ps_scores_square_root(float *scores, int64_t count);
+
+// MARK: - Quantization (int8_codes.c). A tensor is [outer, channels, inner].
+/// The least and the most of finite values; (largest, smallest) NaN patterns when there are none.
+void ps_min_max(const float *values, int64_t count, float *low, float *high);
+void ps_channel_abs_max(const float *values, int64_t outer, int64_t channels, int64_t inner, float *result);
+/// out = round half to even of values / scales[channel], within -127...127; also the sums of squares of the values and
+/// of what rounding changed.
+void ps_quantize_int8(
+    const float *values, int64_t outer, int64_t channels, int64_t inner, const float *scales, int8_t *out,
+    double *signal, double *noise);
+
 // MARK: - Data compiled into the library.
 extern const unsigned char ps_digits_csv_gz[];
 extern const size_t ps_digits_csv_gz_size;

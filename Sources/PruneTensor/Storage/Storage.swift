@@ -20,12 +20,10 @@ package final class Storage: @unchecked Sendable {
     var pointer: UnsafeMutableRawPointer?
     // Rounded up so that vector loops may read whole lines at the end.
     guard byteCount >= 0, byteCount < 1 << 52,
-      posix_memalign(&pointer, byteCount >= 4 << 20 ? 2 << 20 : 64, max((byteCount + 63) & ~63, 64)) == 0, let pointer
+      posix_memalign(&pointer, 64, max((byteCount + 63) & ~63, 64)) == 0, let pointer
     else {
       throw PruneError(.outOfMemory, "no memory for \(byteCount) bytes")
     }
-    // Large pages where the system offers them: touching fresh memory a small page at a time costs more than filling it.
-    if byteCount >= 4 << 20 { madvise(pointer, byteCount & ~4095, MADV_HUGEPAGE) }
     if zeroed { memset(pointer, 0, byteCount) }
     base = pointer
     self.byteCount = byteCount

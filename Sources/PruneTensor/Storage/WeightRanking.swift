@@ -16,6 +16,16 @@ package struct WeightRanking: Sendable {
   package struct Cut: Sendable, Hashable {
     fileprivate let key: UInt32
     fileprivate let ties: Int
+    fileprivate let isOfScores: Bool
+
+    /// The rank (absolute value or score) at which the cut is: what lies below is gone. Infinite when all is.
+    package var threshold: Float {
+      guard key != .max else { return .infinity }
+      guard isOfScores else { return Float(bitPattern: key) }
+      // Below the key of the lowest number there is only that of zeros.
+      guard key > 0x007F_FFFF else { return -.infinity }
+      return key >> 31 == 0 ? Float(bitPattern: ~key) : Float(bitPattern: key & 0x7FFF_FFFF)
+    }
   }
 
   /// What a cut left of one tensor.
@@ -47,21 +57,26 @@ package struct WeightRanking: Sendable {
     return nil
   }
 
+  /// Elements that are exactly zero.
+  package var zeroCount: Int { weights.indices.reduce(0) { $0 + countEqual($1, 0) } }
+
   /// The cut after which exactly `wanted` elements are zero, or as many as already are when that is more.
   package func cut(removing wanted: Int) -> Cut {
-    guard wanted > 0 else { return Cut(key: 0, ties: 0) }
-    guard wanted < count else { return Cut(key: .max, ties: 0) }
+    guard wanted > 0 else { return cut(0, ties: 0) }
+    guard wanted < count else { return cut(.max, ties: 0) }
     let high = Self.find(wanted, in: histogram(high: nil))
     let low = Self.find(high.left, in: histogram(high: UInt32(high.bin)))
     let key = UInt32(high.bin) << 16 | UInt32(low.bin)
     // All of the equal ones go: a plain limit does it.
-    return low.left == low.count ? Cut(key: key &+ 1, ties: 0) : Cut(key: key, ties: low.left)
+    return low.left == low.count ? cut(key &+ 1, ties: 0) : cut(key, ties: low.left)
   }
 
   /// The cut that removes what scores less than `threshold`.
   package func cut(below threshold: Float) -> Cut {
-    Cut(key: ps_select_key(threshold, scores == nil ? 0 : 1), ties: 0)
+    cut(ps_select_key(threshold, scores == nil ? 0 : 1), ties: 0)
   }
+
+  private func cut(_ key: UInt32, ties: Int) -> Cut { Cut(key: key, ties: ties, isOfScores: scores != nil) }
 
   /// The tensors with zeros where the cut removes.
   package func masked(_ cut: Cut) throws(PruneError) -> [Masked] {

@@ -1,0 +1,63 @@
+import CPruneSupport
+
+/// Scores of one weight, averaged over batches.
+package struct ScoreAccumulator: Sendable {
+  package enum Kind: Sendable, Hashable {
+    /// Mean of |g|.
+    case absolute
+    /// Root of the mean of (g·w)².
+    case product
+  }
+
+  private let kind: Kind
+  private let weight: Tensor
+  private var sum: Tensor
+
+  /// - Throws: `.mismatch` when the weight is not float32.
+  package init(_ kind: Kind, weight: Tensor) throws(PruneError) {
+    self.kind = kind
+    self.weight = try weight.aligned(to: 4)
+    sum = try Tensor(zeros: .float32, weight.shape)
+    guard weight.dtype == .float32 else {
+      throw PruneError(.mismatch, "weights are scored as float32, got \(weight.dtype.name)")
+    }
+  }
+
+  /// Adds a batch.
+  /// - Parameter share: the batch's part of all samples.
+  /// - Throws: `.mismatch` when the gradient is not of the weight's shape.
+  package mutating func add(_ gradient: Tensor, share: Float) throws(PruneError) {
+    guard gradient.dtype == .float32, gradient.count == weight.count else {
+      throw PruneError(
+        .mismatch, "the gradient is \(gradient.dtype.name) \(gradient.shape), the weight \(weight.shape)")
+    }
+    let gradient = try gradient.aligned(to: 4)
+    let kind = kind, weight = weight
+    try sum.withMutableSpan(of: Float.self) { span throws(PruneError) in
+      // Safe: the three hold count elements each, checked above and in init; the sum has no other owner now.
+      span.withUnsafeMutableBufferPointer { scores in
+        guard let target = scores.baseAddress else { return }
+        withExtendedLifetime((gradient, weight)) {
+          ps_scores_add(
+            target, Self.pointer(gradient), kind == .product ? Self.pointer(weight) : nil, share, Int64(scores.count))
+        }
+      }
+    }
+  }
+
+  /// The scores so far.
+  package consuming func scores() throws(PruneError) -> Tensor {
+    guard kind == .product else { return sum }
+    try sum.withMutableSpan(of: Float.self) { span throws(PruneError) in
+      // Safe: the pointer covers the span's own count.
+      span.withUnsafeMutableBufferPointer { scores in
+        if let target = scores.baseAddress { ps_scores_square_root(target, Int64(scores.count)) }
+      }
+    }
+    return sum
+  }
+
+  private static func pointer(_ tensor: Tensor) -> UnsafePointer<Float> {
+    UnsafePointer(tensor.storage.base.advanced(by: tensor.byteOffset).assumingMemoryBound(to: Float.self))
+  }
+}
