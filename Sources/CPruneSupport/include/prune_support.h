@@ -17,6 +17,22 @@ int ps_cancel_requested(const ps_cancel *flag);
 // MARK: - Thread-local last error (read through prune_last_error).
 void ps_error_set(int32_t status, const char *message, const char *where, const char *hint);
 
+// MARK: - DLPack 1.x, whose structs stay in C.
+typedef struct ps_dlpack_view {
+  void *data;
+  int32_t rank;
+  /// DLDataTypeCode: 0 int, 1 uint, 2 float, 4 bfloat, 6 bool.
+  uint8_t code, bits;
+  const int64_t *shape;
+  /// In elements; NULL when row-major.
+  const int64_t *strides;
+} ps_dlpack_view;
+/// A managed tensor over the view's bytes, row-major and read-only; NULL without memory. Its deleter calls release(owner).
+void *ps_dlpack_lend(const ps_dlpack_view *view, void *owner, void (*release)(void *owner));
+/// 0, or 1: another major version, 2: not in CPU memory, 3: vector elements.
+int ps_dlpack_read(const void *managed, ps_dlpack_view *out_view);
+void ps_dlpack_release(void *managed);
+
 // MARK: - Parallel loops on the OpenMP pool that oneDNN uses.
 /// Calls body(first, last, user) for disjoint ranges covering 0..<count, each at least `grain` long.
 /// Runs on the calling thread when one range is enough or the thread limit is 1.

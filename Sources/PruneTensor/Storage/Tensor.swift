@@ -94,6 +94,12 @@ package struct Tensor: Sendable {
     return try body(&span)
   }
 
+  /// The first byte, for writing through a host's pointer; shared or read-only storage is copied first.
+  package mutating func mutableBase() throws(PruneError) -> UnsafeMutableRawPointer {
+    if !storage.isWritable || !isKnownUniquelyReferenced(&storage) { try makeOwned() }
+    return storage.base.advanced(by: byteOffset)
+  }
+
   /// The elements as an array.
   package func array<T: TensorElement>(of type: T.Type = T.self) throws(PruneError) -> [T] {
     try check(T.self)

@@ -1,0 +1,127 @@
+import CPrune
+import CPruneSupport
+import PruneTensor
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Runs the body of an exported function: errors become a status and this thread's last error.
+func call(_ body: () throws(PruneError) -> Void) -> prune_status {
+  do {
+    try body()
+    return PRUNE_OK
+  } catch {
+    record(error)
+    return prune_status(rawValue: error.status.rawValue)
+  }
+}
+
+func record(_ error: PruneError) {
+  ps_error_set(error.status.rawValue, error.message, error.place, error.hint)
+}
+
+/// A required output pointer.
+func output<T>(_ pointer: UnsafeMutablePointer<T>?, _ name: String) throws(PruneError) -> UnsafeMutablePointer<T> {
+  guard let pointer else { throw PruneError(.invalidArgument, "\(name) is NULL") }
+  return pointer
+}
+
+/// A required string.
+func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(PruneError) -> String {
+  guard let found = try optionalText(pointer, name) else { throw PruneError(.invalidArgument, "\(name) is NULL") }
+  return found
+}
+
+func optionalText(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(PruneError) -> String? {
+  guard let pointer else { return nil }
+  guard let found = String(validatingCString: pointer) else {
+    throw PruneError(.invalidArgument, "\(name) is not valid UTF-8")
+  }
+  return found
+}
+
+/// An array of strings; NULL with a count of 0 is empty.
+func texts(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ name: String) throws(PruneError) -> [String] {
+  try elements(pointer, count, name).enumerated().mapThrowing { index, item throws(PruneError) in
+    try text(item, "\(name)[\(index)]")
+  }
+}
+
+/// An array's elements; NULL with a count of 0 is empty.
+func elements<T>(_ pointer: UnsafePointer<T>?, _ count: Int, _ name: String) throws(PruneError) -> [T] {
+  guard count >= 0, count < 1 << 40 else { throw PruneError(.invalidArgument, "\(name) cannot have \(count) elements") }
+  guard let pointer else {
+    if count == 0 { return [] }
+    throw PruneError(.invalidArgument, "\(name) is NULL, but its count is \(count)")
+  }
+  // Safe: the caller promises count elements.
+  return Array(UnsafeBufferPointer(start: pointer, count: count))
+}
+
+/// Reads an options struct of any version: fields that the caller's header did not have are zero, fields that this library
+/// does not have must be.
+func options<T: BitwiseCopyable>(_ pointer: UnsafePointer<T>?, zero: T, _ name: String) throws(PruneError) -> T {
+  guard let pointer else { return zero }
+  let raw = UnsafeRawPointer(pointer)
+  let size = Int(raw.load(as: UInt32.self))
+  guard size >= 8, size <= 1 << 16 else {
+    throw PruneError(
+      .invalidArgument, "\(name).struct_size is \(size)", hint: "set it to sizeof(\(name)), as the _INIT macro does")
+  }
+  let known = MemoryLayout<T>.size
+  for offset in stride(from: known, to: size, by: 1) where raw.load(fromByteOffset: offset, as: UInt8.self) != 0 {
+    throw PruneError(
+      .unsupported, "\(name) uses a field that this version of libprune does not have",
+      hint: "the program was built for a newer libprune than \(versionText)")
+  }
+  var result = zero
+  // Safe: at most min(size, known) bytes are copied, and the caller promises struct_size of them.
+  withUnsafeMutableBytes(of: &result) { $0.baseAddress?.copyMemory(from: raw, byteCount: min(size, known)) }
+  return result
+}
+
+/// Writes as much of a struct as the caller's version of it has room for, its own `struct_size` as it was.
+func write<T: BitwiseCopyable>(
+  _ value: T, _ out: UnsafeMutablePointer<T>, size: UInt32, _ name: String
+) throws(PruneError) {
+  guard size >= 8, size <= 1 << 16 else {
+    throw PruneError(
+      .invalidArgument, "\(name).struct_size is \(size)", hint: "set it to sizeof(\(name)) before the call")
+  }
+  // Safe: the caller promises struct_size bytes; struct_size itself, the first field, is skipped.
+  withUnsafeBytes(of: value) { source in
+    let count = min(Int(size), source.count)
+    if let base = source.baseAddress {
+      UnsafeMutableRawPointer(out).advanced(by: 4).copyMemory(from: base.advanced(by: 4), byteCount: count - 4)
+    }
+  }
+}
+
+/// A finite number in a range.
+func number(_ value: Double, _ name: String, in range: ClosedRange<Double>) throws(PruneError) -> Double {
+  guard range.contains(value) else {
+    throw PruneError(.invalidArgument, "\(name) is \(value), wanted \(range.lowerBound) to \(range.upperBound)")
+  }
+  return value
+}
+
+/// Copies text into a buffer that the caller frees.
+func fill(_ buffer: UnsafeMutablePointer<prune_buffer>, with bytes: [UInt8]) throws(PruneError) {
+  guard let data = malloc(bytes.count + 1) else { throw PruneError(.outOfMemory, "no memory for \(bytes.count) bytes") }
+  // Safe: data has bytes.count + 1 bytes.
+  bytes.withUnsafeBytes { source in
+    if let base = source.baseAddress { data.copyMemory(from: base, byteCount: source.count) }
+  }
+  data.storeBytes(of: 0, toByteOffset: bytes.count, as: UInt8.self)
+  buffer.pointee = prune_buffer(data: data.assumingMemoryBound(to: CChar.self), size: bytes.count)
+}
+
+extension Sequence {
+  /// `map` that keeps the thrown type.
+  func mapThrowing<R>(_ transform: (Element) throws(PruneError) -> R) throws(PruneError) -> [R] {
+    var result: [R] = []
+    for element in self { result.append(try transform(element)) }
+    return result
+  }
+}

@@ -1,0 +1,54 @@
+import CPrune
+import PruneTensor
+
+/// Behind `prune_context`: a cancel flag and a thread count. Its handle is the flag's own address.
+final class ContextBox: Box {
+  static let kind = "context"
+  let cancel: CancelFlag
+  /// 0 is one a core.
+  var threads = 0
+
+  init() throws(PruneError) { cancel = try CancelFlag() }
+
+  /// The context of a call: its thread count holds from here on. NULL is no context.
+  static func enter(_ handle: OpaquePointer?) throws(PruneError) -> ContextBox? {
+    let context: ContextBox? = try Handles.optional(handle)
+    enter(context)
+    return context
+  }
+
+  static func enter(_ context: ContextBox?) {
+    let wanted = context?.threads ?? 0
+    if Parallel.threads != wanted || wanted == 0 { Parallel.threads = wanted }
+  }
+}
+
+@_cdecl("prune_context_create") @implementation
+public func prune_context_create(_ out_context: UnsafeMutablePointer<OpaquePointer?>!) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_context, "out_context")
+    let context = try ContextBox()
+    out.pointee = Handles.make(context, at: context.cancel.pointer)
+  }
+}
+
+@_cdecl("prune_context_free") @implementation
+public func prune_context_free(_ context: OpaquePointer!) { Handles.free(context, ContextBox.self) }
+
+@_cdecl("prune_context_set_threads") @implementation
+public func prune_context_set_threads(_ context: OpaquePointer!, _ threads: Int32) -> prune_status {
+  call { () throws(PruneError) in
+    let box: ContextBox = try Handles.object(context)
+    guard threads >= 0, threads <= 4096 else {
+      throw PruneError(.invalidArgument, "threads is \(threads), wanted 0 to 4096")
+    }
+    box.threads = Int(threads)
+  }
+}
+
+@_cdecl("prune_context_threads") @implementation
+public func prune_context_threads(_ context: OpaquePointer!) -> Int32 {
+  guard let box = try? Handles.optional(context, ContextBox.self) else { return 0 }
+  ContextBox.enter(box)
+  return Int32(clamping: Parallel.threads)
+}

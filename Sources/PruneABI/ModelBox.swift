@@ -1,0 +1,80 @@
+import CPrune
+import PruneGraph
+import PruneRuntime
+import PruneTensor
+
+/// Behind `prune_model`: a model, and the programs compiled from it until it changes.
+final class ModelBox: Box {
+  static let kind = "model"
+  private(set) var model: Model
+  let context: ContextBox?
+  private var session: Session?
+  private var lent = Lent()
+  private var lentInfos: [Bool: [prune_value_info]] = [:]
+  private var lentNames: [UnsafePointer<CChar>]?
+  private(set) lazy var lentName: UnsafePointer<CChar> = lent.string(model.graph.name)
+
+  init(_ model: Model, _ context: ContextBox?) {
+    self.model = model
+    self.context = context
+  }
+
+  /// The model of a call, its context entered.
+  static func enter(_ handle: OpaquePointer?) throws(PruneError) -> ModelBox {
+    let box: ModelBox = try Handles.object(handle)
+    ContextBox.enter(box.context)
+    return box
+  }
+
+  var cancel: CancelFlag? { context?.cancel }
+
+  /// Replaces the model: what was compiled or lent from the old one goes.
+  func replace(_ model: Model) {
+    self.model = model
+    session = nil
+    lent = Lent()
+    lentInfos = [:]
+    lentNames = nil
+    lentName = lent.string(model.graph.name)
+  }
+
+  func run(_ inputs: [String: Tensor]) throws(PruneError) -> [String: Tensor] {
+    let current = session ?? Session(model)
+    session = current
+    return try current.run(inputs, cancel: cancel)
+  }
+
+  /// Inputs that a caller feeds, or outputs.
+  func values(isInput: Bool) -> [ValueInfo] { isInput ? model.graph.trueInputs : model.graph.outputs }
+
+  func info(isInput: Bool, _ index: Int) throws(PruneError) -> prune_value_info {
+    let all = lentInfos[isInput] ?? values(isInput: isInput).map(describe)
+    lentInfos[isInput] = all
+    guard index >= 0, index < all.count else {
+      throw PruneError(.notFound, "the model has \(all.count) \(isInput ? "inputs" : "outputs"), asked for number \(index)")
+    }
+    return all[index]
+  }
+
+  private func describe(_ value: ValueInfo) -> prune_value_info {
+    var info = prune_value_info()
+    let dims = value.type?.dims ?? []
+    info.struct_size = UInt32(MemoryLayout<prune_value_info>.size)
+    info.dtype = value.type?.dtype?.rawValue ?? 0
+    info.name = lent.string(value.name)
+    info.rank = dims.count
+    info.shape = lent.array(dims.map { Int64($0.value ?? -1) })
+    info.symbols = lent.array(
+      dims.map { dim in
+        if case .named(let name) = dim { Optional(lent.string(name)) } else { nil }
+      })
+    return info
+  }
+
+  func lentParameterName(_ index: Int) -> UnsafePointer<CChar>? {
+    guard index >= 0, index < model.graph.initializers.count else { return nil }
+    let names = lentNames ?? model.graph.initializers.map { lent.string($0.name) }
+    lentNames = names
+    return names[index]
+  }
+}

@@ -1,0 +1,212 @@
+/* The main job: train, look, prune, fine-tune, quantize, save, reload; callbacks, cancelling, errors. */
+#include <unistd.h>
+
+#include "check.h"
+
+static int stop_after_two(const prune_event *event, void *user) {
+  CHECK(event->struct_size >= sizeof *event);
+  return event->kind == PRUNE_EVENT_STEP && ++*(int *)user >= 2;
+}
+
+static int count_epochs(const prune_event *event, void *user) {
+  if (event->kind == PRUNE_EVENT_EPOCH) ++*(int *)user;
+  return 0;
+}
+
+static double metric(prune_model *model, const prune_dataset *data, const char *name) {
+  prune_report *report = NULL;
+  double value = NAN;
+  OK(prune_model_evaluate(model, data, NULL, &report));
+  OK(prune_report_number(report, name, &value));
+  prune_report_free(report);
+  return value;
+}
+
+static double sparsity(const prune_model *model) {
+  prune_report *report = NULL;
+  double value = NAN;
+  OK(prune_model_stats(model, &report));
+  OK(prune_report_number(report, "sparsity", &value));
+  prune_report_free(report);
+  return value;
+}
+
+/* Number of exact zeros in a parameter. */
+static size_t zeros(const prune_model *model, const char *name) {
+  prune_tensor *tensor = NULL;
+  size_t count = 0;
+  OK(prune_model_parameter(model, name, &tensor));
+  const float *values = prune_tensor_data(tensor);
+  for (size_t index = 0; index < prune_tensor_count(tensor); index++) count += values[index] == 0;
+  prune_tensor_free(tensor);
+  return count;
+}
+
+int main(void) {
+  prune_context *context = NULL;
+  prune_dataset *digits = NULL, *train = NULL, *test = NULL;
+  prune_model *model = NULL, *pruned = NULL, *int8 = NULL, *loaded = NULL, *kept = NULL;
+  prune_report *report = NULL;
+  prune_buffer text = {0};
+  prune_report_entry entry = {.struct_size = sizeof entry};
+  char path[] = "/tmp/prune-test-XXXXXX.onnx";
+  int epochs = 0, steps = 0;
+
+  OK(prune_context_create(&context));
+  OK(prune_dataset_digits(context, &digits));
+  OK(prune_dataset_split(digits, 0.2, 7, &train, &test));
+  const int64_t input[] = {1, 8, 8}, hidden[] = {64};
+  prune_zoo_options zoo = PRUNE_ZOO_OPTIONS_INIT;
+  zoo.input = input;
+  zoo.input_rank = 3;
+  zoo.hidden = hidden;
+  zoo.hidden_count = 1;
+  OK(prune_zoo_create(context, "mlp", &zoo, &model));
+  prune_value_info info = {.struct_size = sizeof info};
+  OK(prune_model_input(model, 0, &info));
+  CHECK(info.rank == 4 && info.shape[0] == -1 && strcmp(info.symbols[0], "N") == 0 && info.shape[2] == 8);
+  FAILS(prune_model_input(model, 1, &info), PRUNE_ERROR_NOT_FOUND, "1 inputs");
+
+  prune_fit_options fit = PRUNE_FIT_OPTIONS_INIT;
+  fit.epochs = 12;
+  fit.batch_size = 32;
+  fit.validation_split = 0.1;
+  fit.on_event = count_epochs;
+  fit.user = &epochs;
+  OK(prune_model_fit(model, train, &fit, &report));
+  CHECK(epochs == 12);
+  OK(prune_report_find(report, "epochs.11.loss", &entry));
+  CHECK(entry.kind == PRUNE_REPORT_NUMBER && entry.number < 0.3);
+  prune_report_free(report);
+  double dense = metric(model, test, "accuracy");
+  CHECK(dense > 0.93);
+
+  /* Bad options leave the model as it was. */
+  fit.optimizer = "adamm";
+  FAILS(prune_model_fit(model, train, &fit, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "adamm");
+  fit.optimizer = NULL;
+  fit.lr = -1;
+  FAILS(prune_model_fit(model, train, &fit, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "lr");
+  fit.struct_size = 0;
+  FAILS(prune_model_fit(model, train, &fit, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "struct_size");
+  struct { prune_fit_options known; int64_t unknown; } newer = {PRUNE_FIT_OPTIONS_INIT, 1};
+  newer.known.struct_size = sizeof newer;
+  FAILS(prune_model_fit(model, train, &newer.known, NULL), PRUNE_ERROR_UNSUPPORTED, "newer");
+  CHECK(metric(model, test, "accuracy") == dense);
+
+  /* Stopped by a callback, and by another's request: the model stays usable. */
+  prune_fit_options stopped = PRUNE_FIT_OPTIONS_INIT;
+  stopped.on_event = stop_after_two;
+  stopped.user = &steps;
+  OK(prune_model_clone(model, &kept));
+  FAILS(prune_model_fit(kept, train, &stopped, NULL), PRUNE_ERROR_CANCELLED, "");
+  CHECK(metric(kept, test, "accuracy") > 0.8);
+  prune_context_request_cancel(context);
+  FAILS(prune_model_evaluate(kept, test, NULL, &report), PRUNE_ERROR_CANCELLED, "");
+  prune_context_clear_cancel(context);
+  prune_model_free(kept);
+
+  OK(prune_model_summary(model, 100, 0, &text));
+  CHECK(strstr(text.data, "4,810") != NULL && strlen(text.data) == text.size); /* 64*64+64 + 64*10+10 */
+  prune_buffer_free(&text);
+  CHECK(text.data == NULL);
+
+  prune_significance_options significance = PRUNE_SIGNIFICANCE_OPTIONS_INIT;
+  significance.criterion = "taylor";
+  FAILS(prune_model_significance(model, &significance, &report), PRUNE_ERROR_INVALID_ARGUMENT, "data");
+  significance.data = train;
+  OK(prune_model_significance(model, &significance, &report));
+  OK(prune_report_find(report, "layers.0.share", &entry));
+  CHECK(entry.number > 0 && entry.number < 1);
+  OK(prune_report_to_json(report, &text));
+  CHECK(text.data[0] == '{' && strstr(text.data, "\"layers\""));
+  prune_buffer_free(&text);
+  prune_report_free(report);
+
+  /* Pruning: bad amounts, then 80 % of the weights in three steps; zeros stay zero through training. */
+  prune_prune_options prune = PRUNE_PRUNE_OPTIONS_INIT;
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "amount");
+  prune.amount = 1.5;
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "1.5");
+  prune.amount = NAN;
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "nan");
+  prune.amount = 0.8;
+  prune.criterion = "magnitud";
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "magnitude");
+  prune.criterion = NULL;
+  prune.device = "cuda";
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_UNSUPPORTED, "cuda");
+  prune.device = "cpu";
+  prune.schedule = "cubic";
+  prune.schedule_steps = 3;
+  prune.validate = test;
+  prune_fit_options recover = PRUNE_FIT_OPTIONS_INIT;
+  recover.epochs = 2;
+  prune.recover = &recover;
+  prune.recover_data = train;
+  CHECK(pruned == NULL);
+  OK(prune_model_prune(model, &prune, &pruned, &report));
+  OK(prune_report_find(report, "after.accuracy", &entry));
+  CHECK(entry.number > 0.9);
+  prune_report_free(report);
+  CHECK(fabs(sparsity(pruned) - 0.8) < 0.02);
+  CHECK(sparsity(model) < 0.01);
+  OK(prune_model_save(pruned, mkstemps(path, 5) >= 0 ? path : ""));
+  OK(prune_model_load(context, path, NULL, &loaded));
+  const char *name = prune_model_parameter_name(loaded, 0);
+  size_t before = zeros(loaded, name);
+  CHECK(before > 0);
+  recover.optimizer = "sgd";
+  recover.lr = 0.05;
+  recover.momentum = 0.9;
+  OK(prune_model_fit(loaded, train, &recover, NULL));
+  CHECK(zeros(loaded, name) == before);
+
+  /* A guard that tolerates nothing gives the model back. */
+  prune_guard guard = PRUNE_GUARD_INIT;
+  guard.data = test;
+  prune.guard = &guard;
+  prune.amount = 0.99;
+  prune.schedule = NULL;
+  prune.schedule_steps = 0;
+  prune.recover = NULL;
+  OK(prune_model_prune(model, &prune, &kept, &report));
+  OK(prune_report_find(report, "rolled_back", &entry));
+  CHECK(entry.kind == PRUNE_REPORT_FLAG && entry.integer == 1);
+  CHECK(metric(kept, test, "accuracy") == dense);
+  prune_report_free(report);
+  prune_model_free(kept);
+
+  prune_quantize_options quantize = PRUNE_QUANTIZE_OPTIONS_INIT;
+  FAILS(prune_model_quantize(loaded, &quantize, &int8, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "calibration");
+  quantize.calibration = train;
+  OK(prune_model_quantize(loaded, &quantize, &int8, NULL));
+  CHECK(metric(int8, test, "accuracy") > metric(loaded, test, "accuracy") - 0.02);
+  OK(prune_model_save(int8, path));
+  prune_model_free(loaded);
+  OK(prune_model_load(context, path, NULL, &loaded));
+  CHECK(metric(loaded, test, "accuracy") == metric(int8, test, "accuracy"));
+
+  prune_model *models[] = {model, pruned, int8};
+  OK(prune_model_compare(models, NULL, 3, test, &report));
+  OK(prune_report_find(report, "models.2.bytes", &entry));
+  CHECK(entry.integer > 0);
+  prune_report_free(report);
+  prune_benchmark_options benchmark = PRUNE_BENCHMARK_OPTIONS_INIT;
+  benchmark.runs = 3;
+  OK(prune_model_benchmark(model, &benchmark, &report));
+  OK(prune_report_find(report, "median_ms", &entry));
+  CHECK(entry.number > 0);
+  prune_report_free(report);
+
+  unlink(path);
+  prune_model_free(model);
+  prune_model_free(pruned);
+  prune_model_free(int8);
+  prune_model_free(loaded);
+  prune_dataset_free(digits);
+  prune_dataset_free(train);
+  prune_dataset_free(test);
+  prune_context_free(context);
+  return check_end();
+}

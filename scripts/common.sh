@@ -1,0 +1,68 @@
+# What the scripts share. Sourced, not run.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=${PRUNE_BUILD:-$root/.build}
+stamp=$build/prune.stamp
+packages=(libdnnl-dev libzip-dev zlib1g-dev liblua5.4-dev lua5.4 libreadline-dev pkg-config gcc libc6-dev)
+
+say() { printf '%s\n' "prune: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+# Installs what is missing, or prints the line that does and stops.
+setup() {
+  command -v swift >/dev/null || die "needs Swift 6.3 or later, and found none: see swift.org/install"
+  local missing=() name
+  for name in "${packages[@]}"; do
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing+=("$name")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  local line="apt-get install -y ${missing[*]}"
+  [ "$(id -u)" -eq 0 ] || die "needs packages that only root can install. Run this, then try again:
+  sudo $line"
+  say "installing ${missing[*]}"
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive $line; } >"$build-apt.log" 2>&1 ||
+    { tail -5 "$build-apt.log" >&2; die "could not install them (all of it: $build-apt.log)"; }
+  rm -f "$build-apt.log"
+}
+
+# True when nothing that goes into the build is newer than the last one.
+is_built() {
+  [ -e "$stamp" ] &&
+    [ -z "$(find "$root/Package.swift" "$root/Sources" "$root/include" "$root/scripts/prune.map" -newer "$stamp" -print -quit)" ]
+}
+
+# Runs swift build or test with its log kept aside: the log is shown only when it fails.
+swift_quietly() {
+  local log=$build/prune.log what=$1
+  shift
+  mkdir -p "$build"
+  "$@" >"$log" 2>&1 || { grep -E -A4 'error:' "$log" >&2 || tail -30 "$log" >&2; die "$what failed (all of it: $log)"; }
+}
+
+# Builds libprune.so, the program and the Lua module, unless they are current.
+build_release() {
+  is_built && return
+  setup
+  mkdir -p "$build"
+  exec 9>"$build/prune.lock"
+  flock 9
+  is_built && return
+  local start=$SECONDS began
+  began=$(mktemp)
+  say "building (release; the first time takes some minutes)"
+  swift_quietly "the build" swift build --package-path "$root" -c release --scratch-path "$build"
+  ln -sfn libprune.so "$build/release/libprune.so.0"
+  build_lua_module "$build/release/lua" "$build/release" '$ORIGIN/..'
+  # Files edited while it ran count as newer.
+  touch -r "$began" "$stamp"
+  rm -f "$began"
+  say "built in $((SECONDS - start)) s"
+}
+
+# The module that `require "prune"` loads in a stock Lua: FOLDER/prune.so, over libprune.so in LIBRARIES, found through RPATH.
+build_lua_module() {
+  local folder=$1 libraries=$2 rpath=$3
+  mkdir -p "$folder"
+  swift_quietly "the Lua module" "$(dirname "$(readlink -f "$(command -v swift)")")/clang" -shared -fPIC -O2 -std=gnu17 \
+    -fvisibility=hidden -Wno-c23-extensions -I"$root/include" -I"$root/Sources/CPruneLua/include" -I/usr/include/lua5.4 \
+    "$root"/Sources/CPruneLua/*.c -L"$libraries" -lprune -Wl,-rpath,"$rpath" -o "$folder/prune.so"
+}

@@ -1,0 +1,132 @@
+"""Compares libprune's outputs with ONNX Runtime's on models that libprune pruned, quantized and saved.
+
+usage: crosscheck.py PRUNE SHARED WORK
+"""
+import glob
+import gzip
+import os
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+
+prune, shared, work = sys.argv[1:4]
+failures = 0
+
+
+def lua(script, **names):
+    path = os.path.join(work, "script.lua")
+    with open(path, "w") as file:
+        file.write("".join(f"local {name} = [[{value}]]\n" for name, value in names.items()) + script)
+    done = subprocess.run([prune, path], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"script failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def report(label, figure, good):
+    global failures
+    failures += not good
+    print(f"{'ok    ' if good else 'FAILED'} {label:<58} {figure}")
+
+
+def session(path):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def distance(a, b):
+    return float(np.linalg.norm(a.astype(np.float64) - b) / max(np.linalg.norm(b), 1e-12))
+
+
+def cifar(count):
+    raw = gzip.open(f"{shared}/data/cifar10/test_first1000.bin.gz").read()
+    records = np.frombuffer(raw, np.uint8).reshape(-1, 3073)[:count]
+    x = records[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32) / 255
+    mean = np.array([0.485, 0.456, 0.406], np.float32).reshape(1, 3, 1, 1)
+    std = np.array([0.229, 0.224, 0.225], np.float32).reshape(1, 3, 1, 1)
+    return (x - mean) / std, records[:, 0].astype(np.int64)
+
+
+def round_trips():
+    """Loading and saving changes nothing, as protobuf messages."""
+    for path in sorted(glob.glob(f"{shared}/models/**/*.onnx", recursive=True)):
+        if os.path.basename(path) == "minilm_l6_v2.onnx":
+            continue  # its external data is not there
+        copy = os.path.join(work, "copy.onnx")
+        lua("prune.load(path):save(copy)", path=path, copy=copy)
+        same = onnx.load(path) == onnx.load(copy)
+        report(f"round trip {os.path.basename(path)}", "equal" if same else "differs", same)
+
+
+def compare(label, model, x, y, ours, tolerance=None, agreement=None):
+    theirs = session(model).run(None, {session(model).get_inputs()[0].name: x})[0]
+    top = float(np.mean(ours.argmax(1) == theirs.argmax(1)))
+    far = distance(ours, theirs)
+    good = (tolerance is None or far <= tolerance) and (agreement is None or top >= agreement)
+    accuracy = f"accuracy {np.mean(ours.argmax(1) == y):.4f}, ONNX Runtime {np.mean(theirs.argmax(1) == y):.4f}"
+    report(label, f"distance {far:.2e}, same top-1 {top:.4f}, {accuracy}", good)
+
+
+def transforms():
+    x, y = cifar(1000)
+    data = os.path.join(work, "cifar.npz")
+    np.savez(data, x=x, y=y)
+    for name in ["resnet20_cifar10", "resnet20_cifar10_jpegft", "resnet56_cifar10"]:
+        outputs = os.path.join(work, "outputs.npz")
+        files = {kind: os.path.join(work, f"{name}_{kind}.onnx") for kind in ["pruned", "int8", "pruned_int8"]}
+        lua(
+            """
+            local data = prune.data.npz(path_data)
+            local model = prune.load(path)
+            local pruned = model:prune{strategy = "global", amount = 0.5}
+            local int8 = model:quantize{scheme = "static", calibration = data:take(200)}
+            local both = pruned:quantize{scheme = "static", calibration = data:take(200)}
+            pruned:save(path_pruned); int8:save(path_int8); both:save(path_both)
+            prune.npz.save(path_outputs, {
+              dense = model:predict(data.x), pruned = pruned:predict(data.x), int8 = int8:predict(data.x),
+              pruned_int8 = both:predict(data.x)})
+            """,
+            path=f"{shared}/models/resnet_cifar/{name}.onnx", path_data=data, path_outputs=outputs,
+            path_pruned=files["pruned"], path_int8=files["int8"], path_both=files["pruned_int8"])
+        ours = np.load(outputs)
+        compare(f"{name}", f"{shared}/models/resnet_cifar/{name}.onnx", x, y, ours["dense"], tolerance=1e-4)
+        compare(f"{name} pruned", files["pruned"], x, y, ours["pruned"], tolerance=1e-4)
+        compare(f"{name} int8", files["int8"], x, y, ours["int8"], agreement=0.99)
+        compare(f"{name} pruned int8", files["pruned_int8"], x, y, ours["pruned_int8"], agreement=0.99)
+        for kind, path in files.items():
+            onnx.checker.check_model(path, full_check=True)
+
+
+def trained():
+    """A network made and trained by libprune, pruned and quantized."""
+    outputs, data = os.path.join(work, "outputs.npz"), os.path.join(work, "digits.npz")
+    files = [os.path.join(work, f"lenet_{kind}.onnx") for kind in ["dense", "pruned", "int8"]]
+    lua(
+        """
+        local train, test = prune.data.digits():split{test = 0.2, seed = 7}
+        local model = prune.zoo.lenet5{classes = 10, input = {1, 8, 8}}
+        model:fit{data = train, epochs = 3, batch_size = 64}
+        local pruned = model:prune{strategy = "global", amount = 0.8, recover = {data = train, epochs = 1}}
+        local int8 = pruned:quantize{scheme = "static", calibration = train:take(200)}
+        model:save(dense_path); pruned:save(pruned_path); int8:save(int8_path)
+        prune.npz.save(outputs, {dense = model:predict(test.x), pruned = pruned:predict(test.x), int8 = int8:predict(test.x)})
+        prune.npz.save(data, {x = test.x, y = test.y})
+        """,
+        outputs=outputs, data=data, dense_path=files[0], pruned_path=files[1], int8_path=files[2])
+    ours, digits = np.load(outputs), np.load(data)
+    for kind, path in zip(["dense", "pruned", "int8"], files):
+        exact = kind != "int8"
+        compare(f"lenet5 on digits, {kind}", path, digits["x"], digits["y"], ours[kind],
+                tolerance=1e-4 if exact else None, agreement=None if exact else 0.99)
+        onnx.checker.check_model(path, full_check=True)
+
+
+round_trips()
+transforms()
+trained()
+print("all agree" if failures == 0 else f"{failures} do not agree")
+sys.exit(failures != 0)
