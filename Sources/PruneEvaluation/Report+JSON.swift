@@ -1,0 +1,63 @@
+import PruneTensor
+
+extension Report {
+  /// The report as a JSON object (RFC 8259). NaN and infinities are null; a tensor is its dtype and shape.
+  package func json() -> String {
+    var text = ""
+    ReportValue.report(self).write(to: &text)
+    return text
+  }
+}
+
+extension ReportValue {
+  fileprivate func write(to text: inout String) {
+    switch self {
+    case .number(let value): text += value.isFinite ? Self.shortest(value) : "null"
+    case .integer(let value): text += String(value)
+    case .text(let value): Self.write(string: value, to: &text)
+    case .flag(let value): text += value ? "true" : "false"
+    case .report(let report):
+      text += "{"
+      for (index, entry) in report.entries.enumerated() {
+        if index > 0 { text += "," }
+        Self.write(string: entry.key, to: &text)
+        text += ":"
+        entry.value.write(to: &text)
+      }
+      text += "}"
+    case .list(let list):
+      text += "["
+      for (index, value) in list.enumerated() {
+        if index > 0 { text += "," }
+        value.write(to: &text)
+      }
+      text += "]"
+    case .tensor(let tensor):
+      text += "{\"dtype\":\"\(tensor.dtype.name)\",\"shape\":\(tensor.shape)}"
+    }
+  }
+
+  /// The shortest digits that read back as the same number.
+  private static func shortest(_ value: Double) -> String {
+    let text = "\(value)"
+    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+  }
+
+  private static func write(string: String, to text: inout String) {
+    text += "\""
+    for scalar in string.unicodeScalars {
+      switch scalar {
+      case "\"": text += "\\\""
+      case "\\": text += "\\\\"
+      case "\n": text += "\\n"
+      case "\r": text += "\\r"
+      case "\t": text += "\\t"
+      case _ where scalar.value < 0x20:
+        let hex = String(scalar.value, radix: 16)
+        text += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+      default: text.unicodeScalars.append(scalar)
+      }
+    }
+    text += "\""
+  }
+}
