@@ -2,7 +2,8 @@
 
 // UCI Optical Recognition of Handwritten Digits, the 1,797 8x8 images that scikit-learn ships (CC BY 4.0):
 // gzip'ed CSV, 64 pixels 0...16 and the label in each row.
-const unsigned char ps_digits_csv_gz[] = {
+static const unsigned char digits[] = {
 #embed "data/digits.csv.gz"
 };
-const size_t ps_digits_csv_gz_size = sizeof ps_digits_csv_gz;
+const unsigned char *const ps_digits_csv_gz = digits;
+const size_t ps_digits_csv_gz_size = sizeof digits;

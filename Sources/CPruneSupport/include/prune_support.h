@@ -72,7 +72,7 @@ void ps_quantize_int8(
     double *signal, double *noise);
 
 // MARK: - Data compiled into the library.
-extern const unsigned char ps_digits_csv_gz[];
+extern const unsigned char *const ps_digits_csv_gz;
 extern const size_t ps_digits_csv_gz_size;
 
 /// Monotonic time in nanoseconds.
