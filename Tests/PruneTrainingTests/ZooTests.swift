@@ -2,7 +2,7 @@ import PruneGraph
 import PruneTensor
 import Testing
 
-@testable import PruneTraining
+import PruneTraining
 
 @Suite struct ZooTests {
   private func parameterCount(_ model: Model) -> Int {
