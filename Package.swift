@@ -55,6 +55,7 @@ let package = Package(
       name: "prunesh", dependencies: ["PruneABI", "CPruneLua", "CReadline"], swiftSettings: common,
       linkerSettings: [.unsafeFlags(["-static-stdlib"]), .linkedLibrary("lua5.4")]),
     .testTarget(name: "PruneDataTests", dependencies: ["PruneData"]),
+    .testTarget(name: "PruneFormatsTests", dependencies: ["PruneFormats"]),
     .testTarget(name: "PruneTensorTests", dependencies: ["PruneTensor"]),
     .testTarget(name: "PruneTrainingTests", dependencies: ["PruneTraining", "PruneFormats"]),
   ]

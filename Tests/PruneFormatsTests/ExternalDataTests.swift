@@ -1,0 +1,81 @@
+import Foundation
+import PruneFormats
+import PruneGraph
+import PruneTensor
+import Testing
+
+@Suite struct ExternalDataTests {
+  /// A model whose weight `w`, [4], is said to be in another file.
+  private func model(_ entries: [(String, String)], dims: [Int64] = [4], inAttribute: Bool = false) -> [UInt8] {
+    let external = entries.flatMap { Wire.bytes(13, Wire.text(1, $0.0) + Wire.text(2, $0.1)) } + Wire.int(14, 1)
+    let tensor = Proto.tensor("w", dims, data: external + Wire.text(12, "kept"))
+    let constant = Wire.bytes(5, Wire.text(1, "value") + Wire.bytes(5, tensor) + Wire.int(20, 4))
+    return Proto.model(
+      graph: (inAttribute ? Proto.node("Constant", [], ["w"], more: constant) : Wire.bytes(5, tensor))
+        + Proto.node("Add", ["x", "w"], ["y"]) + Proto.input("x") + Proto.output("y"))
+  }
+  private let values: [Float] = [1, 2, 3, 4]
+  private var payload: [UInt8] { [9, 9] + values.flatMap(Wire.littleEndian) + [9] }
+
+  @Test(arguments: [false, true]) func itIsReadAndSavedBesideTheModel(inAttribute: Bool) throws {
+    let folder = try TemporaryFolder()
+    _ = try folder.write("w.bin", payload)
+    let path = try folder.write(
+      "m.onnx", model([("location", "w.bin"), ("offset", "2"), ("length", "16")], inAttribute: inAttribute))
+    let model = try ONNX.load(path: path)
+    func weight(_ model: Model) -> Tensor? { model.graph.initializer("w") ?? model.graph.nodes[0].tensor("value") }
+    #expect(try weight(model)?.array(of: Float.self) == values)
+    let copy = folder.path + "/copy.onnx"
+    try ONNX.save(model, path: copy)
+    #expect(folder.names == ["copy.onnx", "copy.onnx.data", "m.onnx", "w.bin"])
+    let again = try ONNX.load(path: copy)
+    #expect(try weight(again)?.array(of: Float.self) == values)
+    #expect(try Shared.bytes(copy + ".data") == values.flatMap(Wire.littleEndian))
+    #expect(try Shared.bytes(copy).contains(Array("kept".utf8)))
+    // In memory there is no second file, so the bytes move in.
+    let inside = try ONNX.decode(try Bytes(try ONNX.encode(again)), folder: nil)
+    #expect(try weight(inside)?.array(of: Float.self) == values)
+    try ONNX.save(again, path: copy)
+    #expect(try weight(try ONNX.load(path: copy))?.array(of: Float.self) == values)
+  }
+
+  @Test func editedAndNewTensorsFollowTheOthers() throws {
+    let folder = try TemporaryFolder()
+    _ = try folder.write("w.bin", payload)
+    let path = try folder.write("m.onnx", model([("location", "w.bin"), ("offset", "2")]))
+    var model = try ONNX.load(path: path)
+    model.graph.setInitializer("w", try Tensor([5, 6] as [Float]))
+    model.graph.setInitializer("large", try Tensor(zeros: .float32, Shape(known: 1000)))
+    model.graph.setInitializer("little", try Tensor([1] as [Float]))
+    try ONNX.save(model, path: path)
+    let again = try ONNX.load(path: path)
+    #expect(try again.graph.initializer("w")?.array(of: Float.self) == [5, 6])
+    #expect(again.graph.initializers.map { $0.externalLocation ?? "" } == ["m.onnx.data", "m.onnx.data", ""])
+  }
+
+  static let refused: [([(String, String)], [Int64], Status)] = [
+    ([("location", "../w.bin")], [4], .refused), ([("location", "/etc/passwd")], [4], .refused),
+    ([("location", "a/../../w.bin")], [4], .refused), ([("location", "..\\w.bin")], [4], .refused),
+    ([("location", "C:\\w.bin")], [4], .refused), ([("location", "w\0.bin")], [4], .refused),
+    ([("location", "none.bin")], [4], .io), ([("location", ".")], [4], .io), ([], [4], .badFormat),
+    ([("location", "")], [4], .badFormat), ([("location", "w.bin"), ("offset", "-1")], [4], .badFormat),
+    ([("location", "w.bin"), ("offset", "x")], [4], .badFormat), ([("location", "w.bin"), ("length", "15")], [4], .mismatch),
+    ([("location", "w.bin"), ("offset", "4")], [4], .mismatch), ([("location", "w.bin")], [1 << 40], .mismatch),
+    ([("location", "w.bin"), ("offset", "9223372036854775807")], [4], .mismatch),
+    ([("location", "w.bin"), ("offset", "99999999999999999999")], [4], .badFormat),
+  ]
+
+  @Test(arguments: refused) func whatIsNotRightIsRefused(entries: [(String, String)], dims: [Int64], status: Status) throws {
+    let folder = try TemporaryFolder()
+    _ = try folder.write("w.bin", payload)
+    let path = try folder.write("m.onnx", model(entries, dims: dims))
+    let error = try #require(failure { _ = try ONNX.load(path: path) })
+    #expect(error.status == status, "\(error)")
+    #expect(error.place.contains("initializer 'w'"), "\(error)")
+  }
+
+  @Test func bytesWithoutAFolderSayWhatIsMissing() throws {
+    let bytes = try Bytes(model([("location", "w.bin")]))
+    #expect(failure { _ = try ONNX.decode(bytes, folder: nil) }?.status == .unsupported)
+  }
+}
