@@ -1,8 +1,7 @@
 import PruneGraph
 import PruneTensor
-import Testing
-
 import PruneTraining
+import Testing
 
 @Suite struct ZooTests {
   private func parameterCount(_ model: Model) -> Int {

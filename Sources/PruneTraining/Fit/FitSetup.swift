@@ -1,0 +1,126 @@
+import PruneData
+import PruneEvaluation
+import PruneGraph
+import PruneRuntime
+import PruneTensor
+
+/// What a fit settles before its first step: loss, parameters, batches, and that all of it fits together.
+struct FitSetup {
+  let loss: TrainingLoss
+  let trainer: Trainer
+  /// Positions, in the order of an epoch, of the samples of each batch.
+  let batches: [Range<Int>]
+  let blocked: [Autodiff.Blocked]
+  private let model: Model
+  private let validationSession: Session
+
+  init(
+    _ model: Model, _ data: Dataset, _ options: FitOptions, _ checked: FitOptions.Checked
+  ) throws(PruneError) {
+    guard let targets = data.y else {
+      throw PruneError(.invalidArgument, "dataset '\(data.name)' has no targets to train on")
+    }
+    self.model = model
+    loss = try TrainingLoss(options.loss, model: model, targets: targets.dtype)
+    let fixed = try DataCheck.check(data, model, loss)
+    let parameters = try TrainableParameters.names(in: model, frozen: options.frozen)
+    guard !parameters.isEmpty else {
+      throw PruneError(
+        .unsupported, "there is nothing to train: no float32 weight is left", at: "fit",
+        hint: options.frozen.isEmpty ? "is the model quantized?" : "freeze fewer parameters")
+    }
+    let statistics = Self.statistics(of: model, trained: Set(parameters))
+    let plan = TrainingGraph.Plan(
+      model: model, input: try DataCheck.input(of: model).name, loss: loss, optimizer: checked.optimizer,
+      parameters: parameters, masks: try Self.masks(of: model, parameters), statistics: statistics)
+    trainer = try Trainer(plan)
+
+    // A graph that was made for one batch size may take others; if not, it gets its own.
+    let wanted = min(checked.batchSize, data.count)
+    let (graph, size, isFixed) = try Self.graph(trainer, data, targets, batch: wanted, fixed: fixed)
+    blocked = graph.blocked
+    guard !graph.gradients.isEmpty else {
+      let first = graph.blocked.first.map { "\($0.node) \($0.reason)" } ?? "the loss depends on none of them"
+      throw PruneError(
+        .unsupported, "none of the \(parameters.count) parameters can be trained: \(first)", at: "fit")
+    }
+    // Statistics of a single sample may be no statistics at all.
+    let smallest = isFixed ? size : statistics.isEmpty || size == 1 ? 1 : 2
+    batches = stride(from: 0, to: data.count, by: size).map { $0..<min($0 + size, data.count) }
+      .filter { $0.count >= smallest }
+    guard !batches.isEmpty else {
+      throw PruneError(
+        .mismatch, "the model is made for batches of \(size), dataset '\(data.name)' has \(data.count) samples")
+    }
+    validationSession = Session(
+      model, variables: trainer.variables.filter { model.graph.hasInitializer($0.key) })
+  }
+
+  /// The graph for whole batches: of the wanted size, or of the size that the model fixes when it takes no other.
+  private static func graph(
+    _ trainer: Trainer, _ data: Dataset, _ targets: Tensor, batch: Int, fixed: Int?
+  ) throws(PruneError) -> (LossGraph, size: Int, isFixed: Bool) {
+    func types(_ count: Int) throws(PruneError) -> (TensorType, TensorType) {
+      (
+        TensorType(data.x.dtype, try Shape([count] + data.x.shape.dims.dropFirst())),
+        TensorType(targets.dtype, try Shape([count] + targets.shape.dims.dropFirst()))
+      )
+    }
+    do {
+      let (x, y) = try types(batch)
+      return (try trainer.graph(x, y).parts, batch, false)
+    } catch {
+      guard let fixed, fixed > 0, fixed != batch, error.status == .mismatch else { throw error }
+      let (x, y) = try types(fixed)
+      return (try trainer.graph(x, y).parts, fixed, true)
+    }
+  }
+
+  /// Running means and variances of the normalizations that have something to train.
+  private static func statistics(of model: Model, trained: Set<String>) -> Set<String> {
+    var result: Set<String> = []
+    for node in model.graph.nodes where node.isStandard && node.opType == "BatchNormalization" {
+      guard let mean = node.input(3), let variance = node.input(4),
+        [1, 2].contains(where: { node.input($0).map(trained.contains) ?? false }),
+        [mean, variance].allSatisfy({ model.graph.initializer($0)?.dtype == .float32 })
+      else { continue }
+      result.formUnion([mean, variance])
+    }
+    return result
+  }
+
+  /// 1 where a pruned parameter has a weight left, 0 where it was removed.
+  private static func masks(of model: Model, _ parameters: [String]) throws(PruneError) -> [String: Tensor] {
+    var result: [String: Tensor] = [:]
+    let masked = Set(model.maskedParameters)
+    for name in parameters where masked.contains(name) {
+      guard let weight = model.graph.initializer(name) else { continue }
+      var mask = try Tensor(zeros: .uint8, weight.shape)
+      try weight.withSpan(of: Float.self) { values throws(PruneError) in
+        try mask.withMutableSpan(of: UInt8.self) { bits throws(PruneError) in
+          for index in 0..<values.count { bits[index] = values[index] == 0 ? 0 : 1 }
+        }
+      }
+      result[name] = mask
+    }
+    return result
+  }
+
+  /// Loss and accuracy of the weights as they are, nil when cancelled.
+  func validate(
+    _ data: Dataset, batchSize: Int, cancel: CancelFlag?
+  ) throws(PruneError) -> (loss: Double?, accuracy: Double?)? {
+    var options = EvaluateOptions()
+    options.batchSize = batchSize
+    options.loss = loss.kind.rawValue
+    options.metrics = loss.kind == .crossEntropy ? ["loss", "accuracy"] : ["loss"]
+    options.cancel = cancel
+    do {
+      let report = try evaluate(session: validationSession, data, options)
+      return (report.number("loss"), report.number("accuracy"))
+    } catch {
+      if error.status == .cancelled { return nil }
+      throw error
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import PruneGraph
+import PruneTensor
+
+/// A model with its loss and the gradients of its parameters, for one batch shape.
+struct LossGraph {
+  /// The forward pass, the loss and the gradients; the loss is the output.
+  private(set) var model: Model
+  /// The input for the targets.
+  let target: String
+  /// Values to ask for: the mean loss of the batch, and what it was taken of.
+  let loss: String
+  let prediction: String
+  /// Running statistics by the value that holds their new version.
+  let newStatistics: [(value: String, initializer: String)]
+  /// The value that holds each parameter's gradient, where one reaches it.
+  let gradients: [String: String]
+  let blocked: [Autodiff.Blocked]
+
+  /// - Parameters:
+  ///   - source: the model as it is, with open or other batch sizes.
+  ///   - input: the input that batches are fed to, of shape `batch`.
+  ///   - targets: type of the target batch.
+  ///   - statistics: running means and variances that are to move with the data; their normalizations work in
+  ///     training mode.
+  /// - Throws: `.mismatch` when batch, targets and model do not fit each other, naming them.
+  init(
+    _ source: Model, loss kind: TrainingLoss, input: String, batch: Shape, targets: TensorType, parameters: [String],
+    statistics: Set<String> = []
+  ) throws(PruneError) {
+    let variables = Set(parameters).union(statistics)
+    var special = try Specialization(source, inputs: [input: batch], variables: variables)
+    var taken = special.model.graph.allNames.union(variables)
+    newStatistics = Self.trainNormalizations(&special, statistics, &taken)
+    target = Graph.uniqueName("target", &taken)
+    loss = Graph.uniqueName("loss", &taken)
+    prediction = try Self.rows(of: kind, batch: batch, &special, &taken)
+    let seed = Graph.uniqueName("\(prediction).grad", &taken)
+    try Self.check(kind, special.types.shape(prediction), targets)
+    special.model.graph.nodes.append(
+      Node(
+        kind.opType, domain: GradientRules.trainingDomain, name: "loss", inputs: [prediction, target],
+        outputs: [loss, seed]))
+    let derived = try Autodiff.differentiate(
+      special.model, types: special.types, seeds: [prediction: seed], wrt: parameters)
+    blocked = derived.blocked
+    gradients = derived.gradients
+    model = special.model
+    model.graph = derived.graph
+    model.graph.inputs.append(ValueInfo(name: target, type: targets))
+    model.graph.outputs = [ValueInfo(name: loss, type: TensorType(.float32, .scalar))]
+  }
+
+  /// Turns each BatchNormalization whose statistics are to be trained into its training form.
+  private static func trainNormalizations(
+    _ special: inout Specialization, _ statistics: Set<String>, _ taken: inout Set<String>
+  ) -> [(value: String, initializer: String)] {
+    var moved: [(String, String)] = []
+    for (index, node) in special.model.graph.nodes.enumerated() {
+      guard node.isStandard, node.opType == "BatchNormalization", let mean = node.input(3), let variance = node.input(4),
+        let output = node.output(0), statistics.contains(mean), statistics.contains(variance)
+      else { continue }
+      let names = ["saved_mean", "saved_inv_std", "new_mean", "new_var"].map {
+        Graph.uniqueName("\(output).\($0)", &taken)
+      }
+      let type = special.types.types[mean]
+      for name in names { special.types.types[name] = type }
+      special.model.graph.nodes[index] = Node(
+        "BatchNormTrain", domain: GradientRules.trainingDomain, name: node.name, inputs: node.inputs,
+        outputs: [output] + names, attributes: node.attributes.filter { ["epsilon", "momentum"].contains($0.name) })
+      moved += [(names[2], mean), (names[3], variance)]
+    }
+    return moved
+  }
+
+  /// The value the loss reads, as [N, classes] where the model gives [N, classes, 1, …].
+  private static func rows(
+    of loss: TrainingLoss, batch: Shape, _ special: inout Specialization, _ taken: inout Set<String>
+  ) throws(PruneError) -> String {
+    guard loss.kind == .crossEntropy, let shape = special.types.shape(loss.value), shape.rank > 2,
+      shape.dims[2...].allSatisfy({ $0 == 1 })
+    else { return loss.value }
+    let flat = try Shape(Array(shape.dims[..<2]))
+    let name = Graph.uniqueName("\(loss.value).rows", &taken)
+    let dims = Graph.uniqueName("\(name).shape", &taken)
+    special.model.graph.setInitializer(dims, try Tensor(flat.dims.map(Int64.init)))
+    special.model.graph.nodes.append(Node("Reshape", inputs: [loss.value, dims], outputs: [name]))
+    special.types.types[name] = TensorType(.float32, flat)
+    return name
+  }
+
+  /// - Throws: `.mismatch` when targets do not fit what the model gives, naming both.
+  private static func check(_ loss: TrainingLoss, _ shape: Shape?, _ targets: TensorType) throws(PruneError) {
+    guard let shape, let wanted = targets.shape else {
+      throw PruneError(.unsupported, "the shape of output '\(loss.output.name)' depends on the data")
+    }
+    let place = "loss \(loss.kind.rawValue)"
+    switch loss.kind {
+    case .crossEntropy:
+      guard shape.rank == 2 else {
+        throw PruneError(.mismatch, "output '\(loss.output.name)' is \(shape), wanted [N, classes]", at: place)
+      }
+      guard targets.dtype == .int64 ? wanted.count == shape[0] : wanted == shape else {
+        throw PruneError(
+          .mismatch, "output '\(loss.output.name)' is \(shape) but the targets of a batch are \(targets)", at: place)
+      }
+    case .meanSquaredError:
+      guard targets.dtype == .float32 else {
+        throw PruneError(
+          .mismatch, "targets are \(targets.dtype?.name ?? "unknown") labels, wanted float32 values", at: place,
+          hint: "use loss cross_entropy for class labels")
+      }
+      guard wanted.count == shape.count else {
+        throw PruneError(
+          .mismatch, "output '\(loss.output.name)' is \(shape) but the targets of a batch are \(targets)", at: place)
+      }
+    }
+  }
+}
