@@ -17,13 +17,7 @@ package func fit(_ model: inout Model, _ data: Dataset, _ options: FitOptions) t
   let checked = try options.checked()
   var (training, validation) = (data, options.validation)
   if options.validationSplit > 0 {
-    let isLabelled = data.y?.dtype == .int64
-    let parts = try data.split(test: options.validationSplit, seed: options.seed, stratified: isLabelled)
-    guard parts.train.count > 0, parts.test.count > 0 else {
-      throw PruneError(
-        .invalidArgument,
-        "validation_split \(options.validationSplit) of \(data.count) samples leaves \(parts.train.count) to train on and \(parts.test.count) to validate")
-    }
+    let parts = try data.split(test: options.validationSplit, seed: options.seed)
     (training, validation) = (parts.train, parts.test)
   }
   let setup = try FitSetup(model, training, options, checked)
@@ -67,7 +61,7 @@ private struct FitRun {
       for (index, range) in setup.batches.enumerated() {
         if options.cancel?.isRequested == true { history.ending = .cancelled }
         guard history.ending == nil else { break }
-        try step(epoch, index, Array(order[range]), &progress)
+        try step(epoch, index, order[range], &progress)
       }
       try finish(epoch, progress, seconds: monotonicSeconds() - epochStart)
       if history.ending != nil { break }
@@ -78,7 +72,7 @@ private struct FitRun {
   }
 
   private mutating func step(
-    _ epoch: Int, _ index: Int, _ samples: [Int], _ progress: inout Progress
+    _ epoch: Int, _ index: Int, _ samples: ArraySlice<Int>, _ progress: inout Progress
   ) throws(PruneError) {
     let batch = try data.batch(samples)
     guard let targets = batch.y else { throw PruneError(.invalidArgument, "dataset '\(data.name)' has no targets") }
@@ -104,8 +98,8 @@ private struct FitRun {
     var last = event(epoch, setup.batches.count, progress, rate: checked.rate)
     // Stopped in the middle, nobody waits for a validation.
     if let validation, history.ending == nil {
-      let scores = try setup.validate(validation, batchSize: checked.batchSize, cancel: options.cancel)
-      (entry.validationLoss, entry.validationAccuracy) = scores ?? (nil, nil)
+      let scores = try setup.validate(validation, cancel: options.cancel)
+      (entry.validationLoss, entry.validationAccuracy) = (scores?.loss, scores?.accuracy)
       if scores == nil { history.ending = .cancelled }
       (last.validationLoss, last.validationAccuracy) = (entry.validationLoss, entry.validationAccuracy)
     }
@@ -127,43 +121,5 @@ private struct FitRun {
       epoch: epoch, epochs: checked.epochs, step: step, steps: setup.batches.count, loss: progress.loss,
       accuracy: setup.loss.kind == .crossEntropy ? progress.accuracy : nil, learningRate: rate,
       secondsElapsed: elapsed, etaSeconds: elapsed * left, isEpochEnd: false)
-  }
-}
-
-/// Running means over an epoch.
-private struct Progress {
-  private var sum = 0.0
-  var correct = 0
-  private(set) var samples = 0
-
-  var loss: Double { sum / Double(max(samples, 1)) }
-  var accuracy: Double { Double(correct) / Double(max(samples, 1)) }
-
-  mutating func add(_ loss: Double, _ count: Int) {
-    sum += loss * Double(count)
-    samples += count
-  }
-}
-
-/// How many rows have their largest entry where the target has it.
-private enum Accuracy {
-  static func correct(_ prediction: Tensor, _ targets: Tensor) throws(PruneError) -> Int {
-    let classes = prediction.shape.dims.last ?? 0
-    guard classes > 0 else { return 0 }
-    let found = try largest(prediction, classes)
-    let wanted = targets.dtype == .int64 ? try targets.array(of: Int64.self).map { Int($0) } : try largest(targets, classes)
-    return zip(found, wanted).count { $0 == $1 }
-  }
-
-  private static func largest(_ tensor: Tensor, _ classes: Int) throws(PruneError) -> [Int] {
-    try tensor.withSpan(of: Float.self) { values throws(PruneError) in
-      var result = [Int](repeating: 0, count: values.count / classes)
-      for row in result.indices {
-        for index in 1..<max(classes, 1) where values[row * classes + index] > values[row * classes + result[row]] {
-          result[row] = index
-        }
-      }
-      return result
-    }
   }
 }

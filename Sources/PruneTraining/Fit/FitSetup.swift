@@ -1,7 +1,5 @@
 import PruneData
-import PruneEvaluation
 import PruneGraph
-import PruneRuntime
 import PruneTensor
 
 /// What a fit settles before its first step: loss, parameters, batches, and that all of it fits together.
@@ -11,8 +9,8 @@ struct FitSetup {
   /// Positions, in the order of an epoch, of the samples of each batch.
   let batches: [Range<Int>]
   let blocked: [Autodiff.Blocked]
-  private let model: Model
-  private let validationSession: Session
+  /// Whether the model takes batches of one size only.
+  private let isFixed: Bool
 
   init(
     _ model: Model, _ data: Dataset, _ options: FitOptions, _ checked: FitOptions.Checked
@@ -20,7 +18,6 @@ struct FitSetup {
     guard let targets = data.y else {
       throw PruneError(.invalidArgument, "dataset '\(data.name)' has no targets to train on")
     }
-    self.model = model
     loss = try TrainingLoss(options.loss, model: model, targets: targets.dtype)
     let fixed = try DataCheck.check(data, model, loss)
     let parameters = try TrainableParameters.names(in: model, frozen: options.frozen)
@@ -39,6 +36,7 @@ struct FitSetup {
     let wanted = min(checked.batchSize, data.count)
     let (graph, size, isFixed) = try Self.graph(trainer, data, targets, batch: wanted, fixed: fixed)
     blocked = graph.blocked
+    self.isFixed = isFixed
     guard !graph.gradients.isEmpty else {
       let first = graph.blocked.first.map { "\($0.node) \($0.reason)" } ?? "the loss depends on none of them"
       throw PruneError(
@@ -52,8 +50,6 @@ struct FitSetup {
       throw PruneError(
         .mismatch, "the model is made for batches of \(size), dataset '\(data.name)' has \(data.count) samples")
     }
-    validationSession = Session(
-      model, variables: trainer.variables.filter { model.graph.hasInitializer($0.key) })
   }
 
   /// The graph for whole batches: of the wanted size, or of the size that the model fixes when it takes no other.
@@ -108,19 +104,21 @@ struct FitSetup {
 
   /// Loss and accuracy of the weights as they are, nil when cancelled.
   func validate(
-    _ data: Dataset, batchSize: Int, cancel: CancelFlag?
-  ) throws(PruneError) -> (loss: Double?, accuracy: Double?)? {
-    var options = EvaluateOptions()
-    options.batchSize = batchSize
-    options.loss = loss.kind.rawValue
-    options.metrics = loss.kind == .crossEntropy ? ["loss", "accuracy"] : ["loss"]
-    options.cancel = cancel
-    do {
-      let report = try evaluate(session: validationSession, data, options)
-      return (report.number("loss"), report.number("accuracy"))
-    } catch {
-      if error.status == .cancelled { return nil }
-      throw error
+    _ data: Dataset, cancel: CancelFlag?
+  ) throws(PruneError) -> (loss: Double, accuracy: Double?)? {
+    var progress = Progress()
+    let size = batches.first?.count ?? 1
+    for first in stride(from: 0, to: data.count, by: size) {
+      // A model of one batch size leaves out what does not fill the last batch.
+      let last = min(first + size, data.count)
+      if isFixed, last - first < size { break }
+      if cancel?.isRequested == true { return nil }
+      let batch = try data.rows(first, last)
+      guard let targets = batch.y else { return nil }
+      let (loss, prediction) = try trainer.score(batch.x, targets, cancel: nil)
+      progress.add(loss, last - first)
+      if self.loss.kind == .crossEntropy, let prediction { progress.correct += try Accuracy.correct(prediction, targets) }
     }
+    return (progress.loss, loss.kind == .crossEntropy ? progress.accuracy : nil)
   }
 }

@@ -30,34 +30,30 @@ struct History {
   /// "seconds", "stopped" with "reason" when it ended early, and "frozen", a list of {node, reason, parameters}.
   var report: Report {
     var report = Report(title: "fit")
-    report.append("epochs", .list(epochs.map { .report(Self.report($0)) }))
-    report.append("steps", .integer(steps))
-    report.append("seconds", .number(seconds))
-    report.append("stopped", .flag(ending != nil))
-    if let ending { report.append("reason", .text(ending.rawValue)) }
-    if !blocked.isEmpty {
-      report.append(
-        "frozen",
-        .list(
-          blocked.map { entry in
-            var row = Report(title: "")
-            row.append("node", .text(entry.node))
-            row.append("reason", .text(entry.reason))
-            row.append("parameters", .text(entry.parameters.joined(separator: ", ")))
-            return .report(row)
-          }))
-    }
+    report["epochs"] = .list(epochs.map { .report(Self.report($0)) })
+    report["steps"] = .integer(steps)
+    report["seconds"] = .number(seconds)
+    report["stopped"] = .flag(ending != nil)
+    report["reason"] = ending.map { .text($0.rawValue) }
+    if !blocked.isEmpty { report["frozen"] = .list(blocked.map { .report(Self.report($0)) }) }
     return report
   }
 
+  private static func report(_ entry: Autodiff.Blocked) -> Report {
+    Report(
+      title: "",
+      entries: [
+        ("node", .text(entry.node)), ("reason", .text(entry.reason)),
+        ("parameters", .text(entry.parameters.joined(separator: ", "))),
+      ])
+  }
+
   private static func report(_ epoch: Epoch) -> Report {
-    var row = Report(title: "")
-    row.append("epoch", .integer(epoch.number))
-    row.append("loss", .number(epoch.loss))
-    if let value = epoch.accuracy { row.append("accuracy", .number(value)) }
-    if let value = epoch.validationLoss { row.append("validation_loss", .number(value)) }
-    if let value = epoch.validationAccuracy { row.append("validation_accuracy", .number(value)) }
-    row.append("seconds", .number(epoch.seconds))
+    var row = Report(title: "", entries: [("epoch", .integer(epoch.number)), ("loss", .number(epoch.loss))])
+    row["accuracy"] = epoch.accuracy.map { .number($0) }
+    row["validation_loss"] = epoch.validationLoss.map { .number($0) }
+    row["validation_accuracy"] = epoch.validationAccuracy.map { .number($0) }
+    row["seconds"] = .number(epoch.seconds)
     return row
   }
 }

@@ -22,12 +22,13 @@ struct LossGraph {
   ///   - targets: type of the target batch.
   ///   - statistics: running means and variances that are to move with the data; their normalizations work in
   ///     training mode.
+  ///   - others: more initializers that change between runs.
   /// - Throws: `.mismatch` when batch, targets and model do not fit each other, naming them.
   init(
     _ source: Model, loss kind: TrainingLoss, input: String, batch: Shape, targets: TensorType, parameters: [String],
-    statistics: Set<String> = []
+    statistics: Set<String> = [], variables others: Set<String> = []
   ) throws(PruneError) {
-    let variables = Set(parameters).union(statistics)
+    let variables = others.union(parameters).union(statistics)
     var special = try Specialization(source, inputs: [input: batch], variables: variables)
     var taken = special.model.graph.allNames.union(variables)
     newStatistics = Self.trainNormalizations(&special, statistics, &taken)

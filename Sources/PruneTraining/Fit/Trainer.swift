@@ -8,6 +8,7 @@ final class Trainer {
   let variables: [String: Variable]
   private let plan: TrainingGraph.Plan
   private var programs: [[TensorType]: (graph: TrainingGraph, program: Program)] = [:]
+  private var scorers: [[TensorType]: (graph: LossGraph, program: Program)] = [:]
   private var stepCount = 0
 
   init(_ plan: TrainingGraph.Plan) throws(PruneError) {
@@ -50,6 +51,29 @@ final class Trainer {
     }
     let loss = try results[graph.parts.loss]?.array(of: Float.self).first ?? .nan
     return (Double(loss), results[graph.parts.prediction])
+  }
+
+  /// The loss of a batch with the weights as they are, nothing trained: normalizations use their running statistics.
+  func score(
+    _ x: Tensor, _ y: Tensor, cancel: CancelFlag?
+  ) throws(PruneError) -> (loss: Double, prediction: Tensor?) {
+    let (graph, program) = try scorer(x.shape, [TensorType(x.dtype, x.shape), TensorType(y.dtype, y.shape)])
+    let results = try program.run([plan.input: x, graph.target: y], cancel: cancel)
+    let loss = try results[graph.loss]?.array(of: Float.self).first ?? .nan
+    return (Double(loss), results[graph.prediction])
+  }
+
+  private func scorer(_ batch: Shape, _ types: [TensorType]) throws(PruneError) -> (graph: LossGraph, program: Program) {
+    if let found = scorers[types] { return found }
+    let names = plan.statistics.union(plan.parameters)
+    let graph = try LossGraph(
+      plan.model, loss: plan.loss, input: plan.input, batch: batch, targets: types[1], parameters: [], variables: names)
+    let program = try Program(
+      graph.model,
+      ProgramOptions(
+        outputs: [graph.loss, graph.prediction], variables: variables.filter { names.contains($0.key) }))
+    scorers[types] = (graph, program)
+    return (graph, program)
   }
 
   /// Keeps the variable where it is: programs are bound to its address.
