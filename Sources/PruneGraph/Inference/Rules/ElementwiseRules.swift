@@ -1,7 +1,7 @@
 import PruneTensor
 
 /// Operators whose output has the shape of their input, or that their inputs broadcast to.
-enum ElementwiseRules {
+package enum ElementwiseRules {
   static let table: [String: Rule] = {
     var table: [String: Rule] = [:]
     for name in [
@@ -83,7 +83,7 @@ enum ElementwiseRules {
   }
 
   /// The axis of the first input where the second one starts.
-  static func legacyAxis(_ x: Operands) throws(PruneError) -> Int {
+  package static func legacyAxis(_ x: Operands) throws(PruneError) -> Int {
     guard let a = x.dims(0), let b = x.dims(1) else { return 0 }
     let axis = x.node.int("axis").map { $0 < 0 ? $0 &+ a.count : $0 } ?? (a.count - b.count)
     guard axis >= 0, axis <= a.count, axis + b.count <= a.count else {

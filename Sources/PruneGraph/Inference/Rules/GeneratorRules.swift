@@ -1,7 +1,7 @@
 import PruneTensor
 
 /// Operators that make tensors from little: constants, ranges, random numbers.
-enum GeneratorRules {
+package enum GeneratorRules {
   static let table: [String: Rule] = [
     "Constant": Rule { (x) throws(PruneError) in
       guard let tensor = try constant(x.node) else { return [TensorType(nil, nil)] }

@@ -1,7 +1,7 @@
 import PruneTensor
 
 /// Operators on images: resampling, regions and boxes.
-enum ImageRules {
+package enum ImageRules {
   static let table: [String: Rule] = [
     "Resize": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try ResizeShape(x)?.output ?? unknownLike(x))] },
     "Upsample": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try ResizeShape(x)?.output ?? unknownLike(x))] },

@@ -1,7 +1,7 @@
 import PruneTensor
 
 /// Operators that pick or write elements by index.
-enum IndexingRules {
+package enum IndexingRules {
   static let table: [String: Rule] = [
     "Gather": Rule { (x) throws(PruneError) in
       guard let data = try x.dims(0, atLeast: 1), let indices = x.dims(1) else { return [TensorType(x.dtype(0), nil)] }

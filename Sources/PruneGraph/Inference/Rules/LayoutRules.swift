@@ -1,7 +1,7 @@
 import PruneTensor
 
 /// Operators that only rearrange elements or speak about shapes.
-enum LayoutRules {
+package enum LayoutRules {
   static let table: [String: Rule] = [
     "Reshape": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try reshape(x))] },
     "Flatten": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try flatten(x))] },

@@ -1,7 +1,7 @@
 import PruneTensor
 
 /// Matrix products.
-enum MatrixRules {
+package enum MatrixRules {
   static let table: [String: Rule] = [
     "MatMul": Rule { (x) throws(PruneError) in
       [TensorType(try ElementwiseRules.sameDType(x), try product(x, x.dims(0), x.dims(1)))]

@@ -1,7 +1,7 @@
 import PruneTensor
 
 /// Losses and text features.
-enum MiscellaneousRules {
+package enum MiscellaneousRules {
   static let table: [String: Rule] = [
     "NegativeLogLikelihoodLoss": Rule { (x) throws(PruneError) in [try loss(x)] },
     "SoftmaxCrossEntropyLoss": Rule { (x) throws(PruneError) in [try loss(x), TensorType(x.dtype(0), x.dims(0))] },

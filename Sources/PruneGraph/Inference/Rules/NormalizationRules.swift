@@ -1,7 +1,7 @@
 import PruneTensor
 
 /// Normalizations: the output is shaped like the input; statistics come beside it.
-enum NormalizationRules {
+package enum NormalizationRules {
   static let table: [String: Rule] = {
     var table: [String: Rule] = [
       "BatchNormalization": Rule { (x) throws(PruneError) in try batch(x) },

@@ -1,7 +1,7 @@
 import PruneTensor
 
 /// Quantizing and dequantizing.
-enum QuantizationRules {
+package enum QuantizationRules {
   static let table: [String: Rule] = [
     "QuantizeLinear": Rule { (x) throws(PruneError) in
       try checkScale(x)

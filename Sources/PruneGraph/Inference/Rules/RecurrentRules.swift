@@ -1,7 +1,7 @@
 import PruneTensor
 
 /// Recurrent layers.
-enum RecurrentRules {
+package enum RecurrentRules {
   static let table: [String: Rule] = [
     "RNN": Rule { (x) throws(PruneError) in try recurrent(x, gates: 1) },
     "GRU": Rule { (x) throws(PruneError) in try recurrent(x, gates: 3) },

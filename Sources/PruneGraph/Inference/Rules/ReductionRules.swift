@@ -1,7 +1,7 @@
 import PruneTensor
 
 /// Reductions over axes, and operators that look along one axis.
-enum ReductionRules {
+package enum ReductionRules {
   static let table: [String: Rule] = {
     var table: [String: Rule] = [:]
     for name in [

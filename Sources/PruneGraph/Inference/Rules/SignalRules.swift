@@ -1,7 +1,7 @@
 import PruneTensor
 
 /// Fourier transforms and what goes with them.
-enum SignalRules {
+package enum SignalRules {
   static let table: [String: Rule] = [
     "DFT": Rule { (x) throws(PruneError) in
       guard var dims = try x.dims(0, atLeast: 2) else { return [TensorType(x.dtype(0), nil)] }

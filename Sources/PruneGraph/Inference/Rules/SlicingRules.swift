@@ -1,7 +1,7 @@
 import PruneTensor
 
 /// Cutting from and padding a tensor.
-enum SlicingRules {
+package enum SlicingRules {
   static let table: [String: Rule] = [
     "Slice": Rule { (x) throws(PruneError) in
       guard let dims = x.dims(0) else { return [TensorType(x.dtype(0), nil)] }

@@ -1,7 +1,7 @@
 import PruneTensor
 
 /// The operators that autodiff emits (domain "ai.libprune").
-enum TrainingRules {
+package enum TrainingRules {
   static let table: [String: Rule] = {
     var table: [String: Rule] = [:]
     for name in [

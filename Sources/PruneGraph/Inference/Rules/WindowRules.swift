@@ -1,7 +1,7 @@
 import PruneTensor
 
 /// Convolutions and pools.
-enum WindowRules {
+package enum WindowRules {
   static let table: [String: Rule] = [
     "Conv": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try convolution(x, weight: 1))] },
     "ConvInteger": Rule { (x) throws(PruneError) in [TensorType(.int32, try convolution(x, weight: 1))] },

@@ -10,12 +10,20 @@ package typealias ReferenceKernel =
 package enum ReferenceKernels {
   /// The kernel for a node, or nil when there is none.
   package static func kernel(for node: Node, opset: Int64) -> ReferenceKernel? {
-    for table in tables {
-      if let kernel = table[node.isStandard ? node.opType : "\(node.domain).\(node.opType)"] { return kernel }
-    }
-    return nil
+    guard node.isStandard else { return TrainingKernels.table["\(node.domain).\(node.opType)"] }
+    guard let kernel = standard[node.opType] else { return nil }
+    return { (node, inputs, opset) throws(PruneError) in try kernel(node, inputs, opset) }
   }
 
-  /// One table a family, keyed by operator (`Conv`) or, outside the standard domain, `domain.operator`.
-  private static let tables: [[String: ReferenceKernel]] = [TrainingKernels.table]
+  /// The standard operators that have a kernel.
+  package static var operators: [String] { standard.keys.sorted() }
+
+  private static let standard: [String: Kernel] = {
+    let families = [
+      ElementwiseUnary.table, ElementwiseBinary.table, ElementwiseVariadic.table, Activations.table, SoftmaxFamily.table,
+      Convolution.table, ConvolutionTransposed.table, Pooling.table, MatrixProduct.table, Normalization.table,
+      Reductions.table, Layouts.table, Slicing.table, Generators.table, Gathering.table, Quantizing.table,
+    ]
+    return families.reduce(into: [:]) { merged, family in merged.merge(family) { first, _ in first } }
+  }()
 }
