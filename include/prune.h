@@ -135,7 +135,7 @@ PRUNE_API void prune_context_request_cancel(prune_context *context);
 /** \@threadsafe */
 PRUNE_API void prune_context_clear_cancel(prune_context *context);
 
-/** Threads that kernels use in calls made from the calling thread; 0 means one a core, the default. */
+/** Threads that kernels use in calls on this context; 0 means one a core, the default. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_context_set_threads(prune_context *context, int32_t threads);
 PRUNE_API int32_t prune_context_threads(const prune_context *context);
 /** @} */
@@ -491,8 +491,8 @@ typedef struct prune_fit_options {
 
 /** Trains the model in place. Weights that pruning removed stay zero. The report (optional) has "epochs", a list of
  *  {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}.
- *  Cancelled, it returns PRUNE_ERROR_CANCELLED and the model keeps the last complete step; on any other error the model is
- *  as it was. */
+ *  Cancelled, by the callback or the context, it returns PRUNE_ERROR_CANCELLED: the model keeps the last complete step and
+ *  the report tells what was done until then. On any other error the model is as it was. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_fit(
     prune_model *model, const prune_dataset *data, const prune_fit_options *options, prune_report **out_report);
 /** @} */

@@ -1,0 +1,113 @@
+import CPrune
+import PruneEvaluation
+import PruneTensor
+import PruneTraining
+
+@_cdecl("prune_zoo_create") @implementation
+public func prune_zoo_create(
+  _ context: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ options: UnsafePointer<prune_zoo_options>!,
+  _ out_model: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_model, "out_model")
+    let box = try ContextBox.enter(context)
+    let given = try PruneABI.options(options, zero: prune_zoo_options(), "prune_zoo_options")
+    var wanted = ZooOptions()
+    if given.input != nil { wanted.input = try elements(given.input, given.input_rank, "input").map(Int.init) }
+    if given.hidden != nil { wanted.hidden = try elements(given.hidden, given.hidden_count, "hidden").map(Int.init) }
+    if given.classes != 0 { wanted.classes = Int(given.classes) }
+    if let activation = try optionalText(given.activation, "activation") { wanted.activation = activation }
+    if given.seed != 0 { wanted.seed = given.seed }
+    out.pointee = Handles.make(ModelBox(try Zoo.make(try text(name, "name"), wanted), box))
+  }
+}
+
+/// What a C callback is called with, and whether it asked to stop.
+struct EventSink {
+  let callback: prune_event_callback?
+  let user: UnsafeMutableRawPointer?
+
+  /// True when the callback wants to stop.
+  func send(_ event: prune_event) -> Bool {
+    guard let callback else { return false }
+    var event = event
+    event.struct_size = UInt32(MemoryLayout<prune_event>.size)
+    return withUnsafePointer(to: &event) { callback($0, user) } != 0
+  }
+
+  static func blank(_ kind: prune_event_kind) -> prune_event {
+    var event = prune_event()
+    event.kind = kind
+    event.loss = .nan
+    event.accuracy = .nan
+    event.validation_loss = .nan
+    event.validation_accuracy = .nan
+    event.metric = .nan
+    event.amount = .nan
+    event.eta_seconds = .nan
+    return event
+  }
+
+  func send(_ progress: FitEvent) -> Bool {
+    var event = Self.blank(progress.isEpochEnd ? PRUNE_EVENT_EPOCH : PRUNE_EVENT_STEP)
+    event.epoch = UInt32(clamping: progress.epoch)
+    event.epochs = UInt32(clamping: progress.epochs)
+    event.step = UInt32(clamping: progress.step)
+    event.steps = UInt32(clamping: progress.steps)
+    event.loss = progress.loss
+    event.accuracy = progress.accuracy ?? .nan
+    event.validation_loss = progress.validationLoss ?? .nan
+    event.validation_accuracy = progress.validationAccuracy ?? .nan
+    event.seconds = progress.secondsElapsed
+    event.eta_seconds = progress.etaSeconds
+    return send(event)
+  }
+}
+
+/// Fit options of C as those of Swift.
+func fitOptions(
+  _ pointer: UnsafePointer<prune_fit_options>?, _ context: ContextBox?, _ name: String = "prune_fit_options"
+) throws(PruneError) -> FitOptions {
+  let given = try options(pointer, zero: prune_fit_options(), name)
+  var result = FitOptions()
+  if given.epochs != 0 { result.epochs = Int(given.epochs) }
+  if given.batch_size != 0 { result.batchSize = Int(given.batch_size) }
+  result.shuffle = given.no_shuffle == 0
+  if let optimizer = try optionalText(given.optimizer, "optimizer") { result.optimizer = optimizer }
+  result.lr = try number(given.lr, "lr", in: 0...1e6)
+  result.momentum = try number(given.momentum, "momentum", in: 0...1)
+  result.nesterov = given.nesterov != 0
+  if given.beta1 != 0 { result.beta1 = try number(given.beta1, "beta1", in: 0...1) }
+  if given.beta2 != 0 { result.beta2 = try number(given.beta2, "beta2", in: 0...1) }
+  if given.epsilon != 0 { result.epsilon = try number(given.epsilon, "epsilon", in: 0...1) }
+  result.weightDecay = try number(given.weight_decay, "weight_decay", in: 0...1e6)
+  result.loss = try optionalText(given.loss, "loss")
+  if let schedule = try optionalText(given.schedule, "schedule") { result.schedule = schedule }
+  result.validation = try Handles.optional(given.validation, DatasetBox.self)?.dataset
+  result.validationSplit = try number(given.validation_split, "validation_split", in: 0...1)
+  if given.seed != 0 { result.seed = given.seed }
+  result.frozen = try texts(given.frozen, given.frozen_count, "frozen")
+  result.cancel = context?.cancel
+  let sink = EventSink(callback: given.on_event, user: given.user)
+  result.onEvent = { event in sink.send(event) }
+  return result
+}
+
+@_cdecl("prune_model_fit") @implementation
+public func prune_model_fit(
+  _ model: OpaquePointer!, _ data: OpaquePointer!, _ options: UnsafePointer<prune_fit_options>!,
+  _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let box = try ModelBox.enter(model)
+    let dataset = try Handles.object(data, DatasetBox.self).dataset
+    let wanted = try fitOptions(options, box.context)
+    var trained = box.model
+    let history = try fit(&trained, dataset, wanted)
+    box.replace(trained)
+    give(history, out_report)
+    if case .flag(true)? = history["stopped"] {
+      throw PruneError(.cancelled, "the fit was stopped", hint: "the model keeps the last complete step")
+    }
+  }
+}
