@@ -56,6 +56,7 @@ let package = Package(
       linkerSettings: [.unsafeFlags(["-static-stdlib"]), .linkedLibrary("lua5.4")]),
     .testTarget(name: "PruneDataTests", dependencies: ["PruneData"]),
     .testTarget(name: "PruneFormatsTests", dependencies: ["PruneFormats"]),
+    .testTarget(name: "PruneRuntimeTests", dependencies: ["PruneRuntime", "PruneFormats"]),
     .testTarget(name: "PruneTensorTests", dependencies: ["PruneTensor"]),
     .testTarget(name: "PruneTrainingTests", dependencies: ["PruneTraining", "PruneFormats"]),
   ]

@@ -1,69 +1,151 @@
+import CPruneSupport
 import PruneGraph
 import PruneTensor
+import Synchronization
 
-/// A model compiled for given input shapes, ready to run many times.
-package final class Program {
+/// A model compiled for given input shapes and the current number of threads, ready to run many times.
+///
+/// Several threads may run one program at once as long as it updates no variable: each run works in a frame of its own.
+package final class Program: @unchecked Sendable {
   package let inputTypes: [String: TensorType]
   package let outputTypes: [String: TensorType]
-  /// Bytes of working memory a run uses besides weights, inputs and outputs.
-  package let arenaByteCount: Int
+  /// Bytes of working memory a run uses besides weights and results.
+  package var arenaByteCount: Int { plan.arenaByteCount }
+  /// Steps a run takes; fewer than nodes where they were fused or folded.
+  package var stepCount: Int { plan.steps.count }
+  /// What each step runs, in order: node labels and the reorders between them.
+  package var stepLabels: [String] { plan.steps.map(\.label) }
 
-  private let model: Model
-  private let outputs: [String]
-  private let variables: [String: Variable]
+  private let plan: Plan
+  // Safe: the plan never changes; idle frames are handed out one run at a time under the lock.
+  private let idle = Mutex<FrameStack>(FrameStack())
 
-  /// - Throws: `.unsupported` for a node that no kernel can run; `.mismatch` where shapes contradict each other.
-  package init(_ model: Model, _ options: ProgramOptions) throws(PruneError) {
-    self.model = model
-    outputs = options.outputs ?? model.graph.outputs.map(\.name)
-    variables = options.variables
-    var types: [String: TensorType] = [:]
-    for input in model.graph.trueInputs where options.variables[input.name] == nil {
-      let declared = input.type ?? TensorType(nil, nil)
-      let dims = options.inputShapes[input.name].map { $0.dims.map(Dim.fixed) } ?? declared.dims
-      types[input.name] = TensorType(declared.dtype, dims)
-    }
-    inputTypes = types
+  private struct FrameStack: @unchecked Sendable { var frames: [Frame] = [] }
+
+  /// - Throws: `.unsupported` for a node that no kernel can run; `.mismatch` where shapes contradict each other;
+  ///   `.invalidArgument` when the shape of an input is open.
+  package init(_ model: Model, _ options: ProgramOptions = .init()) throws(PruneError) {
+    plan = try Compiler.compile(model, options)
+    inputTypes = Dictionary(uniqueKeysWithValues: plan.inputs.map { ($0.name, TensorType($0.dtype, $0.shape)) })
     outputTypes = Dictionary(
-      model.graph.outputs.map { ($0.name, $0.type ?? TensorType(nil, nil)) }, uniquingKeysWith: { first, _ in first })
-    arenaByteCount = 0
-    for node in model.graph.nodes {
-      guard ReferenceKernels.kernel(for: node, opset: model.opset(node.domain) ?? 1) != nil else {
-        throw PruneError(.unsupported, "no kernel runs this operator", at: node.label)
-      }
-    }
+      plan.outputs.map { ($0.name, TensorType($0.dtype, $0.shape?.dims.map(Dim.fixed))) },
+      uniquingKeysWith: { first, _ in first })
   }
 
   /// Runs once. Returns fresh tensors by output name.
-  /// - Throws: `.invalidArgument` or `.mismatch` naming the input that is missing, unknown or of another type or shape;
+  /// - Throws: `.notFound` or `.mismatch` naming the input that is missing, unknown or of another type or shape;
   ///   `.cancelled`.
   package func run(_ inputs: [String: Tensor], cancel: CancelFlag? = nil) throws(PruneError) -> [String: Tensor] {
-    var values: [String: Tensor] = inputs
-    for weight in model.graph.initializers where values[weight.name] == nil { values[weight.name] = weight.tensor }
-    for (name, variable) in variables { values[name] = variable.tensor }
-    for node in model.graph.nodes {
-      try cancel?.check()
-      let opset = model.opset(node.domain) ?? 1
-      guard let kernel = ReferenceKernels.kernel(for: node, opset: opset) else {
-        throw PruneError(.unsupported, "no kernel runs this operator", at: node.label)
-      }
-      let arguments = node.inputs.map { $0.isEmpty ? nil : values[$0] }
-      let results: [Tensor]
-      do { results = try kernel(node, arguments, opset) } catch { throw error.located(at: node.label) }
-      if node.opType == "SGDUpdate" || node.opType == "AdamUpdate" {
-        let targets = node.opType == "SGDUpdate" ? [0, 2] : [0, 2, 3]
-        for (target, tensor) in zip(targets, results) {
-          if let name = node.input(target), let variable = variables[name] { variable.tensor = tensor }
+    try check(inputs)
+    let addresses = try variableAddresses()
+    let frame: Frame
+    if let free = idle.withLock({ $0.frames.popLast() }) { frame = free } else { frame = try Frame(plan) }
+    defer { idle.withLock { $0.frames.append(frame) } }
+    try frame.bind(variables: addresses)
+    for input in plan.inputs {
+      guard let buffer = input.buffer, let tensor = inputs[input.name] else { continue }
+      // Safe: dtype and shape were checked, so both sides have byteCount bytes.
+      frame.pointers[buffer].copyMemory(
+        from: tensor.storage.base.advanced(by: tensor.byteOffset), byteCount: tensor.byteCount)
+    }
+    defer { frame.clearSlots() }
+    try execute(frame, cancel)
+    return try results(of: frame, addresses)
+  }
+
+  private func execute(_ frame: Frame, _ cancel: CancelFlag?) throws(PruneError) {
+    let flag = cancel?.pointer
+    var failed = -1
+    var status: Int32 = 0
+    // Safe: the steps and all they point to belong to the frame, which this run has to itself.
+    frame.steps.withUnsafeBufferPointer { steps in
+      for index in steps.indices {
+        if let flag, ps_cancel_requested(flag) != 0 {
+          status = 1
+          failed = index
+          return
         }
-      } else {
-        for (name, tensor) in zip(node.outputs, results) where !name.isEmpty { values[name] = tensor }
+        status = steps[index].run(steps[index].context)
+        if status != 0 {
+          failed = index
+          return
+        }
       }
     }
-    var result: [String: Tensor] = [:]
-    for name in outputs {
-      guard let tensor = values[name] else { throw PruneError(.notFound, "the model has no value '\(name)'") }
-      result[name] = tensor
+    guard failed >= 0 else { return }
+    if let flag, ps_cancel_requested(flag) != 0 { throw PruneError(.cancelled, "cancelled by the caller") }
+    let place = plan.steps[failed].label
+    if let failure = frame.failure {
+      frame.failure = nil
+      throw failure.located(at: place)
+    }
+    if status == Int32(PS_STATUS_BAD_LABEL) {
+      throw PruneError(.mismatch, "a label is not one of the classes", at: place, hint: "labels count from 0")
+    }
+    throw PruneError(.internal, "the kernel failed with status \(status)", at: place)
+  }
+
+  // MARK: - Inputs
+
+  private func check(_ inputs: [String: Tensor]) throws(PruneError) {
+    for input in plan.inputs {
+      guard let tensor = inputs[input.name] else {
+        throw PruneError(.notFound, "input '\(input.name)' is missing: wanted \(input.dtype.name) \(input.shape)")
+      }
+      guard tensor.dtype == input.dtype, tensor.shape == input.shape else {
+        throw PruneError(
+          .mismatch,
+          "input '\(input.name)' wants \(input.dtype.name) \(input.shape), got \(tensor.dtype.name) \(tensor.shape)")
+      }
+    }
+    guard inputs.count > plan.inputs.count else { return }
+    for name in inputs.keys.sorted() where inputTypes[name] == nil {
+      throw PruneError(
+        .notFound, "the model has no input '\(name)'",
+        hint: "its inputs are " + plan.inputs.map { "'\($0.name)'" }.joined(separator: ", "))
+    }
+  }
+
+  /// Where the variables are now; those that will be written are made unshared first.
+  private func variableAddresses() throws(PruneError) -> [UnsafeMutableRawPointer] {
+    guard !plan.variables.isEmpty else { return [] }
+    var result: [UnsafeMutableRawPointer] = []
+    result.reserveCapacity(plan.variables.count)
+    for entry in plan.variables {
+      let variable = entry.variable
+      guard variable.tensor.dtype == entry.dtype, variable.tensor.shape == entry.shape else {
+        throw PruneError(
+          .mismatch,
+          "variable '\(variable.name)' was compiled as \(entry.dtype.name) \(entry.shape), is \(variable.tensor.dtype.name) \(variable.tensor.shape) now")
+      }
+      if entry.isUpdated {
+        try variable.tensor.makeUnique()
+      } else if try !variable.tensor.elementAligned().sharesStorage(with: variable.tensor) {
+        variable.tensor = try variable.tensor.copied()
+      }
+      result.append(variable.tensor.storage.base.advanced(by: variable.tensor.byteOffset))
     }
     return result
+  }
+
+  // MARK: - Outputs
+
+  private func results(of frame: Frame, _ addresses: [UnsafeMutableRawPointer]) throws(PruneError) -> [String: Tensor] {
+    var results: [String: Tensor] = [:]
+    results.reserveCapacity(plan.outputs.count)
+    for output in plan.outputs {
+      switch output.source {
+      case .constant(let tensor): results[output.name] = tensor
+      case .variable(let index): results[output.name] = try plan.variables[index].variable.tensor.copied()
+      case .slot(let slot):
+        guard let tensor = frame.slots[slot] else { throw PruneError(.internal, "output '\(output.name)' was not computed") }
+        results[output.name] = tensor
+      case .buffer(let buffer):
+        guard let dtype = output.dtype, let shape = output.shape else { continue }
+        // Safe: the plan gave the buffer the size of dtype and shape.
+        results[output.name] = try Tensor(copying: frame.pointers[buffer], dtype, shape)
+      }
+    }
+    return results
   }
 }

@@ -1,12 +1,23 @@
 import PruneGraph
 import PruneTensor
+import Synchronization
 
-/// A model and the programs compiled from it, one for each set of input shapes it was run with.
-package final class Session {
+/// A model and the programs compiled from it, one for each set of input shapes and number of threads it was run with.
+package final class Session: @unchecked Sendable {
   package let model: Model
   private let outputs: [String]?
+  // Safe: programs only read the variables they do not update; callers that train run one program at a time.
   private let variables: [String: Variable]
-  private var programs: [[String: Shape]: Program] = [:]
+  private let programs = Mutex<[Entry]>([])
+
+  private struct Entry: Sendable {
+    let shapes: [String: Shape]
+    let threads: Int
+    let program: Program
+  }
+
+  /// Programs kept; the one longest unused goes first.
+  private static let capacity = 8
 
   package init(_ model: Model, outputs: [String]? = nil, variables: [String: Variable] = [:]) {
     self.model = model
@@ -19,12 +30,22 @@ package final class Session {
     try program(for: inputs.mapValues(\.shape)).run(inputs, cancel: cancel)
   }
 
-  /// The program for these input shapes.
+  /// The program for these input shapes and the calling thread's number of threads.
   package func program(for shapes: [String: Shape]) throws(PruneError) -> Program {
-    if let program = programs[shapes] { return program }
-    let program = try Program(
-      model, ProgramOptions(inputShapes: shapes, outputs: outputs, variables: variables))
-    programs[shapes] = program
+    let threads = Parallel.threads
+    let known = programs.withLock { entries -> Program? in
+      guard let index = entries.lastIndex(where: { $0.threads == threads && $0.shapes == shapes }) else { return nil }
+      let entry = entries.remove(at: index)
+      entries.append(entry)
+      return entry.program
+    }
+    if let known { return known }
+    // Compiled outside the lock: two threads may both do it, and the later one's is kept as well.
+    let program = try Program(model, ProgramOptions(inputShapes: shapes, outputs: outputs, variables: variables))
+    programs.withLock { entries in
+      if entries.count >= Self.capacity { entries.removeFirst() }
+      entries.append(Entry(shapes: shapes, threads: threads, program: program))
+    }
     return program
   }
 }

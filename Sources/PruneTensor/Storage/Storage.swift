@@ -16,10 +16,11 @@ package final class Storage: @unchecked Sendable {
   private let release: (UnsafeMutableRawPointer) -> Void
 
   /// Bytes of our own: zeroed, or as they come for a caller that writes every one of them at once.
+  /// - Throws: `.outOfMemory`, also for more than the machine has: the system would grant it and kill us later.
   package init(byteCount: Int, zeroed: Bool = true) throws(PruneError) {
     var pointer: UnsafeMutableRawPointer?
     // Rounded up so that vector loops may read whole lines at the end.
-    guard byteCount >= 0, byteCount < 1 << 52,
+    guard byteCount >= 0, byteCount <= Self.machineByteCount,
       posix_memalign(&pointer, 64, max((byteCount + 63) & ~63, 64)) == 0, let pointer
     else {
       throw PruneError(.outOfMemory, "no memory for \(byteCount) bytes")
@@ -30,6 +31,11 @@ package final class Storage: @unchecked Sendable {
     isWritable = true
     release = { free($0) }
   }
+
+  private static let machineByteCount: Int = {
+    let (pages, size) = (sysconf(Int32(_SC_PHYS_PAGES)), sysconf(Int32(_SC_PAGESIZE)))
+    return pages > 0 && size > 0 ? pages * size : 1 << 52
+  }()
 
   /// Bytes owned by someone else, given back through `release`.
   package init(

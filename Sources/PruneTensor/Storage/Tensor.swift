@@ -62,6 +62,17 @@ package struct Tensor: Sendable {
     byteOffset = bytes.offset
   }
 
+  /// A copy of elements in memory. Safe: the caller vouches that `source` has as many bytes as the shape needs.
+  package init(copying source: UnsafeRawPointer, _ dtype: DType, _ shape: Shape) throws(PruneError) {
+    let bytes = dtype.byteCount(shape.count) ?? 0
+    let own = try Storage(byteCount: bytes, zeroed: false)
+    own.base.copyMemory(from: source, byteCount: bytes)
+    self.dtype = dtype
+    self.shape = shape
+    storage = own
+    byteOffset = 0
+  }
+
   // MARK: - Reading and writing
 
   /// The elements, in row-major order. Bytes that a file left misaligned are copied for the time of the call.
@@ -161,8 +172,15 @@ package struct Tensor: Sendable {
     storage === other.storage && byteOffset == other.byteOffset && shape == other.shape && dtype == other.dtype
   }
 
+  /// Makes the storage writable and this tensor's alone, copying it only if it is not.
+  package mutating func makeUnique() throws(PruneError) {
+    if !storage.isWritable || !isKnownUniquelyReferenced(&storage) || (UInt(bitPattern: storage.base) + UInt(byteOffset)) % 8 != 0 {
+      try makeOwned()
+    }
+  }
+
   private mutating func makeOwned() throws(PruneError) {
-    let own = try Storage(byteCount: byteCount)
+    let own = try Storage(byteCount: byteCount, zeroed: false)
     own.base.copyMemory(from: storage.base.advanced(by: byteOffset), byteCount: byteCount)
     storage = own
     byteOffset = 0

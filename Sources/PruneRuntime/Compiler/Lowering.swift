@@ -1,0 +1,362 @@
+import COneDNN
+import PruneGraph
+import PruneTensor
+
+/// Operations to steps: chooses kernels and layouts, and records what memory lives when.
+///
+/// A value may lie in memory more than once, in different layouts; reorders are made where a kernel wants a layout
+/// that is not there yet, and the result is kept for the next one. Layouts nobody objects to flow on.
+final class Lowering {
+  /// A value's elements in one layout; nil is row-major of any dtype.
+  struct Material {
+    var layout: Layout?
+    var buffer: Int
+  }
+
+  private struct Draft {
+    enum Kind {
+      case arena
+      case constant(Tensor)
+      case variable(Int)
+      /// The same place as another buffer.
+      case alias(of: Int)
+    }
+    var kind: Kind
+    var byteCount: Int
+    var first = Int.max
+    var last = Int.min
+  }
+
+  private(set) var flow: Dataflow
+  private var drafts: [Draft] = []
+  private var steps: [Plan.Step] = []
+  private var materials: [[Material]]
+  private var variableBuffers: [Int: Int] = [:]
+  private var variables: [(variable: Variable, isUpdated: Bool, dtype: DType, shape: Shape)] = []
+  private var slots: [Int: Int] = [:]
+  /// The last operation that reads each value, `Int.max` for outputs; views count with what they are views of.
+  private var lastUse: [Int]
+  private var viewGroup: [Int]
+  private var current = 0
+  /// Max-pools that a gradient will undo, by the value they pool.
+  var poolWorkspaces: [Int: PoolWorkspace] = [:]
+
+  /// A max-pool and the record it keeps of where its maxima were.
+  struct PoolWorkspace {
+    let node: Node
+    let primitive: Primitive
+    let buffer: Int
+    let layout: Layout
+    /// The layout of what was pooled.
+    let source: Layout
+  }
+
+  private init(_ flow: Dataflow) {
+    self.flow = flow
+    materials = Array(repeating: [], count: flow.values.count)
+    lastUse = Array(repeating: -1, count: flow.values.count)
+    viewGroup = Array(flow.values.indices)
+    for (index, op) in flow.ops.enumerated() { for value in op.reads { lastUse[value] = index } }
+    for output in flow.outputs { lastUse[output.value] = Int.max }
+  }
+
+  /// - Parameter optimizes: false runs everything by reference kernels.
+  static func run(_ flow: Dataflow, optimizes: Bool) throws(PruneError) -> Plan {
+    let lowering = Lowering(flow)
+    for input in flow.inputs where lowering.lastUse[input] >= 0 {
+      let buffer = try lowering.define(input, layout: nil)
+      lowering.drafts[buffer].first = -1
+      lowering.drafts[buffer].last = -1
+    }
+    for (index, op) in flow.ops.enumerated() {
+      lowering.current = index
+      do { try lowering.lower(op, optimizes: optimizes) } catch { throw error.located(at: op.node.label) }
+    }
+    return try lowering.finish()
+  }
+
+  // MARK: - Operations
+
+  private func lower(_ op: Dataflow.Op, optimizes: Bool) throws(PruneError) {
+    let touched = op.reads + op.outputs.compactMap { $0 }
+    let isStatic = touched.allSatisfy { flow.values[$0].isStatic }
+    if optimizes, isStatic, let kernel = FastKernels.kernel(for: op) {
+      let (draftCount, stepCount) = (drafts.count, steps.count)
+      if try kernel(op, self) { return }
+      // Nothing of a refused attempt may stay.
+      drafts.removeSubrange(draftCount...)
+      steps.removeSubrange(stepCount...)
+      for value in touched { materials[value].removeAll { $0.buffer >= draftCount } }
+      variableBuffers = variableBuffers.filter { $0.value < draftCount }
+    }
+    guard op.epilogue.isEmpty else {
+      for part in unfused(op) { try lower(part, optimizes: optimizes) }
+      return
+    }
+    try emitReference(op)
+  }
+
+  /// A fused operation as the operations it was made of.
+  private func unfused(_ op: Dataflow.Op) -> [Dataflow.Op] {
+    guard let result = op.output(0) else { return [] }
+    var parts: [Dataflow.Op] = []
+    var base = op
+    base.epilogue = []
+    func temporary() -> Int {
+      let id = flow.addValue(.init(
+        name: flow.values[result].name, dtype: flow.values[result].dtype, shape: flow.values[result].shape, origin: .computed))
+      materials.append([])
+      lastUse.append(current)
+      viewGroup.append(id)
+      return id
+    }
+    var value = temporary()
+    base.outputs[0] = value
+    parts.append(base)
+    for (index, item) in op.epilogue.enumerated() {
+      let target = index == op.epilogue.count - 1 ? result : temporary()
+      switch item {
+      case .add(let other):
+        parts.append(.init(node: Node("Add", name: op.node.name, inputs: [], outputs: []), opset: 13, inputs: [value, other], outputs: [target]))
+      case .activation(let activation):
+        parts.append(.init(node: activation.node(named: op.node.name), opset: 6, inputs: [value], outputs: [target]))
+      }
+      value = target
+    }
+    return parts
+  }
+
+  // MARK: - Values
+
+  func value(_ id: Int) -> Dataflow.Value { flow.values[id] }
+  /// Extents of a value that is known to be static.
+  func dims(_ id: Int) -> [Int] { flow.values[id].shape?.dims ?? [] }
+  func count(_ id: Int) -> Int { flow.values[id].shape?.count ?? 0 }
+  func isFloat(_ id: Int?) -> Bool { id.map { flow.values[$0].dtype == .float32 } ?? true }
+  func constant(_ id: Int?) -> Tensor? { id.flatMap { flow.values[$0].constant } }
+
+  /// Whether this operation, being the last to read the value, may write its result in its place.
+  func canOverwrite(_ id: Int, in op: Dataflow.Op) -> Bool {
+    switch flow.values[id].origin {
+    case .computed, .input: break
+    case .constant, .variable: return false
+    }
+    let group = viewGroup[id]
+    return lastUse[group] <= current && op.reads.filter { viewGroup[$0] == group }.count == 1
+  }
+
+  /// Other operations that read a value.
+  func readers(of id: Int) -> [Dataflow.Op] { flow.ops.filter { $0.reads.contains(id) } }
+
+  /// The layout a value lies in first; the one its producer chose.
+  func home(_ id: Int) throws(PruneError) -> Material {
+    if let first = materials[id].first { return first }
+    return Material(layout: nil, buffer: try plain(id))
+  }
+
+  /// The value's row-major elements.
+  func plain(_ id: Int) throws(PruneError) -> Int {
+    if let found = materials[id].first(where: { $0.layout?.isRowMajor ?? true }) { return found.buffer }
+    let buffer: Int
+    switch flow.values[id].origin {
+    case .constant(let tensor):
+      buffer = add(Draft(kind: .constant(try tensor.elementAligned()), byteCount: tensor.byteCount))
+    case .variable(let variable):
+      buffer = variableBuffer(id, variable)
+    case .input, .computed:
+      guard let source = materials[id].first, let from = source.layout, let to = Layout.plain(from.dims) else {
+        throw PruneError(.internal, "value '\(flow.values[id].name)' is read before it is written")
+      }
+      buffer = try define(id, layout: nil)
+      try emitReorder(from: from, source.buffer, to: to, buffer)
+      return buffer
+    }
+    materials[id].append(Material(layout: nil, buffer: buffer))
+    return buffer
+  }
+
+  /// The value's elements in `layout`, whose extents may be another view of the same row-major array.
+  func buffer(_ id: Int, in layout: Layout) throws(PruneError) -> Int {
+    if layout.isRowMajor { return try plain(id) }
+    if let found = materials[id].first(where: { $0.layout == layout }) { return found.buffer }
+    if case .constant(let tensor) = flow.values[id].origin {
+      guard let packed = try Reorder.packed(tensor.elementAligned(), layout) else {
+        throw PruneError(.unsupported, "no reorder of '\(flow.values[id].name)'")
+      }
+      let buffer = add(Draft(kind: .constant(packed), byteCount: packed.byteCount))
+      materials[id].append(Material(layout: layout, buffer: buffer))
+      return buffer
+    }
+    let source = materials[id].first { $0.layout.map { $0.dims == layout.dims } ?? false }
+    let (from, origin): (Layout?, Int) =
+      if let source { (source.layout, source.buffer) } else { (Layout.plain(layout.dims), try plain(id)) }
+    guard let from else { throw PruneError(.internal, "value '\(flow.values[id].name)' has no layout") }
+    let buffer = add(Draft(kind: .arena, byteCount: layout.byteCount))
+    materials[id].append(Material(layout: layout, buffer: buffer))
+    try emitReorder(from: from, origin, to: layout, buffer)
+    return buffer
+  }
+
+  private func variableBuffer(_ id: Int, _ variable: Variable) -> Int {
+    if let known = variableBuffers[id] { return known }
+    var index = variables.firstIndex { $0.variable === variable }
+    if index == nil {
+      variables.append((variable, false, variable.tensor.dtype, variable.tensor.shape))
+      index = variables.count - 1
+    }
+    let buffer = add(Draft(kind: .variable(index ?? 0), byteCount: variable.tensor.byteCount))
+    variableBuffers[id] = buffer
+    return buffer
+  }
+
+  /// The variable's memory, to be written in place.
+  func updatedBuffer(_ id: Int) throws(PruneError) -> Int {
+    guard case .variable(let variable) = flow.values[id].origin else {
+      throw PruneError(.invalidModel, "updates '\(flow.values[id].name)', which is not a variable")
+    }
+    let buffer = try plain(id)
+    if let index = variables.firstIndex(where: { $0.variable === variable }) { variables[index].isUpdated = true }
+    return buffer
+  }
+
+  /// A place for a value to be written to.
+  func define(_ id: Int, layout: Layout?) throws(PruneError) -> Int {
+    let bytes = layout?.byteCount ?? (flow.values[id].dtype?.byteCount(count(id)) ?? 0)
+    let buffer = add(Draft(kind: .arena, byteCount: bytes))
+    materials[id].append(Material(layout: layout, buffer: buffer))
+    return buffer
+  }
+
+  /// A value that takes the place of one that `canOverwrite`.
+  func define(_ id: Int, layout: Layout?, over buffer: Int) -> Int {
+    let made = add(Draft(kind: .alias(of: root(buffer)), byteCount: drafts[buffer].byteCount))
+    materials[id].append(Material(layout: layout, buffer: made))
+    return made
+  }
+
+  /// A place for a value that starts out holding another's elements: the other's own place when it is not needed any
+  /// more, else a copy.
+  func define(_ id: Int, layout: Layout, holding other: Int, in op: Dataflow.Op) throws(PruneError) -> Int {
+    if canOverwrite(other, in: op) { return define(id, layout: layout, over: try buffer(other, in: layout)) }
+    let home = try home(other)
+    guard let from = home.layout ?? Layout.plain(layout.dims) else {
+      throw PruneError(.internal, "value '\(flow.values[other].name)' has no layout")
+    }
+    let made = try define(id, layout: layout)
+    try emitReorder(from: from, home.buffer, to: layout, made)
+    return made
+  }
+
+  /// A value that is another's row-major elements under other extents.
+  func defineView(_ id: Int, of source: Int) throws(PruneError) {
+    let buffer = try plain(source)
+    materials[id].append(Material(layout: nil, buffer: buffer))
+    if case .computed = flow.values[source].origin {} else if case .input = flow.values[source].origin {} else {
+      // A view of a constant or variable must not be overwritten either.
+      lastUse[viewGroup[id]] = Int.max
+    }
+    let (group, other) = (viewGroup[source], viewGroup[id])
+    lastUse[group] = max(lastUse[group], lastUse[other])
+    for index in viewGroup.indices where viewGroup[index] == other { viewGroup[index] = group }
+  }
+
+  /// Memory for one step.
+  func scratch(_ byteCount: Int) -> Int { add(Draft(kind: .arena, byteCount: byteCount)) }
+
+  /// Memory that holds a constant of the kernel's own.
+  func constantBuffer(_ tensor: Tensor) throws(PruneError) -> Int {
+    add(Draft(kind: .constant(tensor), byteCount: tensor.byteCount))
+  }
+
+  func slot(_ id: Int) -> Int {
+    if let known = slots[id] { return known }
+    slots[id] = slots.count
+    return slots.count - 1
+  }
+
+  private func add(_ draft: Draft) -> Int {
+    drafts.append(draft)
+    return drafts.count - 1
+  }
+
+  private func root(_ buffer: Int) -> Int {
+    if case .alias(let other) = drafts[buffer].kind { return root(other) }
+    return buffer
+  }
+
+  // MARK: - Steps
+
+  /// Adds a step. `reads` and `writes` are buffers; `bind` resolves their pointers.
+  func emit(
+    _ label: String, reads: [Int], writes: [Int], bind: @escaping (Frame) throws(PruneError) -> BoundStep
+  ) {
+    for buffer in reads + writes {
+      let place = root(buffer)
+      drafts[place].first = min(drafts[place].first, steps.count)
+      drafts[place].last = max(drafts[place].last, steps.count)
+    }
+    steps.append(Plan.Step(label: label, bind: bind))
+  }
+
+  private func emitReorder(from: Layout, _ source: Int, to: Layout, _ target: Int) throws(PruneError) {
+    guard let primitive = Primitive.reorder(from: from, to: to) else {
+      throw PruneError(.unsupported, "oneDNN has no reorder between these layouts")
+    }
+    emit(
+      "Reorder", primitive,
+      [.init(DNNL_ARG_FROM, source, from), .init(DNNL_ARG_TO, target, to, isWritten: true)])
+  }
+
+  // MARK: - The plan
+
+  private func finish() throws(PruneError) -> Plan {
+    var plan = Plan()
+    for output in flow.outputs {
+      let value = flow.values[output.value]
+      let source: Plan.Output.Source
+      switch value.origin {
+      case .constant(let tensor): source = .constant(tensor)
+      case .variable(let variable):
+        _ = variableBuffer(output.value, variable)
+        source = .variable(variables.firstIndex { $0.variable === variable } ?? 0)
+      case .input, .computed:
+        if value.isStatic {
+          let buffer = try plain(output.value)
+          drafts[root(buffer)].last = Int.max
+          source = .buffer(buffer)
+        } else {
+          source = .slot(slot(output.value))
+        }
+      }
+      plan.outputs.append(.init(name: output.name, dtype: value.dtype, shape: value.shape, source: source))
+    }
+    let planned = drafts.indices.filter {
+      if case .arena = drafts[$0].kind { return drafts[$0].first <= drafts[$0].last }
+      return false
+    }
+    let (offsets, total) = try MemoryPlanner.place(planned.map { index in
+      MemoryPlanner.Request(byteCount: drafts[index].byteCount, first: drafts[index].first, last: drafts[index].last)
+    })
+    var offset = [Int](repeating: 0, count: drafts.count)
+    for (position, index) in planned.enumerated() { offset[index] = offsets[position] }
+    plan.buffers = drafts.indices.map { index in
+      let place: Plan.Buffer.Place
+      switch drafts[root(index)].kind {
+      case .arena, .alias: place = .arena(offset[root(index)])
+      case .constant(let tensor): place = .constant(tensor)
+      case .variable(let number): place = .variable(number)
+      }
+      return Plan.Buffer(place: place, byteCount: drafts[index].byteCount)
+    }
+    plan.inputs = flow.inputs.compactMap { id in
+      let value = flow.values[id]
+      guard let dtype = value.dtype, let shape = value.shape else { return nil }
+      return Plan.Input(name: value.name, dtype: dtype, shape: shape, buffer: materials[id].first?.buffer)
+    }
+    plan.steps = steps
+    plan.variables = variables
+    plan.slotCount = slots.count
+    plan.arenaByteCount = total
+    return plan
+  }
+}

@@ -1,0 +1,128 @@
+import CPruneSupport
+import PruneGraph
+import PruneTensor
+
+/// Arithmetic on two float32 operands with broadcasting.
+enum BinaryKernels {
+  static let table: [String: FastKernel] = {
+    var table: [String: FastKernel] = [:]
+    for (name, kind) in [
+      ("Add", PS_BINARY_ADD), ("Sub", PS_BINARY_SUB), ("Mul", PS_BINARY_MUL), ("Div", PS_BINARY_DIV),
+      ("Max", PS_BINARY_MAX), ("Min", PS_BINARY_MIN),
+    ] {
+      table[name] = kernel(kind)
+    }
+    return table
+  }()
+
+  private static func kernel(_ kind: ps_binary_kind) -> FastKernel {
+    { (op: Dataflow.Op, lowering: Lowering) throws(PruneError) -> Bool in try emit(op, lowering, kind) }
+  }
+
+  private static func emit(_ op: Dataflow.Op, _ lowering: Lowering, _ kind: ps_binary_kind) throws(PruneError) -> Bool {
+    guard op.inputs.count == 2, let a = op.input(0), let b = op.input(1), let y = op.output(0), lowering.isFloat(a),
+      lowering.isFloat(b), op.opset >= 7
+    else { return false }
+    let (aDims, bDims, dims) = (lowering.dims(a), lowering.dims(b), lowering.dims(y))
+    if aDims == dims, bDims == dims, let shared = try sharedLayout(a, b, lowering, keepsZero: kind != PS_BINARY_DIV) {
+      let (from, other) = (try lowering.buffer(a, in: shared), try lowering.buffer(b, in: shared))
+      let target = try define(y, shared, (a, from), (b, other), op, lowering)
+      emit(op, lowering, kind, from, other, target, [shared.byteCount / 4], [1], [1])
+      return true
+    }
+    guard let walk = StridedWalk(dims, [StridedWalk.broadcast(aDims, to: dims), StridedWalk.broadcast(bDims, to: dims)])
+    else { return false }
+    let (from, other) = (try lowering.plain(a), try lowering.plain(b))
+    let target = try define(
+      y, nil, aDims == dims ? (a, from) : nil, bDims == dims ? (b, other) : nil, op, lowering)
+    emit(op, lowering, kind, from, other, target, walk.dims, walk.strides[0], walk.strides[1])
+    return true
+  }
+
+  /// The blocked layout of one of two equally shaped operands; nil when both are row-major.
+  private static func sharedLayout(_ a: Int, _ b: Int, _ lowering: Lowering, keepsZero: Bool) throws(PruneError) -> Layout? {
+    for value in [a, b] {
+      guard let layout = try lowering.home(value).layout, !layout.isRowMajor else { continue }
+      return layout.isPadded && !keepsZero ? nil : layout
+    }
+    return nil
+  }
+
+  private static func define(
+    _ y: Int, _ layout: Layout?, _ a: (value: Int, buffer: Int)?, _ b: (value: Int, buffer: Int)?, _ op: Dataflow.Op,
+    _ lowering: Lowering
+  ) throws(PruneError) -> Int {
+    for case let operand? in [a, b] where lowering.canOverwrite(operand.value, in: op) {
+      return lowering.define(y, layout: layout, over: operand.buffer)
+    }
+    return try lowering.define(y, layout: layout)
+  }
+
+  private static func emit(
+    _ op: Dataflow.Op, _ lowering: Lowering, _ kind: ps_binary_kind, _ a: Int, _ b: Int, _ y: Int, _ dims: [Int],
+    _ aStrides: [Int], _ bStrides: [Int]
+  ) {
+    lowering.emit(op.node.label, reads: [a, b], writes: [y]) { frame in
+      var arguments = ps_binary_args()
+      arguments.a = UnsafePointer(frame.pointer(a))
+      arguments.b = UnsafePointer(frame.pointer(b))
+      arguments.y = frame.pointer(y)
+      arguments.kind = Int32(kind.rawValue)
+      arguments.rank = Int32(dims.count)
+      StridedWalk.fill(&arguments.dims, dims)
+      StridedWalk.fill(&arguments.a_strides, aStrides)
+      StridedWalk.fill(&arguments.b_strides, bStrides)
+      return frame.step(arguments, ps_binary)
+    }
+  }
+}
+
+/// Several arrays walked together, with neighbouring axes merged where every array allows it.
+struct StridedWalk {
+  private(set) var dims: [Int]
+  /// One list for each array.
+  private(set) var strides: [[Int]]
+
+  /// Nil when more axes remain than the kernels take, or there is nothing to walk.
+  init?(_ dims: [Int], _ strides: [[Int]]) {
+    guard !dims.contains(0), strides.allSatisfy({ $0.count == dims.count }) else { return nil }
+    var merged: [Int] = []
+    var mergedStrides = [[Int]](repeating: [], count: strides.count)
+    for axis in dims.indices where dims[axis] != 1 {
+      let isContinued = merged.last != nil && strides.indices.allSatisfy { index in
+        mergedStrides[index][merged.count - 1] == strides[index][axis] * dims[axis]
+      }
+      if isContinued {
+        merged[merged.count - 1] *= dims[axis]
+        for index in strides.indices { mergedStrides[index][merged.count - 1] = strides[index][axis] }
+      } else {
+        merged.append(dims[axis])
+        for index in strides.indices { mergedStrides[index].append(strides[index][axis]) }
+      }
+    }
+    if merged.isEmpty {
+      merged = [1]
+      mergedStrides = mergedStrides.map { _ in [1] }
+    }
+    guard merged.count <= Int(PS_MAX_RANK) else { return nil }
+    (self.dims, self.strides) = (merged, mergedStrides)
+  }
+
+  /// Strides of a dense array of `from` repeated to `dims`.
+  static func broadcast(_ from: [Int], to dims: [Int]) -> [Int] {
+    let dense = Layout.rowMajorStrides(from)
+    let offset = dims.count - from.count
+    return dims.indices.map { $0 < offset || from[$0 - offset] == 1 ? 0 : dense[$0 - offset] }
+  }
+
+  typealias Axes = (Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64)
+
+  /// Writes a list into a C array of `PS_MAX_RANK` numbers.
+  static func fill(_ target: inout Axes, _ values: [Int]) {
+    // Safe: the tuple is PS_MAX_RANK numbers in a row, and no more are written.
+    withUnsafeMutableBytes(of: &target) { bytes in
+      let numbers = bytes.bindMemory(to: Int64.self)
+      for (index, value) in values.prefix(numbers.count).enumerated() { numbers[index] = Int64(value) }
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import CPruneSupport
+import PruneGraph
+import PruneTensor
+
+/// Functions of one number, in whatever layout the input lies.
+enum ElementwiseKernels {
+  static let table: [String: FastKernel] = {
+    var table: [String: FastKernel] = [:]
+    let cut: FastKernel = activation
+    for name in ["Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "Elu", "HardSwish"] { table[name] = cut }
+    for (name, kind) in [
+      ("Exp", PS_UNARY_EXP), ("Sqrt", PS_UNARY_SQRT), ("Abs", PS_UNARY_ABS), ("Neg", PS_UNARY_NEGATE),
+      ("Reciprocal", PS_UNARY_RECIPROCAL),
+    ] {
+      table[name] = function(kind)
+    }
+    for (name, kind) in [("ReluGrad", PS_GRAD_RELU), ("SigmoidGrad", PS_GRAD_SIGMOID), ("TanhGrad", PS_GRAD_TANH)] {
+      table["ai.libprune.\(name)"] = gradient(kind)
+    }
+    return table
+  }()
+
+  private static func function(_ kind: ps_unary_kind) -> FastKernel {
+    { (op: Dataflow.Op, lowering: Lowering) throws(PruneError) -> Bool in
+      try emit(op, lowering, kind, 0, 0, keepsZero: kind != PS_UNARY_EXP && kind != PS_UNARY_RECIPROCAL)
+    }
+  }
+
+  private static func gradient(_ kind: ps_grad_kind) -> FastKernel {
+    { (op: Dataflow.Op, lowering: Lowering) throws(PruneError) -> Bool in try gradient(op, lowering, kind) }
+  }
+
+  private static func activation(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let activation = Activation(op, lowering.flow) else { return false }
+    let (kind, alpha, beta): (ps_unary_kind, Float, Float) =
+      switch activation {
+      case .relu: (PS_UNARY_CLIP, 0, .infinity)
+      case .clip(let low, let high): (PS_UNARY_CLIP, low, high)
+      case .leakyRelu(let alpha): (PS_UNARY_LEAKY_RELU, alpha, 0)
+      case .sigmoid: (PS_UNARY_SIGMOID, 0, 0)
+      case .tanh: (PS_UNARY_TANH, 0, 0)
+      case .elu(let alpha): (PS_UNARY_ELU, alpha, 0)
+      case .hardSwish: (PS_UNARY_HARD_SWISH, 0, 0)
+      }
+    return try emit(op, lowering, kind, alpha, beta, keepsZero: activation.keepsZero)
+  }
+
+  private static func emit(
+    _ op: Dataflow.Op, _ lowering: Lowering, _ kind: ps_unary_kind, _ alpha: Float, _ beta: Float, keepsZero: Bool
+  ) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x), lowering.isFloat(y) else { return false }
+    let source = try lowering.elementwiseSource(x, keepsZero: keepsZero)
+    let target = try lowering.defineElementwise(y, like: source, of: x, in: op)
+    let count = source.layout.map { $0.byteCount / 4 } ?? lowering.count(x)
+    let from = source.buffer
+    lowering.emit(op.node.label, reads: [from], writes: [target]) { frame in
+      frame.step(
+        ps_unary_args(
+          x: frame.pointer(from), y: frame.pointer(target), count: Int64(count), kind: Int32(kind.rawValue), alpha: alpha,
+          beta: beta), ps_unary)
+    }
+    return true
+  }
+
+  private static func gradient(_ op: Dataflow.Op, _ lowering: Lowering, _ kind: ps_grad_kind) throws(PruneError) -> Bool {
+    guard let dy = op.input(0), let y = op.input(1), let dx = op.output(0), lowering.isFloat(dy), lowering.isFloat(y),
+      lowering.dims(dy) == lowering.dims(y)
+    else { return false }
+    let at = try lowering.home(y)
+    let gradient: Int
+    if let layout = at.layout { gradient = try lowering.buffer(dy, in: layout) } else { gradient = try lowering.plain(dy) }
+    let target = try lowering.defineElementwise(dx, like: .init(layout: at.layout, buffer: gradient), of: dy, in: op)
+    let count = at.layout.map { $0.byteCount / 4 } ?? lowering.count(y)
+    lowering.emit(op.node.label, reads: [gradient, at.buffer], writes: [target]) { frame in
+      frame.step(
+        ps_grad_args(
+          dy: frame.pointer(gradient), y: frame.pointer(at.buffer), dx: frame.pointer(target), count: Int64(count),
+          kind: Int32(kind.rawValue)), ps_grad)
+    }
+    return true
+  }
+}
+
+extension Lowering {
+  /// The value in a layout that a loop over all its memory may walk: padding must stay zero.
+  func elementwiseSource(_ id: Int, keepsZero: Bool) throws(PruneError) -> Material {
+    let home = try home(id)
+    if let layout = home.layout, layout.isPadded, !keepsZero { return Material(layout: nil, buffer: try plain(id)) }
+    return home
+  }
+
+  /// The result of an elementwise operation: in the place of its operand where that is free.
+  func defineElementwise(_ id: Int, like source: Material, of operand: Int, in op: Dataflow.Op) throws(PruneError) -> Int {
+    canOverwrite(operand, in: op)
+      ? define(id, layout: source.layout, over: source.buffer) : try define(id, layout: source.layout)
+  }
+}

@@ -1,0 +1,171 @@
+import COneDNN
+import CPruneSupport
+import PruneGraph
+import PruneTensor
+
+/// Operators that move elements: views where nothing has to move, else strided copies of any dtype.
+enum MovementKernels {
+  static let table: [String: FastKernel] = [
+    "Reshape": view, "Flatten": view, "Squeeze": view, "Unsqueeze": view, "Identity": view, "Transpose": transpose,
+    "Expand": expand, "Concat": concat, "Split": split, "Slice": slice,
+  ]
+
+  /// Bytes of an element that strided copies can move.
+  private static func width(_ id: Int, _ lowering: Lowering) -> Int? {
+    guard let bits = lowering.value(id).dtype?.bitWidth, [8, 16, 32, 64].contains(bits) else { return nil }
+    return bits / 8
+  }
+
+  private static func view(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), lowering.count(x) == lowering.count(y) else { return false }
+    try lowering.defineView(y, of: x)
+    return true
+  }
+
+  private static func transpose(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), let width = width(x, lowering) else { return false }
+    let dims = lowering.dims(x)
+    let order = op.node.ints("perm") ?? dims.indices.reversed()
+    guard order.sorted() == Array(dims.indices) else { return false }
+    let strides = Layout.rowMajorStrides(dims)
+    let result = lowering.dims(y)
+    // Only axes of one element change places: nothing moves.
+    if order.filter({ dims[$0] != 1 }) == dims.indices.filter({ dims[$0] != 1 }) {
+      try lowering.defineView(y, of: x)
+      return true
+    }
+    guard let walk = StridedWalk(result, [order.map { strides[$0] }, Layout.rowMajorStrides(result)]) else { return false }
+    let source = try lowering.plain(x)
+    let target = try lowering.define(y, layout: nil)
+    // oneDNN's reorders are tiled and vectorized for four-byte elements.
+    if width == 4, let from = Layout(walk.dims, strides: walk.strides[0]), let to = Layout(walk.dims, strides: walk.strides[1]),
+      let primitive = Primitive.reorder(from: from, to: to)
+    {
+      lowering.emit(
+        op.node.label, primitive, [.init(DNNL_ARG_FROM, source, from), .init(DNNL_ARG_TO, target, to, isWritten: true)])
+      return true
+    }
+    emitCopy(op, lowering, width, walk, source, 0, target, 0)
+    return true
+  }
+
+  private static func expand(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), let width = width(x, lowering) else { return false }
+    let (from, dims) = (lowering.dims(x), lowering.dims(y))
+    guard let walk = StridedWalk(dims, [StridedWalk.broadcast(from, to: dims), Layout.rowMajorStrides(dims)]) else { return false }
+    emitCopy(op, lowering, width, walk, try lowering.plain(x), 0, try lowering.define(y, layout: nil), 0)
+    return true
+  }
+
+  private static func concat(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    let inputs = op.inputs.compactMap { $0 }.filter { lowering.count($0) > 0 }
+    guard let y = op.output(0), let first = inputs.first, let width = width(y, lowering),
+      let axis = lowering.value(y).shape?.axis(op.node.int("axis", default: 1))
+    else { return false }
+    if lowering.isFloat(y), inputs.count > 1, try concatBlocked(op, lowering, inputs, axis, y) { return true }
+    let dims = lowering.dims(y)
+    let strides = Layout.rowMajorStrides(dims)
+    guard lowering.dims(first).count == dims.count else { return false }
+    let target = try lowering.define(y, layout: nil)
+    var position = 0
+    for input in inputs {
+      let part = lowering.dims(input)
+      guard let walk = StridedWalk(part, [Layout.rowMajorStrides(part), strides]) else { return false }
+      emitCopy(op, lowering, width, walk, try lowering.plain(input), 0, target, position * strides[axis])
+      position += part[axis]
+    }
+    return true
+  }
+
+  /// Along channels, blocked images stay blocked where every part is whole blocks.
+  private static func concatBlocked(
+    _ op: Dataflow.Op, _ lowering: Lowering, _ inputs: [Int], _ axis: Int, _ y: Int
+  ) throws(PruneError) -> Bool {
+    var layouts: [Layout] = []
+    for input in inputs {
+      guard let layout = try lowering.home(input).layout, !layout.isRowMajor, !layout.isPadded,
+        layout.dims.count == lowering.dims(input).count
+      else { return false }
+      layouts.append(layout)
+    }
+    guard let primitive = Primitive.concat(layouts, axis: axis), let yl = primitive.layout(dnnl_query_dst_md), !yl.isRowMajor
+    else { return false }
+    var arguments: [PrimitiveArgument] = []
+    for (index, input) in inputs.enumerated() {
+      arguments.append(.init(DNNL_ARG_MULTIPLE_SRC + Int32(index), try lowering.home(input).buffer, layouts[index]))
+    }
+    arguments.append(.init(DNNL_ARG_DST, try lowering.define(y, layout: yl), yl, isWritten: true))
+    lowering.emit(op.node.label, primitive, arguments)
+    return true
+  }
+
+  private static func split(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let width = width(x, lowering),
+      let axis = lowering.value(x).shape?.axis(op.node.int("axis", default: 0))
+    else { return false }
+    let strides = Layout.rowMajorStrides(lowering.dims(x))
+    let source = try lowering.plain(x)
+    var position = 0
+    for output in op.outputs {
+      // Its extent is not known, so neither is where the next one starts.
+      guard let output else { return false }
+      let part = lowering.dims(output)
+      guard part.count == strides.count, let walk = StridedWalk(part, [strides, Layout.rowMajorStrides(part)]) else { return false }
+      emitCopy(op, lowering, width, walk, source, position * strides[axis], try lowering.define(output, layout: nil), 0)
+      position += part[axis]
+    }
+    return position == lowering.dims(x)[axis]
+  }
+
+  private static func slice(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), let width = width(x, lowering), let shape = lowering.value(x).shape
+    else { return false }
+    func list(_ index: Int, _ name: String) -> [Int]? {
+      if op.opset < 10 { return op.node.ints(name) }
+      guard let tensor = lowering.constant(op.input(index)) else { return nil }
+      if tensor.dtype == .int32 { return (try? tensor.array(of: Int32.self))?.map { Int($0) } }
+      return (try? tensor.array(of: Int64.self))?.map { Int($0) }
+    }
+    guard let starts = list(1, "starts") else { return false }
+    let hasAxes = op.opset < 10 ? op.node.ints("axes") != nil : op.input(3) != nil
+    let hasSteps = op.opset >= 10 && op.input(4) != nil
+    guard let axes = hasAxes ? list(3, "axes") : Array(starts.indices),
+      let steps = hasSteps ? list(4, "steps") : [Int](repeating: 1, count: starts.count),
+      axes.count == starts.count, steps.count == starts.count
+    else { return false }
+    var strides = Layout.rowMajorStrides(shape.dims)
+    let dense = strides
+    let result = lowering.dims(y)
+    var origin = 0
+    for (index, axis) in axes.enumerated() {
+      guard let axis = shape.axis(axis), steps[index] != 0, abs(steps[index]) < 1 << 31, abs(starts[index]) < 1 << 62 else { return false }
+      let extent = shape[axis]
+      let start = starts[index] < 0 ? starts[index] + extent : starts[index]
+      let first = steps[index] > 0 ? max(0, min(start, extent)) : max(0, min(start, extent - 1))
+      guard result[axis] > 0, (0..<extent).contains(first + (result[axis] - 1) * steps[index]) else { return false }
+      origin += first * dense[axis]
+      strides[axis] = dense[axis] * steps[index]
+    }
+    guard let walk = StridedWalk(result, [strides, Layout.rowMajorStrides(result)]) else { return false }
+    emitCopy(op, lowering, width, walk, try lowering.plain(x), origin, try lowering.define(y, layout: nil), 0)
+    return true
+  }
+
+  private static func emitCopy(
+    _ op: Dataflow.Op, _ lowering: Lowering, _ width: Int, _ walk: StridedWalk, _ source: Int, _ from: Int,
+    _ target: Int, _ to: Int
+  ) {
+    lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
+      var arguments = ps_copy_args()
+      // Safe: the walk stays inside both arrays; offsets are those of its first element.
+      arguments.x = UnsafeRawPointer(frame.pointers[source].advanced(by: from * width))
+      arguments.y = frame.pointers[target].advanced(by: to * width)
+      arguments.width = Int32(width)
+      arguments.rank = Int32(walk.dims.count)
+      StridedWalk.fill(&arguments.dims, walk.dims)
+      StridedWalk.fill(&arguments.x_strides, walk.strides[0])
+      StridedWalk.fill(&arguments.y_strides, walk.strides[1])
+      return frame.step(arguments, ps_copy)
+    }
+  }
+}

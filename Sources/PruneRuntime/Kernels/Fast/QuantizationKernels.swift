@@ -1,0 +1,76 @@
+import CPruneSupport
+import PruneGraph
+import PruneTensor
+
+/// QuantizeLinear and DequantizeLinear between float32 and 8 bits, with constant scales.
+enum QuantizationKernels {
+  static let table: [String: FastKernel] = ["QuantizeLinear": quantize, "DequantizeLinear": dequantize]
+
+  /// Scales and zero points, one for all or one for each position along an axis.
+  private struct Scheme {
+    let scales: Int
+    let zeros: [Int32]
+    let outer, extent, inner: Int
+
+    init?(_ op: Dataflow.Op, _ lowering: Lowering, dims: [Int]) throws(PruneError) {
+      guard let scale = op.input(1), let tensor = lowering.constant(scale), tensor.dtype == .float32,
+        op.node.int("block_size", default: 0) == 0
+      else { return nil }
+      if tensor.count == 1 {
+        (outer, extent, inner) = (1, 1, dims.reduce(1, *))
+      } else {
+        guard let shape = try? Shape(dims), let axis = shape.axis(op.node.int("axis", default: 1)), tensor.count == dims[axis],
+          tensor.shape.rank == 1
+        else { return nil }
+        outer = dims[..<axis].reduce(1, *)
+        extent = dims[axis]
+        inner = dims[(axis + 1)...].reduce(1, *)
+      }
+      var zeros = [Int32](repeating: 0, count: extent)
+      if let id = op.input(2) {
+        guard let points = lowering.constant(id), points.count == extent else { return nil }
+        switch points.dtype {
+        case .uint8: zeros = try points.array(of: UInt8.self).map { Int32($0) }
+        case .int8: zeros = try points.array(of: Int8.self).map { Int32($0) }
+        default: return nil
+        }
+      }
+      self.zeros = zeros
+      scales = try lowering.plain(scale)
+    }
+  }
+
+  private static func quantize(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x), let dtype = lowering.value(y).dtype,
+      dtype == .uint8 || dtype == .int8, lowering.count(x) > 0,
+      let scheme = try Scheme(op, lowering, dims: lowering.dims(x))
+    else { return false }
+    let zeros = try lowering.constantBuffer(try Tensor(scheme.zeros))
+    let (source, target) = (try lowering.plain(x), try lowering.define(y, layout: nil))
+    lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
+      frame.step(
+        ps_quantize_args(
+          x: frame.pointer(source), scales: frame.pointer(scheme.scales), zeros: frame.pointer(zeros, as: Int32.self),
+          y: frame.pointers[target], outer: Int64(scheme.outer), extent: Int64(scheme.extent),
+          inner: Int64(scheme.inner), is_signed: dtype == .int8 ? 1 : 0), ps_quantize)
+    }
+    return true
+  }
+
+  private static func dequantize(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(y), let dtype = lowering.value(x).dtype,
+      dtype == .uint8 || dtype == .int8, lowering.count(x) > 0,
+      let scheme = try Scheme(op, lowering, dims: lowering.dims(x))
+    else { return false }
+    let zeros = try lowering.constantBuffer(try Tensor(scheme.zeros))
+    let (source, target) = (try lowering.plain(x), try lowering.define(y, layout: nil))
+    lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
+      frame.step(
+        ps_dequantize_args(
+          x: UnsafeRawPointer(frame.pointers[source]), scales: frame.pointer(scheme.scales),
+          zeros: frame.pointer(zeros, as: Int32.self), y: frame.pointer(target), outer: Int64(scheme.outer),
+          extent: Int64(scheme.extent), inner: Int64(scheme.inner), is_signed: dtype == .int8 ? 1 : 0), ps_dequantize)
+    }
+    return true
+  }
+}

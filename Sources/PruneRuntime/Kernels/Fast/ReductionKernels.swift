@@ -1,0 +1,97 @@
+import CPruneSupport
+import PruneGraph
+import PruneTensor
+
+/// Sums and means along axes, and softmax.
+enum ReductionKernels {
+  static let table: [String: FastKernel] = [
+    "ReduceSum": reduce, "ReduceMean": reduce, "ai.libprune.SumToShape": sumToShape, "Softmax": softmax,
+    "LogSoftmax": softmax,
+  ]
+
+  private static func reduce(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x), let shape = lowering.value(x).shape else { return false }
+    var axes = op.node.ints("axes") ?? []
+    if let id = op.input(1) {
+      guard let given = try? lowering.constant(id)?.array(of: Int64.self) else { return false }
+      axes = given.map { Int($0) }
+    }
+    if axes.isEmpty {
+      guard op.node.int("noop_with_empty_axes", default: 0) == 0 else { return false }
+      axes = Array(0..<shape.rank)
+    }
+    var isSummed = [Bool](repeating: false, count: shape.rank)
+    for axis in axes {
+      guard let axis = shape.axis(axis) else { return false }
+      isSummed[axis] = true
+    }
+    let summed = shape.dims.indices.reduce(1) { isSummed[$1] ? $0 * shape[$1] : $0 }
+    guard summed > 0, shape.count > 0, lowering.count(y) == shape.count / summed else { return false }
+    return try emit(op, lowering, x, y, isSummed, scale: op.node.opType == "ReduceMean" ? 1 / Float(summed) : 1)
+  }
+
+  private static func sumToShape(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x) else { return false }
+    let (from, to) = (lowering.dims(x), lowering.dims(y))
+    let offset = from.count - to.count
+    guard offset >= 0, !from.contains(0), to.indices.allSatisfy({ to[$0] == from[$0 + offset] || to[$0] == 1 }) else { return false }
+    if from.filter({ $0 != 1 }) == to.filter({ $0 != 1 }) {
+      try lowering.defineView(y, of: x)
+      return true
+    }
+    let isSummed = from.indices.map { $0 < offset || (to[$0 - offset] == 1 && from[$0] != 1) }
+    return try emit(op, lowering, x, y, isSummed, scale: 1)
+  }
+
+  private static func emit(
+    _ op: Dataflow.Op, _ lowering: Lowering, _ x: Int, _ y: Int, _ isSummed: [Bool], scale: Float
+  ) throws(PruneError) -> Bool {
+    let dims = lowering.dims(x)
+    var strides = [Int](repeating: 0, count: dims.count)
+    var next = 1
+    for axis in dims.indices.reversed() where !isSummed[axis] {
+      strides[axis] = next
+      next *= dims[axis]
+    }
+    guard let walk = StridedWalk(dims, [Layout.rowMajorStrides(dims), strides]) else { return false }
+    let source = try lowering.plain(x)
+    let target = try lowering.define(y, layout: nil)
+    let count = lowering.count(y)
+    lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
+      var arguments = ps_reduce_args()
+      arguments.x = UnsafePointer(frame.pointer(source))
+      arguments.y = frame.pointer(target)
+      arguments.rank = Int32(walk.dims.count)
+      arguments.scale = scale
+      arguments.count = Int64(count)
+      StridedWalk.fill(&arguments.dims, walk.dims)
+      StridedWalk.fill(&arguments.y_strides, walk.strides[1])
+      return frame.step(arguments, ps_reduce)
+    }
+    return true
+  }
+
+  private static func softmax(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x), let shape = lowering.value(x).shape,
+      shape.count > 0, let axis = shape.axis(op.node.int("axis", default: op.opset < 13 ? 1 : -1))
+    else { return false }
+    // Until opset 13 everything from the axis on was one long row.
+    let isFlat = op.opset < 13
+    let outer = shape.dims[..<axis].reduce(1, *)
+    let extent = isFlat ? shape.dims[axis...].reduce(1, *) : shape[axis]
+    let inner = isFlat ? 1 : shape.dims[(axis + 1)...].reduce(1, *)
+    let source = try lowering.plain(x)
+    // Columns are read more than once, so only whole rows may be overwritten.
+    let target =
+      inner == 1 && lowering.canOverwrite(x, in: op)
+      ? lowering.define(y, layout: nil, over: source) : try lowering.define(y, layout: nil)
+    let isLog = op.node.opType == "LogSoftmax"
+    lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
+      frame.step(
+        ps_softmax_args(
+          x: frame.pointer(source), y: frame.pointer(target), outer: Int64(outer), extent: Int64(extent),
+          inner: Int64(inner), is_log: isLog ? 1 : 0), ps_softmax)
+    }
+    return true
+  }
+}

@@ -1,0 +1,115 @@
+import CPruneSupport
+import PruneGraph
+import PruneTensor
+
+/// The loss with its gradient, and the optimizer steps, which write their variables in place.
+enum TrainingStepKernels {
+  static let table: [String: FastKernel] = [
+    "ai.libprune.SoftmaxCrossEntropy": crossEntropy, "ai.libprune.SGDUpdate": sgd, "ai.libprune.AdamUpdate": adam,
+  ]
+
+  private static func crossEntropy(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let logits = op.input(0), let target = op.input(1), let loss = op.output(0), lowering.isFloat(logits) else { return false }
+    let dims = lowering.dims(logits)
+    guard dims.count == 2, dims[0] > 0, dims[1] > 0 else { return false }
+    let isLabels = lowering.value(target).dtype == .int64
+    guard isLabels ? lowering.count(target) == dims[0] : lowering.isFloat(target) && lowering.count(target) == dims[0] * dims[1]
+    else { return false }
+    let (source, wanted) = (try lowering.plain(logits), try lowering.plain(target))
+    let mean = try lowering.define(loss, layout: nil)
+    let gradient: Int
+    if let output = op.output(1) {
+      gradient =
+        lowering.canOverwrite(logits, in: op)
+        ? lowering.define(output, layout: nil, over: source) : try lowering.define(output, layout: nil)
+    } else {
+      gradient = lowering.scratch(4 * dims[0] * dims[1])
+    }
+    let smoothing = op.node.float("label_smoothing", default: 0)
+    lowering.emit(op.node.label, reads: [source, wanted], writes: [mean, gradient]) { frame in
+      frame.step(
+        ps_cross_entropy_args(
+          logits: frame.pointer(source), labels: isLabels ? frame.pointer(wanted, as: Int64.self) : nil,
+          targets: isLabels ? nil : frame.pointer(wanted), loss: frame.pointer(mean), gradient: frame.pointer(gradient),
+          rows: Int64(dims[0]), classes: Int64(dims[1]), smoothing: smoothing), ps_softmax_cross_entropy)
+    }
+    return true
+  }
+
+  /// The buffers of a weight, its gradient and state, all of one shape, and of the mask and scalars.
+  private struct Operands {
+    let gradient: Int
+    /// Weight, then state; nil where the state is absent.
+    let updated: [Int?]
+    let mask: Int?
+    let scalars: [Int]
+    let count: Int
+
+    init?(_ op: Dataflow.Op, _ lowering: Lowering, state: [Int], mask: Int, scalars: [Int]) throws(PruneError) {
+      guard let w = op.input(0), let dw = op.input(1), lowering.isFloat(w), lowering.isFloat(dw),
+        lowering.dims(w) == lowering.dims(dw), lowering.value(w).isVariable
+      else { return nil }
+      for position in state {
+        guard let id = op.input(position) else { continue }
+        guard lowering.isFloat(id), lowering.count(id) == lowering.count(w), lowering.value(id).isVariable else { return nil }
+      }
+      if let id = op.input(mask) {
+        guard lowering.value(id).dtype?.bitWidth == 8, lowering.count(id) == lowering.count(w) else { return nil }
+        self.mask = try lowering.plain(id)
+      } else {
+        self.mask = nil
+      }
+      var found: [Int] = []
+      for position in scalars {
+        guard let id = op.input(position), lowering.isFloat(id), lowering.count(id) == 1 else { return nil }
+        found.append(try lowering.plain(id))
+      }
+      self.scalars = found
+      gradient = try lowering.plain(dw)
+      var updated: [Int?] = []
+      for position in [0] + state {
+        updated.append(try op.input(position).map { id throws(PruneError) in try lowering.updatedBuffer(id) })
+      }
+      self.updated = updated
+      count = lowering.count(w)
+    }
+
+    var reads: [Int] { [gradient] + scalars + [mask].compactMap { $0 } }
+    var writes: [Int] { updated.compactMap { $0 } }
+  }
+
+  private static func sgd(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let operands = try Operands(op, lowering, state: [2], mask: 3, scalars: [4]), let w = operands.updated[0] else { return false }
+    let node = op.node
+    lowering.emit(node.label, reads: operands.reads, writes: operands.writes) { frame in
+      frame.step(
+        ps_sgd_args(
+          w: frame.pointer(w), gradient: frame.pointer(operands.gradient),
+          momentum_buffer: operands.updated[1].map { frame.pointer($0) },
+          mask: operands.mask.map { UnsafePointer(frame.pointer($0, as: UInt8.self)) },
+          rate: frame.pointer(operands.scalars[0]), count: Int64(operands.count),
+          momentum: node.float("momentum", default: 0), decay: node.float("weight_decay", default: 0),
+          nesterov: node.int("nesterov", default: 0) != 0 ? 1 : 0), ps_sgd_update)
+    }
+    return true
+  }
+
+  private static func adam(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let operands = try Operands(op, lowering, state: [2, 3], mask: 4, scalars: [5, 6]), let w = operands.updated[0],
+      let m = operands.updated[1], let v = operands.updated[2]
+    else { return false }
+    let node = op.node
+    lowering.emit(node.label, reads: operands.reads, writes: operands.writes) { frame in
+      frame.step(
+        ps_adam_args(
+          w: frame.pointer(w), gradient: frame.pointer(operands.gradient), m: frame.pointer(m), v: frame.pointer(v),
+          mask: operands.mask.map { UnsafePointer(frame.pointer($0, as: UInt8.self)) },
+          rate: frame.pointer(operands.scalars[0]), step: frame.pointer(operands.scalars[1]),
+          count: Int64(operands.count), beta1: node.float("beta1", default: 0.9),
+          beta2: node.float("beta2", default: 0.999), epsilon: node.float("epsilon", default: 1e-8),
+          decay: node.float("weight_decay", default: 0), decoupled: node.int("decoupled", default: 0) != 0 ? 1 : 0),
+        ps_adam_update)
+    }
+    return true
+  }
+}

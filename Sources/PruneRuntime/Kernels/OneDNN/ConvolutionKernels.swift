@@ -1,0 +1,146 @@
+import COneDNN
+import PruneGraph
+import PruneTensor
+
+/// Conv and its gradients on oneDNN, for one to three spatial axes, groups, strides, dilations and pads.
+enum ConvolutionKernels {
+  static let table: [String: FastKernel] = [
+    "Conv": forward, "ai.libprune.ConvGradInput": gradInput, "ai.libprune.ConvGradWeight": gradWeight,
+  ]
+
+  /// What forward and backward have in common.
+  struct Problem {
+    let window: SlidingWindow
+    let x: [Int]
+    let y: [Int]
+    /// [O, I/G, …], or [G, O/G, I/G, …] with groups.
+    let w: [Int]
+    let xLayout: Layout
+    let yLayout: Layout
+    let wLayout: Layout
+
+    init?(_ node: Node, x: [Int], w: [Int], y: [Int]) {
+      guard x.count == w.count, x.count == y.count, x.count >= 3, !x.contains(0), !w.contains(0), !y.contains(0) else { return nil }
+      let groups = node.int("group", default: 1)
+      guard groups > 0, w[0] % groups == 0, x[1] == w[1] * groups, y[1] == w[0], x[0] == y[0],
+        let window = SlidingWindow(node, kernel: Array(w[2...]), input: Array(x[2...]), output: Array(y[2...]))
+      else { return nil }
+      self.window = window
+      (self.x, self.y) = (x, y)
+      self.w = groups == 1 ? w : [groups, w[0] / groups] + w[1...]
+      // Blocks of 16 channels waste work where the counts leave them half empty; then channels go innermost instead.
+      func waste(_ channels: Int) -> Double { Double((channels + 15) / 16 * 16) / Double(channels) }
+      let isWasteful = groups == 1 && (x[1] < 16 ? 1 : waste(x[1])) * waste(w[0]) > 1.4
+      guard let xLayout = isWasteful ? Layout.channelsLast(x) : Layout.any(x),
+        let yLayout = isWasteful ? Layout.channelsLast(y) : Layout.any(y), let wLayout = Layout.any(self.w)
+      else { return nil }
+      (self.xLayout, self.yLayout, self.wLayout) = (xLayout, yLayout, wLayout)
+    }
+
+    func forward(bias: Bool, training: Bool = false, post: PostOperations = .init()) -> Primitive? {
+      var descriptor = dnnl_convolution_desc_t()
+      var (x, w, y) = (xLayout.raw, wLayout.raw, yLayout.raw)
+      guard var b = Layout.plain([self.y[1]])?.raw else { return nil }
+      let status = withUnsafePointer(to: &b) {
+        dnnl_dilated_convolution_forward_desc_init(
+          &descriptor, training ? dnnl_forward_training : dnnl_forward_inference, dnnl_convolution_direct, &x, &w,
+          bias ? $0 : nil, &y, dnnlDims(window.strides), dnnlDims(window.gaps), dnnlDims(window.before),
+          dnnlDims(window.after))
+      }
+      return status == dnnl_success ? Primitive.make(descriptor, post: post) : nil
+    }
+  }
+
+  private static func forward(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let w = op.input(1), let y = op.output(0), lowering.isFloat(x), lowering.isFloat(w),
+      let problem = Problem(op.node, x: lowering.dims(x), w: lowering.dims(w), y: lowering.dims(y))
+    else { return false }
+    let bias = op.input(2)
+    if let bias { guard lowering.isFloat(bias), lowering.count(bias) == problem.y[1] else { return false } }
+    var post = PostOperations()
+    var residual: Int?
+    for item in op.epilogue {
+      switch item {
+      case .activation(let activation): post.items.append(activation.postOperation)
+      case .add(let other):
+        guard residual == nil, lowering.dims(other) == problem.y else { return false }
+        residual = other
+        post.items.append(.sum)
+      }
+    }
+    guard let primitive = problem.forward(bias: bias != nil, post: post), let xl = primitive.layout(dnnl_query_src_md),
+      let wl = primitive.layout(dnnl_query_weights_md), let yl = primitive.layout(dnnl_query_dst_md),
+      let bl = Layout.plain([problem.y[1]])
+    else { return false }
+    let source = try lowering.buffer(x, in: xl)
+    let weight = try lowering.buffer(w, in: wl)
+    var arguments: [PrimitiveArgument] = [.init(DNNL_ARG_SRC, source, xl), .init(DNNL_ARG_WEIGHTS, weight, wl)]
+    if let bias { arguments.append(.init(DNNL_ARG_BIAS, try lowering.plain(bias), bl)) }
+    let target: Int
+    if let residual {
+      target = try lowering.define(y, layout: yl, holding: residual, in: op)
+    } else {
+      target = try lowering.define(y, layout: yl)
+    }
+    arguments.append(.init(DNNL_ARG_DST, target, yl, isWritten: true))
+    lowering.emit(op.node.label, primitive, arguments)
+    return true
+  }
+
+  // MARK: - Gradients
+
+  private static func gradInput(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let dy = op.input(0), let w = op.input(1), let dx = op.output(0), lowering.isFloat(dy), lowering.isFloat(w),
+      let problem = Problem(op.node, x: lowering.dims(dx), w: lowering.dims(w), y: lowering.dims(dy)),
+      let hint = problem.forward(bias: false, training: true)
+    else { return false }
+    var descriptor = dnnl_convolution_desc_t()
+    var (xr, wr, yr) = (problem.xLayout.raw, problem.wLayout.raw, problem.yLayout.raw)
+    guard
+      dnnl_dilated_convolution_backward_data_desc_init(
+        &descriptor, dnnl_convolution_direct, &xr, &wr, &yr, dnnlDims(problem.window.strides),
+        dnnlDims(problem.window.gaps), dnnlDims(problem.window.before), dnnlDims(problem.window.after)) == dnnl_success,
+      let primitive = Primitive.make(descriptor, hint: hint), let xl = primitive.layout(dnnl_query_diff_src_md),
+      let wl = primitive.layout(dnnl_query_weights_md), let yl = primitive.layout(dnnl_query_diff_dst_md)
+    else { return false }
+    let gradient = try lowering.buffer(dy, in: yl)
+    let weight = try lowering.buffer(w, in: wl)
+    let target = try lowering.define(dx, layout: xl)
+    lowering.emit(
+      op.node.label, primitive,
+      [
+        .init(DNNL_ARG_DIFF_DST, gradient, yl), .init(DNNL_ARG_WEIGHTS, weight, wl),
+        .init(DNNL_ARG_DIFF_SRC, target, xl, isWritten: true),
+      ])
+    return true
+  }
+
+  private static func gradWeight(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let dy = op.input(0), let x = op.input(1), let dw = op.output(0), lowering.isFloat(dy), lowering.isFloat(x),
+      let problem = Problem(op.node, x: lowering.dims(x), w: lowering.dims(dw), y: lowering.dims(dy)),
+      let hint = problem.forward(bias: false, training: true), let bl = Layout.plain([problem.y[1]])
+    else { return false }
+    let db = op.output(1)
+    var descriptor = dnnl_convolution_desc_t()
+    var (xr, wr, yr, br) = (problem.xLayout.raw, problem.wLayout.raw, problem.yLayout.raw, bl.raw)
+    let status = withUnsafePointer(to: &br) {
+      dnnl_dilated_convolution_backward_weights_desc_init(
+        &descriptor, dnnl_convolution_direct, &xr, &wr, db == nil ? nil : $0, &yr, dnnlDims(problem.window.strides),
+        dnnlDims(problem.window.gaps), dnnlDims(problem.window.before), dnnlDims(problem.window.after))
+    }
+    guard status == dnnl_success, let primitive = Primitive.make(descriptor, hint: hint),
+      let xl = primitive.layout(dnnl_query_src_md), let wl = primitive.layout(dnnl_query_diff_weights_md),
+      let yl = primitive.layout(dnnl_query_diff_dst_md)
+    else { return false }
+    let gradient = try lowering.buffer(dy, in: yl)
+    let source = try lowering.buffer(x, in: xl)
+    let target = try lowering.define(dw, layout: wl)
+    var arguments: [PrimitiveArgument] = [
+      .init(DNNL_ARG_DIFF_DST, gradient, yl), .init(DNNL_ARG_SRC, source, xl),
+      .init(DNNL_ARG_DIFF_WEIGHTS, target, wl, isWritten: true),
+    ]
+    if let db { arguments.append(.init(DNNL_ARG_DIFF_BIAS, try lowering.define(db, layout: nil), bl, isWritten: true)) }
+    lowering.emit(op.node.label, primitive, arguments)
+    return true
+  }
+}

@@ -1,0 +1,135 @@
+import COneDNN
+import CPruneSupport
+import PruneGraph
+import PruneTensor
+
+/// Batch normalization, running and training, and its gradient on oneDNN.
+enum NormalizationKernels {
+  static let table: [String: FastKernel] = [
+    "BatchNormalization": inference, "ai.libprune.BatchNormTrain": training, "ai.libprune.BatchNormGrad": gradient,
+  ]
+
+  private static let scaleAndShift = dnnl_use_scale.rawValue | dnnl_use_shift.rawValue
+
+  private static func forward(_ x: Layout, _ kind: dnnl_prop_kind_t, epsilon: Float, flags: UInt32) -> Primitive? {
+    var descriptor = dnnl_batch_normalization_desc_t()
+    var raw = x.raw
+    guard dnnl_batch_normalization_forward_desc_init(&descriptor, kind, &raw, epsilon, flags) == dnnl_success else { return nil }
+    return Primitive.make(descriptor)
+  }
+
+  /// The channels of [N, C, …] when every parameter has one element for each.
+  private static func channels(_ x: Int, _ parameters: [Int], _ lowering: Lowering) -> Int? {
+    let dims = lowering.dims(x)
+    guard dims.count >= 2, dims.count <= 5, !dims.contains(0), lowering.isFloat(x),
+      parameters.allSatisfy({ lowering.isFloat($0) && lowering.dims($0) == [dims[1]] })
+    else { return nil }
+    return dims[1]
+  }
+
+  private static func inference(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let scale = op.input(1), let shift = op.input(2), let mean = op.input(3),
+      let variance = op.input(4), let y = op.output(0), op.outputs.dropFirst().allSatisfy({ $0 == nil }),
+      op.node.int("training_mode", default: 0) == 0, op.node.int("spatial", default: 1) == 1,
+      let channels = channels(x, [scale, shift, mean, variance], lowering), let each = Layout.plain([channels])
+    else { return false }
+    let home = try lowering.home(x)
+    guard let xl = home.layout ?? Layout.plain(lowering.dims(x)),
+      let primitive = forward(
+        xl, dnnl_forward_inference, epsilon: op.node.float("epsilon", default: 1e-5),
+        flags: scaleAndShift | dnnl_use_global_stats.rawValue)
+    else { return false }
+    var arguments: [PrimitiveArgument] = [.init(DNNL_ARG_SRC, home.buffer, xl)]
+    for (index, value) in [
+      (DNNL_ARG_SCALE, scale), (DNNL_ARG_SHIFT, shift), (DNNL_ARG_MEAN, mean), (DNNL_ARG_VARIANCE, variance),
+    ] {
+      arguments.append(.init(index, try lowering.plain(value), each))
+    }
+    arguments.append(.init(DNNL_ARG_DST, try lowering.define(y, layout: xl), xl, isWritten: true))
+    lowering.emit(op.node.label, primitive, arguments)
+    return true
+  }
+
+  private static func training(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let scale = op.input(1), let shift = op.input(2), let oldMean = op.input(3),
+      let oldVariance = op.input(4), let y = op.output(0),
+      let channels = channels(x, [scale, shift, oldMean, oldVariance], lowering), let each = Layout.plain([channels])
+    else { return false }
+    let epsilon = op.node.float("epsilon", default: 1e-5)
+    let home = try lowering.home(x)
+    guard let xl = home.layout ?? Layout.plain(lowering.dims(x)),
+      let primitive = forward(xl, dnnl_forward_training, epsilon: epsilon, flags: scaleAndShift)
+    else { return false }
+    let mean = try op.output(1).map { id throws(PruneError) in try lowering.define(id, layout: nil) } ?? lowering.scratch(4 * channels)
+    let variance = lowering.scratch(4 * channels)
+    let scaleBuffer = try lowering.plain(scale)
+    let shiftBuffer = try lowering.plain(shift)
+    let target = try lowering.define(y, layout: xl)
+    lowering.emit(
+      op.node.label, primitive,
+      [
+        .init(DNNL_ARG_SRC, home.buffer, xl), .init(DNNL_ARG_SCALE, scaleBuffer, each),
+        .init(DNNL_ARG_SHIFT, shiftBuffer, each), .init(DNNL_ARG_MEAN, mean, each, isWritten: true),
+        .init(DNNL_ARG_VARIANCE, variance, each, isWritten: true), .init(DNNL_ARG_DST, target, xl, isWritten: true),
+      ])
+    var outputs: [Int?] = []
+    for index in 2...4 {
+      outputs.append(try op.output(index).map { id throws(PruneError) in try lowering.define(id, layout: nil) })
+    }
+    let (inverse, newMean, newVariance) = (outputs[0], outputs[1], outputs[2])
+    let (before, beforeVariance) = (try lowering.plain(oldMean), try lowering.plain(oldVariance))
+    let momentum = op.node.float("momentum", default: 0.9)
+    lowering.emit(
+      "\(op.node.label) statistics", reads: [mean, variance, before, beforeVariance], writes: outputs.compactMap { $0 }
+    ) { frame in
+      frame.step(
+        ps_statistics_args(
+          mean: frame.pointer(mean), variance: frame.pointer(variance), old_mean: frame.pointer(before),
+          old_variance: frame.pointer(beforeVariance), inverse: inverse.map { frame.pointer($0) },
+          new_mean: newMean.map { frame.pointer($0) }, new_variance: newVariance.map { frame.pointer($0) },
+          count: Int64(channels), epsilon: epsilon, momentum: momentum), ps_batch_statistics)
+    }
+    return true
+  }
+
+  private static func gradient(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let dy = op.input(0), let x = op.input(1), let scale = op.input(2), let mean = op.input(3),
+      let inverse = op.input(4), let dx = op.output(0), lowering.isFloat(dy), lowering.dims(dy) == lowering.dims(x),
+      let channels = channels(x, [scale, mean, inverse], lowering), let each = Layout.plain([channels])
+    else { return false }
+    let home = try lowering.home(x)
+    guard let xl = home.layout ?? Layout.plain(lowering.dims(x)),
+      let hint = forward(xl, dnnl_forward_training, epsilon: 0, flags: scaleAndShift)
+    else { return false }
+    var descriptor = dnnl_batch_normalization_desc_t()
+    var (data, difference) = (xl.raw, xl.raw)
+    guard
+      dnnl_batch_normalization_backward_desc_init(&descriptor, dnnl_backward, &difference, &data, 0, scaleAndShift)
+        == dnnl_success, let primitive = Primitive.make(descriptor, hint: hint)
+    else { return false }
+    let gradient = try lowering.buffer(dy, in: xl)
+    let variance = lowering.scratch(4 * channels)
+    let inverseBuffer = try lowering.plain(inverse)
+    lowering.emit("\(op.node.label) variance", reads: [inverseBuffer], writes: [variance]) { frame in
+      frame.step(
+        ps_variance_args(inverse: frame.pointer(inverseBuffer), variance: frame.pointer(variance), count: Int64(channels)),
+        ps_variance)
+    }
+    func output(_ index: Int) throws(PruneError) -> Int {
+      try op.output(index).map { id throws(PruneError) in try lowering.define(id, layout: nil) } ?? lowering.scratch(4 * channels)
+    }
+    let (meanBuffer, scaleBuffer) = (try lowering.plain(mean), try lowering.plain(scale))
+    let (dScale, dShift) = (try output(1), try output(2))
+    let target = try lowering.define(dx, layout: xl)
+    lowering.emit(
+      op.node.label, primitive,
+      [
+        .init(DNNL_ARG_SRC, home.buffer, xl), .init(DNNL_ARG_MEAN, meanBuffer, each),
+        .init(DNNL_ARG_VARIANCE, variance, each), .init(DNNL_ARG_DIFF_DST, gradient, xl),
+        .init(DNNL_ARG_SCALE, scaleBuffer, each), .init(DNNL_ARG_DIFF_SRC, target, xl, isWritten: true),
+        .init(DNNL_ARG_DIFF_SCALE, dScale, each, isWritten: true),
+        .init(DNNL_ARG_DIFF_SHIFT, dShift, each, isWritten: true),
+      ])
+    return true
+  }
+}

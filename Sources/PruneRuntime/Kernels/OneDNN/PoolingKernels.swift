@@ -1,0 +1,148 @@
+import COneDNN
+import PruneGraph
+import PruneTensor
+
+/// Max and average pools and their gradients on oneDNN.
+enum PoolingKernels {
+  static let table: [String: FastKernel] = [
+    "MaxPool": forward, "AveragePool": forward, "GlobalAveragePool": forward, "GlobalMaxPool": forward,
+    "ai.libprune.MaxPoolGrad": maxGradient, "ai.libprune.AveragePoolGrad": averageGradient,
+  ]
+
+  /// A pool for given shapes, ready to describe itself to oneDNN.
+  struct Problem {
+    let window: SlidingWindow
+    let after: [Int]
+    let algorithm: dnnl_alg_kind_t
+
+    init?(_ node: Node, x: [Int], y: [Int]) {
+      guard x.count == y.count, x.count >= 3, !x.contains(0), !y.contains(0), x[0] == y[0], x[1] == y[1],
+        node.int("storage_order", default: 0) == 0
+      else { return nil }
+      let (input, output) = (Array(x[2...]), Array(y[2...]))
+      let isGlobal = node.opType.hasPrefix("Global")
+      guard let kernel = isGlobal ? input : node.ints("kernel_shape"),
+        let window = SlidingWindow(isGlobal ? Node(node.opType, inputs: [], outputs: []) : node, kernel: kernel, input: input, output: output)
+      else { return nil }
+      self.window = window
+      let exact = window.exactAfter(input: input, output: output)
+      let isMax = node.opType.contains("MaxPool")
+      let countsPadding = node.int("count_include_pad", default: 0) != 0
+      // A stride that leaves a rest behind is fine; a window that hangs over the padding changes what averages divide by.
+      after = zip(exact, window.after).map { max($0, $1) }
+      guard isMax || !countsPadding || after == window.after else { return nil }
+      algorithm =
+        isMax ? dnnl_pooling_max : countsPadding ? dnnl_pooling_avg_include_padding : dnnl_pooling_avg_exclude_padding
+    }
+
+    func forward(_ x: Layout, y: [Int], training: Bool) -> Primitive? {
+      guard var target = Layout.any(y)?.raw else { return nil }
+      var source = x.raw
+      var descriptor = dnnl_pooling_v2_desc_t()
+      guard
+        dnnl_pooling_v2_forward_desc_init(
+          &descriptor, training ? dnnl_forward_training : dnnl_forward_inference, algorithm, &source, &target,
+          dnnlDims(window.strides), dnnlDims(window.kernel), dnnlDims(window.gaps), dnnlDims(window.before),
+          dnnlDims(after)) == dnnl_success
+      else { return nil }
+      return Primitive.make(descriptor)
+    }
+
+    func backward(_ dx: Layout, _ dy: Layout, hint: Primitive) -> Primitive? {
+      var (source, target) = (dx.raw, dy.raw)
+      var descriptor = dnnl_pooling_v2_desc_t()
+      guard
+        dnnl_pooling_v2_backward_desc_init(
+          &descriptor, algorithm, &source, &target, dnnlDims(window.strides), dnnlDims(window.kernel),
+          dnnlDims(window.gaps), dnnlDims(window.before), dnnlDims(after)) == dnnl_success
+      else { return nil }
+      return Primitive.make(descriptor, hint: hint)
+    }
+  }
+
+  private static func forward(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), op.output(1) == nil, lowering.isFloat(x),
+      let problem = Problem(op.node, x: lowering.dims(x), y: lowering.dims(y))
+    else { return false }
+    let home = try lowering.home(x)
+    guard let xl = home.layout ?? Layout.plain(lowering.dims(x)) else { return false }
+    let isUndone = lowering.readers(of: x).contains { isGradient($0, of: op.node, x) }
+    guard let primitive = problem.forward(xl, y: lowering.dims(y), training: isUndone),
+      let yl = primitive.layout(dnnl_query_dst_md)
+    else { return false }
+    let target = try lowering.define(y, layout: yl)
+    var arguments: [PrimitiveArgument] = [
+      .init(DNNL_ARG_SRC, home.buffer, xl), .init(DNNL_ARG_DST, target, yl, isWritten: true),
+    ]
+    if isUndone, let layout = primitive.layout(dnnl_query_workspace_md) {
+      let workspace = lowering.scratch(layout.byteCount)
+      arguments.append(.init(DNNL_ARG_WORKSPACE, workspace, layout, isWritten: true))
+      lowering.poolWorkspaces[x] = .init(node: op.node, primitive: primitive, buffer: workspace, layout: layout, source: xl)
+    }
+    lowering.emit(op.node.label, primitive, arguments)
+    return true
+  }
+
+  /// Whether `op` is the gradient of max-pool `node` of value `x`.
+  private static func isGradient(_ op: Dataflow.Op, of node: Node, _ x: Int) -> Bool {
+    guard node.opType == "MaxPool", op.key == "ai.libprune.MaxPoolGrad", op.input(1) == x else { return false }
+    return isSameWindow(op.node, node)
+  }
+
+  private static func isSameWindow(_ a: Node, _ b: Node) -> Bool {
+    ["kernel_shape", "strides", "dilations", "pads"].allSatisfy { a.ints($0) == b.ints($0) }
+      && a.string("auto_pad", default: "NOTSET") == b.string("auto_pad", default: "NOTSET")
+  }
+
+  private static func maxGradient(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let dy = op.input(0), let x = op.input(1), let dx = op.output(0), lowering.isFloat(dy), lowering.isFloat(x),
+      let problem = Problem(op.node, x: lowering.dims(x), y: lowering.dims(dy))
+    else { return false }
+    let forward: Lowering.PoolWorkspace
+    if let known = lowering.poolWorkspaces[x], isSameWindow(op.node, known.node) {
+      forward = known
+    } else {
+      // The pool itself left no trace of where its maxima were: find them again.
+      let home = try lowering.home(x)
+      guard let xl = home.layout ?? Layout.plain(lowering.dims(x)),
+        let primitive = problem.forward(xl, y: lowering.dims(dy), training: true),
+        let yl = primitive.layout(dnnl_query_dst_md), let layout = primitive.layout(dnnl_query_workspace_md)
+      else { return false }
+      forward = .init(
+        node: op.node, primitive: primitive, buffer: lowering.scratch(layout.byteCount), layout: layout, source: xl)
+      lowering.emit(
+        "\(op.node.label) maxima", primitive,
+        [
+          .init(DNNL_ARG_SRC, home.buffer, xl), .init(DNNL_ARG_DST, lowering.scratch(yl.byteCount), yl, isWritten: true),
+          .init(DNNL_ARG_WORKSPACE, forward.buffer, layout, isWritten: true),
+        ])
+    }
+    guard let yl = forward.primitive.layout(dnnl_query_dst_md),
+      let primitive = problem.backward(forward.source, yl, hint: forward.primitive)
+    else { return false }
+    let gradient = try lowering.buffer(dy, in: yl)
+    let target = try lowering.define(dx, layout: forward.source)
+    lowering.emit(
+      op.node.label, primitive,
+      [
+        .init(DNNL_ARG_DIFF_DST, gradient, yl), .init(DNNL_ARG_WORKSPACE, forward.buffer, forward.layout),
+        .init(DNNL_ARG_DIFF_SRC, target, forward.source, isWritten: true),
+      ])
+    return true
+  }
+
+  private static func averageGradient(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let dy = op.input(0), let dx = op.output(0), lowering.isFloat(dy),
+      let problem = Problem(op.node, x: lowering.dims(dx), y: lowering.dims(dy)),
+      let xl = Layout.plain(lowering.dims(dx)),
+      let hint = problem.forward(xl, y: lowering.dims(dy), training: true), let yl = hint.layout(dnnl_query_dst_md),
+      let primitive = problem.backward(xl, yl, hint: hint)
+    else { return false }
+    let gradient = try lowering.buffer(dy, in: yl)
+    let target = try lowering.define(dx, layout: nil)
+    lowering.emit(
+      op.node.label, primitive,
+      [.init(DNNL_ARG_DIFF_DST, gradient, yl), .init(DNNL_ARG_DIFF_SRC, target, xl, isWritten: true)])
+    return true
+  }
+}

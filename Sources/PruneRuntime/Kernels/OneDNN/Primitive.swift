@@ -1,0 +1,117 @@
+import COneDNN
+import PruneTensor
+
+/// oneDNN's CPU engine, and the statuses its calls return.
+enum OneDNN {
+  /// Nil when the library cannot make one; then everything runs by other kernels.
+  nonisolated(unsafe) static let engine: dnnl_engine_t? = {
+    // Safe: made once, never changed, and engines may be shared between threads.
+    var made: dnnl_engine_t?
+    return dnnl_engine_create(&made, dnnl_cpu, 0) == dnnl_success ? made : nil
+  }()
+}
+
+/// Attributes of a primitive: scratch memory comes from us, and post-operations may follow.
+struct PostOperations {
+  enum Item {
+    case sum
+    case eltwise(dnnl_alg_kind_t, alpha: Float, beta: Float)
+    case binary(dnnl_alg_kind_t, Layout)
+  }
+  var items: [Item] = []
+}
+
+/// A compiled oneDNN primitive with the layouts it chose. Immutable; may run on several threads at once because its
+/// scratch memory is passed in.
+final class Primitive: @unchecked Sendable {
+  let handle: dnnl_primitive_t
+  private let descriptor: dnnl_primitive_desc_t
+  /// Bytes of scratch memory a run needs.
+  let scratchByteCount: Int
+
+  deinit {
+    dnnl_primitive_destroy(handle)
+    dnnl_primitive_desc_destroy(descriptor)
+  }
+
+  private init?(adopting descriptor: dnnl_primitive_desc_t) {
+    var made: dnnl_primitive_t?
+    guard dnnl_primitive_create(&made, descriptor) == dnnl_success, let made else {
+      dnnl_primitive_desc_destroy(descriptor)
+      return nil
+    }
+    handle = made
+    self.descriptor = descriptor
+    scratchByteCount = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0).map {
+      Int(dnnl_memory_desc_get_size($0))
+    } ?? 0
+  }
+
+  /// Makes the primitive of an operation descriptor. Nil when oneDNN has no implementation for it.
+  static func make<D>(_ description: D, post: PostOperations = .init(), hint: Primitive? = nil) -> Primitive? {
+    guard let engine = OneDNN.engine else { return nil }
+    return withAttributes(post) { attributes in
+      var descriptor: dnnl_primitive_desc_t?
+      // Safe: every caller passes one of oneDNN's own descriptor structs, which begin with their kind.
+      let status = withUnsafePointer(to: description) {
+        dnnl_primitive_desc_create(&descriptor, UnsafeRawPointer($0), attributes, engine, hint?.descriptor)
+      }
+      guard status == dnnl_success, let descriptor else { return nil }
+      return Primitive(adopting: descriptor)
+    }
+  }
+
+  /// Copies between two layouts of the same extents.
+  static func reorder(from: Layout, to: Layout) -> Primitive? {
+    guard let engine = OneDNN.engine else { return nil }
+    return withAttributes(.init()) { attributes in
+      var descriptor: dnnl_primitive_desc_t?
+      var (source, target) = (from.raw, to.raw)
+      let status = dnnl_reorder_primitive_desc_create(&descriptor, &source, engine, &target, engine, attributes)
+      guard status == dnnl_success, let descriptor else { return nil }
+      return Primitive(adopting: descriptor)
+    }
+  }
+
+  /// Joins arrays along an axis; the primitive chooses the result's layout.
+  static func concat(_ sources: [Layout], axis: Int) -> Primitive? {
+    guard let engine = OneDNN.engine else { return nil }
+    return withAttributes(.init()) { attributes in
+      var descriptor: dnnl_primitive_desc_t?
+      let status = dnnl_concat_primitive_desc_create(
+        &descriptor, nil, Int32(sources.count), Int32(axis), sources.map(\.raw), attributes, engine)
+      guard status == dnnl_success, let descriptor else { return nil }
+      return Primitive(adopting: descriptor)
+    }
+  }
+
+  /// The layout the primitive wants or gives; nil when it has no such argument.
+  func layout(_ what: dnnl_query_t, _ index: Int = 0) -> Layout? {
+    guard let found = dnnl_primitive_desc_query_md(descriptor, what, Int32(index)), found.pointee.ndims > 0 else { return nil }
+    return Layout(found.pointee)
+  }
+
+  private static func withAttributes(_ post: PostOperations, _ body: (dnnl_primitive_attr_t) -> Primitive?) -> Primitive? {
+    var attributes: dnnl_primitive_attr_t?
+    guard dnnl_primitive_attr_create(&attributes) == dnnl_success, let attributes else { return nil }
+    defer { dnnl_primitive_attr_destroy(attributes) }
+    guard dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user) == dnnl_success else { return nil }
+    guard !post.items.isEmpty else { return body(attributes) }
+    var operations: dnnl_post_ops_t?
+    guard dnnl_post_ops_create(&operations) == dnnl_success, let operations else { return nil }
+    defer { dnnl_post_ops_destroy(operations) }
+    for item in post.items {
+      let status: dnnl_status_t
+      switch item {
+      case .sum: status = dnnl_post_ops_append_sum(operations, 1)
+      case .eltwise(let kind, let alpha, let beta): status = dnnl_post_ops_append_eltwise(operations, 1, kind, alpha, beta)
+      case .binary(let kind, let layout):
+        var raw = layout.raw
+        status = dnnl_post_ops_append_binary(operations, kind, &raw)
+      }
+      guard status == dnnl_success else { return nil }
+    }
+    guard dnnl_primitive_attr_set_post_ops(attributes, operations) == dnnl_success else { return nil }
+    return body(attributes)
+  }
+}

@@ -1,0 +1,146 @@
+import PruneGraph
+import PruneTensor
+
+/// A step that runs a reference kernel on tensors over the frame's memory.
+private final class ReferenceStep {
+  enum Source {
+    case absent
+    case fixed(Tensor)
+    case slot(Int)
+  }
+  enum Target {
+    case ignored
+    case place(UnsafeMutableRawPointer, DType, Shape)
+    case slot(Int)
+  }
+
+  let node: Node
+  let opset: Int64
+  let kernel: ReferenceKernel
+  let sources: [Source]
+  let targets: [Target]
+  unowned let frame: Frame
+
+  init(_ node: Node, _ opset: Int64, _ kernel: @escaping ReferenceKernel, _ sources: [Source], _ targets: [Target], _ frame: Frame) {
+    self.node = node
+    self.opset = opset
+    self.kernel = kernel
+    self.sources = sources
+    self.targets = targets
+    self.frame = frame
+  }
+
+  func run() throws(PruneError) {
+    let inputs: [Tensor?] = sources.map { source in
+      switch source {
+      case .absent: nil
+      case .fixed(let tensor): tensor
+      case .slot(let index): frame.slots[index]
+      }
+    }
+    let results = try kernel(node, inputs, opset)
+    for (index, target) in targets.enumerated() {
+      switch target {
+      case .ignored: continue
+      case .place(let pointer, let dtype, let shape):
+        guard index < results.count else { throw PruneError(.internal, "kernel gave no output \(index)") }
+        let result = results[index]
+        guard result.dtype == dtype, result.shape == shape else {
+          throw PruneError(
+            .internal, "output \(index) is \(result.dtype.name) \(result.shape), planned was \(dtype.name) \(shape)")
+        }
+        // Safe: the plan reserved exactly byteCount bytes there. memmove: a kernel may return its input.
+        pointer.copyMemory(from: result.storage.base.advanced(by: result.byteOffset), byteCount: result.byteCount)
+      case .slot(let slot):
+        guard index < results.count else { throw PruneError(.internal, "kernel gave no output \(index)") }
+        // What is not ours to keep may be a view of the arena, which the next step overwrites.
+        frame.slots[slot] = results[index].storage.isWritable ? results[index] : try results[index].copied()
+      }
+    }
+  }
+}
+
+extension Lowering {
+  /// Runs an operation by its reference kernel.
+  /// - Throws: `.unsupported` when there is none.
+  func emitReference(_ op: Dataflow.Op) throws(PruneError) {
+    guard let kernel = ReferenceKernels.kernel(for: op.node, opset: op.opset) else {
+      let known = op.node.isStandard ? "" : " of domain '\(op.node.domain)'"
+      throw PruneError(
+        .unsupported, "no kernel runs operator \(op.node.opType)\(known) (opset \(op.opset))", at: op.node.label,
+        hint: "the model can be loaded, edited and saved, but not run")
+    }
+    enum Place { case absent, constant(Tensor), buffer(Int, DType, Shape), slot(Int) }
+    func place(_ id: Int) throws(PruneError) -> Place {
+      let value = self.value(id)
+      if let constant = value.constant { return .constant(constant) }
+      guard let dtype = value.dtype, let shape = value.shape, value.isStatic else { return .slot(slot(id)) }
+      return .buffer(try plain(id), dtype, shape)
+    }
+    var sources: [Place] = []
+    for input in op.inputs { sources.append(try input.map { id throws(PruneError) in try place(id) } ?? .absent) }
+    var targets: [Place] = []
+    if let updated = op.updatedInputs {
+      for position in updated {
+        guard let id = op.input(position), let dtype = value(id).dtype, let shape = value(id).shape else {
+          targets.append(.absent)
+          continue
+        }
+        targets.append(.buffer(try updatedBuffer(id), dtype, shape))
+      }
+    } else {
+      for output in op.outputs {
+        guard let output else {
+          targets.append(.absent)
+          continue
+        }
+        if let dtype = value(output).dtype, let shape = value(output).shape, value(output).isStatic {
+          targets.append(.buffer(try define(output, layout: nil), dtype, shape))
+        } else {
+          targets.append(.slot(slot(output)))
+        }
+      }
+    }
+    func buffers(_ places: [Place]) -> [Int] {
+      places.compactMap { if case .buffer(let buffer, _, _) = $0 { buffer } else { nil } }
+    }
+    let (reads, writes, node, opset) = (sources, targets, op.node, op.opset)
+    emit(node.label, reads: buffers(reads), writes: buffers(writes)) { frame throws(PruneError) in
+      var inputs: [ReferenceStep.Source] = []
+      for place in reads {
+        switch place {
+        case .absent: inputs.append(.absent)
+        case .constant(let tensor): inputs.append(.fixed(tensor))
+        case .slot(let slot): inputs.append(.slot(slot))
+        case .buffer(let buffer, let dtype, let shape):
+          // Safe: a read-only view of memory that outlives the step; results that keep it are copied.
+          let storage = Storage(
+            borrowing: frame.pointers[buffer], byteCount: dtype.byteCount(shape.count) ?? 0, isWritable: false) { _ in }
+          inputs.append(.fixed(try Tensor(dtype, shape, over: Bytes(storage: storage))))
+        }
+      }
+      let outputs = writes.map { place -> ReferenceStep.Target in
+        switch place {
+        case .absent, .constant: .ignored
+        case .slot(let slot): .slot(slot)
+        case .buffer(let buffer, let dtype, let shape): .place(frame.pointers[buffer], dtype, shape)
+        }
+      }
+      let step = Unmanaged.passRetained(ReferenceStep(node, opset, kernel, inputs, outputs, frame))
+      frame.onRelease { step.release() }
+      return BoundStep(
+        run: { context in
+          guard let context else { return -1 }
+          // Safe: the frame holds the step until it is bound anew.
+          let step = Unmanaged<ReferenceStep>.fromOpaque(context).takeUnretainedValue()
+          do {
+            try step.run()
+            return 0
+          } catch {
+            step.frame.failure = (error as? PruneError) ?? PruneError(.internal, "\(error)")
+            return -1
+          }
+        }, context: step.toOpaque())
+    }
+  }
+}

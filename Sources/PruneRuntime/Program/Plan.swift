@@ -1,0 +1,51 @@
+import PruneTensor
+
+/// A compiled program: what is where in memory, and the steps in order. Immutable.
+struct Plan {
+  struct Buffer {
+    enum Place {
+      /// Bytes from the arena's start.
+      case arena(Int)
+      case constant(Tensor)
+      /// Position in `variables`.
+      case variable(Int)
+    }
+    var place: Place
+    var byteCount: Int
+  }
+
+  struct Step {
+    /// The node, as errors call it.
+    let label: String
+    let bind: (Frame) throws(PruneError) -> BoundStep
+  }
+
+  struct Input {
+    let name: String
+    let dtype: DType
+    let shape: Shape
+    /// Nil when nothing reads it.
+    let buffer: Int?
+  }
+
+  struct Output {
+    enum Source {
+      case buffer(Int)
+      case slot(Int)
+      case constant(Tensor)
+      case variable(Int)
+    }
+    let name: String
+    let dtype: DType?
+    let shape: Shape?
+    let source: Source
+  }
+
+  var buffers: [Buffer] = []
+  var steps: [Step] = []
+  var inputs: [Input] = []
+  var outputs: [Output] = []
+  var variables: [(variable: Variable, isUpdated: Bool, dtype: DType, shape: Shape)] = []
+  var slotCount = 0
+  var arenaByteCount = 0
+}
