@@ -71,6 +71,12 @@ void ps_quantize_int8(
     const float *values, int64_t outer, int64_t channels, int64_t inner, const float *scales, int8_t *out,
     double *signal, double *noise);
 
+// MARK: - Counting (count.c)
+/// Elements of 4 (two to a byte, low half first), 8, 16, 32 or 64 bits that have a bit of `mask` set. Any alignment.
+int64_t ps_count_nonzero(const void *values, int64_t count, int32_t bits, uint64_t mask);
+/// Bytes of [outer, channels, inner] that are not their channel's zero.
+int64_t ps_count_unequal(const uint8_t *values, int64_t outer, int64_t channels, int64_t inner, const uint8_t *zeros);
+
 // MARK: - Data compiled into the library.
 extern const unsigned char *const ps_digits_csv_gz;
 extern const size_t ps_digits_csv_gz_size;

@@ -2,28 +2,6 @@ import PruneTensor
 
 /// Pictures out of characters, for terminals and logs.
 package enum Draw {
-  /// Columns that text takes: a character is one, and escape sequences none.
-  package static func width(_ text: String) -> Int {
-    var count = 0
-    var isEscape = false
-    for character in text {
-      if character == "\u{1B}" { isEscape = true }
-      if !isEscape { count += 1 }
-      if isEscape, character.isLetter { isEscape = false }
-    }
-    return count
-  }
-
-  package enum Alignment: Sendable { case left, right }
-
-  /// Text filled with spaces, or cut with an ellipsis, to exactly `columns`.
-  package static func fitted(_ text: String, _ columns: Int, _ alignment: Alignment = .left) -> String {
-    let length = width(text)
-    if length > columns { return columns <= 1 ? String(text.prefix(columns)) : text.prefix(columns - 1) + "…" }
-    let space = String(repeating: " ", count: columns - length)
-    return alignment == .left ? text + space : space + text
-  }
-
   /// A horizontal bar, full at fraction 1, in steps of an eighth of a column.
   package static func bar(fraction: Double, width: Int) -> String {
     let eighths = Int((min(max(fraction.isNaN ? 0 : fraction, 0), 1) * Double(width * 8)).rounded())
@@ -78,16 +56,5 @@ package enum Draw {
     }
     let rule = columns.map { String(repeating: "─", count: $0) }.joined(separator: "──")
     return ([line(header), rule] + rows.map(line)).joined(separator: "\n")
-  }
-
-  /// 1234567 as 1,234,567.
-  package static func grouped(_ value: Int) -> String {
-    var result = ""
-    let digits = String(value.magnitude)
-    for (index, digit) in digits.enumerated() {
-      if index > 0, (digits.count - index) % 3 == 0 { result.append(",") }
-      result.append(digit)
-    }
-    return value < 0 ? "-" + result : result
   }
 }

@@ -32,6 +32,12 @@ package struct Report: Sendable {
   }
 }
 
+extension Report {
+  /// The number at a path, nil when there is none.
+  package func number(_ path: String) -> Double? { self[path]?.number }
+}
+
+/// One value of a report.
 package indirect enum ReportValue: Sendable {
   case number(Double)
   case integer(Int)

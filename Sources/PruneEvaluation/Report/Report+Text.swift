@@ -69,18 +69,11 @@ extension ReportValue {
       if ["accuracy", "top5"].contains(where: key.hasSuffix) { return formatted(value, digits: 4) }
       return formatted(value, digits: 4, style: "g")
     case .integer(let value):
-      return key.hasSuffix("bytes") ? Self.bytes(value) : Draw.grouped(value)
+      return key.hasSuffix("bytes") ? Draw.bytes(value) : Draw.grouped(value)
     case .text(let text): return text
     case .flag(let flag): return flag ? "yes" : "no"
     case .tensor(let tensor): return "[\(tensor.dtype.name) \(tensor.shape)]"
     case .report, .list: return ""
     }
-  }
-
-  private static func bytes(_ count: Int) -> String {
-    let value = Double(count)
-    if count < 10_000 { return "\(Draw.grouped(count)) B" }
-    if count < 10_000_000 { return formatted(value / 1e3, digits: 1) + " kB" }
-    return formatted(value / 1e6, digits: 1) + " MB"
   }
 }

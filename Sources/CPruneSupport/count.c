@@ -1,0 +1,82 @@
+// Counting the elements of a tensor that are not zero, at the speed of memory.
+
+#include <string.h>
+
+#include "prune_support.h"
+
+#if defined(__x86_64__)
+#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define CLONES
+#endif
+
+// Mapped files need not be aligned.
+typedef uint16_t __attribute__((aligned(1), may_alias)) loose16;
+typedef uint32_t __attribute__((aligned(1), may_alias)) loose32;
+typedef uint64_t __attribute__((aligned(1), may_alias)) loose64;
+
+CLONES static int64_t count8(const uint8_t *values, int64_t count, uint8_t mask, uint8_t zero) {
+  int64_t total = 0;
+  while (count > 0) {
+    // Short runs, so that the counters of a vector stay narrow.
+    int64_t run = count < 1 << 15 ? count : 1 << 15;
+    uint32_t part = 0;
+    for (int64_t i = 0; i < run; i++) part += (values[i] & mask) != zero;
+    total += part;
+    values += run;
+    count -= run;
+  }
+  return total;
+}
+
+CLONES static int64_t count16(const loose16 *values, int64_t count, uint16_t mask) {
+  int64_t total = 0;
+  for (int64_t i = 0; i < count; i++) total += (values[i] & mask) != 0;
+  return total;
+}
+
+CLONES static int64_t count32(const loose32 *values, int64_t count, uint32_t mask) {
+  int64_t total = 0;
+  while (count > 0) {
+    int64_t run = count < 1 << 24 ? count : 1 << 24;
+    uint32_t part = 0;
+    for (int64_t i = 0; i < run; i++) part += (values[i] & mask) != 0;
+    total += part;
+    values += run;
+    count -= run;
+  }
+  return total;
+}
+
+CLONES static int64_t count64(const loose64 *values, int64_t count, uint64_t mask) {
+  int64_t total = 0;
+  for (int64_t i = 0; i < count; i++) total += (values[i] & mask) != 0;
+  return total;
+}
+
+CLONES static int64_t count4(const uint8_t *values, int64_t count, uint8_t mask) {
+  int64_t total = 0;
+  for (int64_t i = 0; i < count / 2; i++) total += ((values[i] & mask) != 0) + (((values[i] >> 4) & mask) != 0);
+  if (count % 2) total += (values[count / 2] & mask) != 0;
+  return total;
+}
+
+int64_t ps_count_nonzero(const void *values, int64_t count, int32_t bits, uint64_t mask) {
+  switch (bits) {
+    case 4: return count4(values, count, (uint8_t)mask);
+    case 8: return count8(values, count, (uint8_t)mask, 0);
+    case 16: return count16(values, count, (uint16_t)mask);
+    case 32: return count32(values, count, (uint32_t)mask);
+    case 64: return count64(values, count, mask);
+    default: return 0;
+  }
+}
+
+int64_t ps_count_unequal(
+    const uint8_t *values, int64_t outer, int64_t channels, int64_t inner, const uint8_t *zeros) {
+  int64_t total = 0;
+  for (int64_t row = 0; row < outer; row++)
+    for (int64_t channel = 0; channel < channels; channel++, values += inner)
+      total += count8(values, inner, 0xFF, zeros[channel]);
+  return total;
+}

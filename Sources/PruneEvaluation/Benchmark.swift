@@ -1,0 +1,85 @@
+import PruneGraph
+import PruneRuntime
+import PruneTensor
+
+/// How latency is measured.
+package struct BenchmarkOptions {
+  package var batchSize = 1
+  /// 0 leaves the number of threads as it is.
+  package var threads = 0
+  /// Timed runs.
+  package var runs = 50
+  /// Runs before them that are not timed.
+  package var warmup = 5
+  package var seed: UInt64 = 1
+  /// Shapes of inputs that leave more than the batch open; other open extents are 128.
+  package var inputShapes: [String: Shape] = [:]
+  package var cancel: CancelFlag?
+
+  package init() {}
+}
+
+/// The time a run takes on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second (by the median), runs,
+/// threads, batch_size. Compilation is not part of it; the number of threads is as before afterwards.
+/// - Throws: `.invalidArgument` for numbers below 1, `.cancelled`, and what running the model throws.
+package func benchmark(_ model: Model, _ options: BenchmarkOptions = .init()) throws(PruneError) -> Report {
+  guard options.batchSize > 0, options.runs > 0, options.warmup >= 0, options.threads >= 0 else {
+    throw PruneError(
+      .invalidArgument,
+      "benchmark wants batch_size and runs of 1 or more, got batch_size \(options.batchSize), runs \(options.runs), warmup \(options.warmup), threads \(options.threads)"
+    )
+  }
+  let threads = Parallel.threads
+  if options.threads > 0 { Parallel.threads = options.threads }
+  defer { Parallel.threads = threads }
+  var inputs: [String: Tensor] = [:]
+  var random = RandomSource(seed: options.seed)
+  for input in model.graph.trueInputs {
+    inputs[input.name] = try randomInput(input, try shape(of: input, options), &random)
+  }
+  let session = Session(model)
+  for _ in 0..<max(options.warmup, 1) { _ = try session.run(inputs, cancel: options.cancel) }
+  var times: [Double] = []
+  times.reserveCapacity(min(options.runs, 1 << 20))
+  for _ in 0..<options.runs {
+    let start = monotonicSeconds()
+    _ = try session.run(inputs, cancel: options.cancel)
+    times.append((monotonicSeconds() - start) * 1000)
+  }
+  times.sort()
+  let middle = times.count / 2
+  let median = times.count % 2 == 1 ? times[middle] : (times[middle - 1] + times[middle]) / 2
+  // The nearest rank: nine tenths of the runs took no longer.
+  let p90 = times[(times.count * 9 + 9) / 10 - 1]
+  let batch = model.graph.trueInputs.first.flatMap { inputs[$0.name]?.shape.dims.first } ?? options.batchSize
+  return Report(
+    title: "benchmark",
+    entries: [
+      ("median_ms", .number(median)), ("min_ms", .number(times[0])), ("p90_ms", .number(p90)),
+      ("mean_ms", .number(times.reduce(0, +) / Double(times.count))),
+      ("samples_per_second", .number(Double(batch) / max(median, 1e-9) * 1000)), ("runs", .integer(options.runs)),
+      ("threads", .integer(Parallel.threads)), ("batch_size", .integer(batch)),
+    ])
+}
+
+/// The shape an input gets: the given one, or the declared one with the batch in front and 128 where an extent is open.
+private func shape(of input: ValueInfo, _ options: BenchmarkOptions) throws(PruneError) -> Shape {
+  if let given = options.inputShapes[input.name] { return given }
+  guard let dims = input.type?.dims else {
+    throw PruneError(.invalidArgument, "input '\(input.name)' does not tell its rank", hint: "give its shape")
+  }
+  return try Shape(dims.enumerated().map { axis, dim in dim.value ?? (axis == 0 ? options.batchSize : 128) })
+}
+
+/// Standard normal floats; integers of 0 and 1, which are valid indices and tokens anywhere.
+private func randomInput(_ input: ValueInfo, _ shape: Shape, _ random: inout RandomSource) throws(PruneError) -> Tensor {
+  let dtype = input.type?.dtype ?? .float32
+  if dtype.isFloatingPoint {
+    var values = [Float](repeating: 0, count: shape.count)
+    for index in values.indices { values[index] = Float(random.normal()) }
+    return try Tensor(values, shape).cast(to: dtype)
+  }
+  var values = [Int64](repeating: 0, count: shape.count)
+  for index in values.indices { values[index] = Int64(random.next() & 1) }
+  return try Tensor(values, shape).cast(to: dtype)
+}

@@ -1,0 +1,40 @@
+import PruneData
+import PruneGraph
+import PruneTensor
+
+/// Models side by side: a list "models" of {label, accuracy, loss, params, nonzero, sparsity, macs, bytes, median_ms}, without
+/// what the data's targets do not give.
+/// - Throws: what evaluating one throws, with its label.
+package func compare(
+  _ models: [(label: String, model: Model)], data: Dataset, batchSize: Int = 0, cancel: CancelFlag? = nil
+) throws(PruneError) -> Report {
+  guard !models.isEmpty else { throw PruneError(.invalidArgument, "there is no model to compare") }
+  var evaluation = EvaluateOptions()
+  evaluation.batchSize = batchSize
+  evaluation.cancel = cancel
+  var timing = BenchmarkOptions()
+  timing.runs = 20
+  timing.cancel = cancel
+  var rows: [ReportValue] = []
+  for (label, model) in models {
+    do throws(PruneError) {
+      let metrics = try evaluate(model, data, evaluation)
+      let stats = try ModelStats.of(model)
+      var row = Report(title: "", entries: [("label", .text(label))])
+      row["accuracy"] = metrics["accuracy"]
+      row["loss"] = metrics["loss"]
+      row["params"] = .integer(stats.params)
+      row["nonzero"] = .integer(stats.nonzero)
+      row["sparsity"] = .number(stats.sparsity)
+      row["macs"] = .integer(stats.macs)
+      row["bytes"] = .integer(stats.bytes)
+      row["median_ms"] = try benchmark(model, timing)["median_ms"]
+      rows.append(.report(row))
+    } catch {
+      var located = error
+      located.place = error.place.isEmpty ? label : "\(label): \(error.place)"
+      throw located
+    }
+  }
+  return Report(title: "comparison on \(data.name)", entries: [("models", .list(rows))])
+}

@@ -1,0 +1,92 @@
+import PruneData
+import PruneGraph
+import PruneRuntime
+import PruneTensor
+
+/// How well a model does on a data set: the metrics by name, and "samples".
+///
+/// Cross-entropy is taken of the probabilities when the model ends in a softmax, clipped at 1e-15, else of the logits.
+/// Every metric is a mean over all samples; the batch size does not change it.
+/// - Throws: `.mismatch` when the data does not fit the model, `.invalidArgument` for an unknown metric or one that the
+///   targets do not allow, `.cancelled`, and what running the model throws.
+package func evaluate(_ model: Model, _ data: Dataset, _ options: EvaluateOptions = .init()) throws(PruneError) -> Report {
+  try evaluate(session: Session(model, outputs: try output(options.output, of: model).map { [$0.name] }), data, options)
+}
+
+/// The same with a session that is kept, for a model whose weights are variables.
+package func evaluate(
+  session: Session, _ data: Dataset, _ options: EvaluateOptions = .init()
+) throws(PruneError) -> Report {
+  let model = session.model
+  guard let output = try output(options.output, of: model) else { throw PruneError(.invalidModel, "the model has no output") }
+  guard let targets = data.y else {
+    throw PruneError(.invalidArgument, "data set '\(data.name)' has no targets to evaluate against")
+  }
+  let areClasses = targets.dtype == .int64
+  let loss = try LossKind(options.loss, targetsAreClasses: areClasses)
+  let names = options.metrics.isEmpty ? (areClasses ? ["loss", "accuracy"] : ["loss"]) : options.metrics
+  var metrics: [(name: String, metric: Metric)] = []
+  for name in names { metrics.append((name, try Metric(name))) }
+  let needsCrossEntropy = metrics.contains {
+    $0.metric == .crossEntropy || ($0.metric == .loss && loss == .crossEntropy)
+  }
+  var sums = MetricAccumulator(OutputKind(of: output.name, in: model.graph), needsCrossEntropy: needsCrossEntropy)
+  let feed = try Feed(data, model, batchSize: options.batchSize)
+  for first in stride(from: 0, to: data.count, by: feed.batchSize) {
+    try options.cancel?.check()
+    let last = min(first + feed.batchSize, data.count)
+    let results = try session.run([feed.input.name: try feed.batch(first, last)], cancel: options.cancel)
+    guard let result = results[output.name] else { throw PruneError(.internal, "the run gave no '\(output.name)'") }
+    try add(result, output.name, targets: try targets.rows(first, last), first, to: &sums)
+  }
+  var report = Report(title: "evaluation on \(data.name)")
+  for (name, metric) in metrics {
+    guard let value = sums.value(metric, loss: loss) else {
+      throw PruneError(
+        .invalidArgument, "metric '\(name)' wants targets that are classes, data set '\(data.name)' has \(targets.dtype.name) \(targets.shape)")
+    }
+    report[name] = .number(value)
+  }
+  report["samples"] = .integer(data.count)
+  return report
+}
+
+/// The output of that name, or the first.
+private func output(_ name: String?, of model: Model) throws(PruneError) -> ValueInfo? {
+  guard let name else { return model.graph.outputs.first }
+  guard let found = model.graph.outputs.first(where: { $0.name == name }) else {
+    throw PruneError(
+      .notFound, "the model has no output '\(name)'", hint: Suggestion.hint(for: name, among: model.graph.outputs.map(\.name)))
+  }
+  return found
+}
+
+/// Adds a batch's results; rows behind the targets' are padding.
+private func add(
+  _ result: Tensor, _ name: String, targets: Tensor, _ first: Int, to sums: inout MetricAccumulator
+) throws(PruneError) {
+  let rows = targets.shape[0]
+  func mismatch() -> PruneError {
+    PruneError(
+      .mismatch,
+      "output '\(name)' is \(result.dtype.name) \(result.shape), targets are \(targets.dtype.name) \(targets.shape): they cannot be compared",
+      hint: "class numbers go with an output [N, classes], values with an output of their own shape")
+  }
+  guard result.shape.rank > 0, result.shape[0] >= rows, rows > 0, result.dtype.bitWidth >= 8 else { throw mismatch() }
+  let outputs = try result.cast(to: .float32)
+  let width = result.count / result.shape[0]
+  if targets.dtype == .int64 {
+    // [N, C] or [N]; extents of 1 behind say nothing.
+    guard width > 0, result.shape.rank == 1 || result.shape[1] == width else { throw mismatch() }
+    try outputs.withSpan(of: Float.self) { span throws(PruneError) in
+      try targets.withSpan(of: Int64.self) { classes throws(PruneError) in
+        try sums.add(span, width: width, classes: classes, firstSample: first)
+      }
+    }
+  } else {
+    guard targets.count == rows * width else { throw mismatch() }
+    try outputs.withSpan(of: Float.self) { span throws(PruneError) in
+      try targets.withSpan(of: Float.self) { values throws(PruneError) in sums.add(span, width: width, values: values) }
+    }
+  }
+}

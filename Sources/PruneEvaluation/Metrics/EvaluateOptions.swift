@@ -1,0 +1,80 @@
+import PruneTensor
+
+/// How a model is evaluated.
+package struct EvaluateOptions {
+  /// Samples a run; 0 is 64.
+  package var batchSize = 0
+  /// Names of metrics, see `Metric`. Empty: the loss, and the accuracy where targets are classes.
+  package var metrics: [String] = []
+  /// "cross_entropy" or "mse"; nil: cross-entropy where targets are classes, else the mean squared error.
+  package var loss: String?
+  /// The output to judge, nil for the first one.
+  package var output: String?
+  package var cancel: CancelFlag?
+
+  package init() {}
+}
+
+/// A number that tells how well predictions meet their targets.
+enum Metric: Hashable {
+  /// Mean cross-entropy or mean squared error, whichever the loss is.
+  case loss
+  case crossEntropy
+  /// The share of samples whose highest output is the target's class, and the share where it is not.
+  case accuracy, error
+  /// The share of samples whose class is among the k highest outputs.
+  case top(Int)
+  /// Over all numbers of all samples: mean of squares, root of that mean, mean of absolute values of the differences.
+  case meanSquaredError, rootMeanSquaredError, meanAbsoluteError
+  /// The mean over classes of 2 TP / (2 TP + FP + FN), classes that never occur left out.
+  case macroF1
+
+  static let names = ["loss", "accuracy", "error", "top5", "f1", "cross_entropy", "mse", "rmse", "mae"]
+
+  /// - Throws: `.invalidArgument` with the names there are.
+  init(_ name: String) throws(PruneError) {
+    switch name {
+    case "loss": self = .loss
+    case "cross_entropy": self = .crossEntropy
+    case "accuracy", "acc": self = .accuracy
+    case "error": self = .error
+    case "mse": self = .meanSquaredError
+    case "rmse": self = .rootMeanSquaredError
+    case "mae": self = .meanAbsoluteError
+    case "f1": self = .macroF1
+    case "top_k": self = .top(5)
+    default:
+      let digits = name.hasPrefix("top_") ? name.dropFirst(4) : name.dropFirst(3)
+      guard name.hasPrefix("top"), let k = Int(digits), k > 0 else {
+        throw PruneError(.invalidArgument, "there is no metric '\(name)'", hint: Suggestion.hint(for: name, among: Self.names))
+      }
+      self = .top(k)
+    }
+  }
+
+  /// Whether it compares classes.
+  var wantsClasses: Bool {
+    switch self {
+    case .accuracy, .error, .top, .macroF1: true
+    default: false
+    }
+  }
+}
+
+/// What a loss is taken of.
+enum LossKind: String, CaseIterable {
+  case crossEntropy = "cross_entropy", meanSquaredError = "mse"
+
+  /// - Throws: `.invalidArgument` for an unknown name.
+  init(_ name: String?, targetsAreClasses: Bool) throws(PruneError) {
+    guard let name else {
+      self = targetsAreClasses ? .crossEntropy : .meanSquaredError
+      return
+    }
+    guard let kind = Self(rawValue: name) else {
+      throw PruneError(
+        .invalidArgument, "there is no loss '\(name)'", hint: Suggestion.hint(for: name, among: Self.allCases.map(\.rawValue)))
+    }
+    self = kind
+  }
+}

@@ -1,0 +1,165 @@
+import PruneTensor
+
+/// Sums up metrics over the batches of a data set, in double precision and in order.
+struct MetricAccumulator {
+  private let kind: OutputKind
+  private let isCrossEntropyNeeded: Bool
+  private var samples = 0
+  private var numbers = 0
+  private var crossEntropy = 0.0
+  private var squares = 0.0
+  private var magnitudes = 0.0
+  /// `ranked[r]` counts the samples whose class has r higher outputs; those with NaN are in none.
+  private var ranked: [Int] = []
+  /// True positives, predictions and targets of each class.
+  private var confusion: [(hits: Int, predicted: Int, wanted: Int)] = []
+
+  init(_ kind: OutputKind, needsCrossEntropy: Bool) {
+    self.kind = kind
+    isCrossEntropyNeeded = needsCrossEntropy
+  }
+
+  // MARK: - Adding
+
+  /// Adds samples with class numbers. `outputs` holds `width` numbers a sample; one alone is that of class 1 of two.
+  /// - Throws: `.mismatch` for a class that the outputs do not have.
+  mutating func add(_ outputs: Span<Float>, width: Int, classes: Span<Int64>, firstSample: Int) throws(PruneError) {
+    let classCount = width == 1 ? 2 : width
+    if ranked.isEmpty {
+      ranked = [Int](repeating: 0, count: classCount)
+      confusion = .init(repeating: (0, 0, 0), count: classCount)
+    }
+    for row in 0..<classes.count {
+      guard let wanted = Int(exactly: classes[row]), wanted >= 0, wanted < classCount else {
+        throw PruneError(
+          .mismatch, "sample \(firstSample + row) has class \(classes[row]), the model tells \(classCount) classes apart",
+          hint: "data:classes{…} keeps those that a model knows")
+      }
+      if width == 1 {
+        addBinary(outputs[row], wanted)
+      } else {
+        addRow(outputs, row * width, width, wanted)
+      }
+      samples += 1
+    }
+  }
+
+  /// Adds samples with wanted numbers, as many as there are outputs: values, or the probability of each class.
+  mutating func add(_ outputs: Span<Float>, width: Int, values: Span<Float>) {
+    guard width > 0 else { return }
+    for index in 0..<values.count { addDifference(Double(outputs[index]), Double(values[index])) }
+    let rows = values.count / width
+    samples += rows
+    guard width > 1 else { return }
+    if ranked.isEmpty {
+      ranked = [Int](repeating: 0, count: width)
+      confusion = .init(repeating: (0, 0, 0), count: width)
+    }
+    for row in 0..<rows {
+      let start = row * width
+      if isCrossEntropyNeeded {
+        for index in 0..<width where values[start + index] != 0 {
+          crossEntropy -= Double(values[start + index]) * logProbability(outputs, start, width, index)
+        }
+      }
+      if let wanted = Self.highest(values, start, width) { rank(outputs, start, width, wanted) }
+    }
+  }
+
+  private mutating func addRow(_ outputs: Span<Float>, _ start: Int, _ width: Int, _ wanted: Int) {
+    if isCrossEntropyNeeded { crossEntropy -= logProbability(outputs, start, width, wanted) }
+    for index in 0..<width { addDifference(Double(outputs[start + index]), index == wanted ? 1 : 0) }
+    rank(outputs, start, width, wanted)
+  }
+
+  private mutating func addBinary(_ output: Float, _ wanted: Int) {
+    let value = Double(output)
+    let probability = kind == .logits ? 1 / (1 + exponential(-value)) : value
+    if isCrossEntropyNeeded {
+      // -log(sigmoid(±z)) without overflow.
+      let signed = wanted == 1 ? value : -value
+      crossEntropy +=
+        kind == .logits
+        ? max(-signed, 0) + logarithm(1 + exponential(-signed.magnitude))
+        : -Self.clippedLogarithm(wanted == 1 ? probability : 1 - probability)
+    }
+    addDifference(probability, Double(wanted))
+    confusion[wanted].wanted += 1
+    guard !probability.isNaN else { return }
+    let predicted = probability > 0.5 ? 1 : 0
+    confusion[predicted].predicted += 1
+    if predicted == wanted { confusion[wanted].hits += 1 }
+    ranked[predicted == wanted ? 0 : 1] += 1
+  }
+
+  private mutating func addDifference(_ output: Double, _ wanted: Double) {
+    let difference = output - wanted
+    squares += difference * difference
+    magnitudes += difference.magnitude
+    numbers += 1
+  }
+
+  private mutating func rank(_ outputs: Span<Float>, _ start: Int, _ width: Int, _ wanted: Int) {
+    confusion[wanted].wanted += 1
+    // Not a number anywhere is no answer.
+    guard let best = Self.highest(outputs, start, width) else { return }
+    confusion[best].predicted += 1
+    if best == wanted { confusion[wanted].hits += 1 }
+    let score = outputs[start + wanted]
+    var higher = 0
+    // Equal outputs rank by class number, as argmax takes the first.
+    for index in 0..<width where outputs[start + index] > score || (outputs[start + index] == score && index < wanted) {
+      higher += 1
+    }
+    ranked[higher] += 1
+  }
+
+  /// The position of the first highest number, nil when one is NaN.
+  private static func highest(_ values: Span<Float>, _ start: Int, _ width: Int) -> Int? {
+    var best = 0
+    for index in 0..<width {
+      if values[start + index].isNaN { return nil }
+      if values[start + index] > values[start + best] { best = index }
+    }
+    return best
+  }
+
+  private func logProbability(_ outputs: Span<Float>, _ start: Int, _ width: Int, _ wanted: Int) -> Double {
+    let value = Double(outputs[start + wanted])
+    switch kind {
+    case .probabilities, .sigmoid: return Self.clippedLogarithm(value)
+    case .logProbabilities: return value
+    case .logits:
+      var peak = -Double.infinity
+      for index in 0..<width { peak = max(peak, Double(outputs[start + index])) }
+      var sum = 0.0
+      for index in 0..<width { sum += exponential(Double(outputs[start + index]) - peak) }
+      return value - peak - logarithm(sum)
+    }
+  }
+
+  /// log p, p not below 1e-15; NaN stays NaN.
+  static func clippedLogarithm(_ p: Double) -> Double { logarithm(p < 1e-15 ? 1e-15 : p) }
+
+  // MARK: - Results
+
+  /// The metric over what was added, nil when this data has none such.
+  func value(_ metric: Metric, loss: LossKind) -> Double? {
+    let count = Double(samples)
+    guard samples > 0 else { return nil }
+    switch metric {
+    case .loss: return value(loss == .crossEntropy ? .crossEntropy : .meanSquaredError, loss: loss)
+    case .crossEntropy: return ranked.isEmpty ? nil : crossEntropy / count
+    case .accuracy: return ranked.first.map { Double($0) / count }
+    case .error: return ranked.first.map { 1 - Double($0) / count }
+    case .top(let k): return ranked.isEmpty ? nil : Double(ranked.prefix(k).reduce(0, +)) / count
+    case .meanSquaredError: return squares / Double(numbers)
+    case .rootMeanSquaredError: return (squares / Double(numbers)).squareRoot()
+    case .meanAbsoluteError: return magnitudes / Double(numbers)
+    case .macroF1:
+      let present = confusion.filter { $0.predicted + $0.wanted > 0 }
+      guard !present.isEmpty else { return nil }
+      return present.reduce(0) { $0 + 2 * Double($1.hits) / Double($1.predicted + $1.wanted) } / Double(present.count)
+    }
+  }
+}

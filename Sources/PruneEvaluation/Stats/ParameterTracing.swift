@@ -1,0 +1,117 @@
+import PruneGraph
+import PruneTensor
+
+/// A parameter as a node sees it: the stored tensor behind what the node reads.
+struct TracedParameter {
+  /// The initializer, or the output of the Constant node, that holds the values.
+  var name: String
+  /// The name made unique among the scopes of subgraphs.
+  var key: String
+  var tensor: Tensor
+  /// Scales and zero points on the way: stored with the parameter but none themselves.
+  fileprivate(set) var quantization: [Tensor] = []
+  fileprivate(set) var zeroPoint: (tensor: Tensor, axis: Int)?
+
+  /// Elements that do not stand for zero.
+  func countNonzero() -> Int {
+    if let zeroPoint, let count = tensor.nonzeroCount(zeroPoint: zeroPoint.tensor, axis: zeroPoint.axis) { return count }
+    return tensor.nonzeroCount
+  }
+}
+
+/// Finds the parameters that nodes read: initializers and Constant nodes, directly or through operators that only change
+/// how a tensor is stored.
+struct ParameterTracing {
+  private var producers: [String: Node]
+  private var constants: [String: (key: String, tensor: Tensor)]
+
+  /// - Parameters:
+  ///   - scope: goes in front of the names of this graph's own tensors, to tell those of several subgraphs apart.
+  ///   - outer: what the enclosing graph knows, whose values a subgraph may read.
+  init(_ graph: Graph, scope: String = "", outer: ParameterTracing? = nil) {
+    producers = outer?.producers ?? [:]
+    constants = outer?.constants ?? [:]
+    for (name, tensor) in Self.stored(in: graph) { constants[name] = (scope + name, tensor) }
+    for node in graph.nodes {
+      for output in node.outputs where !output.isEmpty { producers[output] = node }
+    }
+  }
+
+  /// The tensors that a graph stores: its initializers and those of its Constant nodes.
+  static func stored(in graph: Graph) -> [(name: String, tensor: Tensor)] {
+    var result = graph.initializers.map { (name: $0.name, tensor: $0.tensor) }
+    for node in graph.nodes where node.isStandard && node.opType == "Constant" {
+      if let name = node.output(0), let tensor = node.tensor("value") { result.append((name: name, tensor: tensor)) }
+    }
+    return result
+  }
+
+  /// Whether a node's output is its first input, moved or stored in another way.
+  static func isStorage(_ node: Node) -> Bool {
+    guard node.isStandard else { return false }
+    switch node.opType {
+    case "DequantizeLinear", "QuantizeLinear", "Identity", "Transpose", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten":
+      return true
+    default: return false
+    }
+  }
+
+  /// The parameters of a node, each once, in the order of its inputs. For a storage operator, the one it passes on.
+  func parameters(of node: Node) -> [TracedParameter] {
+    if Self.isStorage(node) { return node.output(0).flatMap { parameter($0, isIntegerWeight: false) }.map { [$0] } ?? [] }
+    var result: [TracedParameter] = []
+    for index in node.inputs.indices where !Self.isSetting(node, index) {
+      guard let name = node.input(index), let found = parameter(name, isIntegerWeight: Self.takesIntegers(node)),
+        !result.contains(where: { $0.key == found.key })
+      else { continue }
+      result.append(found)
+    }
+    return result
+  }
+
+  /// The parameter behind a value, nil when it is data, a scalar, or integers that stand for nothing else.
+  private func parameter(_ value: String, isIntegerWeight: Bool) -> TracedParameter? {
+    guard let found = trace(value), found.tensor.shape.rank > 0 else { return nil }
+    let isWeight = found.tensor.dtype.isFloatingPoint || !found.quantization.isEmpty || isIntegerWeight
+    return isWeight ? found : nil
+  }
+
+  /// Follows a value back to where it is stored. Chains end after a few steps, so a cycle cannot hold it.
+  private func trace(_ value: String) -> TracedParameter? {
+    var name = value
+    var quantization: [Tensor] = []
+    var zeroPoint: (tensor: Tensor, axis: Int)?
+    for _ in 0..<16 {
+      if let (key, tensor) = constants[name] {
+        return TracedParameter(name: name, key: key, tensor: tensor, quantization: quantization, zeroPoint: zeroPoint)
+      }
+      guard let node = producers[name], Self.isStorage(node), let input = node.input(0) else { return nil }
+      if node.opType == "DequantizeLinear" || node.opType == "QuantizeLinear" {
+        quantization.append(contentsOf: node.inputs.dropFirst().compactMap { constants[$0]?.tensor })
+        if node.opType == "DequantizeLinear", let point = node.input(2), let tensor = constants[point]?.tensor {
+          zeroPoint = (tensor, node.int("axis", default: 1))
+        }
+      }
+      name = input
+    }
+    return nil
+  }
+
+  /// Inputs that say how an operator works rather than being weights.
+  private static func isSetting(_ node: Node, _ index: Int) -> Bool {
+    guard node.isStandard else { return false }
+    switch node.opType {
+    case "Clip", "Resize", "Upsample", "Pad", "Dropout", "Pow", "Slice", "Expand", "Tile", "TopK", "OneHot", "ReduceSum",
+      "ReduceMean":
+      return index > 0
+    case "QLinearConv", "QLinearMatMul": return ![0, 3, 8].contains(index)
+    case "ConvInteger", "MatMulInteger": return index > 1
+    case "Range", "ConstantOfShape": return true
+    default: return false
+    }
+  }
+
+  private static func takesIntegers(_ node: Node) -> Bool {
+    node.isStandard && ["QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"].contains(node.opType)
+  }
+}
