@@ -1,6 +1,6 @@
 /// A protobuf comparison of the tests' own: two messages are equal when their canonical bytes are.
 ///
-/// Singular fields keep their last value (messages are merged), repeated ones their order, packed lists are unpacked,
+/// Singular fields keep their last value of each wire type (messages are merged), repeated ones their order, packed lists are unpacked,
 /// and fields come sorted by number. What the schema does not name counts as unknown and is kept in order.
 struct Canonical {
   indirect enum Kind {
@@ -69,7 +69,7 @@ struct Canonical {
     let plain = found.map { ($0.wire, Array($0.payload)) }
     switch kind {
     case nil, .many: return plain
-    case .one: return Array(plain.suffix(1))
+    case .one: return (0...5).compactMap { wire in plain.last { $0.0 == wire } }
     case .packed(let width):
       return try found.flatMap { field -> [(UInt64, [UInt8])] in
         guard field.wire == 2 else { return [(field.wire, Array(field.payload))] }

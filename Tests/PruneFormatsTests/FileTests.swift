@@ -1,8 +1,9 @@
 import Foundation
-import PruneFormats
 import PruneGraph
 import PruneTensor
 import Testing
+
+@testable import PruneFormats
 
 @Suite struct FileTests {
   /// A model of one initializer with `count` floats.
@@ -32,6 +33,36 @@ import Testing
     #expect(try again.graph.initializer("w")?.array(of: Float.self) == expected)
     let copied = try ONNX.load(path: path, .init(copy: true))
     #expect(copied.graph.initializers[0].tensor.storage.isWritable)
+  }
+
+  @Test func weightsThatDoNotFitOneMessageGoToASecondFile() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/over.onnx"
+    var model = try large(2000)
+    model.graph.setInitializer("again", try #require(model.graph.initializer("w")))
+    try ONNXWriter.save(model, path: path, limit: 4000)
+    #expect(folder.names == ["over.onnx", "over.onnx.data"])
+    // Two tensors of the same bytes are stored once.
+    #expect(try Shared.bytes(path + ".data").count == 8000)
+    let again = try ONNX.load(path: path)
+    #expect(try again.graph.initializer("again")?.array(of: Float.self) == (0..<2000).map(Float.init))
+    #expect(failure { try ONNXWriter.save(model, path: path, limit: 40) }?.status == .unsupported)
+  }
+
+  @Test func largeConstantsInBranchesGoThereToo() throws {
+    let values = (0..<2000).map(Float.init)
+    let tensor = Proto.tensor("", [2000], data: Wire.bytes(9, values.flatMap(Wire.littleEndian)))
+    let constant = Proto.node("Constant", [], ["t"], more: Wire.bytes(5, Wire.text(1, "value") + Wire.bytes(5, tensor) + Wire.int(20, 4)))
+    let branches = Proto.subgraph("then_branch", constant + Proto.output("t")) + Proto.subgraph("else_branch", constant + Proto.output("t"))
+    let graph = Proto.node("If", ["x"], ["y"], more: branches) + Proto.input("x") + Proto.output("y")
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/branches.onnx"
+    try ONNXWriter.save(try ONNX.decode(try Bytes(Proto.model(graph: graph)), folder: nil), path: path, limit: 4000)
+    let again = try ONNX.load(path: path)
+    #expect(again.graph.nodes[0].subgraphs.count == 2)
+    for branch in again.graph.nodes[0].subgraphs {
+      #expect(try branch.nodes[0].tensor("value")?.array(of: Float.self) == values)
+    }
   }
 
   @Test func aFailedSaveLeavesWhatWasThere() throws {

@@ -58,7 +58,7 @@ import Testing
   }
 
   private static let smallModels = Shared.files(".onnx").filter {
-    (try? Shared.bytes(Shared.folder + "/" + $0).count).map { $0 < 300_000 } ?? false
+    (try? Shared.bytes(Shared.folder + "/" + $0).count).map { $0 < 3_000_000 } ?? false
   }
 
   /// One to four bytes changed, removed, repeated or replaced by the values that break length checks.

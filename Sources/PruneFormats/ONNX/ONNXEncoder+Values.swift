@@ -6,7 +6,7 @@ extension ONNXEncoder {
 
   mutating func attribute(_ attribute: Attribute) throws(PruneError) -> ProtoWriter {
     var message = ProtoWriter()
-    if let original = attribute.original, !attribute.isChanged, !Self.holdsExternal(attribute.value) {
+    if let original = attribute.original, !attribute.isChanged, !movesBytes(attribute.value) {
       message.raw(original)
       return message
     }
@@ -60,18 +60,15 @@ extension ONNXEncoder {
     }
   }
 
-  /// Whether a value has tensors whose bytes are in another file, so that its message cannot be written as it was.
-  private static func holdsExternal(_ value: AttributeValue) -> Bool {
-    switch value {
-    case .tensor(let tensor): tensor.externalLocation != nil
-    case .tensors(let tensors): tensors.contains { $0.externalLocation != nil }
-    case .graph(let graph): graph.holdsExternal
-    case .graphs(let graphs): graphs.contains { $0.holdsExternal }
-    default: false
-    }
+  /// Whether a value has tensors whose bytes come from, or go to, another file, so that its message cannot be written
+  /// as it was.
+  private func movesBytes(_ value: AttributeValue) -> Bool {
+    value.tensors.contains { $0.externalLocation != nil || isExternal($0) }
+      || value.graphs.contains { graph in
+        graph.initializers.contains { $0.externalLocation != nil || isExternal($0) }
+          || graph.nodes.contains { $0.attributes.contains { movesBytes($0.value) } }
+      }
   }
-
-  static func holdsExternal(_ node: Node) -> Bool { node.attributes.contains { holdsExternal($0.value) } }
 
   // MARK: - Values and types
 
@@ -112,9 +109,38 @@ extension ONNXEncoder {
   }
 }
 
+extension AttributeValue {
+  /// The tensors it holds directly.
+  var tensors: [TensorValue] {
+    switch self {
+    case .tensor(let tensor): [tensor]
+    case .tensors(let tensors): tensors
+    default: []
+    }
+  }
+
+  /// The graphs it holds directly.
+  var graphs: [Graph] {
+    switch self {
+    case .graph(let graph): [graph]
+    case .graphs(let graphs): graphs
+    default: []
+    }
+  }
+}
+
+extension Node {
+  /// Whether any tensor of an attribute, subgraphs included, has its bytes in another file.
+  var holdsExternal: Bool {
+    attributes.contains { attribute in
+      attribute.value.tensors.contains { $0.externalLocation != nil } || attribute.value.graphs.contains(where: \.holdsExternal)
+    }
+  }
+}
+
 extension Graph {
   /// Whether any tensor, subgraphs included, has its bytes in another file.
   var holdsExternal: Bool {
-    initializers.contains { $0.externalLocation != nil } || nodes.contains { ONNXEncoder.holdsExternal($0) }
+    initializers.contains { $0.externalLocation != nil } || nodes.contains(where: \.holdsExternal)
   }
 }

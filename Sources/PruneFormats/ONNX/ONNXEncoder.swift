@@ -145,7 +145,8 @@ struct ONNXEncoder {
     message.optionalText(TensorField.docString, value.docString)
   }
 
-  private func isExternal(_ value: TensorValue) -> Bool {
+  /// Whether a tensor's bytes go to the data file.
+  func isExternal(_ value: TensorValue) -> Bool {
     guard value.tensor.dtype != .string else { return false }
     switch placement {
     case .inside: return false

@@ -3,18 +3,19 @@ import PruneTensor
 
 /// Puts an encoded model into files.
 enum ONNXWriter {
-  static func save(_ model: Model, path: String) throws(PruneError) {
+  /// Writes the model, and a data file beside it when it has external data or would be over `limit` bytes.
+  static func save(_ model: Model, path: String, limit: Int = ONNX.messageLimit) throws(PruneError) {
     let dataPath = path + ".data"
-    let dataFile = dataPath.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(dataPath[dataPath.utf8.index(after: $0)...]) }
-    var encoder = ONNXEncoder(placement: model.holdsExternal ? .asLoaded(dataFile: dataFile ?? dataPath) : .inside)
+    let dataFile = fileName(of: dataPath)
+    var encoder = ONNXEncoder(placement: model.holdsExternal ? .asLoaded(dataFile: dataFile) : .inside)
     var message = try encoder.model(model)
-    if message.count > ONNX.messageLimit {
-      encoder = ONNXEncoder(placement: .beside(dataFile: dataFile ?? dataPath))
+    if message.count > limit {
+      encoder = ONNXEncoder(placement: .beside(dataFile: dataFile))
       message = try encoder.model(model)
     }
-    guard message.count <= ONNX.messageLimit else {
+    guard message.count <= limit else {
       throw PruneError(
-        .unsupported, "the model takes \(message.count) bytes without its weights, a protobuf message holds at most \(ONNX.messageLimit)")
+        .unsupported, "the model takes \(message.count) bytes without its weights, a protobuf message holds at most \(limit)")
     }
     let file = try AtomicFile(path: path)
     for segment in message.segments {
@@ -27,6 +28,11 @@ enum ONNXWriter {
     try file.sync()
     if !encoder.external.pieces.isEmpty { try writeData(encoder.external, path: dataPath) }
     try file.commit()
+  }
+
+  private static func fileName(of path: String) -> String {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path }
+    return String(path[path.utf8.index(after: slash)...])
   }
 
   private static func writeData(_ layout: ExternalLayout, path: String) throws(PruneError) {
@@ -42,6 +48,6 @@ enum ONNXWriter {
 extension Model {
   /// Whether any tensor has its bytes in another file.
   var holdsExternal: Bool {
-    graph.holdsExternal || functions.contains { $0.nodes.contains { ONNXEncoder.holdsExternal($0) } }
+    graph.holdsExternal || functions.contains { $0.nodes.contains(where: \.holdsExternal) }
   }
 }
