@@ -59,5 +59,7 @@ let package = Package(
     .testTarget(name: "PruneRuntimeTests", dependencies: ["PruneRuntime", "PruneFormats"]),
     .testTarget(name: "PruneTensorTests", dependencies: ["PruneTensor"]),
     .testTarget(name: "PruneTrainingTests", dependencies: ["PruneTraining", "PruneFormats"]),
+    .testTarget(name: "PruningTests", dependencies: ["Pruning", "PruneFormats"]),
+    .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "Pruning", "PruneFormats"]),
   ]
 )

@@ -1,0 +1,91 @@
+import PruneData
+import PruneGraph
+import PruneTensor
+
+/// What matters: a score for every element of every prunable weight, the lowest of which go first.
+package protocol Importance: Sendable {
+  /// The criterion's name in options and reports.
+  var name: String { get }
+  /// Whether scoring runs the model on data.
+  var needsData: Bool { get }
+  func scores(_ context: ScoringContext) throws(PruneError) -> Scores
+}
+
+/// What a criterion may look at.
+package struct ScoringContext {
+  /// The weights, and the model they are in.
+  package var weights: PrunableWeights
+  package var data: Dataset?
+  package var batchSize: Int
+  package var seed: UInt64
+  package var cancel: CancelFlag?
+
+  package init(
+    weights: PrunableWeights, data: Dataset? = nil, batchSize: Int = 64, seed: UInt64 = 0, cancel: CancelFlag? = nil
+  ) {
+    self.weights = weights
+    self.data = data
+    self.batchSize = batchSize
+    self.seed = seed
+    self.cancel = cancel
+  }
+}
+
+/// Scores of all weights: one tensor each, or none where they follow from the weights.
+package enum Scores: Sendable {
+  /// |w| to a power: the order of the absolute values, ranked without a copy.
+  case magnitude(exponent: Int)
+  case tensors([Tensor])
+}
+
+/// The criteria by name.
+package enum Criterion {
+  package static let names = ["magnitude", "l2", "gradient", "taylor", "random"]
+
+  /// - Throws: `.invalidArgument` with the nearest names.
+  package static func named(_ name: String) throws(PruneError) -> any Importance {
+    switch name {
+    case "magnitude": return MagnitudeImportance(exponent: 1)
+    case "l2": return MagnitudeImportance(exponent: 2)
+    case "gradient": return GradientImportance(.gradient)
+    case "taylor": return GradientImportance(.taylor)
+    case "random": return RandomImportance()
+    default:
+      throw PruneError(
+        .invalidArgument, "there is no criterion '\(name)'", hint: Suggestion.hint(for: name, among: names))
+    }
+  }
+}
+
+extension Importance {
+  /// Scores, checked: every one a finite number.
+  /// - Throws: `.numeric` naming the weight that is, or whose score is, not finite; `.invalidArgument` when data is missing.
+  package func ranking(_ context: ScoringContext) throws(PruneError) -> (scores: Scores, ranking: WeightRanking) {
+    if needsData, context.data == nil {
+      throw PruneError(
+        .invalidArgument, "criterion '\(name)' scores weights on data, and there is none", hint: "give data = …")
+    }
+    let tensors = context.weights.weights.map(\.tensor)
+    // Before the work of scoring, which NaN would spoil.
+    try context.weights.checkFinite(WeightRanking(tensors), criterion: name)
+    let scores = try scores(context)
+    guard case .tensors(let list) = scores else { return (scores, try WeightRanking(tensors)) }
+    let ranking = try WeightRanking(tensors, scores: list)
+    try context.weights.checkFinite(ranking, criterion: name)
+    return (scores, ranking)
+  }
+}
+
+extension PrunableWeights {
+  fileprivate func checkFinite(_ ranking: WeightRanking, criterion: String) throws(PruneError) {
+    guard let found = ranking.firstNotFinite, found.index < weights.count else { return }
+    let weight = weights[found.index]
+    throw PruneError(
+      .numeric,
+      found.inScores
+        ? "criterion '\(criterion)' gives weight '\(weight.name)' scores that are NaN or infinite"
+        : "weight '\(weight.name)' holds NaN or infinity",
+      at: "\(weight.operation) '\(weight.layer)'",
+      hint: found.inScores ? "the loss or its gradient is not finite on this data" : "")
+  }
+}

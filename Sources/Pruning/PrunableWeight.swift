@@ -1,0 +1,178 @@
+import PruneGraph
+import PruneTensor
+
+/// A weight that pruning may remove elements of: the kernel of a convolution or a matrix that a layer multiplies by.
+package struct PrunableWeight: Sendable {
+  /// The initializer.
+  package let name: String
+  /// The first layer that uses it: the node's name, or that of its output.
+  package let layer: String
+  /// That layer's operator.
+  package let operation: String
+  /// Every layer that uses it.
+  package let layers: [String]
+  package let tensor: Tensor
+}
+
+/// The prunable weights of a model, those left out, and why.
+package struct PrunableWeights: Sendable {
+  /// The model they are in: weights that were `Constant` nodes are initializers of the same name here.
+  package private(set) var model: Model
+  package private(set) var weights: [PrunableWeight] = []
+  /// Constant operands of prunable layers that cannot be pruned.
+  package private(set) var skipped: [Skipped] = []
+
+  package struct Skipped: Sendable {
+    package let name: String
+    package let layer: String
+    package let reason: String
+  }
+
+  /// Operators whose constant operands are weights, and at which inputs. Biases and norms are not among them.
+  private static let operands: [String: [Int]] = ["Conv": [1], "ConvTranspose": [1], "Gemm": [0, 1], "MatMul": [0, 1]]
+
+  /// All prunable weights, in the order that the graph uses them.
+  package init(of model: Model) {
+    self.init(listing: model)
+    hoistConstants()
+  }
+
+  private init(listing model: Model) {
+    self.model = model
+    let producers = model.graph.producers
+    var layers: [String: [String]] = [:]
+    var order: [(weight: String, node: Node)] = []
+    for node in model.graph.nodes where node.isStandard {
+      for index in Self.operands[node.opType] ?? [] {
+        guard let operand = node.input(index), let weight = Self.source(of: operand, model.graph, producers) else { continue }
+        if layers[weight] == nil { order.append((weight, node)) }
+        if layers[weight]?.last != node.layerName { layers[weight, default: []].append(node.layerName) }
+      }
+    }
+    for (name, node) in order {
+      guard let tensor = Self.tensor(name, model.graph, producers) else { continue }
+      let reason: String? =
+        tensor.dtype != .float32 ? "is \(tensor.dtype.name)" : tensor.shape.rank < 2 ? "has rank \(tensor.shape.rank)"
+        : tensor.count == 0 ? "is empty" : nil
+      if let reason {
+        skipped.append(Skipped(name: name, layer: node.layerName, reason: reason))
+        continue
+      }
+      weights.append(
+        PrunableWeight(
+          name: name, layer: node.layerName, operation: node.opType, layers: layers[name] ?? [], tensor: tensor))
+    }
+  }
+
+  /// Those that `scope` names, all when it is empty, without those that `ignore` names.
+  /// - Throws: `.notFound` for a pattern that matches nothing, `.invalidArgument` when nothing is left.
+  package init(of model: Model, scope: [String], ignore: [String]) throws(PruneError) {
+    self.init(listing: model)
+    let all = weights
+    for (option, patterns) in [("scope", scope), ("ignore", ignore)] {
+      for pattern in patterns { try Self.check(pattern, option: option, all, model.graph) }
+    }
+    let wanted = scope.map { NamePattern($0) }, unwanted = ignore.map { NamePattern($0) }
+    weights = all.filter { weight in
+      (wanted.isEmpty || wanted.contains { weight.isMatched(by: $0) }) && !unwanted.contains { weight.isMatched(by: $0) }
+    }
+    hoistConstants()
+    guard weights.isEmpty else { return }
+    guard all.isEmpty else {
+      throw PruneError(.invalidArgument, "scope and ignore leave no weight to prune of the \(all.count) there are")
+    }
+    let why = skipped.prefix(3).map { "'\($0.name)' of \($0.layer) \($0.reason)" }.joined(separator: ", ")
+    throw PruneError(
+      .invalidArgument, "the model has no prunable weight: a constant float32 operand of Conv, ConvTranspose, Gemm or MatMul",
+      hint: why)
+  }
+
+  /// Elements in all.
+  package var count: Int { weights.reduce(0) { $0 + $1.tensor.count } }
+
+  /// A copy with other tensors in place of the weights'.
+  package func replacing(_ tensors: [Tensor]) -> PrunableWeights {
+    var copy = self
+    copy.weights = zip(weights, tensors).map { weight, tensor in
+      PrunableWeight(
+        name: weight.name, layer: weight.layer, operation: weight.operation, layers: weight.layers, tensor: tensor)
+    }
+    return copy
+  }
+
+  /// The weights as they now are in a model with the same names.
+  package func current(in model: Model) -> PrunableWeights {
+    var copy = replacing(weights.map { model.graph.initializer($0.name) ?? $0.tensor })
+    copy.model = model
+    return copy
+  }
+
+  // MARK: - Parts
+
+  /// The initializer or constant behind a value, through nodes that only pass weights on.
+  private static func source(of value: String, _ graph: Graph, _ producers: [String: Int]) -> String? {
+    var name = value
+    // A chain cannot be longer than the graph; one that is, is a cycle.
+    for _ in 0...graph.nodes.count {
+      if graph.hasInitializer(name) { return name }
+      guard let position = producers[name] else { return nil }
+      let node = graph.nodes[position]
+      guard node.isStandard else { return nil }
+      switch node.opType {
+      case "Constant": return node.tensor("value") == nil ? nil : name
+      case "Identity", "Transpose", "DequantizeLinear", "Cast":
+        guard let input = node.input(0) else { return nil }
+        name = input
+      default: return nil
+      }
+    }
+    return nil
+  }
+
+  private static func tensor(_ name: String, _ graph: Graph, _ producers: [String: Int]) -> Tensor? {
+    if let tensor = graph.initializer(name) { return tensor }
+    return producers[name].flatMap { graph.nodes[$0].tensor("value") }
+  }
+
+  /// Makes `Constant` nodes' values initializers of the same name, so that they can be listed as masked.
+  private mutating func hoistConstants() {
+    for weight in weights where !model.graph.hasInitializer(weight.name) {
+      model.graph.nodes.removeAll { $0.opType == "Constant" && $0.outputs.first == weight.name }
+      model.graph.setInitializer(weight.name, weight.tensor)
+      // Before IR version 4 every initializer is also an input.
+      if model.irVersion < 4 {
+        let type = TensorType(weight.tensor.dtype, weight.tensor.shape)
+        model.graph.inputs.append(ValueInfo(name: weight.name, type: type))
+      }
+    }
+  }
+
+  private static func check(
+    _ pattern: String, option: String, _ weights: [PrunableWeight], _ graph: Graph
+  ) throws(PruneError) {
+    let matcher = NamePattern(pattern)
+    if weights.contains(where: { $0.isMatched(by: matcher) }) { return }
+    let isKnown = graph.nodes.contains { matcher.matches($0.layerName) }
+      || graph.initializers.contains { matcher.matches($0.name) }
+    // Leaving out what is never pruned is no mistake.
+    if isKnown, option == "ignore" { return }
+    let names = weights.flatMap { $0.layers + [$0.name] }
+    throw PruneError(
+      .notFound,
+      isKnown
+        ? "\(option) pattern '\(pattern)' matches only what has no prunable weight"
+        : "\(option) pattern '\(pattern)' matches no layer and no weight",
+      hint: Suggestion.hint(for: pattern, among: names))
+  }
+}
+
+extension PrunableWeight {
+  fileprivate func isMatched(by pattern: NamePattern) -> Bool {
+    pattern.matches(name) || layers.contains { pattern.matches($0) }
+  }
+}
+
+extension Node {
+  /// The name, or that of the first output for a node without one.
+  package var layerName: String { name.isEmpty ? outputs.first ?? "" : name }
+}

@@ -1,0 +1,63 @@
+import PruneData
+import PruneEvaluation
+import PruneTensor
+import PruneTraining
+
+/// What to prune, how much, and under which conditions. Every field has a default but the target: exactly one of
+/// `amount` and `threshold`.
+package struct PruneOptions {
+  /// "global", "local" or "threshold"; nil picks global for an amount and threshold for a threshold.
+  package var strategy: String?
+  /// "magnitude" (the default), "l2", "gradient", "taylor" or "random".
+  package var criterion: String?
+  /// What is removed as one: "weight".
+  package var granularity = "weight"
+  /// The fraction of all units in scope that are zero afterwards, those that already were included: 0...1.
+  package var amount: Double?
+  /// Units that score below this go.
+  package var threshold: Double?
+  /// "mask": removed weights become zeros and stay in place.
+  package var mode = "mask"
+  /// For criteria that look at data; also recovers and calibrates where no other data is given.
+  package var data: Dataset?
+  /// Metrics on this data go into the report, before and after.
+  package var validate: Dataset?
+  package var device = "cpu"
+  /// "one_shot", "linear" or "cubic": how the target is approached.
+  package var schedule = "one_shot"
+  /// Steps of the schedule; 0 is 1 for one_shot and 5 for the others.
+  package var steps = 0
+  /// Training after every step; pruned weights stay zero.
+  package var recover: FitOptions?
+  /// What `recover` trains on; nil means `data`.
+  package var recoverData: Dataset?
+  package var `guard`: GuardOptions?
+  /// Patterns (`*`, `?`) on layer or weight names; empty means all.
+  package var scope: [String] = []
+  package var ignore: [String] = []
+  /// Of data-driven criteria and of evaluation; 0 is 64.
+  package var batchSize = 0
+  /// For random choices.
+  package var seed: UInt64 = 0
+  /// Whether to compare outputs with those of the masked network at the end. Nil: yes, except for more than 4 million
+  /// weights of a model that pruning does not run otherwise.
+  package var certifies: Bool?
+  package var cancel: CancelFlag?
+  /// Called after every step; true stops after it.
+  package var onStep: ((PruneEvent) throws(PruneError) -> Bool)?
+
+  package init() {}
+}
+
+/// Where a running prune stands, given to `PruneOptions.onStep` after every step.
+package struct PruneEvent: Sendable {
+  /// 1-based.
+  package var step: Int
+  package var steps: Int
+  /// The share of zeros among the weights in scope that the step reached.
+  package var sparsity: Double
+  /// The guard's metric after the step, when there is a guard.
+  package var metric: Double?
+  /// False when the guard took the step back.
+  package var isKept: Bool
+}

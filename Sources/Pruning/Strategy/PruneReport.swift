@@ -1,0 +1,117 @@
+import PruneEvaluation
+import PruneGraph
+import PruneTensor
+
+extension PruneRun {
+  /// What went, where, and what it cost.
+  func report() throws(PruneError) -> Report {
+    var report = Report(title: "prune")
+    report["strategy"] = .text(plan.strategy)
+    report["criterion"] = .text(plan.importance.name)
+    report["granularity"] = .text(plan.granularity.name)
+    report["mode"] = .text(options.mode)
+    if let amount = options.amount { report["amount"] = .number(amount) }
+    if let threshold = options.threshold { report["threshold"] = .number(threshold) }
+    report["schedule"] = .text(plan.schedule.kind.rawValue)
+    report["steps"] = .integer(plan.schedule.steps)
+    report["weights"] = .integer(dense.count)
+    report["pruned"] = .integer(zeros)
+    report["sparsity"] = .number(sparsity)
+    report["rolled_back"] = .flag(isRolledBack)
+    report["refused"] = .flag(isRolledBack && !journal.contains { $0.isKept })
+    report["stopped"] = .flag(isStopped)
+    let result = result
+    report["before"] = .report(try state(of: original, title: "before"))
+    report["after"] = .report(try state(of: result, title: "after"))
+    report["layers"] = .list(layers.map { .report(Self.row($0)) })
+    report["journal"] = .list(journal.map { .report(row($0)) })
+    certify(result, &report)
+    if !notes.isEmpty { report["notes"] = .list(notes.map { .text($0) }) }
+    if !dense.skipped.isEmpty {
+      report["skipped"] = .list(
+        dense.skipped.map { skipped in
+          var row = Report(title: "")
+          row["name"] = .text(skipped.layer)
+          row["weight"] = .text(skipped.name)
+          row["reason"] = .text(skipped.reason)
+          return .report(row)
+        })
+    }
+    return report
+  }
+
+  /// Sizes, and metrics where there is data to validate on.
+  private func state(of model: Model, title: String) throws(PruneError) -> Report {
+    var report = try ModelStats.of(model).report
+    report.title = title
+    report["layers"] = nil
+    guard let validate = options.validate else { return report }
+    var settings = EvaluateOptions()
+    settings.batchSize = batchSize
+    settings.cancel = isStopped ? nil : options.cancel
+    let metrics = try evaluate(model, validate, settings)
+    for (key, value) in metrics.entries where report[key] == nil { report[key] = value }
+    return report
+  }
+
+  private static func row(_ layer: Layer) -> Report {
+    var row = Report(title: "")
+    row["name"] = .text(layer.weight.layer)
+    row["op"] = .text(layer.weight.operation)
+    row["weight"] = .text(layer.weight.name)
+    row["weights"] = .integer(layer.weight.tensor.count)
+    row["pruned"] = .integer(layer.zeros)
+    row["sparsity"] = .number(Double(layer.zeros) / Double(max(layer.weight.tensor.count, 1)))
+    if let threshold = layer.threshold { row["threshold"] = .number(threshold) }
+    return row
+  }
+
+  private func row(_ entry: JournalEntry) -> Report {
+    var row = Report(title: "")
+    row["step"] = .integer(entry.step)
+    row["pruned"] = .integer(entry.zeros)
+    row["amount"] = .number(entry.sparsity)
+    if let judge, let metric = entry.metric {
+      row[judge.options.metric] = .number(metric)
+      row["drop"] = .number(judge.drop(of: metric))
+    }
+    row["kept"] = .flag(entry.isKept)
+    return row
+  }
+
+  private func certify(_ result: Model, _ report: inout Report) {
+    let changed = layers.filter { $0.isChanged && $0.zeros > $0.zerosBefore }
+    guard !changed.isEmpty, options.certifies ?? isCertifiedByDefault(changed) else { return }
+    let outcome = MaskCertificate.measure(
+      result, dense: changed.map { ($0.weight.name, $0.weight.tensor) },
+      sampleShape: (options.validate ?? options.data)?.sampleShape, seed: options.seed)
+    switch outcome {
+    case .difference(let value): report["certificate"] = .number(value)
+    case .unavailable(let reason): report["certificate_missing"] = .text(reason)
+    }
+  }
+
+  /// Two runs of a large network cost more than pruning it: unasked only where the model is run anyway.
+  private func isCertifiedByDefault(_ changed: [Layer]) -> Bool {
+    judge != nil || options.validate != nil || plan.importance.needsData || options.recover != nil
+      || changed.reduce(0) { $0 + $1.weight.tensor.count } <= 4 << 20
+  }
+
+  /// What a reader should know besides the numbers.
+  private var notes: [String] {
+    var notes: [String] = []
+    if let judge, let entry = journal.last, !entry.isKept, let metric = entry.metric {
+      let kept = journal.contains { $0.isKept } ? "the model of step \(entry.step - 1)" : "the given model"
+      notes.append(
+        "step \(entry.step) was taken back: \(judge.options.metric) went from \(Self.text(judge.baseline)) to "
+          + "\(Self.text(metric)), more than max_drop \(Self.text(judge.options.maxDrop)) allows; this is \(kept)")
+    }
+    let empty = layers.filter { $0.zeros == $0.weight.tensor.count }.map { "'\($0.weight.layer)'" }
+    if !empty.isEmpty {
+      notes.append("no weight is left in \(empty.joined(separator: ", ")): what lies behind it sees only biases")
+    }
+    return notes
+  }
+
+  private static func text(_ value: Double) -> String { formatted(value, digits: 6, style: "g") }
+}

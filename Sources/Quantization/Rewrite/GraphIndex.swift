@@ -1,0 +1,54 @@
+import PruneGraph
+import PruneTensor
+
+/// Who writes and who reads each value of a graph that does not change meanwhile.
+struct GraphIndex {
+  let graph: Graph
+  let producers: [String: Int]
+  let consumers: [String: [Int]]
+  let outputs: Set<String>
+  /// Values that graphs inside nodes read from outside; they cannot be renamed.
+  let captured: Set<String>
+
+  init(_ graph: Graph) {
+    self.graph = graph
+    producers = graph.producers
+    consumers = graph.consumers
+    outputs = Set(graph.outputs.map(\.name))
+    captured = Set(graph.nodes.flatMap { $0.subgraphs.isEmpty ? [] : $0.allReads.dropFirst($0.inputs.count { !$0.isEmpty }) })
+  }
+
+  /// The tensor of an initializer or a `Constant` node.
+  func constant(_ name: String?) -> Tensor? {
+    guard let name else { return nil }
+    if let tensor = graph.initializer(name) { return tensor }
+    guard let position = producers[name], graph.nodes[position].opType == "Constant", graph.nodes[position].isStandard
+    else { return nil }
+    return graph.nodes[position].tensor("value")
+  }
+
+  func isConstant(_ name: String) -> Bool {
+    if graph.hasInitializer(name) { return true }
+    return producers[name].map { graph.nodes[$0].opType == "Constant" } ?? false
+  }
+
+  /// The one node that reads a value, when there is exactly one and nobody outside sees the value.
+  func onlyConsumer(of value: String) -> Node? {
+    guard let readers = consumers[value], readers.count == 1, let reader = readers.first,
+      !outputs.contains(value), !captured.contains(value)
+    else { return nil }
+    return graph.nodes[reader]
+  }
+}
+
+extension Graph {
+  /// Drops the named initializers and constants that nothing reads any more.
+  mutating func removeUnused(_ names: Set<String>) {
+    let read = Set(nodes.flatMap(\.allReads)).union(outputs.map(\.name))
+    let dead = names.subtracting(read)
+    guard !dead.isEmpty else { return }
+    removeInitializers { dead.contains($0.name) }
+    inputs.removeAll { dead.contains($0.name) }
+    nodes.removeAll { $0.opType == "Constant" && $0.isStandard && dead.contains($0.outputs.first ?? "") }
+  }
+}

@@ -1,0 +1,186 @@
+import PruneGraph
+import PruneTensor
+
+/// Which layers compute in integers, and which activations get codes for it.
+///
+/// The pairs are put where integer runtimes look for them: around each layer with its activation function fused
+/// (Conv -> Relu -> Q), around residual additions, and through pooling and reshaping, so that no float island is left
+/// between two quantized layers.
+struct QuantizationPlan {
+  /// A node whose weight becomes int8.
+  struct Layer {
+    let node: Int
+    let input: String
+    let weight: String
+    /// The axis of the weight along which output channels lie.
+    let axis: Int
+    let bias: String?
+  }
+
+  /// A layer that stays float, and why.
+  struct Kept {
+    let name: String
+    let operation: String
+    let reason: String
+  }
+
+  private(set) var layers: [Layer] = []
+  private(set) var kept: [Kept] = []
+  /// Activations that get codes.
+  private(set) var quantized: Set<String> = []
+  /// Activations that only rearrange or select values of another one, and share its scale.
+  private(set) var sources: [String: String] = [:]
+
+  private let index: GraphIndex
+
+  /// - Parameter ignore: patterns on names of layers or weights that stay float.
+  /// - Throws: `.notFound` for a pattern that matches nothing.
+  init(_ index: GraphIndex, ignore: [NamePattern]) throws(PruneError) {
+    self.index = index
+    let known = index.graph.nodes.flatMap { [$0.name, $0.input(1) ?? ""] }.filter { !$0.isEmpty }
+    for pattern in ignore where !known.contains(where: { pattern.matches($0) }) {
+      throw PruneError(
+        .notFound, "ignore pattern '\(pattern)' matches no layer and no weight",
+        hint: Suggestion.hint(for: pattern.description, among: known))
+    }
+    for (place, node) in index.graph.nodes.enumerated() where node.isStandard {
+      guard ["Conv", "ConvTranspose", "Gemm", "MatMul"].contains(node.opType) else { continue }
+      let name = node.name.isEmpty ? node.outputs.first ?? "" : node.name
+      do throws(Reason) {
+        if ignore.contains(where: { $0.matches(name) || $0.matches(node.input(1) ?? "") }) { throw Reason("ignored") }
+        layers.append(try layer(node, at: place))
+      } catch {
+        kept.append(Kept(name: name, operation: node.opType, reason: error.text))
+      }
+    }
+    for layer in layers {
+      quantized.insert(layer.input)
+      let node = index.graph.nodes[layer.node]
+      // A matrix product can hand on floats; a convolution in integers gives integers.
+      if node.opType == "Conv", let output = node.output(0) { quantized.insert(end(of: output)) }
+    }
+    if layers.isEmpty { return }
+    spreadForward()
+    spreadBackward()
+  }
+
+  /// The activation whose scale `value` uses.
+  func source(of value: String) -> String {
+    var name = value
+    // No chain of sources is longer than the list of them.
+    for _ in 0...sources.count {
+      guard let next = sources[name] else { return name }
+      name = next
+    }
+    return name
+  }
+
+  // MARK: - Layers
+
+  /// Why a layer stays float.
+  private struct Reason: Error {
+    let text: String
+    init(_ text: String) { self.text = text }
+  }
+
+  private func layer(_ node: Node, at place: Int) throws(Reason) -> Layer {
+    guard let input = node.input(0), let name = node.input(1), let weight = index.constant(name) else {
+      throw Reason("its weight is not a constant")
+    }
+    guard !index.isConstant(input) else { throw Reason("its input is a constant") }
+    guard weight.dtype == .float32 else { throw Reason("its weight is \(weight.dtype.name)") }
+    guard weight.count > 0 else { throw Reason("its weight is empty") }
+    switch node.opType {
+    case "Conv":
+      guard weight.shape.rank > 2 else { throw Reason("its weight has rank \(weight.shape.rank)") }
+      return Layer(node: place, input: input, weight: name, axis: 0, bias: try bias(node, channels: weight.shape[0]))
+    case "Gemm":
+      guard weight.shape.rank == 2 else { throw Reason("its weight has rank \(weight.shape.rank)") }
+      guard node.int("transA", default: 0) == 0 else { throw Reason("its input is transposed") }
+      guard node.float("alpha", default: 1) == 1, node.input(2) == nil || node.float("beta", default: 1) == 1 else {
+        throw Reason("alpha or beta is not 1")
+      }
+      let axis = node.int("transB", default: 0) == 0 ? 1 : 0
+      return Layer(node: place, input: input, weight: name, axis: axis, bias: try bias(node, channels: weight.shape[axis]))
+    case "MatMul":
+      guard weight.shape.rank == 2 else { throw Reason("its weight has rank \(weight.shape.rank)") }
+      return Layer(node: place, input: input, weight: name, axis: 1, bias: nil)
+    default: throw Reason("integer runtimes have no \(node.opType)")
+    }
+  }
+
+  private func bias(_ node: Node, channels: Int) throws(Reason) -> String? {
+    guard let name = node.input(2) else { return nil }
+    guard let bias = index.constant(name), bias.dtype == .float32, bias.count == channels else {
+      throw Reason("its bias is not a constant with one float32 a channel")
+    }
+    return name
+  }
+
+  // MARK: - Activations
+
+  /// Where codes belong for a value: behind the Relu, or Clip from 0, that alone reads it, since the runtime fuses those.
+  private func end(of value: String) -> String {
+    guard let next = index.onlyConsumer(of: value), next.isStandard, let output = next.output(0) else { return value }
+    if next.opType == "Relu" { return output }
+    guard next.opType == "Clip", let low = clipMinimum(next), low == 0 else { return value }
+    return output
+  }
+
+  private func clipMinimum(_ node: Node) -> Float? {
+    if case .float(let value)? = node.attribute("min") { return value }
+    guard let tensor = index.constant(node.input(1)), tensor.dtype == .float32, tensor.count == 1 else { return nil }
+    return (try? tensor.array(of: Float.self))?.first
+  }
+
+  /// From quantized activations to what is computed from them.
+  private mutating func spreadForward() {
+    for node in index.graph.nodes where node.isStandard {
+      guard let input = node.input(0), let output = node.output(0) else { continue }
+      switch node.opType {
+      case "Add", "Mul":
+        guard let other = node.input(1), !index.isConstant(input), !index.isConstant(other),
+          quantized.contains(input) && quantized.contains(other)
+            || quantized.contains(input) && isFloatPath(other) || quantized.contains(other) && isFloatPath(input)
+        else { continue }
+        quantized.formUnion([input, other, end(of: output)])
+      case "MaxPool" where quantized.contains(input) && node.output(1) == nil && !index.outputs.contains(output):
+        quantized.insert(output)
+        sources[output] = input
+      case "AveragePool", "GlobalAveragePool":
+        if quantized.contains(input), !index.outputs.contains(output) { quantized.insert(output) }
+      case "Concat":
+        let inputs = node.inputs.filter { !$0.isEmpty }
+        if !inputs.isEmpty, inputs.allSatisfy({ quantized.contains($0) }) { quantized.insert(output) }
+      default: continue
+      }
+    }
+  }
+
+  /// Whether a value comes from a quantized one through nodes that rearrange values: the shortcut of a residual block.
+  private func isFloatPath(_ value: String) -> Bool {
+    var name = value
+    for _ in 0...index.graph.nodes.count {
+      if quantized.contains(name) { return true }
+      guard let place = index.producers[name], index.graph.nodes[place].isStandard,
+        Self.rearranging.union(["Pad", "Slice", "Gather"]).contains(index.graph.nodes[place].opType),
+        let input = index.graph.nodes[place].input(0)
+      else { return false }
+      name = input
+    }
+    return false
+  }
+
+  private static let rearranging: Set<String> = ["Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze"]
+
+  /// From quantized activations that only rearrange others back to those.
+  private mutating func spreadBackward() {
+    for node in index.graph.nodes.reversed() where node.isStandard && Self.rearranging.contains(node.opType) {
+      guard let input = node.input(0), let output = node.output(0), quantized.contains(output),
+        !index.isConstant(input)
+      else { continue }
+      quantized.insert(input)
+      sources[output] = input
+    }
+  }
+}

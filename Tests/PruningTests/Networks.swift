@@ -1,0 +1,51 @@
+import PruneGraph
+import PruneTensor
+import PruneTraining
+
+/// Small models that tests prune.
+enum Networks {
+  static func mlp(_ hidden: [Int] = [32, 16], seed: UInt64 = 1) throws -> Model {
+    var options = ZooOptions()
+    options.input = [1, 8, 8]
+    options.hidden = hidden
+    options.seed = seed
+    return try Zoo.make("mlp", options)
+  }
+
+  /// x[N,4] -> MatMul(a) -> Add -> Gemm(transposed b) -> MatMul(c behind Transpose) -> MatMul(a constant node) -> y.
+  static func mixed() throws -> Model {
+    var graph = Graph(name: "mixed")
+    graph.inputs = [ValueInfo(name: "x", type: TensorType(.float32, [.named("N"), .fixed(4)]))]
+    graph.outputs = [ValueInfo(name: "y", type: TensorType(.float32, [.named("N"), .fixed(4)]))]
+    func matrix(_ seed: UInt64) throws -> Tensor {
+      var random = RandomSource(seed: seed)
+      return try Tensor((0..<16).map { _ in Float(random.normal()) }, Shape([4, 4]))
+    }
+    graph.setInitializer("a", try matrix(1))
+    graph.setInitializer("bias", try Tensor([1, 2, 3, 4] as [Float]))
+    graph.setInitializer("b", try matrix(2))
+    graph.setInitializer("c", try matrix(3))
+    graph.nodes = [
+      Node("MatMul", name: "first", inputs: ["x", "a"], outputs: ["x1"]),
+      Node("Add", name: "add", inputs: ["x1", "bias"], outputs: ["x2"]),
+      Node("Gemm", name: "second", inputs: ["x2", "b", "bias"], outputs: ["x3"], attributes: [Attribute("transB", .int(1))]),
+      Node("Transpose", name: "turn", inputs: ["c"], outputs: ["ct"]),
+      Node("MatMul", name: "third", inputs: ["x3", "ct"], outputs: ["x4"]),
+      Node("Constant", name: "made", inputs: [], outputs: ["d"], attributes: [
+        Attribute("value", .tensor(TensorValue(name: "", tensor: try matrix(4))))
+      ]),
+      Node("MatMul", name: "fourth", inputs: ["x4", "d"], outputs: ["x5"]),
+      Node("MatMul", name: "fifth", inputs: ["x5", "a"], outputs: ["y"]),
+    ]
+    return Model(graph: graph)
+  }
+
+  static func values(_ model: Model, _ name: String) throws -> [Float] {
+    try model.graph.initializer(name)?.array(of: Float.self) ?? []
+  }
+
+  /// Zeros of the given initializers.
+  static func zeros(_ model: Model, _ names: [String]) throws -> Int {
+    try names.reduce(0) { $0 + (try values(model, $1)).count { $0 == 0 } }
+  }
+}

@@ -1,0 +1,20 @@
+import PruneEvaluation
+
+extension ReportValue {
+  var integer: Int? {
+    if case .integer(let value) = self { return value }
+    return nil
+  }
+  var text: String? {
+    if case .text(let value) = self { return value }
+    return nil
+  }
+  var flag: Bool? {
+    if case .flag(let value) = self { return value }
+    return nil
+  }
+  var list: [ReportValue]? {
+    if case .list(let value) = self { return value }
+    return nil
+  }
+}
