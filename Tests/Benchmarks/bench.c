@@ -1,0 +1,169 @@
+/* Speed and memory through the public ABI, as an embedder sees them: bench [SHARED [RUNS]]
+ * SHARED is the folder with models and data that developers have; what needs it is left out without it. */
+#include <prune.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "large_model.h"
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static double resident_megabytes(void) {
+  long total = 0, resident = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  if (file) {
+    if (fscanf(file, "%ld %ld", &total, &resident) != 2) resident = 0;
+    fclose(file);
+  }
+  return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1e6;
+}
+
+static void check(prune_status status) {
+  if (status == PRUNE_OK) return;
+  fprintf(stderr, "bench: %s: %s\n", prune_last_error()->where, prune_last_error()->message);
+  exit(1);
+}
+
+static int ascending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double median(double *values, int count) {
+  qsort(values, (size_t)count, sizeof *values, ascending);
+  return values[count / 2];
+}
+
+static void line(const char *what, double value, const char *unit, const char *goal) {
+  printf("%-58s %10.2f %-10s %s\n", what, value, unit, goal);
+  fflush(stdout);
+}
+
+/* Opening a file: time of prune_model_load, and what stays resident. */
+static void bench_open(const char *label, const char *path, int runs) {
+  double times[64];
+  prune_model *model = NULL;
+  double before = resident_megabytes();
+  for (int run = 0; run < runs; run++) {
+    prune_model_free(model);
+    double start = now();
+    check(prune_model_load(NULL, path, NULL, &model));
+    times[run] = (now() - start) * 1e3;
+  }
+  char what[128];
+  snprintf(what, sizeof what, "open %s", label);
+  line(what, median(times, runs), "ms", "<= 10");
+  snprintf(what, sizeof what, "open %s: resident memory", label);
+  line(what, resident_megabytes() - before, "MB", "no copy of the weights");
+  prune_model_free(model);
+}
+
+static prune_model *network(const char *name, const int64_t *input, size_t rank, const int64_t *hidden, size_t count) {
+  prune_model *model = NULL;
+  prune_zoo_options options = PRUNE_ZOO_OPTIONS_INIT;
+  options.input = input;
+  options.input_rank = rank;
+  options.hidden = hidden;
+  options.hidden_count = count;
+  check(prune_zoo_create(NULL, name, &options, &model));
+  return model;
+}
+
+/* Pruning by magnitude over all weights of a 25-million-weight network. */
+static void bench_prune(int runs) {
+  const int64_t input[] = {5000}, hidden[] = {4990};
+  prune_model *model = network("mlp", input, 1, hidden, 1), *pruned = NULL;
+  double times[64];
+  for (int run = 0; run < runs; run++) {
+    prune_prune_options options = PRUNE_PRUNE_OPTIONS_INIT;
+    options.amount = 0.5 + 0.01 * run;
+    double start = now();
+    check(prune_model_prune(model, &options, &pruned, NULL));
+    times[run] = now() - start;
+    prune_model_free(pruned);
+  }
+  line("global magnitude pruning of 25 million weights", median(times, runs), "s", "<= 0.1");
+  prune_model_free(model);
+}
+
+/* Training with Adam, batches of 64. */
+static void bench_training(const char *name, int64_t samples, const char *goal, int runs) {
+  const int64_t shape[] = {samples, 1, 28, 28}, input[] = {1, 28, 28};
+  prune_tensor *x = NULL, *y = NULL;
+  prune_dataset *data = NULL;
+  void *bytes = NULL;
+  check(prune_tensor_create(PRUNE_FLOAT32, 4, shape, NULL, &x));
+  check(prune_tensor_data_mutable(x, &bytes));
+  unsigned state = 1;
+  for (int64_t index = 0; index < samples * 784; index++) {
+    state = state * 1664525u + 1013904223u;
+    ((float *)bytes)[index] = (float)(state >> 8) / (float)(1 << 24);
+  }
+  check(prune_tensor_create(PRUNE_INT64, 1, shape, NULL, &y));
+  check(prune_tensor_data_mutable(y, &bytes));
+  for (int64_t index = 0; index < samples; index++) ((int64_t *)bytes)[index] = index % 10;
+  check(prune_dataset_from_tensors(NULL, x, y, &data));
+  double rates[64];
+  prune_model *model = network(name, input, 3, NULL, 0);
+  for (int run = 0; run < runs; run++) {
+    prune_fit_options options = PRUNE_FIT_OPTIONS_INIT;
+    options.batch_size = 64;
+    double start = now();
+    check(prune_model_fit(model, data, &options, NULL));
+    rates[run] = (double)samples / (now() - start);
+  }
+  char what[128];
+  snprintf(what, sizeof what, "train %s, batch 64, Adam", name);
+  line(what, median(rates, runs), "samples/s", goal);
+  prune_model_free(model);
+  prune_dataset_free(data);
+  prune_tensor_free(x);
+  prune_tensor_free(y);
+}
+
+static void bench_latency(const char *label, const char *path, uint32_t batch) {
+  prune_model *model = NULL;
+  prune_report *report = NULL;
+  double median_ms = 0;
+  prune_benchmark_options options = PRUNE_BENCHMARK_OPTIONS_INIT;
+  options.batch_size = batch;
+  check(prune_model_load(NULL, path, NULL, &model));
+  check(prune_model_benchmark(model, &options, &report));
+  check(prune_report_number(report, "median_ms", &median_ms));
+  char what[128];
+  snprintf(what, sizeof what, "run %s, batch %u", label, batch);
+  line(what, median_ms, "ms", "");
+  prune_report_free(report);
+  prune_model_free(model);
+}
+
+int main(int argc, char **argv) {
+  const char *shared = argc > 1 ? argv[1] : "";
+  int runs = argc > 2 ? atoi(argv[2]) : 5;
+  char path[4096];
+  if (runs < 1 || runs > 64) runs = 5;
+
+  char large[] = "/tmp/prune-bench-XXXXXX.onnx";
+  int descriptor = mkstemps(large, 5);
+  if (descriptor >= 0 && write_vgg16(descriptor)) bench_open("VGG-16, one file of 553 MB", large, runs);
+  unlink(large);
+  const char *minilm = getenv("PRUNE_MINILM");
+  if (minilm && access(minilm, R_OK) == 0) bench_open("MiniLM, external data of 90 MB", minilm, runs);
+  bench_prune(runs);
+  bench_training("lenet5", 6400, ">= 4000", runs);
+  bench_training("lenet_300_100", 32000, ">= 40000", runs);
+  for (uint32_t batch = 1; batch <= 64; batch *= 64) {
+    snprintf(path, sizeof path, "%s/models/resnet_cifar/resnet20_cifar10.onnx", shared);
+    if (access(path, R_OK) == 0) bench_latency("ResNet-20 (CIFAR-10)", path, batch);
+    snprintf(path, sizeof path, "%s/models/mobilenet_v2/mobilenet_v2_imagenet.onnx", shared);
+    if (batch == 1 && access(path, R_OK) == 0) bench_latency("MobileNetV2 (ImageNet)", path, batch);
+  }
+  return 0;
+}
