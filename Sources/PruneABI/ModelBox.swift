@@ -38,10 +38,11 @@ final class ModelBox: Box {
     lentName = lent.string(model.graph.name)
   }
 
-  func run(_ inputs: [String: Tensor]) throws(PruneError) -> [String: Tensor] {
+  /// The programs of the model as it is now.
+  func compiled() -> Session {
     let current = session ?? Session(model)
     session = current
-    return try current.run(inputs, cancel: cancel)
+    return current
   }
 
   /// Inputs that a caller feeds, or outputs.

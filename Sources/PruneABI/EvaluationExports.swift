@@ -1,0 +1,77 @@
+import CPrune
+import PruneEvaluation
+import PruneTensor
+
+@_cdecl("prune_model_evaluate") @implementation
+public func prune_model_evaluate(
+  _ model: OpaquePointer!, _ data: OpaquePointer!, _ options: UnsafePointer<prune_evaluate_options>!,
+  _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_report, "out_report")
+    let box = try ModelBox.enter(model)
+    let given = try PruneABI.options(options, zero: prune_evaluate_options(), "prune_evaluate_options")
+    var wanted = EvaluateOptions()
+    wanted.batchSize = Int(given.batch_size)
+    if given.metrics != nil { wanted.metrics = try texts(given.metrics, given.metric_count, "metrics") }
+    wanted.loss = try optionalText(given.loss, "loss")
+    wanted.cancel = box.cancel
+    give(try evaluate(session: box.compiled(), try Handles.object(data, DatasetBox.self).dataset, wanted), out)
+  }
+}
+
+@_cdecl("prune_model_benchmark") @implementation
+public func prune_model_benchmark(
+  _ model: OpaquePointer!, _ options: UnsafePointer<prune_benchmark_options>!,
+  _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_report, "out_report")
+    let box = try ModelBox.enter(model)
+    let given = try PruneABI.options(options, zero: prune_benchmark_options(), "prune_benchmark_options")
+    var wanted = BenchmarkOptions()
+    if given.batch_size != 0 { wanted.batchSize = Int(given.batch_size) }
+    if given.threads != 0 { wanted.threads = Int(given.threads) }
+    if given.runs != 0 { wanted.runs = Int(given.runs) }
+    if given.warmup != 0 { wanted.warmup = Int(given.warmup) }
+    wanted.cancel = box.cancel
+    give(try benchmark(box.model, wanted), out)
+  }
+}
+
+@_cdecl("prune_model_compare") @implementation
+public func prune_model_compare(
+  _ models: UnsafePointer<OpaquePointer?>!, _ labels: UnsafePointer<UnsafePointer<CChar>?>!, _ count: Int,
+  _ data: OpaquePointer!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_report, "out_report")
+    let boxes = try elements(models, count, "models").mapThrowing { handle throws(PruneError) in try ModelBox.enter(handle) }
+    let names = labels == nil ? boxes.indices.map { "model \($0 + 1)" } : try texts(labels, count, "labels")
+    let dataset = try Handles.object(data, DatasetBox.self).dataset
+    give(
+      try compare(
+        zip(names, boxes).map { (label: $0, model: $1.model) }, data: dataset, cancel: boxes.first?.cancel), out)
+  }
+}
+
+@_cdecl("prune_loss_cross_entropy") @implementation
+public func prune_loss_cross_entropy(
+  _ y_true: OpaquePointer!, _ y_pred: OpaquePointer!, _ out_loss: UnsafeMutablePointer<Double>!
+) -> prune_status { loss(y_true, y_pred, out_loss) { truth, predicted throws(PruneError) in try Losses.crossEntropy(true: truth, predicted: predicted) } }
+
+@_cdecl("prune_loss_mse") @implementation
+public func prune_loss_mse(
+  _ y_true: OpaquePointer!, _ y_pred: OpaquePointer!, _ out_loss: UnsafeMutablePointer<Double>!
+) -> prune_status { loss(y_true, y_pred, out_loss) { truth, predicted throws(PruneError) in try Losses.mse(true: truth, predicted: predicted) } }
+
+private func loss(
+  _ y_true: OpaquePointer?, _ y_pred: OpaquePointer?, _ out_loss: UnsafeMutablePointer<Double>?,
+  _ compute: (Tensor, Tensor) throws(PruneError) -> Double
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_loss, "out_loss")
+    out.pointee = try compute(
+      try Handles.object(y_true, TensorBox.self).tensor, try Handles.object(y_pred, TensorBox.self).tensor)
+  }
+}

@@ -1,0 +1,197 @@
+import CPrune
+import PruneEvaluation
+import PruneFormats
+import PruneGraph
+import PruneTensor
+
+@_cdecl("prune_model_load") @implementation
+public func prune_model_load(
+  _ context: OpaquePointer!, _ path: UnsafePointer<CChar>!, _ options: UnsafePointer<prune_load_options>!,
+  _ out_model: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_model, "out_model")
+    let box = try ContextBox.enter(context)
+    let given = try PruneABI.options(options, zero: prune_load_options(), "prune_load_options")
+    let model = try ONNX.load(path: try text(path, "path"), ONNX.LoadOptions(copy: given.copy != 0))
+    out.pointee = Handles.make(ModelBox(model, box))
+  }
+}
+
+@_cdecl("prune_model_load_memory") @implementation
+public func prune_model_load_memory(
+  _ context: OpaquePointer!, _ data: UnsafeRawPointer!, _ size: Int, _ out_model: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_model, "out_model")
+    let box = try ContextBox.enter(context)
+    guard let data, size >= 0 else { throw PruneError(.invalidArgument, "data is NULL") }
+    let storage = try Storage(byteCount: size)
+    // Safe: the storage has size bytes, and so the caller promises of data.
+    storage.base.copyMemory(from: data, byteCount: size)
+    out.pointee = Handles.make(ModelBox(try ONNX.decode(Bytes(storage: storage), folder: nil), box))
+  }
+}
+
+@_cdecl("prune_model_save") @implementation
+public func prune_model_save(_ model: OpaquePointer!, _ path: UnsafePointer<CChar>!) -> prune_status {
+  call { () throws(PruneError) in
+    try ONNX.save(try ModelBox.enter(model).model, path: try text(path, "path"))
+  }
+}
+
+@_cdecl("prune_model_save_memory") @implementation
+public func prune_model_save_memory(_ model: OpaquePointer!, _ out_onnx: UnsafeMutablePointer<prune_buffer>!) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_onnx, "out_onnx")
+    try fill(out, with: try ONNX.encode(try ModelBox.enter(model).model))
+  }
+}
+
+@_cdecl("prune_model_clone") @implementation
+public func prune_model_clone(_ model: OpaquePointer!, _ out_model: UnsafeMutablePointer<OpaquePointer?>!) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_model, "out_model")
+    let box: ModelBox = try Handles.object(model)
+    out.pointee = Handles.make(ModelBox(box.model, box.context))
+  }
+}
+
+@_cdecl("prune_model_free") @implementation
+public func prune_model_free(_ model: OpaquePointer!) { Handles.free(model, ModelBox.self) }
+
+// MARK: - Looking
+
+private func found(_ handle: OpaquePointer?) -> ModelBox? { try? Handles.object(handle) }
+
+@_cdecl("prune_model_name") @implementation
+public func prune_model_name(_ model: OpaquePointer!) -> UnsafePointer<CChar>! { found(model)?.lentName }
+
+@_cdecl("prune_model_input_count") @implementation
+public func prune_model_input_count(_ model: OpaquePointer!) -> Int { found(model)?.values(isInput: true).count ?? 0 }
+
+@_cdecl("prune_model_output_count") @implementation
+public func prune_model_output_count(_ model: OpaquePointer!) -> Int { found(model)?.values(isInput: false).count ?? 0 }
+
+@_cdecl("prune_model_input") @implementation
+public func prune_model_input(
+  _ model: OpaquePointer!, _ index: Int, _ out_info: UnsafeMutablePointer<prune_value_info>!
+) -> prune_status { describe(model, index, out_info, isInput: true) }
+
+@_cdecl("prune_model_output") @implementation
+public func prune_model_output(
+  _ model: OpaquePointer!, _ index: Int, _ out_info: UnsafeMutablePointer<prune_value_info>!
+) -> prune_status { describe(model, index, out_info, isInput: false) }
+
+private func describe(
+  _ model: OpaquePointer?, _ index: Int, _ out_info: UnsafeMutablePointer<prune_value_info>?, isInput: Bool
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_info, "out_info")
+    let info = try Handles.object(model, ModelBox.self).info(isInput: isInput, index)
+    try write(info, out, size: out.pointee.struct_size, "prune_value_info")
+  }
+}
+
+@_cdecl("prune_model_parameter_count") @implementation
+public func prune_model_parameter_count(_ model: OpaquePointer!) -> Int { found(model)?.model.graph.initializers.count ?? 0 }
+
+@_cdecl("prune_model_parameter_name") @implementation
+public func prune_model_parameter_name(_ model: OpaquePointer!, _ index: Int) -> UnsafePointer<CChar>! {
+  found(model)?.lentParameterName(index)
+}
+
+private func parameter(_ name: String, of model: Model) throws(PruneError) -> Tensor {
+  guard let tensor = model.graph.initializer(name) else {
+    throw PruneError(
+      .notFound, "the model has no parameter '\(name)'",
+      hint: Suggestion.hint(for: name, among: model.graph.initializers.map(\.name)))
+  }
+  return tensor
+}
+
+@_cdecl("prune_model_parameter") @implementation
+public func prune_model_parameter(
+  _ model: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ out_tensor: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_tensor, "out_tensor")
+    let box: ModelBox = try Handles.object(model)
+    out.pointee = Handles.make(TensorBox(try parameter(try text(name, "name"), of: box.model)))
+  }
+}
+
+@_cdecl("prune_model_set_parameter") @implementation
+public func prune_model_set_parameter(
+  _ model: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ tensor: OpaquePointer!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let box: ModelBox = try Handles.object(model)
+    let wanted = try text(name, "name")
+    let new = try Handles.object(tensor, TensorBox.self).tensor
+    let old = try parameter(wanted, of: box.model)
+    guard old.dtype == new.dtype, old.shape == new.shape else {
+      throw PruneError(
+        .mismatch, "parameter '\(wanted)' is \(old.dtype.name) \(old.shape), got \(new.dtype.name) \(new.shape)")
+    }
+    var changed = box.model
+    changed.graph.setInitializer(wanted, new)
+    box.replace(changed)
+  }
+}
+
+@_cdecl("prune_model_stats") @implementation
+public func prune_model_stats(_ model: OpaquePointer!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_report, "out_report")
+    give(try ModelStats.of(try ModelBox.enter(model).model).report, out)
+  }
+}
+
+@_cdecl("prune_model_summary") @implementation
+public func prune_model_summary(
+  _ model: OpaquePointer!, _ width: Int32, _ color: Int32, _ out_text: UnsafeMutablePointer<prune_buffer>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_text, "out_text")
+    let text = try summary(try ModelBox.enter(model).model, color: color != 0, width: try columns(width))
+    try fill(out, with: Array(text.utf8))
+  }
+}
+
+// MARK: - Running
+
+@_cdecl("prune_model_run") @implementation
+public func prune_model_run(
+  _ model: OpaquePointer!, _ inputs: OpaquePointer!, _ out_outputs: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_outputs, "out_outputs")
+    let box = try ModelBox.enter(model)
+    let outputs = try box.compiled().run(
+      try Handles.object(inputs, TensorsBox.self).tensors, cancel: box.cancel)
+    out.pointee = Handles.make(
+      TensorsBox(box.values(isInput: false).compactMap { value in outputs[value.name].map { (name: value.name, tensor: $0) } }))
+  }
+}
+
+@_cdecl("prune_model_predict") @implementation
+public func prune_model_predict(
+  _ model: OpaquePointer!, _ x: OpaquePointer!, _ out_y: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_y, "out_y")
+    let box = try ModelBox.enter(model)
+    let inputs = box.values(isInput: true)
+    guard inputs.count == 1, let first = box.values(isInput: false).first else {
+      throw PruneError(
+        .mismatch, "predict wants a model of one input, this has \(inputs.count): \(inputs.map(\.name).joined(separator: ", "))",
+        hint: "run takes inputs by name")
+    }
+    guard let y = try box.compiled().run(
+      [inputs[0].name: try Handles.object(x, TensorBox.self).tensor], cancel: box.cancel)[first.name] else {
+      throw PruneError(.internal, "the run gave no '\(first.name)'")
+    }
+    out.pointee = Handles.make(TensorBox(y))
+  }
+}

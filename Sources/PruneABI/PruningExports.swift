@@ -1,0 +1,107 @@
+import CPrune
+import PruneEvaluation
+import PruneTensor
+import Pruning
+import Quantization
+
+@_cdecl("prune_model_significance") @implementation
+public func prune_model_significance(
+  _ model: OpaquePointer!, _ options: UnsafePointer<prune_significance_options>!,
+  _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_report, "out_report")
+    let box = try ModelBox.enter(model)
+    let given = try PruneABI.options(options, zero: prune_significance_options(), "prune_significance_options")
+    var wanted = SignificanceOptions()
+    if let criterion = try optionalText(given.criterion, "criterion") { wanted.criterion = criterion }
+    wanted.data = try Handles.optional(given.data, DatasetBox.self)?.dataset
+    wanted.batchSize = Int(given.batch_size)
+    wanted.seed = given.seed
+    wanted.cancel = box.cancel
+    give(try significance(box.model, wanted), out)
+  }
+}
+
+/// A guard of C as that of Swift.
+private func guardOptions(_ pointer: UnsafePointer<prune_guard>?) throws(PruneError) -> GuardOptions? {
+  guard pointer != nil else { return nil }
+  let given = try options(pointer, zero: prune_guard(), "prune_guard")
+  guard let data = try Handles.optional(given.data, DatasetBox.self)?.dataset else {
+    throw PruneError(.invalidArgument, "the guard has no data", hint: "set guard.data to the data its metric is measured on")
+  }
+  return GuardOptions(
+    data: data, metric: try optionalText(given.metric, "guard.metric") ?? "accuracy",
+    maxDrop: try number(given.max_drop, "guard.max_drop", in: 0...1e9))
+}
+
+@_cdecl("prune_model_prune") @implementation
+public func prune_model_prune(
+  _ model: OpaquePointer!, _ options: UnsafePointer<prune_prune_options>!,
+  _ out_model: UnsafeMutablePointer<OpaquePointer?>!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_model, "out_model")
+    let box = try ModelBox.enter(model)
+    let given = try PruneABI.options(options, zero: prune_prune_options(), "prune_prune_options")
+    var wanted = PruneOptions()
+    wanted.batchSize = Int(given.batch_size)
+    wanted.strategy = try optionalText(given.strategy, "strategy")
+    if let criterion = try optionalText(given.criterion, "criterion") { wanted.criterion = criterion }
+    if let granularity = try optionalText(given.granularity, "granularity") { wanted.granularity = granularity }
+    if let mode = try optionalText(given.mode, "mode") { wanted.mode = mode }
+    if let device = try optionalText(given.device, "device") { wanted.device = device }
+    if given.amount != 0 { wanted.amount = given.amount }
+    if given.threshold != 0 { wanted.threshold = given.threshold }
+    wanted.data = try Handles.optional(given.data, DatasetBox.self)?.dataset
+    wanted.validate = try Handles.optional(given.validate, DatasetBox.self)?.dataset
+    if let schedule = try optionalText(given.schedule, "schedule") { wanted.schedule = schedule }
+    if given.schedule_steps != 0 { wanted.steps = Int(given.schedule_steps) }
+    if given.recover != nil { wanted.recover = try fitOptions(given.recover, box.context, "recover") }
+    wanted.recoverData = try Handles.optional(given.recover_data, DatasetBox.self)?.dataset
+    wanted.guard = try guardOptions(given.guard)
+    wanted.scope = try texts(given.scope, given.scope_count, "scope")
+    wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
+    if given.seed != 0 { wanted.seed = given.seed }
+    wanted.cancel = box.cancel
+    let sink = EventSink(callback: given.on_event, user: given.user)
+    wanted.onStep = { step in
+      var event = EventSink.blank(PRUNE_EVENT_PRUNE)
+      event.step = UInt32(clamping: step.step)
+      event.steps = UInt32(clamping: step.steps)
+      event.metric = step.metric ?? .nan
+      event.amount = step.sparsity
+      return sink.send(event)
+    }
+    let (pruned, report) = try prune(box.model, wanted)
+    out.pointee = Handles.make(ModelBox(pruned, box.context))
+    give(report, out_report)
+  }
+}
+
+@_cdecl("prune_model_quantize") @implementation
+public func prune_model_quantize(
+  _ model: OpaquePointer!, _ options: UnsafePointer<prune_quantize_options>!,
+  _ out_model: UnsafeMutablePointer<OpaquePointer?>!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_model, "out_model")
+    let box = try ModelBox.enter(model)
+    let given = try PruneABI.options(options, zero: prune_quantize_options(), "prune_quantize_options")
+    var wanted = QuantizeOptions()
+    wanted.batchSize = Int(given.batch_size)
+    if let scheme = try optionalText(given.scheme, "scheme") { wanted.scheme = scheme }
+    if given.bits != 0 { wanted.bits = Int(given.bits) }
+    wanted.perChannel = given.per_tensor == 0
+    wanted.calibration = try Handles.optional(given.calibration, DatasetBox.self)?.dataset
+    if let calibrator = try optionalText(given.calibrator, "calibrator") { wanted.calibrator = calibrator }
+    if let format = try optionalText(given.format, "format") { wanted.format = format }
+    wanted.validate = try Handles.optional(given.validate, DatasetBox.self)?.dataset
+    wanted.guard = try guardOptions(given.guard)
+    wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
+    wanted.cancel = box.cancel
+    let (quantized, report) = try quantize(box.model, wanted)
+    out.pointee = Handles.make(ModelBox(quantized, box.context))
+    give(report, out_report)
+  }
+}
