@@ -54,8 +54,10 @@ let package = Package(
     .executableTarget(
       name: "prunesh", dependencies: ["PruneABI", "CPruneLua", "CReadline"], swiftSettings: common,
       linkerSettings: [.unsafeFlags(["-static-stdlib"]), .linkedLibrary("lua5.4")]),
+    .testTarget(name: "ConformanceTests", dependencies: ["PruneRuntime", "PruneFormats"]),
     .testTarget(name: "PruneDataTests", dependencies: ["PruneData"]),
     .testTarget(name: "PruneFormatsTests", dependencies: ["PruneFormats"]),
+    .testTarget(name: "PruneGraphTests", dependencies: ["PruneGraph"]),
     .testTarget(name: "PruneRuntimeTests", dependencies: ["PruneRuntime", "PruneFormats"]),
     .testTarget(name: "PruneTensorTests", dependencies: ["PruneTensor"]),
     .testTarget(name: "PruneTrainingTests", dependencies: ["PruneTraining", "PruneFormats"]),

@@ -8,7 +8,7 @@ package enum ElementwiseRules {
       "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Cos", "Cosh", "Erf", "Exp", "Floor", "Log",
       "Neg", "Reciprocal", "Round", "Sign", "Sin", "Sinh", "Sqrt", "Tan", "Tanh", "Not", "BitwiseNot", "Relu",
       "LeakyRelu", "Elu", "Selu", "Celu", "Sigmoid", "HardSigmoid", "HardSwish", "Softplus", "Softsign",
-      "ThresholdedRelu", "Shrink", "Gelu", "Mish", "Swish", "Clip", "Identity", "Softmax", "LogSoftmax", "Hardmax",
+      "ThresholdedRelu", "Shrink", "Gelu", "Mish", "Swish", "Clip", "Identity",
     ] { table[name] = same }
     for name in ["IsInf", "IsNaN"] { table[name] = Rule { (x) throws(PruneError) in [TensorType(.bool, x.dims(0))] } }
     for name in ["Add", "Sub", "Mul", "Div", "Mod", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor"] {

@@ -1,0 +1,114 @@
+import PruneGraph
+import PruneTensor
+import Testing
+
+@Suite struct InferenceTests {
+  /// A model of one float32 input and the nodes given.
+  private func model(_ input: [Dim], _ nodes: [Node], weights: [(String, Tensor)] = [], opset: Int64 = 17) -> Model {
+    var graph = Graph(name: "g")
+    graph.inputs = [ValueInfo(name: "x", type: TensorType(.float32, input))]
+    graph.nodes = nodes
+    for (name, tensor) in weights { graph.setInitializer(name, tensor) }
+    return Model(graph: graph, opset: opset)
+  }
+
+  private func weight(_ dims: Int...) throws -> Tensor { try Tensor(zeros: .float32, Shape(dims)) }
+
+  @Test func symbolsKeepTheirNames() throws {
+    let net = model(
+      [.named("N"), .fixed(3), .fixed(32), .fixed(32)],
+      [
+        Node("Conv", inputs: ["x", "w"], outputs: ["c"], attributes: [Attribute("pads", .ints([1, 1, 1, 1])), Attribute("strides", .ints([2, 2]))]),
+        Node("Relu", inputs: ["c"], outputs: ["r"]),
+        Node("GlobalAveragePool", inputs: ["r"], outputs: ["p"]),
+        Node("Flatten", inputs: ["p"], outputs: ["y"]),
+      ], weights: [("w", try weight(8, 3, 3, 3))])
+    let found = try ShapeInference.run(net)
+    #expect(found.types["c"] == TensorType(.float32, [.named("N"), .fixed(8), .fixed(16), .fixed(16)]))
+    #expect(found.types["y"] == TensorType(.float32, [.named("N"), .fixed(8)]))
+    let batch = try ShapeInference.run(net, inputs: ["x": TensorType(.float32, [.fixed(5), .fixed(3), .fixed(32), .fixed(32)])])
+    #expect(batch.types["y"] == TensorType(.float32, [.fixed(5), .fixed(8)]))
+  }
+
+  @Test func shapeArithmeticIsFollowed() throws {
+    let net = model(
+      [.named("N"), .named("L"), .fixed(384)],
+      [
+        Node("Shape", inputs: ["x"], outputs: ["s"]),
+        Node("Gather", inputs: ["s", "zero"], outputs: ["n"]),
+        Node("Gather", inputs: ["s", "one"], outputs: ["l"]),
+        Node("Unsqueeze", inputs: ["n", "axis"], outputs: ["n1"]),
+        Node("Unsqueeze", inputs: ["l", "axis"], outputs: ["l1"]),
+        Node("Concat", inputs: ["n1", "l1", "heads"], outputs: ["target"], attributes: [Attribute("axis", .int(0))]),
+        Node("Reshape", inputs: ["x", "target"], outputs: ["y"]),
+        Node("Transpose", inputs: ["y"], outputs: ["z"], attributes: [Attribute("perm", .ints([0, 2, 1, 3]))]),
+      ],
+      weights: [
+        ("zero", try Tensor(scalar: 0 as Int64)), ("one", try Tensor(scalar: 1 as Int64)), ("axis", try Tensor([0] as [Int64])),
+        ("heads", try Tensor([12, -1] as [Int64])),
+      ])
+    let found = try ShapeInference.run(net)
+    #expect(found.types["z"]?.dims == [.named("N"), .fixed(12), .named("L"), .fixed(32)])
+  }
+
+  @Test func contradictionsNameTheNode() throws {
+    let net = model(
+      [.fixed(1), .fixed(4), .fixed(8), .fixed(8)], [Node("Conv", name: "stem", inputs: ["x", "w"], outputs: ["y"])],
+      weights: [("w", try weight(8, 3, 3, 3))])
+    let error = #expect(throws: PruneError.self) { try ShapeInference.run(net) }
+    #expect(error?.status == .mismatch)
+    #expect(error?.place == "Conv 'stem'")
+  }
+
+  @Test(arguments: [
+    ("Conv", [Attribute("strides", .ints([0, 1]))]), ("Conv", [Attribute("group", .int(0))]),
+    ("Conv", [Attribute("group", .int(.max))]), ("Conv", [Attribute("pads", .ints([-1, 0, 0, 0]))]),
+    ("Conv", [Attribute("dilations", .ints([.max, .max]))]), ("Conv", [Attribute("auto_pad", .text("SOMETIMES"))]),
+    ("ConvTranspose", [Attribute("strides", .ints([.max, 1]))]), ("ConvTranspose", [Attribute("group", .int(-3))]),
+    ("Concat", [Attribute("axis", .int(.min))]), ("Softmax", [Attribute("axis", .int(.max))]),
+    ("MaxPool", [Attribute("kernel_shape", .ints([.max, .max]))]), ("MaxPool", [Attribute("kernel_shape", .ints([]))]),
+    ("Flatten", [Attribute("axis", .int(.min))]), ("Transpose", [Attribute("perm", .ints([0, 0, 0, 0]))]),
+    ("DepthToSpace", [Attribute("blocksize", .int(0))]), ("DepthToSpace", [Attribute("blocksize", .int(.max))]),
+    ("LRN", [Attribute("size", .int(.max))]), ("Cast", [Attribute("to", .int(.max))]),
+  ])
+  func absurdAttributesAreErrors(op: String, attributes: [Attribute]) throws {
+    let net = model(
+      [.fixed(1), .fixed(4), .fixed(8), .fixed(8)], [Node(op, inputs: ["x", "w"], outputs: ["y"], attributes: attributes)],
+      weights: [("w", try weight(4, 4, 3, 3))])
+    #expect(throws: PruneError.self) { try ShapeInference.run(net) }
+  }
+
+  @Test func unknownOperatorsStopNothing() throws {
+    let net = model(
+      [.fixed(2)], [Node("Frobnicate", domain: "example", inputs: ["x"], outputs: ["u"]), Node("Relu", inputs: ["x"], outputs: ["y"])])
+    let found = try ShapeInference.run(net)
+    #expect(found.types["u"] == nil)
+    #expect(found.types["y"]?.dims == [.fixed(2)])
+  }
+
+  @Test func overridesAreChecked() throws {
+    let net = model([.named("N"), .fixed(3)], [])
+    #expect(throws: PruneError.self) { try ShapeInference.run(net, inputs: ["z": TensorType(.float32, [])]) }
+    #expect(throws: PruneError.self) { try ShapeInference.run(net, inputs: ["x": TensorType(.float32, [.fixed(1), .fixed(4)])]) }
+    #expect(throws: PruneError.self) { try ShapeInference.run(net, inputs: ["x": TensorType(.int64, [.fixed(1), .fixed(3)])]) }
+  }
+
+  @Test func axesMoveFromAttributeToInput() throws {
+    let old = model([.fixed(2), .fixed(1), .fixed(3)], [Node("Squeeze", inputs: ["x"], outputs: ["y"], attributes: [Attribute("axes", .ints([1]))])], opset: 11)
+    #expect(try ShapeInference.run(old).types["y"]?.dims == [.fixed(2), .fixed(3)])
+    let new = model(
+      [.fixed(2), .fixed(1), .fixed(3)], [Node("Squeeze", inputs: ["x", "a"], outputs: ["y"])], weights: [("a", try Tensor([1] as [Int64]))])
+    #expect(try ShapeInference.run(new).types["y"]?.dims == [.fixed(2), .fixed(3)])
+  }
+
+  @Test func macsOfConvolutionsAndProducts() throws {
+    let x = TensorType(.float32, [.fixed(1), .fixed(16), .fixed(8), .fixed(8)])
+    let w = TensorType(.float32, [.fixed(16), .fixed(1), .fixed(3), .fixed(3)])
+    let conv = Node("Conv", inputs: ["x", "w"], outputs: ["y"], attributes: [Attribute("group", .int(16))])
+    #expect(NodeCost.macs(conv, inputs: [x, w], outputs: [x]) == 16 * 64 * 9)
+    let a = TensorType(.float32, [.fixed(5), .fixed(7)])
+    let b = TensorType(.float32, [.fixed(7), .fixed(3)])
+    let y = TensorType(.float32, [.fixed(5), .fixed(3)])
+    #expect(NodeCost.macs(Node("MatMul", inputs: ["a", "b"], outputs: ["y"]), inputs: [a, b], outputs: [y]) == 105)
+  }
+}
