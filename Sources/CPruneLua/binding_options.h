@@ -1,0 +1,65 @@
+/* The structs that option tables fill: those of prune.h, and what only the binding needs after them. */
+#ifndef PRUNE_BINDING_OPTIONS_H
+#define PRUNE_BINDING_OPTIONS_H
+
+#include "binding.h"
+
+typedef struct fit_options {
+  prune_fit_options fit;
+  const prune_dataset *data;
+  int on_epoch, on_batch;
+  uint32_t verbose;
+} fit_options;
+
+typedef struct schedule_options {
+  const char *kind;
+  uint32_t steps;
+} schedule_options;
+
+typedef struct prune_call_options {
+  prune_prune_options prune;
+  fit_options *recover;
+  prune_guard *guard;
+  /** Stack positions of values of several types. */
+  int schedule, validate;
+  int on_step;
+  uint32_t verbose;
+} prune_call_options;
+
+typedef struct quantize_call_options {
+  prune_quantize_options quantize;
+  prune_guard *guard;
+} quantize_call_options;
+
+typedef struct split_options {
+  double test;
+  uint64_t seed;
+} split_options;
+
+typedef struct idx_options {
+  const char *images, *labels;
+} idx_options;
+
+typedef struct npz_options {
+  const char *x, *y;
+} npz_options;
+
+typedef struct csv_options {
+  int label;
+} csv_options;
+
+typedef struct normalize_options {
+  int mean, std;
+} normalize_options;
+
+typedef struct summary_options {
+  uint32_t width;
+  int color, file;
+} summary_options;
+
+typedef struct text_options {
+  uint32_t width;
+  int color;
+} text_options;
+
+#endif

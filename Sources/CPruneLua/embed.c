@@ -1,0 +1,47 @@
+/* The binding's Lua files, embedded. */
+#include "binding.h"
+
+#include <string.h>
+
+typedef struct embedded_file {
+  const char *name;
+  const char *text;
+  size_t size;
+} embedded_file;
+
+static const char init[] = {
+#embed "lua/init.lua"
+};
+static const char docs[] = {
+#embed "lua/docs.lua"
+};
+static const char entries[] = {
+#embed "lua/entries.lua"
+};
+static const char help[] = {
+#embed "lua/help.lua"
+};
+static const char progress[] = {
+#embed "lua/progress.lua"
+};
+static const char report[] = {
+#embed "lua/report.lua"
+};
+static const char tensor[] = {
+#embed "lua/tensor.lua"
+};
+
+#define FILE_OF(variable) {#variable, variable, sizeof variable}
+static const embedded_file files[] = {FILE_OF(init),     FILE_OF(docs),   FILE_OF(entries), FILE_OF(help),
+                                      FILE_OF(progress), FILE_OF(report), FILE_OF(tensor)};
+
+bool pl_load_embedded(lua_State *L, const char *name) {
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    if (strcmp(files[i].name, name) != 0) continue;
+    const char *chunk = lua_pushfstring(L, "=prune/%s.lua", name);
+    if (luaL_loadbufferx(L, files[i].text, files[i].size, chunk, "t") != LUA_OK) lua_error(L);
+    lua_remove(L, -2);
+    return true;
+  }
+  return false;
+}

@@ -1,0 +1,365 @@
+-- One entry for each function of the API: help(), the editor's stub and the reference are all made from these.
+--
+-- An entry is a text: its signature; what it does; "- name: type = default; …" for arguments in order ("?": may be left
+-- out); "* name: type = default; …" for named ones ("!": required); "& entry" for the named ones of another entry;
+-- "> …" for an example. An entry without parentheses is a field, or a table given as an option. entries.lua reads them.
+
+return [==[
+prune.version: string
+Version of the library, as "major.minor.patch".
+> print(prune.version)
+
+prune.load(path, options) -> Model
+Loads an ONNX file with its external data. Nothing in it is lost: what is not changed is saved as it was read.
+- path: string; the file
+* copy: boolean = false; read the file rather than map it into memory
+> local m = prune.load "resnet20.onnx"
+
+prune.zoo.mlp{...} -> Model
+A multilayer perceptron with random weights; outputs logits.
+& prune.zoo
+> local m = prune.zoo.mlp{input = {1, 8, 8}, hidden = {64, 32}, classes = 10}
+
+prune.zoo.lenet_300_100{...} -> Model
+LeNet-300-100 with random weights; outputs logits.
+& prune.zoo
+> local m = prune.zoo.lenet_300_100{input = {1, 28, 28}}
+
+prune.zoo.lenet5{...} -> Model
+LeNet-5 (20-50-500, as pruned in the literature) with random weights; outputs logits.
+& prune.zoo
+> local m = prune.zoo.lenet5{classes = 10, input = {1, 8, 8}}
+
+prune.zoo
+What the networks of the zoo take.
+* classes: integer = 10; output classes
+* input: integer[]; sample shape without the batch, such as {1, 28, 28}
+* hidden: integer[]; widths of the hidden layers (mlp)
+* activation: "relu"|"tanh"|"sigmoid" = "relu"; where the network lets one choose
+* seed: integer = 0; seed of the weights
+
+prune.data.digits() -> Dataset
+The embedded UCI digits: 1,797 images 1x8x8, float32 in 0...1, ten classes.
+> local train, test = prune.data.digits():split{test = 0.2, seed = 7}
+
+prune.data.idx{...} -> Dataset
+IDX files (MNIST), gzip'ed or not; images become float32 [N,1,H,W] in 0...1.
+* images!: string; file of images
+* labels!: string; file of labels
+> local data = prune.data.idx{images = "train-images.gz", labels = "train-labels.gz"}
+
+prune.data.npz(path, options) -> Dataset
+Two arrays of a NumPy .npz file.
+- path: string; the file
+* x: string = "x"; name of the samples, [N, ...]
+* y: string = "y"; name of the targets
+> local data = prune.data.npz("train.npz", {x = "images", y = "labels"})
+
+prune.data.csv(path, options) -> Dataset
+Numbers separated by commas, gzip'ed or not, with or without a header line.
+- path: string; the file
+* label: string|integer; the target's column, by name or by number from 1; the last one by default
+> local data = prune.data.csv("iris.csv", {label = "species"})
+
+prune.data.cifar10(paths) -> Dataset
+CIFAR-10 binary batches, gzip'ed or not, one after the other; float32 [N,3,32,32] in 0...1.
+- paths: string|string[]; one file or several
+> local data = prune.data.cifar10{"data_batch_1.bin", "data_batch_2.bin"}
+
+prune.data.tensors(x, y) -> Dataset
+A data set of tensors, or of nested tables of numbers.
+- x: Tensor|table; samples, [N, ...]
+- y?: Tensor|table; targets: integers [N] are classes, floats [N, ...] are values
+> local data = prune.data.tensors({{0, 0}, {0, 1}, {1, 0}, {1, 1}}, {0, 1, 1, 0})
+
+prune.tensor(values) -> Tensor
+A tensor of nested tables, or of one number. Integers make int64, floats float32, booleans bool.
+- values: table|number|boolean; rows of equal length
+* dtype: string; "float32", "int64", "uint8", ... in place of the guess
+* shape: integer[]; another arrangement of the same elements; without elements, zeros
+> local t = prune.tensor{{1, 2}, {3, 4}, dtype = "float32"}
+
+prune.npz.load(path) -> table<string, Tensor>
+Reads a NumPy .npz file, or a .npy file as one entry "data".
+- path: string; the file
+> local arrays = prune.npz.load "weights.npz"
+
+prune.npz.save(path, tensors)
+Writes a NumPy .npz file, atomically.
+- path: string; the file
+- tensors: table<string, Tensor|table>; by name
+> prune.npz.save("out.npz", {x = train.x, y = train.y})
+
+prune.losses.cross_entropy(y_true, y_pred) -> number
+Mean over the rows of -sum(y_true * log(y_pred)); predictions are clipped at 1e-15.
+- y_true: Tensor|table; [C] or [N, C]
+- y_pred: Tensor|table; of the same shape
+> print(prune.losses.cross_entropy({0, 1, 0}, {0.1, 0.8, 0.1}))
+
+prune.losses.mse(y_true, y_pred) -> number
+Mean squared difference.
+- y_true: Tensor|table; of any shape
+- y_pred: Tensor|table; of the same shape
+> print(prune.losses.mse({3, -0.5, 2, 7}, {2.5, 0, 2, 8}))
+
+prune.compare{...} -> Report
+Several models side by side on one data set: accuracy, loss, parameters, sparsity, MACs, bytes, latency.
+- entries: table; {label, model} entries, and data
+* data!: Dataset; what they are evaluated on
+> print(prune.compare{{"dense", m}, {"slim", slim}, data = test})
+
+prune.safe(f, ...) -> any
+Calls f; what libprune refuses comes back as nil, message, code. prune.safe.load, prune.safe.Model.prune, ... do the same
+under every function's own name.
+- f: function; such as m.prune
+- ...?: any; its arguments
+> local slim, message, code = prune.safe(m.prune, m, {amount = 0.9})
+
+prune.help(topic)
+Prints what there is, or all about one thing.
+- topic?: any; a name such as "Model:fit", a function, or an object
+> prune.help(m.fit)
+
+Dataset.x: Tensor
+The samples, [N, ...].
+> print(data.x.shape[1])
+
+Dataset.y: Tensor?
+The targets, nil when there are none.
+> print(data.y[1])
+
+Dataset.class_count: integer
+Number of classes, 0 when the targets are values. #data is the number of samples.
+> print(#data, data.class_count)
+
+Dataset:split{...} -> Dataset, Dataset
+Splits in two, each class by the same fraction; the same seed splits the same way.
+* test!: number; fraction of the second part, 0...1
+* seed: integer = 0; of the shuffle
+> local train, test = data:split{test = 0.2, seed = 7}
+
+Dataset:take(n) -> Dataset
+The first n samples, all when there are fewer.
+- n: integer; 1 or more
+> local few = data:take(200)
+
+Dataset:subset(positions) -> Dataset
+The samples at these positions, in that order.
+- positions: integer[]; from 1
+> local some = data:subset{1, 5, 9}
+
+Dataset:normalize{...} -> Dataset
+(x - mean) / std of each channel, or of all alike.
+* mean!: number|number[]; one for all, or one a channel
+* std!: number|number[]; one for all, or one a channel
+> local normal = data:normalize{mean = {0.485, 0.456, 0.406}, std = {0.229, 0.224, 0.225}}
+
+Dataset:resize(size) -> Dataset
+Images resized, bilinear.
+- size: integer[]; {height, width}
+> local large = data:resize{28, 28}
+
+Dataset:classes(classes) -> Dataset
+Only the samples of these classes, renumbered 0, 1, ... in the order given.
+- classes: integer[]; class numbers as they are in y
+> local threes_and_fives = data:classes{3, 5}
+
+Model.name: string
+The graph's name.
+> print(m.name)
+
+Model.inputs: ValueInfo[]
+What it takes: a list of {name =, dtype =, shape =}; symbolic extents are strings. #m is the number of layers.
+> print(m.inputs[1].name)
+
+Model.outputs: ValueInfo[]
+What it gives: a list of {name =, dtype =, shape =}.
+> print(m.outputs[1].shape[2])
+
+Model:summary{...}
+Prints the table of layers: output shape, parameters, MACs, sparsity, totals.
+* width: integer; columns; the terminal's by default
+* color: boolean; whether to colour; as the terminal decides by default
+* file: file; where to write it in place of standard output
+> m:summary()
+
+Model:layers() -> Report
+The list of layers of Model:stats.
+> for _, layer in ipairs(m:layers()) do print(layer.name, layer.params) end
+
+Model:stats() -> Report
+Totals and the same by layer: params, nonzero, sparsity, macs, effective_macs, bytes.
+> print(m:stats().sparsity)
+
+Model:run(inputs) -> table<string, Tensor>
+Runs the model on named inputs, any batch size.
+- inputs: table<string, Tensor|table>; by name
+> local y = m:run{x = test.x}
+
+Model:predict(x) -> Tensor
+Runs a model of one input; its first output.
+- x: Tensor|Dataset|table; a batch of samples
+> print(m:predict(test:take(3)))
+
+Model:parameters() -> string[]
+Names of the weights and constants.
+> print(table.concat(m:parameters(), " "))
+
+Model:parameter(name, value) -> Tensor
+A weight by name; with a value, replaces it.
+- name: string; one of m:parameters()
+- value?: Tensor|table; of the same dtype and shape
+> local w = m:parameter "conv1.weight"
+
+Model:clone() -> Model
+A model of its own; weights are shared until either changes.
+> local before = m:clone()
+
+Model:save(path)
+Writes ONNX, atomically: the file is the old one or the new one, never a part.
+- path: string; the file
+> m:save "slim.onnx"
+
+Model:fit{...} -> Report
+Trains the model in place. Weights that pruning removed stay zero. The report's "epochs" lists loss, accuracy,
+validation_loss, validation_accuracy and seconds of each.
+* data!: Dataset; what to train on
+* epochs: integer = 1; passes over the data
+* batch_size: integer = 32; samples a step
+* optimizer: "adam"|"adamw"|"sgd" = "adam"; how weights move
+* lr: number; learning rate: 0.001, sgd 0.01 by default
+* momentum: number = 0; sgd
+* nesterov: boolean = false; sgd
+* beta1: number = 0.9; adam, adamw
+* beta2: number = 0.999; adam, adamw
+* epsilon: number = 1e-8; adam, adamw
+* weight_decay: number = 0; pull towards zero
+* loss: "cross_entropy"|"mse"; by the model and the targets by default
+* schedule: "constant"|"linear"|"cosine"|"step" = "constant"; learning rate over time
+* validation: Dataset; evaluated after each epoch
+* validation_split: number; in its place, the fraction of the data held out
+* shuffle: boolean = true; a new order each epoch
+* seed: integer = 0; of shuffling and splitting
+* frozen: string|string[]; name patterns of weights that stay as they are
+* on_epoch: function; called with each epoch's event; "stop" or true ends the fit
+* on_batch: function; called with each step's event, likewise
+* verbose: boolean = false; a line an epoch on standard error, terminal or not
+> m:fit{data = train, epochs = 10, batch_size = 64, lr = 1e-3, validation_split = 0.2}
+
+Model:evaluate(data, options) -> Report
+Loss, accuracy and other metrics.
+- data: Dataset; what to evaluate on
+* metrics: string|string[]; "loss", "accuracy", "top5", "mse", "mae"; those that suit the targets by default
+* batch_size: integer = 64; samples a run
+* loss: "cross_entropy"|"mse"; by the model and the targets by default
+> print(m:evaluate(test).accuracy)
+
+Model:benchmark{...} -> Report
+Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second.
+* batch_size: integer = 1; samples a run
+* threads: integer; all cores by default
+* runs: integer = 50; timed runs
+* warmup: integer = 5; runs before them
+> print(m:benchmark{batch_size = 1, threads = 1}.median_ms)
+
+Model:significance{...} -> Report
+How much each weight matters: "layers" with mean, sum, min, max and share, and "scores", a tensor for each weight. Printing
+draws a bar a layer.
+* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"random" = "magnitude"; what is measured
+* data: Dataset; needed by gradient and taylor
+* batch_size: integer = 64; samples a step
+* seed: integer = 0; of random
+> print(m:significance{data = train, criterion = "taylor"})
+
+Model:prune{...} -> Model, Report
+Prunes into a new model. The report says what went, where, and what it cost.
+* strategy: "global"|"local"|"threshold" = "global"; one ranking over all layers, the same amount in each, or by score
+* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"random" = "magnitude"; which weights matter least
+* granularity: "weight" = "weight"; what is removed
+* amount: number; the fraction to remove, 0...1
+* threshold: number; or the score below which weights go
+* mode: "mask" = "mask"; zeros are stored and stay zero through training
+* device: "cpu" = "cpu"; where to work
+* data: Dataset; for criteria that need it
+* validate: Dataset|true; metrics before and after, on this or on data
+* schedule: "one_shot"|"linear"|"cubic"|table = "one_shot"; or {kind =, steps =}
+* recover: table; fine-tuning after each step: the options of Model:fit, data being data by default
+* guard: table; {data =, metric =, max_drop =}: gives back what hurts
+* scope: string|string[]; name patterns of layers or weights: only these
+* ignore: string|string[]; and not these
+* batch_size: integer = 64; for criteria and metrics
+* seed: integer = 0; of random
+* on_step: function; called after each pruning step; "stop" or true ends it
+* verbose: boolean = false; a line a step on standard error, terminal or not
+> local slim, report = m:prune{strategy = "global", threshold = 0.01, device = "cpu", validate = test}
+
+Model:prune recover
+Fine-tuning after each pruning step.
+& Model:fit
+* data: Dataset; that of the call by default
+
+Model:prune schedule
+How the amount is reached.
+* kind: "one_shot"|"linear"|"cubic" = "one_shot"; at once, evenly, or fast first
+* steps: integer; number of steps
+
+guard
+Gives back what hurts: a step that loses more is undone.
+* data!: Dataset; what the metric is measured on
+* metric: string = "accuracy"; as in Model:evaluate
+* max_drop: number = 0; the loss of the metric that is tolerated
+
+Model:quantize{...} -> Model, Report
+Quantizes into a new model that every ONNX runtime can run.
+* scheme: "static" = "static"; int8 weights, uint8 activations with scales from calibration data
+* bits: integer = 8; of weights and activations
+* per_channel: boolean = true; a scale for each output channel of a weight
+* calibration: Dataset; a few hundred samples; needed by static
+* calibrator: "minmax" = "minmax"; how ranges are found
+* format: "qdq" = "qdq"; QuantizeLinear and DequantizeLinear pairs
+* validate: Dataset; metrics before and after
+* guard: table; {data =, metric =, max_drop =}: refuses a model that lost more
+* ignore: string|string[]; name patterns of layers that stay float
+* batch_size: integer = 64; samples a run
+> local int8 = slim:quantize{scheme = "static", calibration = train:take(200)}
+
+Tensor.shape: integer[]
+Its extents; {} for a scalar. #t is the first.
+> print(t.shape[1], #t)
+
+Tensor.dtype: string
+"float32", "int64", "uint8", ...
+> print(t.dtype)
+
+Tensor.rank: integer
+The number of extents.
+> print(t.rank)
+
+Tensor.count: integer
+The number of elements.
+> print(t.count)
+
+Tensor:at(...) -> number|boolean
+One element, by as many positions as there are extents; t[i][j] is the same.
+- ...: integer; from 1
+> print(t:at(1, 2))
+
+Tensor:totable() -> table
+Nested tables, or the number of a scalar.
+> local rows = t:totable()
+
+Tensor:reshape(shape) -> Tensor
+The same elements in another arrangement.
+- shape: integer[]; one extent may be -1: whatever is left
+> local row = t:reshape{1, -1}
+
+Report:to_text{...} -> string
+What printing a report shows.
+* width: integer; columns; the terminal's by default
+* color: boolean; whether to colour; as the terminal decides by default
+> io.stderr:write(report:to_text{color = false})
+
+Report:to_json() -> string
+JSON; NaN and infinities are null, tensors are {dtype, shape}.
+> io.open("report.json", "w"):write(report:to_json())
+]==]

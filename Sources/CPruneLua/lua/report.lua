@@ -1,0 +1,31 @@
+-- Reports: plain tables that print as libprune draws them; "a.b.c" reaches into them.
+local _, internals = ...
+
+local class = internals.report_class
+local methods = {}
+
+methods.to_text = internals.report_text
+methods.to_json = internals.report_json
+
+local function walk(report, path)
+  local value = report
+  for key in path:gmatch "[^.]+" do
+    if type(value) ~= "table" then return nil end
+    local found = rawget(value, key)
+    if found == nil then found = rawget(value, math.tointeger(tonumber(key))) end
+    value = found
+  end
+  return value
+end
+
+function class.__index(report, key)
+  if methods[key] then return methods[key] end
+  if type(key) == "string" and key:find(".", 1, true) then return walk(report, key) end
+  return nil
+end
+
+function class.__tostring(report) return (methods.to_text(report):gsub("\n$", "")) end
+
+class.__name = "prune.Report"
+class.__metatable = "prune.Report"
+internals.Report = { methods = methods, fields = {} }

@@ -1,0 +1,169 @@
+/* The named arguments of every function, one line each. */
+#include "binding_options.h"
+
+#define SET(variable, name_, type, struct_, options_, base_)                                            \
+  const option_set variable = {.name = name_, .options = options_, .count = OPTION_COUNT_OF(options_), \
+                               .size = sizeof(type), .struct_size = struct_, .base = base_}
+
+static const option fit[] = {
+    OPTION(prune_fit_options, epochs, COUNT),
+    OPTION(prune_fit_options, batch_size, COUNT),
+    OPTION_AS("shuffle", prune_fit_options, no_shuffle, NOT),
+    OPTION(prune_fit_options, optimizer, TEXT),
+    OPTION(prune_fit_options, lr, POSITIVE),
+    OPTION(prune_fit_options, momentum, NUMBER),
+    OPTION(prune_fit_options, nesterov, FLAG),
+    OPTION(prune_fit_options, beta1, POSITIVE),
+    OPTION(prune_fit_options, beta2, POSITIVE),
+    OPTION(prune_fit_options, epsilon, POSITIVE),
+    OPTION(prune_fit_options, weight_decay, NUMBER),
+    OPTION(prune_fit_options, loss, TEXT),
+    OPTION(prune_fit_options, schedule, TEXT),
+    OPTION(prune_fit_options, validation, DATASET),
+    OPTION(prune_fit_options, validation_split, FRACTION),
+    OPTION(prune_fit_options, seed, SEED),
+    OPTION_LIST("frozen", prune_fit_options, frozen, frozen_count, TEXTS),
+    OPTION(fit_options, on_epoch, FUNCTION),
+    OPTION(fit_options, on_batch, FUNCTION),
+    OPTION(fit_options, verbose, FLAG),
+};
+static SET(fit_base, "Model:fit", fit_options, sizeof(prune_fit_options), fit, NULL);
+
+static const option fit_data[] = {OPTION_NEEDED(fit_options, data, DATASET)};
+SET(pl_fit_set, "Model:fit", fit_options, sizeof(prune_fit_options), fit_data, &fit_base);
+
+static const option recover_data[] = {OPTION(fit_options, data, DATASET)};
+SET(pl_recover_set, "Model:prune recover", fit_options, sizeof(prune_fit_options), recover_data, &fit_base);
+
+static const option guard[] = {
+    OPTION_NEEDED(prune_guard, data, DATASET),
+    OPTION(prune_guard, metric, TEXT),
+    OPTION(prune_guard, max_drop, NUMBER),
+};
+SET(pl_guard_set, "guard", prune_guard, sizeof(prune_guard), guard, NULL);
+
+static const option schedule[] = {
+    OPTION(schedule_options, kind, TEXT),
+    OPTION(schedule_options, steps, COUNT),
+};
+SET(pl_schedule_set, "Model:prune schedule", schedule_options, 0, schedule, NULL);
+
+static const option prune[] = {
+    OPTION(prune_prune_options, strategy, TEXT),
+    OPTION(prune_prune_options, criterion, TEXT),
+    OPTION(prune_prune_options, granularity, TEXT),
+    OPTION(prune_prune_options, amount, FRACTION),
+    OPTION(prune_prune_options, threshold, NUMBER),
+    OPTION(prune_prune_options, mode, TEXT),
+    OPTION(prune_prune_options, device, TEXT),
+    OPTION(prune_prune_options, data, DATASET),
+    OPTION(prune_call_options, validate, VALUE),
+    OPTION(prune_call_options, schedule, VALUE),
+    {.name = "recover", .kind = OPTION_TABLE, .offset = offsetof(prune_call_options, recover), .nested = &pl_recover_set},
+    {.name = "guard", .kind = OPTION_TABLE, .offset = offsetof(prune_call_options, guard), .nested = &pl_guard_set},
+    OPTION_LIST("scope", prune_prune_options, scope, scope_count, TEXTS),
+    OPTION_LIST("ignore", prune_prune_options, ignore, ignore_count, TEXTS),
+    OPTION(prune_prune_options, batch_size, COUNT),
+    OPTION(prune_prune_options, seed, SEED),
+    OPTION(prune_call_options, on_step, FUNCTION),
+    OPTION(prune_call_options, verbose, FLAG),
+};
+SET(pl_prune_set, "Model:prune", prune_call_options, sizeof(prune_prune_options), prune, NULL);
+
+static const option significance[] = {
+    OPTION(prune_significance_options, criterion, TEXT),
+    OPTION(prune_significance_options, data, DATASET),
+    OPTION(prune_significance_options, batch_size, COUNT),
+    OPTION(prune_significance_options, seed, SEED),
+};
+SET(pl_significance_set, "Model:significance", prune_significance_options, sizeof(prune_significance_options),
+    significance, NULL);
+
+static const option quantize[] = {
+    OPTION(prune_quantize_options, scheme, TEXT),
+    OPTION(prune_quantize_options, bits, COUNT),
+    OPTION_AS("per_channel", prune_quantize_options, per_tensor, NOT),
+    OPTION(prune_quantize_options, calibration, DATASET),
+    OPTION(prune_quantize_options, calibrator, TEXT),
+    OPTION(prune_quantize_options, format, TEXT),
+    OPTION(prune_quantize_options, validate, DATASET),
+    {.name = "guard", .kind = OPTION_TABLE, .offset = offsetof(quantize_call_options, guard), .nested = &pl_guard_set},
+    OPTION_LIST("ignore", prune_quantize_options, ignore, ignore_count, TEXTS),
+    OPTION(prune_quantize_options, batch_size, COUNT),
+};
+SET(pl_quantize_set, "Model:quantize", quantize_call_options, sizeof(prune_quantize_options), quantize, NULL);
+
+static const option evaluate[] = {
+    OPTION_LIST("metrics", prune_evaluate_options, metrics, metric_count, TEXTS),
+    OPTION(prune_evaluate_options, batch_size, COUNT),
+    OPTION(prune_evaluate_options, loss, TEXT),
+};
+SET(pl_evaluate_set, "Model:evaluate", prune_evaluate_options, sizeof(prune_evaluate_options), evaluate, NULL);
+
+static const option benchmark[] = {
+    OPTION(prune_benchmark_options, batch_size, COUNT),
+    OPTION(prune_benchmark_options, threads, COUNT),
+    OPTION(prune_benchmark_options, runs, COUNT),
+    OPTION(prune_benchmark_options, warmup, COUNT),
+};
+SET(pl_benchmark_set, "Model:benchmark", prune_benchmark_options, sizeof(prune_benchmark_options), benchmark, NULL);
+
+static const option summary[] = {
+    OPTION(summary_options, width, COUNT),
+    OPTION(summary_options, color, VALUE),
+    OPTION(summary_options, file, VALUE),
+};
+SET(pl_summary_set, "Model:summary", summary_options, 0, summary, NULL);
+
+static const option text[] = {OPTION(text_options, width, COUNT), OPTION(text_options, color, VALUE)};
+SET(pl_text_set, "Report:to_text", text_options, 0, text, NULL);
+
+static const option load[] = {OPTION(prune_load_options, copy, FLAG)};
+SET(pl_load_set, "prune.load", prune_load_options, sizeof(prune_load_options), load, NULL);
+
+static const option zoo[] = {
+    OPTION(prune_zoo_options, classes, COUNT),
+    OPTION_LIST("input", prune_zoo_options, input, input_rank, EXTENTS),
+    OPTION_LIST("hidden", prune_zoo_options, hidden, hidden_count, EXTENTS),
+    OPTION(prune_zoo_options, activation, TEXT),
+    OPTION(prune_zoo_options, seed, SEED),
+};
+SET(pl_zoo_set, "prune.zoo", prune_zoo_options, sizeof(prune_zoo_options), zoo, NULL);
+
+static const option split[] = {OPTION_NEEDED(split_options, test, FRACTION), OPTION(split_options, seed, SEED)};
+SET(pl_split_set, "Dataset:split", split_options, 0, split, NULL);
+
+static const option idx[] = {OPTION_NEEDED(idx_options, images, TEXT), OPTION_NEEDED(idx_options, labels, TEXT)};
+SET(pl_idx_set, "prune.data.idx", idx_options, 0, idx, NULL);
+
+static const option npz[] = {OPTION(npz_options, x, TEXT), OPTION(npz_options, y, TEXT)};
+SET(pl_npz_set, "prune.data.npz", npz_options, 0, npz, NULL);
+
+static const option csv[] = {OPTION(csv_options, label, VALUE)};
+SET(pl_csv_set, "prune.data.csv", csv_options, 0, csv, NULL);
+
+static const option normalize[] = {
+    {.name = "mean", .kind = OPTION_VALUE, .required = true, .offset = offsetof(normalize_options, mean)},
+    {.name = "std", .kind = OPTION_VALUE, .required = true, .offset = offsetof(normalize_options, std)},
+};
+SET(pl_normalize_set, "Dataset:normalize", normalize_options, 0, normalize, NULL);
+
+static const option_set *const sets[] = {
+    &pl_fit_set, &pl_recover_set, &pl_prune_set, &pl_guard_set, &pl_schedule_set, &pl_significance_set,
+    &pl_quantize_set, &pl_evaluate_set, &pl_benchmark_set, &pl_summary_set, &pl_text_set, &pl_load_set, &pl_zoo_set,
+    &pl_split_set, &pl_idx_set, &pl_npz_set, &pl_csv_set, &pl_normalize_set,
+};
+
+void pl_push_option_sets(lua_State *L) {
+  lua_createtable(L, 0, OPTION_COUNT_OF(sets));
+  for (size_t i = 0; i < OPTION_COUNT_OF(sets); i++) {
+    lua_newtable(L);
+    for (const option_set *set = sets[i]; set; set = set->base) {
+      for (size_t j = 0; j < set->count; j++) {
+        lua_pushboolean(L, set->options[j].required);
+        lua_setfield(L, -2, set->options[j].name);
+      }
+    }
+    lua_setfield(L, -2, sets[i]->name);
+  }
+}

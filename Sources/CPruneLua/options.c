@@ -1,0 +1,253 @@
+/* Named-argument tables to C structs: every key and every value is checked against one declared list. */
+#include "binding.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What is being read, for messages: option `name` of `where`. */
+typedef struct place {
+  pl_call *call;
+  const char *where, *name;
+} place;
+
+static _Noreturn void wrong_type(const place *at, int value, const char *wanted) {
+  lua_State *L = at->call->L;
+  pl_error(L, "invalid_argument", at->where, NULL, "option '%s' must be %s, got %s", at->name, wanted,
+           pl_type_name(L, value));
+}
+
+void *pl_scratch(lua_State *L, size_t size) {
+  luaL_checkstack(L, 4, NULL);
+  void *memory = lua_newuserdatauv(L, size ? size : 1, 0);
+  memset(memory, 0, size ? size : 1);
+  return memory;
+}
+
+void pl_want_table(lua_State *L, int index, const char *where, bool optional) {
+  if (lua_istable(L, index) || (optional && lua_isnoneornil(L, index))) return;
+  pl_error(L, "invalid_argument", where, "options are named, as in f{name = value}", "expected a table of options, got %s",
+           pl_type_name(L, index));
+}
+
+int64_t *pl_integers(lua_State *L, int index, int64_t least, const char *what, size_t *out_count) {
+  index = lua_absindex(L, index);
+  if (!lua_istable(L, index)) {
+    pl_error(L, "invalid_argument", what, NULL, "expected a list of integers, got %s", pl_type_name(L, index));
+  }
+  size_t count = (size_t)lua_rawlen(L, index);
+  int64_t *list = pl_scratch(L, count * sizeof *list);
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, index, (lua_Integer)i + 1);
+    int is_integer = 0;
+    lua_Integer value = lua_type(L, -1) == LUA_TNUMBER ? lua_tointegerx(L, -1, &is_integer) : 0;
+    if (!is_integer) {
+      pl_error(L, "invalid_argument", what, NULL, "element %zu must be an integer, got %s", i + 1,
+               lua_type(L, -1) == LUA_TNUMBER ? "a fraction" : pl_type_name(L, -1));
+    }
+    if (value < least) {
+      pl_error(L, "invalid_argument", what, NULL, "element %zu must be at least %lld, got %lld", i + 1, (long long)least,
+               (long long)value);
+    }
+    list[i] = value;
+    lua_pop(L, 1);
+  }
+  *out_count = count;
+  return list;
+}
+
+static double number_at(const place *at, int value, const char *wanted) {
+  lua_State *L = at->call->L;
+  if (lua_type(L, value) != LUA_TNUMBER) wrong_type(at, value, wanted);
+  return lua_tonumber(L, value);
+}
+
+static _Noreturn void out_of_range(const place *at, int value, const char *wanted) {
+  lua_State *L = at->call->L;
+  pl_error(L, "invalid_argument", at->where, NULL, "option '%s' must be %s, got %s", at->name, wanted,
+           luaL_tolstring(L, value, NULL));
+}
+
+static lua_Integer integer_at(const place *at, int value, lua_Integer least, lua_Integer most, const char *wanted) {
+  lua_State *L = at->call->L;
+  number_at(at, value, wanted);
+  int is_integer = 0;
+  lua_Integer number = lua_tointegerx(L, value, &is_integer);
+  if (!is_integer || number < least || number > most) out_of_range(at, value, wanted);
+  return number;
+}
+
+static const char *const *texts_at(const place *at, int value, size_t *out_count) {
+  lua_State *L = at->call->L;
+  if (lua_type(L, value) == LUA_TSTRING) {
+    const char **list = pl_scratch(L, sizeof *list);
+    list[0] = lua_tostring(L, value);
+    *out_count = 1;
+    return list;
+  }
+  if (!lua_istable(L, value)) wrong_type(at, value, "a list of strings");
+  size_t count = (size_t)lua_rawlen(L, value);
+  const char **list = pl_scratch(L, count * sizeof *list);
+  for (size_t i = 0; i < count; i++) {
+    if (lua_rawgeti(L, value, (lua_Integer)i + 1) != LUA_TSTRING) wrong_type(at, -1, "a list of strings");
+    list[i] = lua_tostring(L, -1); /* the list in the user's table keeps it */
+    lua_pop(L, 1);
+  }
+  *out_count = count;
+  return list;
+}
+
+static bool flag_at(const place *at, int value) {
+  lua_State *L = at->call->L;
+  if (!lua_isboolean(L, value)) wrong_type(at, value, "true or false");
+  return lua_toboolean(L, value);
+}
+
+static void read_value(const place *at, int value, const option *option, char *out) {
+  pl_call *call = at->call;
+  lua_State *L = call->L;
+  void *field = out + option->offset;
+  double number;
+  switch (option->kind) {
+  case OPTION_COUNT:
+    *(uint32_t *)field = (uint32_t)integer_at(at, value, 1, UINT32_MAX, "an integer of 1 or more");
+    return;
+  case OPTION_SEED:
+    *(uint64_t *)field = (uint64_t)integer_at(at, value, 0, LUA_MAXINTEGER, "an integer of 0 or more");
+    return;
+  case OPTION_NUMBER:
+    number = number_at(at, value, "a number");
+    if (!isfinite(number)) out_of_range(at, value, "a finite number");
+    *(double *)field = number;
+    return;
+  case OPTION_POSITIVE:
+    number = number_at(at, value, "a number above 0");
+    if (!(number > 0 && isfinite(number))) out_of_range(at, value, "a number above 0");
+    *(double *)field = number;
+    return;
+  case OPTION_FRACTION:
+    number = number_at(at, value, "a number in 0...1");
+    if (!(number >= 0 && number <= 1)) out_of_range(at, value, "in 0...1");
+    *(double *)field = number;
+    return;
+  case OPTION_FLAG:
+    *(uint32_t *)field = flag_at(at, value);
+    return;
+  case OPTION_NOT:
+    *(uint32_t *)field = !flag_at(at, value);
+    return;
+  case OPTION_TEXT:
+    if (lua_type(L, value) != LUA_TSTRING) wrong_type(at, value, "a string");
+    *(const char **)field = lua_tostring(L, value);
+    return;
+  case OPTION_TEXTS:
+    *(const char *const **)field = texts_at(at, value, (size_t *)(void *)(out + option->extra));
+    return;
+  case OPTION_EXTENTS: {
+    const char *what = lua_pushfstring(L, "%s: option '%s'", at->where, at->name);
+    *(const int64_t **)field = pl_integers(L, value, 1, what, (size_t *)(void *)(out + option->extra));
+    return;
+  }
+  case OPTION_DATASET: {
+    handle *dataset = pl_test(L, value, &pl_dataset);
+    if (!dataset) wrong_type(at, value, "a Dataset");
+    if (!dataset->pointer) out_of_range(at, value, "an open Dataset");
+    pl_hold(call, dataset);
+    *(const prune_dataset **)field = dataset->pointer;
+    return;
+  }
+  case OPTION_TABLE: {
+    if (!lua_istable(L, value)) wrong_type(at, value, "a table");
+    void *nested = pl_scratch(L, option->nested->size);
+    pl_options(call, value, option->nested, nested);
+    *(void **)field = nested;
+    return;
+  }
+  case OPTION_FUNCTION:
+    if (!lua_isfunction(L, value)) wrong_type(at, value, "a function");
+    *(int *)field = value;
+    return;
+  case OPTION_VALUE:
+    *(int *)field = value;
+    return;
+  }
+}
+
+static const option *find_option(const option_set *set, const char *name) {
+  for (; set; set = set->base) {
+    for (size_t i = 0; i < set->count; i++) {
+      if (strcmp(set->options[i].name, name) == 0) return &set->options[i];
+    }
+  }
+  return NULL;
+}
+
+static _Noreturn void unknown_option(lua_State *L, const option_set *set, const char *name) {
+  const char *where = set->name, *nearest = NULL;
+  size_t best = SIZE_MAX;
+  for (const option_set *s = set; s; s = s->base) {
+    for (size_t i = 0; i < s->count; i++) {
+      if (pl_similar(name, s->options[i].name, &best)) nearest = s->options[i].name;
+    }
+  }
+  if (nearest) pl_error(L, "invalid_argument", where, NULL, "unknown option '%s', did you mean '%s'?", name, nearest);
+  luaL_Buffer known;
+  luaL_buffinit(L, &known);
+  luaL_addstring(&known, "known: ");
+  bool first = true;
+  for (const option_set *s = set; s; s = s->base) {
+    for (size_t i = 0; i < s->count; i++, first = false) {
+      if (!first) luaL_addstring(&known, ", ");
+      luaL_addstring(&known, s->options[i].name);
+    }
+  }
+  luaL_pushresult(&known);
+  pl_error(L, "invalid_argument", where, lua_tostring(L, -1), "unknown option '%s'", name);
+}
+
+/* Reads in the order of the declaration, so that errors do not depend on hash order. */
+static void read_known(pl_call *call, int index, const option_set *part, const option_set *whole, void *out) {
+  lua_State *L = call->L;
+  if (part->base) read_known(call, index, part->base, whole, out);
+  for (size_t i = 0; i < part->count; i++) {
+    const option *option = &part->options[i];
+    luaL_checkstack(L, 8, "too many options");
+    if (lua_isnil(L, index)) {
+      lua_pushnil(L);
+    } else {
+      lua_getfield(L, index, option->name);
+    }
+    if (lua_isnil(L, -1)) {
+      if (option->required) {
+        pl_error(L, "invalid_argument", whole->name, NULL, "option '%s' is required", option->name);
+      }
+      lua_pop(L, 1);
+      continue;
+    }
+    read_value(&(place){call, whole->name, option->name}, lua_gettop(L), option, out); /* the value stays: an anchor */
+  }
+}
+
+void pl_options(pl_call *call, int index, const option_set *set, void *out) {
+  lua_State *L = call->L;
+  luaL_checkstack(L, 8, NULL);
+  if (lua_isnone(L, index)) {
+    lua_pushnil(L);
+    index = -1;
+  }
+  index = lua_absindex(L, index);
+  pl_want_table(L, index, set->name, true);
+  memset(out, 0, set->size);
+  if (set->struct_size) *(uint32_t *)out = (uint32_t)set->struct_size;
+  if (!lua_isnil(L, index)) {
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+      lua_pop(L, 1);
+      if (lua_type(L, -1) != LUA_TSTRING) {
+        pl_error(L, "invalid_argument", set->name, "options are named, as in f{name = value}",
+                 "unexpected value at [%s]", luaL_tolstring(L, -1, NULL));
+      }
+      if (!find_option(set, lua_tostring(L, -1))) unknown_option(L, set, lua_tostring(L, -1));
+    }
+  }
+  read_known(call, index, set, set, out);
+}

@@ -1,0 +1,97 @@
+/* Ctrl-C. The handler only stores flags, asks libprune to cancel and sets a hook: all safe in a signal handler. */
+#define _GNU_SOURCE /* pipe2 */
+#include "shell.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+static lua_State *volatile watched_state;
+static prune_context *volatile watched_context;
+static volatile sig_atomic_t evaluating, prompting, pressed, prompt_pressed;
+static volatile long long last_press_ms;
+static int prompt_pipe[2] = {-1, -1};
+static struct sigaction before_evaluation, before_prompt;
+
+static long long now_ms(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (long long)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+static void stop_lua(lua_State *L, lua_Debug *unused) {
+  (void)unused;
+  lua_sethook(L, NULL, 0, 0);
+  pl_error(L, "cancelled", NULL, NULL, "interrupted");
+}
+
+static void say(const char *text, size_t size) {
+  ssize_t written = write(STDERR_FILENO, text, size);
+  (void)written;
+}
+
+static void on_interrupt(int signal) {
+  (void)signal;
+  int saved_errno = errno;
+  if (evaluating) {
+    long long now = now_ms();
+    if (pressed && now - last_press_ms < 2000) {
+      say("\n", 1);
+      _exit(130);
+    }
+    pressed = 1;
+    last_press_ms = now;
+    prune_context_request_cancel(watched_context);
+    lua_sethook(watched_state, stop_lua, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+  } else if (prompting) {
+    prompt_pressed = 1;
+    ssize_t written = write(prompt_pipe[1], "c", 1);
+    (void)written;
+  }
+  errno = saved_errno;
+}
+
+static void install(struct sigaction *before) {
+  struct sigaction action = {.sa_handler = on_interrupt};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, before);
+}
+
+void shell_watch_interrupts(lua_State *L, prune_context *context) {
+  watched_state = L;
+  watched_context = context;
+  pressed = 0;
+  evaluating = 1;
+  install(&before_evaluation);
+}
+
+bool shell_unwatch_interrupts(lua_State *L) {
+  evaluating = 0;
+  sigaction(SIGINT, &before_evaluation, NULL);
+  lua_sethook(L, NULL, 0, 0);
+  prune_context_clear_cancel(watched_context);
+  return pressed;
+}
+
+int prune_shell_prompt_begin(void) {
+  if (prompt_pipe[0] < 0 && pipe2(prompt_pipe, O_CLOEXEC | O_NONBLOCK) != 0) return -1;
+  prompt_pressed = 0;
+  prompting = 1;
+  install(&before_prompt);
+  return prompt_pipe[0];
+}
+
+void prune_shell_prompt_end(void) {
+  prompting = 0;
+  sigaction(SIGINT, &before_prompt, NULL);
+}
+
+int prune_shell_prompt_interrupted(void) {
+  char byte;
+  while (prompt_pipe[0] >= 0 && read(prompt_pipe[0], &byte, 1) == 1) continue;
+  int result = prompt_pressed;
+  prompt_pressed = 0;
+  return result;
+}

@@ -1,0 +1,189 @@
+/* Reports: plain Lua tables whose printing libprune does. The C report stays behind them as long as any part does. */
+#include "binding_options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char REPORT_CLASS[] = "prune.Report", NODE_CLASS[] = "prune.ReportNode";
+
+/* A report inside the one that user value 1 keeps. */
+typedef struct node {
+  const prune_report *report;
+} node;
+
+void pl_push_text(lua_State *L, handle *object) {
+  prune_buffer *buffer = object->pointer;
+  lua_pushlstring(L, buffer->data ? buffer->data : "", buffer->data ? buffer->size : 0);
+  pl_release(object, &pl_buffer);
+}
+
+static prune_buffer *new_buffer(lua_State *L, handle **out_object) {
+  *out_object = pl_new(L, &pl_buffer);
+  prune_buffer *buffer = calloc(1, sizeof *buffer);
+  if (!buffer) luaL_error(L, "not enough memory");
+  (*out_object)->pointer = buffer;
+  return buffer;
+}
+
+/* internals.nodes: table -> node, weak in the tables. */
+static void push_nodes(lua_State *L) {
+  pl_push_internals(L);
+  lua_getfield(L, -1, "nodes");
+  lua_remove(L, -2);
+}
+
+/* Pushes the table of a report; `root` is the stack position of the handle that owns it. */
+static void push_report(lua_State *L, int root, const prune_report *report);
+
+static void push_entry(lua_State *L, int root, const prune_report_entry *entry) {
+  switch (entry->kind) {
+  case PRUNE_REPORT_NUMBER: lua_pushnumber(L, entry->number); return;
+  case PRUNE_REPORT_INTEGER: lua_pushinteger(L, entry->integer); return;
+  case PRUNE_REPORT_TEXT: lua_pushstring(L, entry->text); return;
+  case PRUNE_REPORT_FLAG: lua_pushboolean(L, entry->integer != 0); return;
+  case PRUNE_REPORT_REPORT:
+  case PRUNE_REPORT_LIST:
+    push_report(L, root, entry->child);
+    return;
+  case PRUNE_REPORT_TENSOR: pl_push_borrowed_tensor(L, entry->tensor); return;
+  default: lua_pushnil(L); return;
+  }
+}
+
+static void push_report(lua_State *L, int root, const prune_report *report) {
+  luaL_checkstack(L, 12, "the report is nested too deeply");
+  size_t count = prune_report_count(report);
+  lua_newtable(L);
+  for (size_t i = 0; i < count; i++) {
+    prune_report_entry entry = {.struct_size = sizeof entry};
+    pl_check(L, prune_report_at(report, i, &entry));
+    if (entry.key) {
+      lua_pushstring(L, entry.key);
+    } else {
+      lua_pushinteger(L, (lua_Integer)i + 1);
+    }
+    push_entry(L, root, &entry);
+    lua_rawset(L, -3);
+  }
+  luaL_setmetatable(L, REPORT_CLASS);
+  push_nodes(L);
+  lua_pushvalue(L, -2);
+  node *own = lua_newuserdatauv(L, sizeof *own, 1);
+  own->report = report;
+  lua_pushvalue(L, root);
+  lua_setiuservalue(L, -2, 1);
+  luaL_setmetatable(L, NODE_CLASS);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+void pl_push_report(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  push_report(L, index, pl_handle(L, index, &pl_report)->pointer);
+}
+
+/* Pushes the node behind a report's table (keeping it alive); NULL when Lua made the table. */
+static const prune_report *report_at(lua_State *L, int index) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  push_nodes(L);
+  lua_pushvalue(L, index);
+  lua_rawget(L, -2);
+  lua_remove(L, -2);
+  const node *own = luaL_testudata(L, -1, NODE_CLASS);
+  return own ? own->report : NULL;
+}
+
+/* Width and colour as given, or as internals.display says; the two are pushed. */
+static void display(lua_State *L, uint32_t width, int color, int32_t *out_width, int *out_color) {
+  pl_push_internals(L);
+  lua_getfield(L, -1, "display");
+  lua_remove(L, -2);
+  lua_call(L, 0, 2);
+  *out_width = width ? (int32_t)(width < 1000 ? width : 1000) : (int32_t)lua_tointeger(L, -2);
+  *out_color = color ? lua_toboolean(L, color) : lua_toboolean(L, -1);
+}
+
+/* report:to_text{width =, color =} */
+static int report_text(lua_State *L) {
+  pl_call call = {.L = L, .where = "Report:to_text"};
+  text_options options;
+  pl_options(&call, 2, &pl_text_set, &options);
+  int32_t width;
+  int color;
+  display(L, options.width, options.color, &width, &color);
+  const prune_report *report = report_at(L, 1);
+  if (!report) pl_error(L, "unsupported", call.where, NULL, "this report was not made by libprune");
+  handle *object;
+  prune_buffer *buffer = new_buffer(L, &object);
+  pl_check(L, prune_report_to_text(report, width, color, buffer));
+  pl_push_text(L, object);
+  return 1;
+}
+
+/* report:to_json() */
+static int report_json(lua_State *L) {
+  const prune_report *report = report_at(L, 1);
+  if (!report) pl_error(L, "unsupported", "Report:to_json", NULL, "this report was not made by libprune");
+  handle *object;
+  prune_buffer *buffer = new_buffer(L, &object);
+  pl_check(L, prune_report_to_json(report, buffer));
+  pl_push_text(L, object);
+  return 1;
+}
+
+/* internals.report_title(report) */
+static int report_title(lua_State *L) {
+  const prune_report *report = report_at(L, 1);
+  const char *title = report ? prune_report_title(report) : NULL;
+  lua_pushstring(L, title ? title : "");
+  return 1;
+}
+
+/* m:summary{width =, color =, file =} prints the table of layers. */
+int pl_model_summary(lua_State *L) {
+  prune_model *model = pl_check_model(L, 1);
+  pl_call call = {.L = L, .where = "Model:summary"};
+  summary_options options;
+  pl_options(&call, 2, &pl_summary_set, &options);
+  int32_t width;
+  int color;
+  display(L, options.width, options.color, &width, &color);
+  handle *object;
+  prune_buffer *buffer = new_buffer(L, &object);
+  pl_check(L, prune_model_summary(model, width, color, buffer));
+  if (options.file) {
+    lua_pushvalue(L, options.file);
+  } else {
+    pl_push_internals(L);
+    lua_getfield(L, -1, "output");
+  }
+  lua_getfield(L, -1, "write");
+  lua_insert(L, -2);
+  pl_push_text(L, object);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+void pl_open_report(lua_State *L, int api) {
+  (void)api;
+  pl_class(L, &pl_report, NULL, NULL, NULL);
+  pl_class(L, &pl_buffer, NULL, NULL, NULL);
+  luaL_newmetatable(L, NODE_CLASS);
+  lua_pop(L, 1);
+
+  pl_push_internals(L);
+  lua_newtable(L);
+  lua_newtable(L);
+  lua_pushliteral(L, "k");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_setfield(L, -2, "nodes");
+  luaL_newmetatable(L, REPORT_CLASS); /* filled by lua/report.lua */
+  lua_setfield(L, -2, "report_class");
+  static const luaL_Reg functions[] = {{"report_text", report_text},
+                                       {"report_json", report_json},
+                                       {"report_title", report_title},
+                                       {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
+  lua_pop(L, 1);
+}

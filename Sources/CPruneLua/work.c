@@ -1,0 +1,254 @@
+/* What is done to models: fit, evaluate, benchmark, significance, prune, quantize, compare. */
+#include "binding_options.h"
+
+#include <string.h>
+
+/* Pushes the table of a report's handle, already pushed by pl_new, and removes the handle. */
+static int report_result(lua_State *L, int object) {
+  pl_push_report(L, object);
+  lua_remove(L, object);
+  return 1;
+}
+
+static int model_stats(lua_State *L) {
+  prune_model *model = pl_check_model(L, 1);
+  handle *object = pl_new(L, &pl_report);
+  prune_report *report = NULL;
+  prune_status status = prune_model_stats(model, &report);
+  object->pointer = report;
+  pl_check(L, status);
+  return report_result(L, lua_gettop(L));
+}
+
+/* m:layers(): the list of stats. */
+static int model_layers(lua_State *L) {
+  model_stats(L);
+  lua_getfield(L, -1, "layers");
+  return 1;
+}
+
+static void watch_fit(pl_call *call, fit_options *options) {
+  call->on_epoch = options->on_epoch;
+  call->on_batch = options->on_batch;
+  if (!pl_wants_events(call)) return;
+  options->fit.on_event = pl_event;
+  options->fit.user = call;
+}
+
+static int model_fit(lua_State *L) {
+  handle *model = pl_handle(L, 1, &pl_model);
+  pl_call call = {.L = L, .where = "Model:fit"};
+  fit_options options;
+  pl_options(&call, 2, &pl_fit_set, &options);
+  pl_use_progress(&call, "fit", options.verbose);
+  watch_fit(&call, &options);
+  handle *object = pl_new(L, &pl_report);
+  int position = lua_gettop(L);
+  pl_begin(&call, model);
+  prune_report *report = NULL;
+  prune_status status = prune_model_fit(model->pointer, options.data, &options.fit, &report);
+  object->pointer = report;
+  pl_end(&call, model);
+  /* Stopped by on_epoch or on_batch: what there is of the history says so. */
+  if (!(status == PRUNE_ERROR_CANCELLED && call.stopped && report)) pl_check(L, status);
+  return report_result(L, position);
+}
+
+static int model_evaluate(lua_State *L) {
+  prune_model *model = pl_check_model(L, 1);
+  prune_dataset *data = pl_check_dataset(L, 2);
+  pl_call call = {.L = L, .where = "Model:evaluate"};
+  prune_evaluate_options options;
+  pl_options(&call, 3, &pl_evaluate_set, &options);
+  handle *object = pl_new(L, &pl_report);
+  prune_report *report = NULL;
+  prune_status status = prune_model_evaluate(model, data, &options, &report);
+  object->pointer = report;
+  pl_check(L, status);
+  return report_result(L, lua_gettop(L));
+}
+
+static int model_benchmark(lua_State *L) {
+  prune_model *model = pl_check_model(L, 1);
+  pl_call call = {.L = L, .where = "Model:benchmark"};
+  prune_benchmark_options options;
+  pl_options(&call, 2, &pl_benchmark_set, &options);
+  handle *object = pl_new(L, &pl_report);
+  prune_report *report = NULL;
+  prune_status status = prune_model_benchmark(model, &options, &report);
+  object->pointer = report;
+  pl_check(L, status);
+  return report_result(L, lua_gettop(L));
+}
+
+static int model_significance(lua_State *L) {
+  prune_model *model = pl_check_model(L, 1);
+  pl_call call = {.L = L, .where = "Model:significance"};
+  prune_significance_options options;
+  pl_options(&call, 2, &pl_significance_set, &options);
+  handle *object = pl_new(L, &pl_report);
+  prune_report *report = NULL;
+  prune_status status = prune_model_significance(model, &options, &report);
+  object->pointer = report;
+  pl_check(L, status);
+  return report_result(L, lua_gettop(L));
+}
+
+/* validate = true means: on `data`. */
+static void read_validate(pl_call *call, prune_call_options *options) {
+  lua_State *L = call->L;
+  int value = options->validate;
+  if (!value || (lua_isboolean(L, value) && !lua_toboolean(L, value))) return;
+  handle *dataset = pl_test(L, value, &pl_dataset);
+  if (dataset && dataset->pointer) {
+    pl_hold(call, dataset);
+    options->prune.validate = dataset->pointer;
+  } else if (lua_isboolean(L, value)) {
+    if (!options->prune.data) {
+      pl_error(L, "invalid_argument", call->where, "give data = …, or the Dataset itself as validate",
+               "validate = true measures on 'data', which is not given");
+    }
+    options->prune.validate = options->prune.data;
+  } else {
+    pl_error(L, "invalid_argument", call->where, NULL, "option 'validate' must be a Dataset or true, got %s",
+             dataset ? "a closed Dataset" : pl_type_name(L, value));
+  }
+}
+
+/* schedule = "cubic" or {kind = "cubic", steps = 5} */
+static void read_schedule(pl_call *call, prune_call_options *options) {
+  lua_State *L = call->L;
+  int value = options->schedule;
+  if (!value) return;
+  if (lua_type(L, value) == LUA_TSTRING) {
+    options->prune.schedule = lua_tostring(L, value);
+    return;
+  }
+  if (!lua_istable(L, value)) {
+    pl_error(L, "invalid_argument", call->where, NULL, "option 'schedule' must be a string or {kind =, steps =}, got %s",
+             pl_type_name(L, value));
+  }
+  schedule_options schedule;
+  pl_options(call, value, &pl_schedule_set, &schedule);
+  options->prune.schedule = schedule.kind;
+  options->prune.schedule_steps = schedule.steps;
+}
+
+static int model_prune(lua_State *L) {
+  handle *model = pl_handle(L, 1, &pl_model);
+  pl_call call = {.L = L, .where = "Model:prune"};
+  prune_call_options options;
+  pl_options(&call, 2, &pl_prune_set, &options);
+  read_validate(&call, &options);
+  read_schedule(&call, &options);
+  call.on_step = options.on_step;
+  pl_use_progress(&call, "prune", options.verbose);
+  options.prune.guard = options.guard;
+  if (options.recover) {
+    options.prune.recover_data = options.recover->data;
+    watch_fit(&call, options.recover);
+    options.prune.recover = &options.recover->fit;
+  }
+  if (call.on_step || call.progress) {
+    options.prune.on_event = pl_event;
+    options.prune.user = &call;
+  }
+  handle *slim_object = pl_new(L, &pl_model);
+  int slim_position = lua_gettop(L);
+  handle *object = pl_new(L, &pl_report);
+  int position = lua_gettop(L);
+  pl_begin(&call, model);
+  prune_model *slim = NULL;
+  prune_report *report = NULL;
+  prune_status status = prune_model_prune(model->pointer, &options.prune, &slim, &report);
+  slim_object->pointer = slim;
+  object->pointer = report;
+  pl_end(&call, model);
+  pl_check(L, status);
+  lua_pushvalue(L, slim_position);
+  pl_push_report(L, position);
+  return 2;
+}
+
+static int model_quantize(lua_State *L) {
+  prune_model *model = pl_check_model(L, 1);
+  pl_call call = {.L = L, .where = "Model:quantize"};
+  quantize_call_options options;
+  pl_options(&call, 2, &pl_quantize_set, &options);
+  options.quantize.guard = options.guard;
+  handle *small_object = pl_new(L, &pl_model);
+  handle *object = pl_new(L, &pl_report);
+  prune_model *small = NULL;
+  prune_report *report = NULL;
+  prune_status status = prune_model_quantize(model, &options.quantize, &small, &report);
+  small_object->pointer = small;
+  object->pointer = report;
+  pl_check(L, status);
+  pl_push_report(L, -1);
+  lua_remove(L, -2);
+  return 2;
+}
+
+/* Entry i of prune.compare's list: {label, model} or a model; leaves nothing on the stack. */
+static void compared(lua_State *L, lua_Integer i, prune_model **model, const char **label) {
+  lua_rawgeti(L, 1, i);
+  if (lua_istable(L, -1)) {
+    lua_rawgeti(L, -1, 1);
+    if (lua_type(L, -1) != LUA_TSTRING) {
+      pl_error(L, "invalid_argument", "prune.compare", "write {\"label\", model}", "entry %lld: the label is a %s",
+               (long long)i, pl_type_name(L, -1));
+    }
+    *label = lua_tostring(L, -1); /* the entry's table keeps it */
+    lua_pop(L, 1);
+    lua_rawgeti(L, -1, 2);
+    lua_replace(L, -2);
+  } else {
+    *label = NULL;
+  }
+  handle *object = pl_test(L, -1, &pl_model);
+  if (!object || !object->pointer || object->busy) {
+    pl_error(L, "invalid_argument", "prune.compare", "write {\"label\", model}", "entry %lld: Model expected, got %s",
+             (long long)i, object ? "one that is closed or being changed" : pl_type_name(L, -1));
+  }
+  *model = object->pointer;
+  if (!*label) *label = prune_model_name(object->pointer);
+  if (!*label) *label = "";
+  lua_pop(L, 1);
+}
+
+/* prune.compare{{"dense", m}, …, data = test} */
+int pl_compare(lua_State *L) {
+  pl_want_table(L, 1, "prune.compare", false);
+  lua_settop(L, 1);
+  lua_pushnil(L);
+  while (lua_next(L, 1)) {
+    lua_pop(L, 1);
+    if (lua_isinteger(L, -1)) continue;
+    if (lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "data") == 0) continue;
+    pl_error(L, "invalid_argument", "prune.compare", "it takes {label, model} entries and data =", "unknown option '%s'",
+             luaL_tolstring(L, -1, NULL));
+  }
+  size_t count = (size_t)lua_rawlen(L, 1);
+  if (!count) pl_error(L, "invalid_argument", "prune.compare", "write {\"label\", model}", "there is no model to compare");
+  lua_getfield(L, 1, "data");
+  handle *data = pl_test(L, -1, &pl_dataset);
+  if (!data || !data->pointer) {
+    pl_error(L, "invalid_argument", "prune.compare", NULL, "option 'data' must be a Dataset, got %s", pl_type_name(L, -1));
+  }
+  prune_model **models = pl_scratch(L, count * sizeof *models);
+  const char **labels = pl_scratch(L, count * sizeof *labels);
+  for (size_t i = 0; i < count; i++) compared(L, (lua_Integer)i + 1, &models[i], &labels[i]);
+  handle *object = pl_new(L, &pl_report);
+  prune_report *report = NULL;
+  prune_status status = prune_model_compare(models, labels, count, data->pointer, &report);
+  object->pointer = report;
+  pl_check(L, status);
+  return report_result(L, lua_gettop(L));
+}
+
+const luaL_Reg pl_model_work[] = {{"stats", model_stats},         {"layers", model_layers},
+                                  {"fit", model_fit},             {"evaluate", model_evaluate},
+                                  {"benchmark", model_benchmark}, {"significance", model_significance},
+                                  {"prune", model_prune},         {"quantize", model_quantize},
+                                  {"summary", pl_model_summary},
+                                  {NULL, NULL}};

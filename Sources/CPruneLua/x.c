@@ -1,1 +1,0 @@
-#include "prune_lua.h"
