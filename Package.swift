@@ -44,7 +44,7 @@ let package = Package(
         ])
       ]),
     .target(
-      name: "CPruneLua",
+      name: "CPruneLua", exclude: ["lua"],
       cSettings: [
         .headerSearchPath("../../include"),
         .unsafeFlags([

@@ -24,6 +24,9 @@ enum LineEditor {
     rl_readline_name = UnsafePointer(strdup("prune"))
     rl_attempted_completion_function = { text, start, end in LineEditor.complete(text, start, end) }
     rl_completion_word_break_hook = { LineEditor.wordBreaks() }
+    // Readline's own handlers stay while we wait for keys: it restores the terminal for Ctrl-Z, follows its size, and passes
+    // Ctrl-C on to ours.
+    rl_persistent_signal_handlers = 1
     stifle_history(historyLimit)
     // Entries of several lines are told apart by the time stamps between them.
     history_comment_char = CChar(UInt8(ascii: "#"))
@@ -61,6 +64,7 @@ enum LineEditor {
       pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0), pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
     ]
     let ready = poll(&sources, 2, -1)
+    if ready < 0 { rl_check_signals() }
     return ready > 0 && sources[0].revents != 0
   }
 
@@ -75,7 +79,7 @@ enum LineEditor {
     rl_free_line_state()
     rl_callback_sigcleanup()
     rl_callback_handler_remove()
-    fputs("^C\n", stdout)
+    fputs("\n", stdout)
     fflush(stdout)
   }
 

@@ -39,7 +39,7 @@ end
 local function own_frames(traceback)
   local lines = {}
   for line in traceback:gmatch "[^\n]+" do
-    if line:find("prune/evaluate.lua", 1, true) or line:find("prune/shell.lua", 1, true) then break end
+    if line:find("in field 'guard'", 1, true) then break end
     lines[#lines + 1] = line
   end
   while #lines > 1 and lines[#lines]:find "^%s*%[C%]: in %?$" do lines[#lines] = nil end

@@ -2,12 +2,17 @@
 local _, internals = ...
 
 local EDGE = 3 -- rows, columns and slices kept at either end
-local LONG = 10 -- more than this are shortened
 
---- Positions 1…n, with false where some are left out.
-local function positions(n, long)
-  local list = {}
-  if n <= (long or LONG) then
+--- How many positions of dimension d are shown before they are shortened.
+local function limit(shape, d)
+  if #shape == 1 then return 20 end
+  return d > #shape - 2 and 10 or 4
+end
+
+--- Positions along dimension d, with false where some are left out.
+local function positions(shape, d)
+  local list, n = {}, shape[d]
+  if n <= limit(shape, d) then
     for i = 1, n do list[i] = i end
     return list
   end
@@ -56,7 +61,7 @@ local function shown(t, shape, prefix, values)
     values[#values + 1] = t:at(table.unpack(prefix))
     return values
   end
-  for _, i in ipairs(positions(shape[#prefix + 1])) do
+  for _, i in ipairs(positions(shape, #prefix + 1)) do
     if i then shown(t, shape, append(prefix, i), values) end
   end
   return values
@@ -65,8 +70,8 @@ end
 local function pad(text, width) return string.rep(" ", width - #text) .. text end
 
 local function rows(t, shape, prefix, format, width, lines)
-  local columns = positions(shape[#shape])
-  for _, i in ipairs(positions(shape[#shape - 1])) do
+  local columns = positions(shape, #shape)
+  for _, i in ipairs(positions(shape, #shape - 1)) do
     local cells = {}
     for _, j in ipairs(columns) do
       local text = i and j and format(t:at(table.unpack(append(append(prefix, i), j)))) or "..."
@@ -84,7 +89,7 @@ local function blocks(t, shape, prefix, format, width, lines)
     end
     return rows(t, shape, prefix, format, width, lines)
   end
-  for _, i in ipairs(positions(shape[#prefix + 1], 4)) do
+  for _, i in ipairs(positions(shape, #prefix + 1)) do
     if i then
       blocks(t, shape, append(prefix, i), format, width, lines)
     elseif lines[#lines] ~= "..." then
@@ -96,7 +101,7 @@ end
 
 local function vector(t, format, width, lines)
   local cells = {}
-  for _, i in ipairs(positions(t.shape[1], 20)) do cells[#cells + 1] = pad(i and format(t[i]) or "...", width) end
+  for _, i in ipairs(positions(t.shape, 1)) do cells[#cells + 1] = pad(i and format(t[i]) or "...", width) end
   local line = ""
   for _, cell in ipairs(cells) do
     if #line + #cell + 2 > 78 then
@@ -120,8 +125,11 @@ function internals.tensor_text(t)
   local lines = {}
   local values = shown(t, shape, {}, {})
   local format = formatter(values)
-  local width = 3
-  for i, value in ipairs(values) do width = math.max(width, i <= 20000 and #format(value) or 0) end
+  local width = 1
+  for d = math.max(1, #shape - 1), #shape do
+    if shape[d] > limit(shape, d) then width = 3 end
+  end
+  for _, value in ipairs(values) do width = math.max(width, #format(value)) end
   if #shape == 0 then
     lines[1] = " " .. format(t:at())
   elseif #shape == 1 then

@@ -1,0 +1,302 @@
+#!/usr/bin/env python3
+"""Drives the prompt of `prune` through a pseudo-terminal, and its command line through pipes: repl_session.py PROGRAM"""
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+PROGRAM = os.path.abspath(sys.argv[1])
+HOME = tempfile.mkdtemp()
+results = {"passed": 0, "failed": 0}
+
+
+def environment(**changes):
+    wanted = {"PATH": os.environ["PATH"], "HOME": HOME, "TERM": "xterm", "LANG": "C.UTF-8", "INPUTRC": "/dev/null"}
+    wanted.update(changes)
+    return wanted
+
+
+def check(name, condition, detail=""):
+    results["passed" if condition else "failed"] += 1
+    if not condition:
+        print(f"FAILED {name}\n  {detail!r}", file=sys.stderr)
+
+
+class Session:
+    """A prompt on a pseudo-terminal."""
+
+    def __init__(self, *arguments, **changes):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(PROGRAM, [PROGRAM, *arguments], environment(**changes))
+        self.text = ""
+
+    def read_until(self, pattern, seconds=60):
+        """What came up to a match of the pattern; fails after so many seconds."""
+        end = time.monotonic() + seconds
+        while True:
+            found = re.search(pattern, self.text)
+            if found:
+                before, self.text = self.text[: found.end()], self.text[found.end():]
+                return before
+            ready, _, _ = select.select([self.fd], [], [], max(0, end - time.monotonic()))
+            try:
+                data = os.read(self.fd, 65536) if ready else b""
+            except OSError:
+                data = b""
+            if not data:
+                raise AssertionError(f"waited for {pattern!r}, got {self.text!r}")
+            self.text += data.decode("utf-8", "replace")
+
+    def send(self, text):
+        os.write(self.fd, text.encode())
+
+    def ask(self, line, pattern=r"prune> $"):
+        """Enters a line; what is shown until the next prompt, without the echo and escape sequences."""
+        self.send(line + "\r")
+        shown = self.read_until(pattern)
+        shown = re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", shown).replace("\r", "")
+        return shown
+
+    def close(self, text="\x04"):
+        self.send(text)
+        return self.wait()
+
+    def wait(self):
+        while True:
+            try:
+                if not os.read(self.fd, 65536):
+                    break
+            except OSError:
+                break
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(status)
+
+
+def case(body):
+    try:
+        body()
+    except AssertionError as problem:
+        check(body.__name__, False, str(problem))
+    return body
+
+
+@case
+def evaluates_and_prints():
+    session = Session()
+    banner = session.read_until(r"prune> $")
+    check("banner", "libprune" in banner, banner)
+    check("expression", "42\n" in session.ask("6 * 7"))
+    check("last result", "43\n" in session.ask("_ + 1"))
+    check("nothing for statements", re.search(r"x = 1\n+prune> $", session.ask("x = 1")) is not None)
+    check("semicolon silences", "99" not in session.ask("98 + 1;").replace("98 + 1", ""))
+    check("equals sign", "5\n" in session.ask("= 2 + 3"))
+    check("nil", "nil\n" in session.ask("nothing"))
+    check("tables are shown sorted", '{1, 2, a = "x", b = {true}}' in session.ask('{1, 2, b = {true}, a = "x"}'))
+    check("tensors", "[int64 2x2]" in session.ask("prune.tensor{{1, 2}, {3, 4}}"))
+    check("data sets", "1797 samples" in session.ask("prune.data.digits()"))
+    check("locals live on", "8\n" in (session.ask("local y = 7"), session.ask("y + 1"))[1])
+    shown = session.ask("prune.data.digits():split{tset = 0.2}")
+    check("errors are one line", "did you mean 'test'?" in shown and "traceback" not in shown, shown)
+    check("the prompt is still there", "1\n" in session.ask("1"))
+    check("help", "Trains the model in place" in session.ask("? fit"))
+    check("help of a function", "Splits in two" in session.ask("help(prune.data.digits().split)"))
+    check("dot help", "prune.load(path, options)" in session.ask(".help"))
+    check("unknown command", "no command '.foo'" in session.ask(".foo"))
+    check("timing", "timing is on" in session.ask(".timing on"))
+    check("timed", re.search(r"\d\.\d{3} s, processor", session.ask("1")) is not None)
+    check("leaves with 0", session.close() == 0)
+
+
+@case
+def reads_several_lines():
+    session = Session()
+    session.read_until(r"prune> $")
+    session.send("for i = 1, 2 do\r")
+    session.read_until(r"\.\.> ")
+    session.send("print(i * 11)\r")
+    session.read_until(r"\.\.> ")
+    shown = session.ask("end")
+    check("loop", "11" in shown and "22" in shown, shown)
+    session.send("f = {\r")
+    session.read_until(r"\.\.> ")
+    session.send("\x03")
+    session.read_until(r"prune> $")
+    check("given up", "nil\n" in session.ask("f"))
+    shown = session.ask("x = = 1")
+    check("syntax errors", "unexpected symbol" in shown or "syntax error" in shown, shown)
+    check(".quit has a status", session.close(".quit 7\r") == 7)
+
+
+@case
+def completes():
+    session = Session()
+    session.read_until(r"prune> $")
+    session.ask("d = prune.data.digits()")
+    for typed, wanted in [
+        ("prune.ver", "prune.version"),
+        ("d:sp", "d:split"),
+        ("d.class_", "d.class_count"),
+        ("prune.data.dig", "prune.data.digits"),
+        ("repea", "repeat"),
+        ("d:split{se", "d:split{seed="),
+        ("prune.zoo.mlp{activation = \"tan", 'prune.zoo.mlp{activation = "tanh"'),
+        (".tim", ".timing"),
+    ]:
+        session.send(typed + "\t")
+        shown = session.read_until(re.escape(wanted))
+        session.send("\x03")
+        session.read_until(r"prune> $")
+        check(f"completes {typed}", wanted in shown, shown)
+    folder = tempfile.mkdtemp()
+    open(os.path.join(folder, "digits.onnx"), "w").close()
+    session.send(f'prune.load("{folder}/dig\t')
+    check("file names", "digits.onnx" in session.read_until(r"digits\.onnx"))
+    session.send("\x03")
+    session.read_until(r"prune> $")
+    session.close()
+
+
+@case
+def clears_the_line():
+    session = Session()
+    session.read_until(r"prune> $")
+    session.send("error('no')\x03")
+    session.read_until(r"prune> $")
+    check("nothing ran", "4\n" in session.ask("2 + 2"))
+    check("leaves with 0 after that", session.close() == 0)
+
+
+@case
+def interrupts_loops():
+    session = Session()
+    session.read_until(r"prune> $")
+    session.send("while true do end\r")
+    time.sleep(0.5)
+    session.send("\x03")
+    session.read_until(r"interrupted")
+    session.read_until(r"prune> $")
+    check("prompt after a loop", "4\n" in session.ask("2 + 2"))
+    session.send("pcall(function() while true do end end) while true do end\r")
+    time.sleep(0.5)
+    session.send("\x03")
+    time.sleep(0.2)
+    session.send("\x03")
+    check("twice ends it with 130", session.wait() == 130)
+
+
+@case
+def interrupts_a_fit():
+    session = Session()
+    session.read_until(r"prune> $")
+    session.ask("train, test = prune.data.digits():split{test = 0.2, seed = 7}")
+    session.ask("m = prune.zoo.lenet5{classes = 10, input = {1, 8, 8}}")
+    session.send("m:fit{data = train, epochs = 100000}\r")
+    session.read_until(r"epoch 1/100000")
+    session.read_until(r"epoch 2/100000")
+    session.send("\x03")
+    session.read_until(r"interrupted", 10)
+    session.read_until(r"prune> $")
+    shown = session.ask("m:evaluate(test).accuracy > 0.3")
+    check("the model is usable and has learnt", "true\n" in shown, shown)
+    shown = session.ask("#m:fit{data = train, epochs = 1}.epochs")
+    check("and trains on", "1\n" in shown, shown)
+    session.close()
+
+
+@case
+def keeps_history():
+    path = os.path.join(HOME, "state", "history")
+    session = Session(PRUNE_HISTORY=path)
+    session.read_until(r"prune> $")
+    session.ask("first = 123")
+    session.send("g = {\r")
+    session.read_until(r"\.\.> ")
+    session.ask("}")
+    session.close()
+    check("private", os.stat(path).st_mode & 0o777 == 0o600)
+    session = Session(PRUNE_HISTORY=path)
+    session.read_until(r"prune> $")
+    session.send("\x1b[A\x1b[A")
+    session.read_until(r"first = 123")
+    session.send("\x15")
+    session.close()
+    session = Session(PRUNE_HISTORY="")
+    session.read_until(r"prune> $")
+    session.ask("second = 1")
+    session.close()
+    check("none when empty", "second" not in open(path).read())
+
+
+@case
+def colours():
+    session = Session()
+    session.read_until(r"prune> $")
+    session.send("help 'fit'\r")
+    check("colour on a terminal", "\x1b[1" in session.read_until(r"prune> $"))
+    session.close()
+    session = Session(NO_COLOR="1")
+    session.read_until(r"prune> $")
+    session.send("help 'fit'\r")
+    check("NO_COLOR", "\x1b[1" not in session.read_until(r"prune> $"))
+    session.close()
+    session = Session("-q", "--color=never")
+    check("no banner", "libprune" not in session.read_until(r"prune> $"))
+    session.close()
+
+
+def run(*arguments, stdin="", **changes):
+    done = subprocess.run([PROGRAM, *arguments], input=stdin, capture_output=True, text=True, env=environment(**changes))
+    return done.returncode, done.stdout, done.stderr
+
+
+@case
+def command_line():
+    check("-e", run("-e", "print(1 + 1)") == (0, "2\n", ""))
+    check("-e twice", run("-e", "x = 1", "-e", "print(x)")[1] == "1\n")
+    check("stdin is a script", run(stdin="print(prune.version)\n6 * 7")[0] == 1)
+    check("- is stdin", run("-", "a", stdin="print(..., arg[1], arg[0])")[1] == "a\ta\t-\n")
+    check("version", run("-v")[1].startswith("libprune "))
+    check("help", run("--help")[1].startswith("usage: prune"))
+    code, out, problem = run("-x")
+    check("usage", code == 2 and "unknown option '-x'" in problem and out == "", problem)
+    check("missing argument", run("-e")[0] == 2)
+    check("wrong colour", run("--color=maybe")[0] == 2)
+    check("-l", run("-l", "string", "-e", "print(string.rep('a', 2))")[1] == "aa\n")
+    check("-l name", run("-l", "p=prune", "-e", "print(p == prune)")[1] == "true\n")
+    check("-l missing", run("-l", "no_such_module")[0] == 1)
+    check("no help global in scripts", run("-e", "print(help)")[1] == "nil\n")
+    check("-i reads on", "libprune" in run("-e", "x = 5", "-i", stdin="x + 1\n")[1])
+    check("-i results", "6\n" in run("-q", "-e", "x = 5", "-i", stdin="x + 1\n")[1])
+    code, out, problem = run("-e", "error 'no'")
+    check("errors", code == 1 and "no" in problem and "traceback" in problem, problem)
+    code, out, problem = run("-e", "prune.load 'no-such-file'")
+    check("library errors", code == 1 and problem.count("\n") == 1 and "io: " in problem, problem)
+    check("syntax errors", run("-e", "x = = 1")[0] == 1)
+    check("missing script", run("no-such-script.lua")[0] == 1)
+    check("os.exit", run("-e", "os.exit(5)")[0] == 5)
+    check("no colour in a pipe", "\x1b" not in run("-e", "prune.help 'fit'")[1])
+    check("colour when asked", "\x1b[1" in run("--color=always", "-e", "prune.help 'fit'")[1])
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write("#!/usr/bin/env prune\nprint(arg[0] == %r, ..., #arg)\nlocal prune = require 'prune'\n" % script.name)
+        script.flush()
+        check("script arguments", run(script.name, "a", "-e")[1] == "true\ta\t2\n", run(script.name, "a", "-e"))
+
+
+@case
+def scripts_are_interrupted():
+    with subprocess.Popen([PROGRAM, "-e", "while true do end"], stderr=subprocess.PIPE, env=environment()) as process:
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, problem = process.communicate(timeout=30)
+        check("130", process.returncode == 130 and b"interrupted" in problem, problem)
+
+
+print(f"{results['passed']} passed, {results['failed']} failed")
+sys.exit(results["failed"] != 0)

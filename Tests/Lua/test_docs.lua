@@ -1,0 +1,82 @@
+package.path = (arg[0]:match "^(.*)/[^/]*$" or ".") .. "/?.lua;" .. package.path
+local h = require "harness"
+local prune = require "prune"
+local test, equal, check = h.test, h.equal, h.check
+
+local lua = h.root .. "/Sources/CPruneLua/lua/"
+local docs = assert(loadfile(lua .. "entries.lua"))(dofile(lua .. "docs.lua"))
+
+--- The table that the binding's C and Lua share, through an upvalue of prune.help.
+local internals
+for i = 1, 10 do
+  local name, value = debug.getupvalue(prune.help, i)
+  if name == "internals" then internals = value end
+end
+
+test("every function has an entry, and every entry a function", function()
+  local seen = {}
+  local function walk(from, prefix)
+    for name, value in pairs(from) do
+      local full = prefix .. name
+      if value == prune.safe then
+        seen[full] = true
+      elseif type(value) == "table" then
+        walk(value, full .. ".")
+      else
+        seen[full] = true
+        check(docs.by_name[full], full .. " is not documented")
+      end
+    end
+  end
+  walk(prune, "prune.")
+  for _, class in ipairs{"Model", "Dataset", "Tensor", "Report"} do
+    for name in pairs(internals[class].methods) do seen[class .. ":" .. name] = true end
+    for name in pairs(internals[class].fields) do seen[class .. "." .. name] = true end
+  end
+  for name in pairs(seen) do check(docs.by_name[name], name .. " is not documented") end
+  for _, entry in ipairs(docs.entries) do
+    check(entry.kind == "table" or seen[entry.name], entry.name .. " is documented, but is not there")
+  end
+end)
+
+test("every option is documented, with whether it is required", function()
+  for name, options in pairs(internals.option_sets()) do
+    local entry = docs.by_name[name]
+    check(entry, name .. " has options, but no entry")
+    local documented = {}
+    for _, option in ipairs(docs.options(entry)) do documented[option.name] = option.required end
+    for option, required in pairs(options) do
+      check(documented[option] ~= nil, ("%s: option '%s' is not documented"):format(name, option))
+      equal(documented[option], required, name .. " " .. option)
+    end
+    for option in pairs(documented) do
+      check(options[option] ~= nil, ("%s: option '%s' is documented, but is not there"):format(name, option))
+    end
+  end
+end)
+
+test("entries say what they must", function()
+  for _, entry in ipairs(docs.entries) do
+    check(#entry.text > 10, entry.name .. " says too little")
+    check(entry.kind == "table" or entry.example, entry.name .. " has no example")
+    if entry.example then check(load(entry.example) or load("return " .. entry.example), entry.name .. ": example") end
+  end
+end)
+
+test("the files made from the documentation are current", function()
+  check(os.execute(("lua5.4 '%s/scripts/lua_docs' --check"):format(h.root)), "run scripts/lua_docs")
+end)
+
+test("help", function()
+  check(internals.help():find("Model:fit{...}", 1, true))
+  check(internals.help "fit":find("Trains the model in place", 1, true))
+  check(internals.help "Model:fit":find("validation_split", 1, true))
+  check(internals.help(prune.load):find("prune.load(path, options)", 1, true))
+  check(internals.help(prune.data.digits()):find("Dataset:split", 1, true))
+  check(internals.help(prune.data.digits().split):find("Splits in two", 1, true))
+  check(internals.help(prune.zoo):find("prune.zoo.lenet5", 1, true))
+  check(internals.help "Model:fitt":find("did you mean 'Model:fit'?", 1, true))
+  check(internals.help "xyzzyxyzzy":find("help() lists", 1, true))
+end)
+
+h.finish()

@@ -1,0 +1,410 @@
+---@meta prune
+-- Made by scripts/lua_docs from Sources/CPruneLua/lua/docs.lua.
+
+---@class prune.ValueInfo
+---@field name string
+---@field dtype string
+---@field shape (integer|string)[]
+
+---@class prune.load_options
+---@field copy? boolean read the file rather than map it into memory (default false)
+
+---@class prune.zoo_options
+---@field classes? integer output classes (default 10)
+---@field input? integer[] sample shape without the batch, such as {1, 28, 28}
+---@field hidden? integer[] widths of the hidden layers (mlp)
+---@field activation? "relu"|"tanh"|"sigmoid" where the network lets one choose (default "relu")
+---@field seed? integer seed of the weights (default 0)
+
+---@class prune.data_idx_options
+---@field images string file of images
+---@field labels string file of labels
+
+---@class prune.data_npz_options
+---@field x? string name of the samples, [N, ...] (default "x")
+---@field y? string name of the targets (default "y")
+
+---@class prune.data_csv_options
+---@field label? string|integer the target's column, by name or by number from 1; the last one by default
+
+---@class prune.tensor_options
+---@field dtype? string "float32", "int64", "uint8", ... in place of the guess
+---@field shape? integer[] another arrangement of the same elements; without elements, zeros
+
+---@class prune.compare_options
+---@field data prune.Dataset what they are evaluated on
+
+---@class prune.Dataset_split_options
+---@field test number fraction of the second part, 0...1
+---@field seed? integer of the shuffle (default 0)
+
+---@class prune.Dataset_normalize_options
+---@field mean number|number[] one for all, or one a channel
+---@field std number|number[] one for all, or one a channel
+
+---@class prune.Model_summary_options
+---@field width? integer columns; the terminal's by default
+---@field color? boolean whether to colour; as the terminal decides by default
+---@field file? file* where to write it in place of standard output
+
+---@class prune.Model_fit_options
+---@field data prune.Dataset what to train on
+---@field epochs? integer passes over the data (default 1)
+---@field batch_size? integer samples a step (default 32)
+---@field optimizer? "adam"|"adamw"|"sgd" how weights move (default "adam")
+---@field lr? number learning rate: 0.001, sgd 0.01 by default
+---@field momentum? number sgd (default 0)
+---@field nesterov? boolean sgd (default false)
+---@field beta1? number adam, adamw (default 0.9)
+---@field beta2? number adam, adamw (default 0.999)
+---@field epsilon? number adam, adamw (default 1e-8)
+---@field weight_decay? number pull towards zero (default 0)
+---@field loss? "cross_entropy"|"mse" by the model and the targets by default
+---@field schedule? "constant"|"linear"|"cosine"|"step" learning rate over time (default "constant")
+---@field validation? prune.Dataset evaluated after each epoch
+---@field validation_split? number in its place, the fraction of the data held out
+---@field shuffle? boolean a new order each epoch (default true)
+---@field seed? integer of shuffling and splitting (default 0)
+---@field frozen? string|string[] name patterns of weights that stay as they are
+---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
+---@field on_batch? function called with each step's event, likewise
+---@field verbose? boolean a line an epoch on standard error, terminal or not (default false)
+
+---@class prune.Model_evaluate_options
+---@field metrics? string|string[] "loss", "accuracy", "top5", "mse", "mae"; those that suit the targets by default
+---@field batch_size? integer samples a run (default 64)
+---@field loss? "cross_entropy"|"mse" by the model and the targets by default
+
+---@class prune.Model_benchmark_options
+---@field batch_size? integer samples a run (default 1)
+---@field threads? integer all cores by default
+---@field runs? integer timed runs (default 50)
+---@field warmup? integer runs before them (default 5)
+
+---@class prune.Model_significance_options
+---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"random" what is measured (default "magnitude")
+---@field data? prune.Dataset needed by gradient and taylor
+---@field batch_size? integer samples a step (default 64)
+---@field seed? integer of random (default 0)
+
+---@class prune.Model_prune_options
+---@field strategy? "global"|"local"|"threshold" one ranking over all layers, the same amount in each, or by score (default "global")
+---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"random" which weights matter least (default "magnitude")
+---@field granularity? "weight" what is removed (default "weight")
+---@field amount? number the fraction to remove, 0...1
+---@field threshold? number or the score below which weights go
+---@field mode? "mask" zeros are stored and stay zero through training (default "mask")
+---@field device? "cpu" where to work (default "cpu")
+---@field data? prune.Dataset for criteria that need it
+---@field validate? prune.Dataset|true metrics before and after, on this or on data
+---@field schedule? "one_shot"|"linear"|"cubic"|prune.prune.Model_prune_schedule_options or {kind =, steps =} (default "one_shot")
+---@field recover? prune.prune.Model_prune_recover_options fine-tuning after each step: the options of Model:fit, data being data by default
+---@field guard? prune.guard_options {data =, metric =, max_drop =}: gives back what hurts
+---@field scope? string|string[] name patterns of layers or weights: only these
+---@field ignore? string|string[] and not these
+---@field batch_size? integer for criteria and metrics (default 64)
+---@field seed? integer of random (default 0)
+---@field on_step? function called after each pruning step; "stop" or true ends it
+---@field verbose? boolean a line a step on standard error, terminal or not (default false)
+
+---@class prune.Model_prune_recover_options
+---@field epochs? integer passes over the data (default 1)
+---@field batch_size? integer samples a step (default 32)
+---@field optimizer? "adam"|"adamw"|"sgd" how weights move (default "adam")
+---@field lr? number learning rate: 0.001, sgd 0.01 by default
+---@field momentum? number sgd (default 0)
+---@field nesterov? boolean sgd (default false)
+---@field beta1? number adam, adamw (default 0.9)
+---@field beta2? number adam, adamw (default 0.999)
+---@field epsilon? number adam, adamw (default 1e-8)
+---@field weight_decay? number pull towards zero (default 0)
+---@field loss? "cross_entropy"|"mse" by the model and the targets by default
+---@field schedule? "constant"|"linear"|"cosine"|"step" learning rate over time (default "constant")
+---@field validation? prune.Dataset evaluated after each epoch
+---@field validation_split? number in its place, the fraction of the data held out
+---@field shuffle? boolean a new order each epoch (default true)
+---@field seed? integer of shuffling and splitting (default 0)
+---@field frozen? string|string[] name patterns of weights that stay as they are
+---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
+---@field on_batch? function called with each step's event, likewise
+---@field verbose? boolean a line an epoch on standard error, terminal or not (default false)
+---@field data? prune.Dataset that of the call by default
+
+---@class prune.Model_prune_schedule_options
+---@field kind? "one_shot"|"linear"|"cubic" at once, evenly, or fast first (default "one_shot")
+---@field steps? integer number of steps
+
+---@class prune.guard_options
+---@field data prune.Dataset what the metric is measured on
+---@field metric? string as in Model:evaluate (default "accuracy")
+---@field max_drop? number the loss of the metric that is tolerated (default 0)
+
+---@class prune.Model_quantize_options
+---@field scheme? "static" int8 weights, uint8 activations with scales from calibration data (default "static")
+---@field bits? integer of weights and activations (default 8)
+---@field per_channel? boolean a scale for each output channel of a weight (default true)
+---@field calibration? prune.Dataset a few hundred samples; needed by static
+---@field calibrator? "minmax" how ranges are found (default "minmax")
+---@field format? "qdq" QuantizeLinear and DequantizeLinear pairs (default "qdq")
+---@field validate? prune.Dataset metrics before and after
+---@field guard? prune.guard_options {data =, metric =, max_drop =}: refuses a model that lost more
+---@field ignore? string|string[] name patterns of layers that stay float
+---@field batch_size? integer samples a run (default 64)
+
+---@class prune.Report_to_text_options
+---@field width? integer columns; the terminal's by default
+---@field color? boolean whether to colour; as the terminal decides by default
+
+---Samples x with targets y. It never changes; every function makes a new one. #data is the number of samples.
+---@class prune.Dataset
+---@field x prune.Tensor The samples, [N, ...].
+---@field y prune.Tensor? The targets, nil when there are none.
+---@field class_count integer Number of classes, 0 when the targets are values. #data is the number of samples.
+local Dataset = {}
+
+---A network. prune and quantize make a new one; only fit and parameter change it. #m is the number of layers.
+---@class prune.Model
+---@field name string The graph's name.
+---@field inputs prune.ValueInfo[] What it takes: a list of {name =, dtype =, shape =}; symbolic extents are strings. #m is the number of layers.
+---@field outputs prune.ValueInfo[] What it gives: a list of {name =, dtype =, shape =}.
+local Model = {}
+
+---A dense array; t[i][j] or t:at(i, j) reads an element. It cannot be written to.
+---@class prune.Tensor
+---@field shape integer[] Its extents; {} for a scalar. #t is the first.
+---@field dtype string "float32", "int64", "uint8", ...
+---@field rank integer The number of extents.
+---@field count integer The number of elements.
+local Tensor = {}
+
+---What a call measured or did: a plain table that prints as text; report["a.b"] reaches into it.
+---@class prune.Report
+local Report = {}
+
+---@class prune
+---@field version string Version of the library, as "major.minor.patch".
+local prune = { zoo = {}, data = {}, npz = {}, losses = {} }
+
+---Loads an ONNX file with its external data. Nothing in it is lost: what is not changed is saved as it was read.
+---@param path string the file
+---@param options? prune.load_options
+---@return prune.Model
+function prune.load(path, options) end
+
+---A multilayer perceptron with random weights; outputs logits.
+---@param options? prune.zoo_options
+---@return prune.Model
+function prune.zoo.mlp(options) end
+
+---LeNet-300-100 with random weights; outputs logits.
+---@param options? prune.zoo_options
+---@return prune.Model
+function prune.zoo.lenet_300_100(options) end
+
+---LeNet-5 (20-50-500, as pruned in the literature) with random weights; outputs logits.
+---@param options? prune.zoo_options
+---@return prune.Model
+function prune.zoo.lenet5(options) end
+
+---The embedded UCI digits: 1,797 images 1x8x8, float32 in 0...1, ten classes.
+---@return prune.Dataset
+function prune.data.digits() end
+
+---IDX files (MNIST), gzip'ed or not; images become float32 [N,1,H,W] in 0...1.
+---@param options prune.data_idx_options
+---@return prune.Dataset
+function prune.data.idx(options) end
+
+---Two arrays of a NumPy .npz file.
+---@param path string the file
+---@param options? prune.data_npz_options
+---@return prune.Dataset
+function prune.data.npz(path, options) end
+
+---Numbers separated by commas, gzip'ed or not, with or without a header line.
+---@param path string the file
+---@param options? prune.data_csv_options
+---@return prune.Dataset
+function prune.data.csv(path, options) end
+
+---CIFAR-10 binary batches, gzip'ed or not, one after the other; float32 [N,3,32,32] in 0...1.
+---@param paths string|string[] one file or several
+---@return prune.Dataset
+function prune.data.cifar10(paths) end
+
+---A data set of tensors, or of nested tables of numbers.
+---@param x prune.Tensor|table samples, [N, ...]
+---@param y? prune.Tensor|table targets: integers [N] are classes, floats [N, ...] are values
+---@return prune.Dataset
+function prune.data.tensors(x, y) end
+
+---A tensor of nested tables, or of one number. Integers make int64, floats float32, booleans bool.
+---@param options prune.tensor_options|table|number|boolean
+---@return prune.Tensor
+function prune.tensor(options) end
+
+---Reads a NumPy .npz file, or a .npy file as one entry "data".
+---@param path string the file
+---@return table<string, prune.Tensor>
+function prune.npz.load(path) end
+
+---Writes a NumPy .npz file, atomically.
+---@param path string the file
+---@param tensors table<string, prune.Tensor|table> by name
+function prune.npz.save(path, tensors) end
+
+---Mean over the rows of -sum(y_true * log(y_pred)); predictions are clipped at 1e-15.
+---@param y_true prune.Tensor|table [C] or [N, C]
+---@param y_pred prune.Tensor|table of the same shape
+---@return number
+function prune.losses.cross_entropy(y_true, y_pred) end
+
+---Mean squared difference.
+---@param y_true prune.Tensor|table of any shape
+---@param y_pred prune.Tensor|table of the same shape
+---@return number
+function prune.losses.mse(y_true, y_pred) end
+
+---Several models side by side on one data set: accuracy, loss, parameters, sparsity, MACs, bytes, latency.
+---@param options prune.compare_options|table
+---@return prune.Report
+function prune.compare(options) end
+
+---Calls f; what libprune refuses comes back as nil, message, code. prune.safe.load, prune.safe.Model.prune, ... do the same under every function's own name.
+---@param f function such as m.prune
+---@param ... any its arguments
+---@return any
+function prune.safe(f, ...) end
+
+---Prints what there is, or all about one thing.
+---@param topic? any a name such as "Model:fit", a function, or an object
+function prune.help(topic) end
+
+---Splits in two, each class by the same fraction; the same seed splits the same way.
+---@param options prune.Dataset_split_options
+---@return prune.Dataset
+---@return prune.Dataset
+function Dataset:split(options) end
+
+---The first n samples, all when there are fewer.
+---@param n integer 1 or more
+---@return prune.Dataset
+function Dataset:take(n) end
+
+---The samples at these positions, in that order.
+---@param positions integer[] from 1
+---@return prune.Dataset
+function Dataset:subset(positions) end
+
+---(x - mean) / std of each channel, or of all alike.
+---@param options prune.Dataset_normalize_options
+---@return prune.Dataset
+function Dataset:normalize(options) end
+
+---Images resized, bilinear.
+---@param size integer[] {height, width}
+---@return prune.Dataset
+function Dataset:resize(size) end
+
+---Only the samples of these classes, renumbered 0, 1, ... in the order given.
+---@param classes integer[] class numbers as they are in y
+---@return prune.Dataset
+function Dataset:classes(classes) end
+
+---Prints the table of layers: output shape, parameters, MACs, sparsity, totals.
+---@param options? prune.Model_summary_options
+function Model:summary(options) end
+
+---The list of layers of Model:stats.
+---@return prune.Report
+function Model:layers() end
+
+---Totals and the same by layer: params, nonzero, sparsity, macs, effective_macs, bytes.
+---@return prune.Report
+function Model:stats() end
+
+---Runs the model on named inputs, any batch size.
+---@param inputs table<string, prune.Tensor|table> by name
+---@return table<string, prune.Tensor>
+function Model:run(inputs) end
+
+---Runs a model of one input; its first output.
+---@param x prune.Tensor|prune.Dataset|table a batch of samples
+---@return prune.Tensor
+function Model:predict(x) end
+
+---Names of the weights and constants.
+---@return string[]
+function Model:parameters() end
+
+---A weight by name; with a value, replaces it.
+---@param name string one of m:parameters()
+---@param value? prune.Tensor|table of the same dtype and shape
+---@return prune.Tensor
+function Model:parameter(name, value) end
+
+---A model of its own; weights are shared until either changes.
+---@return prune.Model
+function Model:clone() end
+
+---Writes ONNX, atomically: the file is the old one or the new one, never a part.
+---@param path string the file
+function Model:save(path) end
+
+---Trains the model in place. Weights that pruning removed stay zero. The report's "epochs" lists loss, accuracy, validation_loss, validation_accuracy and seconds of each.
+---@param options prune.Model_fit_options
+---@return prune.Report
+function Model:fit(options) end
+
+---Loss, accuracy and other metrics.
+---@param data prune.Dataset what to evaluate on
+---@param options? prune.Model_evaluate_options
+---@return prune.Report
+function Model:evaluate(data, options) end
+
+---Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second.
+---@param options? prune.Model_benchmark_options
+---@return prune.Report
+function Model:benchmark(options) end
+
+---How much each weight matters: "layers" with mean, sum, min, max and share, and "scores", a tensor for each weight. Printing draws a bar a layer.
+---@param options? prune.Model_significance_options
+---@return prune.Report
+function Model:significance(options) end
+
+---Prunes into a new model. The report says what went, where, and what it cost.
+---@param options? prune.Model_prune_options
+---@return prune.Model
+---@return prune.Report
+function Model:prune(options) end
+
+---Quantizes into a new model that every ONNX runtime can run.
+---@param options? prune.Model_quantize_options
+---@return prune.Model
+---@return prune.Report
+function Model:quantize(options) end
+
+---One element, by as many positions as there are extents; t[i][j] is the same.
+---@param ... integer from 1
+---@return number|boolean
+function Tensor:at(...) end
+
+---Nested tables, or the number of a scalar.
+---@return table
+function Tensor:totable() end
+
+---The same elements in another arrangement.
+---@param shape integer[] one extent may be -1: whatever is left
+---@return prune.Tensor
+function Tensor:reshape(shape) end
+
+---What printing a report shows.
+---@param options? prune.Report_to_text_options
+---@return string
+function Report:to_text(options) end
+
+---JSON; NaN and infinities are null, tensors are {dtype, shape}.
+---@return string
+function Report:to_json() end
+
+return prune
