@@ -4,7 +4,6 @@ import PruneRuntime
 import PruneTensor
 import Testing
 
-
 /// The data beside the repository that bigger tests need.
 enum Shared {
   static let folder: String = {
@@ -51,10 +50,14 @@ func makeModel(_ nodes: [Node], inputs: [(String, Tensor)], constants: [(String,
 }
 
 /// Runs a model optimized and by reference kernels, and expects the same.
-func expectSame(_ model: Model, _ inputs: [(String, Tensor)], tolerance: Double = 1e-5, variables: [String: Variable] = [:]) throws {
+///
+/// - Parameter isFast: whether every node has to have a fast kernel.
+func expectSame(_ model: Model, _ inputs: [(String, Tensor)], tolerance: Double = 1e-5, isFast: Bool = true) throws {
   let fed = Dictionary(uniqueKeysWithValues: inputs)
-  let fast = try Program(model, .init(variables: variables)).run(fed)
-  let slow = try Program(model, .init(variables: variables, optimizes: false)).run(fed)
+  let program = try Program(model)
+  if isFast { #expect(program.referenceLabels == [], "\(model.graph.nodes)") }
+  let fast = try program.run(fed)
+  let slow = try Program(model, .init(optimizes: false)).run(fed)
   for output in model.graph.outputs {
     let (a, b) = (try #require(fast[output.name]), try #require(slow[output.name]))
     #expect(a.dtype == b.dtype && a.shape == b.shape)

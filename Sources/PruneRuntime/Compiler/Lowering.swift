@@ -43,7 +43,7 @@ final class Lowering {
 
   /// A max-pool and the record it keeps of where its maxima were.
   struct PoolWorkspace {
-    let node: Node
+    let problem: PoolingKernels.Problem
     let primitive: Primitive
     let buffer: Int
     let layout: Layout
@@ -288,14 +288,15 @@ final class Lowering {
 
   /// Adds a step. `reads` and `writes` are buffers; `bind` resolves their pointers.
   func emit(
-    _ label: String, reads: [Int], writes: [Int], bind: @escaping (Frame) throws(PruneError) -> BoundStep
+    _ label: String, reads: [Int], writes: [Int], isReference: Bool = false,
+    bind: @escaping (Frame) throws(PruneError) -> BoundStep
   ) {
     for buffer in reads + writes {
       let place = root(buffer)
       drafts[place].first = min(drafts[place].first, steps.count)
       drafts[place].last = max(drafts[place].last, steps.count)
     }
-    steps.append(Plan.Step(label: label, bind: bind))
+    steps.append(Plan.Step(label: label, isReference: isReference, bind: bind))
   }
 
   private func emitReorder(from: Layout, _ source: Int, to: Layout, _ target: Int) throws(PruneError) {

@@ -105,7 +105,7 @@ extension Lowering {
       places.compactMap { if case .buffer(let buffer, _, _) = $0 { buffer } else { nil } }
     }
     let (reads, writes, node, opset) = (sources, targets, op.node, op.opset)
-    emit(node.label, reads: buffers(reads), writes: buffers(writes)) { frame throws(PruneError) in
+    emit(node.label, reads: buffers(reads), writes: buffers(writes), isReference: true) { frame throws(PruneError) in
       var inputs: [ReferenceStep.Source] = []
       for place in reads {
         switch place {

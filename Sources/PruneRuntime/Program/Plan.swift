@@ -17,6 +17,8 @@ struct Plan {
   struct Step {
     /// The node, as errors call it.
     let label: String
+    /// Whether it runs a reference kernel.
+    var isReference = false
     let bind: (Frame) throws(PruneError) -> BoundStep
   }
 

@@ -16,6 +16,9 @@ package final class Program: @unchecked Sendable {
   /// What each step runs, in order: node labels and the reorders between them.
   package var stepLabels: [String] { plan.steps.map(\.label) }
 
+  /// Labels of the steps that have no fast kernel and run by their reference kernel.
+  package var referenceLabels: [String] { plan.steps.filter(\.isReference).map(\.label) }
+
   private let plan: Plan
   // Safe: the plan never changes; idle frames are handed out one run at a time under the lock.
   private let idle = Mutex<FrameStack>(FrameStack())
@@ -36,6 +39,13 @@ package final class Program: @unchecked Sendable {
   /// - Throws: `.notFound` or `.mismatch` naming the input that is missing, unknown or of another type or shape;
   ///   `.cancelled`.
   package func run(_ inputs: [String: Tensor], cancel: CancelFlag? = nil) throws(PruneError) -> [String: Tensor] {
+    try run(inputs, cancel: cancel, onStep: nil)
+  }
+
+  /// As `run`, telling after each step how many nanoseconds it took.
+  func run(
+    _ inputs: [String: Tensor], cancel: CancelFlag?, onStep: ((Int, UInt64) -> Void)?
+  ) throws(PruneError) -> [String: Tensor] {
     try check(inputs)
     let addresses = try variableAddresses()
     let frame: Frame
@@ -49,11 +59,13 @@ package final class Program: @unchecked Sendable {
         from: tensor.storage.base.advanced(by: tensor.byteOffset), byteCount: tensor.byteCount)
     }
     defer { frame.clearSlots() }
-    try execute(frame, cancel)
+    try execute(frame, cancel, onStep)
     return try results(of: frame, addresses)
   }
 
-  private func execute(_ frame: Frame, _ cancel: CancelFlag?) throws(PruneError) {
+  private func execute(
+    _ frame: Frame, _ cancel: CancelFlag?, _ onStep: ((Int, UInt64) -> Void)?
+  ) throws(PruneError) {
     let flag = cancel?.pointer
     var failed = -1
     var status: Int32 = 0
@@ -65,7 +77,9 @@ package final class Program: @unchecked Sendable {
           failed = index
           return
         }
+        let start = onStep == nil ? 0 : ps_now_ns()
         status = steps[index].run(steps[index].context)
+        onStep?(index, ps_now_ns() - start)
         if status != 0 {
           failed = index
           return

@@ -15,6 +15,8 @@ enum MatrixKernels {
     var n = 0
     var k = 0
     var alpha: Float = 1
+    /// Of what lies in C before.
+    var beta: Float = 0
   }
 
   private struct Call {
@@ -32,6 +34,8 @@ enum MatrixKernels {
     var residual: Int?
     var low = -Float.infinity
     var high = Float.infinity
+    /// What the product is added to, repeated to its shape, and by how much it is multiplied.
+    var start: (value: Int, scale: Float)?
     var isEmpty: Bool { bias == nil && residual == nil && low == -.infinity && high == .infinity }
 
     /// Nil when one pass cannot do it all.
@@ -45,7 +49,7 @@ enum MatrixKernels {
         } else if dims == [m, n], beta == 1 {
           residual = try lowering.plain(c)
         } else {
-          return nil
+          start = (c, beta)
         }
       }
       for (index, item) in op.epilogue.enumerated() {
@@ -103,12 +107,18 @@ enum MatrixKernels {
     guard product.m > 0, product.n > 0, product.k > 0, let tail = try Tail(op, lowering, m: product.m, n: product.n) else { return false }
     let (left, right) = (try lowering.plain(a), try lowering.plain(b))
     let target = try lowering.define(y, layout: nil)
+    var product = product
+    if let (value, scale) = tail.start {
+      product.beta = scale
+      guard try MovementKernels.emitRepeated(op, lowering, value, to: lowering.dims(y), target) else { return false }
+    }
+    let final = product
     lowering.emit(
       op.node.label, reads: [left, right] + [tail.bias, tail.residual].compactMap { $0 }, writes: [target]
     ) { frame in
-      let epilogue = arguments(tail, frame, target, rows: product.m, columns: product.n)
+      let epilogue = arguments(tail, frame, target, rows: final.m, columns: final.n)
       let call = Call(
-        a: frame.pointer(left), b: frame.pointer(right), c: frame.pointer(target), product: product, epilogue: epilogue,
+        a: frame.pointer(left), b: frame.pointer(right), c: frame.pointer(target), product: final, epilogue: epilogue,
         hasEpilogue: !tail.isEmpty)
       return frame.step(call) { context in
         guard let call = context?.assumingMemoryBound(to: Call.self) else { return -1 }
@@ -117,7 +127,7 @@ enum MatrixKernels {
         let status = dnnl_sgemm(
           p.transposesA ? CChar(UInt8(ascii: "T")) : CChar(UInt8(ascii: "N")),
           p.transposesB ? CChar(UInt8(ascii: "T")) : CChar(UInt8(ascii: "N")), m, n, k, p.alpha, call.pointee.a,
-          p.transposesA ? m : k, call.pointee.b, p.transposesB ? k : n, 0, call.pointee.c, n)
+          p.transposesA ? m : k, call.pointee.b, p.transposesB ? k : n, p.beta, call.pointee.c, n)
         guard status == dnnl_success else { return Int32(bitPattern: status.rawValue) }
         return call.pointee.hasEpilogue ? ps_epilogue(&call.pointee.epilogue) : 0
       }

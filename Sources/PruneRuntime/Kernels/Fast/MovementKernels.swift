@@ -51,9 +51,18 @@ enum MovementKernels {
 
   private static func expand(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
     guard let x = op.input(0), let y = op.output(0), let width = width(x, lowering) else { return false }
-    let (from, dims) = (lowering.dims(x), lowering.dims(y))
-    guard let walk = StridedWalk(dims, [StridedWalk.broadcast(from, to: dims), Layout.rowMajorStrides(dims)]) else { return false }
-    emitCopy(op, lowering, width, walk, try lowering.plain(x), 0, try lowering.define(y, layout: nil), 0)
+    return try emitRepeated(op, lowering, x, to: lowering.dims(y), try lowering.define(y, layout: nil), width: width)
+  }
+
+  /// Writes a value, repeated along axes of one element, into a row-major buffer.
+  static func emitRepeated(
+    _ op: Dataflow.Op, _ lowering: Lowering, _ x: Int, to dims: [Int], _ target: Int, width: Int = 4
+  ) throws(PruneError) -> Bool {
+    let from = lowering.dims(x)
+    guard from.count <= dims.count,
+      let walk = StridedWalk(dims, [StridedWalk.broadcast(from, to: dims), Layout.rowMajorStrides(dims)])
+    else { return false }
+    emitCopy(op, lowering, width, walk, try lowering.plain(x), 0, target, 0)
     return true
   }
 

@@ -121,12 +121,14 @@ enum NormalizationKernels {
     let (meanBuffer, scaleBuffer) = (try lowering.plain(mean), try lowering.plain(scale))
     let (dScale, dShift) = (try output(1), try output(2))
     let target = try lowering.define(dx, layout: xl)
+    // The shift is not read, but oneDNN wants to see one.
     lowering.emit(
       op.node.label, primitive,
       [
         .init(DNNL_ARG_SRC, home.buffer, xl), .init(DNNL_ARG_MEAN, meanBuffer, each),
         .init(DNNL_ARG_VARIANCE, variance, each), .init(DNNL_ARG_DIFF_DST, gradient, xl),
-        .init(DNNL_ARG_SCALE, scaleBuffer, each), .init(DNNL_ARG_DIFF_SRC, target, xl, isWritten: true),
+        .init(DNNL_ARG_SCALE, scaleBuffer, each), .init(DNNL_ARG_SHIFT, scaleBuffer, each),
+        .init(DNNL_ARG_DIFF_SRC, target, xl, isWritten: true),
         .init(DNNL_ARG_DIFF_SCALE, dScale, each, isWritten: true),
         .init(DNNL_ARG_DIFF_SHIFT, dShift, each, isWritten: true),
       ])

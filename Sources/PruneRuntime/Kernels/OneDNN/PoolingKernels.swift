@@ -10,7 +10,7 @@ enum PoolingKernels {
   ]
 
   /// A pool for given shapes, ready to describe itself to oneDNN.
-  struct Problem {
+  struct Problem: Equatable {
     let window: SlidingWindow
     let after: [Int]
     let algorithm: dnnl_alg_kind_t
@@ -66,7 +66,7 @@ enum PoolingKernels {
     else { return false }
     let home = try lowering.home(x)
     guard let xl = home.layout ?? Layout.plain(lowering.dims(x)) else { return false }
-    let isUndone = lowering.readers(of: x).contains { isGradient($0, of: op.node, x) }
+    let isUndone = lowering.readers(of: x).contains { isGradient($0, of: problem, x, lowering) }
     guard let primitive = problem.forward(xl, y: lowering.dims(y), training: isUndone),
       let yl = primitive.layout(dnnl_query_dst_md)
     else { return false }
@@ -77,21 +77,17 @@ enum PoolingKernels {
     if isUndone, let layout = primitive.layout(dnnl_query_workspace_md) {
       let workspace = lowering.scratch(layout.byteCount)
       arguments.append(.init(DNNL_ARG_WORKSPACE, workspace, layout, isWritten: true))
-      lowering.poolWorkspaces[x] = .init(node: op.node, primitive: primitive, buffer: workspace, layout: layout, source: xl)
+      lowering.poolWorkspaces[x] = .init(problem: problem, primitive: primitive, buffer: workspace, layout: layout, source: xl)
     }
     lowering.emit(op.node.label, primitive, arguments)
     return true
   }
 
-  /// Whether `op` is the gradient of max-pool `node` of value `x`.
-  private static func isGradient(_ op: Dataflow.Op, of node: Node, _ x: Int) -> Bool {
-    guard node.opType == "MaxPool", op.key == "ai.libprune.MaxPoolGrad", op.input(1) == x else { return false }
-    return isSameWindow(op.node, node)
-  }
-
-  private static func isSameWindow(_ a: Node, _ b: Node) -> Bool {
-    ["kernel_shape", "strides", "dilations", "pads"].allSatisfy { a.ints($0) == b.ints($0) }
-      && a.string("auto_pad", default: "NOTSET") == b.string("auto_pad", default: "NOTSET")
+  /// Whether `op` undoes the max-pool that `problem` describes of value `x`.
+  private static func isGradient(_ op: Dataflow.Op, of problem: Problem, _ x: Int, _ lowering: Lowering) -> Bool {
+    guard problem.algorithm == dnnl_pooling_max, op.key == "ai.libprune.MaxPoolGrad", op.input(1) == x, let dy = op.input(0)
+    else { return false }
+    return Problem(op.node, x: lowering.dims(x), y: lowering.dims(dy)) == problem
   }
 
   private static func maxGradient(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
@@ -99,7 +95,7 @@ enum PoolingKernels {
       let problem = Problem(op.node, x: lowering.dims(x), y: lowering.dims(dy))
     else { return false }
     let forward: Lowering.PoolWorkspace
-    if let known = lowering.poolWorkspaces[x], isSameWindow(op.node, known.node) {
+    if let known = lowering.poolWorkspaces[x], known.problem == problem {
       forward = known
     } else {
       // The pool itself left no trace of where its maxima were: find them again.
@@ -109,7 +105,7 @@ enum PoolingKernels {
         let yl = primitive.layout(dnnl_query_dst_md), let layout = primitive.layout(dnnl_query_workspace_md)
       else { return false }
       forward = .init(
-        node: op.node, primitive: primitive, buffer: lowering.scratch(layout.byteCount), layout: layout, source: xl)
+        problem: problem, primitive: primitive, buffer: lowering.scratch(layout.byteCount), layout: layout, source: xl)
       lowering.emit(
         "\(op.node.label) maxima", primitive,
         [

@@ -2,7 +2,7 @@ import PruneGraph
 import PruneTensor
 
 /// Strides, dilations and pads of a convolution or pool, resolved for one input shape.
-struct SlidingWindow {
+struct SlidingWindow: Equatable {
   var kernel: [Int]
   var strides: [Int]
   var dilations: [Int]

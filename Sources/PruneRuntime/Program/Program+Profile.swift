@@ -1,0 +1,23 @@
+import CPruneSupport
+import PruneTensor
+
+/// How long one step of a program takes.
+package struct StepTime: Sendable {
+  /// The node's label, or what was put between nodes.
+  package let label: String
+  /// The shortest of the runs.
+  package var seconds: Double
+}
+
+extension Program {
+  /// Runs several times and returns the shortest time of every step, in order.
+  package func profile(_ inputs: [String: Tensor], runs: Int = 10) throws(PruneError) -> [StepTime] {
+    var times = stepLabels.map { StepTime(label: $0, seconds: .infinity) }
+    for _ in 0..<max(runs, 1) {
+      _ = try run(inputs, cancel: nil) { (index, nanoseconds) in
+        times[index].seconds = min(times[index].seconds, Double(nanoseconds) * 1e-9)
+      }
+    }
+    return times
+  }
+}

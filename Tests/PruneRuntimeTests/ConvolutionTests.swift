@@ -1,0 +1,162 @@
+import PruneGraph
+import PruneRuntime
+import PruneTensor
+import Testing
+
+/// Convolutions, pools and their gradients on oneDNN against the reference kernels, over random shapes.
+struct ConvolutionTests {
+  /// A random window: attributes, and the extents of the input and result along each spatial axis.
+  struct Window {
+    var attributes: [Attribute] = []
+    var kernel: [Int] = []
+    var input: [Int] = []
+    var output: [Int] = []
+
+    init(_ random: inout RandomSource, rank: Int, dilates: Bool, padLimit: Int) {
+      var (strides, dilations, before, after) = ([Int](), [Int](), [Int](), [Int]())
+      for _ in 0..<rank {
+        let k = random.pick(1...3)
+        let d = dilates ? random.pick([1, 1, 2]) : 1
+        let s = random.pick(1...2)
+        let (p, q) = (random.pick(0...min(padLimit, k - 1)), random.pick(0...min(padLimit, k - 1)))
+        let extent = (k - 1) * d + 1
+        let size = extent + random.pick(0...7)
+        kernel.append(k)
+        strides.append(s)
+        dilations.append(d)
+        before.append(p)
+        after.append(q)
+        input.append(size)
+        output.append((size + p + q - extent) / s + 1)
+      }
+      attributes = [
+        Attribute("strides", .integers(strides)), Attribute("dilations", .integers(dilations)),
+        Attribute("pads", .integers(before + after)),
+      ]
+    }
+  }
+
+  private func convolution(_ seed: Int) -> (random: RandomSource, rank: Int, batch: Int, group: Int, i: Int, o: Int, window: Window) {
+    var random = RandomSource(seed: UInt64(seed) &+ 17)
+    let rank = random.pick([1, 2, 2, 2, 2, 3])
+    let window = Window(&random, rank: rank, dilates: true, padLimit: 2)
+    let isDepthwise = seed % 4 == 0
+    let group = isDepthwise ? random.pick([3, 8, 16, 20, 33]) : random.pick([1, 1, 1, 2, 4])
+    let i = isDepthwise ? 1 : random.pick([1, 2, 3, 5, 8, 16, 20])
+    let o = isDepthwise ? random.pick([1, 2]) : random.pick([1, 2, 7, 8, 16, 25])
+    return (random, rank, random.pick([1, 2, 5]), group, i * group, o * group, window)
+  }
+
+  @Test(arguments: 0..<60)
+  func conv(seed: Int) throws {
+    var (random, _, batch, group, i, o, window) = convolution(seed)
+    let x = try random.tensor([batch, i] + window.input)
+    let w = try random.tensor([o, i / group] + window.kernel)
+    let attributes = window.attributes + [Attribute("group", .int(Int64(group)))]
+    var inputs = ["x", "w"]
+    var constants = [("w", w)]
+    if random.pick([true, false]) {
+      inputs.append("b")
+      constants.append(("b", try random.tensor([o])))
+    }
+    var nodes = [Node("Conv", inputs: inputs, outputs: ["c"], attributes: attributes)]
+    var fed = [("x", x)]
+    var last = "c"
+    if seed % 3 == 1 {
+      fed.append(("r", try random.tensor([batch, o] + window.output)))
+      nodes.append(Node("Add", inputs: [last, "r"], outputs: ["s"]))
+      last = "s"
+    }
+    if seed % 2 == 1 {
+      let kind = random.pick(["Relu", "Sigmoid", "Tanh", "LeakyRelu", "Elu", "HardSwish"])
+      nodes.append(Node(kind, inputs: [last], outputs: ["y"]))
+      last = "y"
+    }
+    let asked = seed % 5 == 0 && last != "c" ? [last, "c"] : [last]
+    try expectSame(makeModel(nodes, inputs: fed, constants: constants, outputs: asked), fed, tolerance: 2e-5)
+  }
+
+  @Test(arguments: 0..<24)
+  func convWithBatchNorm(seed: Int) throws {
+    var (random, _, batch, group, i, o, window) = convolution(seed)
+    let x = try random.tensor([batch, i] + window.input)
+    let variance = try Tensor((0..<o).map { _ in Float(random.uniform() + 0.1) })
+    let constants = [
+      ("w", try random.tensor([o, i / group] + window.kernel)), ("s", try random.tensor([o])),
+      ("b", try random.tensor([o])), ("m", try random.tensor([o])), ("v", variance),
+    ]
+    let nodes = [
+      Node("Conv", inputs: ["x", "w"], outputs: ["c"], attributes: window.attributes + [Attribute("group", .int(Int64(group)))]),
+      Node("BatchNormalization", inputs: ["c", "s", "b", "m", "v"], outputs: ["n"]),
+      Node("Relu", inputs: ["n"], outputs: ["y"]),
+    ]
+    // Asked for, the convolution's own result must not be folded away.
+    let model = makeModel(nodes, inputs: [("x", x)], constants: constants, outputs: seed % 3 == 0 ? ["y", "c"] : ["y"])
+    try expectSame(model, [("x", x)], tolerance: 2e-5)
+  }
+
+  @Test(arguments: 0..<40)
+  func convGradients(seed: Int) throws {
+    var (random, _, batch, group, i, o, window) = convolution(seed)
+    let x = try random.tensor([batch, i] + window.input)
+    let w = try random.tensor([o, i / group] + window.kernel)
+    let dy = try random.tensor([batch, o] + window.output)
+    let attributes = window.attributes + [Attribute("group", .int(Int64(group)))]
+    let nodes = [
+      Node(
+        "ConvGradInput", domain: "ai.libprune", inputs: ["dy", "w"], outputs: ["dx"],
+        attributes: attributes + [Attribute("input_shape", .integers(x.shape.dims))]),
+      Node(
+        "ConvGradWeight", domain: "ai.libprune", inputs: ["dy", "x"], outputs: seed % 2 == 0 ? ["dw", "db"] : ["dw"],
+        attributes: attributes + [Attribute("weight_shape", .integers(w.shape.dims))]),
+    ]
+    let inputs = [("x", x), ("w", w), ("dy", dy)]
+    let outputs = seed % 2 == 0 ? ["dx", "dw", "db"] : ["dx", "dw"]
+    try expectSame(makeModel(nodes, inputs: inputs, outputs: outputs), inputs, tolerance: 2e-5)
+  }
+
+  @Test(arguments: 0..<60)
+  func pools(seed: Int) throws {
+    var random = RandomSource(seed: UInt64(seed) &+ 99)
+    let window = Window(&random, rank: random.pick([1, 2, 2, 3]), dilates: seed % 3 == 0, padLimit: 1)
+    let dims = [random.pick([1, 3]), random.pick([1, 3, 16, 20])] + window.input
+    let x = try random.tensor(dims)
+    let isMax = seed % 2 == 0
+    var attributes = window.attributes + [Attribute("kernel_shape", .integers(window.kernel))]
+    if !isMax { attributes.removeAll { $0.name == "dilations" } }
+    if random.pick([true, false]) { attributes.append(Attribute("ceil_mode", .int(1))) }
+    if !isMax, random.pick([true, false]) { attributes.append(Attribute("count_include_pad", .int(1))) }
+    let node = Node(isMax ? "MaxPool" : "AveragePool", inputs: ["x"], outputs: ["y"], attributes: attributes)
+    try expectSame(makeModel([node], inputs: [("x", x)]), [("x", x)])
+    let global = Node(isMax ? "GlobalMaxPool" : "GlobalAveragePool", inputs: ["x"], outputs: ["y"])
+    try expectSame(makeModel([global], inputs: [("x", x)]), [("x", x)])
+  }
+
+  /// With the forward pool in the graph its record is used, without it the maxima are found again; ties go to the first.
+  @Test(arguments: 0..<40)
+  func poolGradients(seed: Int) throws {
+    var random = RandomSource(seed: UInt64(seed) &+ 7)
+    let window = Window(&random, rank: random.pick([1, 2, 2, 3]), dilates: false, padLimit: 1)
+    let (batch, channels) = (random.pick([1, 3]), random.pick([1, 3, 16, 20]))
+    let shape = try Shape([batch, channels] + window.input)
+    // Few distinct values, so that there are ties.
+    let x = try Tensor((0..<shape.count).map { _ in Float(random.pick(0...5)) }, shape)
+    let dy = try random.tensor([batch, channels] + window.output)
+    let attributes = window.attributes + [Attribute("kernel_shape", .integers(window.kernel))]
+    var nodes = [
+      Node("MaxPoolGrad", domain: "ai.libprune", inputs: ["dy", "x"], outputs: ["dx"], attributes: attributes),
+      Node(
+        "AveragePoolGrad", domain: "ai.libprune", inputs: ["dy"], outputs: ["da"],
+        attributes: attributes + [
+          Attribute("input_shape", .integers(shape.dims)), Attribute("count_include_pad", .int(Int64(seed % 2))),
+        ]),
+    ]
+    var outputs = ["dx", "da"]
+    if seed % 3 != 0 {
+      nodes.insert(Node("MaxPool", inputs: ["x"], outputs: ["y"], attributes: attributes), at: 0)
+      outputs.append("y")
+    }
+    let inputs = [("x", x), ("dy", dy)]
+    try expectSame(makeModel(nodes, inputs: inputs, outputs: outputs), inputs)
+  }
+}
