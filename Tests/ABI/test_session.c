@@ -153,14 +153,13 @@ int main(void) {
   CHECK(sparsity(model) < 0.01);
   OK(prune_model_save(pruned, mkstemps(path, 5) >= 0 ? path : ""));
   OK(prune_model_load(context, path, NULL, &loaded));
-  const char *name = prune_model_parameter_name(loaded, 0);
-  size_t before = zeros(loaded, name);
+  size_t before = zeros(loaded, prune_model_parameter_name(loaded, 0));
   CHECK(before > 0);
   recover.optimizer = "sgd";
   recover.lr = 0.05;
   recover.momentum = 0.9;
   OK(prune_model_fit(loaded, train, &recover, NULL));
-  CHECK(zeros(loaded, name) == before);
+  CHECK(zeros(loaded, prune_model_parameter_name(loaded, 0)) == before);
 
   /* A guard that tolerates nothing gives the model back. */
   prune_guard guard = PRUNE_GUARD_INIT;
