@@ -31,6 +31,8 @@ struct PruneRun {
   private(set) var journal: [JournalEntry] = []
   private(set) var isStopped = false
   let judge: MetricGuard?
+  /// Sizes and metrics of the given model.
+  let before: Report
   let batchSize: Int
 
   /// One weight on the way.
@@ -65,6 +67,7 @@ struct PruneRun {
       layers.append(Layer(weight: weight, zerosBefore: zeros, zeros: zeros))
     }
     self.layers = layers
+    before = try Self.state(of: model, "before", options, batchSize, options.cancel)
     if let settings = options.guard {
       judge = try MetricGuard(settings, model: model, batchSize: batchSize, cancel: options.cancel)
     } else {

@@ -21,8 +21,8 @@ extension PruneRun {
     report["refused"] = .flag(isRolledBack && !journal.contains { $0.isKept })
     report["stopped"] = .flag(isStopped)
     let result = result
-    report["before"] = .report(try state(of: original, title: "before"))
-    report["after"] = .report(try state(of: result, title: "after"))
+    report["before"] = .report(before)
+    report["after"] = .report(try Self.state(of: result, "after", options, batchSize, isStopped ? nil : options.cancel))
     report["layers"] = .list(layers.map { .report(Self.row($0)) })
     report["journal"] = .list(journal.map { .report(row($0)) })
     certify(result, &report)
@@ -41,14 +41,16 @@ extension PruneRun {
   }
 
   /// Sizes, and metrics where there is data to validate on.
-  private func state(of model: Model, title: String) throws(PruneError) -> Report {
+  static func state(
+    of model: Model, _ title: String, _ options: PruneOptions, _ batchSize: Int, _ cancel: CancelFlag?
+  ) throws(PruneError) -> Report {
     var report = try ModelStats.of(model).report
     report.title = title
     report["layers"] = nil
     guard let validate = options.validate else { return report }
     var settings = EvaluateOptions()
     settings.batchSize = batchSize
-    settings.cancel = isStopped ? nil : options.cancel
+    settings.cancel = cancel
     let metrics = try evaluate(model, validate, settings)
     for (key, value) in metrics.entries where report[key] == nil { report[key] = value }
     return report
