@@ -9,7 +9,6 @@ extern int omp_get_thread_num(void);
 extern int omp_get_num_threads(void);
 extern int omp_in_parallel(void);
 extern void omp_set_num_threads(int threads);
-extern int omp_get_num_procs(void);
 
 struct loop {
   int64_t count;
@@ -39,7 +38,11 @@ void ps_parallel_for(int64_t count, int64_t grain, void (*body)(int64_t, int64_t
   GOMP_parallel(run_share, &loop, (unsigned)wanted, 0);
 }
 
-void ps_set_threads(int32_t threads) { omp_set_num_threads(threads > 0 ? threads : omp_get_num_procs()); }
+// What the process started with: one thread a core, or what OMP_NUM_THREADS says.
+static int initial_threads;
+__attribute__((constructor)) static void remember_threads(void) { initial_threads = omp_get_max_threads(); }
+
+void ps_set_threads(int32_t threads) { omp_set_num_threads(threads > 0 ? threads : initial_threads); }
 
 int32_t ps_get_threads(void) { return omp_get_max_threads(); }
 
