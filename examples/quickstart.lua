@@ -20,13 +20,13 @@ print("test", test)
 
 heading "A LeNet-5, trained from scratch"
 local m = prune.zoo.lenet5{classes = 10, input = {1, 8, 8}, seed = 1}
-local history = m:fit{data = train, epochs = 12, batch_size = 64, optimizer = "adam", lr = 1e-3, validation_split = 0.1, seed = 1}
-for _, epoch in ipairs(history.epochs) do
-  if epoch.epoch % 3 == 0 then
-    print(("epoch %2d   loss %.4f   accuracy %s   validation accuracy %s"):format(
-      epoch.epoch, epoch.loss, percent(epoch.accuracy), percent(epoch.validation_accuracy)))
-  end
-end
+m:fit{
+  data = train, epochs = 15, batch_size = 32, optimizer = "adam", lr = 2e-3, schedule = "cosine", seed = 1,
+  on_epoch = function(event)
+    if event.epoch % 5 > 0 then return end
+    print(("epoch %2d   loss %.4f   accuracy %s"):format(event.epoch, event.loss, percent(event.accuracy)))
+  end,
+}
 m:summary()
 local dense = m:evaluate(test)
 print("accuracy on images it has not seen: " .. percent(dense.accuracy))
@@ -41,14 +41,14 @@ local pruned = slim:evaluate(test)
 print(("accuracy %s before, %s after; %s of the weights are zero"):format(
   percent(dense.accuracy), percent(pruned.accuracy), percent(slim:stats().sparsity)))
 
-heading "Further: nine of ten weights in four steps, trained a little after each; pruned weights stay zero"
+heading "Further: four of five weights in four steps, trained a little after each; pruned weights stay zero"
 slim = slim:prune{
-  strategy = "global", criterion = "magnitude", amount = 0.9,
+  strategy = "global", criterion = "magnitude", amount = 0.8,
   schedule = {kind = "cubic", steps = 4},
-  recover = {data = train, epochs = 2, batch_size = 64},
+  recover = {data = train, epochs = 4, batch_size = 32, lr = 3e-3, schedule = "cosine"},
   guard = {data = test, metric = "accuracy", max_drop = 0.02},
 }
-slim:fit{data = train, epochs = 3, batch_size = 64, lr = 5e-4}
+slim:fit{data = train, epochs = 8, batch_size = 32, lr = 2e-3, schedule = "cosine"}
 print(("accuracy %s with %s of the weights zero"):format(
   percent(slim:evaluate(test).accuracy), percent(slim:stats().sparsity)))
 

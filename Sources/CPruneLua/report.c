@@ -159,7 +159,12 @@ int pl_model_summary(lua_State *L) {
   }
   lua_getfield(L, -1, "write");
   lua_insert(L, -2);
+  bool ends = buffer->size > 0 && buffer->data[buffer->size - 1] == '\n';
   pl_push_text(L, object);
+  if (!ends) {
+    lua_pushliteral(L, "\n");
+    lua_concat(L, 2);
+  }
   lua_call(L, 2, 0);
   return 0;
 }

@@ -18,7 +18,7 @@ end
 
 --- Width and colour of what is printed; C asks.
 function internals.display()
-  local width = internals.columns(1) or 80
+  local width = internals.columns(1) or 100
   return math.max(40, math.min(width, 160)), internals.use_color(1)
 end
 
