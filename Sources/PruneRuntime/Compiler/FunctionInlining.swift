@@ -2,11 +2,11 @@ import PruneGraph
 import PruneTensor
 
 /// Replaces calls of model-local functions by their bodies.
-enum FunctionInlining {
+package enum FunctionInlining {
   /// Functions may call functions; deeper than this is taken for recursion.
   private static let depthLimit = 32
 
-  static func run(_ model: Model) throws(PruneError) -> Model {
+  package static func run(_ model: Model) throws(PruneError) -> Model {
     guard !model.functions.isEmpty else { return model }
     var result = model
     var taken = model.graph.allNames

@@ -19,7 +19,7 @@ package struct Specialization: Sendable {
   package init(
     _ model: Model, inputs: [String: Shape], variables: Set<String>
   ) throws(PruneError) {
-    let inlined = model
+    let inlined = try FunctionInlining.run(model)
     self.model = inlined
     types = GraphTypes()
     var constants: [String: Tensor] = [:]
