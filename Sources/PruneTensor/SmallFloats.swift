@@ -29,7 +29,9 @@ package enum HalfFloat {
     return sign | UInt16(truncatingIfNeeded: (rounded >> 13) &- (112 << 10))
   }
 
-  package static func float(fromBFloat16 bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
+  package static func float(fromBFloat16 bits: UInt16) -> Float {
+    Float(bitPattern: UInt32(bits) << 16)
+  }
 
   package static func bfloat16(from value: Float) -> UInt16 {
     let bits = value.bitPattern
@@ -59,7 +61,9 @@ package struct SmallFloat: Sendable {
   package func decode(_ byte: UInt8) -> Float {
     let magnitude = Int(byte & 0x7F)
     if isUnsignedZero, byte == 0x80 { return .nan }
-    if hasInfinity, magnitude >= 0x7C { return magnitude > 0x7C ? .nan : (byte < 0x80 ? .infinity : -.infinity) }
+    if hasInfinity, magnitude >= 0x7C {
+      return magnitude > 0x7C ? .nan : (byte < 0x80 ? .infinity : -.infinity)
+    }
     if !hasInfinity, !isUnsignedZero, magnitude == 0x7F { return .nan }
     let value = self.magnitude(magnitude)
     return byte < 0x80 ? value : -value

@@ -28,7 +28,9 @@ extension Tensor {
   }
 
   /// Every element as a Double.
-  package func doubles() throws(PruneError) -> [Double] { try cast(to: .float64).array(of: Double.self) }
+  package func doubles() throws(PruneError) -> [Double] {
+    try cast(to: .float64).array(of: Double.self)
+  }
 
   /// Every element as an Int, for shapes, axes and indices.
   /// - Throws: `.mismatch` when the dtype is not an integer type or bool.
@@ -45,8 +47,10 @@ extension Tensor {
     switch dtype {
     case .float32: try read(first, last, &chunk) { (x: Float) in Double(x) }
     case .float64: try read(first, last, &chunk) { (x: Double) in x }
-    case .float16: try read(first, last, &chunk) { (x: UInt16) in Double(HalfFloat.float(fromFloat16: x)) }
-    case .bfloat16: try read(first, last, &chunk) { (x: UInt16) in Double(HalfFloat.float(fromBFloat16: x)) }
+    case .float16:
+      try read(first, last, &chunk) { (x: UInt16) in Double(HalfFloat.float(fromFloat16: x)) }
+    case .bfloat16:
+      try read(first, last, &chunk) { (x: UInt16) in Double(HalfFloat.float(fromBFloat16: x)) }
     case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz:
       guard let format = SmallFloat(dtype) else { throw unconvertible(dtype) }
       try read(first, last, &chunk) { (x: UInt8) in Double(format.decode(x)) }
@@ -78,7 +82,9 @@ extension Tensor {
     }
   }
 
-  private mutating func writeDoubles(_ first: Int, _ last: Int, _ chunk: [Double]) throws(PruneError) {
+  private mutating func writeDoubles(_ first: Int, _ last: Int, _ chunk: [Double])
+    throws(PruneError)
+  {
     switch dtype {
     case .float32: try write(first, last, chunk) { Float($0) }
     case .float64: try write(first, last, chunk) { $0 }
@@ -115,7 +121,8 @@ extension Tensor {
           span[index / 2] = (span[index / 2] & ~(0xF << shift)) | (nibble << shift)
         }
       }
-    case .float32, .float64, .float16, .bfloat16, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz:
+    case .float32, .float64, .float16, .bfloat16, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2,
+      .float8e5m2fnuz:
       try writeDoubles(first, last, chunk.map { Double($0) })
     default: throw unconvertible(dtype)
     }

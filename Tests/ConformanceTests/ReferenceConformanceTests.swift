@@ -18,7 +18,9 @@ struct ReferenceConformanceTests {
   }
 
   @Test func theKnownListNamesTests() {
-    for name in Suite.known.keys { #expect(Suite.names.contains(name), "known.csv lists \(name), which is no test") }
+    for name in Suite.known.keys {
+      #expect(Suite.names.contains(name), "known.csv lists \(name), which is no test")
+    }
   }
 
   /// What is wrong with a case; nil when all is as expected.
@@ -31,10 +33,16 @@ struct ReferenceConformanceTests {
       var feeds: [String: Tensor] = [:]
       for (info, tensor) in zip(model.graph.inputs, inputs) { feeds[info.name] = tensor }
       let results = try ReferenceInterpreter(model).run(model.graph, feeds)
-      guard results.count == expected.count else { return "\(results.count) outputs, wanted \(expected.count)" }
+      guard results.count == expected.count else {
+        return "\(results.count) outputs, wanted \(expected.count)"
+      }
       for (index, output) in model.graph.outputs.enumerated() {
-        if let text = try difference(results[index], expected[index]) { return "output \(index) \(text)" }
-        if let type = types.types[output.name], let text = contradiction(type, expected[index]) { return "output \(index) \(text)" }
+        if let text = try difference(results[index], expected[index]) {
+          return "output \(index) \(text)"
+        }
+        if let type = types.types[output.name], let text = contradiction(type, expected[index]) {
+          return "output \(index) \(text)"
+        }
       }
       return nil
     } catch let error as PruneError { return error.description }
@@ -44,7 +52,8 @@ struct ReferenceConformanceTests {
     let fits =
       (type.dtype ?? tensor.dtype) == tensor.dtype
       && (type.dims.map { dims in
-        dims.count == tensor.shape.rank && zip(dims, tensor.shape.dims).allSatisfy { ($0.value ?? $1) == $1 }
+        dims.count == tensor.shape.rank
+          && zip(dims, tensor.shape.dims).allSatisfy { ($0.value ?? $1) == $1 }
       } ?? true)
     return fits ? nil : "is inferred as \(type), but is \(tensor.dtype.name) \(tensor.shape)"
   }

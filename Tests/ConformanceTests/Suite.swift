@@ -5,12 +5,14 @@ import PruneTensor
 /// The ONNX project's node tests: a folder a case, with model.onnx and test_data_set_0/{input,output}_k.pb.
 enum Suite {
   private static let archive = URL(fileURLWithPath: #filePath)
-    .appendingPathComponent("../../../../shared/conformance/onnx-node-tests-1.12-opset1-17.tar.zst").standardized.path
+    .appendingPathComponent("../../../../shared/conformance/onnx-node-tests-1.12-opset1-17.tar.zst")
+    .standardized.path
   static let isPresent = FileManager.default.fileExists(atPath: archive)
 
   /// Where the archive was unpacked for this run.
   static let folder: String = {
-    let folder = NSTemporaryDirectory() + "/prune-conformance-\(ProcessInfo.processInfo.processIdentifier)"
+    let folder =
+      NSTemporaryDirectory() + "/prune-conformance-\(ProcessInfo.processInfo.processIdentifier)"
     guard isPresent else { return folder }
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let tar = Process()
@@ -24,7 +26,9 @@ enum Suite {
 
   /// All cases, sorted.
   static let names: [String] = {
-    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasPrefix("test_") }.sorted()
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
+      $0.hasPrefix("test_")
+    }.sorted()
   }()
 
   /// Cases that are known to fail, each with its reason: `name,reason` a line.
@@ -62,7 +66,8 @@ enum Suite {
     }
     let named = message + field(8, Array("t".utf8))
     let graph = field(2, Array("g".utf8)) + field(5, named) + field(12, field(1, Array("t".utf8)))
-    let model = try ONNX.decode(Bytes([0x08, 8] + field(7, graph) + field(8, [0x10, 17])), folder: nil, copy: true)
+    let model = try ONNX.decode(
+      Bytes([0x08, 8] + field(7, graph) + field(8, [0x10, 17])), folder: nil, copy: true)
     return model.graph.initializers[0].tensor
   }
 }
@@ -70,7 +75,8 @@ enum Suite {
 /// How an actual tensor differs from the expected one; nil when it does not.
 func difference(_ actual: Tensor, _ expected: Tensor) throws -> String? {
   guard actual.dtype == expected.dtype, actual.shape == expected.shape else {
-    return "is \(actual.dtype.name) \(actual.shape), wanted \(expected.dtype.name) \(expected.shape)"
+    return
+      "is \(actual.dtype.name) \(actual.shape), wanted \(expected.dtype.name) \(expected.shape)"
   }
   guard expected.dtype.isFloatingPoint else {
     let (a, b) = (try actual.integers(), try expected.integers())

@@ -54,7 +54,8 @@ package enum NodeCost {
 
   /// Steps x batch x directions x (input and hidden units into all gates).
   private static func recurrent(_ node: Node, _ input: (Int) -> [Int]?, gates: Int) -> Int {
-    guard let data = input(0), let weight = input(1), let recurrence = input(2), data.count == 3, weight.count == 3,
+    guard let data = input(0), let weight = input(1), let recurrence = input(2), data.count == 3,
+      weight.count == 3,
       recurrence.count == 3
     else { return 0 }
     let (width, overflow) = weight[2].addingReportingOverflow(recurrence[2])

@@ -34,7 +34,8 @@ extension Dim {
   /// Truncating division; unknown by zero.
   package static func / (a: Dim, b: Dim) -> Dim {
     switch (a, b) {
-    case (.fixed(let x), .fixed(let y)): y == 0 ? .unknown : combine(x.dividedReportingOverflow(by: y))
+    case (.fixed(let x), .fixed(let y)):
+      y == 0 ? .unknown : combine(x.dividedReportingOverflow(by: y))
     case (_, .fixed(1)): a
     case (.named(let x), .named(let y)) where x == y: .fixed(1)
     default: .unknown
@@ -93,15 +94,23 @@ package enum Dims {
     var divisors: [Dim] = []
     var rest = whole
     for dim in part {
-      if case .named = dim, let index = rest.firstIndex(of: dim) { rest.remove(at: index) } else { divisors.append(dim) }
+      if case .named = dim, let index = rest.firstIndex(of: dim) {
+        rest.remove(at: index)
+      } else {
+        divisors.append(dim)
+      }
     }
     guard let divisor = Dim.product(divisors).value, divisor > 0 else { return nil }
     // Symbols that are left can only stay when the numbers around them cancel.
     let numbers = Dim.product(rest.filter { $0.value != nil })
     let others = rest.filter { $0.value == nil }
-    guard let number = numbers.value, number % divisor == 0 else { return others.isEmpty ? nil : .unknown }
+    guard let number = numbers.value, number % divisor == 0 else {
+      return others.isEmpty ? nil : .unknown
+    }
     return Dim.product([.fixed(number / divisor)] + others)
   }
 
-  package static func text(_ dims: [Dim]) -> String { "[" + dims.map(\.description).joined(separator: ",") + "]" }
+  package static func text(_ dims: [Dim]) -> String {
+    "[" + dims.map(\.description).joined(separator: ",") + "]"
+  }
 }

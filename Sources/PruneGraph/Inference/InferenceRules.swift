@@ -3,15 +3,20 @@ import PruneTensor
 /// The types of a node's outputs from those of its inputs. Symbolic extents keep their names; what cannot be told is
 /// unknown; a contradiction throws `.mismatch` naming the node.
 package typealias InferenceRule =
-  @Sendable (_ node: Node, _ inputs: [TensorType?], _ constants: [Tensor?], _ opset: Int64) throws(PruneError)
+  @Sendable (_ node: Node, _ inputs: [TensorType?], _ constants: [Tensor?], _ opset: Int64)
+  throws(PruneError)
   -> [TensorType]
 
 /// A rule as it is written: on operands that were checked.
 struct Rule: Sendable {
   private let infer: @Sendable (Operands) throws(PruneError) -> [TensorType]
 
-  init(_ infer: @escaping @Sendable (Operands) throws(PruneError) -> [TensorType]) { self.infer = infer }
-  func callAsFunction(_ operands: Operands) throws(PruneError) -> [TensorType] { try infer(operands) }
+  init(_ infer: @escaping @Sendable (Operands) throws(PruneError) -> [TensorType]) {
+    self.infer = infer
+  }
+  func callAsFunction(_ operands: Operands) throws(PruneError) -> [TensorType] {
+    try infer(operands)
+  }
 }
 
 /// All inference rules, by operator.
@@ -50,8 +55,10 @@ package enum InferenceRules {
 
   private static let rules: [String: Rule] = {
     let families = [
-      ElementwiseRules.table, WindowRules.table, MatrixRules.table, NormalizationRules.table, ReductionRules.table,
-      LayoutRules.table, GeneratorRules.table, SlicingRules.table, IndexingRules.table, QuantizationRules.table,
+      ElementwiseRules.table, WindowRules.table, MatrixRules.table, NormalizationRules.table,
+      ReductionRules.table,
+      LayoutRules.table, GeneratorRules.table, SlicingRules.table, IndexingRules.table,
+      QuantizationRules.table,
       RecurrentRules.table, ImageRules.table, SignalRules.table, MiscellaneousRules.table,
     ]
     var merged: [String: Rule] = [:]

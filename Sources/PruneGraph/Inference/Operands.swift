@@ -11,7 +11,8 @@ package struct Operands {
 
   /// - Throws: `.mismatch` when an input's extent is negative or absurd, so that rules may add extents freely.
   package init(
-    _ node: Node, types: [TensorType?], constants: [Tensor?], values: [SymbolicValue?] = [], opset: Int64
+    _ node: Node, types: [TensorType?], constants: [Tensor?], values: [SymbolicValue?] = [],
+    opset: Int64
   ) throws(PruneError) {
     self.node = node
     self.types = types
@@ -19,7 +20,8 @@ package struct Operands {
     self.values = values
     self.opset = opset
     for (index, type) in types.enumerated() {
-      for case .fixed(let extent) in type?.dims ?? [] where extent < 0 || extent > Self.extentLimit {
+      for case .fixed(let extent) in type?.dims ?? [] where extent < 0 || extent > Self.extentLimit
+      {
         throw fail("input \(index) is \(type?.description ?? "?"), which is not possible")
       }
     }
@@ -35,7 +37,9 @@ package struct Operands {
   package func type(_ index: Int) -> TensorType? { index < types.count ? types[index] : nil }
   package func dims(_ index: Int) -> [Dim]? { type(index)?.dims }
   package func dtype(_ index: Int) -> DType? { type(index)?.dtype }
-  package func constant(_ index: Int) -> Tensor? { index < constants.count ? constants[index] : nil }
+  package func constant(_ index: Int) -> Tensor? {
+    index < constants.count ? constants[index] : nil
+  }
 
   /// The numbers of an integer input, when they are known.
   package func integers(_ index: Int) throws(PruneError) -> [Int]? {
@@ -54,7 +58,9 @@ package struct Operands {
   /// The single number of an integer input, when it is known.
   package func integer(_ index: Int) throws(PruneError) -> Int? {
     guard let numbers = try integers(index) else { return nil }
-    guard numbers.count == 1 else { throw fail("input \(index) has \(numbers.count) elements, wanted one") }
+    guard numbers.count == 1 else {
+      throw fail("input \(index) has \(numbers.count) elements, wanted one")
+    }
     return numbers[0]
   }
 
@@ -76,7 +82,8 @@ package struct Operands {
   package func dims(_ index: Int, atLeast minimum: Int) throws(PruneError) -> [Dim]? {
     guard let dims = dims(index) else { return nil }
     guard dims.count >= minimum else {
-      throw fail("input \(index) is \(type(index)?.description ?? "?"), wanted at least \(minimum) axes")
+      throw fail(
+        "input \(index) is \(type(index)?.description ?? "?"), wanted at least \(minimum) axes")
     }
     return dims
   }
@@ -119,7 +126,9 @@ package struct Operands {
   }
 
   /// An attribute that must lie in a range.
-  package func int(_ name: String, default value: Int, in range: ClosedRange<Int>) throws(PruneError) -> Int {
+  package func int(_ name: String, default value: Int, in range: ClosedRange<Int>)
+    throws(PruneError) -> Int
+  {
     let found = node.int(name, default: value)
     guard range.contains(found) else {
       throw fail("attribute \(name) is \(found), wanted \(range.lowerBound)...\(range.upperBound)")

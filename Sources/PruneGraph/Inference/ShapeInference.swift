@@ -29,11 +29,14 @@ package struct ShapeInference {
 
   // MARK: - Inputs
 
-  private mutating func bindInputs(_ overrides: [String: TensorType]) throws(PruneError) -> [String: TensorType] {
+  private mutating func bindInputs(_ overrides: [String: TensorType]) throws(PruneError) -> [String:
+    TensorType]
+  {
     let declared = model.graph.inputs
     for name in overrides.keys.sorted() where !declared.contains(where: { $0.name == name }) {
       let names = declared.map(\.name).joined(separator: ", ")
-      throw PruneError(.notFound, "the model has no input '\(name)'", hint: "its inputs are: \(names)")
+      throw PruneError(
+        .notFound, "the model has no input '\(name)'", hint: "its inputs are: \(names)")
     }
     var symbols: [String: Dim] = [:]
     var types: [String: TensorType] = [:]
@@ -78,7 +81,9 @@ package struct ShapeInference {
       case .named(let name):
         if let bound = symbols[name], have.value != nil, bound.value != nil, bound != have {
           throw PruneError(
-            .mismatch, "input '\(info.name)' is declared \(declared) and '\(name)' is \(bound) elsewhere, got \(override)")
+            .mismatch,
+            "input '\(info.name)' is declared \(declared) and '\(name)' is \(bound) elsewhere, got \(override)"
+          )
         }
         if have.value != nil { symbols[name] = have }
       case .unknown: break
@@ -95,7 +100,8 @@ package struct ShapeInference {
     _ graph: Graph, _ inputs: [String: TensorType], depth: Int
   ) throws(PruneError) {
     guard depth < Self.maximumDepth else {
-      throw PruneError(.invalidModel, "graph '\(graph.name)' is nested more than \(Self.maximumDepth) deep")
+      throw PruneError(
+        .invalidModel, "graph '\(graph.name)' is nested more than \(Self.maximumDepth) deep")
     }
     for info in graph.inputs {
       // A name of an outer graph may be used again inside.
@@ -117,14 +123,17 @@ package struct ShapeInference {
     found.values[name] = SymbolicValue(tensor)
   }
 
-  private mutating func infer(_ node: Node, _ declared: [String: TensorType], depth: Int) throws(PruneError) {
+  private mutating func infer(_ node: Node, _ declared: [String: TensorType], depth: Int)
+    throws(PruneError)
+  {
     if node.isStandard, node.opType == "Constant", let tensor = try GeneratorRules.constant(node) {
       if let output = node.output(0) { define(output, tensor) }
       return
     }
     let opset = model.opset(node.domain) ?? 1
     let operands = try Operands(
-      node, types: node.inputs.map { found.types[$0] }, constants: node.inputs.map { constants[$0] },
+      node, types: node.inputs.map { found.types[$0] },
+      constants: node.inputs.map { constants[$0] },
       values: node.inputs.map { found.values[$0] }, opset: opset)
     var types: [TensorType?]
     if node.isStandard, !node.subgraphs.isEmpty {
@@ -141,7 +150,10 @@ package struct ShapeInference {
     if let output = node.output(0), let value = SymbolicEvaluation.evaluate(operands) {
       found.values[output] = value
       // Values find shapes that the rule, seeing types alone, could not.
-      if found.types[output] == nil { found.types[output] = TensorType(.int64, value.isScalar ? [] : [.fixed(value.elements.count)]) }
+      if found.types[output]?.dims == nil {
+        found.types[output] = TensorType(
+          found.types[output]?.dtype ?? .int64, value.dims.map(Dim.fixed))
+      }
     }
   }
 
@@ -191,7 +203,9 @@ package struct ShapeInference {
   private static func joined(_ a: TensorType?, _ b: TensorType?) -> TensorType? {
     guard let a, let b else { return nil }
     let dtype = a.dtype == b.dtype ? a.dtype : nil
-    guard let left = a.dims, let right = b.dims, left.count == right.count else { return TensorType(dtype, nil) }
+    guard let left = a.dims, let right = b.dims, left.count == right.count else {
+      return TensorType(dtype, nil)
+    }
     return TensorType(dtype, zip(left, right).map { $0 == $1 ? $0 : .unknown })
   }
 
@@ -199,16 +213,21 @@ package struct ShapeInference {
     _ node: Node, _ operands: Operands, depth: Int
   ) throws(PruneError) -> [TensorType?] {
     guard let body = node.graph("body"), body.inputs.count >= 2 else {
-      throw PruneError(.invalidModel, "the body must take an iteration number and a condition", at: node.label)
+      throw PruneError(
+        .invalidModel, "the body must take an iteration number and a condition", at: node.label)
     }
     let carried = body.inputs.count - 2
-    guard body.outputs.count >= carried + 1, operands.inputCount >= carried + 2 || carried == 0 else {
+    guard body.outputs.count >= carried + 1, operands.inputCount >= carried + 2 || carried == 0
+    else {
       throw PruneError(
-        .invalidModel, "the body carries \(carried) values but the node has \(max(operands.inputCount - 2, 0))", at: node.label)
+        .invalidModel,
+        "the body carries \(carried) values but the node has \(max(operands.inputCount - 2, 0))",
+        at: node.label)
     }
     // What a loop carries may change its extents on the way: only the rank it starts with is kept.
     var types: [String: TensorType] = [
-      body.inputs[0].name: TensorType(.int64, [Dim]()), body.inputs[1].name: TensorType(.bool, [Dim]()),
+      body.inputs[0].name: TensorType(.int64, [Dim]()),
+      body.inputs[1].name: TensorType(.bool, [Dim]()),
     ]
     for index in 0..<carried {
       let start = operands.type(index + 2)
@@ -228,7 +247,8 @@ package struct ShapeInference {
     guard let body = node.graph("body"), let scanned = node.int("num_scan_inputs"), scanned >= 0,
       scanned <= body.inputs.count
     else {
-      throw PruneError(.invalidModel, "the body and num_scan_inputs do not fit each other", at: node.label)
+      throw PruneError(
+        .invalidModel, "the body and num_scan_inputs do not fit each other", at: node.label)
     }
     let states = body.inputs.count - scanned
     // Opset 8 has a sequence_lens input first and a batch axis in front of everything.

@@ -27,54 +27,81 @@ enum SymbolicEvaluation {
       guard let dims = operands.dims(0) else { return nil }
       return SymbolicValue([Dim.product(dims)], isScalar: true)
     case "Identity", "Cast", "CastLike":
-      if node.opType == "Cast", let target = try operands.dtypeAttribute("to"), !target.isInteger { return nil }
+      if node.opType == "Cast", let target = try operands.dtypeAttribute("to"), !target.isInteger {
+        return nil
+      }
       return input(operands, 0)
     case "Gather":
-      guard let data = input(operands, 0), !data.isScalar, let indices = input(operands, 1) else { return nil }
+      guard let data = input(operands, 0), data.isVector, let indices = input(operands, 1) else {
+        return nil
+      }
       var picked: [Dim] = []
       for index in indices.elements {
-        guard let at = index.value, at >= -data.elements.count, at < data.elements.count else { return nil }
+        guard let at = index.value, at >= -data.elements.count, at < data.elements.count else {
+          return nil
+        }
         picked.append(data.elements[at < 0 ? at + data.elements.count : at])
       }
-      return SymbolicValue(picked, isScalar: indices.isScalar)
+      return SymbolicValue(picked, dims: indices.dims)
     case "Concat":
       var elements: [Dim] = []
       for index in 0..<operands.inputCount {
-        guard let part = input(operands, index) else { return nil }
+        guard let part = input(operands, index), part.isVector else { return nil }
         elements += part.elements
       }
       return SymbolicValue(elements)
     case "Slice":
-      guard let data = input(operands, 0), !data.isScalar,
-        let slices = try SliceRanges(operands, dims: [.fixed(data.elements.count)])
+      guard let data = input(operands, 0),
+        let slices = try SliceRanges(operands, dims: data.dims.map(Dim.fixed)),
+        slices.output.allSatisfy({ $0.value ?? .max <= SymbolicValue.limit })
       else { return nil }
-      guard let range = slices.ranges.first, let range else { return data }
-      return SymbolicValue((0..<range.count).map { data.elements[range.start + $0 * range.step] })
+      return data.picking(
+        data.dims.indices.map { axis in
+          guard let range = slices.ranges[axis] else { return Array(0..<data.dims[axis]) }
+          return (0..<range.count).map { range.start + $0 * range.step }
+        })
+    case "Transpose":
+      guard let data = input(operands, 0), data.dims.count == 2,
+        try LayoutRules.permutation(operands, rank: 2) == [1, 0]
+      else {
+        return try input(operands, 0).flatMap { (data) throws(PruneError) in
+          data.dims.count < 2 ? data : nil
+        }
+      }
+      let (rows, columns) = (data.dims[0], data.dims[1])
+      let order = (0..<columns).flatMap { column in (0..<rows).map { $0 * columns + column } }
+      return SymbolicValue(order.map { data.elements[$0] }, dims: [columns, rows])
     case "Unsqueeze", "Squeeze", "Reshape", "Flatten":
-      guard let data = input(operands, 0), let rank = try InferenceRules.infer(operands)?.first?.dims?.count, rank <= 1
+      // The operand's own extents, which its type may not have.
+      guard let data = input(operands, 0),
+        let dims = try InferenceRules.infer(operands)?.first?.dims
       else { return nil }
-      return SymbolicValue(data.elements, isScalar: rank == 0)
+      let known = dims.compactMap(\.value)
+      return known.count == dims.count ? SymbolicValue(data.elements, dims: known) : nil
     case "Add", "Sub", "Mul", "Div", "Equal", "Max", "Min", "Mod": return pairwise(operands)
     case "Neg":
       guard let data = input(operands, 0) else { return nil }
-      return SymbolicValue(data.elements.map { .fixed(0) - $0 }, isScalar: data.isScalar)
+      return SymbolicValue(data.elements.map { .fixed(0) - $0 }, dims: data.dims)
     case "Where": return choose(operands)
     case "ConstantOfShape":
-      guard let count = try operands.integers(0), count.count <= 1, let fill = node.tensor("value"), fill.dtype.isInteger,
+      guard let count = try operands.integers(0), count.count <= 1, let fill = node.tensor("value"),
+        fill.dtype.isInteger,
         let number = try fill.integers().first
       else { return nil }
       let length = count.first ?? 1
       guard length >= 0, length <= SymbolicValue.limit else { return nil }
       return SymbolicValue([Dim](repeating: .fixed(number), count: length), isScalar: count.isEmpty)
     case "Range":
-      guard operands.dtype(0)?.isInteger == true, let start = try operands.integer(0), let limit = try operands.integer(1),
+      guard operands.dtype(0)?.isInteger == true, let start = try operands.integer(0),
+        let limit = try operands.integer(1),
         let step = try operands.integer(2), step != 0
       else { return nil }
       let numbers = Swift.stride(from: start, to: limit, by: step).prefix(SymbolicValue.limit + 1)
       return SymbolicValue(numbers.map(Dim.fixed))
     case "ReduceProd":
-      guard let data = input(operands, 0), !data.isScalar else { return nil }
-      return SymbolicValue([Dim.product(data.elements)], isScalar: node.int("keepdims", default: 1) == 0)
+      guard let data = input(operands, 0), data.isVector else { return nil }
+      return SymbolicValue(
+        [Dim.product(data.elements)], isScalar: node.int("keepdims", default: 1) == 0)
     default: return nil
     }
   }
@@ -84,7 +111,9 @@ enum SymbolicEvaluation {
       operands.dtype(0)?.isFloatingPoint != true
     else { return nil }
     let count = max(a.elements.count, b.elements.count)
-    guard a.elements.count == count || a.elements.count == 1, b.elements.count == count || b.elements.count == 1
+    guard a.elements.count == count || a.elements.count == 1,
+      b.elements.count == count || b.elements.count == 1,
+      a.dims.count <= 1, b.dims.count <= 1
     else { return nil }
     var elements: [Dim] = []
     for index in 0..<count {
@@ -125,11 +154,18 @@ enum SymbolicEvaluation {
   }
 
   private static func choose(_ operands: Operands) -> SymbolicValue? {
-    guard let condition = input(operands, 0), let a = input(operands, 1), let b = input(operands, 2) else { return nil }
+    guard let condition = input(operands, 0), let a = input(operands, 1), let b = input(operands, 2)
+    else { return nil }
     let parts = [condition, a, b]
     let count = parts.map(\.elements.count).max() ?? 0
-    guard parts.allSatisfy({ $0.elements.count == count || $0.elements.count == 1 }) else { return nil }
-    func element(_ value: SymbolicValue, _ index: Int) -> Dim { value.elements[value.elements.count == 1 ? 0 : index] }
+    guard
+      parts.allSatisfy({
+        ($0.elements.count == count || $0.elements.count == 1) && $0.dims.count <= 1
+      })
+    else { return nil }
+    func element(_ value: SymbolicValue, _ index: Int) -> Dim {
+      value.elements[value.elements.count == 1 ? 0 : index]
+    }
     var elements: [Dim] = []
     for index in 0..<count {
       let (x, y) = (element(a, index), element(b, index))

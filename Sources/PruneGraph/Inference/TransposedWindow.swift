@@ -18,14 +18,20 @@ package struct TransposedWindow: Sendable {
     guard input.count == rank, rank > 0 else {
       throw fail("kernel \(kernel) has \(rank) axes, the input \(input.count) spatial ones")
     }
-    func list(_ name: String, _ count: Int, default value: Int, from minimum: Int) throws(PruneError) -> [Int] {
-      guard let values = node.ints(name), !values.isEmpty else { return [Int](repeating: value, count: count) }
+    func list(_ name: String, _ count: Int, default value: Int, from minimum: Int)
+      throws(PruneError) -> [Int]
+    {
+      guard let values = node.ints(name), !values.isEmpty else {
+        return [Int](repeating: value, count: count)
+      }
       guard values.count == count, values.allSatisfy({ $0 >= minimum && $0 <= Self.limit }) else {
         throw fail("attribute \(name) is \(values), wanted \(count) numbers of at least \(minimum)")
       }
       return values
     }
-    guard kernel.allSatisfy({ $0 >= 1 && $0 <= Self.limit }) else { throw fail("kernel \(kernel) is not possible") }
+    guard kernel.allSatisfy({ $0 >= 1 && $0 <= Self.limit }) else {
+      throw fail("kernel \(kernel) is not possible")
+    }
     let strides = try list("strides", rank, default: 1, from: 1)
     let dilations = try list("dilations", rank, default: 1, from: 1)
     let extra = try list("output_padding", rank, default: 0, from: 0)
@@ -58,7 +64,9 @@ package struct TransposedWindow: Sendable {
       begin.append(auto == "VALID" ? 0 : pads[axis])
       end.append(auto == "VALID" ? 0 : pads[axis + rank])
       let length = full - begin[axis] - end[axis]
-      guard length >= 0 else { throw fail("pads \(pads) cut away all \(full) elements of axis \(axis)") }
+      guard length >= 0 else {
+        throw fail("pads \(pads) cut away all \(full) elements of axis \(axis)")
+      }
       output.append(.fixed(length))
     }
     self.kernel = kernel

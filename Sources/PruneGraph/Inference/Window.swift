@@ -24,14 +24,20 @@ package struct Window: Sendable {
     guard input.count == rank, rank > 0 else {
       throw fail("kernel \(kernel) has \(rank) axes, the input \(input.count) spatial ones")
     }
-    func list(_ name: String, _ count: Int, default value: Int, from minimum: Int) throws(PruneError) -> [Int] {
-      guard let values = node.ints(name), !values.isEmpty else { return [Int](repeating: value, count: count) }
+    func list(_ name: String, _ count: Int, default value: Int, from minimum: Int)
+      throws(PruneError) -> [Int]
+    {
+      guard let values = node.ints(name), !values.isEmpty else {
+        return [Int](repeating: value, count: count)
+      }
       guard values.count == count, values.allSatisfy({ $0 >= minimum && $0 <= Self.limit }) else {
         throw fail("attribute \(name) is \(values), wanted \(count) numbers of at least \(minimum)")
       }
       return values
     }
-    guard kernel.allSatisfy({ $0 >= 1 && $0 <= Self.limit }) else { throw fail("kernel \(kernel) is not possible") }
+    guard kernel.allSatisfy({ $0 >= 1 && $0 <= Self.limit }) else {
+      throw fail("kernel \(kernel) is not possible")
+    }
     let strides = try list("strides", rank, default: 1, from: 1)
     let dilations = try list("dilations", rank, default: 1, from: 1)
     let pads = try list("pads", 2 * rank, default: 0, from: 0)
@@ -65,7 +71,8 @@ package struct Window: Sendable {
       let room = extent + begin[axis] + end[axis] - reach
       guard room >= 0 else {
         throw fail(
-          "kernel \(kernel) with dilations \(dilations) reaches over \(reach) elements of axis \(axis), the padded input has \(extent + begin[axis] + end[axis])")
+          "kernel \(kernel) with dilations \(dilations) reaches over \(reach) elements of axis \(axis), the padded input has \(extent + begin[axis] + end[axis])"
+        )
       }
       var count = (roundsUp ? (room + strides[axis] - 1) / strides[axis] : room / strides[axis]) + 1
       if roundsUp, (count - 1) * strides[axis] >= extent + begin[axis] { count -= 1 }

@@ -5,17 +5,28 @@ package enum ElementwiseRules {
   static let table: [String: Rule] = {
     var table: [String: Rule] = [:]
     for name in [
-      "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Cos", "Cosh", "Erf", "Exp", "Floor", "Log",
-      "Neg", "Reciprocal", "Round", "Sign", "Sin", "Sinh", "Sqrt", "Tan", "Tanh", "Not", "BitwiseNot", "Relu",
-      "LeakyRelu", "Elu", "Selu", "Celu", "Sigmoid", "HardSigmoid", "HardSwish", "Softplus", "Softsign",
+      "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Cos", "Cosh", "Erf", "Exp",
+      "Floor", "Log",
+      "Neg", "Reciprocal", "Round", "Sign", "Sin", "Sinh", "Sqrt", "Tan", "Tanh", "Not",
+      "BitwiseNot", "Relu",
+      "LeakyRelu", "Elu", "Selu", "Celu", "Sigmoid", "HardSigmoid", "HardSwish", "Softplus",
+      "Softsign",
       "ThresholdedRelu", "Shrink", "Gelu", "Mish", "Swish", "Clip", "Identity",
     ] { table[name] = same }
-    for name in ["IsInf", "IsNaN"] { table[name] = Rule { (x) throws(PruneError) in [TensorType(.bool, x.dims(0))] } }
-    for name in ["Add", "Sub", "Mul", "Div", "Mod", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor"] {
-      table[name] = Rule { (x) throws(PruneError) in [TensorType(try sameDType(x), try broadcast(x))] }
+    for name in ["IsInf", "IsNaN"] {
+      table[name] = Rule { (x) throws(PruneError) in [TensorType(.bool, x.dims(0))] }
+    }
+    for name in [
+      "Add", "Sub", "Mul", "Div", "Mod", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor",
+    ] {
+      table[name] = Rule { (x) throws(PruneError) in
+        [TensorType(try sameDType(x), try broadcast(x))]
+      }
     }
     for name in ["Max", "Min", "Sum", "Mean"] {
-      table[name] = Rule { (x) throws(PruneError) in [TensorType(try sameDType(x), try broadcast(x))] }
+      table[name] = Rule { (x) throws(PruneError) in
+        [TensorType(try sameDType(x), try broadcast(x))]
+      }
     }
     for name in ["Pow", "PRelu"] {
       table[name] = Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try broadcast(x))] }
@@ -77,7 +88,8 @@ package enum ElementwiseRules {
 
   /// Before opset 7 only the second input was stretched, from `axis` on, and only where `broadcast` was set.
   private static func legacyBroadcast(_ x: Operands) throws(PruneError) -> [Dim]? {
-    guard x.inputCount == 2, x.node.int("broadcast") == 1, let a = x.dims(0), x.dims(1) != nil else { return nil }
+    guard x.inputCount == 2, x.node.int("broadcast") == 1, let a = x.dims(0), x.dims(1) != nil
+    else { return nil }
     _ = try legacyAxis(x)
     return a
   }

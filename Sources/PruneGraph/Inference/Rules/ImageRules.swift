@@ -3,13 +3,19 @@ import PruneTensor
 /// Operators on images: resampling, regions and boxes.
 package enum ImageRules {
   static let table: [String: Rule] = [
-    "Resize": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try ResizeShape(x)?.output ?? unknownLike(x))] },
-    "Upsample": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try ResizeShape(x)?.output ?? unknownLike(x))] },
+    "Resize": Rule { (x) throws(PruneError) in
+      [TensorType(x.dtype(0), try ResizeShape(x)?.output ?? unknownLike(x))]
+    },
+    "Upsample": Rule { (x) throws(PruneError) in
+      [TensorType(x.dtype(0), try ResizeShape(x)?.output ?? unknownLike(x))]
+    },
     "GridSample": Rule { (x) throws(PruneError) in
       guard let dims = try x.dims(0, atLeast: 3), let grid = try x.dims(1, rank: dims.count) else {
         return [TensorType(x.dtype(0), unknownLike(x))]
       }
-      guard Dim.unified(grid[grid.count - 1], .fixed(dims.count - 2)) != nil, Dim.unified(grid[0], dims[0]) != nil else {
+      guard Dim.unified(grid[grid.count - 1], .fixed(dims.count - 2)) != nil,
+        Dim.unified(grid[0], dims[0]) != nil
+      else {
         throw x.fail("the grid is \(Dims.text(grid)), the input \(Dims.text(dims))")
       }
       return [TensorType(x.dtype(0), Array(dims[..<2]) + Array(grid[1..<(grid.count - 1)]))]
@@ -32,11 +38,17 @@ package enum ImageRules {
       let width = try x.int("output_width", default: 1, in: 1...(1 << 20))
       let input = try x.dims(0, rank: 4)
       let regions = try x.dims(1, rank: 2)
-      if let columns = regions?[1], Dim.unified(columns, .fixed(4)) == nil { throw x.fail("regions have \(columns) columns, wanted 4") }
+      if let columns = regions?[1], Dim.unified(columns, .fixed(4)) == nil {
+        throw x.fail("regions have \(columns) columns, wanted 4")
+      }
       if let batch = try x.dims(2, rank: 1), let regions, Dim.unified(batch[0], regions[0]) == nil {
         throw x.fail("\(regions[0]) regions and \(batch[0]) batch indices")
       }
-      return [TensorType(x.dtype(0), [regions?[0] ?? .unknown, input?[1] ?? .unknown, .fixed(height), .fixed(width)])]
+      return [
+        TensorType(
+          x.dtype(0),
+          [regions?[0] ?? .unknown, input?[1] ?? .unknown, .fixed(height), .fixed(width)])
+      ]
     },
     "NonMaxSuppression": Rule { (x) throws(PruneError) in
       if let boxes = try x.dims(0, rank: 3), let scores = try x.dims(1, rank: 3) {
@@ -47,7 +59,9 @@ package enum ImageRules {
       return [TensorType(.int64, [.unknown, .fixed(3)])]
     },
     "Col2Im": Rule { (x) throws(PruneError) in
-      guard let dims = try x.dims(0, rank: 3), let image = try x.elements(1), let block = try x.elements(2) else {
+      guard let dims = try x.dims(0, rank: 3), let image = try x.elements(1),
+        let block = try x.elements(2)
+      else {
         return [TensorType(x.dtype(0), nil)]
       }
       let size = Dim.product(block)
@@ -74,7 +88,9 @@ package struct ResizeShape: Sendable {
     let scaleIndex = isResize && x.opset >= 11 ? 2 : 1
     var given: [Double]?
     if !isResize, x.opset < 9 {
-      if x.opset < 7, let height = Self.number(x.node, "height_scale"), let width = Self.number(x.node, "width_scale"), dims.count == 4 {
+      if x.opset < 7, let height = Self.number(x.node, "height_scale"),
+        let width = Self.number(x.node, "width_scale"), dims.count == 4
+      {
         given = [1, 1, height, width]
       } else {
         given = x.node.floats("scales")?.map { Double($0) }
@@ -82,7 +98,9 @@ package struct ResizeShape: Sendable {
     } else if let tensor = x.constant(scaleIndex), tensor.count > 0 {
       given = try tensor.doubles()
     }
-    let axes = try x.axes(x.opset >= 18 ? x.node.ints("axes") ?? Array(dims.indices) : Array(dims.indices), rank: dims.count)
+    let axes = try x.axes(
+      x.opset >= 18 ? x.node.ints("axes") ?? Array(dims.indices) : Array(dims.indices),
+      rank: dims.count)
     var output = dims
     var scales = [Double](repeating: 1, count: dims.count)
     if let given {
@@ -92,23 +110,30 @@ package struct ResizeShape: Sendable {
       for (index, axis) in axes.enumerated() {
         scales[axis] = given[index]
         if given[index] == 1 { continue }
-        output[axis] = dims[axis].value.map { .fixed(Self.floored(Double($0) * given[index])) } ?? .unknown
+        output[axis] =
+          dims[axis].value.map { .fixed(Self.floored(Double($0) * given[index])) } ?? .unknown
       }
     } else if isResize, x.opset >= 11, let sizes = try x.elements(3) {
       guard sizes.count == axes.count, sizes.allSatisfy({ $0.value ?? 1 >= 0 }) else {
         throw x.fail("sizes are \(Dims.text(sizes)), wanted \(axes.count) extents")
       }
       let ratios = axes.indices.compactMap { index -> Double? in
-        guard let size = sizes[index].value, let extent = dims[axes[index]].value, extent > 0 else { return nil }
+        guard let size = sizes[index].value, let extent = dims[axes[index]].value, extent > 0 else {
+          return nil
+        }
         return Double(size) / Double(extent)
       }
       let policy = x.node.string("keep_aspect_ratio_policy", default: "stretch")
-      let common = policy == "not_larger" ? ratios.min() : policy == "not_smaller" ? ratios.max() : nil
+      let common =
+        policy == "not_larger" ? ratios.min() : policy == "not_smaller" ? ratios.max() : nil
       for (index, axis) in axes.enumerated() {
         output[axis] = sizes[index]
-        guard let extent = dims[axis].value, extent > 0, let size = sizes[index].value else { continue }
+        guard let extent = dims[axis].value, extent > 0, let size = sizes[index].value else {
+          continue
+        }
         if policy == "not_larger" || policy == "not_smaller", let common {
-          output[axis] = .fixed(Self.floored((Double(extent) * common).rounded(.toNearestOrAwayFromZero)))
+          output[axis] = .fixed(
+            Self.floored((Double(extent) * common).rounded(.toNearestOrAwayFromZero)))
           scales[axis] = common
         } else {
           scales[axis] = Double(size) / Double(extent)

@@ -4,7 +4,9 @@ import PruneTensor
 package enum IndexingRules {
   static let table: [String: Rule] = [
     "Gather": Rule { (x) throws(PruneError) in
-      guard let data = try x.dims(0, atLeast: 1), let indices = x.dims(1) else { return [TensorType(x.dtype(0), nil)] }
+      guard let data = try x.dims(0, atLeast: 1), let indices = x.dims(1) else {
+        return [TensorType(x.dtype(0), nil)]
+      }
       let axis = try x.axis(x.node.int("axis", default: 0), rank: data.count)
       return [TensorType(x.dtype(0), data[..<axis] + indices + data[(axis + 1)...])]
     },
@@ -12,7 +14,8 @@ package enum IndexingRules {
       if let data = try x.dims(0, atLeast: 1) {
         _ = try x.axis(x.node.int("axis", default: 0), rank: data.count)
         if let indices = try x.dims(1, rank: data.count) {
-          try within(x, indices, data, except: try x.axis(x.node.int("axis", default: 0), rank: data.count))
+          try within(
+            x, indices, data, except: try x.axis(x.node.int("axis", default: 0), rank: data.count))
         }
       }
       return [TensorType(x.dtype(0), x.dims(1))]
@@ -22,9 +25,13 @@ package enum IndexingRules {
         return [TensorType(x.dtype(0), nil)]
       }
       let batch = try batchDims(x, data, indices)
-      guard let depth = indices[indices.count - 1].value else { return [TensorType(x.dtype(0), nil)] }
+      guard let depth = indices[indices.count - 1].value else {
+        return [TensorType(x.dtype(0), nil)]
+      }
       guard depth >= 1, depth <= data.count - batch else {
-        throw x.fail("indices \(Dims.text(indices)) have \(depth) entries for \(data.count - batch) axes of \(Dims.text(data))")
+        throw x.fail(
+          "indices \(Dims.text(indices)) have \(depth) entries for \(data.count - batch) axes of \(Dims.text(data))"
+        )
       }
       return [TensorType(x.dtype(0), indices.dropLast() + data[(batch + depth)...])]
     },
@@ -39,7 +46,9 @@ package enum IndexingRules {
         }
         let wanted = indices.dropLast() + data[depth...]
         if let updates = x.dims(2) {
-          guard updates.count == wanted.count, zip(updates, wanted).allSatisfy({ Dim.unified($0, $1) != nil }) else {
+          guard updates.count == wanted.count,
+            zip(updates, wanted).allSatisfy({ Dim.unified($0, $1) != nil })
+          else {
             throw x.fail("updates are \(Dims.text(updates)), wanted \(Dims.text(Array(wanted)))")
           }
         }
@@ -67,10 +76,14 @@ package enum IndexingRules {
   ]
 
   /// The `batch_dims` of GatherND, checked.
-  package static func batchDims(_ x: Operands, _ data: [Dim], _ indices: [Dim]) throws(PruneError) -> Int {
-    let batch = try x.int("batch_dims", default: 0, in: 0...max(min(data.count, indices.count) - 1, 0))
+  package static func batchDims(_ x: Operands, _ data: [Dim], _ indices: [Dim]) throws(PruneError)
+    -> Int
+  {
+    let batch = try x.int(
+      "batch_dims", default: 0, in: 0...max(min(data.count, indices.count) - 1, 0))
     for axis in 0..<batch where Dim.unified(data[axis], indices[axis]) == nil {
-      throw x.fail("indices \(Dims.text(indices)) and data \(Dims.text(data)) differ in batch axis \(axis)")
+      throw x.fail(
+        "indices \(Dims.text(indices)) and data \(Dims.text(data)) differ in batch axis \(axis)")
     }
     return batch
   }
@@ -81,7 +94,9 @@ package enum IndexingRules {
       if let indices = try x.dims(1, rank: data.count) {
         try within(x, indices, data, except: axis)
         if let updates = x.dims(2) {
-          guard updates.count == indices.count, zip(updates, indices).allSatisfy({ Dim.unified($0, $1) != nil }) else {
+          guard updates.count == indices.count,
+            zip(updates, indices).allSatisfy({ Dim.unified($0, $1) != nil })
+          else {
             throw x.fail("updates are \(Dims.text(updates)), indices \(Dims.text(indices))")
           }
         }
@@ -91,7 +106,9 @@ package enum IndexingRules {
   }
 
   /// Indices may not reach beyond the data along the axes that they do not index.
-  private static func within(_ x: Operands, _ indices: [Dim], _ data: [Dim], except axis: Int) throws(PruneError) {
+  private static func within(_ x: Operands, _ indices: [Dim], _ data: [Dim], except axis: Int)
+    throws(PruneError)
+  {
     for position in indices.indices where position != axis {
       if let count = indices[position].value, let extent = data[position].value, count > extent {
         throw x.fail("indices are \(Dims.text(indices)), they reach beyond \(Dims.text(data))")

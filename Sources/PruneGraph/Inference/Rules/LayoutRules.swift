@@ -12,7 +12,9 @@ package enum LayoutRules {
       let order = try permutation(x, rank: dims.count)
       return [TensorType(x.dtype(0), order.map { dims[$0] })]
     },
-    "Concat": Rule { (x) throws(PruneError) in [TensorType(try ElementwiseRules.sameDType(x), try concat(x))] },
+    "Concat": Rule { (x) throws(PruneError) in
+      [TensorType(try ElementwiseRules.sameDType(x), try concat(x))]
+    },
     "Split": split,
     "Expand": Rule { (x) throws(PruneError) in
       guard let dims = x.dims(0) else { return [TensorType(x.dtype(0), nil)] }
@@ -27,7 +29,10 @@ package enum LayoutRules {
     },
     "Tile": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try tile(x))] },
     "Shape": Rule { (x) throws(PruneError) in
-      [TensorType(.int64, [x.dims(0).map { .fixed(shapeRange(x.node, rank: $0.count).count) } ?? .unknown])]
+      [
+        TensorType(
+          .int64, [x.dims(0).map { .fixed(shapeRange(x.node, rank: $0.count).count) } ?? .unknown])
+      ]
     },
     "Size": Rule { (x) throws(PruneError) in [TensorType(.int64, [Dim]())] },
     "DepthToSpace": Rule { (x) throws(PruneError) in
@@ -37,7 +42,10 @@ package enum LayoutRules {
         throw x.fail("\(channels) channels do not divide by \(block) x \(block)")
       }
       let scale = Dim.fixed(block)
-      return [TensorType(x.dtype(0), [dims[0], dims[1] / .fixed(block * block), dims[2] * scale, dims[3] * scale])]
+      return [
+        TensorType(
+          x.dtype(0), [dims[0], dims[1] / .fixed(block * block), dims[2] * scale, dims[3] * scale])
+      ]
     },
     "SpaceToDepth": Rule { (x) throws(PruneError) in
       guard let dims = try x.dims(0, rank: 4) else { return [TensorType(x.dtype(0), nil)] }
@@ -46,7 +54,10 @@ package enum LayoutRules {
         throw x.fail("\(Dims.text(dims)) does not divide into blocks of \(block)")
       }
       let scale = Dim.fixed(block)
-      return [TensorType(x.dtype(0), [dims[0], dims[1] * .fixed(block * block), dims[2] / scale, dims[3] / scale])]
+      return [
+        TensorType(
+          x.dtype(0), [dims[0], dims[1] * .fixed(block * block), dims[2] / scale, dims[3] / scale])
+      ]
     },
     "Trilu": Rule { (x) throws(PruneError) in
       _ = try x.dims(0, atLeast: 2)
@@ -97,7 +108,9 @@ package enum LayoutRules {
           target[axis] = .unknown
           continue
         }
-        guard axis < input.count else { throw x.fail("shape \(Dims.text(target)) copies axis \(axis) of \(Dims.text(input))") }
+        guard axis < input.count else {
+          throw x.fail("shape \(Dims.text(target)) copies axis \(axis) of \(Dims.text(input))")
+        }
         target[axis] = input[axis]
       } else if extent < 0 {
         throw x.fail("shape \(Dims.text(target)) has the extent \(extent)")
@@ -110,7 +123,9 @@ package enum LayoutRules {
     let whole = Dim.product(input).value
     guard let hole else {
       if let whole, let product = Dim.product(target).value, whole != product {
-        throw x.fail("cannot view \(Dims.text(input)) as \(Dims.text(target)): \(whole) elements against \(product)")
+        throw x.fail(
+          "cannot view \(Dims.text(input)) as \(Dims.text(target)): \(whole) elements against \(product)"
+        )
       }
       return target
     }
@@ -118,7 +133,9 @@ package enum LayoutRules {
     rest.remove(at: hole)
     if let whole, let part = Dim.product(rest).value {
       guard part != 0, whole % part == 0 else {
-        throw x.fail("cannot view \(Dims.text(input)) as \(Dims.text(target)): \(whole) elements do not divide by \(part)")
+        throw x.fail(
+          "cannot view \(Dims.text(input)) as \(Dims.text(target)): \(whole) elements do not divide by \(part)"
+        )
       }
       target[hole] = .fixed(whole / part)
     } else {
@@ -130,13 +147,16 @@ package enum LayoutRules {
   private static func flatten(_ x: Operands) throws(PruneError) -> [Dim]? {
     guard let dims = x.dims(0) else { return [.unknown, .unknown] }
     let axis = x.node.int("axis", default: 1)
-    guard axis >= -dims.count, axis <= dims.count else { throw x.fail("axis \(axis) is outside \(-dims.count)...\(dims.count)") }
+    guard axis >= -dims.count, axis <= dims.count else {
+      throw x.fail("axis \(axis) is outside \(-dims.count)...\(dims.count)")
+    }
     let cut = axis < 0 ? axis + dims.count : axis
     return [Dim.product(dims[..<cut]), Dim.product(dims[cut...])]
   }
 
   /// The `axes` of Squeeze and Unsqueeze: an attribute before opset 13, an input from then on.
-  private static func listedAxes(_ x: Operands) throws(PruneError) -> (known: [Int]?, isGiven: Bool) {
+  private static func listedAxes(_ x: Operands) throws(PruneError) -> (known: [Int]?, isGiven: Bool)
+  {
     if x.opset < 13 { return (x.node.ints("axes"), x.node.ints("axes") != nil) }
     return (try x.integers(1), x.has(1))
   }
@@ -148,11 +168,14 @@ package enum LayoutRules {
       return dims.contains { $0.value == nil } ? nil : dims.filter { $0 != .fixed(1) }
     }
     guard let known else {
-      return try x.length(1).flatMap { $0 <= dims.count ? [Dim](repeating: .unknown, count: dims.count - $0) : nil }
+      return try x.length(1).flatMap {
+        $0 <= dims.count ? [Dim](repeating: .unknown, count: dims.count - $0) : nil
+      }
     }
     let axes = try x.axes(known, rank: dims.count)
     for axis in axes where dims[axis].value ?? 1 != 1 {
-      throw x.fail("axis \(axis) of \(Dims.text(dims)) has \(dims[axis]) elements, only an axis of one can go")
+      throw x.fail(
+        "axis \(axis) of \(Dims.text(dims)) has \(dims[axis]) elements, only an axis of one can go")
     }
     return dims.indices.filter { !axes.contains($0) }.map { dims[$0] }
   }
@@ -161,15 +184,21 @@ package enum LayoutRules {
     guard let dims = x.dims(0) else { return nil }
     let (known, isGiven) = try listedAxes(x)
     guard isGiven else { throw x.fail("axes are missing") }
-    guard let known else { return try x.length(1).map { [Dim](repeating: .unknown, count: dims.count + min($0, 64)) } }
+    guard let known else {
+      return try x.length(1).map { [Dim](repeating: .unknown, count: dims.count + min($0, 64)) }
+    }
     let axes = try x.axes(known, rank: dims.count + known.count)
     var rest = dims[...]
-    return (0..<(dims.count + known.count)).map { axes.contains($0) ? .fixed(1) : rest.popFirst() ?? .unknown }
+    return (0..<(dims.count + known.count)).map {
+      axes.contains($0) ? .fixed(1) : rest.popFirst() ?? .unknown
+    }
   }
 
   private static func concat(_ x: Operands) throws(PruneError) -> [Dim]? {
     guard x.inputCount > 0 else { throw x.fail("there is nothing to join") }
-    guard x.opset < 4 || x.node.int("axis") != nil else { throw x.fail("attribute axis is missing") }
+    guard x.opset < 4 || x.node.int("axis") != nil else {
+      throw x.fail("attribute axis is missing")
+    }
     var result: [Dim]?
     for index in 0..<x.inputCount {
       guard let dims = x.dims(index) else { return nil }
@@ -178,7 +207,9 @@ package enum LayoutRules {
         result = dims
         continue
       }
-      guard dims.count == sum.count else { throw x.fail("input \(index) is \(Dims.text(dims)), the others are \(Dims.text(sum))") }
+      guard dims.count == sum.count else {
+        throw x.fail("input \(index) is \(Dims.text(dims)), the others are \(Dims.text(sum))")
+      }
       var next: [Dim] = []
       for (position, pair) in zip(sum, dims).enumerated() {
         if position == axis {
@@ -186,7 +217,9 @@ package enum LayoutRules {
         } else if let both = Dim.unified(pair.0, pair.1) {
           next.append(both)
         } else {
-          throw x.fail("input \(index) is \(Dims.text(dims)), it does not join \(Dims.text(sum)) along axis \(axis)")
+          throw x.fail(
+            "input \(index) is \(Dims.text(dims)), it does not join \(Dims.text(sum)) along axis \(axis)"
+          )
         }
       }
       result = next
@@ -207,19 +240,28 @@ package enum LayoutRules {
   }
 
   /// How long each part of a Split is.
-  private static func splitSizes(_ x: Operands, extent: Dim, count: Int) throws(PruneError) -> [Dim] {
+  private static func splitSizes(_ x: Operands, extent: Dim, count: Int) throws(PruneError) -> [Dim]
+  {
     let isInput = x.opset >= 13 || x.opset < 2
     if isInput && x.has(1) || x.node.ints("split") != nil {
       let listed = isInput && x.has(1) ? try x.integers(1) : x.node.ints("split")
       guard let listed else { return [Dim](repeating: .unknown, count: count) }
       guard listed.count == count, listed.allSatisfy({ $0 >= 0 && $0 <= 1 << 48 }),
         extent.value == nil || listed.reduce(.fixed(0), { $0 + .fixed($1) }) == extent
-      else { throw x.fail("parts of \(listed) do not make up \(extent) elements in \(count) outputs") }
+      else {
+        throw x.fail("parts of \(listed) do not make up \(extent) elements in \(count) outputs")
+      }
       return listed.map(Dim.fixed)
     }
-    guard let length = extent.value else { return [Dim](repeating: count == 1 ? extent : .unknown, count: count) }
-    if let parts = x.node.int("num_outputs"), parts != count { throw x.fail("num_outputs is \(parts), the node has \(count)") }
-    guard length % count == 0 || x.opset >= 18 else { throw x.fail("\(length) elements do not divide into \(count) equal parts") }
+    guard let length = extent.value else {
+      return [Dim](repeating: count == 1 ? extent : .unknown, count: count)
+    }
+    if let parts = x.node.int("num_outputs"), parts != count {
+      throw x.fail("num_outputs is \(parts), the node has \(count)")
+    }
+    guard length % count == 0 || x.opset >= 18 else {
+      throw x.fail("\(length) elements do not divide into \(count) equal parts")
+    }
     let each = (length + count - 1) / count
     // From opset 18 on the last part may be shorter.
     return (0..<count).map { .fixed(max(min(each, length - $0 * each), 0)) }
@@ -228,7 +270,9 @@ package enum LayoutRules {
   private static func tile(_ x: Operands) throws(PruneError) -> [Dim]? {
     guard let dims = x.dims(0) else { return nil }
     if x.opset < 6 {
-      guard let tiles = try x.integer(1), let wanted = try x.integer(2) else { return dims.map { _ in .unknown } }
+      guard let tiles = try x.integer(1), let wanted = try x.integer(2) else {
+        return dims.map { _ in .unknown }
+      }
       let axis = try x.axis(wanted, rank: dims.count)
       guard tiles >= 0 else { throw x.fail("tiles is \(tiles), wanted 0 or more") }
       var result = dims

@@ -6,8 +6,12 @@ package enum MatrixRules {
     "MatMul": Rule { (x) throws(PruneError) in
       [TensorType(try ElementwiseRules.sameDType(x), try product(x, x.dims(0), x.dims(1)))]
     },
-    "MatMulInteger": Rule { (x) throws(PruneError) in [TensorType(.int32, try product(x, x.dims(0), x.dims(1)))] },
-    "QLinearMatMul": Rule { (x) throws(PruneError) in [TensorType(x.dtype(7), try product(x, x.dims(0), x.dims(3)))] },
+    "MatMulInteger": Rule { (x) throws(PruneError) in
+      [TensorType(.int32, try product(x, x.dims(0), x.dims(1)))]
+    },
+    "QLinearMatMul": Rule { (x) throws(PruneError) in
+      [TensorType(x.dtype(7), try product(x, x.dims(0), x.dims(3)))]
+    },
     "Gemm": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try gemm(x))] },
     "Det": Rule { (x) throws(PruneError) in
       guard let dims = try x.dims(0, atLeast: 2) else { return [TensorType(x.dtype(0), nil)] }
@@ -19,7 +23,11 @@ package enum MatrixRules {
     "Einsum": Rule { (x) throws(PruneError) in
       let equation = try EinsumEquation(x.node, ranks: x.types.map { $0?.dims?.count })
       guard let equation else { return [TensorType(x.dtype(0), nil)] }
-      return [TensorType(try ElementwiseRules.sameDType(x), try equation.output(x.types.map { $0?.dims ?? [] }, x.node))]
+      return [
+        TensorType(
+          try ElementwiseRules.sameDType(x),
+          try equation.output(x.types.map { $0?.dims ?? [] }, x.node))
+      ]
     },
   ]
 
@@ -44,12 +52,15 @@ package enum MatrixRules {
     let (other, columns) = x.node.int("transB", default: 0) != 0 ? (b[1], b[0]) : (b[0], b[1])
     guard Dim.unified(inner, other) != nil else {
       throw x.fail(
-        "cannot multiply \(Dims.text(a)) by \(Dims.text(b)) with transA \(x.node.int("transA", default: 0)) and transB \(x.node.int("transB", default: 0))")
+        "cannot multiply \(Dims.text(a)) by \(Dims.text(b)) with transA \(x.node.int("transA", default: 0)) and transB \(x.node.int("transB", default: 0))"
+      )
     }
     if let c = x.dims(2) {
       guard c.count <= 2, let sum = Dims.broadcast([rows, columns], c), sum.count == 2,
         Dim.unified(sum[0], rows) != nil, Dim.unified(sum[1], columns) != nil
-      else { throw x.fail("C is \(Dims.text(c)), wanted one that broadcasts to [\(rows),\(columns)]") }
+      else {
+        throw x.fail("C is \(Dims.text(c)), wanted one that broadcasts to [\(rows),\(columns)]")
+      }
     }
     return [rows, columns]
   }
@@ -64,15 +75,21 @@ package struct EinsumEquation: Sendable {
   /// - Throws: `.mismatch` when the equation is malformed or does not fit the inputs.
   package init?(_ node: Node, ranks: [Int?]) throws(PruneError) {
     let equation = node.string("equation", default: "").filter { $0 != " " }
-    func fail(_ message: String) -> PruneError { PruneError(.mismatch, "equation '\(equation)' \(message)", at: node.label) }
+    func fail(_ message: String) -> PruneError {
+      PruneError(.mismatch, "equation '\(equation)' \(message)", at: node.label)
+    }
     let sides = equation.split(separator: ">", maxSplits: 1, omittingEmptySubsequences: false)
     let hasArrow = sides.count == 2
     guard !hasArrow || sides[0].last == "-" else { throw fail("is malformed") }
     let left = hasArrow ? sides[0].dropLast() : sides[0]
     let terms = left.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-    guard terms.count == ranks.count else { throw fail("has \(terms.count) terms, the node \(ranks.count) inputs") }
+    guard terms.count == ranks.count else {
+      throw fail("has \(terms.count) terms, the node \(ranks.count) inputs")
+    }
     // Letters for the axes under the ellipsis, counted from the last.
-    let spare: [Character] = (0..<26).compactMap { UnicodeScalar(0x3B1 + UInt32($0)).map(Character.init) }
+    let spare: [Character] = (0..<26).compactMap {
+      UnicodeScalar(0x3B1 + UInt32($0)).map(Character.init)
+    }
     var widest = 0
     var parsed: [[Character]] = []
     for (term, rank) in zip(terms, ranks) {
@@ -93,7 +110,8 @@ package struct EinsumEquation: Sendable {
       // Implicit output: letters that occur once, in alphabetical order.
       var counts: [Character: Int] = [:]
       for letter in parsed.joined() { counts[letter, default: 0] += 1 }
-      output = ellipsis + counts.filter { $0.value == 1 && !ellipsis.contains($0.key) }.keys.sorted()
+      output =
+        ellipsis + counts.filter { $0.value == 1 && !ellipsis.contains($0.key) }.keys.sorted()
     }
     inputs = parsed
     let known = Set(parsed.joined())
@@ -102,7 +120,9 @@ package struct EinsumEquation: Sendable {
     }
   }
 
-  private static func letters(_ term: String) -> (before: [Character], after: [Character], hasEllipsis: Bool)? {
+  private static func letters(_ term: String) -> (
+    before: [Character], after: [Character], hasEllipsis: Bool
+  )? {
     guard let dot = term.firstIndex(of: ".") else {
       return term.allSatisfy { $0.isASCII && $0.isLetter } ? (Array(term), [], false) : nil
     }
@@ -119,7 +139,10 @@ package struct EinsumEquation: Sendable {
     for (letters, dims) in zip(inputs, shapes) {
       for (letter, dim) in zip(letters, dims) {
         guard let both = Dim.broadcast(extents[letter] ?? .fixed(1), dim) else {
-          throw PruneError(.mismatch, "axis '\(letter)' has \(dim) elements here and \(extents[letter] ?? .unknown) there", at: node.label)
+          throw PruneError(
+            .mismatch,
+            "axis '\(letter)' has \(dim) elements here and \(extents[letter] ?? .unknown) there",
+            at: node.label)
         }
         extents[letter] = both
       }

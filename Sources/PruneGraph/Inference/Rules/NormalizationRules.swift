@@ -19,7 +19,9 @@ package enum NormalizationRules {
         return try ElementwiseRules.same(x)
       },
       "RMSNormalization": Rule { (x) throws(PruneError) in
-        if let rank = x.dims(0)?.count { _ = try x.axis(x.node.int("axis", default: -1), rank: rank) }
+        if let rank = x.dims(0)?.count {
+          _ = try x.axis(x.node.int("axis", default: -1), rank: rank)
+        }
         return try ElementwiseRules.same(x)
       },
       "LRN": Rule { (x) throws(PruneError) in
@@ -28,11 +30,15 @@ package enum NormalizationRules {
         return try ElementwiseRules.same(x)
       },
       "LpNormalization": Rule { (x) throws(PruneError) in
-        if let rank = x.dims(0)?.count { _ = try x.axis(x.node.int("axis", default: -1), rank: rank) }
+        if let rank = x.dims(0)?.count {
+          _ = try x.axis(x.node.int("axis", default: -1), rank: rank)
+        }
         return try ElementwiseRules.same(x)
       },
       "MeanVarianceNormalization": Rule { (x) throws(PruneError) in
-        if let rank = x.dims(0)?.count { _ = try x.axes(x.node.ints("axes") ?? [0, 2, 3], rank: rank) }
+        if let rank = x.dims(0)?.count {
+          _ = try x.axes(x.node.ints("axes") ?? [0, 2, 3], rank: rank)
+        }
         return try ElementwiseRules.same(x)
       },
     ]
@@ -78,7 +84,10 @@ package enum NormalizationRules {
       guard let weight = x.dims(index) else { continue }
       guard let both = Dims.broadcast(dims, weight), both.count == dims.count,
         zip(both, dims).allSatisfy({ Dim.unified($0, $1) != nil })
-      else { throw x.fail("input \(index) is \(Dims.text(weight)), wanted \(Dims.text(Array(dims[axis...])))") }
+      else {
+        throw x.fail(
+          "input \(index) is \(Dims.text(weight)), wanted \(Dims.text(Array(dims[axis...])))")
+      }
     }
     let statistic = TensorType(.float32, dims[..<axis] + dims[axis...].map { _ in .fixed(1) })
     return [TensorType(x.dtype(0), dims), statistic, statistic]

@@ -25,7 +25,9 @@ package enum QuantizationRules {
   /// The scale is one number, a vector along `axis`, or (opset 21) blocks of `block_size` along it.
   private static func checkScale(_ x: Operands) throws(PruneError) {
     guard let dims = x.dims(0), let scale = x.dims(1) else { return }
-    if let zero = x.dims(2), zero.count != scale.count || zip(zero, scale).contains(where: { Dim.unified($0, $1) == nil }) {
+    if let zero = x.dims(2),
+      zero.count != scale.count || zip(zero, scale).contains(where: { Dim.unified($0, $1) == nil })
+    {
       // A scalar and a vector of one say the same.
       guard Dim.product(zero) == .fixed(1), Dim.product(scale) == .fixed(1) else {
         throw x.fail("the scale is \(Dims.text(scale)), the zero point \(Dims.text(zero))")
@@ -34,12 +36,16 @@ package enum QuantizationRules {
     let block = try x.int("block_size", default: 0, in: 0...(1 << 40))
     if block > 0 {
       let axis = try x.axis(x.node.int("axis", default: 1), rank: dims.count)
-      guard scale.count == dims.count else { throw x.fail("the scale is \(Dims.text(scale)), the data \(Dims.text(dims))") }
+      guard scale.count == dims.count else {
+        throw x.fail("the scale is \(Dims.text(scale)), the data \(Dims.text(dims))")
+      }
       for position in dims.indices {
         guard let extent = dims[position].value, let count = scale[position].value else { continue }
         let wanted = position == axis ? (extent + block - 1) / block : extent
         guard count == wanted else {
-          throw x.fail("the scale is \(Dims.text(scale)), the data \(Dims.text(dims)) in blocks of \(block) along axis \(axis)")
+          throw x.fail(
+            "the scale is \(Dims.text(scale)), the data \(Dims.text(dims)) in blocks of \(block) along axis \(axis)"
+          )
         }
       }
       return
@@ -52,7 +58,8 @@ package enum QuantizationRules {
     }
     let axis = try x.axis(x.node.int("axis", default: 1), rank: dims.count)
     guard Dim.unified(dims[axis], scale[0]) != nil else {
-      throw x.fail("the scale has \(scale[0]) entries, axis \(axis) of \(Dims.text(dims)) has \(dims[axis])")
+      throw x.fail(
+        "the scale has \(scale[0]) entries, axis \(axis) of \(Dims.text(dims)) has \(dims[axis])")
     }
   }
 }

@@ -10,7 +10,9 @@ package enum RecurrentRules {
 
   private static func recurrent(_ x: Operands, gates: Int) throws(PruneError) -> [TensorType] {
     let count = gates == 4 ? 3 : 2
-    guard let input = try x.dims(0, rank: 3) else { return (0..<count).map { _ in TensorType(x.dtype(0), nil) } }
+    guard let input = try x.dims(0, rank: 3) else {
+      return (0..<count).map { _ in TensorType(x.dtype(0), nil) }
+    }
     let isBatchFirst = try x.int("layout", default: 0, in: 0...1) == 1
     let direction = x.node.string("direction", default: "forward")
     guard ["forward", "reverse", "bidirectional"].contains(direction) else {
@@ -26,7 +28,9 @@ package enum RecurrentRules {
       }
       hidden = found
     }
-    guard hidden.value ?? 1 >= 1, hidden.value ?? 1 <= 1 << 30 else { throw x.fail("hidden_size is \(hidden)") }
+    guard hidden.value ?? 1 >= 1, hidden.value ?? 1 <= 1 << 30 else {
+      throw x.fail("hidden_size is \(hidden)")
+    }
     let rows = hidden * .fixed(gates)
     let twice = rows * .fixed(2)
     try check(x, 1, [directions, rows, input[2]])
@@ -40,13 +44,15 @@ package enum RecurrentRules {
       try check(x, 7, [directions, hidden * .fixed(3)])
     }
     let last = TensorType(x.dtype(0), state)
-    let all = isBatchFirst ? [batch, steps, directions, hidden] : [steps, directions, batch, hidden]
+    let all =
+      isBatchFirst ? [batch, steps, directions, hidden] : [steps, directions, batch, hidden]
     return [TensorType(x.dtype(0), all)] + [TensorType](repeating: last, count: count - 1)
   }
 
   private static func check(_ x: Operands, _ index: Int, _ wanted: [Dim]) throws(PruneError) {
     guard let dims = x.dims(index) else { return }
-    guard dims.count == wanted.count, zip(dims, wanted).allSatisfy({ Dim.unified($0, $1) != nil }) else {
+    guard dims.count == wanted.count, zip(dims, wanted).allSatisfy({ Dim.unified($0, $1) != nil })
+    else {
       throw x.fail("input \(index) is \(Dims.text(dims)), wanted \(Dims.text(wanted))")
     }
   }

@@ -5,7 +5,8 @@ package enum ReductionRules {
   static let table: [String: Rule] = {
     var table: [String: Rule] = [:]
     for name in [
-      "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd",
+      "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
+      "ReduceMin", "ReduceProd",
       "ReduceSum", "ReduceSumSquare",
     ] {
       table[name] = Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try reduced(x))] }
@@ -14,17 +15,26 @@ package enum ReductionRules {
       table[name] = Rule { (x) throws(PruneError) in
         guard let dims = try x.dims(0, atLeast: 1) else { return [TensorType(.int64, nil)] }
         let axis = try x.axis(x.node.int("axis", default: 0), rank: dims.count)
-        guard dims[axis] != .fixed(0) else { throw x.fail("axis \(axis) of \(Dims.text(dims)) has no element to pick") }
-        return [TensorType(.int64, removing(dims, [axis], keeping: x.node.int("keepdims", default: 1) != 0))]
+        guard dims[axis] != .fixed(0) else {
+          throw x.fail("axis \(axis) of \(Dims.text(dims)) has no element to pick")
+        }
+        return [
+          TensorType(
+            .int64, removing(dims, [axis], keeping: x.node.int("keepdims", default: 1) != 0))
+        ]
       }
     }
     table["CumSum"] = Rule { (x) throws(PruneError) in
-      if let rank = x.dims(0)?.count, let axis = try x.integer(1) { _ = try x.axis(axis, rank: rank) }
+      if let rank = x.dims(0)?.count, let axis = try x.integer(1) {
+        _ = try x.axis(axis, rank: rank)
+      }
       return try ElementwiseRules.same(x)
     }
     table["CumProd"] = table["CumSum"]
     table["TopK"] = Rule { (x) throws(PruneError) in
-      guard var dims = try x.dims(0, atLeast: 1) else { return [TensorType(x.dtype(0), nil), TensorType(.int64, nil)] }
+      guard var dims = try x.dims(0, atLeast: 1) else {
+        return [TensorType(x.dtype(0), nil), TensorType(.int64, nil)]
+      }
       let axis = try x.axis(x.node.int("axis", default: -1), rank: dims.count)
       let count = x.opset < 10 ? x.node.int("k") : try x.integer(1)
       if let count {
@@ -49,7 +59,9 @@ package enum ReductionRules {
   private static func reduced(_ x: Operands) throws(PruneError) -> [Dim]? {
     let keeps = x.node.int("keepdims", default: 1) != 0
     guard let dims = x.dims(0) else { return nil }
-    guard let axes = try axes(x, rank: dims.count) else { return keeps ? dims.map { _ in .unknown } : nil }
+    guard let axes = try axes(x, rank: dims.count) else {
+      return keeps ? dims.map { _ in .unknown } : nil
+    }
     return removing(dims, axes, keeping: keeps)
   }
 

@@ -5,16 +5,23 @@ package enum SlicingRules {
   static let table: [String: Rule] = [
     "Slice": Rule { (x) throws(PruneError) in
       guard let dims = x.dims(0) else { return [TensorType(x.dtype(0), nil)] }
-      guard let slices = try SliceRanges(x, dims: dims) else { return [TensorType(x.dtype(0), dims.map { _ in .unknown })] }
+      guard let slices = try SliceRanges(x, dims: dims) else {
+        return [TensorType(x.dtype(0), dims.map { _ in .unknown })]
+      }
       return [TensorType(x.dtype(0), slices.output)]
     },
     "Pad": Rule { (x) throws(PruneError) in
       guard let dims = x.dims(0) else { return [TensorType(x.dtype(0), nil)] }
-      guard let pads = try pads(x, rank: dims.count) else { return [TensorType(x.dtype(0), dims.map { _ in .unknown })] }
+      guard let pads = try pads(x, rank: dims.count) else {
+        return [TensorType(x.dtype(0), dims.map { _ in .unknown })]
+      }
       var result: [Dim] = []
       for (axis, dim) in dims.enumerated() {
         let sum = dim + .fixed(pads.begin[axis]) + .fixed(pads.end[axis])
-        if let extent = sum.value, extent < 0 { throw x.fail("pads cut \(-extent) elements too many from axis \(axis) of \(Dims.text(dims))") }
+        if let extent = sum.value, extent < 0 {
+          throw x.fail(
+            "pads cut \(-extent) elements too many from axis \(axis) of \(Dims.text(dims))")
+        }
         result.append(pads.begin[axis] + pads.end[axis] == 0 ? dim : sum)
       }
       return [TensorType(x.dtype(0), result)]
@@ -23,14 +30,18 @@ package enum SlicingRules {
       guard var dims = x.dims(0) else { return [TensorType(x.dtype(0), nil)] }
       let axes = try x.axes(x.node.ints("axes") ?? Array(dims.indices), rank: dims.count)
       let wanted = try x.elements(1)
-      if let wanted, wanted.count != axes.count { throw x.fail("shape has \(wanted.count) entries for \(axes.count) axes") }
+      if let wanted, wanted.count != axes.count {
+        throw x.fail("shape has \(wanted.count) entries for \(axes.count) axes")
+      }
       for (index, axis) in axes.enumerated() { dims[axis] = wanted?[index] ?? .unknown }
       return [TensorType(x.dtype(0), dims)]
     },
   ]
 
   /// The pads of every axis, nil when they are computed at run time. Negative ones cut.
-  package static func pads(_ x: Operands, rank: Int) throws(PruneError) -> (begin: [Int], end: [Int])? {
+  package static func pads(_ x: Operands, rank: Int) throws(PruneError) -> (
+    begin: [Int], end: [Int]
+  )? {
     let listed = x.opset < 11 ? x.node.ints(x.opset < 2 ? "paddings" : "pads") : try x.integers(1)
     guard let listed else {
       if x.opset < 11 { throw x.fail("attribute pads is missing") }
@@ -113,7 +124,9 @@ package struct SliceRanges: Sendable {
       steps = known
     }
     guard ends.count == starts.count, axes.count == starts.count, steps.count == starts.count else {
-      throw x.fail("\(starts.count) starts, \(ends.count) ends, \(axes.count) axes and \(steps.count) steps do not fit each other")
+      throw x.fail(
+        "\(starts.count) starts, \(ends.count) ends, \(axes.count) axes and \(steps.count) steps do not fit each other"
+      )
     }
     guard !steps.contains(0) else { throw x.fail("a step is 0") }
     axes = try x.axes(axes, rank: dims.count)
@@ -127,7 +140,11 @@ package struct SliceRanges: Sendable {
         output[axis] = .fixed(range.count)
       } else if start == .fixed(0), step == 1 {
         // The whole axis, or a symbol's length of it.
-        if case .named = end { output[axis] = end } else { output[axis] = end.value ?? 0 >= Int(Int32.max) ? dims[axis] : .unknown }
+        if case .named = end {
+          output[axis] = end
+        } else {
+          output[axis] = end.value ?? 0 >= Int(Int32.max) ? dims[axis] : .unknown
+        }
       } else {
         output[axis] = .unknown
       }

@@ -3,9 +3,14 @@ import PruneTensor
 /// Convolutions and pools.
 package enum WindowRules {
   static let table: [String: Rule] = [
-    "Conv": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try convolution(x, weight: 1))] },
-    "ConvInteger": Rule { (x) throws(PruneError) in [TensorType(.int32, try convolution(x, weight: 1))] },
-    "QLinearConv": Rule { (x) throws(PruneError) in [TensorType(x.dtype(7), try convolution(x, weight: 3))] },
+    "Conv": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try convolution(x, weight: 1))]
+    },
+    "ConvInteger": Rule { (x) throws(PruneError) in
+      [TensorType(.int32, try convolution(x, weight: 1))]
+    },
+    "QLinearConv": Rule { (x) throws(PruneError) in
+      [TensorType(x.dtype(7), try convolution(x, weight: 3))]
+    },
     "ConvTranspose": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try transposed(x))] },
     "MaxPool": Rule { (x) throws(PruneError) in
       let dims = try pool(x)
@@ -18,7 +23,9 @@ package enum WindowRules {
     "GlobalLpPool": global,
     "MaxUnpool": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try unpool(x))] },
     "MaxRoiPool": Rule { (x) throws(PruneError) in
-      guard let size = x.node.ints("pooled_shape"), size.count == 2 else { throw x.fail("pooled_shape must have 2 entries") }
+      guard let size = x.node.ints("pooled_shape"), size.count == 2 else {
+        throw x.fail("pooled_shape must have 2 entries")
+      }
       let channels = try x.dims(0, rank: 4)?[1] ?? .unknown
       let count = try x.dims(1, rank: 2)?[0] ?? .unknown
       return [TensorType(x.dtype(0), [count, channels] + size.map(Dim.fixed))]
@@ -37,7 +44,9 @@ package enum WindowRules {
     guard let filter = try x.dims(weight, rank: input.count) else {
       return [input[0]] + input.dropFirst().map { _ in .unknown }
     }
-    if let channels = input[1].value, let each = filter[1].value, each > (1 << 48) / group || each * group != channels {
+    if let channels = input[1].value, let each = filter[1].value,
+      each > (1 << 48) / group || each * group != channels
+    {
       let groups = group == 1 ? "" : " and \(group) groups"
       throw x.fail("weight is \(Dims.text(filter))\(groups), input has \(channels) channels")
     }
@@ -49,7 +58,9 @@ package enum WindowRules {
         throw x.fail("bias is \(Dims.text(bias)), wanted [\(filter[0])]")
       }
     }
-    guard let kernel = try kernel(x, filter) else { return [input[0], filter[0]] + input.dropFirst(2).map { _ in .unknown } }
+    guard let kernel = try kernel(x, filter) else {
+      return [input[0], filter[0]] + input.dropFirst(2).map { _ in .unknown }
+    }
     let window = try Window(x.node, kernel: kernel, input: Array(input.dropFirst(2)))
     return [input[0], filter[0]] + window.output
   }
@@ -89,9 +100,12 @@ package enum WindowRules {
 
   private static func pool(_ x: Operands) throws(PruneError) -> [Dim]? {
     guard let input = try x.dims(0, atLeast: 3) else { return nil }
-    guard let kernel = x.node.ints("kernel_shape") else { throw x.fail("attribute kernel_shape is missing") }
+    guard let kernel = x.node.ints("kernel_shape") else {
+      throw x.fail("attribute kernel_shape is missing")
+    }
     let window = try Window(
-      x.node, kernel: kernel, input: Array(input.dropFirst(2)), roundsUp: x.node.int("ceil_mode", default: 0) != 0)
+      x.node, kernel: kernel, input: Array(input.dropFirst(2)),
+      roundsUp: x.node.int("ceil_mode", default: 0) != 0)
     return input.prefix(2) + window.output
   }
 
@@ -99,10 +113,14 @@ package enum WindowRules {
     guard let input = try x.dims(0, atLeast: 3) else { return nil }
     if x.has(2) {
       guard let wanted = try x.elements(2) else { return input.map { _ in .unknown } }
-      guard wanted.count == input.count else { throw x.fail("output_shape has \(wanted.count) entries, wanted \(input.count)") }
+      guard wanted.count == input.count else {
+        throw x.fail("output_shape has \(wanted.count) entries, wanted \(input.count)")
+      }
       return wanted
     }
-    guard let kernel = x.node.ints("kernel_shape") else { throw x.fail("attribute kernel_shape is missing") }
+    guard let kernel = x.node.ints("kernel_shape") else {
+      throw x.fail("attribute kernel_shape is missing")
+    }
     var filter = x.node
     filter.set("output_shape", nil)
     let window = try TransposedWindow(filter, kernel: kernel, input: Array(input.dropFirst(2)))

@@ -10,7 +10,9 @@ enum Activations {
   static let table: [String: Kernel] = {
     var table: [String: Kernel] = [:]
     for (name, make) in functions {
-      table[name] = Kernel(.numbers) { (call) throws(PruneError) in [try ElementwiseUnary.map(call, make(call.node))] }
+      table[name] = Kernel(.numbers) { (call) throws(PruneError) in
+        [try ElementwiseUnary.map(call, make(call.node))]
+      }
     }
     table["Clip"] = Kernel(.numbers, clip)
     return table
@@ -18,7 +20,9 @@ enum Activations {
 
   private typealias Function = (Double) -> Double
 
-  private static func number(_ node: Node, _ name: String, _ value: Float) -> Double { Double(node.float(name, default: value)) }
+  private static func number(_ node: Node, _ name: String, _ value: Float) -> Double {
+    Double(node.float(name, default: value))
+  }
 
   private static let functions: [String: @Sendable (Node) -> Function] = [
     "Relu": { _ in { $0 < 0 ? 0 : $0 } },
@@ -58,7 +62,9 @@ enum Activations {
     },
     "Gelu": { node in
       if node.string("approximate", default: "none") == "tanh" {
-        return { 0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }
+        return {
+          0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0)))
+        }
       }
       return { 0.5 * $0 * (1 + erf($0 / 2.0.squareRoot())) }
     },
@@ -72,7 +78,8 @@ enum Activations {
   @Sendable private static func softplus(_ x: Double) -> Double { x > 30 ? x : log1p(exp(x)) }
 
   /// Bounds are attributes before opset 11, optional inputs from then on.
-  private static let clip: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = { (call) throws(PruneError) in
+  private static let clip: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = {
+    (call) throws(PruneError) in
     let x = try call.tensor(0)
     switch x.dtype {
     case .float32: return [try clipped(call, x, Float.self)]
@@ -83,19 +90,27 @@ enum Activations {
     }
   }
 
-  private static func clipped<T: Number>(_ call: KernelCall, _ x: Tensor, _: T.Type) throws(PruneError) -> Tensor {
+  private static func clipped<T: Number>(_ call: KernelCall, _ x: Tensor, _: T.Type)
+    throws(PruneError) -> Tensor
+  {
     func bound(_ index: Int, _ name: String, _ value: T) throws(PruneError) -> T {
       if call.opset < 11 {
-        if case .float(let number)? = call.node.attribute(name) { return T(approximating: Double(number)) }
+        if case .float(let number)? = call.node.attribute(name) {
+          return T(approximating: Double(number))
+        }
         return value
       }
       guard let tensor = call.optional(index) else { return value }
       guard tensor.count == 1, tensor.dtype == x.dtype else {
-        throw call.fail("input \(index) is \(tensor.dtype.name) \(tensor.shape), wanted a scalar of the data's type")
+        throw call.fail(
+          "input \(index) is \(tensor.dtype.name) \(tensor.shape), wanted a scalar of the data's type"
+        )
       }
       return try tensor.array(of: T.self)[0]
     }
     let (low, high) = (try bound(1, "min", T.lowest), try bound(2, "max", T.highest))
-    return try ElementwiseUnary.apply(x) { (value: T) in value.isNotANumber ? value : min(max(value, low), high) }
+    return try ElementwiseUnary.apply(x) { (value: T) in
+      value.isNotANumber ? value : min(max(value, low), high)
+    }
   }
 }

@@ -4,7 +4,8 @@ import PruneTensor
 /// If, Loop and Scan. Their graphs are run by whoever calls, so that the interpreter and the executor share this.
 package enum ControlFlow {
   /// Runs a graph on its inputs by name, with the outer values it captures, and returns its outputs.
-  package typealias Runner = (_ graph: Graph, _ inputs: [String: Tensor]) throws(PruneError) -> [Tensor]
+  package typealias Runner = (_ graph: Graph, _ inputs: [String: Tensor]) throws(PruneError) ->
+    [Tensor]
 
   /// All outputs of an If, Loop or Scan node.
   package static func evaluate(
@@ -18,8 +19,12 @@ package enum ControlFlow {
     }
   }
 
-  private static func branch(_ node: Node, _ inputs: [Tensor?], _ run: Runner) throws(PruneError) -> [Tensor] {
-    guard let condition = try flag(inputs.first ?? nil) else { throw PruneError(.invalidModel, "the condition is absent") }
+  private static func branch(_ node: Node, _ inputs: [Tensor?], _ run: Runner) throws(PruneError)
+    -> [Tensor]
+  {
+    guard let condition = try flag(inputs.first ?? nil) else {
+      throw PruneError(.invalidModel, "the condition is absent")
+    }
     guard let graph = node.graph(condition ? "then_branch" : "else_branch") else {
       throw PruneError(.invalidModel, "a branch is missing")
     }
@@ -28,12 +33,17 @@ package enum ControlFlow {
 
   private static func flag(_ tensor: Tensor?) throws(PruneError) -> Bool? {
     guard let tensor else { return nil }
-    guard tensor.count == 1 else { throw PruneError(.mismatch, "the condition is \(tensor.shape), wanted one bool") }
+    guard tensor.count == 1 else {
+      throw PruneError(.mismatch, "the condition is \(tensor.shape), wanted one bool")
+    }
     return try tensor.cast(to: .bool).array(of: UInt8.self)[0] != 0
   }
 
-  private static func loop(_ node: Node, _ inputs: [Tensor?], _ run: Runner) throws(PruneError) -> [Tensor] {
-    guard let body = node.graph("body"), body.inputs.count >= 2, body.outputs.count + 1 >= body.inputs.count,
+  private static func loop(_ node: Node, _ inputs: [Tensor?], _ run: Runner) throws(PruneError)
+    -> [Tensor]
+  {
+    guard let body = node.graph("body"), body.inputs.count >= 2,
+      body.outputs.count + 1 >= body.inputs.count,
       inputs.count >= body.inputs.count || body.inputs.count == 2
     else { throw PruneError(.invalidModel, "the body does not fit the loop") }
     let count = body.inputs.count - 2
@@ -41,22 +51,30 @@ package enum ControlFlow {
     var goes = try flag(inputs.count > 1 ? inputs[1] : nil) ?? true
     var carried: [Tensor] = []
     for index in 0..<count {
-      guard let start = inputs[index + 2] else { throw PruneError(.invalidModel, "carried value \(index) is absent") }
+      guard let start = inputs[index + 2] else {
+        throw PruneError(.invalidModel, "carried value \(index) is absent")
+      }
       carried.append(start)
     }
     var scanned = [[Tensor]](repeating: [], count: body.outputs.count - 1 - count)
     var iteration = 0
     while goes, iteration < limit ?? .max {
-      var feeds = [body.inputs[0].name: try Tensor(scalar: Int64(iteration)), body.inputs[1].name: try Tensor(scalar: UInt8(1)).cast(to: .bool)]
+      var feeds = [
+        body.inputs[0].name: try Tensor(scalar: Int64(iteration)),
+        body.inputs[1].name: try Tensor(scalar: UInt8(1)).cast(to: .bool),
+      ]
       for (info, tensor) in zip(body.inputs.dropFirst(2), carried) { feeds[info.name] = tensor }
       let results = try run(body, feeds)
       goes = try flag(results[0]) ?? true
       carried = Array(results[1..<(1 + count)])
-      for (index, tensor) in results.dropFirst(1 + count).enumerated() { scanned[index].append(tensor) }
+      for (index, tensor) in results.dropFirst(1 + count).enumerated() {
+        scanned[index].append(tensor)
+      }
       iteration += 1
     }
     for (index, parts) in scanned.enumerated() {
-      carried.append(try stacked(parts, axis: 0, isReversed: false, like: body.outputs[1 + count + index].type))
+      carried.append(
+        try stacked(parts, axis: 0, isReversed: false, like: body.outputs[1 + count + index].type))
     }
     return carried
   }
@@ -70,7 +88,9 @@ package enum ControlFlow {
       return try Tensor(zeros: type?.dtype ?? .float32, Shape([0] + dims))
     }
     let rank = first.shape.rank
-    guard axis >= -rank - 1, axis <= rank else { throw PruneError(.mismatch, "scan axis \(axis) is outside \(first.shape)") }
+    guard axis >= -rank - 1, axis <= rank else {
+      throw PruneError(.mismatch, "scan axis \(axis) is outside \(first.shape)")
+    }
     let at = axis < 0 ? axis + rank + 1 : axis
     var dims = first.shape.dims
     dims.insert(parts.count, at: at)
@@ -80,7 +100,10 @@ package enum ControlFlow {
     var result = try Tensor(zeros: first.dtype, shape)
     for (index, part) in (isReversed ? parts.reversed() : parts).enumerated() {
       guard part.shape == first.shape, part.dtype == first.dtype else {
-        throw PruneError(.mismatch, "an iteration gave \(part.dtype.name) \(part.shape), the first \(first.dtype.name) \(first.shape)")
+        throw PruneError(
+          .mismatch,
+          "an iteration gave \(part.dtype.name) \(part.shape), the first \(first.dtype.name) \(first.shape)"
+        )
       }
       try Moves.copy(
         part, Moves.Walk(base: 0, strides: part.shape.strides), into: &result,
@@ -90,12 +113,15 @@ package enum ControlFlow {
   }
 
   /// Element `index` along an axis, without that axis.
-  private static func element(_ tensor: Tensor, _ index: Int, axis: Int) throws(PruneError) -> Tensor {
+  private static func element(_ tensor: Tensor, _ index: Int, axis: Int) throws(PruneError)
+    -> Tensor
+  {
     var dims = tensor.shape.dims
     var strides = tensor.shape.strides
     let step = strides.remove(at: axis)
     dims.remove(at: axis)
-    return try Moves.read(tensor, Moves.Walk(base: index * step, strides: strides), shape: Shape(dims))
+    return try Moves.read(
+      tensor, Moves.Walk(base: index * step, strides: strides), shape: Shape(dims))
   }
 
   private static func scan(
@@ -122,12 +148,17 @@ package enum ControlFlow {
       }
     }
     var results: [Tensor] = []
-    for column in columns { results.append(try stacked(column, axis: 0, isReversed: false, like: nil)) }
+    for column in columns {
+      results.append(try stacked(column, axis: 0, isReversed: false, like: nil))
+    }
     return results
   }
 
-  private static func scanOnce(_ node: Node, _ inputs: [Tensor?], _ run: Runner) throws(PruneError) -> [Tensor] {
-    guard let body = node.graph("body"), let count = node.int("num_scan_inputs"), count >= 1, count <= body.inputs.count,
+  private static func scanOnce(_ node: Node, _ inputs: [Tensor?], _ run: Runner) throws(PruneError)
+    -> [Tensor]
+  {
+    guard let body = node.graph("body"), let count = node.int("num_scan_inputs"), count >= 1,
+      count <= body.inputs.count,
       inputs.count == body.inputs.count, body.outputs.count >= body.inputs.count - count
     else { throw PruneError(.invalidModel, "the body and num_scan_inputs do not fit the node") }
     let states = body.inputs.count - count
@@ -168,13 +199,16 @@ package enum ControlFlow {
       }
       let results = try run(body, feeds)
       state = Array(results[..<states])
-      for (index, tensor) in results.dropFirst(states).enumerated() { scanned[index].append(tensor) }
+      for (index, tensor) in results.dropFirst(states).enumerated() {
+        scanned[index].append(tensor)
+      }
     }
     for (index, parts) in scanned.enumerated() {
       let isReversed = index < reversedOutputs.count && reversedOutputs[index] != 0
       state.append(
         try stacked(
-          parts, axis: setting("scan_output_axes", index), isReversed: isReversed, like: body.outputs[states + index].type))
+          parts, axis: setting("scan_output_axes", index), isReversed: isReversed,
+          like: body.outputs[states + index].type))
     }
     return state
   }

@@ -6,7 +6,11 @@ enum Convolution {
   static let table: [String: Kernel] = [
     "Conv": Kernel { (call) throws(PruneError) in
       let bias = try call.optional(2).doubles(call)
-      return [try call.result(try convolve(call, x: call.doubles(0), weight: call.tensor(1), w: call.doubles(1), bias: bias))]
+      return [
+        try call.result(
+          try convolve(
+            call, x: call.doubles(0), weight: call.tensor(1), w: call.doubles(1), bias: bias))
+      ]
     },
     "ConvInteger": Kernel { (call) throws(PruneError) in
       let x = try Quantizing.centred(call, 0, zeroPoint: 2, axis: nil)
@@ -19,7 +23,11 @@ enum Convolution {
       let bias = try call.optional(8).doubles(call)
       let sums = try convolve(call, x: x, weight: call.tensor(3), w: w, bias: bias)
       let shape = try call.shape()
-      return [try Quantizing.requantized(call, sums, scales: (1, 4, 6), zeroPoint: 7, channels: shape[1], inner: shape.dims.dropFirst(2).reduce(1, *))]
+      return [
+        try Quantizing.requantized(
+          call, sums, scales: (1, 4, 6), zeroPoint: 7, channels: shape[1],
+          inner: shape.dims.dropFirst(2).reduce(1, *))
+      ]
     },
   ]
 
@@ -32,7 +40,9 @@ enum Convolution {
     let kernel = Array(weight.shape.dims.dropFirst(2))
     let extents = Array(input.dims.dropFirst(2))
     let window = try Window(call.node, kernel: kernel, input: extents.map(Dim.fixed))
-    if let bias, bias.count != output[1] { throw call.fail("bias has \(bias.count) entries for \(output[1]) channels") }
+    if let bias, bias.count != output[1] {
+      throw call.fail("bias has \(bias.count) entries for \(output[1]) channels")
+    }
     try call.check(output.count)
     let plane = ConvolutionPlane(window, input: extents)
     let (channels, outputs) = (weight.shape[1], output[1])
@@ -93,13 +103,16 @@ struct ConvolutionPlane: Sendable {
 
   private static func strides(_ dims: [Int]) -> [Int] {
     var result = [Int](repeating: 1, count: dims.count)
-    for axis in stride(from: dims.count - 2, through: 0, by: -1) { result[axis] = result[axis + 1] * dims[axis + 1] }
+    for axis in stride(from: dims.count - 2, through: 0, by: -1) {
+      result[axis] = result[axis + 1] * dims[axis + 1]
+    }
     return result
   }
 
   /// Adds factor * input to the outputs that a tap reaches.
   func accumulate(
-    _ factor: Double, _ x: [Double], _ source: Int, _ tap: [Reach], _ values: UnsafeMutableBufferPointer<Double>
+    _ factor: Double, _ x: [Double], _ source: Int, _ tap: [Reach],
+    _ values: UnsafeMutableBufferPointer<Double>
   ) {
     accumulate(factor, x, source, 0, tap, 0, values)
   }
@@ -120,7 +133,8 @@ struct ConvolutionPlane: Sendable {
     for position in reach.first..<reach.last {
       let along = reach.start + (position - reach.first) * strides[axis]
       accumulate(
-        factor, x, source + along * inputStrides[axis], target + position * outputStrides[axis], tap, axis + 1, values)
+        factor, x, source + along * inputStrides[axis], target + position * outputStrides[axis],
+        tap, axis + 1, values)
     }
   }
 }

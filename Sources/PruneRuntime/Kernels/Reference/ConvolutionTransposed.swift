@@ -7,12 +7,15 @@ enum ConvolutionTransposed {
     "ConvTranspose": Kernel { (call) throws(PruneError) in
       let (x, w) = (try call.tensor(0), try call.tensor(1))
       let bias = try call.optional(2).doubles(call)
-      return [try call.result(try scatter(call, x.shape, call.doubles(0), w.shape, call.doubles(1), bias))]
+      return [
+        try call.result(try scatter(call, x.shape, call.doubles(0), w.shape, call.doubles(1), bias))
+      ]
     }
   ]
 
   private static func scatter(
-    _ call: KernelCall, _ input: Shape, _ x: [Double], _ filter: Shape, _ w: [Double], _ bias: [Double]?
+    _ call: KernelCall, _ input: Shape, _ x: [Double], _ filter: Shape, _ w: [Double],
+    _ bias: [Double]?
   ) throws(PruneError) -> [Double] {
     let output = try call.shape()
     let group = call.node.int("group", default: 1)
@@ -45,7 +48,8 @@ enum ConvolutionTransposed {
 
   /// Adds value * kernel around an input position.
   private static func spread(
-    _ value: Double, _ position: [Int], _ w: [Double], _ weights: Int, _ taps: Shape, _ window: TransposedWindow,
+    _ value: Double, _ position: [Int], _ w: [Double], _ weights: Int, _ taps: Shape,
+    _ window: TransposedWindow,
     _ output: Shape, _ values: UnsafeMutableBufferPointer<Double>
   ) {
     var tap = [Int](repeating: 0, count: position.count)
@@ -53,7 +57,9 @@ enum ConvolutionTransposed {
       var offset = 0
       var isInside = true
       for axis in position.indices {
-        let at = position[axis] * window.strides[axis] + tap[axis] * window.dilations[axis] - window.padsBegin[axis]
+        let at =
+          position[axis] * window.strides[axis] + tap[axis] * window.dilations[axis]
+          - window.padsBegin[axis]
         isInside = isInside && at >= 0 && at < output[axis]
         offset = offset * output[axis] + at
       }

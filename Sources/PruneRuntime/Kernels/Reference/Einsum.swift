@@ -21,7 +21,9 @@ enum Einsum {
         // A letter that comes twice walks the diagonal; an axis of one is stretched.
         strides.append(
           letters.map { letter in
-            terms.indices.reduce(0) { $0 + (terms[$1] == letter && input.shape[$1] != 1 ? own[$1] : 0) }
+            terms.indices.reduce(0) {
+              $0 + (terms[$1] == letter && input.shape[$1] != 1 ? own[$1] : 0)
+            }
           })
       }
       strides.append(output.strides + [Int](repeating: 0, count: summed.count))
@@ -33,7 +35,9 @@ enum Einsum {
       try loop.forEachRow(from: [Int](repeating: 0, count: strides.count)) { offsets in
         for index in 0..<loop.rowLength {
           var product = 1.0
-          for operand in values.indices { product *= values[operand][offsets[operand] + index * steps[operand]] }
+          for operand in values.indices {
+            product *= values[operand][offsets[operand] + index * steps[operand]]
+          }
           result[offsets[values.count] + index * steps[values.count]] += product
         }
       }

@@ -5,10 +5,16 @@ import PruneTensor
 enum ElementwiseBinary {
   static let table: [String: Kernel] = {
     var table: [String: Kernel] = [:]
-    for name in ["Add", "Sub", "Mul", "Div", "Mod", "PRelu"] { table[name] = Kernel(.numbers, arithmetic) }
-    for name in ["Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual"] { table[name] = Kernel(.numbers, compare) }
+    for name in ["Add", "Sub", "Mul", "Div", "Mod", "PRelu"] {
+      table[name] = Kernel(.numbers, arithmetic)
+    }
+    for name in ["Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual"] {
+      table[name] = Kernel(.numbers, compare)
+    }
     for name in ["And", "Or", "Xor"] { table[name] = Kernel(.none, logic) }
-    for name in ["BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift"] { table[name] = Kernel(.numbers, bits) }
+    for name in ["BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift"] {
+      table[name] = Kernel(.numbers, bits)
+    }
     table["Pow"] = Kernel(.numbers, power)
     return table
   }()
@@ -20,7 +26,10 @@ enum ElementwiseBinary {
   ) throws(PruneError) -> Tensor {
     let loop = StridedLoop(
       shape.dims,
-      [StridedLoop.broadcastStrides(a.shape, to: shape), StridedLoop.broadcastStrides(b.shape, to: shape), shape.strides])
+      [
+        StridedLoop.broadcastStrides(a.shape, to: shape),
+        StridedLoop.broadcastStrides(b.shape, to: shape), shape.strides,
+      ])
     let (stepA, stepB) = (loop.rowStrides[0], loop.rowStrides[1])
     return try reading(a, b) { (x: Span<A>, y: Span<B>) throws(PruneError) in
       try Tensor.filled(shape, dtype) { (output: inout MutableSpan<R>) throws(PruneError) in
@@ -42,10 +51,13 @@ enum ElementwiseBinary {
     guard call.opset < 7, call.node.int("broadcast") == 1 else { return (a, b) }
     let axis = try ElementwiseRules.legacyAxis(call.operands)
     let trailing = a.shape.rank - axis - b.shape.rank
-    return (a, try b.reshaped(try Shape(b.shape.dims + [Int](repeating: 1, count: max(trailing, 0)))))
+    return (
+      a, try b.reshaped(try Shape(b.shape.dims + [Int](repeating: 1, count: max(trailing, 0))))
+    )
   }
 
-  private static let arithmetic: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = { (call) throws(PruneError) in
+  private static let arithmetic: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = {
+    (call) throws(PruneError) in
     let (a, b) = try pair(call)
     switch a.dtype {
     case .float32: return [try combined(call, a, b, Float.self)]
@@ -60,7 +72,9 @@ enum ElementwiseBinary {
     }
   }
 
-  private static func refuseZeroDivisor<T: Number>(_ call: KernelCall, _ b: Tensor, _: T.Type) throws(PruneError) {
+  private static func refuseZeroDivisor<T: Number>(_ call: KernelCall, _ b: Tensor, _: T.Type)
+    throws(PruneError)
+  {
     guard call.node.opType == "Div" || call.node.opType == "Mod" else { return }
     let hasZero = try b.withSpan(of: T.self) { span in
       for index in 0..<span.count where span[index] == .zero { return true }
@@ -82,11 +96,13 @@ enum ElementwiseBinary {
       return try map(a, b, shape) { (x: T, y: T) in x < .zero ? T.product(x, y) : x }
     default:
       let isLikeDividend = call.node.int("fmod", default: 0) != 0
-      return try map(a, b, shape) { (x: T, y: T) in T.remainder(x, y, likeDividend: isLikeDividend) }
+      return try map(a, b, shape) { (x: T, y: T) in T.remainder(x, y, likeDividend: isLikeDividend)
+      }
     }
   }
 
-  private static let compare: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = { (call) throws(PruneError) in
+  private static let compare: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = {
+    (call) throws(PruneError) in
     var (a, b) = try pair(call)
     if a.dtype == .bool { (a, b) = (try a.cast(to: .int64), try b.cast(to: .int64)) }
     switch a.dtype {
@@ -106,25 +122,41 @@ enum ElementwiseBinary {
     case "Equal": return try map(a, b, shape, .bool) { (x: T, y: T) in UInt8(x == y ? 1 : 0) }
     case "Greater": return try map(a, b, shape, .bool) { (x: T, y: T) in UInt8(x > y ? 1 : 0) }
     case "Less": return try map(a, b, shape, .bool) { (x: T, y: T) in UInt8(x < y ? 1 : 0) }
-    case "GreaterOrEqual": return try map(a, b, shape, .bool) { (x: T, y: T) in UInt8(x >= y ? 1 : 0) }
+    case "GreaterOrEqual":
+      return try map(a, b, shape, .bool) { (x: T, y: T) in UInt8(x >= y ? 1 : 0) }
     default: return try map(a, b, shape, .bool) { (x: T, y: T) in UInt8(x <= y ? 1 : 0) }
     }
   }
 
-  private static let logic: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = { (call) throws(PruneError) in
+  private static let logic: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = {
+    (call) throws(PruneError) in
     let (a, b) = try pair(call)
-    guard a.dtype == .bool, b.dtype == .bool else { throw call.fail("inputs are \(a.dtype.name) and \(b.dtype.name), wanted bool") }
+    guard a.dtype == .bool, b.dtype == .bool else {
+      throw call.fail("inputs are \(a.dtype.name) and \(b.dtype.name), wanted bool")
+    }
     let shape = try call.shape()
     switch call.node.opType {
-    case "And": return [try map(a, b, shape, .bool) { (x: UInt8, y: UInt8) in x != 0 && y != 0 ? UInt8(1) : 0 }]
-    case "Or": return [try map(a, b, shape, .bool) { (x: UInt8, y: UInt8) in x != 0 || y != 0 ? UInt8(1) : 0 }]
-    default: return [try map(a, b, shape, .bool) { (x: UInt8, y: UInt8) in (x != 0) != (y != 0) ? UInt8(1) : 0 }]
+    case "And":
+      return [
+        try map(a, b, shape, .bool) { (x: UInt8, y: UInt8) in x != 0 && y != 0 ? UInt8(1) : 0 }
+      ]
+    case "Or":
+      return [
+        try map(a, b, shape, .bool) { (x: UInt8, y: UInt8) in x != 0 || y != 0 ? UInt8(1) : 0 }
+      ]
+    default:
+      return [
+        try map(a, b, shape, .bool) { (x: UInt8, y: UInt8) in (x != 0) != (y != 0) ? UInt8(1) : 0 }
+      ]
     }
   }
 
-  private static let bits: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = { (call) throws(PruneError) in
+  private static let bits: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = {
+    (call) throws(PruneError) in
     let (a, b) = try pair(call)
-    guard a.dtype.isInteger, b.dtype.isInteger else { throw call.fail("input is \(a.dtype.name), wanted an integer") }
+    guard a.dtype.isInteger, b.dtype.isInteger else {
+      throw call.fail("input is \(a.dtype.name), wanted an integer")
+    }
     let shape = try call.shape()
     switch call.node.opType {
     case "BitwiseAnd": return [try map(a, b, shape, a.dtype) { (x: UInt64, y: UInt64) in x & y }]
@@ -132,30 +164,44 @@ enum ElementwiseBinary {
     case "BitwiseXor": return [try map(a, b, shape, a.dtype) { (x: UInt64, y: UInt64) in x ^ y }]
     default:
       let direction = call.node.string("direction", default: "")
-      guard direction == "LEFT" || direction == "RIGHT" else { throw call.fail("direction is '\(direction)', wanted LEFT or RIGHT") }
+      guard direction == "LEFT" || direction == "RIGHT" else {
+        throw call.fail("direction is '\(direction)', wanted LEFT or RIGHT")
+      }
       // Smart shifts: by 64 or more nothing is left.
-      if direction == "LEFT" { return [try map(a, b, shape, a.dtype) { (x: UInt64, y: UInt64) in x << y }] }
+      if direction == "LEFT" {
+        return [try map(a, b, shape, a.dtype) { (x: UInt64, y: UInt64) in x << y }]
+      }
       return [try map(a, b, shape, a.dtype) { (x: UInt64, y: UInt64) in x >> y }]
     }
   }
 
   /// The base's type is the result's; the exponent may be of another.
-  private static let power: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = { (call) throws(PruneError) in
+  private static let power: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = {
+    (call) throws(PruneError) in
     let (a, b) = try pair(call)
     let shape = try call.shape()
     switch (a.dtype, b.dtype.isFloatingPoint) {
     case (.float32, _):
       let exponent = try b.cast(to: .float64)
-      return [try map(a, exponent, shape) { (x: Float, y: Double) in Float(Double.power(Double(x), y)) }]
+      return [
+        try map(a, exponent, shape) { (x: Float, y: Double) in Float(Double.power(Double(x), y)) }
+      ]
     case (.float64, _):
       let exponent = try b.cast(to: .float64)
       return [try map(a, exponent, shape) { (x: Double, y: Double) in Double.power(x, y) }]
     case (.int64, false), (.uint64, false):
       let exponent = try b.cast(to: .int64)
-      return [try map(a, exponent, shape, a.dtype) { (x: UInt64, y: Int64) in UInt64(bitPattern: Int64.power(Int64(bitPattern: x), y)) }]
+      return [
+        try map(a, exponent, shape, a.dtype) { (x: UInt64, y: Int64) in
+          UInt64(bitPattern: Int64.power(Int64(bitPattern: x), y))
+        }
+      ]
     case (.int64, true), (.uint64, true):
       let (base, exponent) = (try a.cast(to: .float64), try b.cast(to: .float64))
-      return [try map(base, exponent, shape) { (x: Double, y: Double) in Double.power(x, y) }.cast(to: a.dtype)]
+      return [
+        try map(base, exponent, shape) { (x: Double, y: Double) in Double.power(x, y) }.cast(
+          to: a.dtype)
+      ]
     default: throw call.unsupported("no powers of \(a.dtype.name)")
     }
   }

@@ -9,7 +9,9 @@ import PruneTensor
 enum ElementwiseUnary {
   static let table: [String: Kernel] = {
     var table: [String: Kernel] = [:]
-    for (name, function) in functions { table[name] = Kernel(.numbers) { (call) throws(PruneError) in [try map(call, function)] } }
+    for (name, function) in functions {
+      table[name] = Kernel(.numbers) { (call) throws(PruneError) in [try map(call, function)] }
+    }
     for name in ["Abs", "Neg", "Sign"] { table[name] = Kernel(.numbers, signs) }
     table["Not"] = Kernel { (call) throws(PruneError) in
       let x = try call.tensor(0)
@@ -18,7 +20,9 @@ enum ElementwiseUnary {
     }
     table["BitwiseNot"] = Kernel(.numbers) { (call) throws(PruneError) in
       let x = try call.tensor(0)
-      guard x.dtype.isInteger else { throw call.fail("input is \(x.dtype.name), wanted an integer") }
+      guard x.dtype.isInteger else {
+        throw call.fail("input is \(x.dtype.name), wanted an integer")
+      }
       return [try apply(x, x.dtype) { (value: UInt64) in ~value }]
     }
     table["IsNaN"] = Kernel(.halves) { (call) throws(PruneError) in [try test(call) { $0.isNaN }] }
@@ -31,10 +35,14 @@ enum ElementwiseUnary {
   }()
 
   private static let functions: [String: @Sendable (Double) -> Double] = [
-    "Acos": { acos($0) }, "Acosh": { acosh($0) }, "Asin": { asin($0) }, "Asinh": { asinh($0) }, "Atan": { atan($0) },
-    "Atanh": { atanh($0) }, "Ceil": { $0.rounded(.up) }, "Cos": { cos($0) }, "Cosh": { cosh($0) }, "Erf": { erf($0) },
-    "Exp": { exp($0) }, "Floor": { $0.rounded(.down) }, "Log": { log($0) }, "Reciprocal": { 1 / $0 },
-    "Round": { $0.rounded(.toNearestOrEven) }, "Sin": { sin($0) }, "Sinh": { sinh($0) }, "Sqrt": { $0.squareRoot() },
+    "Acos": { acos($0) }, "Acosh": { acosh($0) }, "Asin": { asin($0) }, "Asinh": { asinh($0) },
+    "Atan": { atan($0) },
+    "Atanh": { atanh($0) }, "Ceil": { $0.rounded(.up) }, "Cos": { cos($0) }, "Cosh": { cosh($0) },
+    "Erf": { erf($0) },
+    "Exp": { exp($0) }, "Floor": { $0.rounded(.down) }, "Log": { log($0) },
+    "Reciprocal": { 1 / $0 },
+    "Round": { $0.rounded(.toNearestOrEven) }, "Sin": { sin($0) }, "Sinh": { sinh($0) },
+    "Sqrt": { $0.squareRoot() },
     "Tan": { tan($0) }, "Tanh": { tanh($0) },
   ]
 
@@ -56,21 +64,26 @@ enum ElementwiseUnary {
     switch x.dtype {
     case .float32: return try apply(x) { (value: Float) in Float(function(Double(value))) }
     case .float64: return try apply(x) { (value: Double) in function(value) }
-    case .int64: return try apply(x) { (value: Int64) in Int64(approximating: function(Double(value))) }
+    case .int64:
+      return try apply(x) { (value: Int64) in Int64(approximating: function(Double(value))) }
     default: throw call.unsupported("\(call.node.opType) of \(x.dtype.name)")
     }
   }
 
-  private static func test(_ call: KernelCall, _ isTrue: (Double) -> Bool) throws(PruneError) -> Tensor {
+  private static func test(_ call: KernelCall, _ isTrue: (Double) -> Bool) throws(PruneError)
+    -> Tensor
+  {
     let x = try call.tensor(0)
     switch x.dtype {
-    case .float32: return try apply(x, .bool) { (value: Float) in isTrue(Double(value)) ? UInt8(1) : 0 }
+    case .float32:
+      return try apply(x, .bool) { (value: Float) in isTrue(Double(value)) ? UInt8(1) : 0 }
     case .float64: return try apply(x, .bool) { (value: Double) in isTrue(value) ? UInt8(1) : 0 }
     default: throw call.unsupported("\(call.node.opType) of \(x.dtype.name)")
     }
   }
 
-  private static let signs: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = { (call) throws(PruneError) in
+  private static let signs: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = {
+    (call) throws(PruneError) in
     let x = try call.tensor(0)
     let name = call.node.opType
     switch x.dtype {
@@ -82,10 +95,17 @@ enum ElementwiseUnary {
     }
   }
 
-  private static func signed<T: Number>(_ name: String, _ x: Tensor, _: T.Type) throws(PruneError) -> Tensor {
+  private static func signed<T: Number>(_ name: String, _ x: Tensor, _: T.Type) throws(PruneError)
+    -> Tensor
+  {
     switch name {
-    case "Abs": return try apply(x) { (value: T) in value < .zero ? T.difference(.zero, value) : T.sum(value, .zero) }
-    case "Neg": return try apply(x) { (value: T) in T.product(value, T.difference(.zero, T(approximating: 1))) }
+    case "Abs":
+      return try apply(x) { (value: T) in
+        value < .zero ? T.difference(.zero, value) : T.sum(value, .zero)
+      }
+    case "Neg":
+      return try apply(x) { (value: T) in T.product(value, T.difference(.zero, T(approximating: 1)))
+      }
     default:
       let one = T(approximating: 1)
       return try apply(x) { (value: T) in

@@ -22,8 +22,10 @@ enum Gathering {
     },
     "GatherND": Kernel { (call) throws(PruneError) in
       let (x, indices) = (try call.tensor(0), try call.tensor(1))
-      let batch = try IndexingRules.batchDims(call.operands, x.shape.dims.map(Dim.fixed), indices.shape.dims.map(Dim.fixed))
-      let (offsets, length) = try tupleOffsets(call, data: x.shape, indices: indices.shape, batch: batch)
+      let batch = try IndexingRules.batchDims(
+        call.operands, x.shape.dims.map(Dim.fixed), indices.shape.dims.map(Dim.fixed))
+      let (offsets, length) = try tupleOffsets(
+        call, data: x.shape, indices: indices.shape, batch: batch)
       return [try Moves.gather(x, offsets: offsets, length: length, shape: call.shape())]
     },
     "Compress": Kernel { (call) throws(PruneError) in [try compress(call)] },
@@ -45,7 +47,9 @@ enum Gathering {
   }
 
   /// For every entry of an index tensor, the offset in `data` of the same position with the index along `axis`.
-  static func elementOffsets(_ call: KernelCall, data: Shape, indices: Shape) throws(PruneError) -> [Int] {
+  static func elementOffsets(_ call: KernelCall, data: Shape, indices: Shape) throws(PruneError)
+    -> [Int]
+  {
     let axis = try call.axis(default: 0, rank: data.rank)
     let chosen = try normalized(call, try call.integers(1), data, axis)
     let strides = data.strides
@@ -54,7 +58,9 @@ enum Gathering {
     var position = [Int](repeating: 0, count: indices.rank)
     for index in chosen {
       var offset = index * strides[axis]
-      for other in position.indices where other != axis { offset += position[other] * strides[other] }
+      for other in position.indices where other != axis {
+        offset += position[other] * strides[other]
+      }
       offsets.append(offset)
       ConvolutionTransposed.step(&position, indices.dims)
     }
@@ -93,12 +99,16 @@ enum Gathering {
     let condition = try call.tensor(1).cast(to: .bool).array(of: UInt8.self)
     guard let wanted = call.node.int("axis") else {
       let chosen = condition.indices.filter { condition[$0] != 0 }
-      guard chosen.allSatisfy({ $0 < x.count }) else { throw call.fail("the condition is longer than the \(x.count) elements") }
+      guard chosen.allSatisfy({ $0 < x.count }) else {
+        throw call.fail("the condition is longer than the \(x.count) elements")
+      }
       return try Moves.gather(x, offsets: chosen, length: 1, shape: try Shape([chosen.count]))
     }
     let axis = try call.operands.axis(wanted, rank: x.shape.rank)
     let chosen = condition.indices.filter { condition[$0] != 0 }
-    guard chosen.allSatisfy({ $0 < x.shape[axis] }) else { throw call.fail("the condition is longer than axis \(axis) of \(x.shape)") }
+    guard chosen.allSatisfy({ $0 < x.shape[axis] }) else {
+      throw call.fail("the condition is longer than axis \(axis) of \(x.shape)")
+    }
     let positions = x.shape.dims.enumerated().map { $0 == axis ? chosen : Array(0..<$1) }
     return try Moves.pick(x, positions: positions)
   }

@@ -9,14 +9,23 @@ import PruneTensor
 enum Generators {
   static let table: [String: Kernel] = [
     "Constant": Kernel { (call) throws(PruneError) in
-      guard let tensor = try GeneratorRules.constant(call.node) else { throw call.unsupported("a constant that is no tensor of numbers") }
+      guard let tensor = try GeneratorRules.constant(call.node) else {
+        throw call.unsupported("a constant that is no tensor of numbers")
+      }
       return [tensor]
     },
     "ConstantOfShape": Kernel { (call) throws(PruneError) in
       let shape = try call.shape()
-      guard let value = call.node.tensor("value") else { return [try Tensor(zeros: .float32, shape)] }
-      guard value.count == 1 else { throw call.fail("value has \(value.count) elements, wanted one") }
-      return [try Moves.read(value, Moves.Walk(base: 0, strides: [Int](repeating: 0, count: shape.rank)), shape: shape)]
+      guard let value = call.node.tensor("value") else {
+        return [try Tensor(zeros: .float32, shape)]
+      }
+      guard value.count == 1 else {
+        throw call.fail("value has \(value.count) elements, wanted one")
+      }
+      return [
+        try Moves.read(
+          value, Moves.Walk(base: 0, strides: [Int](repeating: 0, count: shape.rank)), shape: shape)
+      ]
     },
     "Range": Kernel { (call) throws(PruneError) in [try range(call)] },
     "EyeLike": Kernel { (call) throws(PruneError) in
@@ -24,12 +33,16 @@ enum Generators {
       let shift = min(max(call.node.int("k", default: 0), -(1 << 49)), 1 << 49)
       try call.check(shape.count)
       var values = [Double](repeating: 0, count: shape.count)
-      for row in 0..<shape[0] where row + shift >= 0 && row + shift < shape[1] { values[row * shape[1] + row + shift] = 1 }
+      for row in 0..<shape[0] where row + shift >= 0 && row + shift < shape[1] {
+        values[row * shape[1] + row + shift] = 1
+      }
       return [try call.result(values)]
     },
     "OneHot": Kernel { (call) throws(PruneError) in [try oneHot(call)] },
     "HannWindow": Kernel { (call) throws(PruneError) in [try window(call, 0.5, 0.5, 0)] },
-    "HammingWindow": Kernel { (call) throws(PruneError) in [try window(call, 25.0 / 46, 21.0 / 46, 0)] },
+    "HammingWindow": Kernel { (call) throws(PruneError) in
+      [try window(call, 25.0 / 46, 21.0 / 46, 0)]
+    },
     "BlackmanWindow": Kernel { (call) throws(PruneError) in [try window(call, 0.42, 0.5, 0.08)] },
     "Dropout": Kernel { (call) throws(PruneError) in try dropout(call) },
   ]
@@ -50,7 +63,9 @@ enum Generators {
     let axis = try call.axis(default: -1, rank: shape.rank)
     let depth = shape[axis]
     let values = try call.tensor(2)
-    guard values.count == 2 else { throw call.fail("values has \(values.count) elements, wanted off and on") }
+    guard values.count == 2 else {
+      throw call.fail("values has \(values.count) elements, wanted off and on")
+    }
     let lanes = AxisLanes(shape, axis)
     let indices = try call.doubles(0)
     try call.check(shape.count)
@@ -68,7 +83,9 @@ enum Generators {
   }
 
   /// a - b cos(2 pi n / N) + c cos(4 pi n / N), N the size when periodic and one less when not.
-  private static func window(_ call: KernelCall, _ a: Double, _ b: Double, _ c: Double) throws(PruneError) -> Tensor {
+  private static func window(_ call: KernelCall, _ a: Double, _ b: Double, _ c: Double)
+    throws(PruneError) -> Tensor
+  {
     let count = try call.shape().count
     try call.check(count)
     let period = Double(call.node.int("periodic", default: 1) != 0 ? count : count - 1)
@@ -84,10 +101,16 @@ enum Generators {
     let x = try call.tensor(0)
     let mask = try Tensor(zeros: .bool, x.shape)
     let ones = try ElementwiseUnary.apply(mask, .bool) { (_: UInt8) in UInt8(1) }
-    let isTraining = call.opset >= 12 ? try call.optional(2).map { (tensor) throws(PruneError) in try tensor.cast(to: .bool).array(of: UInt8.self).first } == 1 : false
+    let isTraining =
+      call.opset >= 12
+      ? try call.optional(2).map { (tensor) throws(PruneError) in
+        try tensor.cast(to: .bool).array(of: UInt8.self).first
+      } == 1 : false
     let ratio = call.optional(1) == nil ? 0.5 : try call.number(1)
     guard isTraining, ratio != 0 else { return [x, ones] }
-    guard ratio > 0, ratio < 1 else { throw call.fail("ratio is \(ratio), wanted at least 0 and less than 1") }
+    guard ratio > 0, ratio < 1 else {
+      throw call.fail("ratio is \(ratio), wanted at least 0 and less than 1")
+    }
     var random = RandomSource(seed: UInt64(bitPattern: Int64(call.node.int("seed", default: 0))))
     var values = try call.doubles(0)
     var kept = [UInt8](repeating: 0, count: values.count)

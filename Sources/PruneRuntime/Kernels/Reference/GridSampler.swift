@@ -22,11 +22,14 @@ struct GridSampler: Sendable {
     case "zeros": padding = .zeros
     case "border": padding = .border
     case "reflection": padding = .reflection
-    case let other: throw call.fail("padding_mode is '\(other)', wanted zeros, border or reflection")
+    case let other:
+      throw call.fail("padding_mode is '\(other)', wanted zeros, border or reflection")
     }
     alignsCorners = call.node.int("align_corners", default: 0) != 0
     self.extents = extents
-    guard !extents.contains(0) else { throw call.fail("there is nothing to sample in an image of \(extents)") }
+    guard !extents.contains(0) else {
+      throw call.fail("there is nothing to sample in an image of \(extents)")
+    }
   }
 
   /// The value at a place (outermost axis first) of the plane that starts at `base`.
@@ -58,14 +61,19 @@ struct GridSampler: Sendable {
     let ratio = x - floor
     switch mode {
     case .nearest: return [inside(x, extent, 1)].compactMap { $0 }
-    case .linear: return [inside(floor, extent, 1 - ratio), inside(floor + 1, extent, ratio)].compactMap { $0 }
+    case .linear:
+      return [inside(floor, extent, 1 - ratio), inside(floor + 1, extent, ratio)].compactMap { $0 }
     case .cubic:
-      return (-1...2).compactMap { inside(floor + Double($0), extent, ResampleSettings.cubic(abs(Double($0) - ratio), -0.75)) }
+      return (-1...2).compactMap {
+        inside(floor + Double($0), extent, ResampleSettings.cubic(abs(Double($0) - ratio), -0.75))
+      }
     }
   }
 
   /// A tap as the padding places it; nil where it reads zero.
-  private func inside(_ position: Double, _ extent: Int, _ weight: Double) -> (position: Int, weight: Double)? {
+  private func inside(_ position: Double, _ extent: Int, _ weight: Double) -> (
+    position: Int, weight: Double
+  )? {
     if position >= 0, position <= Double(extent - 1) { return (Int(position), weight) }
     switch padding {
     case .zeros: return nil

@@ -20,7 +20,8 @@ enum ImageSampling {
     let points = output.dims.dropFirst(2).reduce(1, *)
     let area = input.dims.dropFirst(2).reduce(1, *)
     let channels = input[1]
-    let values = Parallel.rows(output[0] * channels, width: points, cost: points * 16) { row, values in
+    let values = Parallel.rows(output[0] * channels, width: points, cost: points * 16) {
+      row, values in
       let image = row / channels
       for point in 0..<points {
         // The last axis of the grid runs from the innermost spatial axis outwards.
@@ -52,7 +53,8 @@ enum ImageSampling {
         }
         for row in 0..<axes {
           let start = (image * axes + row) * (axes + 1)
-          values[write] = theta[start + axes] + place.indices.reduce(0) { $0 + theta[start + $1] * place[$1] }
+          values[write] =
+            theta[start + axes] + place.indices.reduce(0) { $0 + theta[start + $1] * place[$1] }
           write += 1
         }
         ConvolutionTransposed.step(&position, extents)
@@ -65,19 +67,25 @@ enum ImageSampling {
     let input = try call.tensor(0).shape
     let output = try call.shape()
     let (x, rois, batches) = (try call.doubles(0), try call.doubles(1), try call.integers(2))
-    guard batches.allSatisfy({ $0 >= 0 && $0 < input[0] }) else { throw call.fail("a batch index is outside 0..<\(input[0])") }
+    guard batches.allSatisfy({ $0 >= 0 && $0 < input[0] }) else {
+      throw call.fail("a batch index is outside 0..<\(input[0])")
+    }
     let (height, width) = (input[2], input[3])
     let scale = Double(call.node.float("spatial_scale", default: 1))
     let ratio = try call.operands.int("sampling_ratio", default: 0, in: 0...4096)
     let takesMaximum = call.node.string("mode", default: "avg") == "max"
     // From opset 16 on half a pixel is taken off the corners.
-    let isHalfPixel = call.opset >= 16 && call.node.string("coordinate_transformation_mode", default: "half_pixel") == "half_pixel"
+    let isHalfPixel =
+      call.opset >= 16
+      && call.node.string("coordinate_transformation_mode", default: "half_pixel") == "half_pixel"
     let shift = isHalfPixel ? 0.5 : 0
     try call.check(output.count)
     var values = [Double](repeating: 0, count: output.count)
     for roi in 0..<output[0] {
       let corner = (0..<4).map { rois[roi * 4 + $0] * scale - shift }
-      guard corner.allSatisfy({ $0.isFinite && $0.magnitude < 0x1p24 }) else { throw call.fail("region \(roi) is not possible") }
+      guard corner.allSatisfy({ $0.isFinite && $0.magnitude < 0x1p24 }) else {
+        throw call.fail("region \(roi) is not possible")
+      }
       var (roiWidth, roiHeight) = (corner[2] - corner[0], corner[3] - corner[1])
       if !isHalfPixel { (roiWidth, roiHeight) = (max(roiWidth, 1), max(roiHeight, 1)) }
       let (binHeight, binWidth) = (roiHeight / Double(output[2]), roiWidth / Double(output[3]))
@@ -92,7 +100,8 @@ enum ImageSampling {
             for iy in 0..<rows {
               let y = corner[1] + (Double(py) + (Double(iy) + 0.5) / Double(rows)) * binHeight
               for ix in 0..<columns {
-                let column = corner[0] + (Double(px) + (Double(ix) + 0.5) / Double(columns)) * binWidth
+                let column =
+                  corner[0] + (Double(px) + (Double(ix) + 0.5) / Double(columns)) * binWidth
                 for (value, isCounted) in corners(x, plane, height, width, y, column) {
                   total += value
                   if isCounted { largest = max(largest, value) }
@@ -100,7 +109,9 @@ enum ImageSampling {
               }
             }
             let index = ((roi * output[1] + channel) * output[2] + py) * output[3] + px
-            values[index] = takesMaximum ? (largest.isFinite ? largest : 0) : total / Double(max(rows * columns, 1))
+            values[index] =
+              takesMaximum
+              ? (largest.isFinite ? largest : 0) : total / Double(max(rows * columns, 1))
           }
         }
       }
@@ -112,7 +123,8 @@ enum ImageSampling {
   private static func corners(
     _ x: [Double], _ plane: Int, _ height: Int, _ width: Int, _ y: Double, _ column: Double
   ) -> [(Double, Bool)] {
-    guard y >= -1, y <= Double(height), column >= -1, column <= Double(width), height > 0, width > 0 else { return [(0, true)] }
+    guard y >= -1, y <= Double(height), column >= -1, column <= Double(width), height > 0, width > 0
+    else { return [(0, true)] }
     func split(_ value: Double, _ extent: Int) -> (Int, Int, Double) {
       let inside = min(max(value, 0), Double(extent - 1))
       let low = min(Int(inside), extent - 1)
@@ -121,20 +133,26 @@ enum ImageSampling {
     let (top, bottom, dy) = split(y, height)
     let (left, right, dx) = split(column, width)
     return [
-      (x[plane + top * width + left] * (1 - dy) * (1 - dx), true), (x[plane + top * width + right] * (1 - dy) * dx, true),
-      (x[plane + bottom * width + left] * dy * (1 - dx), true), (x[plane + bottom * width + right] * dy * dx, true),
+      (x[plane + top * width + left] * (1 - dy) * (1 - dx), true),
+      (x[plane + top * width + right] * (1 - dy) * dx, true),
+      (x[plane + bottom * width + left] * dy * (1 - dx), true),
+      (x[plane + bottom * width + right] * dy * dx, true),
     ]
   }
 
   /// Adds the columns of blocks back into the image they were cut from.
   private static func columnsToImage(_ call: KernelCall) throws(PruneError) -> Tensor {
     let (image, block) = (try call.integers(1), try call.integers(2))
-    guard image.count == block.count, block.allSatisfy({ $0 > 0 }) else { throw call.fail("image \(image) and block \(block) do not fit") }
+    guard image.count == block.count, block.allSatisfy({ $0 > 0 }) else {
+      throw call.fail("image \(image) and block \(block) do not fit")
+    }
     let window = try Window(call.node, kernel: block, input: image.map(Dim.fixed))
     let output = try call.shape()
     let input = try call.tensor(0).shape
     let places = window.outputExtents
-    guard input[2] == places.reduce(1, *) else { throw call.fail("input has \(input[2]) columns, wanted \(places.reduce(1, *))") }
+    guard input[2] == places.reduce(1, *) else {
+      throw call.fail("input has \(input[2]) columns, wanted \(places.reduce(1, *))")
+    }
     let x = try call.doubles(0)
     try call.check(output.count)
     var values = [Double](repeating: 0, count: output.count)
@@ -148,11 +166,15 @@ enum ImageSampling {
           var offset = 0
           var isInside = true
           for axis in block.indices {
-            let at = place[axis] * window.strides[axis] + tap[axis] * window.dilations[axis] - window.padsBegin[axis]
+            let at =
+              place[axis] * window.strides[axis] + tap[axis] * window.dilations[axis]
+              - window.padsBegin[axis]
             isInside = isInside && at >= 0 && at < image[axis]
             offset = offset * image[axis] + at
           }
-          if isInside { values[plane * area + offset] += x[(plane * size + element) * input[2] + column] }
+          if isInside {
+            values[plane * area + offset] += x[(plane * size + element) * input[2] + column]
+          }
           ConvolutionTransposed.step(&place, places)
         }
         ConvolutionTransposed.step(&tap, block)

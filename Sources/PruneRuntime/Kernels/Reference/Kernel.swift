@@ -16,36 +16,57 @@ struct Kernel: Sendable {
   private let widening: Widening
   private let body: @Sendable (KernelCall) throws(PruneError) -> [Tensor]
 
-  init(_ widening: Widening = .none, _ body: @escaping @Sendable (KernelCall) throws(PruneError) -> [Tensor]) {
+  init(
+    _ widening: Widening = .none,
+    _ body: @escaping @Sendable (KernelCall) throws(PruneError) -> [Tensor]
+  ) {
     self.widening = widening
     self.body = body
   }
 
   /// Checks the node against its inference rule, widens the inputs, computes, and narrows the outputs to their dtypes.
-  func callAsFunction(_ node: Node, _ inputs: [Tensor?], _ opset: Int64) throws(PruneError) -> [Tensor] {
+  func callAsFunction(_ node: Node, _ inputs: [Tensor?], _ opset: Int64) throws(PruneError)
+    -> [Tensor]
+  {
     do throws(PruneError) {
       let types = inputs.map { $0.map { TensorType($0.dtype, $0.shape) } }
       let operands = try Operands(node, types: types, constants: inputs, opset: opset)
       guard let outputs = try InferenceRules.infer(operands) else {
         throw PruneError(.internal, "the operator has a kernel and no inference rule")
       }
+      try Self.refuseAbsurdEmptiness(types, operands)
+      try Self.refuseAbsurdEmptiness(outputs, operands)
       var call = KernelCall(operands: operands, inputs: inputs, outputs: outputs)
       for (index, input) in inputs.enumerated() {
         if let input { call.inputs[index] = try widened(input) }
       }
       var results = try body(call)
       for (index, type) in outputs.enumerated() where index < results.count {
-        if let dtype = type.dtype, dtype != results[index].dtype { results[index] = try results[index].cast(to: dtype) }
+        if let dtype = type.dtype, dtype != results[index].dtype {
+          results[index] = try results[index].cast(to: dtype)
+        }
       }
       return results
     } catch { throw error.located(at: node.label) }
+  }
+
+  /// A tensor without elements may still have an extent that no loop gets through.
+  private static func refuseAbsurdEmptiness(_ types: [TensorType?], _ operands: Operands)
+    throws(PruneError)
+  {
+    for case let shape? in types.map({ $0?.shape }) where shape.count == 0 {
+      guard shape.dims.allSatisfy({ $0 <= KernelCall.elementLimit }) else {
+        throw PruneError(.unsupported, "a tensor of shape \(shape)", at: operands.node.label)
+      }
+    }
   }
 
   private func widened(_ tensor: Tensor) throws(PruneError) -> Tensor {
     switch (widening, tensor.dtype) {
     case (.halves, .float16), (.halves, .bfloat16), (.numbers, .float16), (.numbers, .bfloat16):
       return try tensor.cast(to: .float32)
-    case (.numbers, .int8), (.numbers, .int16), (.numbers, .int32), (.numbers, .uint8), (.numbers, .uint16),
+    case (.numbers, .int8), (.numbers, .int16), (.numbers, .int32), (.numbers, .uint8),
+      (.numbers, .uint16),
       (.numbers, .uint32):
       return try tensor.cast(to: .int64)
     default: return tensor
@@ -66,7 +87,9 @@ struct KernelCall {
   var opset: Int64 { operands.opset }
 
   func fail(_ message: String) -> PruneError { operands.fail(message) }
-  func unsupported(_ message: String) -> PruneError { PruneError(.unsupported, message, at: node.label) }
+  func unsupported(_ message: String) -> PruneError {
+    PruneError(.unsupported, message, at: node.label)
+  }
 
   func optional(_ index: Int) -> Tensor? { index < inputs.count ? inputs[index] : nil }
 
@@ -121,7 +144,9 @@ struct KernelCall {
   /// An input of one element.
   func number(_ index: Int) throws(PruneError) -> Double {
     let tensor = try tensor(index)
-    guard tensor.count == 1 else { throw fail("input \(index) is \(tensor.shape), wanted one number") }
+    guard tensor.count == 1 else {
+      throw fail("input \(index) is \(tensor.shape), wanted one number")
+    }
     return try tensor.doubles()[0]
   }
 
@@ -139,12 +164,13 @@ struct KernelCall {
   }
 
   /// Arrays are made for at most so many elements: an array that cannot be made would end the process.
-  private static let elementLimit = 1 << 28
+  static let elementLimit = 1 << 28
 
   /// - Throws: `.outOfMemory` for more elements than a kernel makes arrays of.
   func check(_ count: Int) throws(PruneError) {
     guard count <= Self.elementLimit else {
-      throw PruneError(.outOfMemory, "\(count) elements are more than this kernel takes", at: node.label)
+      throw PruneError(
+        .outOfMemory, "\(count) elements are more than this kernel takes", at: node.label)
     }
   }
 }

@@ -9,21 +9,33 @@ enum Layouts {
         let x = try call.tensor(0)
         let order = try LayoutRules.permutation(call.operands, rank: x.shape.rank)
         let strides = x.shape.strides
-        return [try Moves.read(x, Moves.Walk(base: 0, strides: order.map { strides[$0] }), shape: call.shape())]
+        return [
+          try Moves.read(
+            x, Moves.Walk(base: 0, strides: order.map { strides[$0] }), shape: call.shape())
+        ]
       },
       "Concat": Kernel { (call) throws(PruneError) in [try concat(call)] },
       "Split": Kernel { (call) throws(PruneError) in try split(call) },
       "Expand": Kernel { (call) throws(PruneError) in
         let (x, shape) = (try call.tensor(0), try call.shape())
         if x.shape == shape { return [x] }
-        return [try Moves.read(x, Moves.Walk(base: 0, strides: StridedLoop.broadcastStrides(x.shape, to: shape)), shape: shape)]
+        return [
+          try Moves.read(
+            x, Moves.Walk(base: 0, strides: StridedLoop.broadcastStrides(x.shape, to: shape)),
+            shape: shape)
+        ]
       },
       "Tile": Kernel { (call) throws(PruneError) in [try tile(call)] },
       "Shape": Kernel { (call) throws(PruneError) in
         let shape = try call.tensor(0).shape
-        return [try Tensor(shape.dims[LayoutRules.shapeRange(call.node, rank: shape.rank)].map { Int64($0) })]
+        return [
+          try Tensor(
+            shape.dims[LayoutRules.shapeRange(call.node, rank: shape.rank)].map { Int64($0) })
+        ]
       },
-      "Size": Kernel { (call) throws(PruneError) in [try Tensor(scalar: Int64(try call.tensor(0).count))] },
+      "Size": Kernel { (call) throws(PruneError) in
+        [try Tensor(scalar: Int64(try call.tensor(0).count))]
+      },
       "DepthToSpace": Kernel { (call) throws(PruneError) in [try depthToSpace(call)] },
       "SpaceToDepth": Kernel { (call) throws(PruneError) in
         let x = try call.tensor(0)
@@ -35,17 +47,22 @@ enum Layouts {
       "ReverseSequence": Kernel { (call) throws(PruneError) in [try reverse(call)] },
     ]
     for name in ["Reshape", "Flatten", "Squeeze", "Unsqueeze"] {
-      table[name] = Kernel { (call) throws(PruneError) in [try call.tensor(0).reshaped(try call.shape())] }
+      table[name] = Kernel { (call) throws(PruneError) in
+        [try call.tensor(0).reshaped(try call.shape())]
+      }
     }
     return table
   }()
 
   /// `x` viewed as `dims`, its axes put in `order`, as output 0.
-  private static func permuted(_ x: Tensor, _ dims: [Int], _ order: [Int], _ call: KernelCall) throws(PruneError) -> Tensor {
+  private static func permuted(_ x: Tensor, _ dims: [Int], _ order: [Int], _ call: KernelCall)
+    throws(PruneError) -> Tensor
+  {
     let shape = try Shape(dims)
     let strides = shape.strides
     let moved = try Moves.read(
-      x, Moves.Walk(base: 0, strides: order.map { strides[$0] }), shape: try Shape(order.map { dims[$0] }))
+      x, Moves.Walk(base: 0, strides: order.map { strides[$0] }),
+      shape: try Shape(order.map { dims[$0] }))
     return try moved.reshaped(try call.shape())
   }
 
@@ -59,7 +76,8 @@ enum Layouts {
     var base = 0
     for input in inputs {
       try Moves.copy(
-        input, Moves.Walk(base: 0, strides: input.shape.strides), into: &result, Moves.Walk(base: base, strides: strides),
+        input, Moves.Walk(base: 0, strides: input.shape.strides), into: &result,
+        Moves.Walk(base: base, strides: strides),
         dims: input.shape.dims)
       base += input.shape[axis] * strides[axis]
     }
@@ -91,7 +109,8 @@ enum Layouts {
       dims += [extent == 0 ? 0 : shape[axis] / extent, extent]
       strides += [0, x.shape.strides[axis]]
     }
-    return try Moves.read(x, Moves.Walk(base: 0, strides: strides), shape: try Shape(dims)).reshaped(shape)
+    return try Moves.read(x, Moves.Walk(base: 0, strides: strides), shape: try Shape(dims))
+      .reshaped(shape)
   }
 
   private static func depthToSpace(_ call: KernelCall) throws(PruneError) -> Tensor {
@@ -100,8 +119,12 @@ enum Layouts {
     let d = x.shape.dims
     let depth = d[1] / (block * block)
     let mode = call.node.string("mode", default: "DCR")
-    guard mode == "DCR" || mode == "CRD" else { throw call.fail("mode is '\(mode)', wanted DCR or CRD") }
-    if mode == "CRD" { return try permuted(x, [d[0], depth, block, block, d[2], d[3]], [0, 1, 4, 2, 5, 3], call) }
+    guard mode == "DCR" || mode == "CRD" else {
+      throw call.fail("mode is '\(mode)', wanted DCR or CRD")
+    }
+    if mode == "CRD" {
+      return try permuted(x, [d[0], depth, block, block, d[2], d[3]], [0, 1, 4, 2, 5, 3], call)
+    }
     return try permuted(x, [d[0], block, block, depth, d[2], d[3]], [0, 3, 4, 1, 5, 2], call)
   }
 
@@ -113,7 +136,8 @@ enum Layouts {
     guard offsets.count == 1 else { throw call.fail("k has \(offsets.count) elements, wanted one") }
     let diagonal = min(max(offsets[0], -(1 << 49)), 1 << 49)
     let (rows, columns) = (shape[shape.rank - 2], shape[shape.rank - 1])
-    let mask = try Tensor.filled(Shape([rows, columns]), .bool) { (output: inout MutableSpan<UInt8>) in
+    let mask = try Tensor.filled(Shape([rows, columns]), .bool) {
+      (output: inout MutableSpan<UInt8>) in
       for index in 0..<output.count {
         let distance = index % columns - index / columns
         output[index] = (keepsUpper ? distance >= diagonal : distance <= diagonal) ? 1 : 0
@@ -124,10 +148,13 @@ enum Layouts {
 
   private static func reverse(_ call: KernelCall) throws(PruneError) -> Tensor {
     let x = try call.tensor(0)
-    let (batch, time) = (call.node.int("batch_axis", default: 1), call.node.int("time_axis", default: 0))
+    let (batch, time) = (
+      call.node.int("batch_axis", default: 1), call.node.int("time_axis", default: 0)
+    )
     guard batch != time else { throw call.fail("batch_axis and time_axis are the same") }
     let lengths = try call.integers(1)
-    guard lengths.count == x.shape[batch], lengths.allSatisfy({ $0 >= 0 && $0 <= x.shape[time] }) else {
+    guard lengths.count == x.shape[batch], lengths.allSatisfy({ $0 >= 0 && $0 <= x.shape[time] })
+    else {
       throw call.fail("sequence_lens do not fit \(x.shape)")
     }
     let strides = x.shape.strides
@@ -139,6 +166,7 @@ enum Layouts {
         offsets.append(from * strides[time] + item * strides[batch])
       }
     }
-    return try Moves.gather(x, offsets: offsets, length: x.shape.dims.dropFirst(2).reduce(1, *), shape: x.shape)
+    return try Moves.gather(
+      x, offsets: offsets, length: x.shape.dims.dropFirst(2).reduce(1, *), shape: x.shape)
   }
 }

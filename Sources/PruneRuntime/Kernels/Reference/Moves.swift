@@ -29,7 +29,9 @@ enum Moves {
   }
 
   /// Blocks of `length` elements at `offsets` of `source`, one after the other.
-  static func gather(_ source: Tensor, offsets: [Int], length: Int, shape: Shape) throws(PruneError) -> Tensor {
+  static func gather(_ source: Tensor, offsets: [Int], length: Int, shape: Shape) throws(PruneError)
+    -> Tensor
+  {
     switch source.dtype.bitWidth {
     case 8: try gather(UInt8.self, source, offsets, length, shape)
     case 16: try gather(UInt16.self, source, offsets, length, shape)
@@ -54,7 +56,9 @@ enum Moves {
 
   /// The element at every combination of positions along the axes; a negative position gives `fill`, a scalar of the same
   /// dtype, or zero.
-  static func pick(_ source: Tensor, positions: [[Int]], fill: Tensor? = nil) throws(PruneError) -> Tensor {
+  static func pick(_ source: Tensor, positions: [[Int]], fill: Tensor? = nil) throws(PruneError)
+    -> Tensor
+  {
     switch source.dtype.bitWidth {
     case 8: try pick(UInt8.self, source, positions, fill)
     case 16: try pick(UInt16.self, source, positions, fill)
@@ -141,7 +145,8 @@ enum Moves {
             base += position * strides[axis]
           }
           for (column, position) in last.enumerated() {
-            output[row * last.count + column] = isInside && position >= 0 ? input[base + position] : filler
+            output[row * last.count + column] =
+              isInside && position >= 0 ? input[base + position] : filler
           }
           var axis = outer.count - 1
           while axis >= 0 {

@@ -18,10 +18,15 @@ enum NonMaxSuppression {
         for category in 0..<scoreShape[1] {
           let start = (image * scoreShape[1] + category) * count
           let order = (0..<count).filter { scores[start + $0] > threshold }
-            .sorted { scores[start + $0] == scores[start + $1] ? $0 < $1 : scores[start + $0] > scores[start + $1] }
+            .sorted {
+              scores[start + $0] == scores[start + $1]
+                ? $0 < $1 : scores[start + $0] > scores[start + $1]
+            }
           var chosen: [Int] = []
           for candidate in order where Double(chosen.count) < limit {
-            if chosen.allSatisfy({ corners[$0].overlap(corners[candidate]) <= overlap }) { chosen.append(candidate) }
+            if chosen.allSatisfy({ corners[$0].overlap(corners[candidate]) <= overlap }) {
+              chosen.append(candidate)
+            }
           }
           for box in chosen { result += [Int64(image), Int64(category), Int64(box)] }
         }

@@ -9,9 +9,14 @@ import PruneTensor
 enum Normalization {
   static let table: [String: Kernel] = [
     "BatchNormalization": Kernel { (call) throws(PruneError) in try batch(call) },
-    "InstanceNormalization": Kernel { (call) throws(PruneError) in [try grouped(call, groups: nil, perGroup: false)] },
+    "InstanceNormalization": Kernel { (call) throws(PruneError) in
+      [try grouped(call, groups: nil, perGroup: false)]
+    },
     "GroupNormalization": Kernel { (call) throws(PruneError) in
-      [try grouped(call, groups: call.node.int("num_groups", default: 1), perGroup: call.opset < 21)]
+      [
+        try grouped(
+          call, groups: call.node.int("num_groups", default: 1), perGroup: call.opset < 21)
+      ]
     },
     "LayerNormalization": Kernel { (call) throws(PruneError) in try layer(call) },
     "RMSNormalization": Kernel { (call) throws(PruneError) in [try rootMeanSquare(call)] },
@@ -33,11 +38,16 @@ enum Normalization {
     }
     let epsilon = Double(call.node.float("epsilon", default: 1e-5))
     var running: [Tensor] = []
-    let isTraining = call.opset >= 14 ? call.node.int("training_mode", default: 0) != 0 : call.opset < 7 && call.node.int("is_test", default: 0) == 0 && call.node.outputs.count > 1
+    let isTraining =
+      call.opset >= 14
+      ? call.node.int("training_mode", default: 0) != 0
+      : call.opset < 7 && call.node.int("is_test", default: 0) == 0 && call.node.outputs.count > 1
     if isTraining {
       let momentum = Double(call.node.float("momentum", default: 0.9))
       let count = Double(max(x.count / max(channels, 1), 1))
-      var (sums, squares) = ([Double](repeating: 0, count: channels), [Double](repeating: 0, count: channels))
+      var (sums, squares) = (
+        [Double](repeating: 0, count: channels), [Double](repeating: 0, count: channels)
+      )
       for index in x.indices { sums[index / inner % channels] += x[index] }
       let own = sums.map { $0 / count }
       for index in x.indices {
@@ -60,7 +70,9 @@ enum Normalization {
   }
 
   /// Mean 0 and variance 1 over each group of channels (each channel when `groups` is nil), then scale and bias.
-  private static func grouped(_ call: KernelCall, groups: Int?, perGroup: Bool) throws(PruneError) -> Tensor {
+  private static func grouped(_ call: KernelCall, groups: Int?, perGroup: Bool) throws(PruneError)
+    -> Tensor
+  {
     let shape = try call.shape()
     guard shape.rank > 1 else { throw call.fail("input is \(shape), wanted a batch and channels") }
     var x = try call.doubles(0)
@@ -69,7 +81,9 @@ enum Normalization {
     let count = groups ?? channels
     let inner = shape.dims.dropFirst(2).reduce(1, *)
     let wanted = perGroup ? count : channels
-    guard scale.count == wanted, bias.count == wanted else { throw call.fail("scale and bias must have \(wanted) entries") }
+    guard scale.count == wanted, bias.count == wanted else {
+      throw call.fail("scale and bias must have \(wanted) entries")
+    }
     guard x.count > 0 else { return try call.result(x) }
     let size = channels / count * inner
     normalize(&x, run: size, epsilon: Double(call.node.float("epsilon", default: 1e-5)))
@@ -83,7 +97,9 @@ enum Normalization {
 
   /// Makes every run of `run` values of mean 0 and variance 1. Returns the means and inverse deviations.
   @discardableResult
-  private static func normalize(_ x: inout [Double], run: Int, epsilon: Double) -> (means: [Double], inverses: [Double]) {
+  private static func normalize(_ x: inout [Double], run: Int, epsilon: Double) -> (
+    means: [Double], inverses: [Double]
+  ) {
     var (means, inverses) = ([Double](), [Double]())
     for first in stride(from: 0, to: x.count, by: max(run, 1)) {
       let range = first..<(first + run)
@@ -105,7 +121,8 @@ enum Normalization {
     let axis = try call.axis(default: -1, rank: shape.rank)
     let run = shape.dims[axis...].reduce(1, *)
     var x = try call.doubles(0)
-    let statistics = normalize(&x, run: run, epsilon: Double(call.node.float("epsilon", default: 1e-5)))
+    let statistics = normalize(
+      &x, run: run, epsilon: Double(call.node.float("epsilon", default: 1e-5)))
     try scale(&x, call, run: run)
     var results = [try call.result(x)]
     if call.wants(1) || call.wants(2), statistics.means.count == (try call.shape(1)).count {
@@ -120,7 +137,8 @@ enum Normalization {
     for index in 1...2 {
       guard let tensor = call.optional(index) else { continue }
       let factors = try call.doubles(tensor)
-      let loop = StridedLoop(shape.dims, [StridedLoop.broadcastStrides(tensor.shape, to: shape), shape.strides])
+      let loop = StridedLoop(
+        shape.dims, [StridedLoop.broadcastStrides(tensor.shape, to: shape), shape.strides])
       try loop.forEachRow(from: [0, 0]) { offsets in
         for position in 0..<loop.rowLength {
           let factor = factors[offsets[0] + position * loop.rowStrides[0]]

@@ -47,7 +47,9 @@ extension Number where Self: FixedWidthInteger {
   static func sum(_ a: Self, _ b: Self) -> Self { a &+ b }
   static func difference(_ a: Self, _ b: Self) -> Self { a &- b }
   static func product(_ a: Self, _ b: Self) -> Self { a &* b }
-  static func quotient(_ a: Self, _ b: Self) -> Self { a.dividedReportingOverflow(by: b).partialValue }
+  static func quotient(_ a: Self, _ b: Self) -> Self {
+    a.dividedReportingOverflow(by: b).partialValue
+  }
   static func remainder(_ a: Self, _ b: Self, likeDividend: Bool) -> Self {
     let rest = a.remainderReportingOverflow(dividingBy: b).partialValue
     return likeDividend || rest == 0 || (rest < 0) == (b < 0) ? rest : rest &+ b

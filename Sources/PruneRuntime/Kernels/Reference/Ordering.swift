@@ -28,7 +28,9 @@ enum Ordering {
     "Unique": Kernel { (call) throws(PruneError) in try unique(call) },
   ]
 
-  private static func largest<T: Number>(_ call: KernelCall, _ x: [T]) throws(PruneError) -> [Tensor] {
+  private static func largest<T: Number>(_ call: KernelCall, _ x: [T]) throws(PruneError)
+    -> [Tensor]
+  {
     let (input, output) = (try call.tensor(0).shape, try call.shape())
     let axis = try call.axis(default: -1, rank: input.rank)
     let count = output[axis]
@@ -99,9 +101,12 @@ enum Ordering {
     for (number, group) in groups.enumerated() {
       for position in group { inverse[position] = Int64(number) }
     }
-    let positions = shape.dims.enumerated().map { $0 == axis ? groups.map { $0[0] } : Array(0..<$1) }
+    let positions = shape.dims.enumerated().map {
+      $0 == axis ? groups.map { $0[0] } : Array(0..<$1)
+    }
     return [
-      try Moves.pick(try x.reshaped(shape), positions: positions), try Tensor(groups.map { Int64($0[0]) }),
+      try Moves.pick(try x.reshaped(shape), positions: positions),
+      try Tensor(groups.map { Int64($0[0]) }),
       try Tensor(inverse), try Tensor(groups.map { Int64($0.count) }),
     ]
   }

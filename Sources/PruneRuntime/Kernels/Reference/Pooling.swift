@@ -11,16 +11,28 @@ enum Pooling {
     "MaxPool": Kernel { (call) throws(PruneError) in try maximum(call) },
     "AveragePool": Kernel { (call) throws(PruneError) in
       let includesPads = call.node.int("count_include_pad", default: 0) != 0
-      return [try pool(call, try PoolPlane(call)) { values, window in window.sum(values) { $0 } / Double(includesPads ? window.paddedCount : window.count) }]
+      return [
+        try pool(call, try PoolPlane(call)) { values, window in
+          window.sum(values) { $0 } / Double(includesPads ? window.paddedCount : window.count)
+        }
+      ]
     },
     "LpPool": Kernel { (call) throws(PruneError) in [try lp(call, try PoolPlane(call))] },
     "GlobalMaxPool": Kernel { (call) throws(PruneError) in
-      [try pool(call, try PoolPlane(whole: call)) { values, window in window.largest(values).value }]
+      [
+        try pool(call, try PoolPlane(whole: call)) { values, window in window.largest(values).value
+        }
+      ]
     },
     "GlobalAveragePool": Kernel { (call) throws(PruneError) in
-      [try pool(call, try PoolPlane(whole: call)) { values, window in window.sum(values) { $0 } / Double(window.count) }]
+      [
+        try pool(call, try PoolPlane(whole: call)) { values, window in
+          window.sum(values) { $0 } / Double(window.count)
+        }
+      ]
     },
-    "GlobalLpPool": Kernel { (call) throws(PruneError) in [try lp(call, try PoolPlane(whole: call))] },
+    "GlobalLpPool": Kernel { (call) throws(PruneError) in [try lp(call, try PoolPlane(whole: call))]
+    },
     "MaxUnpool": Kernel { (call) throws(PruneError) in [try unpool(call)] },
   ]
 
@@ -33,7 +45,9 @@ enum Pooling {
     try call.check(output.count)
     let planes = output[0] * output[1]
     let values = Parallel.rows(planes, width: plane.outputCount, cost: plane.cost) { row, values in
-      plane.forEachWindow(from: row * plane.inputCount) { index, window in values[index] = reduce(x, window) }
+      plane.forEachWindow(from: row * plane.inputCount) { index, window in
+        values[index] = reduce(x, window)
+      }
     }
     return try call.result(values)
   }
@@ -46,7 +60,9 @@ enum Pooling {
       default: Double(call.node.int("p", default: 2))
       }
     guard p > 0 else { throw call.fail("p is \(p), wanted more than 0") }
-    return try pool(call, plane) { values, window in pow(window.sum(values) { pow(abs($0), p) }, 1 / p) }
+    return try pool(call, plane) { values, window in
+      pow(window.sum(values) { pow(abs($0), p) }, 1 / p)
+    }
   }
 
   private static func maximum(_ call: KernelCall) throws(PruneError) -> [Tensor] {
@@ -60,7 +76,9 @@ enum Pooling {
     for row in 0..<(shape[0] * shape[1]) {
       plane.forEachWindow(from: row * plane.inputCount) { index, window in
         let at = window.largest(x).offset
-        let inPlane = isColumnMajor ? plane.columnMajor(at - row * plane.inputCount) : at - row * plane.inputCount
+        let inPlane =
+          isColumnMajor
+          ? plane.columnMajor(at - row * plane.inputCount) : at - row * plane.inputCount
         indices[row * plane.outputCount + index] = Int64(row * plane.inputCount + inPlane)
       }
     }
@@ -69,18 +87,23 @@ enum Pooling {
 
   private static func unpool(_ call: KernelCall) throws(PruneError) -> Tensor {
     let (x, indices) = (try call.doubles(0), try call.integers(1))
-    guard indices.count == x.count else { throw call.fail("\(x.count) values and \(indices.count) indices") }
+    guard indices.count == x.count else {
+      throw call.fail("\(x.count) values and \(indices.count) indices")
+    }
     let shape = try call.shape()
     try call.check(shape.count)
     // Indices are positions in the tensor that was pooled, whatever larger one is asked for.
     var node = call.node
     node.inputs = Array(node.inputs.prefix(2))
-    let pooled = try Operands(node, types: Array(call.operands.types.prefix(2)), constants: [], opset: call.opset)
+    let pooled = try Operands(
+      node, types: Array(call.operands.types.prefix(2)), constants: [], opset: call.opset)
     let original = try InferenceRules.infer(pooled)?.first?.shape ?? shape
     var result = [Double](repeating: 0, count: shape.count)
     let (from, to) = (original.strides, shape.strides)
     for (value, index) in zip(x, indices) {
-      guard index >= 0, index < original.count else { throw call.fail("index \(index) is outside \(original)") }
+      guard index >= 0, index < original.count else {
+        throw call.fail("index \(index) is outside \(original)")
+      }
       let at = (0..<shape.rank).reduce(0) { $0 + index / from[$1] % original[$1] * to[$1] }
       guard at < result.count else { throw call.fail("index \(index) is outside \(shape)") }
       result[at] = value
@@ -102,9 +125,12 @@ struct PoolPlane: Sendable {
 
   init(_ call: KernelCall) throws(PruneError) {
     let input = Array(try call.tensor(0).shape.dims.dropFirst(2))
-    guard let kernel = call.node.ints("kernel_shape") else { throw call.fail("attribute kernel_shape is missing") }
+    guard let kernel = call.node.ints("kernel_shape") else {
+      throw call.fail("attribute kernel_shape is missing")
+    }
     let roundsUp = call.node.int("ceil_mode", default: 0) != 0
-    let window = try Window(call.node, kernel: kernel, input: input.map(Dim.fixed), roundsUp: roundsUp)
+    let window = try Window(
+      call.node, kernel: kernel, input: input.map(Dim.fixed), roundsUp: roundsUp)
     guard window.outputExtents.allSatisfy({ $0 <= 1 << 24 }) else {
       throw call.unsupported("a pool with an output of \(window.outputExtents)")
     }
@@ -116,10 +142,13 @@ struct PoolPlane: Sendable {
     let input = Array(try call.tensor(0).shape.dims.dropFirst(2))
     guard !input.contains(0) else { throw call.fail("a plane of \(input) has no element") }
     guard !input.isEmpty else {
-      self.init(try Window(Node("Pool", inputs: [], outputs: []), kernel: [1], input: [.fixed(1)]), [1])
+      self.init(
+        try Window(Node("Pool", inputs: [], outputs: []), kernel: [1], input: [.fixed(1)]), [1])
       return
     }
-    self.init(try Window(Node("Pool", inputs: [], outputs: []), kernel: input, input: input.map(Dim.fixed)), input)
+    self.init(
+      try Window(Node("Pool", inputs: [], outputs: []), kernel: input, input: input.map(Dim.fixed)),
+      input)
   }
 
   private init(_ window: Window, _ input: [Int]) {
@@ -129,14 +158,18 @@ struct PoolPlane: Sendable {
     outputCount = output.reduce(1, *)
     cost = outputCount * zip(window.kernel, input).map { min($0, $1) }.reduce(1, *)
     var strides = [Int](repeating: 1, count: input.count)
-    for axis in stride(from: input.count - 2, through: 0, by: -1) { strides[axis] = strides[axis + 1] * input[axis + 1] }
+    for axis in stride(from: input.count - 2, through: 0, by: -1) {
+      strides[axis] = strides[axis + 1] * input[axis + 1]
+    }
     self.strides = strides
     spans = input.indices.map { axis in
       (0..<window.outputExtents[axis]).map { position in
         let (dilation, kernel) = (window.dilations[axis], window.kernel[axis])
         let start = position * window.strides[axis] - window.padsBegin[axis]
         let skipped = start >= 0 ? 0 : min((-start + dilation - 1) / dilation, kernel)
-        func reaching(_ end: Int) -> Int { end <= start ? 0 : min((end - start + dilation - 1) / dilation, kernel) }
+        func reaching(_ end: Int) -> Int {
+          end <= start ? 0 : min((end - start + dilation - 1) / dilation, kernel)
+        }
         return PoolWindow.Axis(
           start: start + skipped * dilation, count: max(reaching(input[axis]) - skipped, 0),
           padded: reaching(input[axis] + window.padsEnd[axis]), step: dilation)
@@ -148,7 +181,10 @@ struct PoolPlane: Sendable {
   func forEachWindow(from base: Int, _ body: (Int, PoolWindow) -> Void) {
     var position = [Int](repeating: 0, count: output.count)
     for index in 0..<outputCount {
-      body(index, PoolWindow(axes: position.indices.map { spans[$0][position[$0]] }, strides: strides, base: base))
+      body(
+        index,
+        PoolWindow(
+          axes: position.indices.map { spans[$0][position[$0]] }, strides: strides, base: base))
       ConvolutionTransposed.step(&position, output)
     }
   }

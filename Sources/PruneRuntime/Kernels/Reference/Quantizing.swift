@@ -33,7 +33,8 @@ enum Quantizing {
     @inline(__always) func slot(_ index: Int) -> Int {
       if isBlocked {
         let blocks = (extent + block - 1) / block
-        return (index / (inner * extent) * blocks + index / inner % extent / block) * inner + index % inner
+        return (index / (inner * extent) * blocks + index / inner % extent / block) * inner + index
+          % inner
       }
       return isSingle ? 0 : index / inner % extent
     }
@@ -47,7 +48,8 @@ enum Quantizing {
     let zeros = try call.optional(2).doubles(call) ?? [Double](repeating: 0, count: scales.count)
     let dtype = try call.dtype()
     if dtype.isFloatingPoint {
-      let scaled = try Tensor(values.indices.map { Float(values[$0]) / Float(scales[map.slot($0)]) }, x.shape)
+      let scaled = try Tensor(
+        values.indices.map { Float(values[$0]) / Float(scales[map.slot($0)]) }, x.shape)
       return try scaled.cast(to: dtype)
     }
     let (low, high) = try range(dtype, call)
@@ -84,7 +86,8 @@ enum Quantizing {
     let scale = (high - low) / 255
     let zero = scale == 0 ? 0 : saturated(Double((-low / scale).rounded(.toNearestOrEven)), 0, 255)
     let quantized = values.map { value in
-      scale == 0 ? zero : saturated(Double((Float(value) / scale).rounded(.toNearestOrEven)) + zero, 0, 255)
+      scale == 0
+        ? zero : saturated(Double((Float(value) / scale).rounded(.toNearestOrEven)) + zero, 0, 255)
     }
     return [try call.result(quantized), try Tensor(scalar: scale), try call.result([zero], 2)]
   }
@@ -94,7 +97,9 @@ enum Quantizing {
   }
 
   /// The smallest and largest value of an integer type.
-  private static func range(_ dtype: DType, _ call: KernelCall) throws(PruneError) -> (Double, Double) {
+  private static func range(_ dtype: DType, _ call: KernelCall) throws(PruneError) -> (
+    Double, Double
+  ) {
     switch dtype {
     case .uint8: return (0, 255)
     case .int8: return (-128, 127)
@@ -110,7 +115,9 @@ enum Quantizing {
   // MARK: - For kernels on quantized inputs
 
   /// Input `index` minus its zero point, which is one number or has an entry an index along `axis`.
-  static func centred(_ call: KernelCall, _ index: Int, zeroPoint: Int, axis: Int?) throws(PruneError) -> [Double] {
+  static func centred(_ call: KernelCall, _ index: Int, zeroPoint: Int, axis: Int?)
+    throws(PruneError) -> [Double]
+  {
     let shape = try call.tensor(index).shape
     var values = try call.doubles(index)
     guard let zero = call.optional(zeroPoint) else { return values }
@@ -130,14 +137,16 @@ enum Quantizing {
   /// Sums of products as output 0: times scale a x scale b / scale y, rounded, plus the zero point, saturated.
   /// Scale b may have an entry a channel; channels repeat every `channels * inner` values.
   static func requantized(
-    _ call: KernelCall, _ sums: [Double], scales: (a: Int, b: Int, y: Int), zeroPoint: Int, channels: Int, inner: Int
+    _ call: KernelCall, _ sums: [Double], scales: (a: Int, b: Int, y: Int), zeroPoint: Int,
+    channels: Int, inner: Int
   ) throws(PruneError) -> Tensor {
     let a = try call.doubles(scales.a)
     let b = try call.doubles(scales.b)
     let y = try call.number(scales.y)
     let zero = try call.number(zeroPoint)
     guard a.count == 1, b.count == 1 || b.count == channels else {
-      throw call.fail("scales have \(a.count) and \(b.count) entries, wanted 1 and 1 or \(channels)")
+      throw call.fail(
+        "scales have \(a.count) and \(b.count) entries, wanted 1 and 1 or \(channels)")
     }
     let (low, high) = try range(try call.dtype(), call)
     var result = sums

@@ -7,13 +7,17 @@ enum RandomKernels {
     var table: [String: Kernel] = [:]
     for name in ["RandomNormal", "RandomNormalLike"] {
       table[name] = Kernel { (call) throws(PruneError) in
-        let (mean, scale) = (Double(call.node.float("mean", default: 0)), Double(call.node.float("scale", default: 1)))
+        let (mean, scale) = (
+          Double(call.node.float("mean", default: 0)), Double(call.node.float("scale", default: 1))
+        )
         return [try drawn(call) { mean + scale * $0.normal() }]
       }
     }
     for name in ["RandomUniform", "RandomUniformLike"] {
       table[name] = Kernel { (call) throws(PruneError) in
-        let (low, high) = (Double(call.node.float("low", default: 0)), Double(call.node.float("high", default: 1)))
+        let (low, high) = (
+          Double(call.node.float("low", default: 0)), Double(call.node.float("high", default: 1))
+        )
         return [try drawn(call) { low + (high - low) * $0.uniform() }]
       }
     }
@@ -50,7 +54,9 @@ enum RandomKernels {
     RandomSource(seed: UInt64(node.float("seed", default: 0).bitPattern))
   }
 
-  private static func drawn(_ call: KernelCall, _ draw: (inout RandomSource) -> Double) throws(PruneError) -> Tensor {
+  private static func drawn(_ call: KernelCall, _ draw: (inout RandomSource) -> Double)
+    throws(PruneError) -> Tensor
+  {
     let count = try call.shape().count
     try call.check(count)
     var random = source(call.node)

@@ -21,12 +21,17 @@ enum Recurrent {
     let hidden = try call.tensor(2).shape[2]
     let directions = try call.tensor(1).shape[0]
     let x = try call.doubles(0)
-    let lengths = call.optional(4) == nil ? [Int](repeating: steps, count: batch) : try call.integers(4)
-    guard lengths.allSatisfy({ $0 >= 0 && $0 <= steps }) else { throw call.fail("sequence_lens are \(lengths), wanted 0...\(steps)") }
+    let lengths =
+      call.optional(4) == nil ? [Int](repeating: steps, count: batch) : try call.integers(4)
+    guard lengths.allSatisfy({ $0 >= 0 && $0 <= steps }) else {
+      throw call.fail("sequence_lens are \(lengths), wanted 0...\(steps)")
+    }
     let cells = try (0..<directions).map { (direction) throws(PruneError) in
       try RecurrentCell(call, direction: direction, gates: gates, width: width, hidden: hidden)
     }
-    let (h0, c0) = (try call.optional(5).doubles(call), gates == 4 ? try call.optional(6).doubles(call) : nil)
+    let (h0, c0) = (
+      try call.optional(5).doubles(call), gates == 4 ? try call.optional(6).doubles(call) : nil
+    )
     var all = [Double](repeating: 0, count: try checkedCount(call))
     var last = [Double](repeating: 0, count: directions * batch * hidden)
     var lastCell = last
@@ -34,14 +39,20 @@ enum Recurrent {
     for (number, cell) in cells.enumerated() {
       let isReverse = direction == "reverse" || number == 1
       for item in 0..<batch {
-        let slot = isBatchFirst ? (item * directions + number) * hidden : (number * batch + item) * hidden
-        var h = h0.map { Array($0[slot..<(slot + hidden)]) } ?? [Double](repeating: 0, count: hidden)
-        var c = c0.map { Array($0[slot..<(slot + hidden)]) } ?? [Double](repeating: 0, count: hidden)
+        let slot =
+          isBatchFirst ? (item * directions + number) * hidden : (number * batch + item) * hidden
+        var h =
+          h0.map { Array($0[slot..<(slot + hidden)]) } ?? [Double](repeating: 0, count: hidden)
+        var c =
+          c0.map { Array($0[slot..<(slot + hidden)]) } ?? [Double](repeating: 0, count: hidden)
         for position in 0..<lengths[item] {
           let step = isReverse ? lengths[item] - 1 - position : position
           let from = (isBatchFirst ? item * steps + step : step * batch + item) * width
           cell.advance(x, from, &h, &c)
-          let to = isBatchFirst ? ((item * steps + step) * directions + number) * hidden : ((step * directions + number) * batch + item) * hidden
+          let to =
+            isBatchFirst
+            ? ((item * steps + step) * directions + number) * hidden
+            : ((step * directions + number) * batch + item) * hidden
           for unit in 0..<hidden { all[to + unit] = h[unit] }
         }
         for unit in 0..<hidden {
@@ -94,9 +105,16 @@ private struct RecurrentCell {
       rb = wb
     }
     peephole =
-      gates == 4 ? try call.optional(7).doubles(call).map { Array($0[(direction * 3 * hidden)..<((direction + 1) * 3 * hidden)]) } : nil
+      gates == 4
+      ? try call.optional(7).doubles(call).map {
+        Array($0[(direction * 3 * hidden)..<((direction + 1) * 3 * hidden)])
+      } : nil
     activations = try Self.activations(call, direction, gates)
-    if case .float(let bound)? = call.node.attribute("clip") { clip = Double(bound) } else { clip = nil }
+    if case .float(let bound)? = call.node.attribute("clip") {
+      clip = Double(bound)
+    } else {
+      clip = nil
+    }
     couplesForget = call.node.int("input_forget", default: 0) != 0
     resetsAfter = call.node.int("linear_before_reset", default: 0) != 0
   }
@@ -133,7 +151,8 @@ private struct RecurrentCell {
       }
     }
     for unit in 0..<n {
-      h[unit] = (1 - update[unit]) * activations[1](clipped(candidate[unit])) + update[unit] * h[unit]
+      h[unit] =
+        (1 - update[unit]) * activations[1](clipped(candidate[unit])) + update[unit] * h[unit]
     }
   }
 
@@ -141,7 +160,9 @@ private struct RecurrentCell {
     let n = hidden
     func sum(_ gate: Int, _ unit: Int) -> Double { own[gate * n + unit] + back[gate * n + unit] }
     for unit in 0..<n {
-      let (pi, po, pf) = (peephole?[unit] ?? 0, peephole?[n + unit] ?? 0, peephole?[2 * n + unit] ?? 0)
+      let (pi, po, pf) = (
+        peephole?[unit] ?? 0, peephole?[n + unit] ?? 0, peephole?[2 * n + unit] ?? 0
+      )
       let input = activations[0](clipped(sum(0, unit) + pi * c[unit]))
       let forget = couplesForget ? 1 - input : activations[0](clipped(sum(2, unit) + pf * c[unit]))
       c[unit] = forget * c[unit] + input * activations[1](clipped(sum(3, unit)))
@@ -153,7 +174,9 @@ private struct RecurrentCell {
   private func clipped(_ value: Double) -> Double { clip.map { min(max(value, -$0), $0) } ?? value }
 
   /// matrix * vector + bias.
-  private func product(_ matrix: [Double], _ vector: [Double], _ from: Int, _ count: Int, _ bias: [Double]) -> [Double] {
+  private func product(
+    _ matrix: [Double], _ vector: [Double], _ from: Int, _ count: Int, _ bias: [Double]
+  ) -> [Double] {
     var result = bias
     for row in result.indices {
       var sum = 0.0
@@ -166,13 +189,16 @@ private struct RecurrentCell {
   private static func activations(
     _ call: KernelCall, _ direction: Int, _ gates: Int
   ) throws(PruneError) -> [(Double) -> Double] {
-    let defaults = gates == 4 ? ["Sigmoid", "Tanh", "Tanh"] : gates == 3 ? ["Sigmoid", "Tanh"] : ["Tanh"]
+    let defaults =
+      gates == 4 ? ["Sigmoid", "Tanh", "Tanh"] : gates == 3 ? ["Sigmoid", "Tanh"] : ["Tanh"]
     var names = defaults + defaults
     if case .strings(let given)? = call.node.attribute("activations"), !given.isEmpty {
       names = given.map { String(decoding: $0, as: UTF8.self) }
       if names.count == defaults.count { names += names }
     }
-    guard names.count >= (direction + 1) * defaults.count else { throw call.fail("\(names.count) activations, wanted \(defaults.count) a direction") }
+    guard names.count >= (direction + 1) * defaults.count else {
+      throw call.fail("\(names.count) activations, wanted \(defaults.count) a direction")
+    }
     // Parameters are listed in the order of the functions that take them.
     var alphas = (call.node.floats("activation_alpha") ?? [])[...]
     var betas = (call.node.floats("activation_beta") ?? [])[...]

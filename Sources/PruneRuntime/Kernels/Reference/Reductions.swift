@@ -9,7 +9,9 @@ import PruneTensor
 enum Reductions {
   static let table: [String: Kernel] = {
     var table: [String: Kernel] = [:]
-    for name in ["ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin"] { table[name] = Kernel(.numbers, fold) }
+    for name in ["ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin"] {
+      table[name] = Kernel(.numbers, fold)
+    }
     for (name, steps) in numeric {
       table[name] = Kernel(.numbers) { (call) throws(PruneError) in [try reduce(call, steps)] }
     }
@@ -20,9 +22,13 @@ enum Reductions {
   }()
 
   /// Where every input element goes: offsets into the output, with 0 strides along the reduced axes.
-  private static func loop(_ call: KernelCall) throws(PruneError) -> (StridedLoop, output: Shape, reduced: Int) {
+  private static func loop(_ call: KernelCall) throws(PruneError) -> (
+    StridedLoop, output: Shape, reduced: Int
+  ) {
     let input = try call.tensor(0).shape
-    guard let axes = try ReductionRules.axes(call.operands, rank: input.rank) else { throw call.fail("axes are missing") }
+    guard let axes = try ReductionRules.axes(call.operands, rank: input.rank) else {
+      throw call.fail("axes are missing")
+    }
     var kept = input.dims
     for axis in axes { kept[axis] = 1 }
     let inner = try Shape(kept)
@@ -33,10 +39,12 @@ enum Reductions {
 
   // MARK: - Sum, product, maximum, minimum
 
-  private static let fold: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = { (call) throws(PruneError) in
+  private static let fold: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = {
+    (call) throws(PruneError) in
     switch try call.tensor(0).dtype {
     case .float32, .float64: return [try call.result(try folded(call, call.doubles(0)))]
-    case .uint64: return [try Tensor(folded(call, call.tensor(0).array(of: UInt64.self)), call.shape())]
+    case .uint64:
+      return [try Tensor(folded(call, call.tensor(0).array(of: UInt64.self)), call.shape())]
     case .bool, .int64:
       let values = try call.tensor(0).cast(to: .int64).array(of: Int64.self)
       return [try Tensor(folded(call, values), call.shape())]
@@ -103,12 +111,14 @@ enum Reductions {
         sums[slot] += exp(x[offsets[0] + index * loop.rowStrides[0]] - shift)
       }
     }
-    return try call.result(sums.indices.map { log(sums[$0]) + (highest[$0].isFinite ? highest[$0] : 0) })
+    return try call.result(
+      sums.indices.map { log(sums[$0]) + (highest[$0].isFinite ? highest[$0] : 0) })
   }
 
   // MARK: - Along one axis
 
-  private static let argument: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = { (call) throws(PruneError) in
+  private static let argument: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = {
+    (call) throws(PruneError) in
     let input = try call.tensor(0).shape
     let lanes = AxisLanes(input, try call.axis(default: 0, rank: input.rank))
     let takesLast = call.node.int("select_last_index", default: 0) != 0
@@ -120,20 +130,26 @@ enum Reductions {
       var value = 0.0
       for (position, index) in lane.enumerated() {
         let candidate = sign * x[index]
-        if best < 0 || candidate > value || (takesLast && candidate == value) { (best, value) = (position, candidate) }
+        if best < 0 || candidate > value || (takesLast && candidate == value) {
+          (best, value) = (position, candidate)
+        }
       }
       result.append(Int64(best))
     }
     return [try Tensor(result, try call.shape())]
   }
 
-  private static let cumulative: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = { (call) throws(PruneError) in
-    if try call.tensor(0).dtype.isFloatingPoint { return [try call.result(try accumulated(call, call.doubles(0)))] }
+  private static let cumulative: @Sendable (KernelCall) throws(PruneError) -> [Tensor] = {
+    (call) throws(PruneError) in
+    if try call.tensor(0).dtype.isFloatingPoint {
+      return [try call.result(try accumulated(call, call.doubles(0)))]
+    }
     let values = try call.tensor(0).cast(to: .int64).array(of: Int64.self)
     return [try Tensor(accumulated(call, values), call.shape())]
   }
 
-  private static func accumulated<T: Number>(_ call: KernelCall, _ x: [T]) throws(PruneError) -> [T] {
+  private static func accumulated<T: Number>(_ call: KernelCall, _ x: [T]) throws(PruneError) -> [T]
+  {
     let shape = try call.shape()
     let axes = try call.integers(1)
     guard axes.count == 1 else { throw call.fail("axis has \(axes.count) elements, wanted one") }

@@ -14,7 +14,9 @@ package struct ReferenceInterpreter: Sendable {
     self.init(opsets: model.opsets, functions: model.functions, cancel: cancel, depth: 0)
   }
 
-  private init(opsets: [OpsetImport], functions: [FunctionDefinition], cancel: CancelFlag?, depth: Int) {
+  private init(
+    opsets: [OpsetImport], functions: [FunctionDefinition], cancel: CancelFlag?, depth: Int
+  ) {
     self.opsets = opsets
     self.functions = functions
     self.cancel = cancel
@@ -64,17 +66,22 @@ package struct ReferenceInterpreter: Sendable {
     let version = opset(of: node)
     if node.isStandard, !node.subgraphs.isEmpty {
       guard depth < Self.maximumDepth else {
-        throw PruneError(.invalidModel, "graphs are nested more than \(Self.maximumDepth) deep", at: node.label)
+        throw PruneError(
+          .invalidModel, "graphs are nested more than \(Self.maximumDepth) deep", at: node.label)
       }
-      let inner = ReferenceInterpreter(opsets: opsets, functions: functions, cancel: cancel, depth: depth + 1)
+      let inner = ReferenceInterpreter(
+        opsets: opsets, functions: functions, cancel: cancel, depth: depth + 1)
       do throws(PruneError) {
-        return try ControlFlow.evaluate(node, inputs, opset: version) { (graph, inputs) throws(PruneError) in
+        return try ControlFlow.evaluate(node, inputs, opset: version) {
+          (graph, inputs) throws(PruneError) in
           try inner.cancel?.check()
           return try inner.run(graph, inputs, captured: captured)
         }
       } catch { throw error.located(at: node.label) }
     }
-    if let function = functions.first(where: { $0.name == node.opType && $0.domain == node.domain && $0.overload == node.overload }) {
+    if let function = functions.first(where: {
+      $0.name == node.opType && $0.domain == node.domain && $0.overload == node.overload
+    }) {
       return try call(function, node, inputs)
     }
     guard let kernel = ReferenceKernels.kernel(for: node, opset: version) else {
@@ -84,18 +91,25 @@ package struct ReferenceInterpreter: Sendable {
   }
 
   private func opset(of node: Node) -> Int64 {
-    opsets.first { $0.domain == node.domain || (node.isStandard && ($0.domain.isEmpty || $0.domain == "ai.onnx")) }?.version ?? 1
+    opsets.first {
+      $0.domain == node.domain || (node.isStandard && ($0.domain.isEmpty || $0.domain == "ai.onnx"))
+    }?.version ?? 1
   }
 
   /// Runs a local function's body, its attributes replaced by the node's.
-  private func call(_ function: FunctionDefinition, _ node: Node, _ inputs: [Tensor?]) throws(PruneError) -> [Tensor] {
+  private func call(_ function: FunctionDefinition, _ node: Node, _ inputs: [Tensor?])
+    throws(PruneError) -> [Tensor]
+  {
     guard depth < Self.maximumDepth else {
-      throw PruneError(.invalidModel, "functions call each other more than \(Self.maximumDepth) deep", at: node.label)
+      throw PruneError(
+        .invalidModel, "functions call each other more than \(Self.maximumDepth) deep",
+        at: node.label)
     }
     var values: [String: Tensor] = [:]
     for (name, tensor) in zip(function.inputs, inputs) { values[name] = tensor }
     let body = function.nodes.map { Self.bound($0, node, function) }
-    let inner = ReferenceInterpreter(opsets: function.opsets, functions: functions, cancel: cancel, depth: depth + 1)
+    let inner = ReferenceInterpreter(
+      opsets: function.opsets, functions: functions, cancel: cancel, depth: depth + 1)
     try inner.run(body, optional: Set(function.inputs), &values)
     var results: [Tensor] = []
     for name in function.outputs {
@@ -108,7 +122,9 @@ package struct ReferenceInterpreter: Sendable {
   }
 
   /// Runs nodes of a function, whose inputs may be absent.
-  private func run(_ nodes: [Node], optional: Set<String>, _ values: inout [String: Tensor]) throws(PruneError) {
+  private func run(_ nodes: [Node], optional: Set<String>, _ values: inout [String: Tensor])
+    throws(PruneError)
+  {
     let present = values
     let absent = optional.filter { present[$0] == nil }
     try run(

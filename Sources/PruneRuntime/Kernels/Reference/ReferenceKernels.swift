@@ -20,12 +20,18 @@ package enum ReferenceKernels {
 
   private static let standard: [String: Kernel] = {
     let families = [
-      ElementwiseUnary.table, ElementwiseBinary.table, ElementwiseVariadic.table, Activations.table, SoftmaxFamily.table,
-      Convolution.table, ConvolutionTransposed.table, Pooling.table, MatrixProduct.table, Normalization.table,
-      Reductions.table, Layouts.table, Slicing.table, Generators.table, Gathering.table, Quantizing.table,
-      Einsum.table, Ordering.table, Scattering.table, Recurrent.table, Resampling.table, ImageSampling.table,
-      NonMaxSuppression.table, Signals.table, StandardLosses.table, TextFeatures.table, RandomKernels.table,
+      ElementwiseUnary.table, ElementwiseBinary.table, ElementwiseVariadic.table, Activations.table,
+      SoftmaxFamily.table,
+      Convolution.table, ConvolutionTransposed.table, Pooling.table, MatrixProduct.table,
+      Normalization.table,
+      Reductions.table, Layouts.table, Slicing.table, Generators.table, Gathering.table,
+      Quantizing.table,
+      Einsum.table, Ordering.table, Scattering.table, Recurrent.table, Resampling.table,
+      ImageSampling.table,
+      NonMaxSuppression.table, Signals.table, StandardLosses.table, TextFeatures.table,
+      RandomKernels.table,
     ]
-    return families.reduce(into: [:]) { merged, family in merged.merge(family) { first, _ in first } }
+    return families.reduce(into: [:]) { merged, family in merged.merge(family) { first, _ in first }
+    }
   }()
 }

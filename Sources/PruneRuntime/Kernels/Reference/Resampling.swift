@@ -12,28 +12,35 @@ enum Resampling {
   typealias Taps = [(position: Int, weight: Double)]
 
   private static func resize(_ call: KernelCall) throws(PruneError) -> Tensor {
-    guard let target = try ResizeShape(call.operands) else { throw call.fail("scales and sizes are both missing") }
+    guard let target = try ResizeShape(call.operands) else {
+      throw call.fail("scales and sizes are both missing")
+    }
     let output = try call.shape()
     var shape = try call.tensor(0).shape
     let settings = try ResampleSettings(call, rank: shape.rank)
-    guard shape.count > 0 || output.count == 0 else { throw call.fail("there is nothing to resize in \(shape)") }
+    try call.check(output.count)
+    guard shape.count > 0 || output.count == 0 else {
+      throw call.fail("there is nothing to resize in \(shape)")
+    }
     if settings.mode == .nearest, !settings.crops {
       let positions = (0..<shape.rank).map { axis in
         settings.isIdentity(axis, target.scales[axis], shape[axis], output[axis])
           ? Array(0..<shape[axis])
-          : (0..<output[axis]).map { settings.nearest($0, axis, target.scales[axis], shape[axis], output[axis]) }
+          : (0..<output[axis]).map {
+            settings.nearest($0, axis, target.scales[axis], shape[axis], output[axis])
+          }
       }
-      try call.check(output.count)
       return try Moves.pick(try call.tensor(0), positions: positions)
     }
     var values = try call.doubles(0)
-    try call.check(output.count)
     var outside: [(axis: Int, positions: [Bool])] = []
     for axis in 0..<shape.rank {
       let (scale, from, to) = (target.scales[axis], shape[axis], output[axis])
       if settings.isIdentity(axis, scale, from, to) { continue }
       let taps = (0..<to).map { settings.taps($0, axis, scale, from, to) }
-      if settings.crops { outside.append((axis, (0..<to).map { settings.isOutside($0, axis, scale, from, to) })) }
+      if settings.crops {
+        outside.append((axis, (0..<to).map { settings.isOutside($0, axis, scale, from, to) }))
+      }
       var dims = shape.dims
       dims[axis] = to
       let next = try Shape(dims)
@@ -43,13 +50,17 @@ enum Resampling {
     }
     for (axis, flags) in outside {
       AxisLanes(shape, axis).forEach { lane in
-        for (position, index) in lane.enumerated() where flags[position] { values[index] = settings.extrapolation }
+        for (position, index) in lane.enumerated() where flags[position] {
+          values[index] = settings.extrapolation
+        }
       }
     }
     return try call.result(values)
   }
 
-  private static func applied(_ taps: [Taps], _ x: [Double], _ lanes: AxisLanes, _ count: Int) -> [Double] {
+  private static func applied(_ taps: [Taps], _ x: [Double], _ lanes: AxisLanes, _ count: Int)
+    -> [Double]
+  {
     var result = [Double](repeating: 0, count: lanes.outer * count * lanes.inner)
     for row in 0..<lanes.outer {
       for (position, list) in taps.enumerated() {
@@ -89,11 +100,19 @@ struct ResampleSettings {
     case "cubic": mode = .cubic
     case let other: throw call.fail("mode is '\(other)', wanted nearest, linear or cubic")
     }
-    transformation = isOld ? "asymmetric" : node.string("coordinate_transformation_mode", default: "half_pixel")
+    transformation =
+      isOld ? "asymmetric" : node.string("coordinate_transformation_mode", default: "half_pixel")
     rounding = isOld ? "floor" : node.string("nearest_mode", default: "round_prefer_floor")
-    let known = ["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"]
-    guard known.contains(transformation) else { throw call.fail("coordinate_transformation_mode is '\(transformation)'") }
-    guard ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"].contains(rounding) else { throw call.fail("nearest_mode is '\(rounding)'") }
+    let known = [
+      "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
+      "tf_half_pixel_for_nn", "tf_crop_and_resize",
+    ]
+    guard known.contains(transformation) else {
+      throw call.fail("coordinate_transformation_mode is '\(transformation)'")
+    }
+    guard ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"].contains(rounding) else {
+      throw call.fail("nearest_mode is '\(rounding)'")
+    }
     coefficient = Double(node.float("cubic_coeff_a", default: -0.75))
     excludesOutside = node.int("exclude_outside", default: 0) != 0
     isAntialiased = call.opset >= 18 && node.int("antialias", default: 0) != 0
@@ -101,9 +120,14 @@ struct ResampleSettings {
     var regions = [(start: Double, end: Double)](repeating: (0, 1), count: rank)
     if transformation == "tf_crop_and_resize" {
       let roi = try call.doubles(1)
-      let axes = try call.operands.axes(call.opset >= 18 ? node.ints("axes") ?? Array(0..<rank) : Array(0..<rank), rank: rank)
-      guard roi.count == 2 * axes.count else { throw call.fail("roi has \(roi.count) entries, wanted \(2 * axes.count)") }
-      for (index, axis) in axes.enumerated() { regions[axis] = (roi[index], roi[index + axes.count]) }
+      let axes = try call.operands.axes(
+        call.opset >= 18 ? node.ints("axes") ?? Array(0..<rank) : Array(0..<rank), rank: rank)
+      guard roi.count == 2 * axes.count else {
+        throw call.fail("roi has \(roi.count) entries, wanted \(2 * axes.count)")
+      }
+      for (index, axis) in axes.enumerated() {
+        regions[axis] = (roi[index], roi[index + axes.count])
+      }
     }
     self.regions = regions
   }
@@ -113,7 +137,9 @@ struct ResampleSettings {
     from == to && scale == 1 && (!crops || regions[axis] == (0, 1))
   }
 
-  private func coordinate(_ position: Int, _ axis: Int, _ scale: Double, _ from: Int, _ to: Int) -> Double {
+  private func coordinate(_ position: Int, _ axis: Int, _ scale: Double, _ from: Int, _ to: Int)
+    -> Double
+  {
     let x = Double(position)
     switch transformation {
     case "align_corners": return to == 1 ? 0 : x * Double(from - 1) / Double(to - 1)
@@ -126,7 +152,8 @@ struct ResampleSettings {
     case "tf_crop_and_resize":
       let (start, end) = regions[axis]
       let last = Double(from - 1)
-      return to > 1 ? start * last + x * (end - start) * last / Double(to - 1) : 0.5 * (start + end) * last
+      return to > 1
+        ? start * last + x * (end - start) * last / Double(to - 1) : 0.5 * (start + end) * last
     default: return (x + 0.5) / scale - 0.5
     }
   }
@@ -152,7 +179,9 @@ struct ResampleSettings {
     position.isFinite ? Int(min(max(position, 0), Double(extent - 1))) : 0
   }
 
-  func taps(_ position: Int, _ axis: Int, _ scale: Double, _ from: Int, _ to: Int) -> Resampling.Taps {
+  func taps(_ position: Int, _ axis: Int, _ scale: Double, _ from: Int, _ to: Int)
+    -> Resampling.Taps
+  {
     if mode == .nearest { return [(nearest(position, axis, scale, from, to), 1)] }
     let x = coordinate(position, axis, scale, from, to)
     guard x.isFinite, x.magnitude < 0x1p40 else { return [] }

@@ -38,7 +38,9 @@ enum Signals {
   private static func transform(_ call: KernelCall) throws(PruneError) -> Tensor {
     let (input, output) = (try call.tensor(0).shape, try call.shape())
     let parts = input[input.rank - 1]
-    guard parts == 1 || parts == 2 else { throw call.fail("the last axis of \(input) is not 1 (real) or 2 (complex)") }
+    guard parts == 1 || parts == 2 else {
+      throw call.fail("the last axis of \(input) is not 1 (real) or 2 (complex)")
+    }
     var wanted = call.node.int("axis", default: 1)
     if call.opset >= 20 { wanted = call.optional(2) == nil ? -2 : try call.integers(2)[0] }
     let axis = try call.operands.axis(wanted, rank: input.rank)
@@ -57,7 +59,9 @@ enum Signals {
     var values = [Double](repeating: 0, count: output.count)
     var line = 0
     to.forEach { lane in
-      for (bin, index) in lane.enumerated() { (values[index * 2], values[index * 2 + 1]) = lines[line][bin] }
+      for (bin, index) in lane.enumerated() {
+        (values[index * 2], values[index * 2 + 1]) = lines[line][bin]
+      }
       line += 1
     }
     return try call.result(values)
@@ -66,11 +70,15 @@ enum Signals {
   private static func shortTime(_ call: KernelCall) throws(PruneError) -> Tensor {
     let (input, output) = (try call.tensor(0).shape, try call.shape())
     let (samples, parts) = (input[1], input[2])
-    guard parts == 1 || parts == 2 else { throw call.fail("the last axis of \(input) is not 1 (real) or 2 (complex)") }
+    guard parts == 1 || parts == 2 else {
+      throw call.fail("the last axis of \(input) is not 1 (real) or 2 (complex)")
+    }
     let step = try call.integers(1)[0]
     let window = try call.optional(2).doubles(call)
     let length = call.optional(3) == nil ? window?.count ?? 0 : try call.integers(3)[0]
-    guard window?.count ?? length == length else { throw call.fail("the window has \(window?.count ?? 0) samples, a frame \(length)") }
+    guard window?.count ?? length == length else {
+      throw call.fail("the window has \(window?.count ?? 0) samples, a frame \(length)")
+    }
     try call.check(output.count)
     let x = try call.doubles(0)
     var values: [Double] = []
@@ -81,7 +89,9 @@ enum Signals {
           let factor = window?[index] ?? 1
           return (x[at] * factor, parts == 2 ? x[at + 1] * factor : 0)
         }
-        for bin in dft(points, length: length, bins: output[2], isInverse: false) { values += [bin.re, bin.im] }
+        for bin in dft(points, length: length, bins: output[2], isInverse: false) {
+          values += [bin.re, bin.im]
+        }
       }
     }
     return try call.result(values)
@@ -91,9 +101,13 @@ enum Signals {
   private static func mel(_ call: KernelCall) throws(PruneError) -> Tensor {
     let output = try call.shape()
     try call.check(output.count)
-    let (bins, length, rate) = (try call.integers(0)[0], try call.integers(1)[0], try call.number(2))
+    let (bins, length, rate) = (
+      try call.integers(0)[0], try call.integers(1)[0], try call.number(2)
+    )
     let (lower, upper) = (try call.number(3), try call.number(4))
-    guard bins >= 0, length >= 0, rate > 0 else { throw call.fail("bins, length and rate must be positive") }
+    guard bins >= 0, length >= 0, rate > 0 else {
+      throw call.fail("bins, length and rate must be positive")
+    }
     func melOf(_ hertz: Double) -> Double { 2595 * log10(1 + hertz / 700) }
     let (low, high) = (melOf(lower), melOf(upper))
     let step = (high - low) / Double(bins + 2)
@@ -108,7 +122,9 @@ enum Signals {
       let rise = centre - left
       for row in 0..<output[0] {
         if rise == 0, row == centre { values[row * output[1] + bin] = 1 }
-        if rise > 0, row >= left, row <= centre { values[row * output[1] + bin] = Double(row - left) / Double(rise) }
+        if rise > 0, row >= left, row <= centre {
+          values[row * output[1] + bin] = Double(row - left) / Double(rise)
+        }
         if right > centre, row >= centre, row < right {
           values[row * output[1] + bin] = Double(right - row) / Double(right - centre)
         }

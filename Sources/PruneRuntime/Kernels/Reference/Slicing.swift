@@ -37,14 +37,17 @@ enum Slicing {
   private static func pad(_ call: KernelCall) throws(PruneError) -> Tensor {
     let x = try call.tensor(0)
     let shape = try call.shape()
-    guard let pads = try SlicingRules.pads(call.operands, rank: shape.rank) else { throw call.fail("pads are missing") }
+    guard let pads = try SlicingRules.pads(call.operands, rank: shape.rank) else {
+      throw call.fail("pads are missing")
+    }
     try call.check(max(shape.count, shape.dims.max() ?? 0))
     var fill: Tensor?
     if call.opset < 11 {
       fill = try Tensor(scalar: call.node.float("value", default: 0)).cast(to: x.dtype)
     } else if let given = call.optional(2) {
       guard given.count == 1, given.dtype == x.dtype else {
-        throw call.fail("constant_value is \(given.dtype.name) \(given.shape), wanted one \(x.dtype.name)")
+        throw call.fail(
+          "constant_value is \(given.dtype.name) \(given.shape), wanted one \(x.dtype.name)")
       }
       fill = given
     }
@@ -52,10 +55,13 @@ enum Slicing {
     var positions: [[Int]] = []
     for axis in 0..<shape.rank {
       let (extent, begin) = (x.shape[axis], pads.begin[axis])
-      guard extent > 0 || mode == "constant" || shape[axis] == 0 else { throw call.fail("axis \(axis) of \(x.shape) has nothing to repeat") }
+      guard extent > 0 || mode == "constant" || shape[axis] == 0 else {
+        throw call.fail("axis \(axis) of \(x.shape) has nothing to repeat")
+      }
       let line = 0..<shape[axis]
       switch mode {
-      case "constant": positions.append(line.map { $0 - begin >= 0 && $0 - begin < extent ? $0 - begin : -1 })
+      case "constant":
+        positions.append(line.map { $0 - begin >= 0 && $0 - begin < extent ? $0 - begin : -1 })
       case "edge": positions.append(line.map { min(max($0 - begin, 0), extent - 1) })
       case "reflect": positions.append(line.map { reflected($0 - begin, extent) })
       case "wrap": positions.append(line.map { (($0 - begin) % extent + extent) % extent })

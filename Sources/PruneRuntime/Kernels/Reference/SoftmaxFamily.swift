@@ -56,8 +56,10 @@ enum SoftmaxFamily {
   ) throws(PruneError) -> Tensor {
     let shape = try call.shape()
     var x = try call.doubles(0)
-    let axis = try NormalizationRules.softmaxAxis(call.node, rank: max(shape.rank, 1), opset: call.opset)
-    var lanes = AxisLanes(shape.rank == 0 ? Shape(known: 1) : shape, min(axis, max(shape.rank - 1, 0)))
+    let axis = try NormalizationRules.softmaxAxis(
+      call.node, rank: max(shape.rank, 1), opset: call.opset)
+    var lanes = AxisLanes(
+      shape.rank == 0 ? Shape(known: 1) : shape, min(axis, max(shape.rank - 1, 0)))
     if call.opset < 13 {
       let rows = shape.dims[..<min(axis, shape.rank)].reduce(1, *)
       lanes = AxisLanes(try Shape([rows, rows == 0 ? 0 : x.count / rows]), 1)

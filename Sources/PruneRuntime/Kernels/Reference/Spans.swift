@@ -3,7 +3,8 @@ import PruneTensor
 extension Tensor {
   /// A tensor whose elements `fill` writes, starting from zeros.
   static func filled<T: TensorElement>(
-    _ shape: Shape, _ dtype: DType = T.dtype, _ fill: (inout MutableSpan<T>) throws(PruneError) -> Void
+    _ shape: Shape, _ dtype: DType = T.dtype,
+    _ fill: (inout MutableSpan<T>) throws(PruneError) -> Void
   ) throws(PruneError) -> Tensor {
     var result = try Tensor(zeros: dtype, shape)
     try result.withMutableSpan(of: T.self, fill)
@@ -32,7 +33,8 @@ func reading<A: TensorElement, B: TensorElement, C: TensorElement, R>(
 extension Parallel {
   /// Fills `count` rows of `width` values, each by itself, on all threads; `cost` is the work of a row in operations.
   static func rows(
-    _ count: Int, width: Int, cost: Int, _ body: @Sendable (_ row: Int, _ values: UnsafeMutableBufferPointer<Double>) -> Void
+    _ count: Int, width: Int, cost: Int,
+    _ body: @Sendable (_ row: Int, _ values: UnsafeMutableBufferPointer<Double>) -> Void
   ) -> [Double] {
     var values = [Double](repeating: 0, count: count * width)
     values.withUnsafeMutableBufferPointer { buffer in
@@ -40,7 +42,9 @@ extension Parallel {
       // Safe: rows do not overlap, and the buffer outlives the loop, which returns only when all rows are done.
       nonisolated(unsafe) let start = base
       Parallel.forEach(count, grain: max(1, 20_000 / max(cost, 1))) { range in
-        for row in range { body(row, UnsafeMutableBufferPointer(start: start + row * width, count: width)) }
+        for row in range {
+          body(row, UnsafeMutableBufferPointer(start: start + row * width, count: width))
+        }
       }
     }
     return values

@@ -8,7 +8,9 @@ import PruneTensor
 /// The loss operators of the standard.
 enum StandardLosses {
   static let table: [String: Kernel] = [
-    "NegativeLogLikelihoodLoss": Kernel { (call) throws(PruneError) in [try likelihood(call, call.doubles(0))] },
+    "NegativeLogLikelihoodLoss": Kernel { (call) throws(PruneError) in
+      [try likelihood(call, call.doubles(0))]
+    },
     "SoftmaxCrossEntropyLoss": Kernel { (call) throws(PruneError) in
       var x = try call.doubles(0)
       AxisLanes(try call.tensor(0).shape, 1).forEach { lane in
@@ -38,7 +40,9 @@ enum StandardLosses {
       let target = targets[line]
       defer { line += 1 }
       if target == ignored { return }
-      guard target >= 0, target < classes, let index = lane.dropFirst(target).first(where: { _ in true }) else {
+      guard target >= 0, target < classes,
+        let index = lane.dropFirst(target).first(where: { _ in true })
+      else {
         wrong = target
         return
       }

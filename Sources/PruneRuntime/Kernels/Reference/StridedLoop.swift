@@ -18,10 +18,14 @@ struct StridedLoop {
     var merged = [[Int]](repeating: [], count: strides.count)
     for axis in dims.indices where dims[axis] != 1 {
       if let last = extents.last,
-        strides.indices.allSatisfy({ merged[$0][extents.count - 1] == strides[$0][axis] * dims[axis] })
+        strides.indices.allSatisfy({
+          merged[$0][extents.count - 1] == strides[$0][axis] * dims[axis]
+        })
       {
         extents[extents.count - 1] = last * dims[axis]
-        for operand in strides.indices { merged[operand][extents.count - 1] = strides[operand][axis] }
+        for operand in strides.indices {
+          merged[operand][extents.count - 1] = strides[operand][axis]
+        }
       } else {
         extents.append(dims[axis])
         for operand in strides.indices { merged[operand].append(strides[operand][axis]) }
@@ -36,7 +40,9 @@ struct StridedLoop {
 
   /// Calls `body` with every operand's offset at the start of every row.
   @inline(__always)
-  func forEachRow(from bases: [Int], _ body: (_ offsets: [Int]) throws(PruneError) -> Void) throws(PruneError) {
+  func forEachRow(from bases: [Int], _ body: (_ offsets: [Int]) throws(PruneError) -> Void)
+    throws(PruneError)
+  {
     var offsets = bases
     var counter = [Int](repeating: 0, count: outer.count)
     for row in 0..<rowCount {
@@ -48,7 +54,9 @@ struct StridedLoop {
             for operand in offsets.indices { offsets[operand] += outerStrides[operand][axis] }
             break
           }
-          for operand in offsets.indices { offsets[operand] -= outerStrides[operand][axis] * (outer[axis] - 1) }
+          for operand in offsets.indices {
+            offsets[operand] -= outerStrides[operand][axis] * (outer[axis] - 1)
+          }
           counter[axis] = 0
           axis -= 1
         }

@@ -33,8 +33,12 @@ enum TextFeatures {
       lengths = minimum...maximum
       skips = try call.operands.int("max_skip_count", default: 0, in: 0...4096)
       mode = node.string("mode", default: "TF")
-      guard ["TF", "IDF", "TFIDF"].contains(mode) else { throw call.fail("mode is '\(mode)', wanted TF, IDF or TFIDF") }
-      guard let items = node.ints("pool_int64s") else { throw call.unsupported("a pool of strings") }
+      guard ["TF", "IDF", "TFIDF"].contains(mode) else {
+        throw call.fail("mode is '\(mode)', wanted TF, IDF or TFIDF")
+      }
+      guard let items = node.ints("pool_int64s") else {
+        throw call.unsupported("a pool of strings")
+      }
       let starts = node.ints("ngram_counts") ?? []
       let columns = node.ints("ngram_indexes") ?? []
       let weights = node.floats("weights")
@@ -45,10 +49,14 @@ enum TextFeatures {
           throw call.fail("ngram_counts \(starts) do not fit a pool of \(items.count)")
         }
         for first in stride(from: start, to: end, by: index + 1) {
-          guard number < columns.count, columns[number] >= 0, weights == nil || number < weights?.count ?? 0 else {
+          guard number < columns.count, columns[number] >= 0,
+            weights == nil || number < weights?.count ?? 0
+          else {
             throw call.fail("ngram_indexes and weights do not fit the pool")
           }
-          entries[Array(items[first..<(first + index + 1)])] = (columns[number], Double(weights?[number] ?? 1))
+          entries[Array(items[first..<(first + index + 1)])] = (
+            columns[number], Double(weights?[number] ?? 1)
+          )
           number += 1
         }
       }
