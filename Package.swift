@@ -56,6 +56,7 @@ let package = Package(
       linkerSettings: [.unsafeFlags(["-static-stdlib"]), .linkedLibrary("lua5.4")]),
     .testTarget(name: "ConformanceTests", dependencies: ["PruneRuntime", "PruneFormats"]),
     .testTarget(name: "PruneDataTests", dependencies: ["PruneData"]),
+    .testTarget(name: "PruneEvaluationTests", dependencies: ["PruneEvaluation", "PruneFormats"]),
     .testTarget(name: "PruneFormatsTests", dependencies: ["PruneFormats"]),
     .testTarget(name: "PruneGraphTests", dependencies: ["PruneGraph"]),
     .testTarget(name: "PruneRuntimeTests", dependencies: ["PruneRuntime", "PruneFormats"]),

@@ -4,6 +4,7 @@ import PruneTensor
 package enum Draw {
   /// A horizontal bar, full at fraction 1, in steps of an eighth of a column.
   package static func bar(fraction: Double, width: Int) -> String {
+    let width = min(max(width, 0), 1 << 16)
     let eighths = Int((min(max(fraction.isNaN ? 0 : fraction, 0), 1) * Double(width * 8)).rounded())
     let parts = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
     return fitted(String(repeating: "█", count: eighths / 8) + parts[eighths % 8], width)
@@ -28,7 +29,9 @@ package enum Draw {
     return String(
       values.map { value -> Character in
         guard value.isFinite else { return " " }
-        return high > low ? levels[min(Int((value - low) / (high - low) * 8), 7)] : levels[3]
+        guard high > low else { return levels[3] }
+        // Halved, so that the widest range there is does not overflow.
+        return levels[min(Int((value / 2 - low / 2) / (high / 2 - low / 2) * 8), 7)]
       })
   }
 

@@ -21,8 +21,9 @@ package struct ModelStats: Sendable {
   /// - Parameter inputs: shapes of inputs that leave more than the batch open; MACs that depend on an unknown extent count 0.
   /// - Throws: `.mismatch` when shapes in the model contradict each other.
   package static func of(_ model: Model, inputs: [String: Shape] = [:]) throws(PruneError) -> ModelStats {
-    let symbolic = try ShapeInference.run(model)
-    let concrete = try ShapeInference.run(model, inputs: try singleSample(model, inputs))
+    let plain = ShapeConstants.folded(model)
+    let symbolic = try ShapeInference.run(plain)
+    let concrete = try ShapeInference.run(plain, inputs: try singleSample(model, inputs))
     var walk = StatsWalk(model, symbolic: symbolic, concrete: concrete, batch: fixedBatch(model))
     walk.add(model.graph, ParameterTracing(model.graph), scope: "")
     return walk.stats
