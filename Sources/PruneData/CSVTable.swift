@@ -1,89 +1,112 @@
 import PruneTensor
 
-/// A table of numbers read from comma-separated text (RFC 4180 without line breaks in quotes).
+/// Numbers and labels read from delimited text (RFC 4180 without line breaks in quotes).
+///
+/// The delimiter is the first comma, semicolon or tab of the file. The first line is a header when it has text in a column
+/// that holds numbers below.
 struct CSVTable {
-  /// Column names, when the first line is not all numbers.
+  /// Column names, empty without a header.
   private(set) var header: [String] = []
-  private(set) var columnCount = 0
   private(set) var rowCount = 0
-  /// Row by row.
-  private(set) var values: [Double] = []
+  /// Columns besides the label's.
+  private(set) var featureCount = 0
+  /// Row by row, the label's column left out.
+  private(set) var features: [Float] = []
+  /// The label's column as numbers; empty when it holds text.
+  private(set) var labels: [Double] = []
+  /// The label's column as text, when its first row is not a number.
+  private(set) var names: [String] = []
 
-  /// - Throws: `.badFormat` naming the line of the first cell that is not a number or row of another length.
-  init(_ bytes: Bytes, path: String) throws(PruneError) {
-    var line = 0
-    var start = 0
-    while start < bytes.count {
-      var end = start
-      while end < bytes.count, bytes[end] != 0x0A { end += 1 }
-      line += 1
-      var text = bytes.slice(start, end)?.text ?? ""
-      start = end + 1
-      if text.last == "\r" || text.last == "\r\n" { text.removeLast() }
-      if line == 1, text.first == "\u{FEFF}" { text.removeFirst() }
-      if text.isEmpty { continue }
-      let cells = text.split(separator: ",", omittingEmptySubsequences: false).map(Self.cell)
-      let numbers = cells.map { Double($0) }
-      if columnCount == 0 {
-        columnCount = cells.count
-        if numbers.contains(nil) {
-          header = cells
-          continue
-        }
-      }
-      guard cells.count == columnCount else {
-        throw PruneError(.badFormat, "line \(line) has \(cells.count) columns, the first has \(columnCount)", at: path)
-      }
-      for (column, number) in numbers.enumerated() {
-        guard let number else {
-          throw PruneError(.badFormat, "line \(line), column \(column + 1): '\(cells[column].prefix(40))' is not a number", at: path)
-        }
-        values.append(number)
-      }
-      rowCount += 1
-    }
-    guard rowCount > 0, columnCount > 1 else {
-      throw PruneError(.badFormat, "has \(rowCount) rows of \(columnCount) columns, wanted numbers and a label in each row", at: path)
-    }
+  /// - Parameter label: name or 0-based number of the label's column, nil for the last one.
+  /// - Throws: `.badFormat` naming the line of the first cell that is not a number or row of another length, `.notFound`
+  ///   for a label that is no column.
+  init(_ bytes: Bytes, path: String, label: String? = nil) throws(PruneError) {
+    try self.init(LineReader(bytes), path: path, label: label)
   }
 
-  private static func cell(_ text: Substring) -> String {
-    var text = text
-    while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-    while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-    if text.count >= 2, text.first == "\"", text.last == "\"" { text = text.dropFirst().dropLast() }
-    return String(text)
+  private init(_ reader: LineReader, path: String, label: String?) throws(PruneError) {
+    var reader = reader
+    guard let first = reader.next() else { throw PruneError(.badFormat, "is empty", at: path) }
+    let titles = reader.texts(first)
+    guard titles.count > 1 else {
+      throw PruneError(.badFormat, "line 1 has \(titles.count) column, wanted numbers and a label in each row", at: path)
+    }
+    let body = reader
+    let second = reader.next().map { line in reader.texts(line) }
+    reader = body
+    let isHeader = titles.enumerated().contains { column, title in
+      guard Double(title) == nil else { return false }
+      guard let second, column < second.count else { return second == nil }
+      return Double(second[column]) != nil
+    }
+    if isHeader { header = titles }
+    let columns = titles.count
+    let labelColumn = try Self.column(label, header, columns, path)
+    featureCount = columns - 1
+    var line = isHeader ? reader.next() : first
+    let labelText = line.map { line in reader.texts(line) }
+    let isNamed = labelText.map { $0.count > labelColumn && Double($0[labelColumn]) == nil } ?? false
+    while let current = line {
+      try read(current, reader, labelColumn: labelColumn, isNamed: isNamed, path)
+      line = reader.next()
+    }
+    guard rowCount > 0 else { throw PruneError(.badFormat, "has a header and no rows", at: path) }
+  }
+
+  private mutating func read(
+    _ line: LineReader.Line, _ reader: LineReader, labelColumn: Int, isNamed: Bool, _ path: String
+  ) throws(PruneError) {
+    var column = 0
+    var start = line.start
+    while start <= line.end {
+      let end = reader.cellEnd(from: start, line)
+      if column == labelColumn, isNamed {
+        names.append(reader.text(start, end))
+      } else {
+        guard let number = reader.number(start, end) else {
+          throw PruneError(
+            .badFormat, "line \(line.number), column \(column + 1): '\(reader.text(start, end).prefix(40))' is not a number", at: path)
+        }
+        if column == labelColumn { labels.append(number) } else { features.append(Float(number)) }
+      }
+      column += 1
+      start = end + 1
+    }
+    guard column == featureCount + 1 else {
+      throw PruneError(.badFormat, "line \(line.number) has \(column) columns, the first has \(featureCount + 1)", at: path)
+    }
+    rowCount += 1
+  }
+
+  private static func column(
+    _ label: String?, _ header: [String], _ columns: Int, _ path: String
+  ) throws(PruneError) -> Int {
+    guard let label else { return columns - 1 }
+    if let named = header.firstIndex(of: label) { return named }
+    if let number = Int(label), number >= 0, number < columns { return number }
+    throw PruneError(
+      .notFound, "there is no column '\(label)'", at: path,
+      hint: header.isEmpty ? "there are columns 0 to \(columns - 1)" : Suggestion.hint(for: label, among: header))
   }
 }
 
 extension Dataset {
-  /// Rows of numbers, gzip'ed or not, with or without a header line. The label's column is found by name, by 0-based number,
-  /// or is the last. Whole labels from 0 on are classes, others are values [N, 1]. x is float32 [N, columns - 1].
-  package static func csv(_ path: String, label: String?) throws(PruneError) -> Dataset {
-    let table = try CSVTable(try content(of: path), path: path)
-    let columns = table.columnCount
-    var labelColumn = columns - 1
-    if let label {
-      guard let found = table.header.firstIndex(of: label) ?? Int(label).flatMap({ (0..<columns).contains($0) ? $0 : nil })
-      else {
-        throw PruneError(
-          .notFound, "no column '\(label)'", at: path,
-          hint: table.header.isEmpty ? "there are columns 0 to \(columns - 1)" : "there are: \(table.header.joined(separator: ", "))")
-      }
-      labelColumn = found
-    }
-    var features: [Float] = []
-    var labels: [Double] = []
-    features.reserveCapacity(table.rowCount * (columns - 1))
-    for row in 0..<table.rowCount {
-      for column in 0..<columns where column != labelColumn { features.append(Float(table.values[row * columns + column])) }
-      labels.append(table.values[row * columns + labelColumn])
-    }
-    let x = try Tensor(features, try Shape([table.rowCount, columns - 1]))
+  /// Rows of numbers, gzip'ed or not, with or without a header line. The label's column is found by name, by 0-based number, or
+  /// is the last. Whole labels from 0 on are classes; text is, too, numbered in the order of its bytes; other numbers are
+  /// values [N, 1]. x is float32 [N, columns - 1].
+  package static func csv(_ path: String, label: String? = nil) throws(PruneError) -> Dataset {
+    let table = try CSVTable(try content(of: path), path: path, label: label)
+    let x = try Tensor(table.features, try Shape([table.rowCount, table.featureCount]))
     let name = lastComponent(path)
-    if labels.allSatisfy({ $0 >= 0 && $0 < 16_777_216 && $0 == $0.rounded() }) {
-      return try classes(x, try Tensor(labels.map { Int64($0) }), name)
+    if table.labels.isEmpty {
+      let known = Set(table.names).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+      let numbers = Dictionary(uniqueKeysWithValues: known.enumerated().map { ($1, Int64($0)) })
+      return try classes(x, try Tensor(table.names.map { numbers[$0] ?? 0 }), name)
     }
-    return Dataset(x: x, y: try Tensor(labels.map { Float($0) }, try Shape([labels.count, 1])), classCount: nil, name: name)
+    if table.labels.allSatisfy({ $0 >= 0 && $0 < 16_777_216 && $0 == $0.rounded() }) {
+      return try classes(x, try Tensor(table.labels.map { Int64($0) }), name)
+    }
+    let values = try Tensor(table.labels.map { Float($0) }, try Shape([table.rowCount, 1]))
+    return Dataset(x: x, y: values, classCount: nil, name: name)
   }
 }

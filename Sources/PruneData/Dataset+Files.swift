@@ -97,16 +97,8 @@ extension Dataset {
   /// The embedded UCI digits: 1,797 images, x float32 [1797, 1, 8, 8] in 0...1, ten classes.
   package static func digits() throws(PruneError) -> Dataset {
     let table = try CSVTable(try gunzip(EmbeddedData.digits, limit: 1 << 24), path: "digits")
-    let columns = table.columnCount
-    var pixels: [Float] = []
-    pixels.reserveCapacity(table.rowCount * 64)
-    var labels: [Int64] = []
-    for row in 0..<table.rowCount {
-      for column in 0..<columns - 1 { pixels.append(Float(table.values[row * columns + column]) / 16) }
-      labels.append(Int64(table.values[row * columns + columns - 1]))
-    }
-    return Dataset(
-      x: try Tensor(pixels, try Shape([labels.count, 1, 8, 8])), y: try Tensor(labels), classCount: 10, name: "digits")
+    let pixels = try Tensor(table.features.map { $0 / 16 }, try Shape([table.rowCount, 1, 8, 8]))
+    return Dataset(x: pixels, y: try Tensor(table.labels.map { Int64($0) }), classCount: 10, name: "digits")
   }
 
   static func lastComponent(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }

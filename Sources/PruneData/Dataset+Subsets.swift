@@ -51,8 +51,8 @@ extension Dataset {
     return Dataset(x: part.x, y: part.y, classCount: classCount, name: name)
   }
 
-  /// Only the samples of these classes, renumbered 0, 1, … in the order given.
-  package func classes(_ wanted: [Int]) throws(PruneError) -> Dataset {
+  /// Only the samples of these classes, renumbered 0, 1, … in the order given unless they are to keep their numbers.
+  package func classes(_ wanted: [Int], renumber: Bool = true) throws(PruneError) -> Dataset {
     guard let classCount, let labels = try y?.array(of: Int64.self) else {
       throw PruneError(.invalidArgument, "the targets of '\(name)' are not classes")
     }
@@ -61,13 +61,13 @@ extension Dataset {
       guard number >= 0, number < classCount else {
         throw PruneError(.invalidArgument, "class \(number) does not exist: there are 0 to \(classCount - 1)")
       }
-      guard renumbered.updateValue(Int64(position), forKey: Int64(number)) == nil else {
+      guard renumbered.updateValue(Int64(renumber ? position : number), forKey: Int64(number)) == nil else {
         throw PruneError(.invalidArgument, "class \(number) is listed twice")
       }
     }
     let kept = labels.indices.filter { renumbered[labels[$0]] != nil }
     guard !kept.isEmpty else { throw PruneError(.invalidArgument, "no sample of '\(name)' has one of the classes \(wanted)") }
     let numbers = kept.compactMap { renumbered[labels[$0]] }
-    return Dataset(x: try x.gatheringRows(kept), y: try Tensor(numbers), classCount: wanted.count, name: name)
+    return Dataset(x: try x.gatheringRows(kept), y: try Tensor(numbers), classCount: renumber ? wanted.count : classCount, name: name)
   }
 }

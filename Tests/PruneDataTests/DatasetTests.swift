@@ -114,3 +114,113 @@ import Testing
     #expect(throws: PruneError.self) { try Dataset.csv(try file(Array("1,2\n3,x\n".utf8)), label: nil) }
   }
 }
+
+@Suite struct CSVTests {
+  private func table(_ text: String, label: String? = nil) throws -> Dataset {
+    let path = "/tmp/prune-csv-\(UInt64.random(in: 0...UInt64.max))"
+    let file = try AtomicFile(path: path)
+    try file.write(Array(text.utf8))
+    try file.commit()
+    return try Dataset.csv(path, label: label)
+  }
+
+  @Test(arguments: [
+    "1", "-1", "+1.5", "0.1", "123456789012345", "1234567890123456789", "0.000000000000001", "1e-7", "3.4028235e38", "-.5", "5.", "\"7\"",
+    " 2 ", "\t3",
+  ])
+  func numbersAreReadAsWritten(text: String) throws {
+    let wanted = try #require(Double(text.filter { !" \t\"".contains($0) }))
+    #expect(try table("\(text),0\n").x.array(of: Float.self) == [Float(wanted)])
+  }
+
+  @Test(arguments: ["", "-", ".", "+.", "1.2.3", "1-", "0x", "one", "1 2", "\"", "1e", "--1", "١"])
+  func whatIsNoNumberIsNamed(text: String) throws {
+    #expect(throws: PruneError.self) { try table("1,2\n\(text),3\n") }
+  }
+
+  @Test func textLabelsAreClassesInOrder() throws {
+    let data = try table("5.1,3.5,versicolor\n4.9,3.0,setosa\n6.0,2.2,versicolor\n")
+    #expect(data.classCount == 2 && data.sampleShape == [2])
+    #expect(try data.y?.array(of: Int64.self) == [1, 0, 1])
+    let named = try table("kind,a\nx,1\ny,2\n", label: "kind")
+    #expect(try named.y?.array(of: Int64.self) == [0, 1])
+  }
+
+  @Test func delimitersAndLineEndsVary() throws {
+    for text in ["\u{FEFF}a;b;c\r\n1;2;0\r\n\r\n3;4;1", "a\tb\tc\n1\t2\t0\n3\t4\t1\n\n", "\"a,1\",b,c\n1,2,0\n3,4,1", "\"a;1\",b,c\n1,2,0\n3,4,1"] {
+      let data = try table(text)
+      #expect(try data.x.array(of: Float.self) == [1, 2, 3, 4] && data.classCount == 2)
+    }
+  }
+
+  @Test(arguments: ["", "\n\n", "1\n2\n", "a,b\n", "1,2\n1,2,3\n", "1,2\n3\n", "1,1\n\u{0},\u{0}\n", ",\n,\n"])
+  func brokenTablesAreRefused(text: String) throws { #expect(throws: PruneError.self) { try table(text) } }
+
+  @Test func arbitraryBytesDoNotTrap() throws {
+    var random = RandomSource(seed: 5)
+    let alphabet = Array("0123456789,,,;.\"-e\n\n\r\t abn\u{FEFF}".utf8)
+    for _ in 0..<2000 {
+      let bytes = (0..<Int(random.next() % 60)).map { _ in alphabet[Int(random.next() % UInt64(alphabet.count))] }
+      _ = try? table(String(decoding: bytes, as: UTF8.self), label: random.next() % 2 == 0 ? nil : "1")
+    }
+  }
+}
+
+@Suite struct SubsetTests {
+  @Test func partsShareTheBytesTheyCan() throws {
+    let digits = try Dataset.digits()
+    #expect(try digits.take(100).x.storage === digits.x.storage)
+    #expect(try digits.take(5000).count == 1797 && digits.take(0).count == 0)
+    #expect(throws: PruneError.self) { try digits.take(-1) }
+    #expect(try digits.subset([3, 3, 0]).y?.array(of: Int64.self) == [3, 3, 0])
+    #expect(throws: PruneError.self) { try digits.rows(1790, 1798) }
+  }
+
+  @Test func classesMayKeepTheirNumbers() throws {
+    let part = try Dataset.digits().classes([7, 3], renumber: false)
+    #expect(part.classCount == 10)
+    #expect(try Set(try #require(part.y).array(of: Int64.self)) == [3, 7])
+  }
+
+  @Test func splitsOfFewSamplesKeepEveryClassWithinOne() throws {
+    for count in 2...40 {
+      let labels = (0..<count).map { Int64($0 * $0 % 3) }
+      let data = try Dataset.tensors(try Tensor((0..<count).map { Float($0) }, Shape([count, 1])), try Tensor(labels))
+      let (train, test) = try data.split(test: 0.5, seed: UInt64(count))
+      let all = try (train.x.array(of: Float.self) + test.x.array(of: Float.self)).sorted()
+      #expect(all == (0..<count).map { Float($0) })
+      for number in 0..<3 as Range<Int64> {
+        let whole = labels.count { $0 == number }, part = try test.y?.array(of: Int64.self).count { $0 == number } ?? 0
+        #expect(abs(Double(part) - Double(whole) / 2) <= 1)
+      }
+    }
+  }
+
+  @Test func otherTypesOfTensors() throws {
+    let bytes = try Dataset.tensors(try Tensor([1, 2, 3, 4] as [UInt8], Shape([2, 2])), try Tensor([0, 1] as [Int32]))
+    #expect(bytes.x.dtype == .uint8 && bytes.y?.dtype == .int64)
+    let doubles = try Dataset.tensors(try Tensor([1, 2] as [Double], Shape([2, 1])), try Tensor([1, 2] as [Double]))
+    #expect(doubles.x.dtype == .float32 && doubles.y?.dtype == .float32 && doubles.classCount == nil)
+    #expect(throws: PruneError.self) { try Dataset.tensors(try Tensor(scalar: Float(1)), nil) }
+    let empty = try Dataset.tensors(try Tensor(zeros: .float32, Shape([0, 3])), try Tensor(zeros: .int64, Shape([0])))
+    #expect(empty.count == 0)
+    #expect(throws: PruneError.self) { try empty.split(test: 0.5, seed: 1) }
+    #expect(try empty.normalize(mean: [0], std: [1]).count == 0)
+  }
+
+  @Test func cifarRecordsOfSeveralFiles() throws {
+    func file(_ labels: [UInt8]) throws -> String {
+      let path = "/tmp/prune-cifar-\(UInt64.random(in: 0...UInt64.max))"
+      let file = try AtomicFile(path: path)
+      for label in labels { try file.write([label] + [UInt8](repeating: label * 20, count: 3072)) }
+      try file.commit()
+      return path
+    }
+    let data = try Dataset.cifar10(paths: [try file([1, 2]), try file([9])])
+    #expect(try data.sampleShape == [3, 32, 32] && data.y?.array(of: Int64.self) == [1, 2, 9])
+    #expect(try data.x.rows(2, 3).array(of: Float.self).allSatisfy { $0 == 180.0 / 255 })
+    #expect(throws: PruneError.self) { try Dataset.cifar10(paths: [try file([10])]) }
+    #expect(throws: PruneError.self) { try Dataset.cifar10(paths: []) }
+    #expect(throws: PruneError.self) { try Dataset.cifar10(paths: ["/nowhere"]) }
+  }
+}

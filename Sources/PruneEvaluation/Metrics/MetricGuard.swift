@@ -26,7 +26,7 @@ package struct MetricGuard {
   private let cancel: CancelFlag?
 
   /// Metrics of which less is better; of all others more is.
-  private static let lowerIsBetter: Set<String> = ["loss", "mse", "mae", "error"]
+  private static let lowerIsBetter: Set<String> = ["loss", "cross_entropy", "mse", "rmse", "mae", "error"]
 
   /// Measures `model`.
   /// - Throws: `.invalidArgument` for an impossible bound, `.numeric` when the metric is not a number, and what

@@ -11,8 +11,10 @@ package struct LayerStats: Sendable {
   package var params: Int
   /// How many of them are not zero. NaN is not zero.
   package var nonzero: Int
-  /// Multiply-accumulate operations for one sample.
+  /// Multiply-accumulate operations for one sample; 0 while they depend on an extent that is not known.
   package var macs: Int
+  /// Whether the node multiplies, and by how much is not known.
+  package var hasUnknownMacs: Bool
   /// MACs times the density of the weights they multiply by.
   package var effectiveMacs: Int
   /// Bytes of the parameters as stored, with their scales and zero points.

@@ -24,6 +24,8 @@ struct TracedParameter {
 struct ParameterTracing {
   private var producers: [String: Node]
   private var constants: [String: (key: String, tensor: Tensor)]
+  /// Outputs of Constant nodes, which hold factors and exponents as well as weights.
+  private var literals: Set<String>
 
   /// - Parameters:
   ///   - scope: goes in front of the names of this graph's own tensors, to tell those of several subgraphs apart.
@@ -31,6 +33,8 @@ struct ParameterTracing {
   init(_ graph: Graph, scope: String = "", outer: ParameterTracing? = nil) {
     producers = outer?.producers ?? [:]
     constants = outer?.constants ?? [:]
+    literals = outer?.literals ?? []
+    for node in graph.nodes where node.isStandard && node.opType == "Constant" { literals.formUnion(node.outputs) }
     for (name, tensor) in Self.stored(in: graph) { constants[name] = (scope + name, tensor) }
     for node in graph.nodes {
       for output in node.outputs where !output.isEmpty { producers[output] = node }
@@ -69,9 +73,10 @@ struct ParameterTracing {
     return result
   }
 
-  /// The parameter behind a value, nil when it is data, a scalar, or integers that stand for nothing else.
+  /// The parameter behind a value, nil when it is data, a single factor, or integers that stand for nothing else.
   private func parameter(_ value: String, isIntegerWeight: Bool) -> TracedParameter? {
-    guard let found = trace(value), found.tensor.shape.rank > 0 else { return nil }
+    guard let found = trace(value), found.tensor.shape.rank > 0, found.tensor.count > 1 || !literals.contains(found.name)
+    else { return nil }
     let isWeight = found.tensor.dtype.isFloatingPoint || !found.quantization.isEmpty || isIntegerWeight
     return isWeight ? found : nil
   }

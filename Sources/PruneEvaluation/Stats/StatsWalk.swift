@@ -58,7 +58,7 @@ struct StatsWalk {
     var layer = LayerStats(
       name: node.name.isEmpty ? output : node.name, op: node.opType,
       outputType: symbolic.types[output] ?? concrete.types[output] ?? TensorType(nil, nil), params: 0, nonzero: 0,
-      macs: 0, effectiveMacs: 0, bytes: 0, weightNames: [], isPlumbing: isPlumbing(node))
+      macs: 0, hasUnknownMacs: false, effectiveMacs: 0, bytes: 0, weightNames: [], isPlumbing: isPlumbing(node))
     var weights = (count: 0, nonzero: 0)
     for parameter in parameters {
       let isNew = claimed[parameter.key] == nil
@@ -76,9 +76,18 @@ struct StatsWalk {
     layer.macs =
       NodeCost.macs(node, inputs: node.inputs.map { concrete.types[$0] }, outputs: node.outputs.map { concrete.types[$0] })
       / max(batch, 1)
+    layer.hasUnknownMacs = layer.macs == 0 && Self.multiplies(node) && concrete.shape(output) == nil
     layer.effectiveMacs = Self.scaled(layer.macs, weights.nonzero, weights.count)
     if layer.params > 0 { layer.isPlumbing = false }
     return layer
+  }
+
+  private static func multiplies(_ node: Node) -> Bool {
+    node.isStandard
+      && [
+        "Conv", "ConvInteger", "ConvTranspose", "QLinearConv", "Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "Einsum", "RNN",
+        "GRU", "LSTM",
+      ].contains(node.opType)
   }
 
   /// Nodes that nobody who looks at a network thinks of as layers.
@@ -89,9 +98,9 @@ struct StatsWalk {
     switch node.opType {
     case "QuantizeLinear", "DequantizeLinear", "Constant", "Identity", "Shape", "Cast", "Size": return node.isStandard
     default:
-      // Arithmetic on shapes.
-      guard let type = concrete.types[output], let dims = type.dims else { return false }
-      return type.dtype == .int64 && dims.count <= 1 && concrete.values[output] != nil
+      // Arithmetic on shapes and conditions, and factors made from them.
+      guard let type = symbolic.types[output] ?? concrete.types[output], let dims = type.dims, dims.count <= 1 else { return false }
+      return dims.isEmpty || dims == [.fixed(1)] || type.dtype == .bool || type.dtype == .int64 && concrete.values[output] != nil
     }
   }
 
