@@ -19,7 +19,7 @@ package struct SignificanceOptions {
 
 /// How much each weight matters by a criterion.
 ///
-/// The report has "layers" (name, op, weights, mean, sum, min, max, share of the total, and a bar of the share) and
+/// The report has "layers" (name, weights, mean, sum, min, max, share of the total, and a bar of the share) and
 /// "scores": a tensor of each weight's shape, by the weight's name.
 /// - Throws: as `prune` does for unknown criteria, missing data and weights that are not finite.
 package func significance(_ model: Model, _ options: SignificanceOptions) throws(PruneError) -> Report {
@@ -40,14 +40,13 @@ package func significance(_ model: Model, _ options: SignificanceOptions) throws
     zip(weights.weights, summaries).map { weight, summary in
       var row = Report(title: "")
       row["name"] = .text(weight.layer)
-      row["op"] = .text(weight.operation)
       row["weights"] = .integer(weight.tensor.count)
       row["mean"] = .number(summary.sum / Double(max(weight.tensor.count, 1)))
       row["sum"] = .number(summary.sum)
       row["min"] = .number(summary.low)
       row["max"] = .number(summary.high)
       row["share"] = .number(total > 0 ? summary.sum / total : 0)
-      row["bar"] = .text(Draw.bar(fraction: largest > 0 ? summary.sum / largest : 0, width: 24))
+      row["bar"] = .text(Draw.bar(fraction: largest > 0 ? summary.sum / largest : 0, width: 12))
       return .report(row)
     })
   var scores = Report(title: "scores")
