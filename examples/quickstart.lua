@@ -64,5 +64,5 @@ local final = reloaded:evaluate(test)
 print("accuracy " .. percent(final.accuracy))
 
 heading "Side by side"
-print(prune.compare{{"dense", m}, {"slim", slim}, {"slim int8", reloaded}, data = test})
+print(prune.compare{{"dense", m}, {"slim", slim}, {"int8", reloaded}, data = test})
 if not (arg and arg[1]) then os.remove(path) end

@@ -46,7 +46,7 @@ package func significance(_ model: Model, _ options: SignificanceOptions) throws
       row["min"] = .number(summary.low)
       row["max"] = .number(summary.high)
       row["share"] = .number(total > 0 ? summary.sum / total : 0)
-      row["bar"] = .text(Draw.bar(fraction: largest > 0 ? summary.sum / largest : 0, width: 12))
+      row["bar"] = .text(Draw.bar(fraction: largest > 0 ? summary.sum / largest : 0, width: 10))
       return .report(row)
     })
   var scores = Report(title: "scores")
