@@ -36,7 +36,7 @@ func longs(_ values: [Int64], _ dims: Int...) throws -> Tensor {
 /// What the stored node tests do not cover: operators and versions after opset 17, and older versions.
 @Suite struct OperatorTests {
   static let cases: [OperatorCase] = {
-    (try? [newer(), reductions(), quantization(), older()].joined().map { $0 }) ?? []
+    (try? [newer(), deformable(), reductions(), quantization(), older()].joined().map { $0 }) ?? []
   }()
 
   private static func newer() throws -> [OperatorCase] {
@@ -104,6 +104,24 @@ func longs(_ values: [Int64], _ dims: Int...) throws -> Tensor {
         gives: try floats([1.625, 3.375], 1, 1, 2)),
       OperatorCase(
         "Unique", [try longs([2, 1, 1, 3])], [("sorted", .int(0))], gives: try longs([2, 1, 3])),
+    ]
+  }
+
+  private static func deformable() throws -> [OperatorCase] {
+    let image = try floats([0, 1, 2, 3, 4, 5, 6, 7, 8], 1, 1, 3, 3)
+    let ones = try floats([1, 1, 1, 1], 1, 1, 2, 2)
+    var offsets = [Float](repeating: 0, count: 32)
+    let still = try floats(offsets, 1, 8, 2, 2)
+    // Half a pixel down for the first tap of the first output, and out of the image for the last tap of the last.
+    offsets[0] = 0.5
+    offsets[31] = 9
+    let mask = try floats([Float](repeating: 0.5, count: 16), 1, 4, 2, 2)
+    return [
+      OperatorCase(
+        "DeformConv", [image, ones, still], gives: try floats([8, 12, 20, 24], 1, 1, 2, 2)),
+      OperatorCase(
+        "DeformConv", [image, ones, try floats(offsets, 1, 8, 2, 2), try floats([1]), mask],
+        gives: try floats([5.75, 7, 11, 9], 1, 1, 2, 2)),
     ]
   }
 

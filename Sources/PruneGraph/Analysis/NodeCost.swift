@@ -8,7 +8,7 @@ package enum NodeCost {
     func input(_ index: Int) -> [Int]? { index < inputs.count ? inputs[index]?.shape?.dims : nil }
     let output = outputs.first.flatMap { $0?.shape?.dims }
     switch node.opType {
-    case "Conv", "ConvInteger":
+    case "Conv", "ConvInteger", "DeformConv":
       // Every output element sums over its group's input channels and the kernel.
       guard let output, let weight = input(1) else { return 0 }
       return product(output + weight.dropFirst())

@@ -11,6 +11,7 @@ package enum WindowRules {
     "QLinearConv": Rule { (x) throws(PruneError) in
       [TensorType(x.dtype(7), try convolution(x, weight: 3))]
     },
+    "DeformConv": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try deformable(x))] },
     "ConvTranspose": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try transposed(x))] },
     "MaxPool": Rule { (x) throws(PruneError) in
       let dims = try pool(x)
@@ -63,6 +64,27 @@ package enum WindowRules {
     }
     let window = try Window(x.node, kernel: kernel, input: Array(input.dropFirst(2)))
     return [input[0], filter[0]] + window.output
+  }
+
+  /// A convolution whose offsets (two a tap) and mask (one a tap) are as large as its output.
+  private static func deformable(_ x: Operands) throws(PruneError) -> [Dim]? {
+    let groups = try x.int("offset_group", default: 1, in: 1...(1 << 20))
+    guard let output = try convolution(x, weight: 1), let input = x.dims(0) else { return nil }
+    if let channels = input[1].value, channels % groups != 0 {
+      throw x.fail("\(channels) input channels do not divide into \(groups) offset groups")
+    }
+    if let bias = x.dims(3), bias.count != 1 || Dim.unified(bias[0], output[1]) == nil {
+      throw x.fail("bias is \(Dims.text(bias)), wanted [\(output[1])]")
+    }
+    let taps = x.dims(1).map { Dim.product($0[2...]) } ?? .unknown
+    for (index, each) in [(2, input.count - 2), (4, 1)] {
+      guard let dims = try x.dims(index, rank: input.count) else { continue }
+      let wanted = [input[0], taps * .fixed(groups * each)] + output[2...]
+      guard zip(dims, wanted).allSatisfy({ Dim.unified($0, $1) != nil }) else {
+        throw x.fail("input \(index) is \(Dims.text(dims)), wanted \(Dims.text(wanted))")
+      }
+    }
+    return output
   }
 
   /// The kernel's extents, from the weight; `kernel_shape` must agree with it.

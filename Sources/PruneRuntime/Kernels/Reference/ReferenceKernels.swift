@@ -22,7 +22,8 @@ package enum ReferenceKernels {
     let families = [
       ElementwiseUnary.table, ElementwiseBinary.table, ElementwiseVariadic.table, Activations.table,
       SoftmaxFamily.table,
-      Convolution.table, ConvolutionTransposed.table, Pooling.table, MatrixProduct.table,
+      Convolution.table, ConvolutionTransposed.table, ConvolutionDeformable.table, Pooling.table,
+      MatrixProduct.table,
       Normalization.table,
       Reductions.table, Layouts.table, Slicing.table, Generators.table, Gathering.table,
       Quantizing.table,
