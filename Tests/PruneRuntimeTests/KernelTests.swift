@@ -126,6 +126,14 @@ struct KernelTests {
           [Node("Split", inputs: ["x", "sizes"], outputs: ["a", "b"], attributes: [Attribute("axis", .int(0))])],
           inputs: [("x", x)], constants: [("sizes", sizes)]), [("x", x)])
     }
+    let amounts = try Tensor((0..<2 * dims.count).map { _ in Int64(random.pick(0...2)) })
+    var pad = Node("Pad", inputs: ["x", "pads"], outputs: ["y"])
+    var constants = [("pads", amounts)]
+    if seed % 2 == 0 {
+      pad.inputs.append("v")
+      constants.append(("v", try Tensor(scalar: Float(1.5))))
+    }
+    try expectSame(makeModel([pad], inputs: [("x", x)], constants: constants), [("x", x)])
     let expanded = try Tensor((dims + [3]).map { Int64($0) })
     try expectSame(
       makeModel(

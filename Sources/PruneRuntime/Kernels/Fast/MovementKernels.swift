@@ -8,6 +8,7 @@ enum MovementKernels {
   static let table: [String: FastKernel] = [
     "Reshape": view, "Flatten": view, "Squeeze": view, "Unsqueeze": view, "Identity": view, "Transpose": transpose,
     "Expand": expand, "Concat": concat, "Split": split, "Slice": slice,
+    "Pad": pad,
   ]
 
   /// Bytes of an element that strided copies can move.
@@ -157,6 +158,40 @@ enum MovementKernels {
     }
     guard let walk = StridedWalk(result, [strides, Layout.rowMajorStrides(result)]) else { return false }
     emitCopy(op, lowering, width, walk, try lowering.plain(x), origin, try lowering.define(y, layout: nil), 0)
+    return true
+  }
+
+  /// Constant padding by constant amounts, none of them negative.
+  private static func pad(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), let width = width(x, lowering), op.input(3) == nil,
+      op.node.string("mode", default: "constant") == "constant", lowering.count(x) > 0
+    else { return false }
+    var amounts = op.node.ints(op.opset < 2 ? "paddings" : "pads") ?? []
+    var value: Tensor?
+    if op.opset >= 11 {
+      guard let given = try? lowering.constant(op.input(1))?.array(of: Int64.self) else { return false }
+      amounts = given.map { Int($0) }
+      if let id = op.input(2) {
+        guard let constant = lowering.constant(id), constant.count == 1, constant.dtype == lowering.value(x).dtype else { return false }
+        value = constant
+      }
+    } else if op.node.float("value", default: 0) != 0 {
+      return false
+    }
+    let (from, dims) = (lowering.dims(x), lowering.dims(y))
+    guard amounts.count == 2 * dims.count, amounts.allSatisfy({ $0 >= 0 }),
+      dims.indices.allSatisfy({ dims[$0] == from[$0] + amounts[$0] + amounts[$0 + dims.count] })
+    else { return false }
+    let strides = Layout.rowMajorStrides(dims)
+    guard let all = StridedWalk(dims, [dims.map { _ in 0 }, strides]),
+      let inner = StridedWalk(from, [Layout.rowMajorStrides(from), strides])
+    else { return false }
+    let source = try lowering.plain(x)
+    let zero = try Tensor(zeros: .uint8, try Shape([width]))
+    let filling = try lowering.constantBuffer((value ?? zero).elementAligned())
+    let target = try lowering.define(y, layout: nil)
+    emitCopy(op, lowering, width, all, filling, 0, target, 0)
+    emitCopy(op, lowering, width, inner, source, 0, target, zip(amounts, strides).reduce(0) { $0 + $1.0 * $1.1 })
     return true
   }
 
