@@ -27,7 +27,7 @@ CLONES static void unary_range(int64_t first, int64_t last, void *user) {
     case PS_UNARY_TANH: LOOP(vector_tanh(v));
     case PS_UNARY_HARD_SWISH: LOOP(v * ((v < -3 ? 0 : v > 3 ? 6 : v + 3) / 6));
     case PS_UNARY_EXP: LOOP(vector_exp(v));
-    case PS_UNARY_SQRT: LOOP(sqrtf(v));
+    case PS_UNARY_SQRT: LOOP(__builtin_elementwise_sqrt(v));
     case PS_UNARY_ABS: LOOP(fabsf(v));
     case PS_UNARY_NEGATE: LOOP(-v);
     case PS_UNARY_RECIPROCAL: LOOP(1 / v);

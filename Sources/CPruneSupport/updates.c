@@ -54,7 +54,7 @@ CLONES static void adam_range(int64_t first, int64_t last, void *user) {
     float second_moment = beta2 * v[i] + (1 - beta2) * g * g;
     m[i] = first_moment;
     v[i] = second_moment;
-    w[i] -= size * first_moment / (sqrtf(second_moment) * root + epsilon) + rate * decoupled * w[i];
+    w[i] -= size * first_moment / (__builtin_elementwise_sqrt(second_moment) * root + epsilon) + rate * decoupled * w[i];
   }
   if (mask)
     for (int64_t i = first; i < last; i++) {
@@ -76,7 +76,7 @@ int32_t ps_batch_statistics(void *user) {
   const ps_statistics_args *args = user;
   const float momentum = args->momentum;
   for (int64_t i = 0; i < args->count; i++) {
-    if (args->inverse) args->inverse[i] = 1 / sqrtf(args->variance[i] + args->epsilon);
+    if (args->inverse) args->inverse[i] = 1 / __builtin_elementwise_sqrt(args->variance[i] + args->epsilon);
     if (args->new_mean) args->new_mean[i] = args->old_mean[i] * momentum + args->mean[i] * (1 - momentum);
     if (args->new_variance)
       args->new_variance[i] = args->old_variance[i] * momentum + args->variance[i] * (1 - momentum);
