@@ -148,9 +148,9 @@ enum MovementKernels {
     let result = lowering.dims(y)
     var origin = 0
     for (index, axis) in axes.enumerated() {
-      guard let axis = shape.axis(axis), steps[index] != 0, abs(steps[index]) < 1 << 31, abs(starts[index]) < 1 << 62 else { return false }
+      guard let axis = shape.axis(axis), steps[index] != 0, (-1 << 31..<1 << 31).contains(steps[index]) else { return false }
       let extent = shape[axis]
-      let start = starts[index] < 0 ? starts[index] + extent : starts[index]
+      let start = starts[index] < 0 ? starts[index] &+ extent : starts[index]
       let first = steps[index] > 0 ? max(0, min(start, extent)) : max(0, min(start, extent - 1))
       guard result[axis] > 0, (0..<extent).contains(first + (result[axis] - 1) * steps[index]) else { return false }
       origin += first * dense[axis]
@@ -179,7 +179,7 @@ enum MovementKernels {
       return false
     }
     let (from, dims) = (lowering.dims(x), lowering.dims(y))
-    guard amounts.count == 2 * dims.count, amounts.allSatisfy({ $0 >= 0 }),
+    guard amounts.count == 2 * dims.count, amounts.allSatisfy({ $0 >= 0 && $0 < 1 << 48 }),
       dims.indices.allSatisfy({ dims[$0] == from[$0] + amounts[$0] + amounts[$0 + dims.count] })
     else { return false }
     let strides = Layout.rowMajorStrides(dims)
