@@ -81,7 +81,7 @@ enum Shared {
     var model = try Shared.resnet20()
     var options = FitOptions()
     options.optimizer = "sgd"
-    options.lr = 0.005
+    options.lr = 0.001
     options.momentum = 0.9
     options.batchSize = 64
     options.epochs = 3

@@ -41,12 +41,15 @@ enum DataCheck {
         throw PruneError(
           .mismatch,
           "input '\(input.name)' is \(wanted?.description ?? ""), samples of dataset '\(data.name)' are \(data.x.dtype.name) [\(sample.map(String.init).joined(separator: ","))]",
-          hint: sample.reduce(1, *) == dims.dropFirst().reduce(1) { $0 * ($1.value ?? 0) } ? "the elements are as many: reshape the samples" : "")
+          hint: count(dims) == sample.reduce(1, *) ? "the elements are as many: reshape the samples" : "")
       }
     }
     try checkLabels(data, targets, loss)
     return wanted?.dims?.first?.value
   }
+
+  /// Elements of one sample, nil when an extent is open.
+  private static func count(_ dims: [Dim]) -> Int? { TensorType(.float32, Array(dims.dropFirst())).shape?.count }
 
   /// Labels must be classes that the output has.
   private static func checkLabels(_ data: Dataset, _ targets: Tensor, _ loss: TrainingLoss) throws(PruneError) {

@@ -94,6 +94,9 @@ struct NetworkBuilder {
     _ name: String, _ dims: [Int], fanIn: Int, fanOut: Int, isLast: Bool
   ) throws(PruneError) {
     let shape = try Shape(dims)
+    guard shape.count <= 1 << 30 else {
+      throw PruneError(.invalidArgument, "\(name).weight would be \(shape), more than 2^30 elements")
+    }
     let isRectified = activation.isRectifier && !isLast
     let deviation = (2 / Double(isRectified ? fanIn : fanIn + fanOut)).squareRoot()
     let limit = deviation * 3.0.squareRoot()

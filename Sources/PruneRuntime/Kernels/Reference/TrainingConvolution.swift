@@ -23,7 +23,9 @@ struct WindowMap {
     guard rank > 0, input.count == rank, output.count == rank, strides.count == rank, dilations.count == rank,
       pads.count == 2 * rank
     else { throw call.error("a window \(kernel) does not fit an input \(input) and an output \(output)") }
-    guard (strides + dilations + kernel).allSatisfy({ $0 > 0 && $0 < 1 << 31 }), pads.allSatisfy({ abs($0) < 1 << 31 })
+    // Bounds under which no position below overflows, nor the table takes more than a few gigabytes.
+    guard (strides + dilations + kernel).allSatisfy({ $0 > 0 && $0 < 1 << 20 }),
+      pads.allSatisfy({ $0 > -(1 << 20) && $0 < 1 << 20 }), try Shape(output + kernel).count < 1 << 30
     else { throw call.error("strides \(strides), dilations \(dilations), pads \(pads) are out of range") }
     // One axis at a time, then combined.
     var flat = [[Int]](repeating: [0], count: 1)

@@ -48,7 +48,7 @@ enum ShapeGradients {
     }
     var result = [Float](repeating: 0, count: target.count)
     let origin = zip(first, target.strides).reduce(0) { $0 + $1.0 * $1.1 }
-    forEachIndex(from, origin: origin, steps: zip(step, target.strides).map { $0 * $1 }) { index, position in
+    forEachIndex(from, origin: origin, steps: zip(step, target.strides).map { $0 &* $1 }) { index, position in
       result[position] += values[index]
     }
     return [try Tensor(result, target)]
@@ -96,9 +96,10 @@ enum ShapeGradients {
       var axis = shape.rank - 1
       while axis >= 0 {
         counter[axis] += 1
-        position += steps[axis]
+        // Wraps for the step of an axis with one element, which is never taken.
+        position &+= steps[axis]
         if counter[axis] < shape[axis] { break }
-        position -= steps[axis] * shape[axis]
+        position &-= steps[axis] &* shape[axis]
         counter[axis] = 0
         axis -= 1
       }

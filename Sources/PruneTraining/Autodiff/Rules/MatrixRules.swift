@@ -41,6 +41,9 @@ enum MatrixRules {
   /// column on the right.
   @Sendable private static func matMul(_ writer: GradientWriter) throws(PruneError) {
     let (shapeA, shapeB, shapeY) = (try writer.inputShape(0), try writer.inputShape(1), try writer.outputShape())
+    guard shapeA.rank > 0, shapeB.rank > 0 else {
+      throw PruneError(.mismatch, "inputs are \(shapeA) and \(shapeB), wanted matrices", at: writer.node.label)
+    }
     let (rows, inner) = (shapeA.rank == 1 ? 1 : shapeA.dims.suffix(2)[shapeA.rank - 2], shapeA.dims.last ?? 1)
     let columns = shapeB.rank == 1 ? 1 : shapeB.dims.last ?? 1
     let matrixA = shapeA.rank == 1 ? try Shape([1, inner]) : shapeA

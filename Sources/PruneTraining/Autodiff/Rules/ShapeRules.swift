@@ -46,7 +46,13 @@ enum ShapeRules {
   @Sendable private static func concat(_ writer: GradientWriter) throws(PruneError) {
     let axis = try writer.axis(default: 1, rank: writer.outputShape().rank)
     var extents: [Int] = []
-    for name in writer.node.inputs { extents.append(try writer.shape(name)[axis]) }
+    for name in writer.node.inputs {
+      let shape = try writer.shape(name)
+      guard axis < shape.rank else {
+        throw PruneError(.mismatch, "'\(name)' is \(shape), it has no axis \(axis)", at: writer.node.label)
+      }
+      extents.append(shape[axis])
+    }
     let along = Attribute("axis", .int(Int64(axis)))
     let dy = try writer.gradient
     guard extents.count > 1 else { return writer.add(dy, toInput: 0) }

@@ -32,7 +32,7 @@ enum SlicingRules {
       let position = start < 0 ? start + extent : start
       resolvedAxes.append(axis)
       first.append(steps[index] > 0 ? min(max(position, 0), extent) : min(max(position, 0), extent - 1))
-      last.append(first[index] + result[axis] * steps[index])
+      last.append(first[index] &+ result[axis] &* steps[index])
     }
     let attributes = [
       Attribute("input_shape", .integers(shape.dims)), Attribute("starts", .integers(first)),
@@ -50,8 +50,8 @@ enum SlicingRules {
     let (shape, result) = (try writer.inputShape(0), try writer.outputShape())
     let given = try writer.setting("pads", orInput: 1) ?? []
     let axes = try writer.integers(3) ?? Array(0..<shape.rank)
-    guard given.count == 2 * axes.count else {
-      throw PruneError(.mismatch, "\(given.count) pads for \(axes.count) axes", at: node.label)
+    guard given.count == 2 * axes.count, given.allSatisfy({ $0 > -(1 << 48) && $0 < 1 << 48 }) else {
+      throw PruneError(.mismatch, "pads \(given) for \(axes.count) axes", at: node.label)
     }
     var (before, after) = ([Int](repeating: 0, count: shape.rank), [Int](repeating: 0, count: shape.rank))
     for (index, entry) in axes.enumerated() {
