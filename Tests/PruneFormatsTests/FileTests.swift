@@ -3,7 +3,7 @@ import PruneGraph
 import PruneTensor
 import Testing
 
-@testable import PruneFormats
+import PruneFormats
 
 @Suite struct FileTests {
   /// A model of one initializer with `count` floats.

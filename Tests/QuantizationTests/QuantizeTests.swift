@@ -7,7 +7,7 @@ import PruneTraining
 import Pruning
 import Testing
 
-@testable import Quantization
+import Quantization
 
 @Suite struct QuantizeTests {
   private func options(_ data: Dataset?, _ change: (inout QuantizeOptions) -> Void = { _ in }) -> QuantizeOptions {

@@ -7,7 +7,7 @@ import PruneTensor
 import Pruning
 import Testing
 
-@testable import Quantization
+import Quantization
 
 @Suite(.enabled(if: Shared.isPresent, "needs ../shared")) struct ResNetTests {
   private func load() throws -> (model: Model, data: Dataset) {

@@ -2,9 +2,9 @@ import PruneGraph
 import PruneTensor
 
 /// Puts an encoded model into files.
-enum ONNXWriter {
+package enum ONNXWriter {
   /// Writes the model, and a data file beside it when it has external data or would be over `limit` bytes.
-  static func save(_ model: Model, path: String, limit: Int = ONNX.messageLimit) throws(PruneError) {
+  package static func save(_ model: Model, path: String, limit: Int = ONNX.messageLimit) throws(PruneError) {
     let dataPath = path + ".data"
     let dataFile = fileName(of: dataPath)
     var encoder = ONNXEncoder(placement: model.holdsExternal ? .asLoaded(dataFile: dataFile) : .inside)

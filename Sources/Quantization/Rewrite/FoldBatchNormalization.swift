@@ -3,8 +3,8 @@ import PruneTensor
 
 /// Merges every BatchNormalization that follows a convolution into the convolution's weight and bias:
 /// w' = w·γ/√(σ²+ε) and b' = (b-μ)·γ/√(σ²+ε) + β, channel by channel. Zeros stay zero.
-enum FoldBatchNormalization {
-  static func apply(_ model: Model) throws(PruneError) -> Model {
+package enum FoldBatchNormalization {
+  package static func apply(_ model: Model) throws(PruneError) -> Model {
     var model = model
     var names: Set<String>?
     let index = GraphIndex(model.graph)
