@@ -17,7 +17,8 @@
  *
  * Rules that hold everywhere:
  * - Names are prune_<noun>_<verb>; the object comes first, results come last as `out_…` pointers.
- * - A call that can fail returns a prune_status and leaves its `out_…` untouched unless it returns PRUNE_OK.
+ * - A call that can fail returns a prune_status and leaves its `out_…` untouched unless it returns PRUNE_OK (prune_model_fit
+ *   also reports what it did until it was cancelled).
  *   prune_last_error() then has the details. `out_…` pointers documented as optional may be NULL.
  * - Handles are opaque. Each that you receive is yours: give it back with its `_free`, in any order (an object keeps what it
  *   needs alive). `_free(NULL)` does nothing. A handle of the wrong kind, or one already freed and not yet reused, is

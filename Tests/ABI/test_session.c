@@ -106,6 +106,18 @@ int main(void) {
   prune_context_clear_cancel(context);
   prune_model_free(kept);
 
+  /* Inputs by name: a wrong name and a missing one are told apart, and nothing is given back. */
+  prune_tensors *inputs = NULL, *outputs = NULL;
+  prune_tensor *x = NULL;
+  OK(prune_tensors_create(&inputs));
+  FAILS(prune_model_run(model, inputs, &outputs), PRUNE_ERROR_NOT_FOUND, "'input' is missing");
+  OK(prune_dataset_x(test, &x));
+  OK(prune_tensors_set(inputs, "inpt", x));
+  FAILS(prune_model_run(model, inputs, &outputs), PRUNE_ERROR_NOT_FOUND, "no input 'inpt'");
+  CHECK(outputs == NULL);
+  prune_tensors_free(inputs);
+  prune_tensor_free(x);
+
   OK(prune_model_summary(model, 100, 0, &text));
   CHECK(strstr(text.data, "4,810") != NULL && strlen(text.data) == text.size); /* 64*64+64 + 64*10+10 */
   prune_buffer_free(&text);

@@ -40,6 +40,7 @@ package final class Session: @unchecked Sendable {
       return entry.program
     }
     if let known { return known }
+    try checkNames(of: shapes)
     // Compiled outside the lock: two threads may both do it, and the later one's is kept as well.
     let program = try Program(model, ProgramOptions(inputShapes: shapes, outputs: outputs, variables: variables))
     programs.withLock { entries in
@@ -47,5 +48,18 @@ package final class Session: @unchecked Sendable {
       entries.append(Entry(shapes: shapes, threads: threads, program: program))
     }
     return program
+  }
+
+  /// Misnamed and missing inputs are told apart before compiling, which would only see shapes that are not known.
+  private func checkNames(of shapes: [String: Shape]) throws(PruneError) {
+    let wanted = model.graph.trueInputs.map(\.name)
+    for name in shapes.keys.sorted() where !model.graph.inputs.contains(where: { $0.name == name }) {
+      throw PruneError(
+        .notFound, "the model has no input '\(name)'", hint: "its inputs are: \(wanted.joined(separator: ", "))")
+    }
+    if let missing = wanted.first(where: { shapes[$0] == nil }) {
+      throw PruneError(
+        .notFound, "input '\(missing)' is missing", hint: "give all of: \(wanted.joined(separator: ", "))")
+    }
   }
 }
