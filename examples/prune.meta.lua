@@ -86,6 +86,8 @@
 ---@field data? prune.Dataset needed by gradient and taylor
 ---@field batch_size? integer samples a step (default 64)
 ---@field seed? integer of random (default 0)
+---@field scope? string|string[] name patterns of layers or weights: only these
+---@field ignore? string|string[] and not these
 
 ---@class prune.Model_prune_options
 ---@field strategy? "global"|"local"|"threshold" one ranking over all layers, the same amount in each, or by score (default "global")
@@ -143,6 +145,7 @@
 ---@field scheme? "static" int8 weights, uint8 activations with scales from calibration data (default "static")
 ---@field bits? integer of weights and activations (default 8)
 ---@field per_channel? boolean a scale for each output channel of a weight (default true)
+---@field symmetric? boolean int8 activations around zero in place of uint8 with a zero point (default false)
 ---@field calibration? prune.Dataset a few hundred samples; needed by static
 ---@field calibrator? "minmax" how ranges are found (default "minmax")
 ---@field format? "qdq" QuantizeLinear and DequantizeLinear pairs (default "qdq")

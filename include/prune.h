@@ -562,8 +562,13 @@ typedef struct prune_significance_options {
   /** Needed by gradient and taylor. */
   const prune_dataset *data;
   uint64_t seed;
+  /** Name patterns (`*`, `?`) of layers or weights: only these, and not these. */
+  const char *const *scope;
+  size_t scope_count;
+  const char *const *ignore;
+  size_t ignore_count;
 } prune_significance_options;
-#define PRUNE_SIGNIFICANCE_OPTIONS_INIT {sizeof(prune_significance_options), 0, NULL, NULL, 0}
+#define PRUNE_SIGNIFICANCE_OPTIONS_INIT {sizeof(prune_significance_options), 0, NULL, NULL, 0, NULL, 0, NULL, 0}
 
 /** How much each weight matters: a list "layers" (name, weights, mean, sum, min, max, share), and "scores", a tensor of
  *  each weight's shape by its name. Its text draws a bar a layer. */
@@ -657,11 +662,15 @@ typedef struct prune_quantize_options {
   const prune_dataset *validate;
   /** NULL for none: when the drop is larger, the call fails with PRUNE_ERROR_REFUSED. */
   const prune_guard *guard;
+  /** Name patterns (`*`, `?`) of layers that stay float. */
   const char *const *ignore;
   size_t ignore_count;
+  /** Non-zero: activations are int8 around zero in place of uint8 with a zero point. */
+  uint32_t symmetric;
+  uint32_t reserved;
 } prune_quantize_options;
 #define PRUNE_QUANTIZE_OPTIONS_INIT \
-  {sizeof(prune_quantize_options), 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0}
+  {sizeof(prune_quantize_options), 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0}
 
 /** Quantizes into a new model: per-channel symmetric weights (zeros stay zero), opset 13 or later. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_quantize(

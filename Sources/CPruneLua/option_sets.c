@@ -75,6 +75,8 @@ static const option significance[] = {
     OPTION(prune_significance_options, data, DATASET),
     OPTION(prune_significance_options, batch_size, COUNT),
     OPTION(prune_significance_options, seed, SEED),
+    OPTION_LIST("scope", prune_significance_options, scope, scope_count, TEXTS),
+    OPTION_LIST("ignore", prune_significance_options, ignore, ignore_count, TEXTS),
 };
 SET(pl_significance_set, "Model:significance", prune_significance_options, sizeof(prune_significance_options),
     significance, NULL);
@@ -83,6 +85,7 @@ static const option quantize[] = {
     OPTION(prune_quantize_options, scheme, TEXT),
     OPTION(prune_quantize_options, bits, COUNT),
     OPTION_AS("per_channel", prune_quantize_options, per_tensor, NOT),
+    OPTION(prune_quantize_options, symmetric, FLAG),
     OPTION(prune_quantize_options, calibration, DATASET),
     OPTION(prune_quantize_options, calibrator, TEXT),
     OPTION(prune_quantize_options, format, TEXT),

@@ -18,6 +18,8 @@ public func prune_model_significance(
     wanted.data = try Handles.optional(given.data, DatasetBox.self)?.dataset
     wanted.batchSize = Int(given.batch_size)
     wanted.seed = given.seed
+    wanted.scope = try texts(given.scope, given.scope_count, "scope")
+    wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
     wanted.cancel = box.cancel
     give(try significance(box.model, wanted), out)
   }
@@ -93,6 +95,7 @@ public func prune_model_quantize(
     if let scheme = try optionalText(given.scheme, "scheme") { wanted.scheme = scheme }
     if given.bits != 0 { wanted.bits = Int(given.bits) }
     wanted.perChannel = given.per_tensor == 0
+    wanted.symmetric = given.symmetric != 0
     wanted.calibration = try Handles.optional(given.calibration, DatasetBox.self)?.dataset
     if let calibrator = try optionalText(given.calibrator, "calibrator") { wanted.calibrator = calibrator }
     if let format = try optionalText(given.format, "format") { wanted.format = format }

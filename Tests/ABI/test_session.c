@@ -130,6 +130,17 @@ int main(void) {
   OK(prune_model_significance(model, &significance, &report));
   OK(prune_report_find(report, "layers.0.share", &entry));
   CHECK(entry.number > 0 && entry.number < 1);
+  const char *first[] = {"fc1*"}, *none[] = {"conv9"};
+  prune_report *scoped = NULL;
+  significance.scope = first;
+  significance.scope_count = 1;
+  OK(prune_model_significance(model, &significance, &scoped));
+  OK(prune_report_find(scoped, "layers", &entry));
+  CHECK(prune_report_count(entry.child) == 1);
+  prune_report_free(scoped);
+  significance.scope = none;
+  FAILS(prune_model_significance(model, &significance, &scoped), PRUNE_ERROR_NOT_FOUND, "conv9");
+
   OK(prune_report_to_json(report, &text));
   CHECK(text.data[0] == '{' && strstr(text.data, "\"layers\""));
   prune_buffer_free(&text);
@@ -193,6 +204,11 @@ int main(void) {
   quantize.calibration = train;
   OK(prune_model_quantize(loaded, &quantize, &int8, NULL));
   CHECK(metric(int8, test, "accuracy") > metric(loaded, test, "accuracy") - 0.02);
+  prune_model *symmetric = NULL;
+  quantize.symmetric = 1;
+  OK(prune_model_quantize(loaded, &quantize, &symmetric, NULL));
+  CHECK(metric(symmetric, test, "accuracy") > metric(loaded, test, "accuracy") - 0.03);
+  prune_model_free(symmetric);
   OK(prune_model_save(int8, path));
   prune_model_free(loaded);
   OK(prune_model_load(context, path, NULL, &loaded));

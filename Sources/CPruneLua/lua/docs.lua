@@ -269,6 +269,8 @@ draws a bar a layer.
 * data: Dataset; needed by gradient and taylor
 * batch_size: integer = 64; samples a step
 * seed: integer = 0; of random
+* scope: string|string[]; name patterns of layers or weights: only these
+* ignore: string|string[]; and not these
 > print(m:significance{data = train, criterion = "taylor"})
 
 Model:prune{...} -> Model, Report
@@ -314,6 +316,7 @@ Quantizes into a new model that every ONNX runtime can run.
 * scheme: "static" = "static"; int8 weights, uint8 activations with scales from calibration data
 * bits: integer = 8; of weights and activations
 * per_channel: boolean = true; a scale for each output channel of a weight
+* symmetric: boolean = false; int8 activations around zero in place of uint8 with a zero point
 * calibration: Dataset; a few hundred samples; needed by static
 * calibrator: "minmax" = "minmax"; how ranges are found
 * format: "qdq" = "qdq"; QuantizeLinear and DequantizeLinear pairs
