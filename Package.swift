@@ -10,6 +10,9 @@ let supportC: [CSetting] = [
   .unsafeFlags(["-std=gnu17", "-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-c23-extensions", "-Werror"]),
 ]
 
+/// `PRUNE_TESTS=PruningTests,QuantizationTests` leaves the other test targets out of the build.
+let tests = Context.environment["PRUNE_TESTS"]?.split(separator: ",").map(String.init)
+
 let package = Package(
   name: "libprune",
   products: [
@@ -65,5 +68,5 @@ let package = Package(
     .testTarget(name: "PruneTrainingTests", dependencies: ["PruneTraining", "PruneFormats"]),
     .testTarget(name: "PruningTests", dependencies: ["Pruning", "PruneFormats"]),
     .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "Pruning", "PruneFormats"]),
-  ]
+  ].filter { target in tests.map { !target.isTest || $0.contains(target.name) } ?? true }
 )
