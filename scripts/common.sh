@@ -68,3 +68,11 @@ build_lua_module() {
     -fvisibility=hidden -Wno-c23-extensions -I"$root/include" -I"$root/Sources/CPruneLua/include" -I/usr/include/lua5.4 \
     "$root"/Sources/CPruneLua/*.c -L"$libraries" -lprune -Wl,-rpath,"$rpath" -o "$folder/prune.so"
 }
+
+# The Python environment that measures us against others: .venv, for development alone.
+peer_environment() {
+  "$root/.venv/bin/python" -c 'import onnxruntime, onnx, PIL' 2>/dev/null && return
+  say "making .venv with onnxruntime"
+  python3 -m venv "$root/.venv"
+  "$root/.venv/bin/pip" install -q onnxruntime onnx numpy pillow
+}
