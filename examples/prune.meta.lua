@@ -10,11 +10,16 @@
 ---@field copy? boolean read the file rather than map it into memory (default false)
 
 ---@class prune.zoo_options
----@field classes? integer output classes (default 10)
+---@field classes? integer output classes: 10 by default, 1000 for the networks for ImageNet on images from 64x64
 ---@field input? integer[] sample shape without the batch, such as {1, 28, 28}
----@field hidden? integer[] widths of the hidden layers (mlp)
----@field activation? "relu"|"tanh"|"sigmoid" where the network lets one choose (default "relu")
+---@field hidden? integer[] widths of the hidden layers (mlp, lstm), or of the tokens and the layers between (vit)
+---@field activation? "relu"|"leaky_relu"|"tanh"|"sigmoid"|"hard_swish" where the network lets one choose (default "relu")
 ---@field seed? integer seed of the weights (default 0)
+---@field depth? integer layers (vgg: 16, resnet: 18) or blocks (vit: 12)
+---@field stem? "imagenet"|"small" whether the first layers reduce the image; by default they do from 64x64
+---@field width? number multiplies the channels (mobilenet_v2) (default 1)
+---@field patch? integer side of a patch (vit): 16 by default, less on small images
+---@field heads? integer attention heads (vit): one for each 64 of the width by default
 
 ---@class prune.data_idx_options
 ---@field images string file of images
@@ -208,6 +213,36 @@ function prune.zoo.lenet_300_100(options) end
 ---@param options? prune.zoo_options
 ---@return prune.Model
 function prune.zoo.lenet5(options) end
+
+---VGG with batch normalization, 11, 13, 16 or 19 layers deep, with random weights; outputs logits.
+---@param options? prune.zoo_options
+---@return prune.Model
+function prune.zoo.vgg(options) end
+
+---ResNet for ImageNet (18, 34, 50, 101, 152 layers) or for CIFAR (20, 32, 44, 56, 110), with random weights; outputs logits.
+---@param options? prune.zoo_options
+---@return prune.Model
+function prune.zoo.resnet(options) end
+
+---MobileNetV2 with random weights; outputs logits.
+---@param options? prune.zoo_options
+---@return prune.Model
+function prune.zoo.mobilenet_v2(options) end
+
+---DenseNet-121 with random weights; outputs logits.
+---@param options? prune.zoo_options
+---@return prune.Model
+function prune.zoo.densenet121(options) end
+
+---A vision transformer, of DeiT-Tiny's size unless told otherwise, with random weights; outputs logits.
+---@param options? prune.zoo_options
+---@return prune.Model
+function prune.zoo.vit(options) end
+
+---An LSTM classifier of sequences {steps, features}, or of images row by row, with random weights; outputs logits.
+---@param options? prune.zoo_options
+---@return prune.Model
+function prune.zoo.lstm(options) end
 
 ---The embedded UCI digits: 1,797 images 1x8x8, float32 in 0...1, ten classes.
 ---@return prune.Dataset

@@ -401,22 +401,42 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_predict(
  *  @{ */
 typedef struct prune_zoo_options {
   uint32_t struct_size;
-  /** Output classes; 0 is 10. */
+  /** Output classes; 0 is 10, or 1000 for vgg, resnet, mobilenet_v2, densenet121 and vit on images from 64x64. */
   uint32_t classes;
   /** Sample shape without the batch, e.g. {1, 28, 28}; NULL is the network's own. */
   const int64_t *input;
   size_t input_rank;
-  /** Widths of hidden layers, where the network lets one choose (mlp); NULL is its own. */
+  /** Widths of hidden layers: of mlp and lstm one a layer, of vit the tokens' and the one between; NULL is its own. */
   const int64_t *hidden;
   size_t hidden_count;
-  /** "relu" (default), "tanh" or "sigmoid", where the network lets one choose. */
+  /** "relu" (default), "leaky_relu", "tanh", "sigmoid" or "hard_swish"; mobilenet_v2, vit and lstm have their own. */
   const char *activation;
   /** Seed of the initial weights; 0 is a fixed one. */
   uint64_t seed;
+  /** Multiplies the channels of mobilenet_v2; 0 is 1. */
+  double width;
+  /** How vgg, resnet (18 to 152), mobilenet_v2 and densenet121 begin: "imagenet" reduces the image at once, "small" keeps its
+   *  extents; NULL goes by the image, "imagenet" from 64x64. */
+  const char *stem;
+  /** vgg: 11, 13, 16 (default), 19. resnet: 18 (default), 34, 50, 101, 152, and of those for CIFAR 20, 32, 44, 56, 110.
+   *  vit: blocks, 12 by default. */
+  uint32_t depth;
+  /** Side of vit's patches; 0 is 16 on images from 64x64, 4 from 16x16, else 2. */
+  uint32_t patch;
+  /** Attention heads of vit; 0 is one for each 64 of its width. */
+  uint32_t heads;
 } prune_zoo_options;
-#define PRUNE_ZOO_OPTIONS_INIT {sizeof(prune_zoo_options), 0, NULL, 0, NULL, 0, NULL, 0}
+#define PRUNE_ZOO_OPTIONS_INIT {sizeof(prune_zoo_options), 0, NULL, 0, NULL, 0, NULL, 0, 0, NULL, 0, 0, 0}
 
-/** "mlp", "lenet_300_100" or "lenet5" (20-50-500, as pruned in the literature). Outputs logits; the batch is "N". */
+/** Makes a network with random weights as its paper draws them, a function of the seed:
+ *  - "mlp", "lenet_300_100", "lenet5" (20-50-500, as pruned in the literature), on {1, 28, 28};
+ *  - "vgg" (with batch normalization), "resnet", "mobilenet_v2", "densenet121", on {3, 224, 224}, or {3, 32, 32} for the
+ *    resnets for CIFAR: as torchvision counts them (running statistics of normalizations are no parameters there; here
+ *    prune_model_stats counts them, two a channel), without dropout;
+ *  - "vit", a vision transformer of DeiT-Tiny's size, on {3, 224, 224};
+ *  - "lstm", on {28, 28} (steps, features) or on the rows of an image {channels, height, width}.
+ *  Any channels and image size that the layers can do are fine. The input is "input", the output "logits"; the batch is
+ *  "N". */
 PRUNE_API PRUNE_NODISCARD prune_status prune_zoo_create(
     prune_context *context, const char *name, const prune_zoo_options *options, prune_model **out_model);
 /** @} */

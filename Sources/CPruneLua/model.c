@@ -36,6 +36,12 @@ static int zoo(lua_State *L, const char *name) {
 static int zoo_mlp(lua_State *L) { return zoo(L, "mlp"); }
 static int zoo_lenet_300_100(lua_State *L) { return zoo(L, "lenet_300_100"); }
 static int zoo_lenet5(lua_State *L) { return zoo(L, "lenet5"); }
+static int zoo_vgg(lua_State *L) { return zoo(L, "vgg"); }
+static int zoo_resnet(lua_State *L) { return zoo(L, "resnet"); }
+static int zoo_mobilenet_v2(lua_State *L) { return zoo(L, "mobilenet_v2"); }
+static int zoo_densenet121(lua_State *L) { return zoo(L, "densenet121"); }
+static int zoo_vit(lua_State *L) { return zoo(L, "vit"); }
+static int zoo_lstm(lua_State *L) { return zoo(L, "lstm"); }
 
 static int model_save(lua_State *L) {
   prune_model *model = pl_check_model(L, 1);
@@ -231,7 +237,9 @@ void pl_open_model(lua_State *L, int api) {
       {"name", model_name}, {"inputs", model_inputs}, {"outputs", model_outputs}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__tostring", model_tostring}, {"__len", model_len}, {NULL, NULL}};
   static const luaL_Reg nets[] = {
-      {"mlp", zoo_mlp}, {"lenet_300_100", zoo_lenet_300_100}, {"lenet5", zoo_lenet5}, {NULL, NULL}};
+      {"mlp", zoo_mlp}, {"lenet_300_100", zoo_lenet_300_100}, {"lenet5", zoo_lenet5},
+      {"vgg", zoo_vgg}, {"resnet", zoo_resnet}, {"mobilenet_v2", zoo_mobilenet_v2},
+      {"densenet121", zoo_densenet121}, {"vit", zoo_vit}, {"lstm", zoo_lstm}, {NULL, NULL}};
   pl_class(L, &pl_model, methods, fields, metamethods);
   luaL_getmetatable(L, pl_model.name);
   lua_getfield(L, -1, "methods");

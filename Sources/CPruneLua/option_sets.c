@@ -130,6 +130,11 @@ static const option zoo[] = {
     OPTION_LIST("hidden", prune_zoo_options, hidden, hidden_count, EXTENTS),
     OPTION(prune_zoo_options, activation, TEXT),
     OPTION(prune_zoo_options, seed, SEED),
+    OPTION(prune_zoo_options, width, NUMBER),
+    OPTION(prune_zoo_options, stem, TEXT),
+    OPTION(prune_zoo_options, depth, COUNT),
+    OPTION(prune_zoo_options, patch, COUNT),
+    OPTION(prune_zoo_options, heads, COUNT),
 };
 SET(pl_zoo_set, "prune.zoo", prune_zoo_options, sizeof(prune_zoo_options), zoo, NULL);
 

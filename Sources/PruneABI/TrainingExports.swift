@@ -18,6 +18,9 @@ public func prune_zoo_create(
     if given.classes != 0 { wanted.classes = Int(given.classes) }
     if let activation = try optionalText(given.activation, "activation") { wanted.activation = activation }
     if given.seed != 0 { wanted.seed = given.seed }
+    wanted.width = try number(given.width, "width", in: 0...64)
+    wanted.stem = try optionalText(given.stem, "stem") ?? ""
+    (wanted.depth, wanted.patch, wanted.heads) = (Int(given.depth), Int(given.patch), Int(given.heads))
     out.pointee = Handles.make(ModelBox(try Zoo.make(try text(name, "name"), wanted), box))
   }
 }

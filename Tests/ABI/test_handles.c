@@ -26,6 +26,17 @@ int main(void) {
 
   OK(prune_zoo_create(NULL, "mlp", NULL, &model));
   FAILS(prune_zoo_create(NULL, "resnet9000", NULL, &copy), PRUNE_ERROR_NOT_FOUND, "resnet9000");
+  prune_zoo_options zoo = PRUNE_ZOO_OPTIONS_INIT;
+  zoo.depth = 9000;
+  FAILS(prune_zoo_create(NULL, "resnet", &zoo, &copy), PRUNE_ERROR_INVALID_ARGUMENT, "9000");
+  zoo.depth = 20;
+  zoo.width = NAN;
+  FAILS(prune_zoo_create(NULL, "mobilenet_v2", &zoo, &copy), PRUNE_ERROR_INVALID_ARGUMENT, "width");
+  zoo.width = 0;
+  zoo.stem = "small";
+  prune_model *resnet = NULL;
+  OK(prune_zoo_create(NULL, "resnet", &zoo, &resnet));
+  prune_model_free(resnet);
   FAILS(prune_model_evaluate(NULL, test, NULL, &report), PRUNE_ERROR_INVALID_ARGUMENT, "model is NULL");
   FAILS(prune_model_evaluate((prune_model *)digits, test, NULL, &report), PRUNE_ERROR_INVALID_ARGUMENT, "dataset");
   FAILS(prune_model_evaluate(model, (prune_dataset *)model, NULL, &report), PRUNE_ERROR_INVALID_ARGUMENT, "model");

@@ -15,6 +15,16 @@ test("the zoo", function()
   check(tostring(m):find("^Model '.*float32 %[N,1,28,28%] %-> .*%[N,10%]"), tostring(m))
   check(not tostring(m):find "\n")
   equal(#prune.zoo.lenet_300_100{input = {1, 8, 8}, classes = 4}.inputs, 1)
+  for name, options in pairs{
+    vgg = {depth = 11, input = {1, 32, 32}}, resnet = {depth = 20}, mobilenet_v2 = {width = 0.25, input = {3, 32, 32}},
+    vit = {input = {1, 8, 8}, hidden = {32}, depth = 1, heads = 2, patch = 4}, lstm = {input = {8, 8}, hidden = {8, 8}},
+    densenet121 = {input = {1, 32, 32}, stem = "imagenet"},
+  } do
+    local made = prune.zoo[name](options)
+    equal(made.outputs[1].shape[2], 10)
+    equal(made.inputs[1].shape[1], "N")
+  end
+  fails("18, 34, 50", prune.zoo.resnet, {depth = 17})
   fails("unknown option 'class', did you mean 'classes'?", prune.zoo.mlp, {class = 3})
   fails("option 'hidden'", prune.zoo.mlp, {hidden = {0}})
 end)

@@ -30,13 +30,48 @@ LeNet-5 (20-50-500, as pruned in the literature) with random weights; outputs lo
 & prune.zoo
 > local m = prune.zoo.lenet5{classes = 10, input = {1, 8, 8}}
 
+prune.zoo.vgg{...} -> Model
+VGG with batch normalization, 11, 13, 16 or 19 layers deep, with random weights; outputs logits.
+& prune.zoo
+> local m = prune.zoo.vgg{depth = 11, input = {3, 32, 32}}
+
+prune.zoo.resnet{...} -> Model
+ResNet for ImageNet (18, 34, 50, 101, 152 layers) or for CIFAR (20, 32, 44, 56, 110), with random weights; outputs logits.
+& prune.zoo
+> local m = prune.zoo.resnet{depth = 50, input = {1, 32, 32}, classes = 10, stem = "imagenet"}
+
+prune.zoo.mobilenet_v2{...} -> Model
+MobileNetV2 with random weights; outputs logits.
+& prune.zoo
+> local m = prune.zoo.mobilenet_v2{width = 0.5, input = {3, 96, 96}, classes = 10}
+
+prune.zoo.densenet121{...} -> Model
+DenseNet-121 with random weights; outputs logits.
+& prune.zoo
+> local m = prune.zoo.densenet121{input = {3, 32, 32}}
+
+prune.zoo.vit{...} -> Model
+A vision transformer, of DeiT-Tiny's size unless told otherwise, with random weights; outputs logits.
+& prune.zoo
+> local m = prune.zoo.vit{input = {1, 8, 8}, hidden = {64, 128}, depth = 2, heads = 4, classes = 10}
+
+prune.zoo.lstm{...} -> Model
+An LSTM classifier of sequences {steps, features}, or of images row by row, with random weights; outputs logits.
+& prune.zoo
+> local m = prune.zoo.lstm{input = {1, 8, 8}, hidden = {32}, classes = 10}
+
 prune.zoo
 What the networks of the zoo take.
-* classes: integer = 10; output classes
+* classes: integer; output classes: 10 by default, 1000 for the networks for ImageNet on images from 64x64
 * input: integer[]; sample shape without the batch, such as {1, 28, 28}
-* hidden: integer[]; widths of the hidden layers (mlp)
-* activation: "relu"|"tanh"|"sigmoid" = "relu"; where the network lets one choose
+* hidden: integer[]; widths of the hidden layers (mlp, lstm), or of the tokens and the layers between (vit)
+* activation: "relu"|"leaky_relu"|"tanh"|"sigmoid"|"hard_swish" = "relu"; where the network lets one choose
 * seed: integer = 0; seed of the weights
+* depth: integer; layers (vgg: 16, resnet: 18) or blocks (vit: 12)
+* stem: "imagenet"|"small"; whether the first layers reduce the image; by default they do from 64x64
+* width: number = 1; multiplies the channels (mobilenet_v2)
+* patch: integer; side of a patch (vit): 16 by default, less on small images
+* heads: integer; attention heads (vit): one for each 64 of the width by default
 
 prune.data.digits() -> Dataset
 The embedded UCI digits: 1,797 images 1x8x8, float32 in 0...1, ten classes.

@@ -20,7 +20,7 @@ extension Zoo {
       try net.dense("fc\(index + 1)", width)
       net.activate("act\(index + 1)")
     }
-    try net.dense("fc\(hidden.count + 1)", options.classes, isLast: true)
+    try net.dense("fc\(hidden.count + 1)", options.classes > 0 ? options.classes : 10, isLast: true)
     return net.model()
   }
 
@@ -35,14 +35,14 @@ extension Zoo {
     let pad = min(input[1], input[2]) < 28 ? 2 : 0
     var net = try NetworkBuilder(name: "lenet5", options, input: input)
     for (index, channels) in [20, 50].enumerated() {
-      try net.conv("conv\(index + 1)", channels, kernel: 5, pad: pad)
-      net.maxPool("pool\(index + 1)", 2)
+      try net.conv("conv\(index + 1)", channels, kernel: 5, pad: pad, hasBias: true)
+      try net.maxPool("pool\(index + 1)", 2)
       net.activate("act\(index + 1)")
     }
     try net.flatten()
     try net.dense("fc1", 500)
     net.activate("act3")
-    try net.dense("fc2", options.classes, isLast: true)
+    try net.dense("fc2", options.classes > 0 ? options.classes : 10, isLast: true)
     return net.model()
   }
 }

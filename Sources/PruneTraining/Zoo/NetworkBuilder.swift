@@ -1,115 +1,114 @@
 import PruneGraph
 import PruneTensor
 
-/// Writes a feed-forward network layer by layer and keeps track of the running value and its extents.
+/// Writes a network layer by layer and keeps track of the running value and its extents.
 struct NetworkBuilder {
+  /// A value on the way and the extents of one sample of it. Keep one to come back to it: residuals, branches.
+  struct Place {
+    var value: String
+    var extents: [Int]
+  }
+
   private(set) var graph: Graph
-  private(set) var value: String
-  /// Extents of one sample of the running value.
-  private(set) var extents: [Int]
+  /// The value that the next layer reads.
+  var place: Place
+  let activation: Activation
   private var random: RandomSource
-  private let activation: Activation
 
   init(name: String, _ options: ZooOptions, input: [Int]) throws(PruneError) {
     graph = Graph(name: name)
-    value = "input"
-    extents = input
+    place = Place(value: "input", extents: input)
     random = RandomSource(seed: options.seed)
     activation = try Activation(options.activation)
-    graph.inputs = [ValueInfo(name: value, type: Self.type(extents))]
+    graph.inputs = [ValueInfo(name: place.value, type: Self.type(input))]
   }
 
   private static func type(_ extents: [Int]) -> TensorType {
     TensorType(.float32, [.named("N")] + extents.map(Dim.fixed))
   }
 
+  var value: String { place.value }
+  var extents: [Int] { place.extents }
+
   // MARK: - Layers
 
   /// Joins all axes of a sample into one.
   mutating func flatten() throws(PruneError) {
     guard extents.count != 1 else { return }
-    extents = [try Shape(extents).count]
-    append(Node("Flatten", name: "flatten", inputs: [value], outputs: ["flatten.out"]))
+    emit("Flatten", "flatten", to: [try Shape(extents).count])
   }
 
   /// A fully connected layer: Gemm with the weight as [outputs, inputs].
   mutating func dense(_ name: String, _ outputs: Int, isLast: Bool = false) throws(PruneError) {
     let inputs = extents.last ?? 0
-    try parameters(name, [outputs, inputs], fanIn: inputs, fanOut: outputs, isLast: isLast)
-    extents = [outputs]
-    append(
-      Node(
-        "Gemm", name: name, inputs: [value, name + ".weight", name + ".bias"],
-        outputs: [isLast ? "logits" : name + ".out"], attributes: [Attribute("transB", .int(1))]))
-  }
-
-  /// A square convolution of stride 1.
-  mutating func conv(_ name: String, _ channels: Int, kernel: Int, pad: Int) throws(PruneError) {
-    let inputs = extents[0]
-    let area = kernel * kernel
-    try parameters(
-      name, [channels, inputs, kernel, kernel], fanIn: inputs * area, fanOut: channels * area, isLast: false)
-    extents = [channels] + extents.dropFirst().map { $0 + 2 * pad - kernel + 1 }
-    append(
-      Node(
-        "Conv", name: name, inputs: [value, name + ".weight", name + ".bias"], outputs: [name + ".out"],
-        attributes: [
-          Attribute("dilations", .integers([1, 1])), Attribute("group", .int(1)),
-          Attribute("kernel_shape", .integers([kernel, kernel])),
-          Attribute("pads", .integers([pad, pad, pad, pad])), Attribute("strides", .integers([1, 1])),
-        ]))
-  }
-
-  /// Maximum over windows of `size` that touch without overlap.
-  mutating func maxPool(_ name: String, _ size: Int) {
-    extents = [extents[0]] + extents.dropFirst().map { $0 / size }
-    append(
-      Node(
-        "MaxPool", name: name, inputs: [value], outputs: [name + ".out"],
-        attributes: [
-          Attribute("kernel_shape", .integers([size, size])), Attribute("strides", .integers([size, size])),
-        ]))
+    let isRectified = activation.isRectifier && !isLast
+    let weight = try parameter(
+      name + ".weight", [outputs, inputs],
+      isRectified ? .he(fanIn: inputs) : .glorot(fanIn: inputs, fanOut: outputs))
+    let bias = try parameter(name + ".bias", [outputs], .constant(0))
+    emit("Gemm", name, [weight, bias], [Attribute("transB", .int(1))], to: [outputs])
   }
 
   /// The activation that the options name.
-  mutating func activate(_ name: String) {
-    append(Node(activation.opType, name: name, inputs: [value], outputs: [name + ".out"]))
-  }
+  mutating func activate(_ name: String) { emit(activation.opType, name, to: extents) }
 
-  /// The finished network.
+  /// The sum with another value of the same extents.
+  mutating func add(_ name: String, _ other: Place) { emit("Add", name, [other.value], to: extents) }
+
+  /// The finished network; its last value is called "logits".
   func model() -> Model {
     var done = graph
-    done.outputs = [ValueInfo(name: value, type: Self.type(extents))]
+    if let last = done.nodes.indices.last { done.nodes[last].outputs = ["logits"] }
+    done.outputs = [ValueInfo(name: "logits", type: Self.type(extents))]
     return Model(graph: done)
   }
 
   // MARK: - Parts
 
-  private mutating func append(_ node: Node) {
-    graph.nodes.append(node)
-    value = node.outputs[0]
+  /// A node that reads the running value and then `inputs`; its first output, `NAME.out`, is the new running value.
+  mutating func emit(
+    _ opType: String, _ name: String, _ inputs: [String] = [], _ attributes: [Attribute] = [], to extents: [Int]
+  ) {
+    place = Place(value: append(opType, name, [value] + inputs, attributes), extents: extents)
   }
 
-  private mutating func parameters(
-    _ name: String, _ dims: [Int], fanIn: Int, fanOut: Int, isLast: Bool
-  ) throws(PruneError) {
+  /// A node beside the running value. Returns its output, `NAME.out`.
+  @discardableResult
+  mutating func append(
+    _ opType: String, _ name: String, _ inputs: [String], _ attributes: [Attribute] = [], outputs: [String] = []
+  ) -> String {
+    let all = outputs.isEmpty ? [name + ".out"] : outputs
+    graph.nodes.append(Node(opType, name: name, inputs: inputs, outputs: all, attributes: attributes))
+    return all.last ?? ""
+  }
+
+  /// Integers that a node reads, such as the shape of a Reshape.
+  mutating func integers(_ name: String, _ values: [Int]) throws(PruneError) -> String {
+    graph.setInitializer(name, try Tensor(values.map(Int64.init)))
+    return name
+  }
+
+  mutating func integers(_ name: String, scalar: Int64) throws(PruneError) -> String {
+    graph.setInitializer(name, try Tensor(scalar: scalar))
+    return name
+  }
+
+  /// A number that a node reads and that is no weight.
+  mutating func number(_ name: String, _ value: Float) throws(PruneError) -> String {
+    graph.setInitializer(name, try Tensor(scalar: value))
+    return name
+  }
+
+  /// A weight, its values drawn in the order in which weights are added.
+  mutating func parameter(
+    _ name: String, _ dims: [Int], _ initial: InitialValues
+  ) throws(PruneError) -> String {
     let shape = try Shape(dims)
     guard shape.count <= 1 << 30 else {
-      throw PruneError(.invalidArgument, "\(name).weight would be \(shape), more than 2^30 elements")
+      throw PruneError(.invalidArgument, "\(name) would be \(shape), more than 2^30 elements")
     }
-    let isRectified = activation.isRectifier && !isLast
-    let deviation = (2 / Double(isRectified ? fanIn : fanIn + fanOut)).squareRoot()
-    let limit = deviation * 3.0.squareRoot()
-    var weight = try Tensor(zeros: .float32, shape)
-    var draws = random
-    try weight.withMutableSpan(of: Float.self) { span throws(PruneError) in
-      for index in 0..<span.count {
-        span[index] = Float(isRectified ? draws.normal() * deviation : (2 * draws.uniform() - 1) * limit)
-      }
-    }
-    random = draws
-    graph.setInitializer(name + ".weight", weight)
-    graph.setInitializer(name + ".bias", try Tensor(zeros: .float32, Shape([dims[0]])))
+    graph.setInitializer(name, try initial.tensor(shape, &random))
+    return name
   }
 }
 
