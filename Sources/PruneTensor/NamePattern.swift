@@ -36,10 +36,11 @@ package enum Suggestion {
   package static func closest(to name: String, among candidates: [String], limit: Int = 3) -> [String] {
     let wanted = Array(name.lowercased().prefix(64))
     let core = name.filter { $0 != "*" && $0 != "?" }.lowercased()
+    let holdsCore = NamePattern("*\(core)*")
     var rated: [(distance: Int, position: Int)] = []
     for (position, candidate) in candidates.prefix(10_000).enumerated() {
       let lowered = candidate.lowercased()
-      let contains = core.count > 1 && lowered.contains(core)
+      let contains = core.count > 1 && holdsCore.matches(lowered)
       let distance = contains ? 0 : Self.distance(wanted, Array(lowered.prefix(64)))
       if distance <= max(2, wanted.count / 3) { rated.append((distance, position)) }
     }
