@@ -58,7 +58,7 @@ def lua(prune, work, script, **names):
         file.write("".join(f"local {name} = [[{value}]]\n" for name, value in names.items()) + script)
     done = subprocess.run([prune, path], capture_output=True, text=True)
     if done.returncode != 0:
-        print(f"left out: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'script failed'}", file=sys.stderr)
+        print(f"left out: {done.stderr.strip() or chr(34)+chr(34)}", file=sys.stderr)
     return done.returncode == 0
 
 
@@ -76,9 +76,10 @@ def graphs(prune, shared, work, wanted):
     listed = [Graph(name, f"{models}/resnet_cifar/{name}.onnx", image(3, 32, 32), 0.9)
               for name in ["resnet20_cifar10", "resnet56_cifar10"]]
     listed.append(Graph("mobilenet_v2", f"{models}/mobilenet_v2/mobilenet_v2_imagenet.onnx", image(3, 224, 224), 0.9))
-    zoo = {"resnet50": 0.9, "densenet121": 0.9, "mobilenet_v2": 0.9}
-    for name, goal in zoo.items():
-        listed.append(Graph(f"zoo.{name}", os.path.join(work, f"zoo_{name}.onnx"), image(3, 224, 224), goal))
+    zoo = {"zoo.resnet50": ("resnet{depth = 50}", 0.9), "zoo.densenet121": ("densenet121{}", 0.9),
+           "zoo.mobilenet_v2": ("mobilenet_v2{}", 0.9), "zoo.vgg16": ("vgg{depth = 16}", 0.9), "zoo.vit": ("vit{}", 1.0)}
+    for name, (_, goal) in zoo.items():
+        listed.append(Graph(name, os.path.join(work, f"{name}.onnx"), image(3, 224, 224), goal))
     if "PRUNE_MINILM" in os.environ:
         listed.append(Graph("minilm_l6_v2", os.environ["PRUNE_MINILM"],
                             tokens(64, ["input_ids", "attention_mask", "token_type_ids"])))
@@ -96,9 +97,7 @@ def graphs(prune, shared, work, wanted):
         if wanted and not any(word in graph.name for word in wanted):
             continue
         if graph.name.startswith("zoo.") and not os.path.exists(graph.path):
-            name = graph.name.split(".")[1].split(" ")[0]
-            if not lua(prune, work, "prune.zoo[name]{classes = 1000, input = {3, 224, 224}}:save(path)", name=name,
-                       path=graph.path):
+            if not lua(prune, work, f"prune.zoo.{zoo[graph.name][0]}:save(path)", path=graph.path):
                 continue
         if graph.name.endswith(" int8"):
             graph.path = quantized(prune, work, graph.name[:-5], graph.path, integer[graph.name[:-5]][0])
