@@ -31,14 +31,53 @@ CLONES static void unary_range(int64_t first, int64_t last, void *user) {
     case PS_UNARY_ABS: LOOP(fabsf(v));
     case PS_UNARY_NEGATE: LOOP(-v);
     case PS_UNARY_RECIPROCAL: LOOP(1 / v);
+    case PS_UNARY_ERF: LOOP(vector_erf(v));
+    case PS_UNARY_GELU: LOOP(0.5f * v * (1 + vector_erf(v * 0.70710678118654752f)));
+    case PS_UNARY_GELU_TANH: LOOP(0.5f * v * (1 + vector_tanh(0.79788456080286536f * (v + 0.044715f * v * v * v))));
+    case PS_UNARY_SWISH: LOOP(v / (1 + vector_exp(-alpha * v)));
+    // A comparison that is false for NaN comes first.
+    case PS_UNARY_HARD_SIGMOID: LOOP(alpha * v + beta < 0 ? 0 : alpha * v + beta > 1 ? 1 : alpha * v + beta);
+    case PS_UNARY_SOFTSIGN: LOOP(v / (1 + fabsf(v)));
+    case PS_UNARY_SELU: LOOP(v <= 0 ? alpha * beta * (vector_exp(v) - 1) : beta * v);
+    case PS_UNARY_THRESHOLD: LOOP(v > alpha ? v : 0);
+    case PS_UNARY_FLOOR: LOOP(__builtin_elementwise_floor(v));
+    case PS_UNARY_CEIL: LOOP(__builtin_elementwise_ceil(v));
+    case PS_UNARY_ROUND: LOOP(__builtin_elementwise_roundeven(v));
+    case PS_UNARY_SIGN: LOOP(v > 0 ? 1 : v < 0 ? -1 : v);
+    case PS_UNARY_AFFINE: LOOP(alpha * v + beta);
+    case PS_UNARY_SQUARE: LOOP(v * v);
+    case PS_UNARY_CUBE: LOOP(v * v * v);
+    default: break;
+  }
+}
+
+/// Functions that the C library computes, one number at a time.
+static void scalar_range(int64_t first, int64_t last, void *user) {
+  const ps_unary_args *args = user;
+  const float *x = args->x;
+  float *y = args->y;
+  const float alpha = args->alpha;
+  switch (args->kind) {
+    case PS_UNARY_SOFTPLUS: LOOP(v > 30 ? v : log1pf(vector_exp(v)));
+    case PS_UNARY_LOG: LOOP(logf(v));
+    case PS_UNARY_SIN: LOOP(sinf(v));
+    case PS_UNARY_COS: LOOP(cosf(v));
+    case PS_UNARY_MISH: LOOP(v > 30 ? v : v * vector_tanh(log1pf(vector_exp(v))));
+    case PS_UNARY_POWER: LOOP((float)pow((double)v, (double)alpha));
     default: break;
   }
 }
 
 int32_t ps_unary(void *user) {
   const ps_unary_args *args = user;
-  ps_parallel_for(args->count, ELEMENTWISE_GRAIN, unary_range, user);
+  if (args->kind >= PS_UNARY_SOFTPLUS) ps_parallel_for(args->count, ELEMENTWISE_GRAIN / 8, scalar_range, user);
+  else ps_parallel_for(args->count, ELEMENTWISE_GRAIN, unary_range, user);
   return 0;
+}
+
+void ps_unary_serial(const ps_unary_args *args) {
+  if (args->kind >= PS_UNARY_SOFTPLUS) scalar_range(0, args->count, (void *)args);
+  else unary_range(0, args->count, (void *)args);
 }
 
 CLONES static void grad_range(int64_t first, int64_t last, void *user) {

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-enum { PS_STATUS_BAD_LABEL = 1000 };
+enum { PS_STATUS_BAD_LABEL = 1000, PS_STATUS_BAD_INDEX = 1001, PS_STATUS_DIVISION = 1002, PS_STATUS_BAD_LENGTH = 1003 };
 
 /// Most axes a kernel takes after neighbours that lie together are merged.
 enum { PS_MAX_RANK = 8 };
@@ -24,6 +24,27 @@ enum ps_unary_kind {
   PS_UNARY_ABS,
   PS_UNARY_NEGATE,
   PS_UNARY_RECIPROCAL,
+  PS_UNARY_ERF,
+  PS_UNARY_GELU,
+  PS_UNARY_GELU_TANH,
+  PS_UNARY_SWISH,  // x * sigmoid(alpha * x)
+  PS_UNARY_HARD_SIGMOID,
+  PS_UNARY_SOFTSIGN,
+  PS_UNARY_SELU,
+  PS_UNARY_THRESHOLD,  // 0 where not above alpha
+  PS_UNARY_FLOOR,
+  PS_UNARY_CEIL,
+  PS_UNARY_ROUND,
+  PS_UNARY_SIGN,
+  PS_UNARY_AFFINE,  // alpha * x + beta
+  PS_UNARY_SQUARE,
+  PS_UNARY_CUBE,
+  PS_UNARY_SOFTPLUS,
+  PS_UNARY_LOG,
+  PS_UNARY_SIN,
+  PS_UNARY_COS,
+  PS_UNARY_MISH,
+  PS_UNARY_POWER,  // x to the power of alpha
 };
 
 /// y = f(x), in place.
@@ -35,6 +56,8 @@ typedef struct {
   float alpha, beta;
 } ps_unary_args;
 int32_t ps_unary(void *args);
+/// The same on the calling thread.
+void ps_unary_serial(const ps_unary_args *args);
 
 enum ps_grad_kind { PS_GRAD_RELU, PS_GRAD_SIGMOID, PS_GRAD_TANH };
 
@@ -90,6 +113,71 @@ typedef struct {
 } ps_reduce_args;
 int32_t ps_reduce(void *args);
 
+/// y = the rows of x, [outer, extent, inner] of `width` bytes an element of the inner axis, that `indices` names;
+/// negative ones count from the end. `PS_STATUS_BAD_INDEX` when one is outside.
+typedef struct {
+  const void *x, *indices;
+  void *y;
+  int64_t outer, extent, inner, count;
+  int32_t width, wide_indices;  // indices: int64 where not 0, else int32
+} ps_gather_args;
+int32_t ps_gather(void *args);
+
+/// Element types, numbered as ONNX does.
+enum ps_type {
+  PS_FLOAT32 = 1, PS_UINT8 = 2, PS_INT8 = 3, PS_UINT16 = 4, PS_INT16 = 5, PS_INT32 = 6, PS_INT64 = 7, PS_BOOL = 9,
+  PS_FLOAT64 = 11, PS_UINT32 = 12, PS_UINT64 = 13,
+};
+
+/// y = x as another type: floats truncate (NaN is 0) and saturate at 64 bits, integers drop their high bits, anything
+/// but 0 is true.
+typedef struct {
+  const void *x;
+  void *y;
+  int64_t count;
+  int32_t from, to;
+} ps_cast_args;
+int32_t ps_cast(void *args);
+/// Whether ps_cast knows the type.
+int32_t ps_casts(int32_t type);
+
+enum ps_element_kind {
+  PS_ELEMENT_EQUAL,
+  PS_ELEMENT_GREATER,
+  PS_ELEMENT_LESS,
+  PS_ELEMENT_GREATER_EQUAL,
+  PS_ELEMENT_LESS_EQUAL,
+  PS_ELEMENT_AND,
+  PS_ELEMENT_OR,
+  PS_ELEMENT_XOR,
+  PS_ELEMENT_ADD,
+  PS_ELEMENT_SUB,
+  PS_ELEMENT_MUL,
+  PS_ELEMENT_DIV,
+  PS_ELEMENT_MAX,
+  PS_ELEMENT_MIN,
+};
+
+/// y = a op b with broadcasting, as ps_binary, for any type: comparisons and logic give bool, the rest (int32 and int64
+/// only) wraps around. `PS_STATUS_DIVISION` for an integer divided by zero.
+typedef struct {
+  const void *a, *b;
+  void *y;
+  int32_t kind, type, rank;
+  int64_t dims[PS_MAX_RANK], a_strides[PS_MAX_RANK], b_strides[PS_MAX_RANK];
+} ps_element_args;
+int32_t ps_element(void *args);
+
+/// y = condition ? a : b with broadcasting, elements of `width` bytes.
+typedef struct {
+  const uint8_t *condition;
+  const void *a, *b;
+  void *y;
+  int32_t width, rank;
+  int64_t dims[PS_MAX_RANK], condition_strides[PS_MAX_RANK], a_strides[PS_MAX_RANK], b_strides[PS_MAX_RANK];
+} ps_where_args;
+int32_t ps_where(void *args);
+
 // MARK: - Softmax and losses
 /// Softmax, or its logarithm, over the middle of [outer, extent, inner]. In place.
 typedef struct {
@@ -138,6 +226,99 @@ typedef struct {
 int32_t ps_adam_update(void *args);
 
 // MARK: - Normalization
+/// y = (x - mean) / deviation * scale + bias along rows, in place; without a mean: x / root mean square. Bias, mean and
+/// inverse (one a row) may be NULL.
+typedef struct {
+  const float *x, *scale, *bias;
+  float *y, *mean, *inverse;
+  int64_t rows, columns;
+  float epsilon;
+  int32_t is_centred;
+} ps_layer_norm_args;
+int32_t ps_layer_norm(void *args);
+
+/// Each row of x is a group: [channels, inner], normalized as one; scale and bias have one number a channel of the
+/// `groups` that follow each other. In place.
+typedef struct {
+  const float *x, *scale, *bias;
+  float *y;
+  int64_t rows, groups, channels, inner;
+  float epsilon;
+} ps_group_norm_args;
+int32_t ps_group_norm(void *args);
+
+// MARK: - Matrix products
+/// C = alpha * op(A) * op(B) + beta * C, row-major; 0 when it went well.
+typedef int32_t (*ps_gemm)(
+    char transpose_a, char transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
+    const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+
+/// C = alpha * op(A) * op(B) for every place along `rank` outer axes, whose strides may be 0.
+typedef struct {
+  ps_gemm gemm;
+  const float *a, *b;
+  float *c;
+  int64_t m, n, k, lda, ldb, ldc;
+  float alpha;
+  int32_t transposes_a, transposes_b, rank, status;
+  int64_t dims[PS_MAX_RANK], a_strides[PS_MAX_RANK], b_strides[PS_MAX_RANK], c_strides[PS_MAX_RANK];
+} ps_products_args;
+int32_t ps_products(void *args);
+
+/// y = softmax(scale * q k' + mask) v for every batch and head: q [queries, depth], k [keys, depth], v [keys, width],
+/// their rows dense; strides are of batch, head and row. The mask (or NULL) repeats where a stride is 0; its last one is
+/// of keys. Blocks of query rows are shared out in `shares`, each with block * (keys + 1) floats of scratch memory.
+typedef struct {
+  ps_gemm gemm;
+  const float *q, *k, *v, *mask;
+  float *y, *scratch;
+  int64_t batch, heads, queries, keys, depth, width, block, shares;
+  int64_t q_strides[3], k_strides[3], v_strides[3], y_strides[3], mask_strides[4];
+  float scale;
+  int32_t status;
+} ps_attention_args;
+int32_t ps_attention(void *args);
+
+/// Columns of a packed matrix that lie together; rows beyond which a general matrix product is faster.
+enum { PS_PANEL = 32, PS_PANEL_ROWS = 16 };
+/// Elements of an [n, k] matrix packed by ps_pack_panels.
+int64_t ps_panel_count(int64_t n, int64_t k);
+/// packed = the transpose of w [n, k], PS_PANEL columns at a time, the last ones filled with zeros.
+void ps_pack_panels(const float *w, int64_t n, int64_t k, float *packed);
+
+// MARK: - Recurrent cells
+/// One direction's weights.
+typedef struct {
+  /// [gates * hidden, width] and [gates * hidden, hidden]: for more than PS_PANEL_ROWS rows as they are, else in panels.
+  const float *w, *r;
+  /// The recurrence of a GRU's candidate in panels, where that is reset before the product.
+  const float *candidate;
+  /// [gates * hidden]: both biases, but for a candidate's recurrent one, which is apart.
+  const float *bias, *candidate_bias;
+  /// LSTM: input, output, forget gate, or NULL.
+  const float *peephole;
+  int32_t activations[3];
+  float alphas[3], betas[3];
+} ps_cell;
+
+/// RNN, GRU or LSTM (1, 3 or 4 gates) over a sequence. Positions of time and batch in x and y are given by strides;
+/// `lengths` (int32, one an item), h0, c0 and any result may be NULL. `PS_STATUS_BAD_LENGTH` when one is outside.
+typedef struct {
+  ps_gemm gemm;
+  const float *x, *h0, *c0;
+  const int32_t *lengths;
+  float *y, *last, *last_cell;
+  /// Floats: steps * batch * gates * hidden, then batch * (gates + 3) * hidden.
+  float *scratch;
+  ps_cell cells[2];
+  int64_t steps, batch, width, hidden;
+  int64_t y_time, y_batch, y_direction, h_batch, h_direction;
+  int32_t gates, directions, is_reverse, is_batch_first, couples_forget, resets_after;
+  float clip;  // 0 for none
+} ps_recurrent_args;
+int32_t ps_recurrent(void *args);
+
+
 /// From batch statistics: inverse standard deviation and moved running statistics; each output may be NULL.
 typedef struct {
   const float *mean, *variance, *old_mean, *old_variance;

@@ -16,6 +16,7 @@ enum FastKernels {
   private static let tables: [[String: FastKernel]] = [
     ConvolutionKernels.table, PoolingKernels.table, NormalizationKernels.table, ElementwiseKernels.table,
     BinaryKernels.table, MatrixKernels.table, MovementKernels.table, ReductionKernels.table,
-    TrainingStepKernels.table, QuantizationKernels.table,
+    TrainingStepKernels.table, QuantizationKernels.table, IndexKernels.table, ElementKernels.table, LayerNormKernels.table,
+    RecurrentKernels.table,
   ]
 }

@@ -93,10 +93,7 @@ package final class Program: @unchecked Sendable {
       frame.failure = nil
       throw failure.located(at: place)
     }
-    if status == Int32(PS_STATUS_BAD_LABEL) {
-      throw PruneError(.mismatch, "a label is not one of the classes", at: place, hint: "labels count from 0")
-    }
-    throw PruneError(.internal, "the kernel failed with status \(status)", at: place)
+    throw KernelStatus.error(status, at: place)
   }
 
   // MARK: - Inputs

@@ -16,8 +16,17 @@ enum BinaryKernels {
   }()
 
   private static func kernel(_ kind: ps_binary_kind) -> FastKernel {
-    { (op: Dataflow.Op, lowering: Lowering) throws(PruneError) -> Bool in try emit(op, lowering, kind) }
+    { (op: Dataflow.Op, lowering: Lowering) throws(PruneError) -> Bool in
+      if lowering.isFloat(op.input(0)) { return try emit(op, lowering, kind) }
+      guard let same = integerKinds[kind.rawValue] else { return false }
+      return try ElementKernels.pair(op, lowering, same)
+    }
   }
+
+  private static let integerKinds: [UInt32: ps_element_kind] = [
+    PS_BINARY_ADD.rawValue: PS_ELEMENT_ADD, PS_BINARY_SUB.rawValue: PS_ELEMENT_SUB, PS_BINARY_MUL.rawValue: PS_ELEMENT_MUL,
+    PS_BINARY_DIV.rawValue: PS_ELEMENT_DIV, PS_BINARY_MAX.rawValue: PS_ELEMENT_MAX, PS_BINARY_MIN.rawValue: PS_ELEMENT_MIN,
+  ]
 
   private static func emit(_ op: Dataflow.Op, _ lowering: Lowering, _ kind: ps_binary_kind) throws(PruneError) -> Bool {
     guard op.inputs.count == 2, let a = op.input(0), let b = op.input(1), let y = op.output(0), lowering.isFloat(a),

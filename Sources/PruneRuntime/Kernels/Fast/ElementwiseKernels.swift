@@ -10,19 +10,59 @@ enum ElementwiseKernels {
     for name in ["Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "Elu", "HardSwish"] { table[name] = cut }
     for (name, kind) in [
       ("Exp", PS_UNARY_EXP), ("Sqrt", PS_UNARY_SQRT), ("Abs", PS_UNARY_ABS), ("Neg", PS_UNARY_NEGATE),
-      ("Reciprocal", PS_UNARY_RECIPROCAL),
+      ("Reciprocal", PS_UNARY_RECIPROCAL), ("Erf", PS_UNARY_ERF), ("Softsign", PS_UNARY_SOFTSIGN), ("Floor", PS_UNARY_FLOOR),
+      ("Ceil", PS_UNARY_CEIL), ("Round", PS_UNARY_ROUND), ("Sign", PS_UNARY_SIGN), ("Softplus", PS_UNARY_SOFTPLUS),
+      ("Log", PS_UNARY_LOG), ("Sin", PS_UNARY_SIN), ("Cos", PS_UNARY_COS), ("Mish", PS_UNARY_MISH),
     ] {
       table[name] = function(kind)
     }
+    for (name, kind, alpha, beta) in parameterized { table[name] = function(kind, alpha, beta) }
+    let (error, exponent): (FastKernel, FastKernel) = (gelu, power)
+    (table["Gelu"], table["Pow"]) = (error, exponent)
     for (name, kind) in [("ReluGrad", PS_GRAD_RELU), ("SigmoidGrad", PS_GRAD_SIGMOID), ("TanhGrad", PS_GRAD_TANH)] {
       table["ai.libprune.\(name)"] = gradient(kind)
     }
     return table
   }()
 
-  private static func function(_ kind: ps_unary_kind) -> FastKernel {
-    { (op: Dataflow.Op, lowering: Lowering) throws(PruneError) -> Bool in
-      try emit(op, lowering, kind, 0, 0, keepsZero: kind != PS_UNARY_EXP && kind != PS_UNARY_RECIPROCAL)
+  private typealias Parameter = (name: String, value: Float)
+
+  private static let parameterized: [(String, ps_unary_kind, Parameter, Parameter)] = [
+    ("HardSigmoid", PS_UNARY_HARD_SIGMOID, ("alpha", 0.2), ("beta", 0.5)), ("Swish", PS_UNARY_SWISH, ("alpha", 1), ("", 0)),
+    ("Selu", PS_UNARY_SELU, ("alpha", 1.67326319217681884765625), ("gamma", 1.05070102214813232421875)),
+    ("ThresholdedRelu", PS_UNARY_THRESHOLD, ("alpha", 1), ("", 0)),
+  ]
+
+  private static func function(
+    _ kind: ps_unary_kind, _ alpha: Parameter = ("", 0), _ beta: Parameter = ("", 0)
+  ) -> FastKernel {
+    let movesZero = [
+      PS_UNARY_EXP, PS_UNARY_RECIPROCAL, PS_UNARY_HARD_SIGMOID, PS_UNARY_SOFTPLUS, PS_UNARY_LOG, PS_UNARY_COS,
+      PS_UNARY_THRESHOLD,
+    ].contains(kind)
+    return { (op: Dataflow.Op, lowering: Lowering) throws(PruneError) -> Bool in
+      try emit(
+        op, lowering, kind, op.node.float(alpha.name, default: alpha.value), op.node.float(beta.name, default: beta.value),
+        keepsZero: !movesZero)
+    }
+  }
+
+  private static func gelu(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    let isTanh = op.node.string("approximate", default: "none") == "tanh"
+    return try emit(op, lowering, isTanh ? PS_UNARY_GELU_TANH : PS_UNARY_GELU, 0, 0, keepsZero: true)
+  }
+
+  /// By a constant exponent; the common ones without a call of the C library.
+  private static func power(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), let tensor = lowering.constant(op.input(1)), tensor.count == 1,
+      lowering.dims(x) == lowering.dims(y), let exponent = try? tensor.doubles().first, exponent == Double(Float(exponent))
+    else { return false }
+    switch exponent {
+    case 1: return try emit(op, lowering, PS_UNARY_AFFINE, 1, 0, keepsZero: true)
+    case 2: return try emit(op, lowering, PS_UNARY_SQUARE, 0, 0, keepsZero: true)
+    case 3: return try emit(op, lowering, PS_UNARY_CUBE, 0, 0, keepsZero: true)
+    case 0.5: return try emit(op, lowering, PS_UNARY_SQRT, 0, 0, keepsZero: true)
+    default: return try emit(op, lowering, PS_UNARY_POWER, Float(exponent), 0, keepsZero: exponent > 0)
     }
   }
 

@@ -7,6 +7,11 @@ import PruneTensor
 enum MatrixKernels {
   static let table: [String: FastKernel] = ["Gemm": gemm, "MatMul": matmul]
 
+  /// oneDNN's product for loops in C.
+  static let product: ps_gemm = { transposesA, transposesB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc in
+    Int32(bitPattern: dnnl_sgemm(transposesA, transposesB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc).rawValue)
+  }
+
   /// C[m,n] = alpha * op(A) * op(B), then the epilogue.
   private struct Product {
     var transposesA = false

@@ -12,7 +12,7 @@ enum MovementKernels {
   ]
 
   /// Bytes of an element that strided copies can move.
-  private static func width(_ id: Int, _ lowering: Lowering) -> Int? {
+  static func width(_ id: Int, _ lowering: Lowering) -> Int? {
     guard let bits = lowering.value(id).dtype?.bitWidth, [8, 16, 32, 64].contains(bits) else { return nil }
     return bits / 8
   }

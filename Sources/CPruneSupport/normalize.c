@@ -1,0 +1,72 @@
+// Normalization along rows.
+#include <math.h>
+
+#include "prune_kernels.h"
+#include "prune_support.h"
+#include "vector_math.h"
+
+CLONES static float row_sum(const float *x, int64_t n) {
+#pragma clang fp reassociate(on)
+  float sum = 0;
+  for (int64_t i = 0; i < n; i++) sum += x[i];
+  return sum;
+}
+
+CLONES static float row_squares(const float *x, float mean, int64_t n) {
+#pragma clang fp reassociate(on)
+  float sum = 0;
+  for (int64_t i = 0; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+  return sum;
+}
+
+CLONES static void row_normalize(
+    const float *x, float mean, float inverse, const float *scale, const float *bias, float *y, int64_t n) {
+  if (bias)
+    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * inverse * scale[i] + bias[i];
+  else
+    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * inverse * scale[i];
+}
+
+static void normalize_rows(int64_t first, int64_t last, void *user) {
+  const ps_layer_norm_args *args = user;
+  int64_t n = args->columns;
+  for (int64_t row = first; row < last; row++) {
+    const float *x = args->x + row * n;
+    float mean = args->is_centred ? row_sum(x, n) / (float)n : 0;
+    float inverse = 1 / sqrtf(row_squares(x, mean, n) / (float)n + args->epsilon);
+    row_normalize(x, mean, inverse, args->scale, args->bias, args->y + row * n, n);
+    if (args->mean) args->mean[row] = mean;
+    if (args->inverse) args->inverse[row] = inverse;
+  }
+}
+
+int32_t ps_layer_norm(void *user) {
+  const ps_layer_norm_args *args = user;
+  int64_t n = args->columns > 0 ? args->columns : 1;
+  ps_parallel_for(args->rows, ELEMENTWISE_GRAIN / 2 / n + 1, normalize_rows, user);
+  return 0;
+}
+
+/// One scale and bias a channel: the row is channels of `inner` elements each.
+static void normalize_groups(int64_t first, int64_t last, void *user) {
+  const ps_group_norm_args *args = user;
+  int64_t n = args->channels * args->inner;
+  for (int64_t row = first; row < last; row++) {
+    const float *x = args->x + row * n;
+    float *y = args->y + row * n;
+    int64_t channel = row % args->groups * args->channels;
+    float mean = row_sum(x, n) / (float)n;
+    float inverse = 1 / sqrtf(row_squares(x, mean, n) / (float)n + args->epsilon);
+    for (int64_t c = 0; c < args->channels; c++, channel++, x += args->inner, y += args->inner) {
+      float scale = args->scale[channel] * inverse, shift = args->bias[channel];
+      for (int64_t i = 0; i < args->inner; i++) y[i] = (x[i] - mean) * scale + shift;
+    }
+  }
+}
+
+int32_t ps_group_norm(void *user) {
+  const ps_group_norm_args *args = user;
+  int64_t n = args->channels * args->inner > 0 ? args->channels * args->inner : 1;
+  ps_parallel_for(args->rows, ELEMENTWISE_GRAIN / 2 / n + 1, normalize_groups, user);
+  return 0;
+}

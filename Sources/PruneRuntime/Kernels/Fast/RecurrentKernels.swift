@@ -1,0 +1,211 @@
+import COneDNN
+import CPruneSupport
+import PruneGraph
+import PruneTensor
+
+/// RNN, GRU and LSTM with constant weights, packed for as many rows as they will multiply.
+enum RecurrentKernels {
+  static let table: [String: FastKernel] = ["RNN": recurrent, "GRU": recurrent, "LSTM": recurrent]
+
+  /// Buffers of one direction, as `ps_cell` has them.
+  private struct Cell {
+    var w, r: Int
+    var candidate, bias, candidateBias, peephole: Int?
+    var functions: [Function]
+    var buffers: [Int] { [w, r] + [candidate, bias, candidateBias, peephole].compactMap { $0 } }
+  }
+
+  private struct Function {
+    var kind: ps_unary_kind
+    var alpha: Float = 0
+    var beta: Float = 0
+  }
+
+  private struct Extents {
+    var gates, directions, steps, batch, width, hidden: Int
+    var isBatchFirst, resetsAfter: Bool
+  }
+
+  private static func recurrent(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let extents = extents(op, lowering) else { return false }
+    var cells: [Cell] = []
+    for direction in 0..<extents.directions {
+      guard let cell = try cell(op, lowering, extents, direction) else { return false }
+      cells.append(cell)
+    }
+    func plain(_ index: Int) throws(PruneError) -> Int? {
+      try op.input(index).map { id throws(PruneError) in try lowering.plain(id) }
+    }
+    let stateDims = extents.isBatchFirst ? [extents.batch, extents.directions, extents.hidden] : [extents.directions, extents.batch, extents.hidden]
+    for index in [5, 6] where extents.gates == 4 || index == 5 {
+      guard let state = op.input(index) else { continue }
+      guard lowering.isFloat(state), lowering.dims(state) == stateDims else { return false }
+    }
+    if let lengths = op.input(4) {
+      guard lowering.value(lengths).dtype == .int32, lowering.dims(lengths) == [extents.batch] else { return false }
+    }
+    guard let x = try plain(0) else { return false }
+    let (lengths, h0) = (try plain(4), try plain(5))
+    let c0 = extents.gates == 4 ? try plain(6) : nil
+    let all = extents.gates * extents.hidden
+    let scratch = lowering.scratch(4 * (extents.steps * extents.batch * all + extents.batch * (all + 3 * extents.hidden)))
+    func define(_ index: Int) throws(PruneError) -> Int? {
+      try op.output(index).map { id throws(PruneError) in try lowering.define(id, layout: nil) }
+    }
+    let (y, last, lastCell) = (try define(0), try define(1), try define(2))
+    let isReverse = op.node.string("direction", default: "forward") == "reverse"
+    let couplesForget = op.node.int("input_forget", default: 0) != 0
+    let clip = op.node.float("clip", default: 0)
+    let final = cells
+    lowering.emit(
+      op.node.label, reads: [x] + [lengths, h0, c0].compactMap { $0 } + final.flatMap(\.buffers),
+      writes: [scratch] + [y, last, lastCell].compactMap { $0 }
+    ) { frame in
+      var arguments = ps_recurrent_args()
+      arguments.gemm = MatrixKernels.product
+      arguments.x = UnsafePointer(frame.pointer(x))
+      arguments.h0 = h0.map { UnsafePointer(frame.pointer($0)) }
+      arguments.c0 = c0.map { UnsafePointer(frame.pointer($0)) }
+      arguments.lengths = lengths.map { UnsafePointer(frame.pointer($0, as: Int32.self)) }
+      arguments.y = y.map { frame.pointer($0) }
+      arguments.last = last.map { frame.pointer($0) }
+      arguments.last_cell = lastCell.map { frame.pointer($0) }
+      arguments.scratch = frame.pointer(scratch)
+      arguments.cells.0 = bound(final[0], frame)
+      if final.count > 1 { arguments.cells.1 = bound(final[1], frame) }
+      let (steps, batch, hidden) = (Int64(extents.steps), Int64(extents.batch), Int64(extents.hidden))
+      let directions = Int64(extents.directions)
+      (arguments.steps, arguments.batch, arguments.width, arguments.hidden) = (steps, batch, Int64(extents.width), hidden)
+      if extents.isBatchFirst {
+        (arguments.y_time, arguments.y_batch, arguments.y_direction) = (directions * hidden, steps * directions * hidden, hidden)
+        (arguments.h_batch, arguments.h_direction) = (directions * hidden, hidden)
+      } else {
+        (arguments.y_time, arguments.y_batch, arguments.y_direction) = (directions * batch * hidden, hidden, batch * hidden)
+        (arguments.h_batch, arguments.h_direction) = (hidden, batch * hidden)
+      }
+      (arguments.gates, arguments.directions) = (Int32(extents.gates), Int32(extents.directions))
+      arguments.is_reverse = isReverse ? 1 : 0
+      arguments.is_batch_first = extents.isBatchFirst ? 1 : 0
+      arguments.couples_forget = couplesForget ? 1 : 0
+      arguments.resets_after = extents.resetsAfter ? 1 : 0
+      arguments.clip = clip
+      return frame.step(arguments, ps_recurrent)
+    }
+    return true
+  }
+
+  /// Nil when the shapes are not those of a recurrent operator, or something is not float32.
+  private static func extents(_ op: Dataflow.Op, _ lowering: Lowering) -> Extents? {
+    guard let x = op.input(0), let w = op.input(1), let r = op.input(2), lowering.isFloat(x), lowering.isFloat(w),
+      lowering.isFloat(r), lowering.dims(x).count == 3, lowering.dims(r).count == 3
+    else { return nil }
+    let (dims, recurrence) = (lowering.dims(x), lowering.dims(r))
+    let gates = op.key == "LSTM" ? 4 : op.key == "GRU" ? 3 : 1
+    let isBatchFirst = op.node.int("layout", default: 0) == 1
+    let extents = Extents(
+      gates: gates, directions: recurrence[0], steps: dims[isBatchFirst ? 1 : 0], batch: dims[isBatchFirst ? 0 : 1],
+      width: dims[2], hidden: recurrence[2], isBatchFirst: isBatchFirst,
+      resetsAfter: op.node.int("linear_before_reset", default: 0) != 0)
+    let isBidirectional = op.node.string("direction", default: "forward") == "bidirectional"
+    guard extents.directions == (isBidirectional ? 2 : 1), extents.hidden > 0, extents.steps > 0, extents.batch > 0,
+      extents.width > 0, recurrence[1] == gates * extents.hidden,
+      lowering.dims(w) == [extents.directions, gates * extents.hidden, extents.width]
+    else { return nil }
+    return extents
+  }
+
+  /// A direction's weights as the kernel wants them. Nil when they are not constants of the right shape.
+  private static func cell(
+    _ op: Dataflow.Op, _ lowering: Lowering, _ extents: Extents, _ direction: Int
+  ) throws(PruneError) -> Cell? {
+    let (hidden, rows) = (extents.hidden, extents.gates * extents.hidden)
+    func part(_ index: Int, _ count: Int) throws(PruneError) -> [Float]? {
+      guard let tensor = lowering.constant(op.input(index)), tensor.dtype == .float32, tensor.count == extents.directions * count
+      else { return nil }
+      return Array(try tensor.array(of: Float.self)[(direction * count)..<((direction + 1) * count)])
+    }
+    guard let functions = functions(op.node, direction, extents.gates), let w = try part(1, rows * extents.width),
+      let r = try part(2, rows * hidden)
+    else { return nil }
+    let resetsBefore = extents.gates == 3 && !extents.resetsAfter
+    let shared = resetsBefore ? 2 * hidden : rows
+    func weight(_ values: [Float], rows: Int, columns: Int, uses: Int) throws(PruneError) -> Int {
+      try lowering.constantBuffer(uses <= Int(PS_PANEL_ROWS) ? try panels(values, rows, columns) : try Tensor(values))
+    }
+    var cell = Cell(
+      w: try weight(w, rows: rows, columns: extents.width, uses: extents.steps * extents.batch),
+      r: try weight(Array(r[..<(shared * hidden)]), rows: shared, columns: hidden, uses: extents.batch), functions: functions)
+    if resetsBefore {
+      cell.candidate = try lowering.constantBuffer(try panels(Array(r[(shared * hidden)...]), hidden, hidden))
+    }
+    if op.input(3) != nil {
+      guard let both = try part(3, 2 * rows) else { return nil }
+      var sum = (0..<rows).map { both[$0] + both[rows + $0] }
+      if extents.gates == 3, extents.resetsAfter {
+        sum.replaceSubrange((2 * hidden)..., with: both[(2 * hidden)..<rows])
+        cell.candidateBias = try lowering.constantBuffer(try Tensor(Array(both[(rows + 2 * hidden)...])))
+      }
+      cell.bias = try lowering.constantBuffer(try Tensor(sum))
+    }
+    if extents.gates == 4, op.input(7) != nil {
+      guard let peephole = try part(7, 3 * hidden) else { return nil }
+      cell.peephole = try lowering.constantBuffer(try Tensor(peephole))
+    }
+    return cell
+  }
+
+  /// A matrix of rows x columns, transposed, in the panels of `ps_pack_panels`.
+  private static func panels(_ values: [Float], _ rows: Int, _ columns: Int) throws(PruneError) -> Tensor {
+    let count = Int(ps_panel_count(Int64(rows), Int64(columns)))
+    var packed = [Float](repeating: 0, count: count)
+    // Safe: both arrays have as many elements as the extents say.
+    ps_pack_panels(values, Int64(rows), Int64(columns), &packed)
+    return try Tensor(packed)
+  }
+
+  private static func bound(_ cell: Cell, _ frame: Frame) -> ps_cell {
+    func pointer(_ buffer: Int?) -> UnsafePointer<Float>? { buffer.map { UnsafePointer(frame.pointer($0)) } }
+    func function(_ index: Int) -> Function { cell.functions[min(index, cell.functions.count - 1)] }
+    var made = ps_cell()
+    (made.w, made.r, made.candidate) = (pointer(cell.w), pointer(cell.r), pointer(cell.candidate))
+    (made.bias, made.candidate_bias, made.peephole) = (pointer(cell.bias), pointer(cell.candidateBias), pointer(cell.peephole))
+    made.activations = (Int32(function(0).kind.rawValue), Int32(function(1).kind.rawValue), Int32(function(2).kind.rawValue))
+    made.alphas = (function(0).alpha, function(1).alpha, function(2).alpha)
+    made.betas = (function(0).beta, function(1).beta, function(2).beta)
+    return made
+  }
+
+  /// The activations of a direction; nil when one is not among the kernel's.
+  private static func functions(_ node: Node, _ direction: Int, _ gates: Int) -> [Function]? {
+    let usual = gates == 4 ? ["sigmoid", "tanh", "tanh"] : gates == 3 ? ["sigmoid", "tanh"] : ["tanh"]
+    var names = usual + usual
+    if case .strings(let given)? = node.attribute("activations"), !given.isEmpty {
+      names = given.map { String(decoding: $0, as: UTF8.self).lowercased() }
+      if names.count == usual.count { names += names }
+    }
+    guard names.count >= (direction + 1) * usual.count else { return nil }
+    // Parameters are listed in the order of the functions that take them.
+    var alphas = (node.floats("activation_alpha") ?? [])[...]
+    var betas = (node.floats("activation_beta") ?? [])[...]
+    var result: [Function] = []
+    for (index, name) in names.enumerated() {
+      let function: Function
+      switch name {
+      case "relu": function = Function(kind: PS_UNARY_CLIP, alpha: 0, beta: .infinity)
+      case "tanh": function = Function(kind: PS_UNARY_TANH)
+      case "sigmoid": function = Function(kind: PS_UNARY_SIGMOID)
+      case "softsign": function = Function(kind: PS_UNARY_SOFTSIGN)
+      case "softplus": function = Function(kind: PS_UNARY_SOFTPLUS)
+      case "affine": function = Function(kind: PS_UNARY_AFFINE, alpha: alphas.popFirst() ?? 1, beta: betas.popFirst() ?? 0)
+      case "leakyrelu": function = Function(kind: PS_UNARY_LEAKY_RELU, alpha: alphas.popFirst() ?? 0.01)
+      case "thresholdedrelu": function = Function(kind: PS_UNARY_THRESHOLD, alpha: alphas.popFirst() ?? 1)
+      case "hardsigmoid":
+        function = Function(kind: PS_UNARY_HARD_SIGMOID, alpha: alphas.popFirst() ?? 0.2, beta: betas.popFirst() ?? 0.5)
+      case "elu": function = Function(kind: PS_UNARY_ELU, alpha: alphas.popFirst() ?? 1)
+      default: return nil
+      }
+      if index / usual.count == direction { result.append(function) }
+    }
+    return result
+  }
+}
