@@ -58,8 +58,11 @@ package struct Node: Sendable {
   }
 
   /// Inputs, and the names that subgraphs capture from outside.
-  package var allReads: [String] {
-    var reads = inputs.filter { !$0.isEmpty }
+  package var allReads: [String] { inputs.filter { !$0.isEmpty } + captures }
+
+  /// The names that subgraphs take from outside, in order of use.
+  package var captures: [String] {
+    var reads: [String] = []
     for subgraph in subgraphs {
       var inner = Set(subgraph.initializers.map(\.name)).union(subgraph.inputs.map(\.name))
       for node in subgraph.nodes {

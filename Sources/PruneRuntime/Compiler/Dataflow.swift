@@ -46,6 +46,8 @@ struct Dataflow {
     var inputs: [Int?]
     var outputs: [Int?]
     var epilogue: [Epilogue] = []
+    /// What runs the graphs of If, Loop or Scan; the values they capture follow the node's own inputs.
+    var control: ControlNode?
 
     func input(_ index: Int) -> Int? { index < inputs.count ? inputs[index] : nil }
     func output(_ index: Int) -> Int? { index < outputs.count ? outputs[index] : nil }

@@ -53,10 +53,11 @@ struct DataflowBuilder {
 
   private mutating func define(_ id: Int, _ name: String) { ids[name] = id }
 
-  private func inputType(_ input: ValueInfo) throws(PruneError) -> (DType, Shape) {
+  private func inputType(_ input: ValueInfo) throws(PruneError) -> (DType, Shape?) {
     guard let type = input.type, let dtype = type.dtype else {
       throw PruneError(.unsupported, "input '\(input.name)' is not a tensor", hint: "sequences, maps and optionals cannot be fed")
     }
+    if options.openInputs.contains(input.name) { return (dtype, nil) }
     guard let given = options.inputShapes[input.name] else {
       guard let shape = type.shape else {
         throw PruneError(
@@ -95,13 +96,19 @@ struct DataflowBuilder {
       if let name = node.output(0) { define(source, name) }
       return
     }
+    if try control(node, inputs, opset) { return }
     if let folded = try fold(node, inputs, opset) {
       for (name, tensor) in zip(node.outputs, folded) where !name.isEmpty {
         define(flow.addConstant(tensor, name: name), name)
       }
       return
     }
-    let types = try outputTypes(node, inputs, opset)
+    append(node, inputs, try outputTypes(node, inputs, opset), opset)
+  }
+
+  private mutating func append(
+    _ node: Node, _ inputs: [Int?], _ types: [TensorType]?, _ opset: Int64, control: ControlNode? = nil
+  ) {
     var outputs: [Int?] = []
     for (index, name) in node.outputs.enumerated() {
       guard !name.isEmpty else {
@@ -113,7 +120,7 @@ struct DataflowBuilder {
       define(id, name)
       outputs.append(id)
     }
-    flow.ops.append(Dataflow.Op(node: node, opset: opset, inputs: inputs, outputs: outputs))
+    flow.ops.append(Dataflow.Op(node: node, opset: opset, inputs: inputs, outputs: outputs, control: control))
   }
 
   /// Whether a Dropout node drops: since opset 12 its third input says so; before, running a model never does.
@@ -130,6 +137,62 @@ struct DataflowBuilder {
     return try rule(node, types, constants, opset)
   }
 
+  // MARK: - Control flow
+
+  /// Adds an If, Loop or Scan; says false for other nodes.
+  private mutating func control(_ node: Node, _ inputs: [Int?], _ opset: Int64) throws(PruneError) -> Bool {
+    guard node.isStandard, ["If", "Loop", "Scan"].contains(node.opType) else { return false }
+    if node.opType == "If", let condition = inputs.first ?? nil, let known = flow.values[condition].constant {
+      let attribute = try ControlFlow.branchName(known, node)
+      guard let branch = node.graph(attribute) else {
+        throw PruneError(.invalidModel, "attribute \(attribute) is missing", at: node.label)
+      }
+      try inline(branch, of: node)
+      return true
+    }
+    var (reads, captured): ([Int?], [String]) = (inputs, [])
+    var constants: [(String, Tensor)] = []
+    var seen: Set<String> = []
+    for name in node.captures where !name.isEmpty && seen.insert(name).inserted {
+      guard let id = ids[name] else {
+        throw PruneError(.invalidModel, "reads '\(name)', which nothing before it writes", at: node.label)
+      }
+      if let constant = flow.values[id].constant {
+        constants.append((name, constant))
+      } else {
+        reads.append(id)
+        captured.append(name)
+      }
+    }
+    do {
+      let control = try ControlNode(
+        node, opset: opset, of: model, captured: captured, constants: constants, options: options)
+      let types = try control.outputTypes(reads.map { $0.map { flow.values[$0].type } })
+      append(node, reads, types, opset, control: control)
+    } catch { throw error.located(at: node.label) }
+    return true
+  }
+
+  /// The branch that is always taken, as if its nodes stood where the If does.
+  private mutating func inline(_ branch: Graph, of node: Node) throws(PruneError) {
+    let outer = ids
+    for weight in branch.initializers { define(flow.addConstant(weight.tensor, name: weight.name), weight.name) }
+    for inner in branch.nodes { try add(inner) }
+    var results: [Int] = []
+    for output in branch.outputs {
+      guard let id = ids[output.name] else {
+        throw PruneError(.invalidModel, "graph '\(branch.name)' has no value '\(output.name)'", at: node.label)
+      }
+      results.append(id)
+    }
+    guard results.count >= node.outputs.count else {
+      throw PruneError(
+        .invalidModel, "graph '\(branch.name)' gives \(results.count) values, wanted \(node.outputs.count)", at: node.label)
+    }
+    ids = outer
+    for (name, id) in zip(node.outputs, results) where !name.isEmpty { define(id, name) }
+  }
+
   // MARK: - Constants
 
   /// The node's results when they follow from constants, or from shapes, alone.
@@ -139,7 +202,7 @@ struct DataflowBuilder {
     {
       return [try foldShape(node, shape)]
     }
-    guard node.subgraphs.isEmpty, !Self.isRandom(node), options.variables.isEmpty || !writes(node) else { return nil }
+    guard !Self.isRandom(node), options.variables.isEmpty || !writes(node) else { return nil }
     var arguments: [Tensor?] = []
     for input in inputs {
       guard let input else {

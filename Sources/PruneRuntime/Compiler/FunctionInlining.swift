@@ -1,37 +1,63 @@
 import PruneGraph
 import PruneTensor
 
-/// Replaces calls of model-local functions by their bodies.
-package enum FunctionInlining {
+/// Replaces calls of model-local functions by their bodies, inside the graphs of If, Loop and Scan too.
+package struct FunctionInlining {
   /// Functions may call functions; deeper than this is taken for recursion.
   private static let depthLimit = 32
+  /// A few small functions that call each other can stand for more nodes than there is memory.
+  private static let nodeLimit = 1 << 16
+
+  private let functions: [FunctionDefinition]
+  private var opsets: [OpsetImport]
+  private var taken: Set<String>
+  /// Where to go on looking for a name that is free.
+  private var numbers: [String: Int] = [:]
+  private var nodeCount = 0
 
   package static func run(_ model: Model) throws(PruneError) -> Model {
     guard !model.functions.isEmpty else { return model }
+    var inlining = FunctionInlining(
+      functions: model.functions, opsets: model.opsets, taken: model.graph.allNames)
     var result = model
-    var taken = model.graph.allNames
-    var nodes: [Node] = []
-    for node in model.graph.nodes {
-      try inline(node, model, depth: 0, taken: &taken, into: &nodes, opsets: &result.opsets)
-    }
-    result.graph.nodes = nodes
+    result.graph.nodes = try inlining.inlined(model.graph.nodes, depth: 0)
+    result.opsets = inlining.opsets
     result.functions = []
     return result
   }
 
-  private static func inline(
-    _ node: Node, _ model: Model, depth: Int, taken: inout Set<String>, into nodes: inout [Node],
-    opsets: inout [OpsetImport]
-  ) throws(PruneError) {
+  private init(functions: [FunctionDefinition], opsets: [OpsetImport], taken: Set<String>) {
+    self.functions = functions
+    self.opsets = opsets
+    self.taken = taken
+  }
+
+  private mutating func inlined(_ nodes: [Node], depth: Int) throws(PruneError) -> [Node] {
+    var result: [Node] = []
+    for node in nodes { try inline(node, depth: depth, into: &result) }
+    return result
+  }
+
+  private mutating func inline(_ node: Node, depth: Int, into nodes: inout [Node]) throws(PruneError) {
     guard
-      let function = model.functions.first(where: {
+      let function = functions.first(where: {
         $0.name == node.opType && $0.domain == node.domain && $0.overload == node.overload
       })
     else {
-      nodes.append(node)
+      nodeCount += 1
+      guard nodeCount <= Self.nodeLimit else {
+        throw PruneError(.invalidModel, "functions stand for more than \(Self.nodeLimit) nodes", at: node.label)
+      }
+      var copy = node
+      for (index, attribute) in node.attributes.enumerated() {
+        guard case .graph(var graph) = attribute.value else { continue }
+        graph.nodes = try inlined(graph.nodes, depth: depth)
+        copy.attributes[index].value = .graph(graph)
+      }
+      nodes.append(copy)
       return
     }
-    guard depth < depthLimit else {
+    guard depth < Self.depthLimit else {
       throw PruneError(.invalidModel, "function '\(function.name)' calls itself", at: node.label)
     }
     for imported in function.opsets where !opsets.contains(where: { $0.domain == imported.domain }) {
@@ -40,31 +66,52 @@ package enum FunctionInlining {
     var names: [String: String] = [:]
     for (index, formal) in function.inputs.enumerated() { names[formal] = node.input(index) ?? "" }
     for (index, formal) in function.outputs.enumerated() {
-      names[formal] = node.output(index) ?? Graph.uniqueName("\(node.name)/\(formal)", &taken)
+      names[formal] = node.output(index) ?? freeName("\(node.name)/\(formal)")
     }
     var attributes = Dictionary(
       function.attributeDefaults.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     for attribute in node.attributes { attributes[attribute.name] = attribute }
     for inner in function.nodes {
-      var copy = renamed(inner, &names, prefix: node.name, taken: &taken)
-      copy.attributes = copy.attributes.compactMap { attribute in
-        guard !attribute.referenceName.isEmpty else { return attribute }
-        return attributes[attribute.referenceName].map { Attribute(attribute.name, $0.value) }
+      for output in inner.outputs where !output.isEmpty && names[output] == nil {
+        names[output] = freeName("\(node.name)/\(output)")
       }
+      var copy = Self.bound(inner, names, attributes)
+      copy.outputs = inner.outputs.map { names[$0] ?? $0 }
       copy.name = node.name.isEmpty ? inner.name : "\(node.name)/\(inner.name)"
-      try inline(copy, model, depth: depth + 1, taken: &taken, into: &nodes, opsets: &opsets)
+      try inline(copy, depth: depth + 1, into: &nodes)
     }
   }
 
-  /// The node with the body's value names replaced by the caller's.
-  private static func renamed(
-    _ node: Node, _ names: inout [String: String], prefix: String, taken: inout Set<String>
-  ) -> Node {
+  /// As `Graph.uniqueName`, for many calls of one function.
+  private mutating func freeName(_ wanted: String) -> String {
+    var number = numbers[wanted] ?? 1
+    var candidate = number == 1 ? wanted : "\(wanted)_\(number)"
+    while !taken.insert(candidate).inserted {
+      number += 1
+      candidate = "\(wanted)_\(number)"
+    }
+    numbers[wanted] = number + 1
+    return candidate
+  }
+
+  /// A node of a function's body that reads the caller's values, with the function's attributes filled in.
+  private static func bound(_ node: Node, _ names: [String: String], _ attributes: [String: Attribute]) -> Node {
     var copy = node
     copy.inputs = node.inputs.map { names[$0] ?? $0 }
-    for (index, output) in node.outputs.enumerated() where !output.isEmpty {
-      if names[output] == nil { names[output] = Graph.uniqueName("\(prefix)/\(output)", &taken) }
-      copy.outputs[index] = names[output] ?? output
+    copy.attributes = node.attributes.compactMap { attribute in
+      guard attribute.referenceName.isEmpty else {
+        return attributes[attribute.referenceName].map { Attribute(attribute.name, $0.value) }
+      }
+      guard case .graph(var graph) = attribute.value else { return attribute }
+      var visible = names
+      for name in graph.inputs.map(\.name) + graph.initializers.map(\.name) + graph.nodes.flatMap(\.outputs) {
+        visible[name] = nil
+      }
+      graph.nodes = graph.nodes.map { bound($0, visible, attributes) }
+      for index in graph.outputs.indices {
+        if let outer = visible[graph.outputs[index].name] { graph.outputs[index].name = outer }
+      }
+      return Attribute(attribute.name, .graph(graph))
     }
     return copy
   }

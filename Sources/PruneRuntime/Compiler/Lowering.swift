@@ -64,6 +64,10 @@ final class Lowering {
   static func run(_ flow: Dataflow, optimizes: Bool) throws(PruneError) -> Plan {
     let lowering = Lowering(flow)
     for input in flow.inputs where lowering.lastUse[input] >= 0 {
+      guard flow.values[input].isStatic else {
+        _ = lowering.slot(input)
+        continue
+      }
       let buffer = try lowering.define(input, layout: nil)
       lowering.drafts[buffer].first = -1
       lowering.drafts[buffer].last = -1
@@ -89,6 +93,7 @@ final class Lowering {
       for value in touched { materials[value].removeAll { $0.buffer >= draftCount } }
       variableBuffers = variableBuffers.filter { $0.value < draftCount }
     }
+    if let control = op.control { return try emitControl(op, control) }
     guard op.epilogue.isEmpty else {
       for part in unfused(op) { try lower(part, optimizes: optimizes) }
       return
@@ -351,8 +356,9 @@ final class Lowering {
     }
     plan.inputs = flow.inputs.compactMap { id in
       let value = flow.values[id]
-      guard let dtype = value.dtype, let shape = value.shape else { return nil }
-      return Plan.Input(name: value.name, dtype: dtype, shape: shape, buffer: materials[id].first?.buffer)
+      guard let dtype = value.dtype else { return nil }
+      return Plan.Input(
+        name: value.name, dtype: dtype, shape: value.shape, buffer: materials[id].first?.buffer, slot: slots[id])
     }
     plan.steps = steps
     plan.variables = variables

@@ -1,7 +1,10 @@
 import PruneGraph
 import PruneTensor
 
-/// A step that runs a reference kernel on tensors over the frame's memory.
+/// What a reference step computes: a node's outputs from its inputs, nil where absent.
+typealias Evaluation = (_ frame: Frame, _ inputs: [Tensor?]) throws(PruneError) -> [Tensor]
+
+/// A step that evaluates a node on tensors over the frame's memory.
 private final class ReferenceStep {
   enum Source {
     case absent
@@ -14,17 +17,13 @@ private final class ReferenceStep {
     case slot(Int)
   }
 
-  let node: Node
-  let opset: Int64
-  let kernel: ReferenceKernel
+  let evaluate: Evaluation
   let sources: [Source]
   let targets: [Target]
   unowned let frame: Frame
 
-  init(_ node: Node, _ opset: Int64, _ kernel: @escaping ReferenceKernel, _ sources: [Source], _ targets: [Target], _ frame: Frame) {
-    self.node = node
-    self.opset = opset
-    self.kernel = kernel
+  init(_ evaluate: @escaping Evaluation, _ sources: [Source], _ targets: [Target], _ frame: Frame) {
+    self.evaluate = evaluate
     self.sources = sources
     self.targets = targets
     self.frame = frame
@@ -38,7 +37,7 @@ private final class ReferenceStep {
       case .slot(let index): frame.slots[index]
       }
     }
-    let results = try kernel(node, inputs, opset)
+    let results = try evaluate(frame, inputs)
     for (index, target) in targets.enumerated() {
       switch target {
       case .ignored: continue
@@ -70,6 +69,21 @@ extension Lowering {
         .unsupported, "no kernel runs operator \(op.node.opType)\(known) (opset \(op.opset))", at: op.node.label,
         hint: "the model can be loaded, edited and saved, but not run")
     }
+    let (node, opset) = (op.node, op.opset)
+    try emit(op, isReference: true) { (_, inputs) throws(PruneError) in try kernel(node, inputs, opset) }
+  }
+
+  /// Runs If, Loop or Scan.
+  func emitControl(_ op: Dataflow.Op, _ control: ControlNode) throws(PruneError) {
+    try emit(op, isReference: false) { (frame, inputs) throws(PruneError) in
+      try control.run(inputs, cancel: frame.cancel)
+    }
+  }
+
+  /// Adds a step that works on whole tensors.
+  private func emit(
+    _ op: Dataflow.Op, isReference: Bool, _ evaluate: @escaping Evaluation
+  ) throws(PruneError) {
     enum Place { case absent, constant(Tensor), buffer(Int, DType, Shape), slot(Int) }
     func place(_ id: Int) throws(PruneError) -> Place {
       let value = self.value(id)
@@ -104,8 +118,8 @@ extension Lowering {
     func buffers(_ places: [Place]) -> [Int] {
       places.compactMap { if case .buffer(let buffer, _, _) = $0 { buffer } else { nil } }
     }
-    let (reads, writes, node, opset) = (sources, targets, op.node, op.opset)
-    emit(node.label, reads: buffers(reads), writes: buffers(writes), isReference: true) { frame throws(PruneError) in
+    let (reads, writes) = (sources, targets)
+    emit(op.node.label, reads: buffers(reads), writes: buffers(writes), isReference: isReference) { frame throws(PruneError) in
       var inputs: [ReferenceStep.Source] = []
       for place in reads {
         switch place {
@@ -126,7 +140,7 @@ extension Lowering {
         case .buffer(let buffer, let dtype, let shape): .place(frame.pointers[buffer], dtype, shape)
         }
       }
-      let step = Unmanaged.passRetained(ReferenceStep(node, opset, kernel, inputs, outputs, frame))
+      let step = Unmanaged.passRetained(ReferenceStep(evaluate, inputs, outputs, frame))
       frame.onRelease { step.release() }
       return BoundStep(
         run: { context in

@@ -18,6 +18,8 @@ final class Frame {
   let stream: dnnl_stream_t?
   /// Values without a place in the arena, while a run lasts.
   var slots: [Tensor?]
+  /// The flag that stops the run in progress, for steps that run programs of their own.
+  var cancel: CancelFlag?
   /// What a step that failed has to say.
   var failure: PruneError?
   private(set) var steps: [BoundStep] = []
@@ -82,5 +84,6 @@ extension Frame {
   /// Lets go of what a run left in the slots.
   func clearSlots() {
     for index in slots.indices { slots[index] = nil }
+    cancel = nil
   }
 }

@@ -25,9 +25,11 @@ struct Plan {
   struct Input {
     let name: String
     let dtype: DType
-    let shape: Shape
-    /// Nil when nothing reads it.
+    /// Nil when any shape will do.
+    let shape: Shape?
+    /// Where it goes: a buffer or, when its place could not be planned, a slot. Neither when nothing reads it.
     let buffer: Int?
+    let slot: Int?
   }
 
   struct Output {

@@ -29,7 +29,7 @@ package final class Program: @unchecked Sendable {
   ///   `.invalidArgument` when the shape of an input is open.
   package init(_ model: Model, _ options: ProgramOptions = .init()) throws(PruneError) {
     plan = try Compiler.compile(model, options)
-    inputTypes = Dictionary(uniqueKeysWithValues: plan.inputs.map { ($0.name, TensorType($0.dtype, $0.shape)) })
+    inputTypes = Dictionary(uniqueKeysWithValues: plan.inputs.map { ($0.name, TensorType($0.dtype, $0.shape?.dims.map(Dim.fixed))) })
     outputTypes = Dictionary(
       plan.outputs.map { ($0.name, TensorType($0.dtype, $0.shape?.dims.map(Dim.fixed))) },
       uniquingKeysWith: { first, _ in first })
@@ -53,7 +53,9 @@ package final class Program: @unchecked Sendable {
     defer { idle.withLock { $0.frames.append(frame) } }
     try frame.bind(variables: addresses)
     for input in plan.inputs {
-      guard let buffer = input.buffer, let tensor = inputs[input.name] else { continue }
+      guard let tensor = inputs[input.name] else { continue }
+      if let slot = input.slot { frame.slots[slot] = tensor }
+      guard let buffer = input.buffer else { continue }
       // Safe: dtype and shape were checked, so both sides have byteCount bytes.
       frame.pointers[buffer].copyMemory(
         from: tensor.storage.base.advanced(by: tensor.byteOffset), byteCount: tensor.byteCount)
@@ -67,6 +69,7 @@ package final class Program: @unchecked Sendable {
     _ frame: Frame, _ cancel: CancelFlag?, _ onStep: ((Int, UInt64) -> Void)?
   ) throws(PruneError) {
     let flag = cancel?.pointer
+    frame.cancel = cancel
     var failed = -1
     var status: Int32 = 0
     // Safe: the steps and all they point to belong to the frame, which this run has to itself.
@@ -87,8 +90,11 @@ package final class Program: @unchecked Sendable {
       }
     }
     guard failed >= 0 else { return }
-    if let flag, ps_cancel_requested(flag) != 0 { throw PruneError(.cancelled, "cancelled by the caller") }
     let place = plan.steps[failed].label
+    if let flag, ps_cancel_requested(flag) != 0 {
+      frame.failure = nil
+      throw PruneError(.cancelled, "cancelled by the caller", at: place)
+    }
     if let failure = frame.failure {
       frame.failure = nil
       throw failure.located(at: place)
@@ -101,12 +107,12 @@ package final class Program: @unchecked Sendable {
   private func check(_ inputs: [String: Tensor]) throws(PruneError) {
     for input in plan.inputs {
       guard let tensor = inputs[input.name] else {
-        throw PruneError(.notFound, "input '\(input.name)' is missing: wanted \(input.dtype.name) \(input.shape)")
+        throw PruneError(.notFound, "input '\(input.name)' is missing: wanted \(Self.text(input))")
       }
-      guard tensor.dtype == input.dtype, tensor.shape == input.shape else {
+      guard tensor.dtype == input.dtype, input.shape == nil || tensor.shape == input.shape else {
         throw PruneError(
           .mismatch,
-          "input '\(input.name)' wants \(input.dtype.name) \(input.shape), got \(tensor.dtype.name) \(tensor.shape)")
+          "input '\(input.name)' wants \(Self.text(input)), got \(tensor.dtype.name) \(tensor.shape)")
       }
     }
     guard inputs.count > plan.inputs.count else { return }
@@ -115,6 +121,10 @@ package final class Program: @unchecked Sendable {
         .notFound, "the model has no input '\(name)'",
         hint: "its inputs are " + plan.inputs.map { "'\($0.name)'" }.joined(separator: ", "))
     }
+  }
+
+  private static func text(_ input: Plan.Input) -> String {
+    "\(TensorType(input.dtype, input.shape?.dims.map(Dim.fixed)))"
   }
 
   /// Where the variables are now; those that will be written are made unshared first.

@@ -24,6 +24,10 @@ package struct ProgramOptions {
   package var variables: [String: Variable]
   /// False runs every node by its reference kernel, unfused: the oracle to compare against.
   package var optimizes: Bool
+  /// Inputs whose shape differs from run to run: what depends on them is decided while running.
+  var openInputs: Set<String> = []
+  /// How many graphs this one is a body of.
+  var depth = 0
 
   package init(
     inputShapes: [String: Shape] = [:], outputs: [String]? = nil, variables: [String: Variable] = [:],

@@ -1,14 +1,13 @@
 import PruneGraph
 import PruneTensor
 
-/// If, Loop and Scan. Their graphs are run by whoever calls, so that the interpreter and the executor share this.
-package enum ControlFlow {
-  /// Runs a graph on its inputs by name, with the outer values it captures, and returns its outputs.
-  package typealias Runner = (_ graph: Graph, _ inputs: [String: Tensor]) throws(PruneError) ->
-    [Tensor]
+/// If, Loop and Scan. Their graphs are run by whoever calls.
+enum ControlFlow {
+  /// Runs the graph that an attribute holds on its inputs and returns its outputs.
+  typealias Runner = (_ attribute: String, _ inputs: [Tensor]) throws(PruneError) -> [Tensor]
 
   /// All outputs of an If, Loop or Scan node.
-  package static func evaluate(
+  static func evaluate(
     _ node: Node, _ inputs: [Tensor?], opset: Int64, _ run: Runner
   ) throws(PruneError) -> [Tensor] {
     switch node.opType {
@@ -22,13 +21,17 @@ package enum ControlFlow {
   private static func branch(_ node: Node, _ inputs: [Tensor?], _ run: Runner) throws(PruneError)
     -> [Tensor]
   {
-    guard let condition = try flag(inputs.first ?? nil) else {
+    guard let condition = inputs.first ?? nil else {
       throw PruneError(.invalidModel, "the condition is absent")
     }
-    guard let graph = node.graph(condition ? "then_branch" : "else_branch") else {
-      throw PruneError(.invalidModel, "a branch is missing")
+    return try run(try branchName(condition, node), [])
+  }
+
+  /// The attribute with the branch that a condition takes.
+  static func branchName(_ condition: Tensor, _ node: Node) throws(PruneError) -> String {
+    do { return try flag(condition) == true ? "then_branch" : "else_branch" } catch {
+      throw error.located(at: node.label)
     }
-    return try run(graph, [:])
   }
 
   private static func flag(_ tensor: Tensor?) throws(PruneError) -> Bool? {
@@ -38,6 +41,9 @@ package enum ControlFlow {
     }
     return try tensor.cast(to: .bool).array(of: UInt8.self)[0] != 0
   }
+
+  /// Values of more iterations than this are not kept.
+  private static let scanLimit = 1 << 24
 
   private static func loop(_ node: Node, _ inputs: [Tensor?], _ run: Runner) throws(PruneError)
     -> [Tensor]
@@ -59,16 +65,15 @@ package enum ControlFlow {
     var scanned = [[Tensor]](repeating: [], count: body.outputs.count - 1 - count)
     var iteration = 0
     while goes, iteration < limit ?? .max {
-      var feeds = [
-        body.inputs[0].name: try Tensor(scalar: Int64(iteration)),
-        body.inputs[1].name: try Tensor(scalar: UInt8(1)).cast(to: .bool),
-      ]
-      for (info, tensor) in zip(body.inputs.dropFirst(2), carried) { feeds[info.name] = tensor }
-      let results = try run(body, feeds)
+      let counters = [try Tensor(scalar: Int64(iteration)), try Tensor(scalar: UInt8(1)).cast(to: .bool)]
+      let results = try run("body", counters + carried)
       goes = try flag(results[0]) ?? true
       carried = Array(results[1..<(1 + count)])
       for (index, tensor) in results.dropFirst(1 + count).enumerated() {
         scanned[index].append(tensor)
+      }
+      guard scanned.isEmpty || iteration < scanLimit else {
+        throw PruneError(.outOfMemory, "more than \(scanLimit) iterations whose values are kept")
       }
       iteration += 1
     }
@@ -190,14 +195,13 @@ package enum ControlFlow {
     var scanned = [[Tensor]](repeating: [], count: body.outputs.count - states)
     let steps = length ?? 0
     for step in 0..<steps {
-      var feeds: [String: Tensor] = [:]
-      for (info, tensor) in zip(body.inputs, state) { feeds[info.name] = tensor }
+      var feeds = state
       for index in 0..<count {
         let isReversed = index < reversedInputs.count && reversedInputs[index] != 0
-        feeds[body.inputs[states + index].name] = try element(
-          tensors[states + index], isReversed ? steps - 1 - step : step, axis: axes[index])
+        feeds.append(
+          try element(tensors[states + index], isReversed ? steps - 1 - step : step, axis: axes[index]))
       }
-      let results = try run(body, feeds)
+      let results = try run("body", feeds)
       state = Array(results[..<states])
       for (index, tensor) in results.dropFirst(states).enumerated() {
         scanned[index].append(tensor)

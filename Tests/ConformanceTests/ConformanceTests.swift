@@ -4,9 +4,9 @@ import PruneRuntime
 import PruneTensor
 import Testing
 
-/// Every node test of the standard, through shape inference and the reference kernels.
+/// Every node test of the standard: shape inference, then compiled and run, by the fast kernels and by the reference.
 @Suite(.enabled(if: Suite.isPresent, "../shared/conformance is not beside this checkout"))
-struct ReferenceConformanceTests {
+struct ConformanceTests {
   @Test(arguments: Suite.names)
   func nodeTest(name: String) throws {
     let problem = try outcome(name)
@@ -21,6 +21,8 @@ struct ReferenceConformanceTests {
     for name in Suite.known.keys {
       #expect(Suite.names.contains(name), "known.csv lists \(name), which is no test")
     }
+    #expect(Suite.names.count == 868)
+    #expect(Suite.known.count * 20 <= Suite.names.count, "more than one test in twenty fails")
   }
 
   /// What is wrong with a case; nil when all is as expected.
@@ -32,16 +34,20 @@ struct ReferenceConformanceTests {
       let types = try ShapeInference.run(model)
       var feeds: [String: Tensor] = [:]
       for (info, tensor) in zip(model.graph.inputs, inputs) { feeds[info.name] = tensor }
-      let results = try ReferenceInterpreter(model).run(model.graph, feeds)
-      guard results.count == expected.count else {
-        return "\(results.count) outputs, wanted \(expected.count)"
-      }
-      for (index, output) in model.graph.outputs.enumerated() {
-        if let text = try difference(results[index], expected[index]) {
-          return "output \(index) \(text)"
+      for optimizes in [true, false] {
+        let options = ProgramOptions(inputShapes: feeds.mapValues(\.shape), optimizes: optimizes)
+        let program = try Program(model, options)
+        let results = try program.run(feeds)
+        let kind = optimizes ? "" : " (by reference kernels)"
+        guard expected.count == model.graph.outputs.count else {
+          return "\(model.graph.outputs.count) outputs, wanted \(expected.count)"
         }
-        if let type = types.types[output.name], let text = contradiction(type, expected[index]) {
-          return "output \(index) \(text)"
+        for (index, output) in model.graph.outputs.enumerated() {
+          guard let result = results[output.name] else { return "no output \(index)\(kind)" }
+          if let text = try difference(result, expected[index]) { return "output \(index) \(text)\(kind)" }
+          for type in [types.types[output.name], program.outputTypes[output.name]] {
+            if let type, let text = contradiction(type, expected[index]) { return "output \(index) \(text)\(kind)" }
+          }
         }
       }
       return nil
