@@ -4,20 +4,23 @@ import PruneTensor
 import PruneTraining
 
 /// What to prune, how much, and under which conditions. Every field has a default but the target: exactly one of
-/// `amount` and `threshold`.
+/// `amount`, `threshold` and `target`.
 package struct PruneOptions {
   /// "global", "local" or "threshold"; nil picks global for an amount and threshold for a threshold.
   package var strategy: String?
   /// "magnitude" (the default), "l2", "gradient", "taylor" or "random".
   package var criterion: String?
-  /// What is removed as one: "weight".
+  /// What is removed as one: "weight", "channel", "head" or "head_dim".
   package var granularity = "weight"
   /// The fraction of all units in scope that are zero afterwards, those that already were included: 0...1.
   package var amount: Double?
   /// Units that score below this go.
   package var threshold: Double?
-  /// "mask": removed weights become zeros and stay in place.
-  package var mode = "mask"
+  /// For channels and heads: the fraction of a cost that is kept.
+  package var target: CostTarget?
+  /// "mask": removed weights become zeros and stay in place. "remove": the model shrinks. Nil is remove for channels and
+  /// heads, mask for weights.
+  package var mode: String?
   /// For criteria that look at data; also recovers and calibrates where no other data is given.
   package var data: Dataset?
   /// Metrics on this data go into the report, before and after.
@@ -42,6 +45,20 @@ package struct PruneOptions {
   /// Whether to compare outputs with those of the masked network at the end. Nil: yes, except for more than 4 million
   /// weights of a model that pruning does not run otherwise.
   package var certifies: Bool?
+  /// For channels and heads: what is left of a group is a multiple of this; 0 is 1.
+  package var roundTo = 0
+  /// The largest share of a group that may go; nil is 0.9, or the amount when that is more.
+  package var maxFraction: Double?
+  /// "mean", "sum" or "max": how the scores of a group's tensors become a unit's.
+  package var reduction = "mean"
+  /// "mean", "max", "lamp" or "none": how groups are made comparable.
+  package var normalization = "mean"
+  /// Whether groups are ranked only among those of the same kind and size.
+  package var isIsomorphic = false
+  /// Whether latency before and after is measured.
+  package var benchmarks = false
+  /// For operators of other domains, by `domain.name`.
+  package var rules: [String: CustomRule] = [:]
   package var cancel: CancelFlag?
   /// Called after every step; true stops after it.
   package var onStep: ((PruneEvent) throws(PruneError) -> Bool)?

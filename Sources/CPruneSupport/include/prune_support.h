@@ -61,6 +61,13 @@ int64_t ps_count_not_finite(const float *values, int64_t count);
 void ps_scores_add(float *scores, const float *gradient, const float *weight, float share, int64_t count);
 void ps_scores_square_root(float *scores, int64_t count);
 
+// MARK: - Slices (slices.c). A tensor is [outer, count, inner].
+/// Adds to sums[count] the absolute values, or the squares, of each slice.
+void ps_slice_sums(
+    const float *values, int64_t outer, int64_t count, int64_t inner, int32_t squares, double *sums);
+/// Copies `count` blocks of so many bytes from byte offsets, one behind the other.
+void ps_gather_blocks(void *to, const void *from, const int64_t *offsets, int64_t count, int64_t block);
+
 // MARK: - Quantization (int8_codes.c). A tensor is [outer, channels, inner].
 /// The least and the most of finite values; (largest, smallest) NaN patterns when there are none.
 void ps_min_max(const float *values, int64_t count, float *low, float *high);

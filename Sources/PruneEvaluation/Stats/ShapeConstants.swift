@@ -4,13 +4,13 @@ import PruneTensor
 
 /// Computes the shape arithmetic of exporters, which hides pads and sizes behind a dozen nodes over constants, so that shape
 /// inference sees the numbers.
-enum ShapeConstants {
+package enum ShapeConstants {
   /// More elements are data rather than shapes.
   private static let limit = 4096
 
   /// The model with every node removed that computes small integers from small constants alone, its results made
   /// initializers. Types of values that remain are as they were.
-  static func folded(_ model: Model) -> Model {
+  package static func folded(_ model: Model) -> Model {
     var result = model
     var constants: [String: Tensor] = [:]
     for initializer in model.graph.initializers where initializer.tensor.count <= limit {

@@ -11,6 +11,11 @@ import PruneTraining
 ///   `.cancelled` when nothing was kept yet.
 package func prune(_ model: Model, _ options: PruneOptions) throws(PruneError) -> (model: Model, report: Report) {
   let plan = try PrunePlan(options)
+  if plan.granularity.isStructural {
+    var run = try StructuredRun(model, plan, options)
+    try run.run()
+    return (run.result, try run.report())
+  }
   var run = try PruneRun(model, plan, options)
   try run.steps()
   return (run.result, try run.report())

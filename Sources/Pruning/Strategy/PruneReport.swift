@@ -9,7 +9,7 @@ extension PruneRun {
     report["strategy"] = .text(plan.strategy)
     report["criterion"] = .text(plan.importance.name)
     report["granularity"] = .text(plan.granularity.name)
-    report["mode"] = .text(options.mode)
+    report["mode"] = .text(plan.granularity.modes[0])
     if let amount = options.amount { report["amount"] = .number(amount) }
     if let threshold = options.threshold { report["threshold"] = .number(threshold) }
     report["schedule"] = .text(plan.schedule.kind.rawValue)

@@ -1,0 +1,214 @@
+import PruneGraph
+import PruneTensor
+
+/// Finds out which units of which tensors go together, node by node.
+struct AxisSolver {
+  /// Weights that are not one weight are apart here; the graph is otherwise as given.
+  let model: Model
+  /// Types with open extents bound to numbers of their own, so that Reshape can be followed.
+  let types: GraphTypes
+  /// Types as declared: which extents are open.
+  let symbolic: GraphTypes
+  var forest = SpaceForest()
+  /// The spaces of every value's axes; none for a value of unknown rank.
+  private(set) var axes: [String: [SpaceForest.ID]] = [:]
+  /// Operands that nodes sum over.
+  private(set) var contractions: [Contraction] = []
+  private(set) var edits: [NodeEdit] = []
+  /// Stored tensors that some node reads as data: initializers and values of Constant nodes.
+  private(set) var stored: [String: Tensor] = [:]
+  private var current = 0
+
+  /// An axis that a node sums over: what of it is masked contributes nothing.
+  struct Contraction: Sendable {
+    let node: Int
+    let input: Int
+    let axis: Int
+  }
+
+  init(_ model: Model, types: GraphTypes, symbolic: GraphTypes) {
+    self.model = model
+    self.types = types
+    self.symbolic = symbolic
+    for initializer in model.graph.initializers { stored[initializer.name] = initializer.tensor }
+    for node in model.graph.nodes where node.isStandard && node.opType == "Constant" {
+      if let name = node.output(0), let tensor = node.tensor("value") { stored[name] = tensor }
+    }
+  }
+
+  /// Walks the graph.
+  mutating func solve(custom: [String: AxisRule] = [:]) {
+    let graph = model.graph
+    for input in graph.inputs where stored[input.name] == nil {
+      makeOpaque(input.name, Pin(place: "input '\(input.name)'", reason: "what is fed has these"))
+    }
+    for (index, node) in graph.nodes.enumerated() {
+      current = index
+      if node.isStandard, node.opType == "Constant", node.tensor("value") != nil { continue }
+      visit(node, custom)
+    }
+    for output in graph.outputs {
+      pin(output.name, Pin(place: "output '\(output.name)'", reason: "what reads the model's results expects these"))
+    }
+  }
+
+  private mutating func visit(_ node: Node, _ custom: [String: AxisRule]) {
+    let name = node.isStandard ? node.opType : "\(node.domain).\(node.opType)"
+    let problem: String?
+    if !node.subgraphs.isEmpty {
+      problem = "has graphs inside that read this"
+    } else if let rule = custom[name] ?? AxisRules.rules[name] {
+      problem = rule(&self, node)
+    } else {
+      problem = "there is no rule for the operator \(name)"
+    }
+    if let problem { refuse(node, problem) }
+    for output in node.outputs where !output.isEmpty { checkSizes(output, node) }
+  }
+
+  /// Pins all that a node touches.
+  private mutating func refuse(_ node: Node, _ reason: String) {
+    let pin = Pin(place: node.label, reason: reason)
+    for name in node.allReads { self.pin(name, pin) }
+    for output in node.outputs where !output.isEmpty {
+      axes[output] = nil
+      makeOpaque(output, pin)
+    }
+  }
+
+  /// A rule and shape inference must agree; where they do not, nothing may change.
+  private mutating func checkSizes(_ name: String, _ node: Node) {
+    guard let dims = types.types[name]?.dims else {
+      if axes[name] != nil { pin(name, Pin(place: node.label, reason: "the shape of its result is not known")) }
+      return
+    }
+    guard let spaces = axes[name] else { return makeOpaque(name, Pin(place: node.label, reason: "its result is not followed")) }
+    let agree = spaces.count == dims.count
+      && zip(spaces, dims).allSatisfy { $1.value == nil || forest.size($0) < 0 || forest.size($0) == $1.value }
+    if !agree { refuse(node, "shapes before and after it do not fit each other") }
+  }
+
+  // MARK: - What rules read
+
+  /// The spaces of an input's axes; nil when it is absent or of unknown rank.
+  mutating func input(_ node: Node, _ index: Int) -> [SpaceForest.ID]? { node.input(index).flatMap { axesOf($0) } }
+
+  mutating func axesOf(_ name: String) -> [SpaceForest.ID]? {
+    if let found = axes[name] { return found }
+    guard let tensor = stored[name] else { return nil }
+    let made = tensor.shape.dims.map { forest.leaf($0) }
+    axes[name] = made
+    return made
+  }
+
+  func tensor(_ node: Node, _ index: Int) -> Tensor? { node.input(index).flatMap { stored[$0] } }
+
+  /// The numbers of an integer input, where they are known without running.
+  func integers(_ node: Node, _ index: Int) -> [Int]? {
+    guard let name = node.input(index) else { return nil }
+    if let tensor = stored[name], tensor.count <= 1 << 16 { return try? tensor.integers() }
+    return types.values[name]?.integers
+  }
+
+  var opset: Int64 { model.opset() ?? 1 }
+
+  /// Whether an axis of a value has an extent that is only known when the model runs.
+  func isOpen(_ name: String, _ axis: Int) -> Bool {
+    guard let dims = symbolic.types[name]?.dims, axis < dims.count else { return true }
+    return dims[axis].value == nil
+  }
+
+  func dims(_ name: String) -> [Int]? {
+    guard let dims = types.types[name]?.dims else { return nil }
+    return dims.map { $0.value ?? -1 }
+  }
+
+  // MARK: - What rules write
+
+  mutating func define(_ node: Node, _ output: Int = 0, _ spaces: [SpaceForest.ID]) {
+    if let name = node.output(output) { axes[name] = spaces }
+  }
+
+  /// New spaces for an axis of an output: pinned when its extent is open.
+  mutating func fresh(_ node: Node, _ axis: Int, output: Int = 0, pin reason: String? = nil) -> SpaceForest.ID {
+    guard let name = node.output(output) else { return forest.leaf(-1) }
+    let dims = dims(name) ?? [], size = axis < dims.count ? dims[axis] : -1
+    var pins: [Pin] = []
+    if let reason { pins = [Pin(place: node.label, reason: reason)] }
+    if pins.isEmpty, size < 0 || isOpen(name, axis) { pins = [Pin(place: node.label, reason: "this extent is open")] }
+    return forest.leaf(size, pins: pins)
+  }
+
+  /// Couples two spaces; pins both when their structures do not go together.
+  mutating func unify(_ a: SpaceForest.ID, _ b: SpaceForest.ID, _ node: Node) {
+    guard !forest.unify(a, b) else { return }
+    let pin = Pin(place: node.label, reason: "the structures it joins do not line up")
+    forest.pin(a, pin)
+    forest.pin(b, pin)
+  }
+
+  mutating func pin(_ space: SpaceForest.ID, _ node: Node, _ reason: String) {
+    forest.pin(space, Pin(place: node.label, reason: reason))
+  }
+
+  private mutating func pin(_ name: String, _ pin: Pin) {
+    for space in axesOf(name) ?? [] { forest.pin(space, pin) }
+  }
+
+  mutating func contract(_ input: Int, axis: Int) {
+    contractions.append(Contraction(node: current, input: input, axis: axis))
+  }
+
+  mutating func edit(_ kind: NodeEdit.Kind) { edits.append(NodeEdit(node: current, kind: kind)) }
+
+  /// Axes that nothing may be removed from.
+  private mutating func makeOpaque(_ name: String, _ pin: Pin) {
+    guard let dims = dims(name) else { return }
+    axes[name] = dims.map { forest.leaf($0, pins: [pin]) }
+  }
+
+  /// Spaces of operands joined as broadcasting joins them: from the last axis, those of one unit stretched.
+  mutating func broadcast(_ operands: [[SpaceForest.ID]], _ node: Node) -> [SpaceForest.ID] {
+    let rank = operands.map(\.count).max() ?? 0
+    var result: [SpaceForest.ID] = []
+    for axis in 0..<rank {
+      var chosen: SpaceForest.ID?
+      for operand in operands {
+        let place = axis - (rank - operand.count)
+        guard place >= 0 else { continue }
+        let space = operand[place]
+        if forest.size(space) == 1 {
+          chosen = chosen ?? space
+        } else if let other = chosen, forest.size(other) != 1 {
+          unify(other, space, node)
+        } else {
+          chosen = space
+        }
+      }
+      result.append(chosen ?? forest.leaf(1))
+    }
+    return result
+  }
+}
+
+/// How a node's output axes relate to its inputs'. Nil when all is said; else why the node cannot be followed, and all it
+/// touches stays.
+typealias AxisRule = @Sendable (inout AxisSolver, Node) -> String?
+
+/// What of a node follows when spaces shrink.
+struct NodeEdit: Sendable {
+  enum Kind: Sendable {
+    /// An integer attribute that is a count of units.
+    case attribute(String, SpaceForest.ID)
+    /// An input that holds the extents of the output.
+    case shape(input: Int)
+    /// The sizes of a Split's outputs along an axis.
+    case split([SpaceForest.ID])
+    /// A Slice's bounds along an axis: what lies before it, and what it takes.
+    case slice(axis: Int, before: SpaceForest.ID?, taken: SpaceForest.ID)
+    /// A Pad's counts along an axis.
+    case pads(axis: Int, before: SpaceForest.ID?, after: SpaceForest.ID?)
+  }
+  let node: Int
+  let kind: Kind
+}

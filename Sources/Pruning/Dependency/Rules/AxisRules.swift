@@ -1,0 +1,13 @@
+/// All rules, by operator: names of the standard domain as they are, others as `domain.name`.
+enum AxisRules {
+  static let rules: [String: AxisRule] = {
+    var merged: [String: AxisRule] = [:]
+    for family in [
+      ElementwiseAxes.rules, ConvolutionAxes.rules, MatrixAxes.rules, NormalizationAxes.rules, ReductionAxes.rules,
+      LayoutAxes.rules, JoinAxes.rules, ResizingAxes.rules, RecurrentAxes.rules, QuantizationAxes.rules,
+    ] {
+      merged.merge(family) { first, _ in first }
+    }
+    return merged
+  }()
+}

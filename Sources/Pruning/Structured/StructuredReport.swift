@@ -1,0 +1,135 @@
+import PruneEvaluation
+import PruneGraph
+import PruneTensor
+
+extension StructuredRun {
+  /// What went, where, and what it cost.
+  func report() throws(PruneError) -> Report {
+    var report = Report(title: "prune")
+    report["strategy"] = .text(plan.strategy)
+    report["criterion"] = .text(plan.importance.name)
+    report["granularity"] = .text(plan.granularity.name)
+    report["mode"] = .text(plan.removes ? "remove" : "mask")
+    if let amount = options.amount { report["amount"] = .number(amount) }
+    if let threshold = options.threshold { report["threshold"] = .number(threshold) }
+    if let target = plan.target { report["target"] = .text("\(target.kind.rawValue) \(Self.text(target.fraction))") }
+    report["schedule"] = .text(plan.schedule.kind.rawValue)
+    report["steps"] = .integer(plan.schedule.steps)
+    let units = zip(groups, chosen).reduce(0) { $0 + ($1.1 ? $1.0.size : 0) }
+    report["units"] = .integer(units)
+    let removed = rows.reduce(0) { $0 + $1.removed }
+    report["removed"] = .integer(removed)
+    report["rolled_back"] = .flag(isRolledBack)
+    report["refused"] = .flag(isRolledBack && !journal.contains { $0.isKept })
+    report["stopped"] = .flag(isStopped)
+    report["before"] = .report(withLatency(before, latencyBefore))
+    let after = try PruneRun.state(of: result, "after", options, batchSize, isStopped ? nil : options.cancel)
+    report["after"] = .report(withLatency(after, steps.last?.latency))
+    if plan.removes {
+      let cost = steps.last?.cost ?? costBefore
+      report["macs_kept"] = .number(Double(cost.macs) / Double(max(costBefore.macs, 1)))
+      report["params_kept"] = .number(Double(cost.params) / Double(max(costBefore.params, 1)))
+    }
+    report["groups"] = .list(rows.map { .report(Self.row($0)) })
+    let pinned = groups.filter { plan.granularity.takes($0) && $0.isPinned }
+    if !pinned.isEmpty { report["pinned"] = .list(pinned.map { .report(Self.row(pinned: $0)) }) }
+    report["journal"] = .list(journal.map { .report(row($0)) })
+    if let worst = steps.compactMap(\.certificate).max() { report["certificate"] = .number(worst) }
+    if let reason = steps.last?.certificateMissing { report["certificate_missing"] = .text(reason) }
+    let notes = notes(removed)
+    if !notes.isEmpty { report["notes"] = .list(notes.map { .text($0) }) }
+    return report
+  }
+
+  /// Over all kept steps, by group.
+  private var rows: [Row] {
+    guard plan.removes else { return steps.last?.rows ?? [] }
+    var result: [Row] = []
+    var places: [String: Int] = [:]
+    for step in steps {
+      for row in step.rows {
+        if let place = places[row.name] {
+          let old = result[place]
+          result[place] = Row(name: row.name, units: old.units, removed: old.removed + row.removed)
+        } else {
+          places[row.name] = result.count
+          result.append(row)
+        }
+      }
+    }
+    return result
+  }
+
+  private func withLatency(_ report: Report, _ latency: Double?) -> Report {
+    guard let latency else { return report }
+    var report = report
+    report["median_ms"] = .number(latency)
+    return report
+  }
+
+  private static func row(_ row: Row) -> Report {
+    var report = Report(title: "")
+    report["name"] = .text(row.name)
+    report["units"] = .integer(row.units)
+    report["removed"] = .integer(row.removed)
+    report["left"] = .integer(row.units - row.removed)
+    return report
+  }
+
+  private static func row(pinned group: UnitGroup) -> Report {
+    var report = Report(title: "")
+    report["name"] = .text(group.name)
+    report["units"] = .integer(group.size)
+    report["by"] = .text(group.pins.first?.place ?? "")
+    report["reason"] = .text(group.pins.first?.reason ?? "")
+    return report
+  }
+
+  private func row(_ entry: JournalEntry) -> Report {
+    var row = Report(title: "")
+    row["step"] = .integer(entry.step)
+    row["removed"] = .integer(entry.removed)
+    row["amount"] = .number(entry.amount)
+    row["macs"] = .integer(entry.cost.macs)
+    row["params"] = .integer(entry.cost.params)
+    if let judge, let metric = entry.metric {
+      row[judge.options.metric] = .number(metric)
+      row["drop"] = .number(judge.drop(of: metric))
+    }
+    row["kept"] = .flag(entry.isKept)
+    return row
+  }
+
+  private func notes(_ removed: Int) -> [String] {
+    var notes: [String] = steps.last?.notes ?? []
+    if let judge, let entry = journal.last, !entry.isKept, let metric = entry.metric {
+      let kept = journal.contains { $0.isKept } ? "the model of step \(entry.step - 1)" : "the given model"
+      notes.append(
+        "step \(entry.step) was taken back: \(judge.options.metric) went from \(Self.text(judge.baseline)) to "
+          + "\(Self.text(metric)), more than max_drop \(Self.text(judge.options.maxDrop)) allows; this is \(kept)")
+    }
+    if removed == 0, !isRolledBack { notes.append("nothing was removed: the amount is less than one unit of any group") }
+    if let target = plan.target, let step = steps.last, !isStopped, !isRolledBack, let miss = miss(target, step) { notes.append(miss) }
+    return notes
+  }
+
+  /// Why a target was not met.
+  private func miss(_ target: CostTarget, _ step: Step) -> String? {
+    let reached: Double
+    switch target.kind {
+    case .macs: reached = Double(step.cost.macs) / Double(max(costBefore.macs, 1))
+    case .params: reached = Double(step.cost.params) / Double(max(costBefore.params, 1))
+    case .bytes: reached = Double(step.cost.bytes) / Double(max(costBefore.bytes, 1))
+    case .latency: reached = (step.latency ?? 0) / max(latencyBefore ?? 1, 1e-9)
+    }
+    guard abs(reached - target.fraction) > TargetSearch.tolerance else { return nil }
+    let pinned = zip(groups, chosen).count { !$0.1 && plan.granularity.takes($0.0) }
+    let why =
+      reached > target.fraction
+      ? "one unit of each group stays, \(pinned) groups are pinned or left out, and max_fraction and round_to hold back more"
+      : "units are too coarse to come closer"
+    return "\(target.kind.rawValue) kept is \(Self.text(reached)), the target was \(Self.text(target.fraction)): \(why)"
+  }
+
+  static func text(_ value: Double) -> String { formatted(value, digits: 4, style: "g") }
+}

@@ -1,0 +1,221 @@
+import PruneEvaluation
+import PruneGraph
+import PruneTensor
+import PruneTraining
+
+/// A structured prune in progress: units of coupled groups go, step by step along the schedule.
+struct StructuredRun {
+  let plan: PrunePlan
+  let options: PruneOptions
+  let original: Model
+  private(set) var model: Model
+  private(set) var journal: [JournalEntry] = []
+  private(set) var isStopped = false
+  /// The last kept step: what went from which group, and what proved it.
+  private(set) var steps: [Step] = []
+  let judge: MetricGuard?
+  let before: Report
+  let latencyBefore: Double?
+  let batchSize: Int
+  /// The groups of the given model, and which of them may lose units.
+  let groups: [UnitGroup]
+  let chosen: [Bool]
+  let costBefore: CostModel.Cost
+  private let unitCount: Int
+
+  struct Step: Sendable {
+    let rows: [Row]
+    let certificate: Double?
+    let certificateMissing: String?
+    let cost: CostModel.Cost
+    let latency: Double?
+    let notes: [String]
+  }
+
+  struct Row: Sendable {
+    let name: String
+    let units: Int
+    let removed: Int
+  }
+
+  struct JournalEntry: Sendable {
+    let step: Int
+    let removed: Int
+    let amount: Double
+    let cost: CostModel.Cost
+    let metric: Double?
+    let isKept: Bool
+  }
+
+  init(_ model: Model, _ plan: PrunePlan, _ options: PruneOptions) throws(PruneError) {
+    self.plan = plan
+    self.options = options
+    original = model
+    self.model = model
+    batchSize = options.batchSize > 0 ? options.batchSize : 64
+    let dependencies = try Dependencies(of: model, rules: options.rules)
+    groups = dependencies.groups
+    chosen = try GroupScope(dependencies, plan.granularity, scope: options.scope, ignore: options.ignore).chosen
+    unitCount = zip(groups, chosen).reduce(0) { $0 + ($1.1 ? $1.0.size : 0) }
+    costBefore = CostModel(dependencies).cost([:])
+    before = try PruneRun.state(of: model, "before", options, batchSize, options.cancel)
+    latencyBefore = options.benchmarks || plan.target?.kind == .latency ? try Self.latency(of: model, options) : nil
+    if let settings = options.guard {
+      judge = try MetricGuard(settings, model: model, batchSize: batchSize, cancel: options.cancel)
+    } else {
+      judge = nil
+    }
+  }
+
+  var isRolledBack: Bool { journal.contains { !$0.isKept } }
+  var result: Model { steps.isEmpty ? original : model }
+
+  /// Runs the schedule until its end, a refused step or a stop.
+  mutating func run() throws(PruneError) {
+    let count = max(plan.schedule.steps, 1)
+    for step in 1...count {
+      let entry: JournalEntry
+      do {
+        try options.cancel?.check()
+        entry = try take(step)
+      } catch where error.status == .cancelled && !journal.isEmpty {
+        isStopped = true
+        return
+      }
+      journal.append(entry)
+      let event = PruneEvent(step: step, steps: count, sparsity: entry.amount, metric: entry.metric, isKept: entry.isKept)
+      let wantsStop = try options.onStep?(event) ?? false
+      if !entry.isKept { return }
+      if wantsStop, step < count {
+        isStopped = true
+        return
+      }
+    }
+  }
+
+  // MARK: - One step
+
+  private mutating func take(_ step: Int) throws(PruneError) -> JournalEntry {
+    let dependencies = try Dependencies(of: model, rules: options.rules)
+    let chosen = try GroupScope(dependencies, plan.granularity, scope: options.scope, ignore: options.ignore, checks: false).chosen
+    let allocation = try allocation(dependencies, chosen)
+    let costs = CostModel(dependencies)
+    let counts = try removals(plan.schedule.progress(step), allocation, dependencies, costs)
+    let units = allocation.units(counts)
+    let cut = Cut(dependencies, removed: units)
+    var candidate = model
+    var proof: (Double?, String?) = (nil, nil)
+    if !cut.isEmpty {
+      candidate = try plan.removes ? Surgeon.operate(dependencies, cut) : UnitMasks.masked(dependencies, cut)
+      proof = try certify(dependencies, cut, candidate)
+    }
+    var notes: [String] = []
+    if plan.removes, !cut.isEmpty {
+      notes += try Recovery(options).repair(&candidate, dependencies, cut, batchSize)
+    }
+    if let recover = options.recover, let data = options.recoverData ?? options.data {
+      var settings = recover
+      settings.cancel = settings.cancel ?? options.cancel
+      _ = try fit(&candidate, data, settings)
+      try settings.cancel?.check()
+    }
+    let metric = try judge?.measure(candidate)
+    let isKept = metric.flatMap { judge?.allows($0) } ?? true
+    let cost = plan.removes ? costs.cost(cut.counts) : costs.cost([:])
+    var left = 0, removed = 0
+    var rows: [Row] = []
+    for (index, group) in dependencies.groups.enumerated() where chosen[index] {
+      left += group.size - counts[index]
+      removed += counts[index]
+      rows.append(Row(name: group.name, units: group.size, removed: counts[index]))
+    }
+    if isKept {
+      model = candidate
+      let latency = options.benchmarks || plan.target?.kind == .latency ? try Self.latency(of: candidate, options) : nil
+      steps.append(
+        Step(rows: rows, certificate: proof.0, certificateMissing: proof.1, cost: cost, latency: latency, notes: notes))
+    }
+    let amount = plan.removes ? 1 - Double(left) / Double(max(unitCount, 1)) : Double(removed) / Double(max(unitCount, 1))
+    return JournalEntry(step: step, removed: removed, amount: amount, cost: cost, metric: metric, isKept: isKept)
+  }
+
+  private func allocation(_ dependencies: Dependencies, _ chosen: [Bool]) throws(PruneError) -> UnitAllocation {
+    let importance = UnitImportance(
+      importance: plan.importance, reduction: plan.reduction, normalization: plan.normalization)
+    let context = ScoringContext(
+      weights: PrunableWeights(of: dependencies.model), data: options.data, batchSize: batchSize, seed: options.seed,
+      cancel: options.cancel)
+    let scores = try importance.scores(dependencies, chosen, context)
+    var classes: [String: Int] = [:]
+    let groups = dependencies.groups.enumerated().map { index, group in
+      let signature = plan.isIsomorphic ? group.signature : ""
+      let number = classes[signature] ?? classes.count
+      classes[signature] = number
+      return UnitAllocation.Group(
+        size: group.size, scores: scores[index], normalized: importance.normalized(scores[index]), classNumber: number)
+    }
+    return UnitAllocation(groups, maxFraction: plan.maxFraction, roundTo: options.roundTo)
+  }
+
+  /// How many units of each group go in a step that ends at `progress` of the whole way.
+  private func removals(
+    _ progress: Double, _ allocation: UnitAllocation, _ dependencies: Dependencies, _ costs: CostModel
+  ) throws(PruneError) -> [Int] {
+    if let target = plan.target {
+      let goal = 1 - (1 - target.fraction) * progress
+      return try TargetSearch(plan, options, allocation, dependencies, costs).counts(
+        target.kind, goal: goal, of: costBefore, latency: latencyBefore)
+    }
+    switch plan.allocation {
+    case .threshold(let threshold): return allocation.removedCounts(.threshold(threshold * progress))
+    case .global(let amount), .local(let amount):
+      // Of what is left, so that the share of what was there comes out.
+      let left = Double(plan.removes ? allocation.count : unitCount) / Double(max(unitCount, 1))
+      let share = left > 0 ? max(1 - (1 - amount * progress) / left, 0) : 0
+      var isLocal = false
+      if case .local = plan.allocation { isLocal = true }
+      return allocation.removedCounts(.amount(share, isLocal: isLocal))
+    }
+  }
+
+  private func certify(_ dependencies: Dependencies, _ cut: Cut, _ candidate: Model) throws(PruneError) -> (Double?, String?) {
+    guard options.certifies ?? true else { return (nil, nil) }
+    let certificate = StructuralCertificate(dependencies: dependencies, cut: cut)
+    let shape = (options.validate ?? options.data ?? options.guard?.data)?.sampleShape
+    let difference: Double
+    do {
+      guard let inputs = try StructuralCertificate.inputs(of: model, sampleShape: shape, seed: options.seed) else {
+        return (nil, "the shapes of the model's inputs are open, and there is no data to take them from")
+      }
+      // What the given model cannot do tells nothing about the shrunk one.
+      let reference: [String: Tensor]
+      do { reference = try certificate.reference(inputs) } catch { return (nil, "the model does not run here: \(error)") }
+      difference = try certificate.difference(candidate, from: reference, inputs: inputs, isShrunk: plan.removes)
+    } catch {
+      throw PruneError(
+        .refused, "the pruned model does not run: \(error.message)", at: error.place, hint: "the model is left as it was")
+    }
+    guard difference <= StructuralCertificate.tolerance else {
+      throw PruneError(
+        .refused,
+        "the certificate failed: outputs differ by \(formatted(difference, digits: 3, style: "g")) from the masked model's, at most \(formatted(StructuralCertificate.tolerance, digits: 1, style: "g")) is allowed",
+        hint: "the model is left as it was; leave layers out with ignore to find what cannot be pruned")
+    }
+    return (difference, nil)
+  }
+
+  static func latency(of model: Model, _ options: PruneOptions) throws(PruneError) -> Double {
+    var settings = BenchmarkOptions()
+    settings.runs = 15
+    settings.warmup = 3
+    settings.cancel = options.cancel
+    return try benchmark(model, settings).number("median_ms") ?? 0
+  }
+}
+
+extension UnitGroup {
+  /// Groups with equal signatures have the same place in blocks of the same kind.
+  var signature: String {
+    "\(size);\(roles.rawValue);" + members.map { "\($0.operation)\($0.axis)\($0.isInput)" }.sorted().joined(separator: ",")
+  }
+}

@@ -1,0 +1,97 @@
+import PruneEvaluation
+import PruneGraph
+import PruneTensor
+
+/// What a prune is to save: the fraction that is kept of a cost.
+package struct CostTarget: Sendable, Hashable {
+  package enum Kind: String, Sendable, CaseIterable { case macs, params, bytes, latency }
+  package var kind: Kind
+  package var fraction: Double
+  package init(_ kind: Kind, _ fraction: Double) {
+    self.kind = kind
+    self.fraction = fraction
+  }
+}
+
+/// Finds how much has to go for a cost to be met.
+struct TargetSearch {
+  /// How far from the target still hits it.
+  static let tolerance = 0.02
+
+  private let plan: PrunePlan
+  private let options: PruneOptions
+  private let allocation: UnitAllocation
+  private let dependencies: Dependencies
+  private let costs: CostModel
+
+  init(
+    _ plan: PrunePlan, _ options: PruneOptions, _ allocation: UnitAllocation, _ dependencies: Dependencies, _ costs: CostModel
+  ) {
+    self.plan = plan
+    self.options = options
+    self.allocation = allocation
+    self.dependencies = dependencies
+    self.costs = costs
+  }
+
+  /// - Parameter goal: the fraction to keep of `whole`, or of `latency`.
+  func counts(
+    _ kind: CostTarget.Kind, goal: Double, of whole: CostModel.Cost, latency: Double?
+  ) throws(PruneError) -> [Int] {
+    if kind == .latency { return try byLatency(goal * (latency ?? 0)) }
+    func fraction(_ counts: [Int]) -> Double {
+      let cost = costs.cost(kept(counts))
+      switch kind {
+      case .params: return Double(cost.params) / Double(max(whole.params, 1))
+      case .bytes: return Double(cost.bytes) / Double(max(whole.bytes, 1))
+      default: return Double(cost.macs) / Double(max(whole.macs, 1))
+      }
+    }
+    var low = 0.0, high = 1.0
+    var best = removed(0), distance = abs(fraction(best) - goal)
+    if fraction(best) <= goal { return best }
+    for _ in 0..<24 {
+      let middle = (low + high) / 2, counts = removed(middle), reached = fraction(counts)
+      if abs(reached - goal) < distance {
+        best = counts
+        distance = abs(reached - goal)
+      }
+      if reached > goal { low = middle } else { high = middle }
+    }
+    let all = removed(1)
+    if abs(fraction(all) - goal) < distance { return all }
+    return best
+  }
+
+  private func removed(_ amount: Double) -> [Int] {
+    var isLocal = false
+    if case .local = plan.allocation { isLocal = true }
+    return allocation.removedCounts(.amount(amount, isLocal: isLocal))
+  }
+
+  private func kept(_ counts: [Int]) -> [SpaceForest.ID: Int] {
+    var result: [SpaceForest.ID: Int] = [:]
+    for (group, count) in zip(dependencies.groups, counts) where count > 0 { result[group.space] = group.size - count }
+    return result
+  }
+
+  /// Builds candidates and times them: the most that is kept within the time.
+  private func byLatency(_ goal: Double) throws(PruneError) -> [Int] {
+    var low = 0.0, high = 1.0
+    var best = removed(1), distance = Double.infinity
+    for _ in 0..<7 {
+      try options.cancel?.check()
+      let middle = (low + high) / 2, counts = removed(middle)
+      let cut = Cut(dependencies, removed: allocation.units(counts))
+      let candidate = cut.isEmpty ? dependencies.model : try Surgeon.operate(dependencies, cut)
+      let time = try StructuredRun.latency(of: candidate, options)
+      if abs(time - goal) < distance {
+        best = counts
+        distance = abs(time - goal)
+      }
+      if abs(time - goal) <= Self.tolerance / 2 * goal { return counts }
+      if time > goal { low = middle } else { high = middle }
+    }
+    return best
+  }
+}

@@ -1,0 +1,123 @@
+import PruneGraph
+import PruneRuntime
+import PruneTensor
+
+/// The proof that a shrunk network does what the masked one does: the given network, with removed units counting as zero
+/// wherever something is summed over them, against the one without them.
+struct StructuralCertificate {
+  /// Outputs may differ by so much of the largest.
+  static let tolerance = 1e-4
+
+  let dependencies: Dependencies
+  let cut: Cut
+
+  /// The largest difference of any output, relative to the largest value of that output.
+  /// - Throws: what running the models throws.
+  func difference(
+    _ shrunk: Model, from reference: [String: Tensor], inputs: [String: Tensor], isShrunk: Bool
+  ) throws(PruneError) -> Double {
+    let result = try Program(shrunk, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
+    var largest = 0.0
+    for name in shrunk.graph.outputs.map(\.name) {
+      guard var wanted = reference[name], let found = result[name] else { continue }
+      let masks = (dependencies.axes[name] ?? []).map { dependencies.forest.mask($0, cut.kept) }
+      if isShrunk, masks.count == wanted.shape.rank, masks.contains(where: { $0 != nil }) {
+        wanted = try wanted.keeping(masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } })
+      }
+      largest = max(largest, try Self.difference(found, wanted))
+    }
+    return largest
+  }
+
+  /// The outputs of the masked model.
+  func reference(_ inputs: [String: Tensor]) throws(PruneError) -> [String: Tensor] {
+    try Program(try masked(), ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
+  }
+
+  /// The given model with masks on what nodes sum over.
+  func masked() throws(PruneError) -> Model {
+    let given = dependencies.model.graph
+    var model = dependencies.model
+    var names = model.graph.allNames
+    var products: [(node: Int, product: Node)] = []
+    for contraction in dependencies.contractions {
+      let node = given.nodes[contraction.node]
+      guard let operand = node.input(contraction.input), let spaces = dependencies.axes[operand], contraction.axis < spaces.count,
+        let mask = dependencies.forest.mask(spaces[contraction.axis], cut.kept)
+      else { continue }
+      let current = model.graph.nodes[contraction.node].inputs[contraction.input]
+      let name = Graph.uniqueName(operand + "_masked", &names)
+      if let tensor = model.graph.initializer(current), tensor.dtype == .float32 {
+        SharedConstants.store(name, try tensor.zeroing(mask, axis: contraction.axis), &model)
+      } else {
+        var extents = [Int](repeating: 1, count: spaces.count)
+        extents[contraction.axis] = mask.count
+        let dtype = dependencies.symbolic.types[operand]?.dtype ?? .float32
+        let factor = try Tensor(mask.map { Float($0 ? 1 : 0) }, try Shape(extents)).cast(to: dtype)
+        let factorName = Graph.uniqueName(operand + "_mask", &names)
+        SharedConstants.store(factorName, factor, &model)
+        products.append((contraction.node, Node("Mul", name: name, inputs: [current, factorName], outputs: [name])))
+      }
+      model.graph.nodes[contraction.node].inputs[contraction.input] = name
+    }
+    for (index, product) in products.reversed() { model.graph.nodes.insert(product, at: index) }
+    return model
+  }
+
+  /// Random inputs for a batch of two, open extents from `sampleShape` or small; nil when a rank or dtype is not known.
+  static func inputs(of model: Model, sampleShape: [Int]?, seed: UInt64) throws(PruneError) -> [String: Tensor]? {
+    var random = RandomSource(seed: seed)
+    var result: [String: Tensor] = [:]
+    for input in model.graph.trueInputs {
+      guard let type = input.type, let dims = type.dims else { return nil }
+      var extents: [Int] = []
+      for (axis, dim) in dims.enumerated() {
+        let sample = sampleShape.flatMap { axis > 0 && $0.count == dims.count - 1 ? $0[axis - 1] : nil }
+        extents.append(dim.value ?? (axis == 0 ? 2 : sample ?? (dims.count > 2 ? 64 : 16)))
+      }
+      let shape = try Shape(extents), dtype = type.dtype ?? .float32
+      guard dtype.isFloatingPoint || dtype.isInteger || dtype == .bool else { return nil }
+      // Small integers are tokens anywhere, and flags.
+      let values = (0..<shape.count).map { _ in dtype.isFloatingPoint ? Float(random.normal()) : Float(random.next() & 1) }
+      result[input.name] = try Tensor(values, shape).cast(to: dtype)
+    }
+    return result
+  }
+
+  private static func difference(_ a: Tensor, _ b: Tensor) throws(PruneError) -> Double {
+    guard a.shape == b.shape else { return .infinity }
+    guard a.dtype.isFloatingPoint else {
+      let isEqual = a.dtype == b.dtype && a.bytes.isEqual(to: b.bytes)
+      return isEqual ? 0 : .infinity
+    }
+    let left = try a.doubles(), right = try b.doubles()
+    var largest = 0.0, scale = Double(Float.leastNormalMagnitude)
+    for (x, y) in zip(left, right) {
+      if x == y || (x.isNaN && y.isNaN) { continue }
+      largest = max(largest, (x - y).magnitude)
+      if !(x - y).isFinite { return .infinity }
+    }
+    for y in right where y.isFinite { scale = max(scale, y.magnitude) }
+    return largest / scale
+  }
+}
+
+extension Tensor {
+  /// A float32 tensor with zeros in the slices along an axis that a mask leaves out.
+  func zeroing(_ mask: [Bool], axis: Int) throws(PruneError) -> Tensor {
+    guard axis < shape.rank, mask.count == shape[axis] else {
+      throw PruneError(.internal, "a mask of \(mask.count) does not fit axis \(axis) of \(shape)")
+    }
+    var result = self
+    let inner = shape.dims[(axis + 1)...].reduce(1, *), outer = shape.dims[..<axis].reduce(1, *)
+    try result.withMutableSpan(of: Float.self) { span throws(PruneError) in
+      for block in 0..<outer {
+        for (place, isKept) in mask.enumerated() where !isKept {
+          let start = (block * mask.count + place) * inner
+          for index in start..<(start + inner) { span[index] = 0 }
+        }
+      }
+    }
+    return result
+  }
+}

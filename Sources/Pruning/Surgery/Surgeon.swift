@@ -1,0 +1,289 @@
+import PruneGraph
+import PruneTensor
+
+/// Which units stay: a mask for every space that loses some.
+package struct Cut: Sendable {
+  /// By the group's space; true stays.
+  var kept: [SpaceForest.ID: [Bool]]
+
+  var isEmpty: Bool { kept.isEmpty }
+  var counts: [SpaceForest.ID: Int] { kept.mapValues { mask in mask.count { $0 } } }
+
+  /// - Parameter removed: units to remove of each group, by the group's place in the list.
+  init(_ dependencies: Dependencies, removed: [[Int]]) {
+    kept = [:]
+    for (group, units) in zip(dependencies.groups, removed) where !units.isEmpty {
+      var mask = [Bool](repeating: true, count: group.size)
+      for unit in units where mask.indices.contains(unit) { mask[unit] = false }
+      kept[group.space] = mask
+    }
+  }
+}
+
+/// Removes units from every tensor they reach, and makes what depends on sizes follow.
+struct Surgeon {
+  private let dependencies: Dependencies
+  private let cut: Cut
+  private let counts: [SpaceForest.ID: Int]
+  private var model: Model
+  private var names: Set<String>
+  private let opset: Int64
+
+  /// The model without the units that `cut` removes.
+  static func operate(_ dependencies: Dependencies, _ cut: Cut) throws(PruneError) -> Model {
+    var surgeon = Surgeon(dependencies, cut)
+    try surgeon.shrinkTensors()
+    for edit in dependencies.edits { try surgeon.apply(edit) }
+    surgeon.updateTypes()
+    surgeon.model.removeDeadNodes()
+    try surgeon.freezeExtents()
+    return surgeon.model
+  }
+
+  private init(_ dependencies: Dependencies, _ cut: Cut) {
+    self.dependencies = dependencies
+    self.cut = cut
+    counts = cut.counts
+    model = dependencies.model
+    names = model.graph.allNames
+    opset = model.opset() ?? 1
+  }
+
+  // MARK: - Sizes
+
+  private var forest: SpaceForest { dependencies.forest }
+
+  private func isChanged(_ space: SpaceForest.ID) -> Bool { forest.leaves(space).contains { cut.kept[$0] != nil } }
+
+  private func newSize(_ space: SpaceForest.ID) -> Int { forest.count(space, counts) }
+
+  /// The new extents of a value's axes that change, by axis.
+  private func changes(_ name: String) -> [Int: Int] {
+    var result: [Int: Int] = [:]
+    for (axis, space) in (dependencies.axes[name] ?? []).enumerated() where isChanged(space) { result[axis] = newSize(space) }
+    return result
+  }
+
+  // MARK: - Tensors
+
+  private mutating func shrinkTensors() throws(PruneError) {
+    for initializer in dependencies.model.graph.initializers {
+      guard let small = try shrunk(initializer.name, initializer.tensor) else { continue }
+      model.graph.setInitializer(initializer.name, small)
+      for index in model.graph.inputs.indices where model.graph.inputs[index].name == initializer.name {
+        model.graph.inputs[index].type = TensorType(small.dtype, small.shape)
+      }
+    }
+    for (index, node) in dependencies.model.graph.nodes.enumerated() where node.isStandard && node.opType == "Constant" {
+      guard let name = node.output(0), let tensor = node.tensor("value"), let small = try shrunk(name, tensor) else { continue }
+      model.graph.nodes[index].set("value", .tensor(TensorValue(name: "", tensor: small)))
+    }
+  }
+
+  private func shrunk(_ name: String, _ tensor: Tensor) throws(PruneError) -> Tensor? {
+    guard let spaces = dependencies.axes[name] else { return nil }
+    let masks = spaces.map { forest.mask($0, cut.kept) }
+    guard masks.contains(where: { $0 != nil }) else { return nil }
+    return try tensor.keeping(masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } })
+  }
+
+  // MARK: - Nodes
+
+  private mutating func apply(_ edit: NodeEdit) throws(PruneError) {
+    let node = dependencies.model.graph.nodes[edit.node]
+    switch edit.kind {
+    case .attribute(let name, let space):
+      if isChanged(space) { model.graph.nodes[edit.node].set(name, .int(Int64(newSize(space)))) }
+    case .shape(let input):
+      guard let output = node.output(0), !changes(output).isEmpty else { return }
+      try rewriteShape(edit.node, node, input, output)
+    case .split(let parts):
+      guard parts.contains(where: { isChanged($0) }) else { return }
+      let sizes = parts.map { newSize($0) }
+      model.graph.nodes[edit.node].set("num_outputs", nil)
+      try setIntegers(edit.node, input: opset >= 13 ? 1 : nil, attribute: "split", sizes)
+    case .slice(let axis, let before, let taken):
+      guard before.map({ isChanged($0) }) == true || isChanged(taken) else { return }
+      try rewriteSlice(edit.node, axis, start: before.map { newSize($0) } ?? 0, count: newSize(taken))
+    case .pads(let axis, let before, let after):
+      guard [before, after].contains(where: { $0.map { isChanged($0) } ?? false }) else { return }
+      try rewritePads(edit.node, axis, before.map { newSize($0) }, after.map { newSize($0) })
+    }
+  }
+
+  /// Gives a node integers, as an input of its own or as an attribute.
+  private mutating func setIntegers(_ index: Int, input: Int?, attribute: String, _ values: [Int]) throws(PruneError) {
+    guard let input else {
+      model.graph.nodes[index].set(attribute, .integers(values))
+      return
+    }
+    let name = Graph.uniqueName(model.graph.nodes[index].layerName + "_" + attribute, &names)
+    SharedConstants.store(name, try Tensor(values.map { Int64($0) }), &model)
+    while model.graph.nodes[index].inputs.count <= input { model.graph.nodes[index].inputs.append("") }
+    model.graph.nodes[index].inputs[input] = name
+  }
+
+  private func integers(_ name: String?) -> [Int]? {
+    guard let name else { return nil }
+    if let tensor = dependencies.model.graph.initializer(name) { return try? tensor.integers() }
+    if let producer = dependencies.model.graph.nodes.first(where: { $0.outputs.contains(name) }), let tensor = producer.tensor("value") {
+      return try? tensor.integers()
+    }
+    return dependencies.symbolic.values[name]?.integers
+  }
+
+  private mutating func rewriteSlice(_ index: Int, _ axis: Int, start: Int, count: Int) throws(PruneError) {
+    // An earlier edit of the same node, for another axis, is built upon.
+    let node = model.graph.nodes[index]
+    let rank = dependencies.axes[node.input(0) ?? ""]?.count ?? 0
+    func current(_ input: Int, _ attribute: String) -> [Int]? {
+      guard opset >= 10 else { return node.ints(attribute) }
+      guard let name = node.input(input) else { return nil }
+      return (model.graph.initializer(name).flatMap { try? $0.integers() }) ?? integers(name)
+    }
+    let axes = current(3, "axes")
+    let known = current(1, "starts")?.count ?? current(2, "ends")?.count ?? axes?.count ?? 1
+    let places = (axes ?? Array(0..<known)).map { $0 < 0 ? $0 + rank : $0 }
+    guard let place = places.firstIndex(of: axis) else { return }
+    guard var starts = current(1, "starts") ?? (places.count == 1 ? [0] : nil),
+      var ends = current(2, "ends") ?? (places.count == 1 ? [0] : nil), starts.count == places.count, ends.count == places.count
+    else { throw PruneError(.unsupported, "its bounds are computed together with open ones", at: node.label) }
+    starts[place] = start
+    ends[place] = start + count
+    try setIntegers(index, input: opset >= 10 ? 1 : nil, attribute: "starts", starts)
+    try setIntegers(index, input: opset >= 10 ? 2 : nil, attribute: "ends", ends)
+  }
+
+  private mutating func rewritePads(_ index: Int, _ axis: Int, _ before: Int?, _ after: Int?) throws(PruneError) {
+    let node = model.graph.nodes[index]
+    let isInput = opset >= 11
+    let name = isInput ? "" : opset < 2 ? "paddings" : "pads"
+    guard let rank = dependencies.axes[node.input(0) ?? ""]?.count,
+      var pads = isInput ? (node.input(1).flatMap { model.graph.initializer($0) }.flatMap { try? $0.integers() } ?? integers(node.input(1)))
+        : node.ints(name)
+    else { throw PruneError(.unsupported, "its pads are not known", at: node.label) }
+    var axes = Array(0..<rank)
+    if opset >= 18, let listed = integers(node.input(3)) { axes = listed.map { $0 < 0 ? $0 + rank : $0 } }
+    guard let place = axes.firstIndex(of: axis), pads.count == 2 * axes.count else { return }
+    if let before { pads[place] = before }
+    if let after { pads[place + axes.count] = after }
+    try setIntegers(index, input: isInput ? 1 : nil, attribute: isInput ? "pads" : name, pads)
+  }
+
+  // MARK: - Shapes
+
+  /// A shape input with new numbers where axes shrink. Extents that are only known at run time are copied from the input
+  /// (0), computed by the node (-1), or taken from the old shape, element by element.
+  private mutating func rewriteShape(_ index: Int, _ node: Node, _ input: Int, _ output: String) throws(PruneError) {
+    let changes = changes(output)
+    guard let spaces = dependencies.axes[output] else { return }
+    let isReshape = node.opType == "Reshape"
+    if isReshape, opset < 5 {
+      guard var shape = node.ints("shape") else { return }
+      for (axis, size) in changes where axis < shape.count && shape[axis] != -1 { shape[axis] = size }
+      model.graph.nodes[index].set("shape", .integers(shape))
+      return
+    }
+    if var given = storedShape(node.input(input)), given.count <= spaces.count {
+      // Expand may name trailing axes alone, and says 1 for what its input gives.
+      let lead = spaces.count - given.count
+      for (axis, size) in changes where axis >= lead && given[axis - lead] != -1 && (isReshape || given[axis - lead] != 1) {
+        given[axis - lead] = size
+      }
+      return try setIntegers(index, input: input, attribute: "shape", given)
+    }
+    let after = dependencies.symbolic.types[output]?.dims ?? []
+    let before = node.input(0).flatMap { dependencies.symbolic.types[$0]?.dims } ?? []
+    var entries = [Int?](repeating: nil, count: spaces.count)
+    for axis in spaces.indices {
+      if axis < after.count, let fixed = after[axis].value {
+        entries[axis] = changes[axis] ?? fixed
+      } else if isReshape, axis < before.count, axis < after.count, before[axis] == after[axis], before[axis] != .unknown,
+        node.int("allowzero", default: 0) == 0
+      {
+        entries[axis] = 0
+      }
+    }
+    let open = entries.indices.filter { entries[$0] == nil }
+    if isReshape, open.count == 1 { entries[open[0]] = -1 }
+    let known = entries.compactMap { $0 }
+    if known.count == entries.count { return try setIntegers(index, input: input, attribute: "shape", known) }
+    guard !open.contains(where: { changes[$0] != nil }), let old = node.input(input) else {
+      throw PruneError(.unsupported, "several of the extents it makes are open, and one of them shrinks", at: node.label)
+    }
+    try mixShape(index, input, old, entries)
+  }
+
+  private func storedShape(_ name: String?) -> [Int]? {
+    guard let name else { return nil }
+    if let tensor = dependencies.model.graph.initializer(name) { return try? tensor.integers() }
+    return dependencies.stored[name].flatMap { try? $0.integers() }
+  }
+
+  /// old[i] where there is no entry: Where(mask, old, new) over the whole vector.
+  private mutating func mixShape(_ index: Int, _ input: Int, _ old: String, _ entries: [Int?]) throws(PruneError) {
+    let base = model.graph.nodes[index].layerName
+    let mask = Graph.uniqueName(base + "_open", &names), new = Graph.uniqueName(base + "_extents", &names)
+    let result = Graph.uniqueName(base + "_shape", &names)
+    let flags = try Tensor(entries.map { UInt8($0 == nil ? 1 : 0) }).cast(to: .bool)
+    SharedConstants.store(mask, flags, &model)
+    SharedConstants.store(new, try Tensor(entries.map { Int64($0 ?? 0) }), &model)
+    pending.append((index, Node("Where", name: result, inputs: [mask, old, new], outputs: [result])))
+    model.graph.nodes[index].inputs[input] = result
+  }
+  /// Nodes to insert in front of others.
+  private var pending: [(index: Int, node: Node)] = []
+
+  /// Extents that are still computed say what they said before: factors made from them, such as 1 / sqrt(head size), are
+  /// part of what the network learned.
+  private mutating func freezeExtents() throws(PruneError) {
+    var nodes: [Node] = []
+    nodes.reserveCapacity(model.graph.nodes.count)
+    for var node in model.graph.nodes {
+      guard node.isStandard, node.opType == "Shape" || node.opType == "Size", let input = node.input(0), let output = node.output(0),
+        case let changes = changes(input), !changes.isEmpty
+      else {
+        nodes.append(node)
+        continue
+      }
+      let old = dependencies.symbolic.types[input]?.dims ?? []
+      guard node.opType == "Shape" else {
+        throw PruneError(.unsupported, "a number of elements that changes is computed from", at: node.label)
+      }
+      let rank = old.count
+      func bound(_ name: String, _ value: Int) -> Int {
+        let given = node.int(name, default: value)
+        return min(max(given < 0 ? given + rank : given, 0), rank)
+      }
+      let first = bound("start", 0), last = max(bound("end", rank), first)
+      var lost = [Int64](repeating: 0, count: last - first)
+      for (axis, size) in changes where (first..<last).contains(axis) {
+        lost[axis - first] = Int64((old[axis].value ?? size) - size)
+      }
+      let now = Graph.uniqueName(output + "_now", &names), gone = Graph.uniqueName(output + "_removed", &names)
+      SharedConstants.store(gone, try Tensor(lost), &model)
+      node.outputs[0] = now
+      nodes.append(node)
+      nodes.append(Node("Add", name: output, inputs: [now, gone], outputs: [output]))
+    }
+    model.graph.nodes = nodes
+  }
+
+  // MARK: - Types
+
+  /// Declared types of inner values and outputs. Nodes that were put off are inserted.
+  private mutating func updateTypes() {
+    for index in model.graph.valueInfo.indices {
+      model.graph.valueInfo[index].type = updated(model.graph.valueInfo[index])
+    }
+    for index in model.graph.outputs.indices { model.graph.outputs[index].type = updated(model.graph.outputs[index]) }
+    for (index, node) in pending.reversed() { model.graph.nodes.insert(node, at: index) }
+    pending = []
+  }
+
+  private func updated(_ info: ValueInfo) -> TensorType? {
+    guard var type = info.type, let dims = type.dims, case let changes = changes(info.name), !changes.isEmpty else { return info.type }
+    type.dims = dims.enumerated().map { axis, dim in changes[axis].map { dim.value == nil ? dim : .fixed($0) } ?? dim }
+    return type
+  }
+}
