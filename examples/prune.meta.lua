@@ -97,10 +97,17 @@
 ---@class prune.Model_prune_options
 ---@field strategy? "global"|"local"|"threshold" one ranking over all layers, the same amount in each, or by score (default "global")
 ---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"random" which weights matter least (default "magnitude")
----@field granularity? "weight" what is removed (default "weight")
+---@field granularity? "weight"|"channel"|"head"|"head_dim" what is removed; channels go with all that is coupled to them (default "weight")
 ---@field amount? number the fraction to remove, 0...1
 ---@field threshold? number or the score below which weights go
----@field mode? "mask" zeros are stored and stay zero through training (default "mask")
+---@field mode? "mask"|"remove" zeros that stay zero (of weights), or a smaller model, certified (of channels and heads)
+---@field target? prune.prune.Model_prune_target_options for channels and heads in place of an amount: the fraction of a cost to keep
+---@field max_fraction? number the largest share of a group that may go (default 0.9)
+---@field round_to? integer units left of a group are a multiple of this (default 1)
+---@field isomorphic? boolean groups are ranked only among those of the same kind and size (default false)
+---@field reduce? "mean"|"sum"|"max" how the scores of a group's tensors become a unit's (default "mean")
+---@field normalize? "mean"|"max"|"lamp"|"none" how groups are made comparable (default "mean")
+---@field benchmark? boolean median latency before and after goes into the report (default false)
 ---@field device? "cpu" where to work (default "cpu")
 ---@field data? prune.Dataset for criteria that need it
 ---@field validate? prune.Dataset|true metrics before and after, on this or on data
@@ -113,6 +120,12 @@
 ---@field seed? integer of random (default 0)
 ---@field on_step? function called after each pruning step; "stop" or true ends it
 ---@field verbose? boolean a line a step on standard error, terminal or not (default false)
+
+---@class prune.Model_prune_target_options
+---@field macs? number of the multiply-accumulate operations
+---@field params? number of the parameters
+---@field bytes? number of the stored bytes
+---@field latency? number of the median time of a run on this machine
 
 ---@class prune.Model_prune_recover_options
 ---@field epochs? integer passes over the data (default 1)
@@ -415,6 +428,10 @@ function Model:significance(options) end
 ---@return prune.Model
 ---@return prune.Report
 function Model:prune(options) end
+
+---Which units go together: a list of groups, what a unit costs, and which groups are pinned, by whom and why.
+---@return prune.Report
+function Model:groups() end
 
 ---Quantizes into a new model that every ONNX runtime can run.
 ---@param options? prune.Model_quantize_options

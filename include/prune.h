@@ -617,9 +617,11 @@ typedef struct prune_prune_options {
   const char *strategy;
   /** As in prune_significance_options. */
   const char *criterion;
-  /** What is removed: "weight" (default). */
+  /** What is removed: "weight" (default), "channel" (with all that is coupled to it), "head" or "head_dim". */
   const char *granularity;
-  /** "mask" (default for weights): zeros are stored and stay zero through training. */
+  /** "mask" (default for weights): zeros are stored and stay zero through training. "remove" (default for channels and
+   *  heads): the model shrinks, and the report carries the certificate: the largest difference of any output between the
+   *  shrunk model and the masked one, relative to the largest value; above 1e-4 the call fails. */
   const char *mode;
   /** "cpu". */
   const char *device;
@@ -647,15 +649,36 @@ typedef struct prune_prune_options {
   /** Progress: PRUNE_EVENT_PRUNE after each step. */
   prune_event_callback on_event;
   void *user;
+  /** For channels and heads, one of these in place of an amount: the fraction of a cost that is kept, 0...1. Met within
+   *  2 %, or the report's notes say why not. */
+  double target_macs, target_params, target_bytes, target_latency;
+  /** For channels and heads: the largest share of a group that may go; 0 is 0.9, or the amount when that is more. */
+  double max_fraction;
+  /** What is left of a group is a multiple of this; 0 is 1. */
+  uint32_t round_to;
+  /** Non-zero: groups are ranked only among those of the same kind and size. */
+  uint32_t isomorphic;
+  /** How the scores of a group's tensors become a unit's: "mean" (default), "sum" or "max". */
+  const char *reduce;
+  /** How groups are made comparable in one ranking: "mean" (default), "max", "lamp" or "none". */
+  const char *normalize;
+  /** Non-zero: median latency before and after goes into the report. */
+  uint32_t benchmark;
+  uint32_t reserved2;
 } prune_prune_options;
 #define PRUNE_PRUNE_OPTIONS_INIT                                                                                     \
   {sizeof(prune_prune_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, \
-   0, NULL, 0, 0, NULL, NULL}
+   0, NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0}
 
 /** Prunes into a new model. The report (optional) says what went, where, what it cost: before, after, layers, journal,
  *  certificate, rolled_back. A guard that undid everything returns a model equal to the given one. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_prune(
     prune_model *model, const prune_prune_options *options, prune_model **out_model, prune_report **out_report);
+
+/** Which units of a model go together: a list "groups" of {name, kind, units, params, macs, pinned, by, reason, members},
+ *  params and macs being those of one unit, members the axes of stored tensors that have these units. A pinned group stays
+ *  whole; `by` names the node that needs it and `reason` says what for. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_groups(prune_model *model, prune_report **out_report);
 /** @} */
 
 /* ------------------------------------------------------------------------------------------------------------------ */

@@ -16,8 +16,13 @@ typedef struct schedule_options {
   uint32_t steps;
 } schedule_options;
 
+typedef struct target_options {
+  double macs, params, bytes, latency;
+} target_options;
+
 typedef struct prune_call_options {
   prune_prune_options prune;
+  target_options *target;
   fit_options *recover;
   prune_guard *guard;
   /** Stack positions of values of several types. */

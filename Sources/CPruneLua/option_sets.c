@@ -48,6 +48,14 @@ static const option schedule[] = {
 };
 SET(pl_schedule_set, "Model:prune schedule", schedule_options, 0, schedule, NULL);
 
+static const option target[] = {
+    OPTION(target_options, macs, FRACTION),
+    OPTION(target_options, params, FRACTION),
+    OPTION(target_options, bytes, FRACTION),
+    OPTION(target_options, latency, FRACTION),
+};
+SET(pl_target_set, "Model:prune target", target_options, 0, target, NULL);
+
 static const option prune[] = {
     OPTION(prune_prune_options, strategy, TEXT),
     OPTION(prune_prune_options, criterion, TEXT),
@@ -65,6 +73,13 @@ static const option prune[] = {
     OPTION_LIST("ignore", prune_prune_options, ignore, ignore_count, TEXTS),
     OPTION(prune_prune_options, batch_size, COUNT),
     OPTION(prune_prune_options, seed, SEED),
+    {.name = "target", .kind = OPTION_TABLE, .offset = offsetof(prune_call_options, target), .nested = &pl_target_set},
+    OPTION(prune_prune_options, max_fraction, FRACTION),
+    OPTION(prune_prune_options, round_to, COUNT),
+    OPTION(prune_prune_options, isomorphic, FLAG),
+    OPTION(prune_prune_options, reduce, TEXT),
+    OPTION(prune_prune_options, normalize, TEXT),
+    OPTION(prune_prune_options, benchmark, FLAG),
     OPTION(prune_call_options, on_step, FUNCTION),
     OPTION(prune_call_options, verbose, FLAG),
 };
@@ -157,7 +172,7 @@ static const option normalize[] = {
 SET(pl_normalize_set, "Dataset:normalize", normalize_options, 0, normalize, NULL);
 
 static const option_set *const sets[] = {
-    &pl_fit_set, &pl_recover_set, &pl_prune_set, &pl_guard_set, &pl_schedule_set, &pl_significance_set,
+    &pl_fit_set, &pl_recover_set, &pl_prune_set, &pl_target_set, &pl_guard_set, &pl_schedule_set, &pl_significance_set,
     &pl_quantize_set, &pl_evaluate_set, &pl_benchmark_set, &pl_summary_set, &pl_text_set, &pl_load_set, &pl_zoo_set,
     &pl_split_set, &pl_idx_set, &pl_npz_set, &pl_csv_set, &pl_normalize_set,
 };

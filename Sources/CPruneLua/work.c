@@ -94,6 +94,16 @@ static int model_significance(lua_State *L) {
   return report_result(L, lua_gettop(L));
 }
 
+static int model_groups(lua_State *L) {
+  prune_model *model = pl_check_model(L, 1);
+  handle *object = pl_new(L, &pl_report);
+  prune_report *report = NULL;
+  prune_status status = prune_model_groups(model, &report);
+  object->pointer = report;
+  pl_check(L, status);
+  return report_result(L, lua_gettop(L));
+}
+
 /* validate = true means: on `data`. */
 static void read_validate(pl_call *call, prune_call_options *options) {
   lua_State *L = call->L;
@@ -144,6 +154,12 @@ static int model_prune(lua_State *L) {
   call.on_step = options.on_step;
   pl_use_progress(&call, "prune", options.verbose);
   options.prune.guard = options.guard;
+  if (options.target) {
+    options.prune.target_macs = options.target->macs;
+    options.prune.target_params = options.target->params;
+    options.prune.target_bytes = options.target->bytes;
+    options.prune.target_latency = options.target->latency;
+  }
   if (options.recover) {
     options.prune.recover_data = options.recover->data;
     watch_fit(&call, options.recover);
@@ -250,5 +266,6 @@ const luaL_Reg pl_model_work[] = {{"stats", model_stats},         {"layers", mod
                                   {"fit", model_fit},             {"evaluate", model_evaluate},
                                   {"benchmark", model_benchmark}, {"significance", model_significance},
                                   {"prune", model_prune},         {"quantize", model_quantize},
+                                  {"groups", model_groups},
                                   {"summary", pl_model_summary},
                                   {NULL, NULL}};

@@ -37,6 +37,35 @@ private func guardOptions(_ pointer: UnsafePointer<prune_guard>?) throws(PruneEr
     maxDrop: try number(given.max_drop, "guard.max_drop", in: 0...1e9))
 }
 
+/// The options that only channels and heads have.
+private func readStructure(_ given: prune_prune_options, _ wanted: inout PruneOptions) throws(PruneError) {
+  let targets: [(CostTarget.Kind, Double)] = [
+    (.macs, given.target_macs), (.params, given.target_params), (.bytes, given.target_bytes), (.latency, given.target_latency),
+  ]
+  let set = targets.filter { $0.1 != 0 }
+  guard set.count <= 1 else {
+    throw PruneError(
+      .invalidArgument, "target names \(set.map(\.0.rawValue).joined(separator: " and "))", hint: "give one of them")
+  }
+  if let (kind, fraction) = set.first { wanted.target = CostTarget(kind, fraction) }
+  if given.max_fraction != 0 { wanted.maxFraction = try number(given.max_fraction, "max_fraction", in: 0...1) }
+  wanted.roundTo = Int(given.round_to)
+  wanted.isIsomorphic = given.isomorphic != 0
+  if let reduce = try optionalText(given.reduce, "reduce") { wanted.reduction = reduce }
+  if let normalize = try optionalText(given.normalize, "normalize") { wanted.normalization = normalize }
+  wanted.benchmarks = given.benchmark != 0
+}
+
+@_cdecl("prune_model_groups") @implementation
+public func prune_model_groups(
+  _ model: OpaquePointer!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_report, "out_report")
+    give(try unitGroups(try ModelBox.enter(model).model), out)
+  }
+}
+
 @_cdecl("prune_model_prune") @implementation
 public func prune_model_prune(
   _ model: OpaquePointer!, _ options: UnsafePointer<prune_prune_options>!,
@@ -66,6 +95,7 @@ public func prune_model_prune(
     wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
     if given.seed != 0 { wanted.seed = given.seed }
     wanted.cancel = box.cancel
+    try readStructure(given, &wanted)
     let sink = EventSink(callback: given.on_event, user: given.user)
     wanted.onStep = { step in
       var event = EventSink.blank(PRUNE_EVENT_PRUNE)

@@ -68,7 +68,22 @@ import Testing
     Case("strategy", .invalidArgument, "no strategy 'globl'") { $0.strategy = "globl" },
     Case("criterion", .invalidArgument, "no criterion 'magnitud'") { $0.criterion = "magnitud" },
     Case("schedule", .invalidArgument, "no schedule") { $0.schedule = "gradual" },
-    Case("granularity", .unsupported, "granularity 'channel'") { $0.granularity = "channel" },
+    Case("granularity", .unsupported, "granularity 'pixel'") { $0.granularity = "pixel" },
+    Case("target of weights", .unsupported, "needs units that are removed") {
+      $0.amount = nil
+      $0.target = CostTarget(.macs, 0.5)
+    },
+    Case("target and amount", .invalidArgument, "both a target") {
+      $0.granularity = "channel"
+      $0.target = CostTarget(.macs, 0.5)
+    },
+    Case("target of nothing", .invalidArgument, "fraction to keep") {
+      $0.granularity = "channel"
+      $0.amount = nil
+      $0.target = CostTarget(.macs, 0)
+    },
+    Case("max_fraction", .invalidArgument, "max_fraction is 2") { $0.maxFraction = 2 },
+    Case("reduce", .invalidArgument, "no reduce 'median'") { $0.reduction = "median" },
     Case("mode", .unsupported, "mode 'remove'") { $0.mode = "remove" },
     Case("device", .unsupported, "device 'cuda'") { $0.device = "cuda" },
     Case("data", .invalidArgument, "there is none") { $0.criterion = "taylor" },

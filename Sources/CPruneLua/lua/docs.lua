@@ -312,10 +312,17 @@ Model:prune{...} -> Model, Report
 Prunes into a new model. The report says what went, where, and what it cost.
 * strategy: "global"|"local"|"threshold" = "global"; one ranking over all layers, the same amount in each, or by score
 * criterion: "magnitude"|"l2"|"gradient"|"taylor"|"random" = "magnitude"; which weights matter least
-* granularity: "weight" = "weight"; what is removed
+* granularity: "weight"|"channel"|"head"|"head_dim" = "weight"; what is removed; channels go with all that is coupled to them
 * amount: number; the fraction to remove, 0...1
 * threshold: number; or the score below which weights go
-* mode: "mask" = "mask"; zeros are stored and stay zero through training
+* mode: "mask"|"remove"; zeros that stay zero (of weights), or a smaller model, certified (of channels and heads)
+* target: table; for channels and heads in place of an amount: the fraction of a cost to keep
+* max_fraction: number = 0.9; the largest share of a group that may go
+* round_to: integer = 1; units left of a group are a multiple of this
+* isomorphic: boolean = false; groups are ranked only among those of the same kind and size
+* reduce: "mean"|"sum"|"max" = "mean"; how the scores of a group's tensors become a unit's
+* normalize: "mean"|"max"|"lamp"|"none" = "mean"; how groups are made comparable
+* benchmark: boolean = false; median latency before and after goes into the report
 * device: "cpu" = "cpu"; where to work
 * data: Dataset; for criteria that need it
 * validate: Dataset|true; metrics before and after, on this or on data
@@ -329,6 +336,18 @@ Prunes into a new model. The report says what went, where, and what it cost.
 * on_step: function; called after each pruning step; "stop" or true ends it
 * verbose: boolean = false; a line a step on standard error, terminal or not
 > local slim, report = m:prune{strategy = "global", threshold = 0.01, device = "cpu", validate = test}
+
+Model:groups() -> Report
+Which units go together: a list of groups, what a unit costs, and which groups are pinned, by whom and why.
+> print(m:groups())
+
+Model:prune target
+One cost, and the fraction of it to keep.
+* macs: number; of the multiply-accumulate operations
+* params: number; of the parameters
+* bytes: number; of the stored bytes
+* latency: number; of the median time of a run on this machine
+> local slim = m:prune{granularity = "channel", target = {macs = 0.5}}
 
 Model:prune recover
 Fine-tuning after each pruning step.

@@ -96,7 +96,10 @@ struct AxisSolver {
   mutating func axesOf(_ name: String) -> [SpaceForest.ID]? {
     if let found = axes[name] { return found }
     guard let tensor = stored[name] else { return nil }
-    let made = tensor.shape.dims.map { forest.leaf($0) }
+    // Extents, axes and indices are no weights.
+    let isPlain = tensor.dtype == .int64 || tensor.dtype == .bool || tensor.dtype == .string
+    let pins = isPlain ? [Pin(place: "constant '\(name)'", reason: "it holds \(tensor.dtype.name) numbers")] : []
+    let made = tensor.shape.dims.map { forest.leaf($0, pins: pins) }
     axes[name] = made
     return made
   }

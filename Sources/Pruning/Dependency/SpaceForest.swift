@@ -20,6 +20,8 @@ package struct UnitRole: OptionSet, Sendable, Hashable {
   package static let group = UnitRole(rawValue: 4)
   /// Copies of something: outputs a channel of a depthwise convolution, repeats of a key head.
   package static let copies = UnitRole(rawValue: 8)
+  /// Positions of a convolution's window.
+  package static let window = UnitRole(rawValue: 16)
 }
 
 /// The units that axes are made of.

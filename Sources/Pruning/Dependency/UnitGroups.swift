@@ -11,6 +11,7 @@ struct UnitGroups {
 
   init(_ dependencies: Dependencies) {
     self.dependencies = dependencies
+    let forest = dependencies.forest
     let graph = dependencies.model.graph
     let readers = graph.consumers
     let contracted = Set(
@@ -30,7 +31,10 @@ struct UnitGroups {
         }
       }
     }
-    for leaf in order { list.append(group(leaf)) }
+    // Windows of convolutions and tables of numbers are nobody's units; neither are axes without a weight.
+    for leaf in order where !forest.roles(leaf).contains(.window) && (members[leaf] ?? []).contains(where: isTrained) {
+      list.append(group(leaf))
+    }
   }
 
   /// The first node that computes with a tensor, behind those that only store it in another way.
@@ -61,9 +65,16 @@ struct UnitGroups {
     let first = list.first { !$0.isInput && isWeight($0) } ?? list.first { !$0.isInput } ?? list.first
     var name = first?.layer ?? ""
     let roles = forest.roles(leaf)
-    if let first { name += Self.suffix(first.positions, roles, size: forest.size(leaf)) }
+    if let first, first.isInput {
+      name += " input"
+    } else if let first { name += Self.suffix(first.positions, roles, size: forest.size(leaf)) }
     return UnitGroup(
       space: leaf, name: name, size: forest.size(leaf), roles: roles, pins: forest.pins(leaf), members: list)
+  }
+
+  private func isTrained(_ member: UnitGroup.Member) -> Bool {
+    guard let dtype = dependencies.stored[member.tensor]?.dtype else { return false }
+    return dtype.isFloatingPoint || dtype.bitWidth == 8
   }
 
   private func isWeight(_ member: UnitGroup.Member) -> Bool { (dependencies.stored[member.tensor]?.shape.rank ?? 0) > 1 }

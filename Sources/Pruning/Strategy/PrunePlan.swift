@@ -40,10 +40,10 @@ package struct PrunePlan: Sendable {
     isIsomorphic = options.isIsomorphic
     reduction = try Self.choice("reduce", options.reduction)
     normalization = try Self.choice("normalize", options.normalization)
-    maxFraction = options.maxFraction ?? max(0.9, options.amount ?? 0)
-    guard (0...1).contains(maxFraction) else {
-      throw PruneError(.invalidArgument, "max_fraction is \(maxFraction), it must be a fraction from 0 to 1")
+    if let given = options.maxFraction, !(0...1).contains(given) {
+      throw PruneError(.invalidArgument, "max_fraction is \(given), it must be a fraction from 0 to 1")
     }
+    maxFraction = options.maxFraction ?? max(0.9, options.amount ?? 0)
     guard (0...65536).contains(options.roundTo) else {
       throw PruneError(.invalidArgument, "round_to is \(options.roundTo), it must be 1 to 65536 (0 for the default)")
     }

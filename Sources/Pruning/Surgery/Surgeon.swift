@@ -29,9 +29,17 @@ struct Surgeon {
   private var names: Set<String>
   private let opset: Int64
 
+  /// The spaces of tensors that the model was given since.
+  private let added: [String: [SpaceForest.ID]]
+
   /// The model without the units that `cut` removes.
-  static func operate(_ dependencies: Dependencies, _ cut: Cut) throws(PruneError) -> Model {
-    var surgeon = Surgeon(dependencies, cut)
+  /// - Parameters:
+  ///   - prepared: the model that was solved, with other numbers in its tensors; nil takes it as it is.
+  ///   - added: the spaces of tensors that only `prepared` has.
+  static func operate(
+    _ dependencies: Dependencies, _ cut: Cut, on prepared: Model? = nil, added: [String: [SpaceForest.ID]] = [:]
+  ) throws(PruneError) -> Model {
+    var surgeon = Surgeon(dependencies, cut, prepared ?? dependencies.model, added)
     try surgeon.shrinkTensors()
     for edit in dependencies.edits { try surgeon.apply(edit) }
     surgeon.updateTypes()
@@ -40,11 +48,12 @@ struct Surgeon {
     return surgeon.model
   }
 
-  private init(_ dependencies: Dependencies, _ cut: Cut) {
+  private init(_ dependencies: Dependencies, _ cut: Cut, _ model: Model, _ added: [String: [SpaceForest.ID]]) {
     self.dependencies = dependencies
     self.cut = cut
     counts = cut.counts
-    model = dependencies.model
+    self.model = model
+    self.added = added
     names = model.graph.allNames
     opset = model.opset() ?? 1
   }
@@ -67,7 +76,7 @@ struct Surgeon {
   // MARK: - Tensors
 
   private mutating func shrinkTensors() throws(PruneError) {
-    for initializer in dependencies.model.graph.initializers {
+    for initializer in model.graph.initializers {
       guard let small = try shrunk(initializer.name, initializer.tensor) else { continue }
       model.graph.setInitializer(initializer.name, small)
       for index in model.graph.inputs.indices where model.graph.inputs[index].name == initializer.name {
@@ -81,7 +90,7 @@ struct Surgeon {
   }
 
   private func shrunk(_ name: String, _ tensor: Tensor) throws(PruneError) -> Tensor? {
-    guard let spaces = dependencies.axes[name] else { return nil }
+    guard let spaces = dependencies.axes[name] ?? added[name] else { return nil }
     let masks = spaces.map { forest.mask($0, cut.kept) }
     guard masks.contains(where: { $0 != nil }) else { return nil }
     return try tensor.keeping(masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } })

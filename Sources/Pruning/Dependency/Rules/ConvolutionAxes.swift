@@ -70,7 +70,10 @@ enum ConvolutionAxes {
     _ solver: inout AxisSolver, _ node: Node, _ x: [SpaceForest.ID], _ w: [SpaceForest.ID]
   ) -> [SpaceForest.ID] {
     for space in x.dropFirst(2) { solver.pin(space, node, "it moves a window over this axis") }
-    for space in w.dropFirst(2) { solver.pin(space, node, "this is its window") }
+    for space in w.dropFirst(2) {
+      solver.pin(space, node, "this is its window")
+      solver.forest.mark(space, .window)
+    }
     return (2..<x.count).map { solver.fresh(node, $0, pin: "it moves a window over this axis") }
   }
 
