@@ -36,6 +36,12 @@
 ---@field dtype? string "float32", "int64", "uint8", ... in place of the guess
 ---@field shape? integer[] another arrangement of the same elements; without elements, zeros
 
+---@class prune.losses_options
+---@field from_logits? boolean predictions are logits rather than probabilities: cross_entropy, bce, kl (default false)
+---@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
+---@field class_weights? number[] cross_entropy: one a class; the mean is weighted as well
+---@field delta? number huber: where the square ends (default 1)
+
 ---@class prune.compare_options
 ---@field data prune.Dataset what they are evaluated on
 
@@ -56,24 +62,49 @@
 ---@field data prune.Dataset what to train on
 ---@field epochs? integer passes over the data (default 1)
 ---@field batch_size? integer samples a step (default 32)
----@field optimizer? "adam"|"adamw"|"sgd" how weights move (default "adam")
----@field lr? number learning rate: 0.001, sgd 0.01 by default
----@field momentum? number sgd (default 0)
+---@field optimizer? "adam"|"adamw"|"sgd"|"rmsprop" how weights move (default "adam")
+---@field lr? number learning rate: 0.001, sgd and rmsprop 0.01 by default
+---@field momentum? number sgd, rmsprop (default 0)
 ---@field nesterov? boolean sgd (default false)
 ---@field beta1? number adam, adamw (default 0.9)
 ---@field beta2? number adam, adamw (default 0.999)
----@field epsilon? number adam, adamw (default 1e-8)
+---@field alpha? number rmsprop (default 0.99)
+---@field epsilon? number adam, adamw, rmsprop (default 1e-8)
 ---@field weight_decay? number pull towards zero (default 0)
----@field loss? "cross_entropy"|"mse" by the model and the targets by default
----@field schedule? "constant"|"linear"|"cosine"|"step" learning rate over time (default "constant")
+---@field clip_norm? number limit on the norm of all gradients together
+---@field clip_value? number limit on each number of a gradient
+---@field groups? prune.prune.Model_fit_groups_options[] parameters trained in a way of their own: see Model:fit groups
+---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default; a Model of two inputs, prediction and targets, gives its own
+---@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
+---@field class_weights? number[] cross_entropy: one a class
+---@field delta? number huber: where the square ends (default 1)
+---@field from_probabilities? boolean the output is probabilities though no Softmax or Sigmoid ends the model (default false)
+---@field schedule? "constant"|"linear"|"cosine"|"step"|"one_cycle"|"reduce_on_plateau" learning rate over time (default "constant")
+---@field warmup? integer steps over which the rate rises at the start (default 0)
+---@field step_epochs? integer step: epochs between reductions; after half and three quarters of the steps by default
+---@field gamma? number step, reduce_on_plateau: what the rate is multiplied by (default 0.1)
+---@field patience? integer reduce_on_plateau: epochs without improvement (default 5)
 ---@field validation? prune.Dataset evaluated after each epoch
 ---@field validation_split? number in its place, the fraction of the data held out
+---@field early_stopping? integer epochs without improvement after which the fit ends
+---@field min_delta? number what counts as an improvement (default 0)
+---@field monitor? "loss"|"accuracy"|"validation_loss"|"validation_accuracy" what improvement is judged by; the loss by default, of the validation data where there are any
+---@field restore_best? boolean the model gets the weights of its best epoch (default false)
+---@field checkpoint? string a file that is written, atomically, as the fit goes on
+---@field checkpoint_epochs? integer every so many epochs (default 1)
+---@field resume? string|true a checkpoint to go on from, or true: the optimizer's state of the last fit
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
 ---@field frozen? string|string[] name patterns of weights that stay as they are
 ---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
 ---@field on_batch? function called with each step's event, likewise
 ---@field verbose? boolean a line an epoch on standard error, terminal or not (default false)
+
+---@class prune.Model_fit_groups_options
+---@field parameters? string|string[] name patterns
+---@field lr? number that of the fit by default; the schedule applies to it
+---@field weight_decay? number that of the fit by default
+---@field no_decay? boolean no weight decay (default false)
 
 ---@class prune.Model_evaluate_options
 ---@field metrics? string|string[] "loss", "accuracy", "top5", "mse", "mae"; those that suit the targets by default
@@ -130,18 +161,37 @@
 ---@class prune.Model_prune_recover_options
 ---@field epochs? integer passes over the data (default 1)
 ---@field batch_size? integer samples a step (default 32)
----@field optimizer? "adam"|"adamw"|"sgd" how weights move (default "adam")
----@field lr? number learning rate: 0.001, sgd 0.01 by default
----@field momentum? number sgd (default 0)
+---@field optimizer? "adam"|"adamw"|"sgd"|"rmsprop" how weights move (default "adam")
+---@field lr? number learning rate: 0.001, sgd and rmsprop 0.01 by default
+---@field momentum? number sgd, rmsprop (default 0)
 ---@field nesterov? boolean sgd (default false)
 ---@field beta1? number adam, adamw (default 0.9)
 ---@field beta2? number adam, adamw (default 0.999)
----@field epsilon? number adam, adamw (default 1e-8)
+---@field alpha? number rmsprop (default 0.99)
+---@field epsilon? number adam, adamw, rmsprop (default 1e-8)
 ---@field weight_decay? number pull towards zero (default 0)
----@field loss? "cross_entropy"|"mse" by the model and the targets by default
----@field schedule? "constant"|"linear"|"cosine"|"step" learning rate over time (default "constant")
+---@field clip_norm? number limit on the norm of all gradients together
+---@field clip_value? number limit on each number of a gradient
+---@field groups? table[] parameters trained in a way of their own: see Model:fit groups
+---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default; a Model of two inputs, prediction and targets, gives its own
+---@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
+---@field class_weights? number[] cross_entropy: one a class
+---@field delta? number huber: where the square ends (default 1)
+---@field from_probabilities? boolean the output is probabilities though no Softmax or Sigmoid ends the model (default false)
+---@field schedule? "constant"|"linear"|"cosine"|"step"|"one_cycle"|"reduce_on_plateau" learning rate over time (default "constant")
+---@field warmup? integer steps over which the rate rises at the start (default 0)
+---@field step_epochs? integer step: epochs between reductions; after half and three quarters of the steps by default
+---@field gamma? number step, reduce_on_plateau: what the rate is multiplied by (default 0.1)
+---@field patience? integer reduce_on_plateau: epochs without improvement (default 5)
 ---@field validation? prune.Dataset evaluated after each epoch
 ---@field validation_split? number in its place, the fraction of the data held out
+---@field early_stopping? integer epochs without improvement after which the fit ends
+---@field min_delta? number what counts as an improvement (default 0)
+---@field monitor? "loss"|"accuracy"|"validation_loss"|"validation_accuracy" what improvement is judged by; the loss by default, of the validation data where there are any
+---@field restore_best? boolean the model gets the weights of its best epoch (default false)
+---@field checkpoint? string a file that is written, atomically, as the fit goes on
+---@field checkpoint_epochs? integer every so many epochs (default 1)
+---@field resume? string|true a checkpoint to go on from, or true: the optimizer's state of the last fit
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
 ---@field frozen? string|string[] name patterns of weights that stay as they are
@@ -305,16 +355,44 @@ function prune.npz.load(path) end
 function prune.npz.save(path, tensors) end
 
 ---Mean over the rows of -sum(y_true * log(y_pred)); predictions are clipped at 1e-15.
----@param y_true prune.Tensor|table [C] or [N, C]
----@param y_pred prune.Tensor|table of the same shape
+---@param y_true prune.Tensor|table [C] or [N, C], or an int64 tensor of class numbers
+---@param y_pred prune.Tensor|table [C] or [N, C]
+---@param options? prune.losses_options
 ---@return number
-function prune.losses.cross_entropy(y_true, y_pred) end
+function prune.losses.cross_entropy(y_true, y_pred, options) end
 
 ---Mean squared difference.
 ---@param y_true prune.Tensor|table of any shape
 ---@param y_pred prune.Tensor|table of the same shape
 ---@return number
 function prune.losses.mse(y_true, y_pred) end
+
+---Mean absolute difference.
+---@param y_true prune.Tensor|table of any shape
+---@param y_pred prune.Tensor|table of the same shape
+---@return number
+function prune.losses.mae(y_true, y_pred) end
+
+---Mean of half the squared difference up to delta, and a straight line beyond it.
+---@param y_true prune.Tensor|table of any shape
+---@param y_pred prune.Tensor|table of the same shape
+---@param options? prune.losses_options
+---@return number
+function prune.losses.huber(y_true, y_pred, options) end
+
+---Mean binary cross-entropy; probabilities are clipped at 1e-15.
+---@param y_true prune.Tensor|table of any shape, in 0...1
+---@param y_pred prune.Tensor|table of the same shape
+---@param options? prune.losses_options
+---@return number
+function prune.losses.bce(y_true, y_pred, options) end
+
+---Mean over the rows of sum(y_true * log(y_true / y_pred)).
+---@param y_true prune.Tensor|table [C] or [N, C]
+---@param y_pred prune.Tensor|table of the same shape
+---@param options? prune.losses_options
+---@return number
+function prune.losses.kl(y_true, y_pred, options) end
 
 ---Several models side by side on one data set: accuracy, loss, parameters, sparsity, MACs, bytes, latency.
 ---@param options prune.compare_options|table

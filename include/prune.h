@@ -472,6 +472,21 @@ typedef struct prune_event {
 /** Called on the thread that made the call; non-zero stops the work as prune_context_request_cancel does. */
 typedef int (*prune_event_callback)(const prune_event *event, void *user);
 
+/** Parameters trained in a way of their own. */
+typedef struct prune_parameter_group {
+  uint32_t struct_size;
+  /** Non-zero: no weight decay. */
+  uint32_t no_decay;
+  /** Name patterns (`*`, `?`). */
+  const char *const *parameters;
+  size_t parameter_count;
+  /** 0 is the fit's. Schedules apply to it as they do to the fit's. */
+  double lr;
+  /** 0 is the fit's. */
+  double weight_decay;
+} prune_parameter_group;
+#define PRUNE_PARAMETER_GROUP_INIT {sizeof(prune_parameter_group), 0, NULL, 0, 0, 0}
+
 typedef struct prune_fit_options {
   uint32_t struct_size;
   /** 0 is 1. */
@@ -480,20 +495,21 @@ typedef struct prune_fit_options {
   uint32_t batch_size;
   /** Non-zero keeps the order of the samples. */
   uint32_t no_shuffle;
-  /** "adam" (default), "adamw" or "sgd". */
+  /** "adam" (default), "adamw", "sgd" or "rmsprop". */
   const char *optimizer;
-  /** Learning rate; 0 is the optimizer's own: 0.001, sgd 0.01. */
+  /** Learning rate; 0 is the optimizer's own: 0.001, sgd and rmsprop 0.01. */
   double lr;
-  /** sgd: 0 is none. */
+  /** sgd, rmsprop: 0 is none. */
   double momentum;
   uint32_t nesterov;
   uint32_t reserved;
-  /** adam: 0 is 0.9, 0.999, 1e-8. */
+  /** adam: 0 is 0.9, 0.999, 1e-8 (epsilon: rmsprop, too). */
   double beta1, beta2, epsilon;
   double weight_decay;
-  /** "cross_entropy" or "mse"; NULL chooses by the model's outputs and the targets. */
+  /** "cross_entropy", "mse", "mae", "huber", "bce" or "kl"; NULL chooses by the targets. Classifiers give logits, or end in
+   *  Softmax or Sigmoid, which the loss looks through. */
   const char *loss;
-  /** Learning rate over time: "constant" (default), "linear", "cosine" or "step". */
+  /** Learning rate over time: "constant" (default), "linear", "cosine", "step", "one_cycle" or "reduce_on_plateau". */
   const char *schedule;
   /** Evaluated after each epoch; NULL for none. */
   const prune_dataset *validation;
@@ -506,14 +522,57 @@ typedef struct prune_fit_options {
   size_t frozen_count;
   prune_event_callback on_event;
   void *user;
+  /** NULL for none. */
+  const prune_parameter_group *groups;
+  size_t group_count;
+  /** rmsprop: 0 is 0.99. */
+  double alpha;
+  /** Limits on gradients, 0 for none: the norm of all of them together, and each number. */
+  double clip_norm, clip_value;
+  /** As in prune_loss_options. */
+  double label_smoothing;
+  const double *class_weights;
+  size_t class_weight_count;
+  double delta;
+  /** In place of `loss`: a model of two inputs, prediction and targets, and one output, the loss; NULL for none. */
+  const prune_model *loss_graph;
+  /** Non-zero: the output is probabilities though no Softmax or Sigmoid ends the model. */
+  uint32_t from_probabilities;
+  /** Steps over which the learning rate rises at the start. */
+  uint32_t warmup;
+  /** step: epochs between reductions (0: after half and three quarters of the steps). reduce_on_plateau: epochs without
+   *  improvement before one (0 is 5). */
+  uint32_t step_epochs, patience;
+  /** step, reduce_on_plateau: what the rate is multiplied by; 0 is 0.1. */
+  double gamma;
+  /** Ends the fit after so many epochs without improvement by more than `min_delta`; 0: never. */
+  uint32_t early_stopping;
+  /** Non-zero: the model gets the weights of its best epoch. */
+  uint32_t restore_best;
+  double min_delta;
+  /** What improvement is judged by: "loss", "accuracy", "validation_loss" or "validation_accuracy"; NULL is the loss, of the
+   *  validation data where there are any. */
+  const char *monitor;
+  /** A file (.npz) that is written atomically every `checkpoint_epochs` epochs (0 is 1) and after the last; NULL for none. */
+  const char *checkpoint;
+  uint32_t checkpoint_epochs;
+  /** Non-zero: the optimizer goes on with the state that the model has from its last fit. */
+  uint32_t resume_optimizer;
+  /** A checkpoint to go on from: weights, optimizer and count of epochs; NULL for none. */
+  const char *resume;
 } prune_fit_options;
-#define PRUNE_FIT_OPTIONS_INIT \
-  {sizeof(prune_fit_options), 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, NULL, 0, NULL, NULL}
+#define PRUNE_FIT_OPTIONS_INIT                                                                                        \
+  {sizeof(prune_fit_options), 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, NULL, 0, NULL, NULL, NULL, 0, \
+   0, 0, 0, 0, NULL, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL}
 
 /** Trains the model in place. Weights that pruning removed stay zero. The report (optional) has "epochs", a list of
- *  {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}.
+ *  {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}; "reason" when it ended early ("early_stopping"),
+ *  "best_epoch" where `early_stopping` or `restore_best` asked for it; "warnings"; and "frozen", a list of {node, reason,
+ *  parameters} where no gradient passes a node.
  *  Cancelled, by the callback or the context, it returns PRUNE_ERROR_CANCELLED: the model keeps the last complete step and
- *  the report tells what was done until then. On any other error the model is as it was. */
+ *  the report tells what was done until then. Where the loss or a gradient stops being a finite number it returns
+ *  PRUNE_ERROR_NUMERIC, names the step and the layer of the largest gradient, and the model keeps the last finite weights.
+ *  On any other error the model is as it was. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_fit(
     prune_model *model, const prune_dataset *data, const prune_fit_options *options, prune_report **out_report);
 /** @} */
@@ -567,6 +626,26 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_loss_cross_entropy(
 /** Mean squared difference; float32 of equal shapes. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_loss_mse(
     const prune_tensor *y_true, const prune_tensor *y_pred, double *out_loss);
+
+typedef struct prune_loss_options {
+  uint32_t struct_size;
+  /** Predictions are logits rather than probabilities: cross_entropy, bce, kl. */
+  uint32_t from_logits;
+  /** cross_entropy: the part of each target that is spread over all classes, 0...1. */
+  double label_smoothing;
+  /** cross_entropy: one a class; NULL for equal weights. The mean is weighted as well. */
+  const double *class_weights;
+  size_t class_weight_count;
+  /** huber: where the square ends; 0 is 1. */
+  double delta;
+} prune_loss_options;
+#define PRUNE_LOSS_OPTIONS_INIT {sizeof(prune_loss_options), 0, 0, NULL, 0, 0}
+
+/** A loss by name: "cross_entropy" or "kl", the mean over rows; "mse", "mae", "huber" or "bce", the mean over all numbers.
+ *  float32 of equal shapes, or class numbers for y_true. Probabilities are clipped at 1e-15. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_loss_compute(
+    const char *name, const prune_tensor *y_true, const prune_tensor *y_pred, const prune_loss_options *options,
+    double *out_loss);
 /** @} */
 
 /* ------------------------------------------------------------------------------------------------------------------ */

@@ -9,6 +9,8 @@ typedef struct fit_options {
   const prune_dataset *data;
   int on_epoch, on_batch;
   uint32_t verbose;
+  /** Stack positions of values of several types. */
+  int loss, resume;
 } fit_options;
 
 typedef struct schedule_options {

@@ -5,6 +5,14 @@
   const option_set variable = {.name = name_, .options = options_, .count = OPTION_COUNT_OF(options_), \
                                .size = sizeof(type), .struct_size = struct_, .base = base_}
 
+static const option group[] = {
+    OPTION_LIST("parameters", prune_parameter_group, parameters, parameter_count, TEXTS),
+    OPTION(prune_parameter_group, lr, POSITIVE),
+    OPTION(prune_parameter_group, weight_decay, NUMBER),
+    OPTION(prune_parameter_group, no_decay, FLAG),
+};
+SET(pl_group_set, "Model:fit groups", prune_parameter_group, sizeof(prune_parameter_group), group, NULL);
+
 static const option fit[] = {
     OPTION(prune_fit_options, epochs, COUNT),
     OPTION(prune_fit_options, batch_size, COUNT),
@@ -17,10 +25,30 @@ static const option fit[] = {
     OPTION(prune_fit_options, beta2, POSITIVE),
     OPTION(prune_fit_options, epsilon, POSITIVE),
     OPTION(prune_fit_options, weight_decay, NUMBER),
-    OPTION(prune_fit_options, loss, TEXT),
+    OPTION(prune_fit_options, alpha, FRACTION),
+    OPTION(prune_fit_options, clip_norm, POSITIVE),
+    OPTION(prune_fit_options, clip_value, POSITIVE),
+    {.name = "groups", .kind = OPTION_TABLES, .offset = offsetof(prune_fit_options, groups),
+     .extra = offsetof(prune_fit_options, group_count), .nested = &pl_group_set},
+    OPTION(fit_options, loss, VALUE),
+    OPTION(prune_fit_options, label_smoothing, FRACTION),
+    OPTION_LIST("class_weights", prune_fit_options, class_weights, class_weight_count, NUMBERS),
+    OPTION(prune_fit_options, delta, POSITIVE),
+    OPTION(prune_fit_options, from_probabilities, FLAG),
     OPTION(prune_fit_options, schedule, TEXT),
+    OPTION(prune_fit_options, warmup, COUNT),
+    OPTION(prune_fit_options, step_epochs, COUNT),
+    OPTION(prune_fit_options, gamma, FRACTION),
+    OPTION(prune_fit_options, patience, COUNT),
     OPTION(prune_fit_options, validation, DATASET),
     OPTION(prune_fit_options, validation_split, FRACTION),
+    OPTION(prune_fit_options, early_stopping, COUNT),
+    OPTION(prune_fit_options, min_delta, NUMBER),
+    OPTION(prune_fit_options, monitor, TEXT),
+    OPTION(prune_fit_options, restore_best, FLAG),
+    OPTION(prune_fit_options, checkpoint, TEXT),
+    OPTION(prune_fit_options, checkpoint_epochs, COUNT),
+    OPTION(fit_options, resume, VALUE),
     OPTION(prune_fit_options, seed, SEED),
     OPTION_LIST("frozen", prune_fit_options, frozen, frozen_count, TEXTS),
     OPTION(fit_options, on_epoch, FUNCTION),
@@ -153,6 +181,14 @@ static const option zoo[] = {
 };
 SET(pl_zoo_set, "prune.zoo", prune_zoo_options, sizeof(prune_zoo_options), zoo, NULL);
 
+static const option loss[] = {
+    OPTION(prune_loss_options, from_logits, FLAG),
+    OPTION(prune_loss_options, label_smoothing, FRACTION),
+    OPTION_LIST("class_weights", prune_loss_options, class_weights, class_weight_count, NUMBERS),
+    OPTION(prune_loss_options, delta, POSITIVE),
+};
+SET(pl_loss_set, "prune.losses", prune_loss_options, sizeof(prune_loss_options), loss, NULL);
+
 static const option split[] = {OPTION_NEEDED(split_options, test, FRACTION), OPTION(split_options, seed, SEED)};
 SET(pl_split_set, "Dataset:split", split_options, 0, split, NULL);
 
@@ -174,7 +210,7 @@ SET(pl_normalize_set, "Dataset:normalize", normalize_options, 0, normalize, NULL
 static const option_set *const sets[] = {
     &pl_fit_set, &pl_recover_set, &pl_prune_set, &pl_target_set, &pl_guard_set, &pl_schedule_set, &pl_significance_set,
     &pl_quantize_set, &pl_evaluate_set, &pl_benchmark_set, &pl_summary_set, &pl_text_set, &pl_load_set, &pl_zoo_set,
-    &pl_split_set, &pl_idx_set, &pl_npz_set, &pl_csv_set, &pl_normalize_set,
+    &pl_split_set, &pl_idx_set, &pl_npz_set, &pl_csv_set, &pl_normalize_set, &pl_group_set, &pl_loss_set,
 };
 
 void pl_push_option_sets(lua_State *L) {

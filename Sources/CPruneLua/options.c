@@ -96,6 +96,36 @@ static const char *const *texts_at(const place *at, int value, size_t *out_count
   return list;
 }
 
+static const double *numbers_at(const place *at, int value, size_t *out_count) {
+  lua_State *L = at->call->L;
+  if (!lua_istable(L, value)) wrong_type(at, value, "a list of numbers");
+  size_t count = (size_t)lua_rawlen(L, value);
+  double *list = pl_scratch(L, count * sizeof *list);
+  for (size_t i = 0; i < count; i++) {
+    if (lua_rawgeti(L, value, (lua_Integer)i + 1) != LUA_TNUMBER) wrong_type(at, -1, "a list of numbers");
+    list[i] = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+  }
+  *out_count = count;
+  return list;
+}
+
+/* What each table points to stays on the stack. */
+static void *tables_at(const place *at, int value, const option_set *nested, size_t *out_count) {
+  lua_State *L = at->call->L;
+  if (!lua_istable(L, value)) wrong_type(at, value, "a list of tables");
+  size_t count = (size_t)lua_rawlen(L, value);
+  if (count > 1024) out_of_range(at, value, "a list of at most 1024 tables");
+  char *list = pl_scratch(L, count * nested->size);
+  for (size_t i = 0; i < count; i++) {
+    luaL_checkstack(L, 8, "too many options");
+    if (lua_rawgeti(L, value, (lua_Integer)i + 1) != LUA_TTABLE) wrong_type(at, -1, "a list of tables");
+    pl_options(at->call, -1, nested, list + i * nested->size);
+  }
+  *out_count = count;
+  return list;
+}
+
 static bool flag_at(const place *at, int value) {
   lua_State *L = at->call->L;
   if (!lua_isboolean(L, value)) wrong_type(at, value, "true or false");
@@ -147,6 +177,12 @@ static void read_value(const place *at, int value, const option *option, char *o
     *(const int64_t **)field = pl_integers(L, value, 1, what, (size_t *)(void *)(out + option->extra));
     return;
   }
+  case OPTION_NUMBERS:
+    *(const double **)field = numbers_at(at, value, (size_t *)(void *)(out + option->extra));
+    return;
+  case OPTION_TABLES:
+    *(void **)field = tables_at(at, value, option->nested, (size_t *)(void *)(out + option->extra));
+    return;
   case OPTION_DATASET: {
     handle *dataset = pl_test(L, value, &pl_dataset);
     if (!dataset) wrong_type(at, value, "a Dataset");

@@ -84,28 +84,30 @@ static prune_tensor *loss_tensor(lua_State *L, int index) {
   return pl_to_tensor(L, index, pl_test(L, index, &pl_tensor) ? 0 : PRUNE_FLOAT32);
 }
 
-static int losses_cross_entropy(lua_State *L) {
-  double loss = 0;
+/* prune.losses.NAME(y_true, y_pred, options); the name is the upvalue. */
+static int losses_compute(lua_State *L) {
+  lua_settop(L, 3);
+  pl_call call = {.L = L, .where = "prune.losses"};
+  prune_loss_options options;
+  pl_options(&call, 3, &pl_loss_set, &options);
   prune_tensor *y_true = loss_tensor(L, 1), *y_pred = loss_tensor(L, 2);
-  pl_check(L, prune_loss_cross_entropy(y_true, y_pred, &loss));
-  lua_pushnumber(L, loss);
-  return 1;
-}
-
-static int losses_mse(lua_State *L) {
   double loss = 0;
-  prune_tensor *y_true = loss_tensor(L, 1), *y_pred = loss_tensor(L, 2);
-  pl_check(L, prune_loss_mse(y_true, y_pred, &loss));
+  pl_check(L, prune_loss_compute(lua_tostring(L, lua_upvalueindex(1)), y_true, y_pred, &options, &loss));
   lua_pushnumber(L, loss);
   return 1;
 }
 
 void pl_open_tensors(lua_State *L, int api) {
   static const luaL_Reg npz[] = {{"load", npz_load}, {"save", npz_save}, {NULL, NULL}};
-  static const luaL_Reg losses[] = {{"cross_entropy", losses_cross_entropy}, {"mse", losses_mse}, {NULL, NULL}};
+  static const char *const losses[] = {"cross_entropy", "mse", "mae", "huber", "bce", "kl"};
   pl_class(L, &pl_tensors, NULL, NULL, NULL);
   luaL_newlib(L, npz);
   lua_setfield(L, api, "npz");
-  luaL_newlib(L, losses);
+  lua_newtable(L);
+  for (size_t i = 0; i < OPTION_COUNT_OF(losses); i++) {
+    lua_pushstring(L, losses[i]);
+    lua_pushcclosure(L, losses_compute, 1);
+    lua_setfield(L, -2, losses[i]);
+  }
   lua_setfield(L, api, "losses");
 }

@@ -27,6 +27,32 @@ static int model_layers(lua_State *L) {
   return 1;
 }
 
+/* loss = "huber" or a Model, resume = true or a path. */
+static void read_fit(pl_call *call, fit_options *options) {
+  lua_State *L = call->L;
+  if (options->loss) {
+    handle *graph = pl_test(L, options->loss, &pl_model);
+    if (graph && graph->pointer && !graph->busy) {
+      pl_hold(call, graph);
+      options->fit.loss_graph = graph->pointer;
+    } else if (lua_type(L, options->loss) == LUA_TSTRING) {
+      options->fit.loss = lua_tostring(L, options->loss);
+    } else {
+      pl_error(L, "invalid_argument", call->where, NULL, "option 'loss' must be a string or a Model, got %s",
+               graph ? "one that is closed or being changed" : pl_type_name(L, options->loss));
+    }
+  }
+  if (!options->resume) return;
+  if (lua_type(L, options->resume) == LUA_TSTRING) {
+    options->fit.resume = lua_tostring(L, options->resume);
+  } else if (lua_isboolean(L, options->resume)) {
+    options->fit.resume_optimizer = (uint32_t)lua_toboolean(L, options->resume);
+  } else {
+    pl_error(L, "invalid_argument", call->where, NULL, "option 'resume' must be true or a path, got %s",
+             pl_type_name(L, options->resume));
+  }
+}
+
 static void watch_fit(pl_call *call, fit_options *options) {
   call->on_epoch = options->on_epoch;
   call->on_batch = options->on_batch;
@@ -40,6 +66,7 @@ static int model_fit(lua_State *L) {
   pl_call call = {.L = L, .where = "Model:fit"};
   fit_options options;
   pl_options(&call, 2, &pl_fit_set, &options);
+  read_fit(&call, &options);
   pl_use_progress(&call, "fit", options.verbose);
   watch_fit(&call, &options);
   handle *object = pl_new(L, &pl_report);
@@ -161,6 +188,7 @@ static int model_prune(lua_State *L) {
     options.prune.target_latency = options.target->latency;
   }
   if (options.recover) {
+    read_fit(&call, options.recover);
     options.prune.recover_data = options.recover->data;
     watch_fit(&call, options.recover);
     options.prune.recover = &options.recover->fit;

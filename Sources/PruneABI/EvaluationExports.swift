@@ -65,6 +65,22 @@ public func prune_loss_mse(
   _ y_true: OpaquePointer!, _ y_pred: OpaquePointer!, _ out_loss: UnsafeMutablePointer<Double>!
 ) -> prune_status { loss(y_true, y_pred, out_loss) { truth, predicted throws(PruneError) in try Losses.mse(true: truth, predicted: predicted) } }
 
+@_cdecl("prune_loss_compute") @implementation
+public func prune_loss_compute(
+  _ name: UnsafePointer<CChar>!, _ y_true: OpaquePointer!, _ y_pred: OpaquePointer!,
+  _ options: UnsafePointer<prune_loss_options>!, _ out_loss: UnsafeMutablePointer<Double>!
+) -> prune_status {
+  loss(y_true, y_pred, out_loss) { truth, predicted throws(PruneError) in
+    let given = try PruneABI.options(options, zero: prune_loss_options(), "prune_loss_options")
+    var settings = Losses.Settings()
+    settings.fromLogits = given.from_logits != 0
+    settings.labelSmoothing = given.label_smoothing
+    settings.classWeights = try elements(given.class_weights, given.class_weight_count, "class_weights")
+    if given.delta != 0 { settings.delta = given.delta }
+    return try Losses.compute(try text(name, "name"), true: truth, predicted: predicted, settings)
+  }
+}
+
 private func loss(
   _ y_true: OpaquePointer?, _ y_pred: OpaquePointer?, _ out_loss: UnsafeMutablePointer<Double>?,
   _ compute: (Tensor, Tensor) throws(PruneError) -> Double

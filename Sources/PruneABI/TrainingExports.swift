@@ -67,35 +67,6 @@ struct EventSink {
   }
 }
 
-/// Fit options of C as those of Swift.
-func fitOptions(
-  _ pointer: UnsafePointer<prune_fit_options>?, _ context: ContextBox?, _ name: String = "prune_fit_options"
-) throws(PruneError) -> FitOptions {
-  let given = try options(pointer, zero: prune_fit_options(), name)
-  var result = FitOptions()
-  if given.epochs != 0 { result.epochs = Int(given.epochs) }
-  if given.batch_size != 0 { result.batchSize = Int(given.batch_size) }
-  result.shuffle = given.no_shuffle == 0
-  if let optimizer = try optionalText(given.optimizer, "optimizer") { result.optimizer = optimizer }
-  result.lr = try number(given.lr, "lr", in: 0...1e6)
-  result.momentum = try number(given.momentum, "momentum", in: 0...1)
-  result.nesterov = given.nesterov != 0
-  if given.beta1 != 0 { result.beta1 = try number(given.beta1, "beta1", in: 0...1) }
-  if given.beta2 != 0 { result.beta2 = try number(given.beta2, "beta2", in: 0...1) }
-  if given.epsilon != 0 { result.epsilon = try number(given.epsilon, "epsilon", in: 0...1) }
-  result.weightDecay = try number(given.weight_decay, "weight_decay", in: 0...1e6)
-  result.loss = try optionalText(given.loss, "loss")
-  if let schedule = try optionalText(given.schedule, "schedule") { result.schedule = schedule }
-  result.validation = try Handles.optional(given.validation, DatasetBox.self)?.dataset
-  result.validationSplit = try number(given.validation_split, "validation_split", in: 0...1)
-  if given.seed != 0 { result.seed = given.seed }
-  result.frozen = try texts(given.frozen, given.frozen_count, "frozen")
-  result.cancel = context?.cancel
-  let sink = EventSink(callback: given.on_event, user: given.user)
-  result.onEvent = { event in sink.send(event) }
-  return result
-}
-
 @_cdecl("prune_model_fit") @implementation
 public func prune_model_fit(
   _ model: OpaquePointer!, _ data: OpaquePointer!, _ options: UnsafePointer<prune_fit_options>!,
@@ -106,7 +77,12 @@ public func prune_model_fit(
     let dataset = try Handles.object(data, DatasetBox.self).dataset
     let wanted = try fitOptions(options, box.context)
     var trained = box.model
-    let history = try fit(&trained, dataset, wanted)
+    let history: Report
+    do throws(PruneError) { history = try fit(&trained, dataset, wanted) } catch {
+      // The last finite weights.
+      if error.status == .numeric { box.replace(trained) }
+      throw error
+    }
     box.replace(trained)
     give(history, out_report)
     if case .flag(true)? = history["stopped"] {

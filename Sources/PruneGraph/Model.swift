@@ -16,6 +16,8 @@ package struct Model: Sendable {
   package var metadata: [MetadataEntry]
   package var functions: [FunctionDefinition]
   package var extra: ExtraFields
+  /// From the last fit, for the next one; nil before the first.
+  package var optimizerState: OptimizerState?
 
   package init(graph: Graph, opset: Int64 = Model.defaultOpset) {
     irVersion = 8

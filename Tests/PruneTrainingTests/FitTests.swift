@@ -60,7 +60,7 @@ enum Fixture {
     #expect(accuracy >= 0.97)
   }
 
-  @Test(arguments: ["sgd", "adam", "adamw"]) func everyOptimizerLowersTheLoss(optimizer: String) throws {
+  @Test(arguments: ["sgd", "adam", "adamw", "rmsprop"]) func everyOptimizerLowersTheLoss(optimizer: String) throws {
     var model = try Fixture.network()
     var options = FitOptions()
     options.optimizer = optimizer
@@ -88,7 +88,7 @@ enum Fixture {
     #expect(old["fc2.weight"] != new["fc2.weight"] && old["fc2.bias"] != new["fc2.bias"])
   }
 
-  @Test(arguments: ["sgd", "adam", "adamw"]) func prunedWeightsStayExactlyZero(optimizer: String) throws {
+  @Test(arguments: ["sgd", "adam", "adamw", "rmsprop"]) func prunedWeightsStayExactlyZero(optimizer: String) throws {
     var model = try Fixture.network()
     var weight = try #require(model.graph.initializer("fc1.weight"))
     try weight.withMutableSpan(of: Float.self) { span throws(PruneError) in
@@ -170,20 +170,6 @@ enum Fixture {
     options.cancel = flag
     let history = try fit(&model, Fixture.digits(), options)
     #expect(history["stopped"]?.number == 1 && history["steps"]?.number == 0)
-    #expect(try Fixture.weights(model) == Fixture.weights(before))
-  }
-
-  @Test func aLossThatExplodesLeavesTheModelAsItWas() throws {
-    let before = try Fixture.network(activation: "leaky_relu")
-    var model = before
-    var options = FitOptions()
-    options.optimizer = "sgd"
-    options.lr = 1e30
-    options.epochs = 5
-    #expect { try fit(&model, Fixture.digits(), options) } throws: {
-      guard let error = $0 as? PruneError else { return false }
-      return error.status == .numeric && error.hint.contains("lower lr")
-    }
     #expect(try Fixture.weights(model) == Fixture.weights(before))
   }
 

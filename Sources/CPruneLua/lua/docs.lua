@@ -125,10 +125,11 @@ Writes a NumPy .npz file, atomically.
 - tensors: table<string, Tensor|table>; by name
 > prune.npz.save("out.npz", {x = train.x, y = train.y})
 
-prune.losses.cross_entropy(y_true, y_pred) -> number
+prune.losses.cross_entropy(y_true, y_pred, options) -> number
 Mean over the rows of -sum(y_true * log(y_pred)); predictions are clipped at 1e-15.
-- y_true: Tensor|table; [C] or [N, C]
-- y_pred: Tensor|table; of the same shape
+- y_true: Tensor|table; [C] or [N, C], or an int64 tensor of class numbers
+- y_pred: Tensor|table; [C] or [N, C]
+& prune.losses
 > print(prune.losses.cross_entropy({0, 1, 0}, {0.1, 0.8, 0.1}))
 
 prune.losses.mse(y_true, y_pred) -> number
@@ -136,6 +137,40 @@ Mean squared difference.
 - y_true: Tensor|table; of any shape
 - y_pred: Tensor|table; of the same shape
 > print(prune.losses.mse({3, -0.5, 2, 7}, {2.5, 0, 2, 8}))
+
+prune.losses.mae(y_true, y_pred) -> number
+Mean absolute difference.
+- y_true: Tensor|table; of any shape
+- y_pred: Tensor|table; of the same shape
+> print(prune.losses.mae({3, -0.5, 2, 7}, {2.5, 0, 2, 8}))
+
+prune.losses.huber(y_true, y_pred, options) -> number
+Mean of half the squared difference up to delta, and a straight line beyond it.
+- y_true: Tensor|table; of any shape
+- y_pred: Tensor|table; of the same shape
+& prune.losses
+> print(prune.losses.huber({0, 0}, {0.5, 3}, {delta = 1}))
+
+prune.losses.bce(y_true, y_pred, options) -> number
+Mean binary cross-entropy; probabilities are clipped at 1e-15.
+- y_true: Tensor|table; of any shape, in 0...1
+- y_pred: Tensor|table; of the same shape
+& prune.losses
+> print(prune.losses.bce({1, 0}, {2.5, -1}, {from_logits = true}))
+
+prune.losses.kl(y_true, y_pred, options) -> number
+Mean over the rows of sum(y_true * log(y_true / y_pred)).
+- y_true: Tensor|table; [C] or [N, C]
+- y_pred: Tensor|table; of the same shape
+& prune.losses
+> print(prune.losses.kl({0.5, 0.5}, {0.9, 0.1}))
+
+prune.losses
+What losses take beside the numbers.
+* from_logits: boolean = false; predictions are logits rather than probabilities: cross_entropy, bce, kl
+* label_smoothing: number = 0; cross_entropy: what is spread over all classes
+* class_weights: number[]; cross_entropy: one a class; the mean is weighted as well
+* delta: number = 1; huber: where the square ends
 
 prune.compare{...} -> Report
 Several models side by side on one data set: accuracy, loss, parameters, sparsity, MACs, bytes, latency.
@@ -261,18 +296,37 @@ validation_loss, validation_accuracy and seconds of each.
 * data!: Dataset; what to train on
 * epochs: integer = 1; passes over the data
 * batch_size: integer = 32; samples a step
-* optimizer: "adam"|"adamw"|"sgd" = "adam"; how weights move
-* lr: number; learning rate: 0.001, sgd 0.01 by default
-* momentum: number = 0; sgd
+* optimizer: "adam"|"adamw"|"sgd"|"rmsprop" = "adam"; how weights move
+* lr: number; learning rate: 0.001, sgd and rmsprop 0.01 by default
+* momentum: number = 0; sgd, rmsprop
 * nesterov: boolean = false; sgd
 * beta1: number = 0.9; adam, adamw
 * beta2: number = 0.999; adam, adamw
-* epsilon: number = 1e-8; adam, adamw
+* alpha: number = 0.99; rmsprop
+* epsilon: number = 1e-8; adam, adamw, rmsprop
 * weight_decay: number = 0; pull towards zero
-* loss: "cross_entropy"|"mse"; by the model and the targets by default
-* schedule: "constant"|"linear"|"cosine"|"step" = "constant"; learning rate over time
+* clip_norm: number; limit on the norm of all gradients together
+* clip_value: number; limit on each number of a gradient
+* groups: table[]; parameters trained in a way of their own: see Model:fit groups
+* loss: "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|Model; by the targets by default; a Model of two inputs, prediction and targets, gives its own
+* label_smoothing: number = 0; cross_entropy: what is spread over all classes
+* class_weights: number[]; cross_entropy: one a class
+* delta: number = 1; huber: where the square ends
+* from_probabilities: boolean = false; the output is probabilities though no Softmax or Sigmoid ends the model
+* schedule: "constant"|"linear"|"cosine"|"step"|"one_cycle"|"reduce_on_plateau" = "constant"; learning rate over time
+* warmup: integer = 0; steps over which the rate rises at the start
+* step_epochs: integer; step: epochs between reductions; after half and three quarters of the steps by default
+* gamma: number = 0.1; step, reduce_on_plateau: what the rate is multiplied by
+* patience: integer = 5; reduce_on_plateau: epochs without improvement
 * validation: Dataset; evaluated after each epoch
 * validation_split: number; in its place, the fraction of the data held out
+* early_stopping: integer; epochs without improvement after which the fit ends
+* min_delta: number = 0; what counts as an improvement
+* monitor: "loss"|"accuracy"|"validation_loss"|"validation_accuracy"; what improvement is judged by; the loss by default, of the validation data where there are any
+* restore_best: boolean = false; the model gets the weights of its best epoch
+* checkpoint: string; a file that is written, atomically, as the fit goes on
+* checkpoint_epochs: integer = 1; every so many epochs
+* resume: string|true; a checkpoint to go on from, or true: the optimizer's state of the last fit
 * shuffle: boolean = true; a new order each epoch
 * seed: integer = 0; of shuffling and splitting
 * frozen: string|string[]; name patterns of weights that stay as they are
@@ -280,6 +334,13 @@ validation_loss, validation_accuracy and seconds of each.
 * on_batch: function; called with each step's event, likewise
 * verbose: boolean = false; a line an epoch on standard error, terminal or not
 > m:fit{data = train, epochs = 10, batch_size = 64, lr = 1e-3, validation_split = 0.2}
+
+Model:fit groups
+Parameters trained in a way of their own.
+* parameters: string|string[]; name patterns
+* lr: number; that of the fit by default; the schedule applies to it
+* weight_decay: number; that of the fit by default
+* no_decay: boolean = false; no weight decay
 
 Model:evaluate(data, options) -> Report
 Loss, accuracy and other metrics.

@@ -200,15 +200,36 @@ typedef struct {
 } ps_cross_entropy_args;
 int32_t ps_softmax_cross_entropy(void *args);
 
-// MARK: - Updates: weight and state in place; where the mask (or NULL) is 0 all of them become 0.
+// MARK: - Gradients before an update (gradients.c)
+/// Sums of squares of `count` floats, in chunks of a fixed length so that the sum does not depend on the threads.
+typedef struct {
+  const float *x;
+  float *norm;     // the square root of the sum
+  double *chunks;  // one for each PS_NORM_CHUNK elements
+  int64_t count;
+} ps_norm_args;
+enum { PS_NORM_CHUNK = 1 << 15 };
+int32_t ps_norm(void *args);
+
+/// gate = 0 where the loss or a norm is not finite; else what makes all norms together at most max_norm (0: no limit).
+typedef struct {
+  const float *loss, *norms;
+  float *gate;
+  int64_t count;
+  float max_norm;
+} ps_gate_args;
+int32_t ps_gate(void *args);
+
+// MARK: - Updates: weight and state in place; where the mask (or NULL) is 0 all of them become 0. The gradient is
+// multiplied by `gate` (or NULL) and then cut to -clip...clip (0: not); a gate of 0 leaves everything as it is.
 typedef struct {
   float *w;
   const float *gradient;
   float *momentum_buffer;  // or NULL
   const uint8_t *mask;
-  const float *rate;
+  const float *rate, *gate;
   int64_t count;
-  float momentum, decay;
+  float momentum, decay, clip;
   int32_t nesterov;
 } ps_sgd_args;
 int32_t ps_sgd_update(void *args);
@@ -218,12 +239,24 @@ typedef struct {
   const float *gradient;
   float *m, *v;
   const uint8_t *mask;
-  const float *rate, *step;
+  const float *rate, *step, *gate;
   int64_t count;
-  float beta1, beta2, epsilon, decay;
+  float beta1, beta2, epsilon, decay, clip;
   int32_t decoupled;
 } ps_adam_args;
 int32_t ps_adam_update(void *args);
+
+typedef struct {
+  float *w;
+  const float *gradient;
+  float *v;
+  float *momentum_buffer;  // or NULL
+  const uint8_t *mask;
+  const float *rate, *gate;
+  int64_t count;
+  float alpha, epsilon, momentum, decay, clip;
+} ps_rmsprop_args;
+int32_t ps_rmsprop_update(void *args);
 
 // MARK: - Normalization
 /// y = (x - mean) / deviation * scale + bias along rows, in place; without a mean: x / root mean square. Bias, mean and

@@ -66,7 +66,7 @@ struct Dataflow {
     var updatedInputs: [Int]? {
       switch key {
       case "ai.libprune.SGDUpdate": [0, 2]
-      case "ai.libprune.AdamUpdate": [0, 2, 3]
+      case "ai.libprune.AdamUpdate", "ai.libprune.RMSpropUpdate": [0, 2, 3]
       default: nil
       }
     }

@@ -223,7 +223,7 @@ struct DataflowBuilder {
     do { return try kernel(node, arguments, opset) } catch { throw error.located(at: node.label) }
   }
 
-  private func writes(_ node: Node) -> Bool { node.opType == "SGDUpdate" || node.opType == "AdamUpdate" }
+  private func writes(_ node: Node) -> Bool { !node.isStandard && node.opType.hasSuffix("Update") }
 
   private static func isRandom(_ node: Node) -> Bool {
     ["RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"]

@@ -55,5 +55,13 @@ enum GradientRules {
     return merged
   }()
 
-  private static let training: [String: GradientRule] = ["BatchNormTrain": NormalizationRules.batchNormTrain]
+  private static let training: [String: GradientRule] = [
+    "BatchNormTrain": NormalizationRules.batchNormTrain, "SoftmaxCrossEntropy": loss, "CrossEntropy": loss,
+    "MeanSquaredError": loss,
+  ]
+
+  /// Losses compute their gradient as they go.
+  private static let loss = GradientRule([0]) { (writer: GradientWriter) throws(PruneError) in
+    writer.add(writer.multiply(try writer.gradient, try writer.output(1)), toInput: 0)
+  }
 }

@@ -193,7 +193,16 @@ final class GradientWriter {
     add(sum(try gradient(), from: try outputShape(), to: try inputShape(index)), toInput: index)
   }
 
-  func multiply(_ a: String, _ b: String) -> String { emit("Mul", [a, b]) }
+  /// The product; no node for the gradient 1 that a loss starts from.
+  func multiply(_ a: String, _ b: String) -> String {
+    if isOne(a) { return b }
+    return isOne(b) ? a : emit("Mul", [a, b])
+  }
+
+  private func isOne(_ value: String) -> Bool {
+    guard let tensor = model.graph.initializer(value), tensor.dtype == .float32, tensor.shape.rank == 0 else { return false }
+    return (try? tensor.array(of: Float.self).first) == 1
+  }
 
   func scale(_ value: String, _ factor: Float) throws(PruneError) -> String {
     factor == 1 ? value : multiply(value, try number(factor))

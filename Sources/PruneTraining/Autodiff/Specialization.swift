@@ -8,6 +8,7 @@ package struct Specialization: Sendable {
   package var model: Model
   /// The type of every value of `model`.
   package var types: GraphTypes
+  private let variables: Set<String>
 
   /// Larger results are left to be computed when they are needed.
   private static let foldedByteLimit = 64 << 20
@@ -21,6 +22,7 @@ package struct Specialization: Sendable {
   ) throws(PruneError) {
     let inlined = try FunctionInlining.run(model)
     self.model = inlined
+    self.variables = variables
     types = GraphTypes()
     var constants: [String: Tensor] = [:]
     for weight in inlined.graph.initializers {
@@ -63,6 +65,24 @@ package struct Specialization: Sendable {
     if self.model.opset(GradientRules.trainingDomain) == nil {
       self.model.opsets.append(OpsetImport(domain: GradientRules.trainingDomain, version: 1))
     }
+  }
+
+  /// Adds a constant.
+  mutating func define(_ name: String, _ tensor: Tensor) {
+    model.graph.setInitializer(name, tensor)
+    types.types[name] = TensorType(tensor.dtype, tensor.shape)
+  }
+
+  /// Adds a node at the end, or its results where they follow from constants and shapes.
+  mutating func append(_ node: Node) throws(PruneError) {
+    var constants: [String: Tensor] = [:]
+    for name in node.inputs where !variables.contains(name) { constants[name] = model.graph.initializer(name) }
+    if let results = try fold(node, constants) {
+      for (name, tensor) in zip(node.outputs, results) where !name.isEmpty { define(name, tensor) }
+      return
+    }
+    for (name, type) in zip(node.outputs, try inferred(node, constants)) where !name.isEmpty { types.types[name] = type }
+    model.graph.nodes.append(node)
   }
 
   private func opset(_ node: Node) -> Int64 { model.opset(node.domain) ?? 1 }

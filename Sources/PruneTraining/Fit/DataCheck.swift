@@ -51,9 +51,11 @@ enum DataCheck {
   /// Elements of one sample, nil when an extent is open.
   private static func count(_ dims: [Dim]) -> Int? { TensorType(.float32, Array(dims.dropFirst())).shape?.count }
 
-  /// Labels must be classes that the output has.
-  private static func checkLabels(_ data: Dataset, _ targets: Tensor, _ loss: TrainingLoss) throws(PruneError) {
-    guard loss.kind == .crossEntropy else { return }
+  /// Labels must be classes that the output has: `classes` of them, or as many as it declares.
+  static func checkLabels(
+    _ data: Dataset, _ targets: Tensor, _ loss: TrainingLoss, classes known: Int? = nil
+  ) throws(PruneError) {
+    guard loss.isClassifier else { return }
     guard targets.dtype == .int64 || targets.dtype == .float32 else {
       throw PruneError(
         .mismatch, "targets of dataset '\(data.name)' are \(targets.dtype.name), wanted int64 labels or float32 rows")
@@ -67,12 +69,24 @@ enum DataCheck {
       for index in 0..<labels.count { (low, high) = (min(low, labels[index]), max(high, labels[index])) }
       return (low, high)
     }
-    let classes = loss.output.type?.dims.flatMap { $0.count > 1 ? $0[1].value : nil }
+    let classes = known ?? loss.output.type?.dims.flatMap { $0.count > 1 ? $0[1].value : nil }
     guard low >= 0, high < Int64(classes ?? Int.max) else {
       throw PruneError(
         .mismatch,
         "labels of dataset '\(data.name)' are \(low)...\(high), output '\(loss.output.name)' has \(classes.map(String.init) ?? "?") classes",
         hint: "train a model with \(max(high, 0).addingReportingOverflow(1).partialValue) classes")
+    }
+  }
+
+  /// Classes that have no sample left to train on, one line each.
+  static func emptyClasses(of data: Dataset, training: Dataset) throws(PruneError) -> [String] {
+    guard data.classCount != nil, let all = try data.y?.array(of: Int64.self), let kept = try training.y?.array(of: Int64.self)
+    else { return [] }
+    let trained = Set(kept)
+    var sizes: [Int64: Int] = [:]
+    for label in all where !trained.contains(label) { sizes[label, default: 0] += 1 }
+    return sizes.keys.sorted().map { label in
+      "the validation split leaves class \(label) nothing to train on: it has \(sizes[label] ?? 0) sample(s) in all"
     }
   }
 }

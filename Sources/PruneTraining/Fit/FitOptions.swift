@@ -1,37 +1,78 @@
 import PruneData
+import PruneGraph
 import PruneTensor
 
 /// How to train. Zero where it makes no sense means the default.
 package struct FitOptions {
   package var epochs = 1
   package var batchSize = 32
-  /// "adam", "adamw" or "sgd".
+  /// "adam", "adamw", "sgd" or "rmsprop".
   package var optimizer = "adam"
-  /// 0 is the optimizer's own: 0.001, sgd 0.01.
+  /// 0 is the optimizer's own: 0.001, sgd and rmsprop 0.01.
   package var lr = 0.0
   package var momentum = 0.0
   package var nesterov = false
   package var beta1 = 0.9
   package var beta2 = 0.999
+  package var alpha = 0.99
   package var epsilon = 1e-8
   /// Of weights with two axes or more: biases and scales of normalizations are not decayed.
   package var weightDecay = 0.0
-  /// "cross_entropy" or "mse"; nil chooses by the targets: cross-entropy for int64 labels, else mse.
+  /// Parameters with a learning rate or decay of their own.
+  package var groups: [ParameterGroup] = []
+  /// Limits on gradients, 0 for none: the norm of all of them together, and each number.
+  package var clipNorm = 0.0
+  package var clipValue = 0.0
+  /// A name of `TrainingLoss.Kind`; nil chooses by the targets: cross-entropy for int64 labels, else mse.
   package var loss: String?
-  /// "constant", "linear", "cosine" or "step".
+  package var lossSettings = TrainingLoss.Settings()
+  /// A name of `LearningRateSchedule.Kind`.
   package var schedule = "constant"
+  /// Steps over which the learning rate rises at the start.
+  package var warmup = 0
+  package var stepEpochs = 0
+  /// Of the schedules "step" and "reduce_on_plateau"; 0 is 0.1.
+  package var gamma = 0.0
+  /// Of the schedule "reduce_on_plateau", in epochs; 0 is 5.
+  package var patience = 0
   /// Evaluated after each epoch.
   package var validation: Dataset?
   /// In place of `validation`: the fraction of the data that is held out, 0..<1.
   package var validationSplit = 0.0
+  package var stopping = Stopping()
   package var seed: UInt64 = 0
   package var shuffle = true
   /// Name patterns of parameters that stay as they are. A BatchNormalization whose scale and bias both stay keeps its
   /// statistics too.
   package var frozen: [String] = []
+  package var resume = Resume.never
+  /// Called every `checkpointEpochs` (0 is 1) with what is needed to go on from there.
+  package var onCheckpoint: ((FitState) throws(PruneError) -> Void)?
+  package var checkpointEpochs = 0
   /// Called after every step and epoch; true stops the fit after the step it was called for.
   package var onEvent: ((FitEvent) throws(PruneError) -> Bool)?
   package var cancel: CancelFlag?
+
+  /// When to end before all epochs are done, and which weights to keep.
+  package struct Stopping {
+    /// Epochs without improvement after which the fit ends; 0: never.
+    package var patience = 0
+    package var minDelta = 0.0
+    /// "loss", "accuracy", "validation_loss" or "validation_accuracy"; nil is the loss, of the validation data where there
+    /// are any.
+    package var monitor: String?
+    /// The model gets the weights of the best epoch rather than of the last.
+    package var restoresBest = false
+    package init() {}
+  }
+
+  package enum Resume {
+    case never
+    /// The optimizer goes on with the state that the model has from its last fit.
+    case optimizer
+    /// Weights, optimizer and count of epochs go on where a checkpoint was made.
+    case checkpoint(FitState)
+  }
 
   package init() {}
 
@@ -42,6 +83,7 @@ package struct FitOptions {
     var rate: Double
     var optimizer: Optimizer
     var schedule: LearningRateSchedule
+    var monitor: Monitor
   }
 
   /// - Throws: `.invalidArgument` naming the option, what it is and what it may be.
@@ -49,37 +91,82 @@ package struct FitOptions {
     guard let kind = Optimizer.Kind(rawValue: optimizer) else {
       throw unknown("optimizer", optimizer, Optimizer.Kind.allCases.map(\.rawValue))
     }
-    guard let schedule = LearningRateSchedule(rawValue: schedule) else {
-      throw unknown("schedule", schedule, LearningRateSchedule.allCases.map(\.rawValue))
+    guard let scheduleKind = LearningRateSchedule.Kind(rawValue: schedule) else {
+      throw unknown("schedule", schedule, LearningRateSchedule.Kind.allCases.map(\.rawValue))
     }
-    func require(_ name: String, _ value: Double, _ isValid: Bool, _ wanted: String) throws(PruneError) {
-      guard isValid else { throw PruneError(.invalidArgument, "\(name) is \(value), wanted \(wanted)") }
-    }
-    try require("epochs", Double(epochs), epochs >= 0 && epochs < 1 << 31, "1 or more")
-    try require("batch_size", Double(batchSize), batchSize >= 0 && batchSize < 1 << 31, "1 or more")
-    try require("lr", lr, lr >= 0 && lr.isFinite, "a number above 0")
-    try require("momentum", momentum, momentum >= 0 && momentum < 1, "0..<1")
-    try require("beta1", beta1, beta1 >= 0 && beta1 < 1, "0..<1")
-    try require("beta2", beta2, beta2 >= 0 && beta2 < 1, "0..<1")
-    try require("epsilon", epsilon, epsilon >= 0 && epsilon.isFinite, "a small number above 0")
-    try require("weight_decay", weightDecay, weightDecay >= 0 && weightDecay.isFinite, "0 or more")
-    try require("validation_split", validationSplit, validationSplit >= 0 && validationSplit < 1, "0..<1")
+    try checkNumbers()
     guard validation == nil || validationSplit == 0 else {
       throw PruneError(.invalidArgument, "both validation and validation_split are given", hint: "give one of them")
     }
     guard !nesterov || momentum > 0 else {
       throw PruneError(.invalidArgument, "nesterov is set but momentum is 0", hint: "give a momentum such as 0.9")
     }
+    let hasValidation = validation != nil || validationSplit > 0
+    let name = stopping.monitor ?? (hasValidation ? Monitor.validationLoss.rawValue : Monitor.loss.rawValue)
+    guard let monitor = Monitor(rawValue: name) else { throw unknown("monitor", name, Monitor.allCases.map(\.rawValue)) }
+    guard hasValidation || !monitor.needsValidation else {
+      throw PruneError(.invalidArgument, "monitor is '\(name)' but there is no validation data", hint: "give validation or validation_split")
+    }
+    var schedule = LearningRateSchedule(scheduleKind)
+    (schedule.warmup, schedule.stepEpochs) = (warmup, stepEpochs)
+    if gamma > 0 { schedule.gamma = gamma }
+    if patience > 0 { schedule.patience = patience }
     return Checked(
       epochs: max(epochs, 1), batchSize: batchSize == 0 ? 32 : batchSize,
       rate: lr == 0 ? Optimizer.defaultRate(kind) : lr,
       optimizer: Optimizer(
         kind: kind, momentum: momentum, isNesterov: nesterov, beta1: beta1 == 0 ? 0.9 : beta1,
-        beta2: beta2 == 0 ? 0.999 : beta2, epsilon: epsilon == 0 ? 1e-8 : epsilon, weightDecay: weightDecay),
-      schedule: schedule)
+        beta2: beta2 == 0 ? 0.999 : beta2, alpha: alpha == 0 ? 0.99 : alpha, epsilon: epsilon == 0 ? 1e-8 : epsilon,
+        weightDecay: weightDecay, clipValue: clipValue),
+      schedule: schedule, monitor: monitor)
+  }
+
+  private func checkNumbers() throws(PruneError) {
+    func require(_ name: String, _ value: Double, _ isValid: Bool, _ wanted: String) throws(PruneError) {
+      guard isValid else { throw PruneError(.invalidArgument, "\(name) is \(value), wanted \(wanted)") }
+    }
+    let counts = [
+      ("epochs", epochs), ("batch_size", batchSize), ("warmup", warmup), ("step_epochs", stepEpochs), ("patience", patience),
+      ("early_stopping", stopping.patience), ("checkpoint_epochs", checkpointEpochs),
+    ]
+    for (name, count) in counts { try require(name, Double(count), count >= 0 && count < 1 << 31, "1 or more") }
+    try require("lr", lr, lr >= 0 && lr.isFinite, "a number above 0")
+    for (name, value) in [("momentum", momentum), ("beta1", beta1), ("beta2", beta2), ("alpha", alpha)] {
+      try require(name, value, value >= 0 && value < 1, "0..<1")
+    }
+    try require("epsilon", epsilon, epsilon >= 0 && epsilon.isFinite, "a small number above 0")
+    let amounts = [
+      ("weight_decay", weightDecay), ("clip_norm", clipNorm), ("clip_value", clipValue), ("min_delta", stopping.minDelta),
+    ]
+    for (name, value) in amounts { try require(name, value, value >= 0 && value.isFinite, "0 or more") }
+    try require("gamma", gamma, gamma >= 0 && gamma <= 1, "0...1")
+    try require("validation_split", validationSplit, validationSplit >= 0 && validationSplit < 1, "0..<1")
   }
 
   private func unknown(_ option: String, _ value: String, _ known: [String]) -> PruneError {
     PruneError(.invalidArgument, "\(option) is '\(value)'", hint: Suggestion.hint(for: value, among: known))
+  }
+}
+
+/// The figure of an epoch that early stopping and plateaus look at.
+enum Monitor: String, CaseIterable {
+  case loss, accuracy, validationLoss = "validation_loss", validationAccuracy = "validation_accuracy"
+
+  var isRising: Bool { self == .accuracy || self == .validationAccuracy }
+  var needsValidation: Bool { self == .validationLoss || self == .validationAccuracy }
+
+  /// - Throws: `.unsupported` for the accuracy of what is no classifier.
+  func value(of epoch: History.Epoch) throws(PruneError) -> Double {
+    let value =
+      switch self {
+      case .loss: Optional(epoch.loss)
+      case .accuracy: epoch.accuracy
+      case .validationLoss: epoch.validationLoss
+      case .validationAccuracy: epoch.validationAccuracy
+      }
+    guard let value else {
+      throw PruneError(.unsupported, "monitor is '\(rawValue)', which this loss does not give", hint: "monitor a loss")
+    }
+    return value
   }
 }

@@ -9,16 +9,21 @@ struct FitSetup {
   /// Positions, in the order of an epoch, of the samples of each batch.
   let batches: [Range<Int>]
   let blocked: [Autodiff.Blocked]
+  /// What a checkpoint did before.
+  let epochsDone: Int
+  private(set) var warnings: [String] = []
   /// Whether the model takes batches of one size only.
   private let isFixed: Bool
 
   init(
-    _ model: Model, _ data: Dataset, _ options: FitOptions, _ checked: FitOptions.Checked
+    _ source: Model, _ data: Dataset, _ options: FitOptions, _ checked: FitOptions.Checked
   ) throws(PruneError) {
+    let (model, optimizerState, epochs) = try Self.resumed(source, options.resume)
+    epochsDone = epochs
     guard let targets = data.y else {
       throw PruneError(.invalidArgument, "dataset '\(data.name)' has no targets to train on")
     }
-    loss = try TrainingLoss(options.loss, model: model, targets: targets.dtype)
+    loss = try TrainingLoss(options.loss, model: model, targets: targets.dtype, options.lossSettings)
     let fixed = try DataCheck.check(data, model, loss)
     let parameters = try TrainableParameters.names(in: model, frozen: options.frozen)
     guard !parameters.isEmpty else {
@@ -29,13 +34,20 @@ struct FitSetup {
     let statistics = Self.statistics(of: model, trained: Set(parameters))
     let plan = TrainingGraph.Plan(
       model: model, input: try DataCheck.input(of: model).name, loss: loss, optimizer: checked.optimizer,
-      parameters: parameters, masks: try Self.masks(of: model, parameters), statistics: statistics)
-    trainer = try Trainer(plan)
+      groups: try ParameterGroups(
+        options.groups, parameters: parameters, rate: checked.rate, decay: checked.optimizer.weightDecay),
+      clipNorm: options.clipNorm, parameters: parameters, masks: try Self.masks(of: model, parameters), statistics: statistics)
+    trainer = try Trainer(plan, resuming: optimizerState)
+    if let optimizerState, optimizerState.optimizer != checked.optimizer.kind.rawValue {
+      warnings.append(
+        "the state to resume is of \(optimizerState.optimizer), the optimizer is \(checked.optimizer.kind.rawValue): it starts anew")
+    }
 
     // A graph that was made for one batch size may take others; if not, it gets its own.
     let wanted = min(checked.batchSize, data.count)
     let (graph, size, isFixed) = try Self.graph(trainer, data, targets, batch: wanted, fixed: fixed)
     blocked = graph.blocked
+    try DataCheck.checkLabels(data, targets, loss, classes: graph.classes)
     self.isFixed = isFixed
     guard !graph.gradients.isEmpty else {
       let first = graph.blocked.first.map { "\($0.node) \($0.reason)" } ?? "the loss depends on none of them"
@@ -49,6 +61,32 @@ struct FitSetup {
     guard !batches.isEmpty else {
       throw PruneError(
         .mismatch, "the model is made for batches of \(size), dataset '\(data.name)' has \(data.count) samples")
+    }
+  }
+
+  /// The model to start from, the optimizer's state and how many epochs are done.
+  private static func resumed(
+    _ model: Model, _ resume: FitOptions.Resume
+  ) throws(PruneError) -> (Model, OptimizerState?, epochs: Int) {
+    switch resume {
+    case .never: return (model, nil, 0)
+    case .optimizer:
+      guard let state = model.optimizerState else {
+        throw PruneError(.notFound, "the model has no optimizer state to resume", hint: "it keeps that of its last fit until it is saved")
+      }
+      return (model, state, 0)
+    case .checkpoint(let state):
+      var result = model
+      for (name, tensor) in state.parameters.sorted(by: { $0.key < $1.key }) {
+        guard let old = model.graph.initializer(name), old.dtype == tensor.dtype, old.shape == tensor.shape else {
+          throw PruneError(
+            .mismatch,
+            "the checkpoint's '\(name)' is \(tensor.dtype.name) \(tensor.shape), the model's \(model.graph.initializer(name).map { "\($0.dtype.name) \($0.shape)" } ?? "is missing")",
+            at: "resume")
+        }
+        result.graph.setInitializer(name, tensor)
+      }
+      return (result, state.optimizer, state.epoch)
     }
   }
 
@@ -117,8 +155,8 @@ struct FitSetup {
       guard let targets = batch.y else { return nil }
       let (loss, prediction) = try trainer.score(batch.x, targets, cancel: nil)
       progress.add(loss, last - first)
-      if self.loss.kind == .crossEntropy, let prediction { progress.correct += try Accuracy.correct(prediction, targets) }
+      if self.loss.isClassifier, let prediction { progress.correct += try Accuracy.correct(prediction, targets) }
     }
-    return (progress.loss, loss.kind == .crossEntropy ? progress.accuracy : nil)
+    return (progress.loss, loss.isClassifier ? progress.accuracy : nil)
   }
 }

@@ -17,6 +17,11 @@ struct History {
     case cancelled
     /// `onEvent` asked for it.
     case callback
+    /// No improvement for as long as the options allow.
+    case earlyStopping = "early_stopping"
+
+    /// Whether the caller ended it.
+    var isInterruption: Bool { self != .earlyStopping }
   }
 
   var epochs: [Epoch] = []
@@ -25,16 +30,22 @@ struct History {
   /// Why the fit ended early.
   var ending: Ending?
   var blocked: [Autodiff.Blocked] = []
+  /// The epoch with the best figure, where somebody wanted to know.
+  var bestEpoch: Int?
+  var warnings: [String] = []
 
   /// The report: "epochs", a list of {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}; "steps",
-  /// "seconds", "stopped" with "reason" when it ended early, and "frozen", a list of {node, reason, parameters}.
+  /// "seconds", "stopped" when the caller ended it, "reason" when it ended early, "best_epoch", "warnings", and "frozen", a
+  /// list of {node, reason, parameters}.
   var report: Report {
     var report = Report(title: "fit")
     report["epochs"] = .list(epochs.map { .report(Self.report($0)) })
     report["steps"] = .integer(steps)
     report["seconds"] = .number(seconds)
-    report["stopped"] = .flag(ending != nil)
+    report["stopped"] = .flag(ending?.isInterruption ?? false)
     report["reason"] = ending.map { .text($0.rawValue) }
+    report["best_epoch"] = bestEpoch.map { .integer($0) }
+    if !warnings.isEmpty { report["warnings"] = .list(warnings.map { .text($0) }) }
     if !blocked.isEmpty { report["frozen"] = .list(blocked.map { .report(Self.report($0)) }) }
     return report
   }

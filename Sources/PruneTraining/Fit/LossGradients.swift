@@ -16,15 +16,16 @@ package final class LossGradients {
   private var programs: [[TensorType]: (parts: LossGraph, program: Program)] = [:]
 
   /// - Parameters:
-  ///   - loss: as in `FitOptions`.
+  ///   - loss, settings: as in `FitOptions`.
   ///   - targets: dtype of the targets to come.
   ///   - parameters: names of initializers; nil means all that training would train.
   package init(
-    _ model: Model, loss: String? = nil, targets: DType, parameters: [String]? = nil
+    _ model: Model, loss: String? = nil, settings: TrainingLoss.Settings = .init(), targets: DType,
+    parameters: [String]? = nil
   ) throws(PruneError) {
     self.model = model
     self.parameters = parameters ?? TrainableParameters.names(in: model)
-    self.loss = try TrainingLoss(loss, model: model, targets: targets)
+    self.loss = try TrainingLoss(loss, model: model, targets: targets, settings)
     input = try DataCheck.input(of: model).name
   }
 

@@ -10,6 +10,8 @@ struct LossGraph {
   /// Values to ask for: the mean loss of the batch, and what it was taken of.
   let loss: String
   let prediction: String
+  /// How many classes a classifier tells apart.
+  let classes: Int?
   /// Running statistics by the value that holds their new version.
   let newStatistics: [(value: String, initializer: String)]
   /// The value that holds each parameter's gradient, where one reaches it.
@@ -33,19 +35,17 @@ struct LossGraph {
     var taken = special.model.graph.allNames.union(variables)
     newStatistics = Self.trainNormalizations(&special, statistics, &taken)
     target = Graph.uniqueName("target", &taken)
-    loss = Graph.uniqueName("loss", &taken)
-    prediction = try Self.rows(of: kind, batch: batch, &special, &taken)
-    let seed = Graph.uniqueName("\(prediction).grad", &taken)
-    try Self.check(kind, special.types.shape(prediction), targets)
-    special.model.graph.nodes.append(
-      Node(
-        kind.opType, domain: GradientRules.trainingDomain, name: "loss", inputs: [prediction, target],
-        outputs: [loss, seed]))
+    special.types.types[target] = targets
+    var writer = LossWriter(special, taken: taken)
+    prediction = try Self.rows(of: kind, &writer)
+    classes = kind.isClassifier ? writer.special.types.shape(prediction)?.dims.last : nil
+    loss = try writer.loss(kind, prediction, target, targets)
+    let seed = try writer.number(1)
     let derived = try Autodiff.differentiate(
-      special.model, types: special.types, seeds: [prediction: seed], wrt: parameters)
+      writer.special.model, types: writer.special.types, seeds: [loss: seed], wrt: parameters)
     blocked = derived.blocked
     gradients = derived.gradients
-    model = special.model
+    model = writer.special.model
     model.graph = derived.graph
     model.graph.inputs.append(ValueInfo(name: target, type: targets))
     model.graph.outputs = [ValueInfo(name: loss, type: TensorType(.float32, .scalar))]
@@ -74,46 +74,10 @@ struct LossGraph {
   }
 
   /// The value the loss reads, as [N, classes] where the model gives [N, classes, 1, …].
-  private static func rows(
-    of loss: TrainingLoss, batch: Shape, _ special: inout Specialization, _ taken: inout Set<String>
-  ) throws(PruneError) -> String {
-    guard loss.kind == .crossEntropy, let shape = special.types.shape(loss.value), shape.rank > 2,
+  private static func rows(of loss: TrainingLoss, _ writer: inout LossWriter) throws(PruneError) -> String {
+    guard loss.isClassifier, let shape = writer.special.types.shape(loss.value), shape.rank > 2,
       shape.dims[2...].allSatisfy({ $0 == 1 })
     else { return loss.value }
-    let flat = try Shape(Array(shape.dims[..<2]))
-    let name = Graph.uniqueName("\(loss.value).rows", &taken)
-    let dims = Graph.uniqueName("\(name).shape", &taken)
-    special.model.graph.setInitializer(dims, try Tensor(flat.dims.map(Int64.init)))
-    special.model.graph.nodes.append(Node("Reshape", inputs: [loss.value, dims], outputs: [name]))
-    special.types.types[name] = TensorType(.float32, flat)
-    return name
-  }
-
-  /// - Throws: `.mismatch` when targets do not fit what the model gives, naming both.
-  private static func check(_ loss: TrainingLoss, _ shape: Shape?, _ targets: TensorType) throws(PruneError) {
-    guard let shape, let wanted = targets.shape else {
-      throw PruneError(.unsupported, "the shape of output '\(loss.output.name)' depends on the data")
-    }
-    let place = "loss \(loss.kind.rawValue)"
-    switch loss.kind {
-    case .crossEntropy:
-      guard shape.rank == 2 else {
-        throw PruneError(.mismatch, "output '\(loss.output.name)' is \(shape), wanted [N, classes]", at: place)
-      }
-      guard targets.dtype == .int64 ? wanted.count == shape[0] : wanted == shape else {
-        throw PruneError(
-          .mismatch, "output '\(loss.output.name)' is \(shape) but the targets of a batch are \(targets)", at: place)
-      }
-    case .meanSquaredError:
-      guard targets.dtype == .float32 else {
-        throw PruneError(
-          .mismatch, "targets are \(targets.dtype?.name ?? "unknown") labels, wanted float32 values", at: place,
-          hint: "use loss cross_entropy for class labels")
-      }
-      guard wanted.count == shape.count else {
-        throw PruneError(
-          .mismatch, "output '\(loss.output.name)' is \(shape) but the targets of a batch are \(targets)", at: place)
-      }
-    }
+    return try writer.reshape(loss.value, to: Shape(Array(shape.dims[..<2])))
   }
 }

@@ -9,10 +9,13 @@ final class Trainer {
   private let plan: TrainingGraph.Plan
   private var programs: [[TensorType]: (graph: TrainingGraph, program: Program)] = [:]
   private var scorers: [[TensorType]: (graph: LossGraph, program: Program)] = [:]
-  private var stepCount = 0
+  private var stepCount: Int
 
-  init(_ plan: TrainingGraph.Plan) throws(PruneError) {
+  /// - Parameter state: the optimizer's from an earlier fit. What is of another optimizer or shape is not used.
+  init(_ plan: TrainingGraph.Plan, resuming state: OptimizerState? = nil) throws(PruneError) {
     self.plan = plan
+    let known = state?.optimizer == plan.optimizer.kind.rawValue ? state : nil
+    stepCount = known?.step ?? 0
     var variables: [String: Variable] = [:]
     let graph = plan.model.graph
     for name in plan.parameters + plan.statistics.sorted() {
@@ -23,9 +26,11 @@ final class Trainer {
       variables[name] = Variable(name: name, tensor: try tensor.copied())
     }
     for name in plan.parameters {
-      for state in plan.optimizer.stateNames(of: name) {
+      for (state, variable) in zip(plan.optimizer.states, plan.optimizer.stateNames(of: name)) {
         guard let shape = variables[name]?.tensor.shape else { continue }
-        variables[state] = Variable(name: state, tensor: try Tensor(zeros: .float32, shape))
+        var tensor = try Tensor(zeros: .float32, shape)
+        if let old = known?.tensors[name]?[state], old.shape == shape, old.dtype == .float32 { tensor = try old.copied() }
+        variables[variable] = Variable(name: variable, tensor: tensor)
       }
     }
     self.variables = variables
@@ -37,20 +42,36 @@ final class Trainer {
     try compiled(batch, targets).graph
   }
 
-  /// One step on a batch. Returns the loss before the step, and what the loss was taken of.
-  func step(_ x: Tensor, _ y: Tensor, rate: Double) throws(PruneError) -> (loss: Double, prediction: Tensor?) {
+  /// What a step came to.
+  struct Outcome {
+    /// Before the step.
+    var loss: Double
+    /// What the loss was taken of.
+    var prediction: Tensor?
+    /// The norm of each parameter's gradient, in the order of `parameters`, when the loss or one of them was not a finite
+    /// number: nothing was changed then.
+    var failure: [(parameter: String, norm: Float)]?
+  }
+
+  /// One step on a batch. `factor` is that of the schedule.
+  func step(_ x: Tensor, _ y: Tensor, factor: Double) throws(PruneError) -> Outcome {
     let (graph, program) = try compiled(TensorType(x.dtype, x.shape), TensorType(y.dtype, y.shape))
-    stepCount += 1
+    var inputs = [plan.input: x, graph.parts.target: y, graph.step: try Tensor(scalar: Float(stepCount + 1))]
+    for (name, rate) in zip(graph.rates, plan.groups.rates) { inputs[name] = try Tensor(scalar: Float(rate * factor)) }
     // Not cancelled half-way: weights are either all of this step or all of the one before.
-    let results = try program.run([
-      plan.input: x, graph.parts.target: y, graph.rate: Tensor(scalar: Float(rate)),
-      graph.step: Tensor(scalar: Float(stepCount)),
-    ])
+    let results = try program.run(inputs)
+    let loss = try results[graph.parts.loss]?.array(of: Float.self).first ?? .nan
+    var outcome = Outcome(loss: Double(loss), prediction: results[graph.parts.prediction])
+    guard try results[graph.gate]?.array(of: Float.self).first != 0 else {
+      let norms = try results[graph.norms]?.array(of: Float.self) ?? []
+      outcome.failure = zip(graph.trained, norms).map { ($0, $1) }
+      return outcome
+    }
+    stepCount += 1
     for (value, name) in graph.parts.newStatistics {
       if let tensor = results[value] { try copy(tensor, into: name) }
     }
-    let loss = try results[graph.parts.loss]?.array(of: Float.self).first ?? .nan
-    return (Double(loss), results[graph.parts.prediction])
+    return outcome
   }
 
   /// The loss of a batch with the weights as they are, nothing trained: normalizations use their running statistics.
@@ -89,10 +110,36 @@ final class Trainer {
   /// The model with the weights as they are now.
   func model() -> Model {
     var result = plan.model
-    for name in plan.parameters + plan.statistics.sorted() {
-      if let variable = variables[name] { result.graph.setInitializer(name, variable.tensor) }
-    }
+    for (name, tensor) in weights() { result.graph.setInitializer(name, tensor) }
+    result.optimizerState = optimizerState()
     return result
+  }
+
+  /// Weights and statistics as they are now; the next step changes copies of them.
+  func weights() -> [String: Tensor] {
+    var result: [String: Tensor] = [:]
+    for name in plan.parameters + plan.statistics.sorted() { result[name] = variables[name]?.tensor }
+    return result
+  }
+
+  /// Puts weights and statistics of before back.
+  func restore(_ weights: [String: Tensor]) throws(PruneError) {
+    for (name, tensor) in weights { variables[name]?.tensor = tensor }
+  }
+
+  func optimizerState() -> OptimizerState {
+    var tensors: [String: [String: Tensor]] = [:]
+    for name in plan.parameters {
+      for (state, variable) in zip(plan.optimizer.states, plan.optimizer.stateNames(of: name)) {
+        tensors[name, default: [:]][state] = variables[variable]?.tensor
+      }
+    }
+    return OptimizerState(optimizer: plan.optimizer.kind.rawValue, step: stepCount, tensors: tensors)
+  }
+
+  /// The first node that reads a parameter.
+  func layer(of parameter: String) -> String? {
+    plan.model.graph.nodes.first { $0.inputs.contains(parameter) }?.label
   }
 
   private func compiled(
@@ -101,7 +148,7 @@ final class Trainer {
     if let found = programs[[batch, targets]] { return found }
     guard let shape = batch.shape else { throw PruneError(.internal, "a batch of open shape \(batch)") }
     let graph = try TrainingGraph(plan, batch: shape, targets: targets)
-    let outputs = [graph.parts.loss, graph.parts.prediction] + graph.parts.newStatistics.map(\.value)
+    let outputs = [graph.parts.loss, graph.parts.prediction, graph.gate, graph.norms] + graph.parts.newStatistics.map(\.value)
     let used = Set(graph.trained).union(graph.trained.flatMap(plan.optimizer.stateNames)).union(plan.statistics)
     let program = try Program(
       graph.model, ProgramOptions(outputs: outputs, variables: variables.filter { used.contains($0.key) }))

@@ -4,46 +4,97 @@ import PruneTensor
 /// What training minimises, and the value of the graph it is taken of.
 package struct TrainingLoss: Sendable {
   package enum Kind: String, CaseIterable, Sendable {
-    case crossEntropy = "cross_entropy", meanSquaredError = "mse"
+    case crossEntropy = "cross_entropy", meanSquaredError = "mse", meanAbsoluteError = "mae", huber,
+      binaryCrossEntropy = "bce", divergence = "kl"
+    /// A loss written by the user, as a graph.
+    case graph
+  }
+
+  /// What a loss can be told beside its name.
+  package struct Settings: Sendable {
+    /// Cross-entropy: the part of each target that is spread evenly over all classes, 0..<1 (Szegedy et al. 2016).
+    package var labelSmoothing = 0.0
+    /// Cross-entropy: one a class, none for equal weights. The mean over a batch is weighted, as PyTorch weights it.
+    package var classWeights: [Double] = []
+    /// Huber: where the square ends and the straight line begins.
+    package var delta = 1.0
+    /// The output is probabilities rather than logits (cross-entropy, bce, kl); those of a final Softmax or Sigmoid need
+    /// not be declared.
+    package var fromProbabilities = false
+    /// A graph of two inputs, prediction and targets, and one output, the loss.
+    package var graph: Model?
+    package init() {}
   }
 
   package var kind: Kind
+  package var settings: Settings
   /// The value that the loss reads: logits, also where the model goes on to make probabilities of them.
   package var value: String
   /// The model's own output, in its order of classes.
   package var output: ValueInfo
 
+  /// Whether rows of the output are scores of classes.
+  var isClassifier: Bool { kind == .crossEntropy || kind == .divergence }
+  /// Whether the value is probabilities and not logits.
+  var readsProbabilities: Bool { settings.fromProbabilities && value == output.name }
+
   /// Chooses the loss for a model and its targets.
   ///
-  /// - Parameter name: "cross_entropy", "mse", or nil: cross-entropy for int64 labels, else mean squared error.
-  /// - Throws: `.invalidArgument` for an unknown name, `.unsupported` for a model without a float32 output.
-  package init(_ name: String?, model: Model, targets: DType) throws(PruneError) {
+  /// - Parameter name: of a kind, or nil: cross-entropy for int64 labels, else mean squared error.
+  /// - Throws: `.invalidArgument` for an unknown name or a setting out of range, `.unsupported` for a model without a float32
+  ///   output.
+  package init(
+    _ name: String?, model: Model, targets: DType, _ settings: Settings = Settings()
+  ) throws(PruneError) {
+    let known = Kind.allCases.filter { $0 != .graph }
     if let name {
-      guard let kind = Kind(rawValue: name) else {
+      guard let kind = known.first(where: { $0.rawValue == name }) else {
         throw PruneError(
-          .invalidArgument, "there is no loss '\(name)'", hint: Suggestion.hint(for: name, among: Kind.allCases.map(\.rawValue)))
+          .invalidArgument, "there is no loss '\(name)'", hint: Suggestion.hint(for: name, among: known.map(\.rawValue)))
+      }
+      guard settings.graph == nil else {
+        throw PruneError(.invalidArgument, "both a loss '\(name)' and a loss graph are given", hint: "give one of them")
       }
       self.kind = kind
     } else {
-      kind = targets.isFloatingPoint ? .meanSquaredError : .crossEntropy
+      kind = settings.graph != nil ? .graph : targets.isFloatingPoint ? .meanSquaredError : .crossEntropy
     }
     guard let output = model.graph.outputs.first(where: { $0.type?.dtype ?? .float32 == .float32 }) else {
       throw PruneError(.unsupported, "the model has no float32 output to train")
     }
     self.output = output
+    self.settings = settings
     value = output.name
-    if kind == .crossEntropy { value = Self.logits(of: output.name, in: model) }
+    switch kind {
+    case .crossEntropy, .divergence: value = Self.logits(of: output.name, ["Softmax", "LogSoftmax"], in: model)
+    case .binaryCrossEntropy: value = Self.logits(of: output.name, ["Sigmoid"], in: model)
+    case .meanSquaredError, .meanAbsoluteError, .huber, .graph: break
+    }
+    try check()
   }
 
-  /// The operator that computes the loss and its gradient.
-  package var opType: String { kind == .crossEntropy ? "SoftmaxCrossEntropy" : "MeanSquaredError" }
+  private func check() throws(PruneError) {
+    func require(_ isValid: Bool, _ message: String, hint: String = "") throws(PruneError) {
+      guard isValid else { throw PruneError(.invalidArgument, message, hint: hint) }
+    }
+    try require(
+      settings.labelSmoothing >= 0 && settings.labelSmoothing < 1, "label_smoothing is \(settings.labelSmoothing), wanted 0..<1")
+    try require(
+      settings.classWeights.allSatisfy { $0 >= 0 && $0.isFinite }, "class_weights are \(settings.classWeights), wanted 0 or more")
+    try require(settings.classWeights.isEmpty || settings.classWeights.contains { $0 > 0 }, "all class_weights are 0")
+    try require(settings.delta > 0 && settings.delta.isFinite, "delta is \(settings.delta), wanted a number above 0")
+    let isPlain = settings.labelSmoothing == 0 && settings.classWeights.isEmpty
+    try require(
+      kind == .crossEntropy || isPlain, "label_smoothing and class_weights are for cross_entropy, the loss is \(kind.rawValue)")
+  }
 
-  /// What a softmax that ends the model reads, else the output itself. The loss of logits is the same number as the
+  /// What an activation that ends the model reads, else the output itself. The loss of logits is the same number as the
   /// loss of their probabilities, and its gradient does not vanish where a probability does.
-  private static func logits(of output: String, in model: Model) -> String {
+  private static func logits(of output: String, _ activations: Set<String>, in model: Model) -> String {
     guard let node = model.graph.nodes.last(where: { $0.outputs.contains(output) }), node.isStandard,
-      node.opType == "Softmax" || node.opType == "LogSoftmax", let input = node.input(0)
+      activations.contains(node.opType), let input = node.input(0)
     else { return output }
+    if node.opType == "Sigmoid" { return input }
     let axis = node.int("axis", default: (model.opset() ?? Model.defaultOpset) >= 13 ? -1 : 1)
     let rank = model.graph.outputs.first { $0.name == output }?.type?.dims?.count ?? 2
     return axis == -1 || axis == rank - 1 ? input : output

@@ -33,6 +33,10 @@ package enum TrainingRules {
     }
     table["SGDUpdate"] = Rule { (x) throws(PruneError) in [weight(x, 0), weight(x, 2)] }
     table["AdamUpdate"] = Rule { (x) throws(PruneError) in [weight(x, 0), weight(x, 2), weight(x, 3)] }
+    table["RMSpropUpdate"] = Rule { (x) throws(PruneError) in [weight(x, 0), weight(x, 2), weight(x, 3)] }
+    table["GradientGate"] = Rule { (x) throws(PruneError) in
+      [TensorType(x.dtype(0), [Dim]()), TensorType(x.dtype(0), [.fixed(max(x.node.inputs.count - 1, 0))])]
+    }
     return table
   }()
 

@@ -6,6 +6,7 @@ import PruneTensor
 enum TrainingStepKernels {
   static let table: [String: FastKernel] = [
     "ai.libprune.SoftmaxCrossEntropy": crossEntropy, "ai.libprune.SGDUpdate": sgd, "ai.libprune.AdamUpdate": adam,
+    "ai.libprune.RMSpropUpdate": rmsprop, "ai.libprune.GradientGate": gate,
   ]
 
   private static func crossEntropy(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
@@ -43,9 +44,12 @@ enum TrainingStepKernels {
     let updated: [Int?]
     let mask: Int?
     let scalars: [Int]
+    let gate: Int?
     let count: Int
 
-    init?(_ op: Dataflow.Op, _ lowering: Lowering, state: [Int], mask: Int, scalars: [Int]) throws(PruneError) {
+    init?(
+      _ op: Dataflow.Op, _ lowering: Lowering, state: [Int], mask: Int, scalars: [Int], gate position: Int
+    ) throws(PruneError) {
       guard let w = op.input(0), let dw = op.input(1), lowering.isFloat(w), lowering.isFloat(dw),
         lowering.dims(w) == lowering.dims(dw), lowering.value(w).isVariable
       else { return nil }
@@ -65,6 +69,12 @@ enum TrainingStepKernels {
         found.append(try lowering.plain(id))
       }
       self.scalars = found
+      if let id = op.input(position) {
+        guard lowering.isFloat(id), lowering.count(id) == 1 else { return nil }
+        gate = try lowering.plain(id)
+      } else {
+        gate = nil
+      }
       gradient = try lowering.plain(dw)
       var updated: [Int?] = []
       for position in [0] + state {
@@ -74,12 +84,12 @@ enum TrainingStepKernels {
       count = lowering.count(w)
     }
 
-    var reads: [Int] { [gradient] + scalars + [mask].compactMap { $0 } }
+    var reads: [Int] { [gradient] + scalars + [mask, gate].compactMap { $0 } }
     var writes: [Int] { updated.compactMap { $0 } }
   }
 
   private static func sgd(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let operands = try Operands(op, lowering, state: [2], mask: 3, scalars: [4]), let w = operands.updated[0] else { return false }
+    guard let operands = try Operands(op, lowering, state: [2], mask: 3, scalars: [4], gate: 5), let w = operands.updated[0] else { return false }
     let node = op.node
     lowering.emit(node.label, reads: operands.reads, writes: operands.writes) { frame in
       frame.step(
@@ -87,15 +97,16 @@ enum TrainingStepKernels {
           w: frame.pointer(w), gradient: frame.pointer(operands.gradient),
           momentum_buffer: operands.updated[1].map { frame.pointer($0) },
           mask: operands.mask.map { UnsafePointer(frame.pointer($0, as: UInt8.self)) },
-          rate: frame.pointer(operands.scalars[0]), count: Int64(operands.count),
-          momentum: node.float("momentum", default: 0), decay: node.float("weight_decay", default: 0),
+          rate: frame.pointer(operands.scalars[0]), gate: operands.gate.map { UnsafePointer(frame.pointer($0)) },
+          count: Int64(operands.count), momentum: node.float("momentum", default: 0),
+          decay: node.float("weight_decay", default: 0), clip: node.float("clip_value", default: 0),
           nesterov: node.int("nesterov", default: 0) != 0 ? 1 : 0), ps_sgd_update)
     }
     return true
   }
 
   private static func adam(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let operands = try Operands(op, lowering, state: [2, 3], mask: 4, scalars: [5, 6]), let w = operands.updated[0],
+    guard let operands = try Operands(op, lowering, state: [2, 3], mask: 4, scalars: [5, 6], gate: 7), let w = operands.updated[0],
       let m = operands.updated[1], let v = operands.updated[2]
     else { return false }
     let node = op.node
@@ -105,10 +116,62 @@ enum TrainingStepKernels {
           w: frame.pointer(w), gradient: frame.pointer(operands.gradient), m: frame.pointer(m), v: frame.pointer(v),
           mask: operands.mask.map { UnsafePointer(frame.pointer($0, as: UInt8.self)) },
           rate: frame.pointer(operands.scalars[0]), step: frame.pointer(operands.scalars[1]),
-          count: Int64(operands.count), beta1: node.float("beta1", default: 0.9),
+          gate: operands.gate.map { UnsafePointer(frame.pointer($0)) }, count: Int64(operands.count), beta1: node.float("beta1", default: 0.9),
           beta2: node.float("beta2", default: 0.999), epsilon: node.float("epsilon", default: 1e-8),
-          decay: node.float("weight_decay", default: 0), decoupled: node.int("decoupled", default: 0) != 0 ? 1 : 0),
+          decay: node.float("weight_decay", default: 0), clip: node.float("clip_value", default: 0), decoupled: node.int("decoupled", default: 0) != 0 ? 1 : 0),
         ps_adam_update)
+    }
+    return true
+  }
+
+  private static func rmsprop(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let operands = try Operands(op, lowering, state: [2, 3], mask: 4, scalars: [5], gate: 6), let w = operands.updated[0],
+      let v = operands.updated[1]
+    else { return false }
+    let node = op.node
+    lowering.emit(node.label, reads: operands.reads, writes: operands.writes) { frame in
+      frame.step(
+        ps_rmsprop_args(
+          w: frame.pointer(w), gradient: frame.pointer(operands.gradient), v: frame.pointer(v),
+          momentum_buffer: operands.updated[2].map { frame.pointer($0) },
+          mask: operands.mask.map { UnsafePointer(frame.pointer($0, as: UInt8.self)) },
+          rate: frame.pointer(operands.scalars[0]), gate: operands.gate.map { UnsafePointer(frame.pointer($0)) },
+          count: Int64(operands.count), alpha: node.float("alpha", default: 0.99),
+          epsilon: node.float("epsilon", default: 1e-8), momentum: node.float("momentum", default: 0),
+          decay: node.float("weight_decay", default: 0), clip: node.float("clip_value", default: 0)), ps_rmsprop_update)
+    }
+    return true
+  }
+
+  /// A step for each norm, then one that looks at all of them.
+  private static func gate(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let loss = op.input(0), let gate = op.output(0), let norms = op.output(1), lowering.isFloat(loss),
+      lowering.count(loss) == 1, lowering.count(norms) == op.inputs.count - 1
+    else { return false }
+    var gradients: [(buffer: Int, count: Int)] = []
+    for input in op.inputs.dropFirst() {
+      guard let id = input, lowering.isFloat(id) else { return false }
+      gradients.append((try lowering.plain(id), lowering.count(id)))
+    }
+    let (value, factor, all) = (
+      try lowering.plain(loss), try lowering.define(gate, layout: nil), try lowering.define(norms, layout: nil)
+    )
+    for (index, gradient) in gradients.enumerated() {
+      let chunk = Int(PS_NORM_CHUNK)
+      let sums = lowering.scratch(8 * max((gradient.count + chunk - 1) / chunk, 1))
+      lowering.emit(op.node.label, reads: [gradient.buffer], writes: [all, sums]) { frame in
+        frame.step(
+          ps_norm_args(
+            x: frame.pointer(gradient.buffer), norm: frame.pointer(all).advanced(by: index),
+            chunks: frame.pointer(sums, as: Double.self), count: Int64(gradient.count)), ps_norm)
+      }
+    }
+    let most = op.node.float("max_norm", default: 0)
+    lowering.emit(op.node.label, reads: [value, all], writes: [factor]) { frame in
+      frame.step(
+        ps_gate_args(
+          loss: frame.pointer(value), norms: frame.pointer(all), gate: frame.pointer(factor),
+          count: Int64(gradients.count), max_norm: most), ps_gate)
     }
     return true
   }

@@ -44,6 +44,8 @@ package enum TrainingKernels {
     (["MeanSquaredError"], LossKernels.meanSquaredError),
     (["SGDUpdate"], UpdateKernels.sgd),
     (["AdamUpdate"], UpdateKernels.adam),
+    (["RMSpropUpdate"], UpdateKernels.rmsprop),
+    (["GradientGate"], UpdateKernels.gate),
   ]
 }
 

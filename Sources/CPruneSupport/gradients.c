@@ -1,0 +1,48 @@
+// What is asked of all gradients before weights are updated: their norms, and whether they are numbers.
+#include <math.h>
+
+#include "prune_kernels.h"
+#include "prune_support.h"
+#include "vector_math.h"
+
+enum { LANES = 16 };
+
+CLONES static void norm_chunks(int64_t first, int64_t last, void *user) {
+  const ps_norm_args *args = user;
+  for (int64_t chunk = first; chunk < last; chunk++) {
+    const float *x = args->x + chunk * PS_NORM_CHUNK;
+    int64_t rest = args->count - chunk * PS_NORM_CHUNK;
+    int64_t count = rest < PS_NORM_CHUNK ? rest : PS_NORM_CHUNK;
+    float lanes[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+      for (int lane = 0; lane < LANES; lane++) lanes[lane] += x[i + lane] * x[i + lane];
+    double sum = 0;
+    for (int lane = 0; lane < LANES; lane++) sum += (double)lanes[lane];
+    for (; i < count; i++) sum += (double)x[i] * (double)x[i];
+    args->chunks[chunk] = sum;
+  }
+}
+
+int32_t ps_norm(void *user) {
+  const ps_norm_args *args = user;
+  int64_t chunks = (args->count + PS_NORM_CHUNK - 1) / PS_NORM_CHUNK;
+  ps_parallel_for(chunks, 2, norm_chunks, user);
+  double sum = 0;
+  for (int64_t chunk = 0; chunk < chunks; chunk++) sum += args->chunks[chunk];
+  *args->norm = (float)sqrt(sum);
+  return 0;
+}
+
+int32_t ps_gate(void *user) {
+  const ps_gate_args *args = user;
+  double sum = 0;
+  for (int64_t i = 0; i < args->count; i++) sum += (double)args->norms[i] * (double)args->norms[i];
+  double norm = sqrt(sum);
+  if (!isfinite(*args->loss) || !isfinite(norm)) {
+    *args->gate = 0;
+  } else {
+    *args->gate = args->max_norm > 0 && norm > (double)args->max_norm ? (float)((double)args->max_norm / norm) : 1;
+  }
+  return 0;
+}

@@ -1,0 +1,85 @@
+import CPrune
+import PruneFormats
+import PruneTensor
+import PruneTraining
+
+/// Fit options of C as those of Swift.
+func fitOptions(
+  _ pointer: UnsafePointer<prune_fit_options>?, _ context: ContextBox?, _ name: String = "prune_fit_options"
+) throws(PruneError) -> FitOptions {
+  let given = try options(pointer, zero: prune_fit_options(), name)
+  var result = FitOptions()
+  if given.epochs != 0 { result.epochs = Int(given.epochs) }
+  if given.batch_size != 0 { result.batchSize = Int(given.batch_size) }
+  result.shuffle = given.no_shuffle == 0
+  if let optimizer = try optionalText(given.optimizer, "optimizer") { result.optimizer = optimizer }
+  result.lr = try number(given.lr, "lr", in: 0...1e6)
+  result.momentum = try number(given.momentum, "momentum", in: 0...1)
+  result.nesterov = given.nesterov != 0
+  if given.beta1 != 0 { result.beta1 = try number(given.beta1, "beta1", in: 0...1) }
+  if given.beta2 != 0 { result.beta2 = try number(given.beta2, "beta2", in: 0...1) }
+  if given.epsilon != 0 { result.epsilon = try number(given.epsilon, "epsilon", in: 0...1) }
+  result.weightDecay = try number(given.weight_decay, "weight_decay", in: 0...1e6)
+  result.loss = try optionalText(given.loss, "loss")
+  if let schedule = try optionalText(given.schedule, "schedule") { result.schedule = schedule }
+  result.validation = try Handles.optional(given.validation, DatasetBox.self)?.dataset
+  result.validationSplit = try number(given.validation_split, "validation_split", in: 0...1)
+  if given.seed != 0 { result.seed = given.seed }
+  result.frozen = try texts(given.frozen, given.frozen_count, "frozen")
+  try readLoss(given, &result)
+  try readOptimizer(given, &result)
+  try readControl(given, &result)
+  result.cancel = context?.cancel
+  let sink = EventSink(callback: given.on_event, user: given.user)
+  result.onEvent = { event in sink.send(event) }
+  return result
+}
+
+private func readLoss(_ given: prune_fit_options, _ result: inout FitOptions) throws(PruneError) {
+  result.lossSettings.labelSmoothing = given.label_smoothing
+  result.lossSettings.classWeights = try elements(given.class_weights, given.class_weight_count, "class_weights")
+  if given.delta != 0 { result.lossSettings.delta = given.delta }
+  result.lossSettings.fromProbabilities = given.from_probabilities != 0
+  result.lossSettings.graph = try Handles.optional(given.loss_graph, ModelBox.self)?.model
+}
+
+private func readOptimizer(_ given: prune_fit_options, _ result: inout FitOptions) throws(PruneError) {
+  if given.alpha != 0 { result.alpha = try number(given.alpha, "alpha", in: 0...1) }
+  result.clipNorm = try number(given.clip_norm, "clip_norm", in: 0...Double(Float.greatestFiniteMagnitude))
+  result.clipValue = try number(given.clip_value, "clip_value", in: 0...Double(Float.greatestFiniteMagnitude))
+  for (index, entry) in try elements(given.groups, given.group_count, "groups").enumerated() {
+    let name = "groups[\(index)]"
+    guard Int(entry.struct_size) == MemoryLayout<prune_parameter_group>.size else {
+      throw PruneError(
+        .invalidArgument, "\(name).struct_size is \(entry.struct_size)", hint: "set it to sizeof(prune_parameter_group)")
+    }
+    result.groups.append(
+      ParameterGroup(
+        try texts(entry.parameters, entry.parameter_count, "\(name).parameters"),
+        lr: try number(entry.lr, "\(name).lr", in: 0...1e6),
+        weightDecay: entry.no_decay != 0
+          ? 0 : entry.weight_decay == 0 ? nil : try number(entry.weight_decay, "\(name).weight_decay", in: 0...1e6)))
+  }
+  result.warmup = Int(given.warmup)
+  result.stepEpochs = Int(given.step_epochs)
+  result.patience = Int(given.patience)
+  result.gamma = try number(given.gamma, "gamma", in: 0...1)
+}
+
+private func readControl(_ given: prune_fit_options, _ result: inout FitOptions) throws(PruneError) {
+  result.stopping.patience = Int(given.early_stopping)
+  result.stopping.restoresBest = given.restore_best != 0
+  result.stopping.minDelta = given.min_delta
+  result.stopping.monitor = try optionalText(given.monitor, "monitor")
+  result.checkpointEpochs = Int(given.checkpoint_epochs)
+  if let path = try optionalText(given.checkpoint, "checkpoint") {
+    result.onCheckpoint = { (state) throws(PruneError) in try Npz.save(try state.tensors(), path: path, compressed: false) }
+  }
+  let file = try optionalText(given.resume, "resume")
+  guard file == nil || given.resume_optimizer == 0 else {
+    throw PruneError(.invalidArgument, "both resume and resume_optimizer are given", hint: "a checkpoint has the optimizer's state")
+  }
+  if given.resume_optimizer != 0 { result.resume = .optimizer }
+  guard let file else { return }
+  do { result.resume = .checkpoint(try FitState(tensors: try Npz.load(path: file))) } catch { throw error.located(at: file) }
+}

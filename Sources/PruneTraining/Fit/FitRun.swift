@@ -1,0 +1,157 @@
+import PruneData
+import PruneEvaluation
+import PruneGraph
+import PruneTensor
+
+/// The epochs and steps of one fit.
+struct FitRun {
+  let setup: FitSetup
+  let data: Dataset
+  let validation: Dataset?
+  let options: FitOptions
+  let checked: FitOptions.Checked
+  private var history = History()
+  private var stepsDone = 0
+  private var plateau: Plateau
+  private var stopping: Plateau
+  private var rateFactor = 1.0
+  private var bestWeights: [String: Tensor]?
+  private let start = monotonicSeconds()
+
+  init(setup: FitSetup, data: Dataset, validation: Dataset?, options: FitOptions, checked: FitOptions.Checked) {
+    self.setup = setup
+    self.data = data
+    self.validation = validation
+    self.options = options
+    self.checked = checked
+    plateau = Plateau(isRising: checked.monitor.isRising)
+    stopping = Plateau(isRising: checked.monitor.isRising, minDelta: options.stopping.minDelta)
+    if case .checkpoint(let state) = options.resume {
+      rateFactor = state.rateFactor
+      plateau.restore(best: state.plateau.best ?? .nan, epochsWithout: state.plateau.epochsWithout)
+      stopping.restore(best: state.stopping.best ?? .nan, epochsWithout: state.stopping.epochsWithout)
+    }
+  }
+
+  mutating func warn(_ warnings: [String]) { history.warnings += warnings }
+
+  private var stepsInAll: Int { checked.epochs * setup.batches.count }
+
+  mutating func train() throws(PruneError) -> History {
+    history.blocked = setup.blocked
+    history.warnings += setup.warnings
+    var random = RandomSource(seed: options.seed)
+    // A resumed fit draws what the one before drew, and goes on.
+    for _ in 0..<min(setup.epochsDone, checked.epochs) where options.shuffle { _ = random.permutation(data.count) }
+    stepsDone = setup.epochsDone * setup.batches.count
+    for epoch in (setup.epochsDone + 1)..<max(checked.epochs + 1, setup.epochsDone + 1) {
+      let order = options.shuffle ? random.permutation(data.count) : Array(0..<data.count)
+      let epochStart = monotonicSeconds()
+      var progress = Progress()
+      for (index, range) in setup.batches.enumerated() {
+        if options.cancel?.isRequested == true { history.ending = .cancelled }
+        guard history.ending == nil else { break }
+        try step(epoch, index, order[range], &progress)
+      }
+      try finish(epoch, progress, seconds: monotonicSeconds() - epochStart)
+      if history.ending != nil { break }
+    }
+    if let bestWeights, history.ending.map({ !$0.isInterruption }) ?? true { try setup.trainer.restore(bestWeights) }
+    history.steps = stepsDone
+    history.seconds = monotonicSeconds() - start
+    return history
+  }
+
+  private mutating func step(
+    _ epoch: Int, _ index: Int, _ samples: ArraySlice<Int>, _ progress: inout Progress
+  ) throws(PruneError) {
+    let batch = try data.batch(samples)
+    guard let targets = batch.y else { throw PruneError(.invalidArgument, "dataset '\(data.name)' has no targets") }
+    let factor =
+      rateFactor * checked.schedule.factor(step: stepsDone, of: stepsInAll, perEpoch: setup.batches.count)
+    let outcome = try setup.trainer.step(batch.x, targets, factor: factor)
+    if let failure = outcome.failure {
+      throw self.failure(outcome.loss, failure, "step \(index + 1) of epoch \(epoch)", rate: checked.rate * factor)
+    }
+    stepsDone += 1
+    progress.add(outcome.loss, samples.count)
+    if setup.loss.isClassifier, let prediction = outcome.prediction {
+      progress.correct += try Accuracy.correct(prediction, targets)
+    }
+    try notify(event(epoch, index + 1, progress, rate: checked.rate * factor))
+  }
+
+  /// What to say when numbers ran away: the largest gradient, or the first that is none, tells where.
+  private func failure(
+    _ loss: Double, _ gradients: [(parameter: String, norm: Float)], _ place: String, rate: Double
+  ) -> PruneError {
+    let worst = gradients.first { !$0.norm.isFinite } ?? gradients.max { $0.norm < $1.norm }
+    var message = loss.isFinite ? "a gradient is not finite" : "the loss is \(loss)"
+    message += " at \(place), with lr \(rate)"
+    if let worst {
+      let layer = setup.trainer.layer(of: worst.parameter)
+      message += "; the largest gradient is that of '\(worst.parameter)'\(layer.map { " (\($0))" } ?? ""): \(worst.norm)"
+    }
+    return PruneError(
+      .numeric, message, at: "fit",
+      hint: "lower lr, set clip_norm, or check the data for NaN and the scale of its values; the model has the last finite weights")
+  }
+
+  private mutating func finish(_ epoch: Int, _ progress: Progress, seconds: Double) throws(PruneError) {
+    guard progress.samples > 0 else { return }
+    let accuracy = setup.loss.isClassifier ? progress.accuracy : nil
+    var entry = History.Epoch(number: epoch, loss: progress.loss, accuracy: accuracy, seconds: seconds)
+    var last = event(epoch, setup.batches.count, progress, rate: checked.rate * rateFactor)
+    // Stopped in the middle, nobody waits for a validation.
+    if let validation, history.ending == nil {
+      let scores = try setup.validate(validation, cancel: options.cancel)
+      (entry.validationLoss, entry.validationAccuracy) = (scores?.loss, scores?.accuracy)
+      if scores == nil { history.ending = .cancelled }
+      (last.validationLoss, last.validationAccuracy) = (entry.validationLoss, entry.validationAccuracy)
+    }
+    history.epochs.append(entry)
+    guard history.ending == nil else { return }
+    try judge(entry)
+    if let save = options.onCheckpoint, epoch % max(options.checkpointEpochs, 1) == 0 || epoch == checked.epochs {
+      let trainer = setup.trainer
+      try save(
+        FitState(
+          epoch: epoch, parameters: trainer.weights(), optimizer: trainer.optimizerState(), rateFactor: rateFactor,
+          plateau: plateau, stopping: stopping))
+    }
+    last.isEpochEnd = true
+    last.secondsElapsed = monotonicSeconds() - start
+    try notify(last)
+  }
+
+  /// Whether the epoch was the best, and what follows when none has been for long.
+  private mutating func judge(_ epoch: History.Epoch) throws(PruneError) {
+    if checked.schedule.kind == .plateau, !plateau.improves(try checked.monitor.value(of: epoch)),
+      plateau.epochsWithout >= checked.schedule.patience
+    {
+      rateFactor *= checked.schedule.gamma
+      plateau.rest()
+    }
+    guard options.stopping.patience > 0 || options.stopping.restoresBest else { return }
+    if stopping.improves(try checked.monitor.value(of: epoch)) {
+      history.bestEpoch = epoch.number
+      if options.stopping.restoresBest { bestWeights = setup.trainer.weights() }
+    } else if options.stopping.patience > 0, stopping.epochsWithout >= options.stopping.patience {
+      history.ending = .earlyStopping
+    }
+  }
+
+  private mutating func notify(_ event: FitEvent) throws(PruneError) {
+    if let listener = options.onEvent, try listener(event) { history.ending = .callback }
+  }
+
+  private func event(_ epoch: Int, _ step: Int, _ progress: Progress, rate: Double) -> FitEvent {
+    let elapsed = monotonicSeconds() - start
+    let done = stepsDone - setup.epochsDone * setup.batches.count
+    let left = Double(stepsInAll - stepsDone) / Double(max(done, 1))
+    return FitEvent(
+      epoch: epoch, epochs: checked.epochs, step: step, steps: setup.batches.count, loss: progress.loss,
+      accuracy: setup.loss.isClassifier ? progress.accuracy : nil, learningRate: rate,
+      secondsElapsed: elapsed, etaSeconds: elapsed * left, isEpochEnd: false)
+  }
+}

@@ -1,0 +1,153 @@
+/* Fit's options: losses, groups, early stopping, checkpoints, numbers that run away. */
+#include <math.h>
+#include <unistd.h>
+
+#include "check.h"
+
+static prune_model *network(uint64_t seed) {
+  int64_t input[] = {1, 8, 8}, hidden[] = {8};
+  prune_zoo_options zoo = PRUNE_ZOO_OPTIONS_INIT;
+  zoo.input = input;
+  zoo.input_rank = 3;
+  zoo.hidden = hidden;
+  zoo.hidden_count = 1;
+  zoo.seed = seed;
+  prune_model *model = NULL;
+  OK(prune_zoo_create(NULL, "mlp", &zoo, &model));
+  return model;
+}
+
+static float weight(prune_model *model, int index) {
+  prune_tensor *tensor = NULL;
+  OK(prune_model_parameter(model, "fc1.weight", &tensor));
+  float value = ((const float *)prune_tensor_data(tensor))[index];
+  prune_tensor_free(tensor);
+  return value;
+}
+
+static int stop_after_epoch(const prune_event *event, void *user) {
+  (void)user;
+  return event->kind == PRUNE_EVENT_EPOCH && event->epoch == 1;
+}
+
+static void losses(void) {
+  int64_t shape[] = {4};
+  float truth[] = {3, -0.5f, 2, 7}, predicted[] = {2.5f, 0, 2, 8};
+  prune_tensor *t = NULL, *p = NULL;
+  double loss = 0;
+  OK(prune_tensor_create(PRUNE_FLOAT32, 1, shape, truth, &t));
+  OK(prune_tensor_create(PRUNE_FLOAT32, 1, shape, predicted, &p));
+  OK(prune_loss_compute("mae", t, p, NULL, &loss));
+  CHECK(fabs(loss - 0.5) < 1e-9);
+  prune_loss_options options = PRUNE_LOSS_OPTIONS_INIT;
+  options.delta = 0.5;
+  OK(prune_loss_compute("huber", t, p, &options, &loss));
+  CHECK(fabs(loss - (0.125 + 0.125 + 0.375) / 4) < 1e-9);
+  FAILS(prune_loss_compute("mea", t, p, NULL, &loss), PRUNE_ERROR_INVALID_ARGUMENT, "no loss 'mea'");
+  FAILS(prune_loss_compute("mae", t, NULL, NULL, &loss), PRUNE_ERROR_INVALID_ARGUMENT, "tensor is NULL");
+  options.class_weight_count = 2;
+  FAILS(prune_loss_compute("mae", t, p, &options, &loss), PRUNE_ERROR_INVALID_ARGUMENT, "class_weights is NULL");
+  prune_tensor_free(t);
+  prune_tensor_free(p);
+}
+
+int main(void) {
+  losses();
+  prune_dataset *all = NULL, *data = NULL;
+  prune_report *report = NULL;
+  prune_report_entry entry = {.struct_size = sizeof entry};
+  OK(prune_dataset_digits(NULL, &all));
+  OK(prune_dataset_take(all, 256, &data));
+
+  /* Groups, limits on gradients, a smoothed and weighted loss. */
+  prune_model *model = network(1);
+  const char *first[] = {"fc1.*"};
+  prune_parameter_group group = PRUNE_PARAMETER_GROUP_INIT;
+  group.parameters = first;
+  group.parameter_count = 1;
+  group.lr = 1e-30;
+  double weights[10] = {1, 1, 1, 2, 1, 1, 1, 1, 1, 1};
+  prune_fit_options fit = PRUNE_FIT_OPTIONS_INIT;
+  fit.optimizer = "rmsprop";
+  fit.groups = &group;
+  fit.group_count = 1;
+  fit.clip_norm = 1;
+  fit.label_smoothing = 0.1;
+  fit.class_weights = weights;
+  fit.class_weight_count = 10;
+  fit.schedule = "one_cycle";
+  fit.epochs = 3;
+  float before = weight(model, 7);
+  OK(prune_model_fit(model, data, &fit, &report));
+  CHECK(weight(model, 7) == before);
+  double losses[2];
+  OK(prune_report_number(report, "epochs.0.loss", &losses[0]));
+  OK(prune_report_number(report, "epochs.2.loss", &losses[1]));
+  CHECK(losses[1] < losses[0]);
+  prune_report_free(report);
+  group.struct_size = 4;
+  FAILS(prune_model_fit(model, data, &fit, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "groups[0].struct_size");
+  group.struct_size = sizeof group;
+  fit.class_weight_count = 3;
+  FAILS(prune_model_fit(model, data, &fit, NULL), PRUNE_ERROR_MISMATCH, "3 class_weights");
+  prune_model_free(model);
+
+  /* A checkpoint continues as if nothing had stopped. */
+  char path[] = "/tmp/prune-test-XXXXXX";
+  int file = mkstemp(path);
+  CHECK(file >= 0);
+  close(file);
+  prune_model *whole = network(1), *part = network(1), *resumed = network(9);
+  prune_fit_options three = PRUNE_FIT_OPTIONS_INIT;
+  three.epochs = 3;
+  three.batch_size = 64;
+  OK(prune_model_fit(whole, data, &three, NULL));
+  three.checkpoint = path;
+  three.on_event = stop_after_epoch;
+  FAILS(prune_model_fit(part, data, &three, NULL), PRUNE_ERROR_CANCELLED, "");
+  three.checkpoint = NULL;
+  three.on_event = NULL;
+  three.resume = path;
+  OK(prune_model_fit(resumed, data, &three, NULL));
+  CHECK(weight(resumed, 3) == weight(whole, 3) && weight(resumed, 500) == weight(whole, 500));
+  three.resume_optimizer = 1;
+  FAILS(prune_model_fit(resumed, data, &three, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "both resume");
+  three.resume = "/nowhere/at/all";
+  three.resume_optimizer = 0;
+  FAILS(prune_model_fit(resumed, data, &three, NULL), PRUNE_ERROR_IO, "");
+  unlink(path);
+  prune_model_free(whole);
+  prune_model_free(part);
+
+  /* Early stopping, and numbers that run away: the weights stay finite. */
+  prune_fit_options wild = PRUNE_FIT_OPTIONS_INIT;
+  wild.optimizer = "sgd";
+  wild.lr = 3;
+  wild.epochs = 40;
+  wild.early_stopping = 2;
+  wild.restore_best = 1;
+  wild.validation_split = 0.3;
+  OK(prune_model_fit(resumed, data, &wild, &report));
+  OK(prune_report_find(report, "reason", &entry));
+  CHECK(strcmp(entry.text, "early_stopping") == 0);
+  prune_report_free(report);
+  int64_t shape[] = {256, 10};
+  prune_tensor *x = NULL, *y = NULL;
+  prune_dataset *rows = NULL;
+  OK(prune_dataset_x(data, &x));
+  OK(prune_tensor_create(PRUNE_FLOAT32, 2, shape, NULL, &y));
+  OK(prune_dataset_from_tensors(NULL, x, y, &rows));
+  wild.lr = 1e6;
+  wild.loss = "mse";
+  FAILS(prune_model_fit(resumed, rows, &wild, NULL), PRUNE_ERROR_NUMERIC, "largest gradient");
+  prune_tensor_free(x);
+  prune_tensor_free(y);
+  prune_dataset_free(rows);
+  CHECK(isfinite(weight(resumed, 3)));
+  wild.monitor = "f1";
+  FAILS(prune_model_fit(resumed, data, &wild, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "f1");
+  prune_model_free(resumed);
+  prune_dataset_free(data);
+  prune_dataset_free(all);
+  return check_end();
+}
