@@ -210,13 +210,15 @@
 ---@field max_drop? number the loss of the metric that is tolerated (default 0)
 
 ---@class prune.Model_quantize_options
----@field scheme? "static" int8 weights, uint8 activations with scales from calibration data (default "static")
----@field bits? integer of weights and activations (default 8)
+---@field scheme? "static"|"dynamic"|"weight_only"|"float16"|"bfloat16" int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision, weights stored as bfloat16 (default "static")
+---@field bits? integer of weights and activations; weight_only has 8 and 4 (default 8)
 ---@field per_channel? boolean a scale for each output channel of a weight (default true)
----@field symmetric? boolean int8 activations around zero in place of uint8 with a zero point (default false)
+---@field symmetric? boolean int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights (default false)
+---@field block_size? integer weight_only: weights along the summed axis that share a scale; 32 for 4 bits, for 8 a scale a channel
 ---@field calibration? prune.Dataset a few hundred samples; needed by static
----@field calibrator? "minmax" how ranges are found (default "minmax")
----@field format? "qdq" QuantizeLinear and DequantizeLinear pairs (default "qdq")
+---@field calibrator? "minmax"|"moving_average"|"percentile"|"entropy"|"mse" how ranges are found (default "minmax")
+---@field percentile? number what the calibrator percentile covers (default 99.99)
+---@field format? "qdq"|"matmul_nbits" QuantizeLinear and DequantizeLinear, or ONNX Runtime's fused products for weight_only (default "qdq")
 ---@field validate? prune.Dataset metrics before and after
 ---@field guard? prune.guard_options {data =, metric =, max_drop =}: refuses a model that lost more
 ---@field ignore? string|string[] name patterns of layers that stay float

@@ -768,17 +768,29 @@ typedef struct prune_quantize_options {
   uint32_t struct_size;
   /** 0 is 64. */
   uint32_t batch_size;
-  /** "static" (default): int8 weights and uint8 activations with scales from calibration data. */
+  /**
+   * "static" (default): int8 weights and uint8 activations with scales from calibration data. "dynamic": int8 weights, and
+   * activations with scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in float.
+   * "float16": weights and activations, but for operators that need float32; inputs and outputs stay float32.
+   * "bfloat16": weights stored as bfloat16, layers compute in float32.
+   */
   const char *scheme;
-  /** 0 is 8. */
+  /** 8, or 4 with "weight_only"; 0 is what the scheme has (8, or 16). */
   uint32_t bits;
   /** Non-zero: one scale a weight tensor in place of one a channel. */
   uint32_t per_tensor;
   /** Needed by static: a few hundred samples are enough. */
   const prune_dataset *calibration;
-  /** "minmax" (default). */
+  /**
+   * How the range of an activation is found: "minmax" (default), "moving_average" (the mean over the batches of least and
+   * most), "percentile", "entropy" (least Kullback-Leibler divergence), "mse" (least squared error). Data is streamed: of
+   * each activation a histogram is kept at most.
+   */
   const char *calibrator;
-  /** "qdq" (default): QuantizeLinear/DequantizeLinear pairs that every ONNX runtime fuses. */
+  /**
+   * "qdq" (default): QuantizeLinear/DequantizeLinear pairs that every ONNX runtime fuses. "matmul_nbits": matrix products as
+   * ONNX Runtime's com.microsoft.MatMulNBits, with "weight_only".
+   */
   const char *format;
   /** Metrics before and after go into the report; NULL for none. */
   const prune_dataset *validate;
@@ -787,14 +799,20 @@ typedef struct prune_quantize_options {
   /** Name patterns (`*`, `?`) of layers that stay float. */
   const char *const *ignore;
   size_t ignore_count;
-  /** Non-zero: activations are int8 around zero in place of uint8 with a zero point. */
+  /** Non-zero: activations are int8 around zero in place of uint8 with a zero point; with "weight_only", 4-bit weights are. */
   uint32_t symmetric;
-  uint32_t reserved;
+  /** "weight_only": weights along the summed axis that share a scale; 0 is 32 for 4 bits and a scale a channel for 8. */
+  uint32_t block_size;
+  /** What the calibrator "percentile" covers; 0 is 99.99. */
+  double percentile;
 } prune_quantize_options;
 #define PRUNE_QUANTIZE_OPTIONS_INIT \
-  {sizeof(prune_quantize_options), 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0}
+  {sizeof(prune_quantize_options), 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0}
 
-/** Quantizes into a new model: per-channel symmetric weights (zeros stay zero), opset 13 or later. */
+/**
+ * Quantizes into a new model that standard ONNX runtimes execute. Zeros of weights stay zero. One scale a channel needs opset
+ * 13 or later; 4 bits and blocks are written for opset 21, to which the model is raised.
+ */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_quantize(
     prune_model *model, const prune_quantize_options *options, prune_model **out_model, prune_report **out_report);
 /** @} */

@@ -129,6 +129,8 @@ static const option quantize[] = {
     OPTION(prune_quantize_options, bits, COUNT),
     OPTION_AS("per_channel", prune_quantize_options, per_tensor, NOT),
     OPTION(prune_quantize_options, symmetric, FLAG),
+    OPTION(prune_quantize_options, block_size, COUNT),
+    OPTION(prune_quantize_options, percentile, POSITIVE),
     OPTION(prune_quantize_options, calibration, DATASET),
     OPTION(prune_quantize_options, calibrator, TEXT),
     OPTION(prune_quantize_options, format, TEXT),

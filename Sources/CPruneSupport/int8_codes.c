@@ -122,3 +122,11 @@ void ps_quantize_int8(
     }
   }
 }
+
+void ps_histogram(const float *values, int64_t count, float reach, int64_t bins, int64_t *counts) {
+  float half = (float)bins / 2, scale = half / reach, last = (float)(bins - 1);
+  for (int64_t i = 0; i < count; i++) {
+    float place = values[i] * scale + half;
+    counts[(int64_t)(place > 0 ? place < last ? place : last : 0)]++;
+  }
+}

@@ -126,6 +126,8 @@ public func prune_model_quantize(
     if given.bits != 0 { wanted.bits = Int(given.bits) }
     wanted.perChannel = given.per_tensor == 0
     wanted.symmetric = given.symmetric != 0
+    wanted.blockSize = Int(given.block_size)
+    if given.percentile != 0 { wanted.percentile = try number(given.percentile, "percentile", in: 0...100) }
     wanted.calibration = try Handles.optional(given.calibration, DatasetBox.self)?.dataset
     if let calibrator = try optionalText(given.calibrator, "calibrator") { wanted.calibrator = calibrator }
     if let format = try optionalText(given.format, "format") { wanted.format = format }

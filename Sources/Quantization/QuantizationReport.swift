@@ -6,31 +6,35 @@ import PruneTensor
 struct QuantizationReport {
   private(set) var report = Report(title: "quantize")
 
-  init(
-    _ options: QuantizeOptions, _ scheme: QuantizationScheme, _ plan: QuantizationPlan,
-    _ layers: [QDQRewriter.LayerResult], _ calibration: Calibration, _ scales: [String: AffineScale]
-  ) {
+  init(_ options: QuantizeOptions, _ scheme: QuantizationScheme, _ result: QuantizedModel) {
     report["scheme"] = .text(options.scheme)
-    report["bits"] = .integer(options.bits)
-    report["format"] = .text(options.format)
-    report["calibrator"] = .text(options.calibrator)
-    report["samples"] = .integer(calibration.count)
-    report["per_channel"] = .flag(options.perChannel)
-    report["layers"] = .list(layers.map { .report(Self.row($0, bits: options.bits)) })
-    report["activations"] = .list(
-      scales.keys.sorted().compactMap { name in
-        guard let scale = scales[name], let range = calibration.ranges[name] else { return nil }
-        var row = Report(title: "")
-        row["name"] = .text(name)
-        row["min"] = .number(Double(range.low))
-        row["max"] = .number(Double(range.high))
-        row["scale"] = .number(Double(scale.scale))
-        row["zero_point"] = .integer(scale.zeroPoint)
-        return .report(row)
-      })
-    guard !plan.kept.isEmpty else { return }
+    report["bits"] = .integer(scheme.bits)
+    if scheme.kind == .static {
+      report["format"] = .text(scheme.format)
+      report["calibrator"] = .text(options.calibrator)
+      report["samples"] = .integer(result.samples)
+    }
+    if scheme.kind == .weightOnly {
+      report["format"] = .text(scheme.format)
+      report["block_size"] = .integer(scheme.blockSize)
+    }
+    if scheme.kind.hasScales { report["per_channel"] = .flag(options.perChannel) }
+    report["layers"] = .list(result.layers.map { .report(Self.row($0)) })
+    if !result.activations.isEmpty {
+      report["activations"] = .list(
+        result.activations.map { activation in
+          var row = Report(title: "")
+          row["name"] = .text(activation.name)
+          row["min"] = .number(Double(activation.range.low))
+          row["max"] = .number(Double(activation.range.high))
+          row["scale"] = .number(Double(activation.scale.scale))
+          row["zero_point"] = .integer(activation.scale.zeroPoint)
+          return .report(row)
+        })
+    }
+    guard !result.kept.isEmpty else { return }
     report["float_layers"] = .list(
-      plan.kept.map { kept in
+      result.kept.map { kept in
         var row = Report(title: "")
         row["name"] = .text(kept.name)
         row["op"] = .text(kept.operation)
@@ -54,15 +58,17 @@ struct QuantizationReport {
     return report
   }
 
-  private static func row(_ layer: QDQRewriter.LayerResult, bits: Int) -> Report {
+  private static func row(_ layer: QuantizedLayer) -> Report {
     var row = Report(title: "")
     row["name"] = .text(layer.name)
-    row["op"] = .text(layer.operation)
+    if !layer.operation.isEmpty { row["op"] = .text(layer.operation) }
     row["weight"] = .text(layer.weight)
     row["weights"] = .integer(layer.weights)
-    row["bits"] = .integer(bits)
-    row["scales"] = .integer(layer.channels)
-    row["max_scale"] = .number(Double(layer.largestScale))
+    row["bits"] = .integer(layer.bits)
+    if layer.channels > 0 {
+      row["scales"] = .integer(layer.channels)
+      row["max_scale"] = .number(Double(layer.largestScale))
+    }
     if let decibels = layer.decibels { row["sqnr_db"] = .number(decibels) }
     row["bytes_before"] = .integer(layer.bytesBefore)
     row["bytes_after"] = .integer(layer.bytesAfter)

@@ -4,78 +4,69 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// Quantizes a model into a new one: batch norms are folded, weights become int8 (symmetric, exact zeros stay zero),
-/// activations get scales from calibration data, all as QuantizeLinear/DequantizeLinear pairs that ONNX runtimes fuse.
+/// Quantizes a model into a new one that standard runtimes execute. Exact zeros of weights stay zero in every scheme.
 ///
 /// - Throws: `.unsupported` for choices that this build does not have and for an opset that is too old;
-///   `.invalidArgument` without calibration data or anything to quantize; `.numeric` for numbers that are not finite;
-///   `.refused` when the guard's bound does not hold.
+///   `.invalidArgument` without the calibration data that a scheme needs or anything to quantize; `.numeric` for numbers that
+///   are not finite; `.refused` when the guard's bound does not hold.
 package func quantize(_ model: Model, _ options: QuantizeOptions) throws(PruneError) -> (model: Model, report: Report) {
   let scheme = try QuantizationScheme(options)
-  guard let data = options.calibration else {
-    throw PruneError(
-      .invalidArgument, "scheme 'static' takes the scales of activations from calibration data, and there is none",
-      hint: "give calibration = some hundred samples")
-  }
-  try check(model, perChannel: options.perChannel)
+  try checkIsFloat(model)
   var judge: MetricGuard?
   if let settings = options.guard {
     judge = try MetricGuard(settings, model: model, batchSize: scheme.batchSize, cancel: options.cancel)
   }
-
-  let folded = try FoldBatchNormalization.apply(model)
-  let index = GraphIndex(folded.graph)
-  let plan = try QuantizationPlan(index, ignore: scheme.ignore)
-  guard !plan.layers.isEmpty else {
-    let why = plan.kept.prefix(3).map { "\($0.operation) '\($0.name)': \($0.reason)" }.joined(separator: "; ")
-    throw PruneError(
-      .invalidArgument, "the model has no layer to quantize: a Conv, Gemm or MatMul with a constant float32 weight",
-      hint: why)
-  }
-  let values = Set(plan.quantized.map { plan.source(of: $0) }).sorted()
-  let calibration = try Calibration(
-    folded, data, values: values, observer: scheme.observer, batchSize: scheme.batchSize, cancel: options.cancel)
-  var scales: [String: AffineScale] = [:]
-  for value in values {
-    guard let range = calibration.ranges[value] else {
-      throw PruneError(.unsupported, "activation '\(value)' is not float32", hint: "leave its layer out with ignore = …")
+  var result =
+    switch scheme.kind {
+    case .static: try StaticScheme.apply(model, options, scheme)
+    case .dynamic: try WeightSchemes.dynamic(model, options, scheme)
+    case .weightOnly: try WeightSchemes.weightOnly(model, options, scheme)
+    case .float16: try WeightSchemes.float16(model, scheme)
+    case .bfloat16: try WeightSchemes.bfloat16(model, scheme)
     }
-    scales[value] = AffineScale(low: range.low, high: range.high, codes: scheme.codes)
-  }
-  var rewriter = QDQRewriter(folded, plan, index, scales: scales, perChannel: options.perChannel)
-  var result = try rewriter.rewrite()
-  result.metadata.removeAll { $0.key == provenanceKey }
-  result.metadata.append(
-    MetadataEntry(
-      key: provenanceKey,
-      value: "\(options.scheme) int\(options.bits) \(options.calibrator) \(calibration.count) samples of \(data.name)"))
+  result.model.metadata.removeAll { $0.key == provenanceKey }
+  result.model.metadata.append(MetadataEntry(key: provenanceKey, value: result.provenance))
 
-  var report = QuantizationReport(options, scheme, plan, rewriter.results, calibration, scales).report
-  if let judge {
-    let metric = try judge.measure(result)
-    report["guard"] = .report(try judgement(judge, metric))
-  }
+  var report = QuantizationReport(options, scheme, result).report
+  if let judge { report["guard"] = .report(try judgement(judge, try judge.measure(result.model))) }
   report["before"] = .report(try QuantizationReport.state(model, options, scheme, title: "before"))
-  report["after"] = .report(try QuantizationReport.state(result, options, scheme, title: "after"))
-  return (result, report)
+  report["after"] = .report(try QuantizationReport.state(result.model, options, scheme, title: "after"))
+  return (result.model, report)
+}
+
+/// What a scheme made of a model.
+struct QuantizedModel {
+  var model: Model
+  var layers: [QuantizedLayer]
+  var kept: [QuantizationPlan.Kept]
+  /// Calibrated activations, in the order of their names.
+  var activations: [(name: String, range: (low: Float, high: Float), scale: AffineScale)] = []
+  /// Calibration samples.
+  var samples = 0
+  /// How the model was made, for its metadata.
+  var provenance: String
 }
 
 /// Metadata that says how a model was quantized.
 private let provenanceKey = "libprune.quantized"
 
-/// What has to be true of a model before anything is run.
-private func check(_ model: Model, perChannel: Bool) throws(PruneError) {
-  if let node = model.graph.nodes.first(where: { ["QuantizeLinear", "DequantizeLinear"].contains($0.opType) }) {
-    throw PruneError(
-      .invalidArgument, "the model is quantized already", at: node.label, hint: "quantize the float model it was made from")
-  }
-  let least: Int64 = perChannel ? 13 : 10
+/// - Throws: `.invalidArgument` for a model that is quantized already.
+private func checkIsFloat(_ model: Model) throws(PruneError) {
+  let marks: Set<String> = [
+    "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger",
+    "MatMulNBits",
+  ]
+  guard let node = model.graph.nodes.first(where: { marks.contains($0.opType) }) else { return }
+  throw PruneError(
+    .invalidArgument, "the model is quantized already", at: node.label, hint: "quantize the float model it was made from")
+}
+
+/// - Throws: `.unsupported` when the model's opset is older than what a scheme writes.
+func checkOpset(_ model: Model, atLeast least: Int64, for what: String, hint: String = "") throws(PruneError) {
   guard let opset = model.opset(), opset >= least else {
     let found = model.opset().map { "opset is \($0)" } ?? "the model imports no standard opset"
     throw PruneError(
-      .unsupported, "\(found), \(perChannel ? "one scale a channel" : "QuantizeLinear") needs \(least) or later",
-      hint: "export the model at opset \(least) or later"
-        + (perChannel && (model.opset() ?? 0) >= 10 ? ", or quantize with one scale a tensor" : ""))
+      .unsupported, "\(found), \(what) needs \(least) or later", hint: "export the model at opset \(least) or later" + hint)
   }
 }
 

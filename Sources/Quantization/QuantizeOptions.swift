@@ -2,20 +2,27 @@ import PruneData
 import PruneEvaluation
 import PruneTensor
 
-/// How to quantize. Only `calibration` has no default.
+/// How to quantize. Only `calibration` has no default, and only the static scheme needs it.
 package struct QuantizeOptions {
-  /// "static": int8 weights, and activations with scales from calibration data.
+  /// "static": int8 weights, and activations with scales from calibration data. "dynamic": int8 weights, and activations with
+  /// scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in float. "float16",
+  /// "bfloat16": half precision.
   package var scheme = "static"
-  package var bits = 8
+  /// 8, or 4 for weights alone; 0 is what the scheme has.
+  package var bits = 0
   /// A few hundred samples of what the model will see.
   package var calibration: Dataset?
-  /// How a range is chosen from what was seen: "minmax".
+  /// How a range is chosen from what was seen: "minmax", "moving_average", "percentile", "entropy" or "mse".
   package var calibrator = "minmax"
+  /// How much of the values the calibrator "percentile" covers, in percent.
+  package var percentile = 99.99
   /// One scale an output channel, or one a weight.
   package var perChannel = true
-  /// Activations as int8 around zero rather than uint8 with a zero point.
+  /// Activations as int8 around zero rather than uint8 with a zero point; with "weight_only" the same of 4-bit weights.
   package var symmetric = false
-  /// "qdq": QuantizeLinear and DequantizeLinear pairs.
+  /// "weight_only": elements along the summed axis that share a scale; 0 is 32 for 4 bits and one scale a channel for 8.
+  package var blockSize = 0
+  /// "qdq": QuantizeLinear and DequantizeLinear; "matmul_nbits": ONNX Runtime's fused operator, for "weight_only".
   package var format = "qdq"
   /// Patterns (`*`, `?`) on names of layers or weights that stay float.
   package var ignore: [String] = []
@@ -32,32 +39,72 @@ package struct QuantizeOptions {
 
 /// The choices that options name, checked.
 struct QuantizationScheme {
-  static let schemes = ["static"]
-  static let formats = ["qdq"]
-  static let bits = [8]
+  enum Kind: String, CaseIterable {
+    case `static`
+    case dynamic
+    case weightOnly = "weight_only"
+    case float16, bfloat16
 
-  let codes: ActivationCodes
+    var bits: [Int] {
+      switch self {
+      case .static, .dynamic: [8]
+      case .weightOnly: [8, 4]
+      case .float16, .bfloat16: [16]
+      }
+    }
+    var formats: [String] { self == .weightOnly ? ["qdq", "matmul_nbits"] : ["qdq"] }
+    var hasScales: Bool { bits != [16] }
+  }
+
+  let kind: Kind
+  let bits: Int
+  let blockSize: Int
+  let format: String
   let observer: any RangeObserver.Type
+  let calibrator: CalibratorSettings
   let ignore: [NamePattern]
   let batchSize: Int
 
   /// - Throws: `.unsupported` naming what there is, `.invalidArgument` for what makes no sense.
   init(_ options: QuantizeOptions) throws(PruneError) {
-    for (what, value, known) in [("scheme", options.scheme, Self.schemes), ("format", options.format, Self.formats)]
-    where !known.contains(value) {
+    guard let kind = Kind(rawValue: options.scheme) else {
       throw PruneError(
-        .unsupported, "\(what) '\(value)' is not available", hint: "there are: \(known.joined(separator: ", "))")
+        .unsupported, "scheme '\(options.scheme)' is not available",
+        hint: "there are: \(Kind.allCases.map(\.rawValue).joined(separator: ", "))")
     }
-    guard Self.bits.contains(options.bits) else {
+    self.kind = kind
+    bits = options.bits == 0 ? kind.bits[0] : options.bits
+    guard kind.bits.contains(bits) else {
       throw PruneError(
-        .unsupported, "\(options.bits) bits are not available for scheme '\(options.scheme)'",
-        hint: "there are: \(Self.bits.map(String.init).joined(separator: ", "))")
+        .unsupported, "\(bits) bits are not available for scheme '\(options.scheme)'",
+        hint: "there are: \(kind.bits.map(String.init).joined(separator: ", "))")
+    }
+    format = options.format
+    guard kind.formats.contains(format) else {
+      throw PruneError(
+        .unsupported, "format '\(format)' is not available for scheme '\(options.scheme)'",
+        hint: "there are: \(kind.formats.joined(separator: ", "))")
     }
     guard options.batchSize >= 0 else {
       throw PruneError(.invalidArgument, "batch_size is \(options.batchSize), it must be 1 or more (0 for the default)")
     }
+    blockSize = options.blockSize == 0 && (bits == 4 || format == "matmul_nbits") && options.perChannel ? 32 : options.blockSize
+    guard (0...(1 << 20)).contains(blockSize), format == "qdq" || blockSize >= 16 && blockSize & (blockSize - 1) == 0 else {
+      throw PruneError(
+        .invalidArgument,
+        "block_size is \(blockSize), it must be "
+          + (format == "qdq" ? "1 or more (0 for the default)" : "a power of two, 16 or more, for matmul_nbits"))
+    }
+    guard blockSize == 0 || kind == .weightOnly else {
+      throw PruneError(.invalidArgument, "block_size is for scheme 'weight_only', the scheme is '\(options.scheme)'")
+    }
+    guard options.percentile > 0, options.percentile <= 100 else {
+      throw PruneError(.invalidArgument, "percentile is \(options.percentile), it must be above 0 and at most 100")
+    }
     observer = try Calibrator.named(options.calibrator)
-    codes = options.symmetric ? .signed : .unsigned
+    var settings = CalibratorSettings(codes: options.symmetric ? .signed : .unsigned)
+    settings.percentile = options.percentile
+    calibrator = settings
     ignore = options.ignore.map { NamePattern($0) }
     batchSize = options.batchSize > 0 ? options.batchSize : 64
   }

@@ -209,6 +209,31 @@ int main(void) {
   OK(prune_model_quantize(loaded, &quantize, &symmetric, NULL));
   CHECK(metric(symmetric, test, "accuracy") > metric(loaded, test, "accuracy") - 0.03);
   prune_model_free(symmetric);
+  static const struct {
+    const char *scheme, *calibrator, *format;
+    uint32_t bits, block_size;
+  } kinds[] = {
+      {"static", "entropy", NULL, 0, 0},     {"static", "percentile", NULL, 8, 0}, {"dynamic", NULL, NULL, 0, 0},
+      {"weight_only", NULL, NULL, 8, 0},     {"weight_only", NULL, NULL, 4, 16},   {"weight_only", NULL, "matmul_nbits", 4, 0},
+      {"float16", NULL, NULL, 0, 0},         {"bfloat16", NULL, NULL, 0, 0},
+  };
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+    prune_quantize_options other = PRUNE_QUANTIZE_OPTIONS_INIT;
+    prune_model *made = NULL;
+    other.scheme = kinds[i].scheme;
+    other.calibrator = kinds[i].calibrator;
+    other.format = kinds[i].format;
+    other.bits = kinds[i].bits;
+    other.block_size = kinds[i].block_size;
+    other.percentile = 99.9;
+    other.calibration = train;
+    OK(prune_model_quantize(loaded, &other, &made, NULL));
+    CHECK(metric(made, test, "accuracy") > metric(loaded, test, "accuracy") - 0.03);
+    prune_model_free(made);
+  }
+  quantize.symmetric = 0;
+  quantize.percentile = 101;
+  FAILS(prune_model_quantize(loaded, &quantize, &symmetric, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "percentile");
   OK(prune_model_save(int8, path));
   prune_model_free(loaded);
   OK(prune_model_load(context, path, NULL, &loaded));

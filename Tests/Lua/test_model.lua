@@ -146,8 +146,28 @@ test("quantize, save, reload, compare", function()
   check(m:benchmark{runs = 3, warmup = 1, batch_size = 2}.median_ms > 0)
 end)
 
+test("quantization schemes", function()
+  local m = mlp()
+  m:fit{data = train, epochs = 3, lr = 0.005}
+  local accuracy = m:evaluate(rest).accuracy
+  for _, options in ipairs{
+    {scheme = "static", calibration = train:take(100), calibrator = "mse"},
+    {scheme = "static", calibration = train:take(100), calibrator = "percentile", percentile = 99.9},
+    {scheme = "dynamic"}, {scheme = "weight_only"}, {scheme = "weight_only", bits = 4, block_size = 16},
+    {scheme = "weight_only", bits = 4, format = "matmul_nbits"}, {scheme = "float16"}, {scheme = "bfloat16"},
+  } do
+    local small, report = m:quantize(options)
+    local path = h.temporary ".onnx"
+    small:save(path)
+    near(prune.load(path):evaluate(rest).accuracy, accuracy, 0.03)
+    check(report.after.bytes < report.before.bytes * 0.6, options.scheme)
+  end
+end)
+
 test("what goes wrong is told", function()
   local m = mlp()
+  fails("block_size is for scheme 'weight_only'", m.quantize, m, {scheme = "dynamic", block_size = 8})
+  fails("4 bits are not available for scheme 'dynamic'", m.quantize, m, {scheme = "dynamic", bits = 4})
   fails("unknown option 'ammount', did you mean 'amount'?", m.prune, m, {ammount = 0.5})
   fails("known: data, epochs, batch_size", m.fit, m, {data = train, xyzzy = 1})
   fails("option 'data' is required", m.fit, m, {epochs = 1})

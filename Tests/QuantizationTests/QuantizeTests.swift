@@ -152,9 +152,13 @@ import Quantization
 
   static let cases: [Case] = [
     Case("no data", .invalidArgument) { $0.calibration = nil },
-    Case("scheme", .unsupported) { $0.scheme = "dynamic" },
+    Case("scheme", .unsupported) { $0.scheme = "ternary" },
     Case("bits", .unsupported) { $0.bits = 4 },
-    Case("calibrator", .unsupported) { $0.calibrator = "entropy" },
+    Case("calibrator", .unsupported) { $0.calibrator = "average" },
+    Case("percentile", .invalidArgument) { $0.percentile = 101 },
+    Case("blocks of activations", .invalidArgument) { $0.blockSize = 32 },
+    Case("odd blocks", .invalidArgument) { ($0.scheme, $0.format, $0.blockSize) = ("weight_only", "matmul_nbits", 24) },
+    Case("a format of another scheme", .unsupported) { $0.format = "matmul_nbits" },
     Case("format", .unsupported) { $0.format = "qoperator" },
     Case("ignore", .notFound) { $0.ignore = ["nothing*"] },
     Case("everything ignored", .invalidArgument) { $0.ignore = ["*"] },

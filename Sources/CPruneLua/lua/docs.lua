@@ -428,18 +428,21 @@ Gives back what hurts: a step that loses more is undone.
 
 Model:quantize{...} -> Model, Report
 Quantizes into a new model that every ONNX runtime can run.
-* scheme: "static" = "static"; int8 weights, uint8 activations with scales from calibration data
-* bits: integer = 8; of weights and activations
+* scheme: "static"|"dynamic"|"weight_only"|"float16"|"bfloat16" = "static"; int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision, weights stored as bfloat16
+* bits: integer = 8; of weights and activations; weight_only has 8 and 4
 * per_channel: boolean = true; a scale for each output channel of a weight
-* symmetric: boolean = false; int8 activations around zero in place of uint8 with a zero point
+* symmetric: boolean = false; int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights
+* block_size: integer; weight_only: weights along the summed axis that share a scale; 32 for 4 bits, for 8 a scale a channel
 * calibration: Dataset; a few hundred samples; needed by static
-* calibrator: "minmax" = "minmax"; how ranges are found
-* format: "qdq" = "qdq"; QuantizeLinear and DequantizeLinear pairs
+* calibrator: "minmax"|"moving_average"|"percentile"|"entropy"|"mse" = "minmax"; how ranges are found
+* percentile: number = 99.99; what the calibrator percentile covers
+* format: "qdq"|"matmul_nbits" = "qdq"; QuantizeLinear and DequantizeLinear, or ONNX Runtime's fused products for weight_only
 * validate: Dataset; metrics before and after
 * guard: table; {data =, metric =, max_drop =}: refuses a model that lost more
 * ignore: string|string[]; name patterns of layers that stay float
 * batch_size: integer = 64; samples a run
-> local int8 = slim:quantize{scheme = "static", calibration = train:take(200)}
+> local int8 = slim:quantize{scheme = "static", calibration = train:take(200), calibrator = "entropy"}
+> local int4, report = slim:quantize{scheme = "weight_only", bits = 4}
 
 Tensor.shape: integer[]
 Its extents; {} for a scalar. #t is the first.

@@ -77,6 +77,8 @@ void ps_channel_abs_max(const float *values, int64_t outer, int64_t channels, in
 void ps_quantize_int8(
     const float *values, int64_t outer, int64_t channels, int64_t inner, const float *scales, int8_t *out,
     double *signal, double *noise);
+/// Adds finite values to counts of `bins` equal bins over -reach..<reach; the outermost bins take what lies outside.
+void ps_histogram(const float *values, int64_t count, float reach, int64_t bins, int64_t *counts);
 
 // MARK: - Counting (count.c)
 /// Elements of 4 (two to a byte, low half first), 8, 16, 32 or 64 bits that have a bit of `mask` set. Any alignment.

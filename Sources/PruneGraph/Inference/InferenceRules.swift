@@ -59,7 +59,7 @@ package enum InferenceRules {
       ReductionRules.table,
       LayoutRules.table, GeneratorRules.table, SlicingRules.table, IndexingRules.table,
       QuantizationRules.table,
-      RecurrentRules.table, ImageRules.table, SignalRules.table, MiscellaneousRules.table,
+      RecurrentRules.table, ImageRules.table, SignalRules.table, MiscellaneousRules.table, VendorRules.table,
     ]
     var merged: [String: Rule] = [:]
     for family in families { merged.merge(family) { first, _ in first } }

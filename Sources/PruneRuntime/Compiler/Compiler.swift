@@ -4,8 +4,9 @@ import PruneTensor
 /// Model to plan, stage by stage.
 enum Compiler {
   static func compile(_ model: Model, _ options: ProgramOptions) throws(PruneError) -> Plan {
-    let inlined = try FunctionInlining.run(model)
-    var flow = try DataflowBuilder.build(inlined, options)
+    var expanded = try BlockProducts.run(try FunctionInlining.run(model))
+    if options.optimizes { expanded = try HalfWidening.run(expanded, options) }
+    var flow = try DataflowBuilder.build(expanded, options)
     flow.removeDeadOps()
     if options.optimizes {
       try BatchNormFolding.run(&flow)

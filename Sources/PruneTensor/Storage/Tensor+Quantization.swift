@@ -29,6 +29,19 @@ extension Tensor {
     }
   }
 
+  /// Adds the elements of a float32 tensor to counts of equal bins over -reach..<reach; what lies outside goes to the
+  /// outermost ones.
+  package func addHistogram(to counts: inout [Int64], reach: Float) throws(PruneError) {
+    let bins = Int64(counts.count)
+    guard bins > 0 else { return }
+    try withSpan(of: Float.self) { span throws(PruneError) in
+      // Safe: the loop keeps within the span's count and the table's.
+      span.withUnsafeBufferPointer { values in
+        if let base = values.baseAddress { ps_histogram(base, Int64(values.count), reach, bins, &counts) }
+      }
+    }
+  }
+
   /// int8 codes of a float32 tensor, symmetric, with a scale for each channel along `axis` (one for all with nil), and the
   /// sums of squares of the values and of what rounding changed. Exact zeros stay zero.
   /// - Throws: `.mismatch` when there is not one scale a channel.

@@ -13,12 +13,12 @@ struct Calibration {
   /// - Parameter values: activations to observe; inputs of the graph may be among them.
   /// - Throws: `.numeric` naming an activation that is not finite, and what running the model throws.
   init(
-    _ model: Model, _ data: Dataset, values: [String], observer: any RangeObserver.Type, batchSize: Int,
-    cancel: CancelFlag?
+    _ model: Model, _ data: Dataset, values: [String], scheme: QuantizationScheme, cancel: CancelFlag?
   ) throws(PruneError) {
     guard data.count > 0 else {
       throw PruneError(.invalidArgument, "the calibration data is empty", hint: "give some hundred samples")
     }
+    let batchSize = scheme.batchSize
     let inputs = model.graph.trueInputs.map(\.name)
     let session = Session(model, outputs: values.filter { !inputs.contains($0) })
     var observers: [String: any RangeObserver] = [:]
@@ -33,7 +33,7 @@ struct Calibration {
           throw PruneError(
             .numeric, "activation '\(value)' is NaN or infinite on samples \(first)..<\(last) of the calibration data")
         }
-        var watcher = observers[value] ?? observer.init()
+        var watcher = observers[value] ?? scheme.observer.init(scheme.calibrator)
         try watcher.observe(tensor, low: range.low, high: range.high)
         observers[value] = watcher
       }

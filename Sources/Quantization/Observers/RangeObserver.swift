@@ -2,10 +2,20 @@ import PruneTensor
 
 /// Watches the values of one activation over the calibration data and says which range its codes should cover.
 package protocol RangeObserver: Sendable {
-  init()
+  init(_ settings: CalibratorSettings)
   /// Takes in one batch; float32, finite.
   mutating func observe(_ values: Tensor, low: Float, high: Float) throws(PruneError)
   var range: (low: Float, high: Float) { get }
+}
+
+/// What an observer needs to know beside the values.
+package struct CalibratorSettings: Sendable {
+  /// How much of the values "percentile" covers.
+  package var percentile = 99.99
+  /// How the range will be coded.
+  package var codes: ActivationCodes
+
+  package init(codes: ActivationCodes = .unsigned) { self.codes = codes }
 }
 
 /// The least and the largest value that occurred.
@@ -13,7 +23,7 @@ package struct MinMaxObserver: RangeObserver {
   package private(set) var range: (low: Float, high: Float) = (0, 0)
   private var isEmpty = true
 
-  package init() {}
+  package init(_ settings: CalibratorSettings) {}
 
   package mutating func observe(_ values: Tensor, low: Float, high: Float) throws(PruneError) {
     range = isEmpty ? (low, high) : (min(range.low, low), max(range.high, high))
@@ -21,14 +31,33 @@ package struct MinMaxObserver: RangeObserver {
   }
 }
 
+/// The means over the batches of the least and of the largest value: one odd sample widens the range little.
+package struct MovingAverageObserver: RangeObserver {
+  private var low = 0.0, high = 0.0, batches = 0.0
+
+  package init(_ settings: CalibratorSettings) {}
+
+  package mutating func observe(_ values: Tensor, low: Float, high: Float) throws(PruneError) {
+    batches += 1
+    self.low += (Double(low) - self.low) / batches
+    self.high += (Double(high) - self.high) / batches
+  }
+
+  package var range: (low: Float, high: Float) { (Float(low), Float(high)) }
+}
+
 /// The observers by name.
 package enum Calibrator {
-  package static let names = ["minmax"]
+  package static let names = ["minmax", "moving_average", "percentile", "entropy", "mse"]
 
   /// - Throws: `.unsupported` with the names there are.
   package static func named(_ name: String) throws(PruneError) -> any RangeObserver.Type {
     switch name {
     case "minmax": return MinMaxObserver.self
+    case "moving_average": return MovingAverageObserver.self
+    case "percentile": return PercentileObserver.self
+    case "entropy": return EntropyObserver.self
+    case "mse": return SquaredErrorObserver.self
     default:
       throw PruneError(
         .unsupported, "calibrator '\(name)' is not available", hint: "there are: \(names.joined(separator: ", "))")

@@ -4,20 +4,6 @@ import PruneTensor
 /// Writes a plan into a graph as QuantizeLinear and DequantizeLinear pairs: activations get a pair where they are
 /// computed, weights and biases are stored as int8 and int32 behind a DequantizeLinear.
 struct QDQRewriter {
-  /// One layer's weight, for the report.
-  struct LayerResult {
-    let name: String
-    let operation: String
-    let weight: String
-    let weights: Int
-    let channels: Int
-    let largestScale: Float
-    /// Signal to quantization noise of the weight, in decibels; nil without any noise.
-    let decibels: Double?
-    let bytesBefore: Int
-    let bytesAfter: Int
-  }
-
   private let plan: QuantizationPlan
   private let index: GraphIndex
   /// Scales of activations that have codes of their own.
@@ -25,7 +11,7 @@ struct QDQRewriter {
   private let perChannel: Bool
   private var model: Model
   private var names: Set<String>
-  private(set) var results: [LayerResult] = []
+  private(set) var results: [QuantizedLayer] = []
   /// Dequantized name of each activation.
   private var dequantized: [String: String] = [:]
   private var activationScales: [String: (scale: String, zeroPoint: String)] = [:]
@@ -145,10 +131,10 @@ struct QDQRewriter {
     }
     renamedMasks[layer.weight, default: []].append(name)
     results.append(
-      LayerResult(
+      QuantizedLayer(
         name: node.name.isEmpty ? node.outputs.first ?? "" : node.name, operation: node.opType, weight: layer.weight,
-        weights: weight.count, channels: chosen.count, largestScale: chosen.max() ?? 0,
-        decibels: noise > 0 && signal > 0 ? 10 * logarithm(signal / noise) / logarithm(10) : nil,
+        weights: weight.count, bits: 8, channels: chosen.count, largestScale: chosen.max() ?? 0,
+        decibels: QuantizedLayer.decibels(signal: signal, noise: noise),
         bytesBefore: weight.byteCount, bytesAfter: codes.byteCount + chosen.count * 5))
     let output = Graph.uniqueName(layer.weight + "_dequantized", &names)
     let attributes = perChannel ? [Attribute("axis", .int(Int64(layer.axis)))] : []

@@ -37,12 +37,7 @@ struct QuantizationPlan {
   /// - Throws: `.notFound` for a pattern that matches nothing.
   init(_ index: GraphIndex, ignore: [NamePattern]) throws(PruneError) {
     self.index = index
-    let known = index.graph.nodes.flatMap { [$0.name, $0.input(1) ?? ""] }.filter { !$0.isEmpty }
-    for pattern in ignore where !known.contains(where: { pattern.matches($0) }) {
-      throw PruneError(
-        .notFound, "ignore pattern '\(pattern)' matches no layer and no weight",
-        hint: Suggestion.hint(for: pattern.description, among: known))
-    }
+    try Self.check(ignore, index)
     for (place, node) in index.graph.nodes.enumerated() where node.isStandard {
       guard ["Conv", "ConvTranspose", "Gemm", "MatMul"].contains(node.opType) else { continue }
       let name = node.name.isEmpty ? node.outputs.first ?? "" : node.name
@@ -62,6 +57,16 @@ struct QuantizationPlan {
     if layers.isEmpty { return }
     spreadForward()
     spreadBackward()
+  }
+
+  /// - Throws: `.notFound` for a pattern that matches nothing.
+  static func check(_ ignore: [NamePattern], _ index: GraphIndex) throws(PruneError) {
+    let known = index.graph.nodes.flatMap { [$0.title, $0.input(1) ?? ""] }.filter { !$0.isEmpty }
+    for pattern in ignore where !known.contains(where: { pattern.matches($0) }) {
+      throw PruneError(
+        .notFound, "ignore pattern '\(pattern)' matches no layer and no weight",
+        hint: Suggestion.hint(for: pattern.description, among: known))
+    }
   }
 
   /// The activation whose scale `value` uses.

@@ -1,0 +1,180 @@
+import PruneGraph
+import PruneTensor
+
+/// Stores weights as int8 or 4-bit codes and lets the layers compute in float: DequantizeLinear in front of them, or
+/// ONNX Runtime's MatMulNBits in their place. Embedding tables keep 8 bits and are dequantized row by row.
+struct WeightOnlyRewriter {
+  struct Form {
+    let bits: Int
+    /// 0: one scale a channel.
+    let blockSize: Int
+    let symmetric: Bool
+    let perChannel: Bool
+    /// MatMulNBits for matrix products.
+    let fused: Bool
+  }
+
+  private let form: Form
+  private let plan: WeightPlan
+  private var edit: GraphEdit
+  /// What readers of a weight that was stored already are given, by weight and axis.
+  private var stored: [String: String] = [:]
+
+  init(_ edit: GraphEdit, _ plan: WeightPlan, _ form: Form) {
+    self.edit = edit
+    self.plan = plan
+    self.form = form
+  }
+
+  mutating func rewrite(cancel: CancelFlag?) throws(PruneError) -> (model: Model, layers: [QuantizedLayer]) {
+    var nodes: [Node] = []
+    for (place, node) in edit.index.graph.nodes.enumerated() {
+      guard let layer = plan.layers[place], let weight = edit.index.constant(layer.weight) else {
+        nodes.append(node)
+        continue
+      }
+      try cancel?.check()
+      do throws(PruneError) {
+        guard try weight.finiteRange() != nil else {
+          throw PruneError(.numeric, "weight '\(layer.weight)' holds NaN or infinity")
+        }
+        if node.opType == "Gather" {
+          nodes += try gather(node, layer, weight)
+        } else if form.fused, layer.blockAxis != nil, Self.isPlainProduct(node) {
+          nodes += try fused(node, layer, weight)
+        } else {
+          nodes += try dequantized(node, layer, weight)
+        }
+      } catch { throw error.located(at: node.label) }
+    }
+    let model = edit.finish(nodes)
+    return (model, edit.results)
+  }
+
+  private static func isPlainProduct(_ node: Node) -> Bool {
+    node.opType == "MatMul"
+      || node.int("transA", default: 0) == 0 && node.float("alpha", default: 1) == 1
+        && (node.input(2) == nil || node.float("beta", default: 1) == 1)
+  }
+
+  private func isMasked(_ layer: WeightPlan.Layer) -> Bool { edit.model.maskedParameters.contains(layer.weight) }
+
+  private func codes(
+    _ weight: Tensor, _ layer: WeightPlan.Layer, axis: Int, size: Int
+  ) throws(PruneError) -> BlockCodes {
+    // The mask of a pruned weight is where its codes are zero, so those have no zero point.
+    let symmetric = form.symmetric || form.bits == 8 && !form.fused || isMasked(layer)
+    return try BlockCodes(weight, axis: axis, size: size, .init(bits: form.bits, symmetric: symmetric))
+  }
+
+  // MARK: - Forms
+
+  private mutating func dequantized(_ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor) throws(PruneError) -> [Node] {
+    var node = node
+    let key = "\(layer.channelAxis) \(layer.weight)"
+    if let known = stored[key] {
+      node.inputs[layer.input] = known
+      return [node]
+    }
+    let output = edit.name(layer.weight + "_dequantized")
+    var attributes: [Attribute] = []
+    var inputs: [String] = []
+    if form.blockSize > 0, let axis = layer.blockAxis {
+      let made = try codes(weight, layer, axis: axis, size: form.blockSize)
+      inputs = [
+        edit.add(layer.weight + "_quantized", try made.tensor(weight.shape, bits: form.bits)),
+        edit.add(layer.weight + "_scale", try Tensor(made.scales, made.blocks)),
+      ]
+      if let zeros = try made.zeroTensor(bits: form.bits) { inputs.append(edit.add(layer.weight + "_zero_point", zeros)) }
+      attributes = [Attribute("axis", .int(Int64(axis))), Attribute("block_size", .int(Int64(form.blockSize)))]
+      record(node, layer, weight, made)
+    } else {
+      let axis = form.perChannel ? layer.channelAxis : nil
+      let limit: Float = form.bits == 4 ? 7 : 127
+      var scales = WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: axis), biasBounds: [0])
+      if form.bits == 4 { scales = scales.map { max($0 * 127 / limit, AffineScale.least) } }
+      let (codes, signal, noise) = try weight.quantizedInt8(scales: scales, axis: axis)
+      inputs = [
+        edit.add(layer.weight + "_quantized", form.bits == 4 ? try codes.cast(to: .int4) : codes),
+        edit.add(layer.weight + "_scale", axis == nil ? try Tensor(scalar: scales.first ?? 1) : try Tensor(scales)),
+      ]
+      if let axis { attributes = [Attribute("axis", .int(Int64(axis)))] }
+      record(node, layer, weight, bits: form.bits, scales, zeroBytes: 0, signal, noise)
+    }
+    edit.replace(layer.weight, by: inputs[0])
+    stored[key] = output
+    node.inputs[layer.input] = output
+    return [Node("DequantizeLinear", name: output, inputs: inputs, outputs: [output], attributes: attributes), node]
+  }
+
+  /// com.microsoft.MatMulNBits: codes as [N, blocks, bytes], scales and zero points [N, blocks], along K.
+  private mutating func fused(_ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor) throws(PruneError) -> [Node] {
+    let rows = layer.blockAxis == 0 ? try weight.transposed() : weight
+    let size = form.blockSize > 0 ? form.blockSize : 32
+    let made = try codes(rows, layer, axis: 1, size: size)
+    let (n, k) = (rows.shape[0], rows.shape[1])
+    let base = layer.weight
+    let packed = edit.add(base + "_quantized", try made.packedRows(n, k, size: size, bits: form.bits))
+    var inputs = [node.inputs[0], packed, edit.add(base + "_scale", try Tensor(made.scales))]
+    if let zeros = try made.packedZeros(n, bits: form.bits) { inputs.append(edit.add(base + "_zero_point", zeros)) }
+    record(node, layer, weight, made)
+    // The packed bytes hide where the zeros are: this form carries no mask.
+    edit.release(base)
+    if !edit.model.opsets.contains(where: { $0.domain == "com.microsoft" }) {
+      edit.model.opsets.append(OpsetImport(domain: "com.microsoft", version: 1))
+    }
+    let bias = node.opType == "Gemm" ? node.input(2) : nil
+    let output = node.outputs[0], product = bias == nil ? output : edit.name(output + "_product")
+    let numbers = [("K", k), ("N", n), ("bits", form.bits), ("block_size", size)]
+    let layerNode = Node(
+      "MatMulNBits", domain: "com.microsoft", name: node.name, inputs: inputs, outputs: [product],
+      attributes: numbers.map { Attribute($0.0, .int(Int64($0.1))) })
+    guard let bias else { return [layerNode] }
+    return [layerNode, Node("Add", name: edit.name(node.title + "_bias"), inputs: [product, bias], outputs: [output])]
+  }
+
+  /// Gathers int8 rows and their scales, and multiplies: the table itself is never dequantized.
+  private mutating func gather(_ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor) throws(PruneError) -> [Node] {
+    let scales = WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: 0), biasBounds: [0])
+    let key = "rows \(layer.weight)"
+    if stored[key] == nil {
+      let (codes, signal, noise) = try weight.quantizedInt8(scales: scales, axis: 0)
+      let name = edit.add(layer.weight + "_quantized", codes)
+      stored[key + " scale"] = edit.add(layer.weight + "_scale", try Tensor(scales, try Shape([scales.count, 1])))
+      stored[key] = name
+      edit.replace(layer.weight, by: name)
+      record(node, layer, weight, bits: 8, scales, zeroBytes: 0, signal, noise)
+    }
+    guard let codes = stored[key], let scale = stored[key + " scale"], let indices = node.input(1), let output = node.output(0)
+    else { return [node] }
+    var gather = node
+    let rows = edit.name(output + "_codes"), steps = edit.name(output + "_scale"), floats = edit.name(output + "_float")
+    gather.inputs[0] = codes
+    gather.outputs = [rows]
+    return [
+      gather,
+      Node("Gather", name: steps, inputs: [scale, indices], outputs: [steps]),
+      Node("Cast", name: floats, inputs: [rows], outputs: [floats], attributes: [Attribute("to", .int(1))]),
+      Node("Mul", name: edit.name(node.title + "_dequantized"), inputs: [floats, steps], outputs: [output]),
+    ]
+  }
+
+  // MARK: - Report
+
+  private mutating func record(_ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor, _ made: BlockCodes) {
+    let zeroBytes = (made.zeroPoints.count * form.bits + 7) / 8
+    record(node, layer, weight, bits: form.bits, made.scales, zeroBytes: zeroBytes, made.signal, made.noise)
+  }
+
+  private mutating func record(
+    _ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor, bits: Int, _ scales: [Float], zeroBytes: Int,
+    _ signal: Double, _ noise: Double
+  ) {
+    edit.results.append(
+      QuantizedLayer(
+        name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: bits,
+        channels: scales.count, largestScale: scales.max() ?? 0,
+        decibels: QuantizedLayer.decibels(signal: signal, noise: noise), bytesBefore: weight.byteCount,
+        bytesAfter: (weight.count * bits + 7) / 8 + scales.count * 4 + zeroBytes))
+  }
+}

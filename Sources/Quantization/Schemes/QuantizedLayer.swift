@@ -1,0 +1,21 @@
+import PruneTensor
+
+/// One layer's weight as it was stored, for the report.
+struct QuantizedLayer {
+  let name: String
+  let operation: String
+  let weight: String
+  let weights: Int
+  let bits: Int
+  /// Scales stored with the codes.
+  let channels: Int
+  let largestScale: Float
+  /// Signal to quantization noise of the weight, in decibels; nil without any noise.
+  let decibels: Double?
+  let bytesBefore: Int
+  let bytesAfter: Int
+
+  static func decibels(signal: Double, noise: Double) -> Double? {
+    noise > 0 && signal > 0 ? 10 * logarithm(signal / noise) / logarithm(10) : nil
+  }
+}
