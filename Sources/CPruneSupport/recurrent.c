@@ -14,8 +14,6 @@ void ps_pack_panels(const float *w, int64_t n, int64_t k, float *packed) {
       for (int64_t j = 0; j < PS_PANEL; j++) *packed++ = first + j < n ? w[(first + j) * k + i] : 0;
 }
 
-typedef float vector16 __attribute__((vector_size(64), aligned(4)));
-
 /// y[0..<32] = sum over k of a[i] * panel[i][0..<32].
 CLONES static void panel_1(const float *a, int64_t k, const float *panel, float *y) {
   vector16 s0 = {0}, s1 = {0}, t0 = {0}, t1 = {0};

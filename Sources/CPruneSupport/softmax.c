@@ -5,47 +5,40 @@
 #include "prune_support.h"
 #include "vector_math.h"
 
-CLONES static float row_max(const float *x, int64_t n) {
-  float peak = x[0];
-  for (int64_t i = 1; i < n; i++) peak = x[i] > peak ? x[i] : peak;
-  return peak;
-}
+CLONES static float row_max(const float *x, int64_t n) { return vector_max(x, n); }
 
-CLONES static float row_exp(const float *x, float peak, float *y, int64_t n) {
-#pragma clang fp reassociate(on)
-  float sum = 0;
-  for (int64_t i = 0; i < n; i++) {
-    float e = vector_exp(x[i] - peak);
-    y[i] = e;
-    sum += e;
-  }
-  return sum;
-}
+CLONES static float row_exp(const float *x, float peak, float *y, int64_t n) { return vector_exp_sum(x, peak, y, n); }
 
 CLONES static void row_scale(float *y, float factor, int64_t n) {
   for (int64_t i = 0; i < n; i++) y[i] *= factor;
 }
 
-CLONES static float row_exp_sum(const float *x, float peak, int64_t n) {
-#pragma clang fp reassociate(on)
-  float sum = 0;
-  for (int64_t i = 0; i < n; i++) sum += vector_exp(x[i] - peak);
-  return sum;
-}
+CLONES static float row_exp_sum(const float *x, float peak, int64_t n) { return vector_exp_sum(x, peak, NULL, n); }
 
 CLONES static void row_shift(const float *x, float *y, float shift, int64_t n) {
   for (int64_t i = 0; i < n; i++) y[i] = x[i] - shift;
 }
 
-/// A column of a softmax that is not along the innermost axis.
-static void strided(const ps_softmax_args *args, const float *x, float *y) {
-  int64_t n = args->extent, step = args->inner;
-  float peak = x[0], sum = 0;
-  for (int64_t i = 1; i < n; i++) peak = x[i * step] > peak ? x[i * step] : peak;
-  for (int64_t i = 0; i < n; i++) sum += vector_exp(x[i * step] - peak);
-  float shift = peak + logf(sum);
+enum { COLUMNS = 256 };
+
+/// Columns of a softmax that is not along the innermost axis, side by side.
+CLONES static void columns(const ps_softmax_args *args, const float *x, float *y, int64_t count) {
+  float peak[COLUMNS], sum[COLUMNS];
+  const int64_t n = args->extent, step = args->inner;
+  for (int64_t j = 0; j < count; j++) peak[j] = x[j], sum[j] = 0;
+  for (int64_t i = 1; i < n; i++)
+    for (int64_t j = 0; j < count; j++) peak[j] = x[i * step + j] > peak[j] ? x[i * step + j] : peak[j];
   for (int64_t i = 0; i < n; i++)
-    y[i * step] = args->is_log ? x[i * step] - shift : vector_exp(x[i * step] - peak) / sum;
+    for (int64_t j = 0; j < count; j++) sum[j] += vector_exp(x[i * step + j] - peak[j]);
+  if (args->is_log) {
+    for (int64_t j = 0; j < count; j++) peak[j] += logf(sum[j]);
+    for (int64_t i = 0; i < n; i++)
+      for (int64_t j = 0; j < count; j++) y[i * step + j] = x[i * step + j] - peak[j];
+  } else {
+    for (int64_t j = 0; j < count; j++) sum[j] = 1 / sum[j];
+    for (int64_t i = 0; i < n; i++)
+      for (int64_t j = 0; j < count; j++) y[i * step + j] = vector_exp(x[i * step + j] - peak[j]) * sum[j];
+  }
 }
 
 static void softmax_range(int64_t first, int64_t last, void *user) {
@@ -55,7 +48,10 @@ static void softmax_range(int64_t first, int64_t last, void *user) {
     const float *x = args->x + row * n * args->inner;
     float *y = args->y + row * n * args->inner;
     if (args->inner > 1) {
-      for (int64_t column = 0; column < args->inner; column++) strided(args, x + column, y + column);
+      for (int64_t first = 0; first < args->inner; first += COLUMNS) {
+        int64_t count = args->inner - first < COLUMNS ? args->inner - first : COLUMNS;
+        columns(args, x + first, y + first, count);
+      }
       continue;
     }
     float peak = row_max(x, n);

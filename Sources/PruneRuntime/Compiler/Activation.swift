@@ -13,6 +13,8 @@ extension Activation {
     case "Tanh": self = .tanh
     case "Elu": self = .elu(op.node.float("alpha", default: 1))
     case "HardSwish": self = .hardSwish
+    case "Gelu": self = op.node.string("approximate", default: "none") == "tanh" ? .geluTanh : .gelu
+    case "Swish": self = .swish(op.node.float("alpha", default: 1))
     case "Clip":
       func limit(_ index: Int, _ name: String, _ open: Float) -> Float? {
         if op.opset < 11 { return op.node.float(name, default: open) }
@@ -39,6 +41,9 @@ extension Activation {
     case .tanh: made("Tanh")
     case .elu(let alpha): made("Elu", [Attribute("alpha", .float(alpha))])
     case .hardSwish: made("HardSwish")
+    case .gelu: made("Gelu")
+    case .geluTanh: made("Gelu", [Attribute("approximate", .string(Array("tanh".utf8)))])
+    case .swish(let alpha): made("Swish", [Attribute("alpha", .float(alpha))])
     }
   }
 
@@ -52,6 +57,9 @@ extension Activation {
     case .tanh: .eltwise(dnnl_eltwise_tanh, alpha: 0, beta: 0)
     case .elu(let alpha): .eltwise(dnnl_eltwise_elu, alpha: alpha, beta: 0)
     case .hardSwish: .eltwise(dnnl_eltwise_hardswish, alpha: 0, beta: 0)
+    case .gelu: .eltwise(dnnl_eltwise_gelu_erf, alpha: 0, beta: 0)
+    case .geluTanh: .eltwise(dnnl_eltwise_gelu_tanh, alpha: 0, beta: 0)
+    case .swish(let alpha): .eltwise(dnnl_eltwise_swish, alpha: alpha, beta: 0)
     }
   }
 

@@ -10,6 +10,10 @@ enum Compiler {
     flow.removeDeadOps()
     if options.optimizes {
       try BatchNormFolding.run(&flow)
+      try NormalizationRecognition.run(&flow)
+      ActivationRecognition.run(&flow)
+      AttentionRecognition.run(&flow)
+      MatrixFusion.run(&flow)
       Fusion.run(&flow)
       flow.removeDeadOps()
     }

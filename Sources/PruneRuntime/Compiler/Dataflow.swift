@@ -134,4 +134,8 @@ enum Activation: Equatable {
   case tanh
   case elu(Float)
   case hardSwish
+  case gelu
+  case geluTanh
+  /// x * sigmoid(alpha * x)
+  case swish(Float)
 }

@@ -7,7 +7,7 @@ enum ElementwiseKernels {
   static let table: [String: FastKernel] = {
     var table: [String: FastKernel] = [:]
     let cut: FastKernel = activation
-    for name in ["Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "Elu", "HardSwish"] { table[name] = cut }
+    for name in ["Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "Elu", "HardSwish", "Gelu", "Swish"] { table[name] = cut }
     for (name, kind) in [
       ("Exp", PS_UNARY_EXP), ("Sqrt", PS_UNARY_SQRT), ("Abs", PS_UNARY_ABS), ("Neg", PS_UNARY_NEGATE),
       ("Reciprocal", PS_UNARY_RECIPROCAL), ("Erf", PS_UNARY_ERF), ("Softsign", PS_UNARY_SOFTSIGN), ("Floor", PS_UNARY_FLOOR),
@@ -17,8 +17,8 @@ enum ElementwiseKernels {
       table[name] = function(kind)
     }
     for (name, kind, alpha, beta) in parameterized { table[name] = function(kind, alpha, beta) }
-    let (error, exponent): (FastKernel, FastKernel) = (gelu, power)
-    (table["Gelu"], table["Pow"]) = (error, exponent)
+    let exponent: FastKernel = power
+    table["Pow"] = exponent
     for (name, kind) in [("ReluGrad", PS_GRAD_RELU), ("SigmoidGrad", PS_GRAD_SIGMOID), ("TanhGrad", PS_GRAD_TANH)] {
       table["ai.libprune.\(name)"] = gradient(kind)
     }
@@ -28,7 +28,7 @@ enum ElementwiseKernels {
   private typealias Parameter = (name: String, value: Float)
 
   private static let parameterized: [(String, ps_unary_kind, Parameter, Parameter)] = [
-    ("HardSigmoid", PS_UNARY_HARD_SIGMOID, ("alpha", 0.2), ("beta", 0.5)), ("Swish", PS_UNARY_SWISH, ("alpha", 1), ("", 0)),
+    ("HardSigmoid", PS_UNARY_HARD_SIGMOID, ("alpha", 0.2), ("beta", 0.5)),
     ("Selu", PS_UNARY_SELU, ("alpha", 1.67326319217681884765625), ("gamma", 1.05070102214813232421875)),
     ("ThresholdedRelu", PS_UNARY_THRESHOLD, ("alpha", 1), ("", 0)),
   ]
@@ -45,11 +45,6 @@ enum ElementwiseKernels {
         op, lowering, kind, op.node.float(alpha.name, default: alpha.value), op.node.float(beta.name, default: beta.value),
         keepsZero: !movesZero)
     }
-  }
-
-  private static func gelu(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    let isTanh = op.node.string("approximate", default: "none") == "tanh"
-    return try emit(op, lowering, isTanh ? PS_UNARY_GELU_TANH : PS_UNARY_GELU, 0, 0, keepsZero: true)
   }
 
   /// By a constant exponent; the common ones without a call of the C library.
@@ -81,6 +76,9 @@ enum ElementwiseKernels {
       case .tanh: (PS_UNARY_TANH, 0, 0)
       case .elu(let alpha): (PS_UNARY_ELU, alpha, 0)
       case .hardSwish: (PS_UNARY_HARD_SWISH, 0, 0)
+      case .gelu: (PS_UNARY_GELU, 0, 0)
+      case .geluTanh: (PS_UNARY_GELU_TANH, 0, 0)
+      case .swish(let alpha): (PS_UNARY_SWISH, alpha, 0)
       }
     return try emit(op, lowering, kind, alpha, beta, keepsZero: activation.keepsZero)
   }

@@ -109,7 +109,11 @@ enum MatrixKernels {
   private static func emit(
     _ op: Dataflow.Op, _ lowering: Lowering, _ product: Product, _ a: Int, _ b: Int, _ y: Int
   ) throws(PruneError) -> Bool {
-    guard product.m > 0, product.n > 0, product.k > 0, let tail = try Tail(op, lowering, m: product.m, n: product.n) else { return false }
+    guard product.m > 0, product.n > 0, product.k > 0 else { return false }
+    let shape = PackedMatrixKernels.Extents(
+      m: product.m, n: product.n, k: product.k, transposesA: product.transposesA, transposesB: product.transposesB)
+    if product.alpha == 1, try PackedMatrixKernels.emit(op, lowering, shape, a, b, y) { return true }
+    guard let tail = try Tail(op, lowering, m: product.m, n: product.n) else { return false }
     let (left, right) = (try lowering.plain(a), try lowering.plain(b))
     let target = try lowering.define(y, layout: nil)
     var product = product

@@ -71,9 +71,10 @@ extension Frame {
 }
 
 enum Reorder {
-  /// A constant in another layout, as an opaque run of float32. Nil when oneDNN cannot.
-  static func packed(_ tensor: Tensor, _ layout: Layout) throws(PruneError) -> Tensor? {
-    guard tensor.dtype == .float32, let engine = OneDNN.engine, let plain = Layout.plain(layout.dims),
+  /// A constant, row-major unless `from` says otherwise, in another layout, as an opaque run of float32. Nil when oneDNN
+  /// cannot.
+  static func packed(_ tensor: Tensor, _ layout: Layout, from: Layout? = nil) throws(PruneError) -> Tensor? {
+    guard tensor.dtype == .float32, let engine = OneDNN.engine, let plain = from ?? Layout.plain(layout.dims),
       plain.byteCount == tensor.byteCount, let primitive = Primitive.reorder(from: plain, to: layout)
     else { return nil }
     let target = try Storage(byteCount: (layout.byteCount + 3) & ~3)
