@@ -1,4 +1,4 @@
-// Strided copies and reductions.
+// Strided copies.
 #include "prune_kernels.h"
 #include "prune_support.h"
 #include "vector_math.h"
@@ -54,59 +54,5 @@ int32_t ps_copy(void *user) {
   int64_t rows = 1, n = args->dims[args->rank - 1];
   for (int32_t axis = 0; axis < args->rank - 1; axis++) rows *= args->dims[axis];
   if (n > 0) ps_parallel_for(rows, ELEMENTWISE_GRAIN / n + 1, copy_rows, user);
-  return 0;
-}
-
-CLONES static float sum_row(const float *x, int64_t n) {
-#pragma clang fp reassociate(on)
-  float sum = 0;
-  for (int64_t i = 0; i < n; i++) sum += x[i];
-  return sum;
-}
-
-CLONES static void add_row(const float *x, float *y, int64_t n) {
-  for (int64_t i = 0; i < n; i++) y[i] += x[i];
-}
-
-CLONES static void scale_all(float *y, float scale, int64_t n) {
-  for (int64_t i = 0; i < n; i++) y[i] *= scale;
-}
-
-/// The range is of the outermost axis, which the result keeps unless the range is all of it.
-static void reduce_range(int64_t first, int64_t last, void *user) {
-  const ps_reduce_args *args = user;
-  int32_t inner = args->rank - 1;
-  int64_t n = args->dims[inner], rows = 1, index[PS_MAX_RANK] = {0};
-  for (int32_t axis = 0; axis < inner; axis++) rows *= axis == 0 ? last - first : args->dims[axis];
-  int64_t in_outer = n;
-  for (int32_t axis = 1; axis < inner; axis++) in_outer *= args->dims[axis];
-  const float *x = args->x + (inner > 0 ? first * in_outer : first);
-  int64_t at = first * args->y_strides[0];
-  if (inner == 0) {
-    n = last - first;
-    rows = 1;
-  }
-  for (int64_t row = 0; row < rows; row++, x += n) {
-    if (args->y_strides[inner]) add_row(x, args->y + at, n);
-    else args->y[at] += sum_row(x, n);
-    for (int32_t axis = inner - 1; axis >= 0; axis--) {
-      at += args->y_strides[axis];
-      if (++index[axis] < (axis == 0 ? last - first : args->dims[axis])) break;
-      at -= args->y_strides[axis] * (axis == 0 ? last - first : args->dims[axis]);
-      index[axis] = 0;
-    }
-  }
-}
-
-int32_t ps_reduce(void *user) {
-  const ps_reduce_args *args = user;
-  memset(args->y, 0, (size_t)args->count * sizeof(float));
-  int64_t below = 1;
-  for (int32_t axis = 1; axis < args->rank; axis++) below *= args->dims[axis];
-  // Threads share the result's outermost axis; a sum along it stays on one, so that its order never changes.
-  if (args->y_strides[0])
-    ps_parallel_for(args->dims[0], ELEMENTWISE_GRAIN / (below > 0 ? below : 1) + 1, reduce_range, user);
-  else reduce_range(0, args->dims[0], user);
-  if (args->scale != 1) scale_all(args->y, args->scale, args->count);
   return 0;
 }

@@ -103,15 +103,42 @@ typedef struct {
 } ps_copy_args;
 int32_t ps_copy(void *args);
 
-/// y = scale * sums of x; y's stride is 0 along the axes that are summed, x is dense, `count` is y's.
+enum ps_reduce_kind {
+  PS_REDUCE_SUM,
+  PS_REDUCE_SQUARES,
+  PS_REDUCE_ABSOLUTE,
+  PS_REDUCE_MAX,
+  PS_REDUCE_MIN,
+  PS_REDUCE_PRODUCT,
+};
+
+/// y = scale * x reduced, or the root of that; y's stride is 0 along the axes that go, x is dense, `count` is y's.
 typedef struct {
   const float *x;
   float *y;
-  int32_t rank;
+  int32_t rank, kind, takes_root;
   float scale;
   int64_t count, dims[PS_MAX_RANK], y_strides[PS_MAX_RANK];
 } ps_reduce_args;
 int32_t ps_reduce(void *args);
+
+/// y = the place of the largest, or least, along the middle of [outer, extent, inner]; of equals the first, or the last.
+typedef struct {
+  const float *x;
+  int64_t *y;
+  int64_t outer, extent, inner;
+  int32_t is_min, takes_last;
+} ps_arg_args;
+int32_t ps_arg(void *args);
+
+/// y [outer, count, inner] = sums of x [outer, extent, inner] at the `taps` positions of each place, weighted.
+typedef struct {
+  const float *x, *weights;
+  const int32_t *positions;
+  float *y;
+  int64_t outer, extent, inner, count, taps;
+} ps_resample_args;
+int32_t ps_resample(void *args);
 
 /// y = the rows of x, [outer, extent, inner] of `width` bytes an element of the inner axis, that `indices` names;
 /// negative ones count from the end. `PS_STATUS_BAD_INDEX` when one is outside.

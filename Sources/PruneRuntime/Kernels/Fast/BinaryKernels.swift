@@ -1,3 +1,4 @@
+import COneDNN
 import CPruneSupport
 import PruneGraph
 import PruneTensor
@@ -39,6 +40,7 @@ enum BinaryKernels {
       emit(op, lowering, kind, from, other, target, [shared.byteCount / 4], [1], [1])
       return true
     }
+    if try emitBlocked(op, lowering, kind, a, b, y) { return true }
     guard let walk = StridedWalk(dims, [StridedWalk.broadcast(aDims, to: dims), StridedWalk.broadcast(bDims, to: dims)])
     else { return false }
     let (from, other) = (try lowering.plain(a), try lowering.plain(b))
@@ -46,6 +48,45 @@ enum BinaryKernels {
       y, nil, aDims == dims ? (a, from) : nil, bDims == dims ? (b, other) : nil, op, lowering)
     emit(op, lowering, kind, from, other, target, walk.dims, walk.strides[0], walk.strides[1])
     return true
+  }
+
+  /// An image in blocks of channels, and one number for all of it or for each channel: it stays as it lies.
+  private static func emitBlocked(
+    _ op: Dataflow.Op, _ lowering: Lowering, _ kind: ps_binary_kind, _ a: Int, _ b: Int, _ y: Int
+  ) throws(PruneError) -> Bool {
+    let dims = lowering.dims(y)
+    for (image, other) in [(a, b), (b, a)] where dims.count == 4 && lowering.dims(image) == dims {
+      guard let layout = try lowering.home(image).layout, !layout.isRowMajor, !layout.isPadded,
+        let (block, tag) = [(16, dnnl_aBcd16b), (8, dnnl_aBcd8b)].first(where: { Layout(dims, tag: $0.1) == layout })
+      else { continue }
+      let small = lowering.dims(other)
+      let source = try lowering.buffer(image, in: layout)
+      let place: Int
+      let walk: StridedWalk?
+      if small.count <= 4, !small.contains(where: { $0 != 1 }) {
+        place = try lowering.plain(other)
+        walk = StridedWalk([dims.reduce(1, *)], [[1], [0]])
+      } else if small.count == 4, small[1] == dims[1], small[2] == 1, small[3] == 1, let same = Layout(small, tag: tag) {
+        place = try lowering.buffer(other, in: same)
+        let (channels, pixels) = (dims[1], dims[2] * dims[3])
+        walk = StridedWalk(
+          [dims[0], channels / block, pixels, block],
+          [[channels * pixels, block * pixels, block, 1], [small[0] == 1 ? 0 : channels, block, 0, 1]])
+      } else {
+        return false
+      }
+      guard let walk else { return false }
+      let target =
+        lowering.canOverwrite(image, in: op)
+        ? lowering.define(y, layout: layout, over: source) : try lowering.define(y, layout: layout)
+      if image == a {
+        emit(op, lowering, kind, source, place, target, walk.dims, walk.strides[0], walk.strides[1])
+      } else {
+        emit(op, lowering, kind, place, source, target, walk.dims, walk.strides[1], walk.strides[0])
+      }
+      return true
+    }
+    return false
   }
 
   /// The blocked layout of one of two equally shaped operands; nil when both are row-major.

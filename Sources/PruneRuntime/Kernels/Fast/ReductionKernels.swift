@@ -2,11 +2,17 @@ import CPruneSupport
 import PruneGraph
 import PruneTensor
 
-/// Sums and means along axes, and softmax.
+/// Reductions along axes, softmax, and the place of the largest.
 enum ReductionKernels {
   static let table: [String: FastKernel] = [
-    "ReduceSum": reduce, "ReduceMean": reduce, "ai.libprune.SumToShape": sumToShape, "Softmax": softmax,
-    "LogSoftmax": softmax,
+    "ReduceSum": reduce, "ReduceMean": reduce, "ReduceSumSquare": reduce, "ReduceL2": reduce, "ReduceL1": reduce,
+    "ReduceMax": reduce, "ReduceMin": reduce, "ReduceProd": reduce, "ai.libprune.SumToShape": sumToShape,
+    "Softmax": softmax, "LogSoftmax": softmax, "ArgMax": place, "ArgMin": place,
+  ]
+
+  private static let kinds: [String: ps_reduce_kind] = [
+    "ReduceSumSquare": PS_REDUCE_SQUARES, "ReduceL2": PS_REDUCE_SQUARES, "ReduceL1": PS_REDUCE_ABSOLUTE,
+    "ReduceMax": PS_REDUCE_MAX, "ReduceMin": PS_REDUCE_MIN, "ReduceProd": PS_REDUCE_PRODUCT,
   ]
 
   private static func reduce(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
@@ -27,7 +33,9 @@ enum ReductionKernels {
     }
     let summed = shape.dims.indices.reduce(1) { isSummed[$1] ? $0 * shape[$1] : $0 }
     guard summed > 0, shape.count > 0, lowering.count(y) == shape.count / summed else { return false }
-    return try emit(op, lowering, x, y, isSummed, scale: op.node.opType == "ReduceMean" ? 1 / Float(summed) : 1)
+    return try emit(
+      op, lowering, x, y, isSummed, scale: op.node.opType == "ReduceMean" ? 1 / Float(summed) : 1,
+      kind: kinds[op.node.opType] ?? PS_REDUCE_SUM)
   }
 
   private static func sumToShape(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
@@ -44,7 +52,8 @@ enum ReductionKernels {
   }
 
   private static func emit(
-    _ op: Dataflow.Op, _ lowering: Lowering, _ x: Int, _ y: Int, _ isSummed: [Bool], scale: Float
+    _ op: Dataflow.Op, _ lowering: Lowering, _ x: Int, _ y: Int, _ isSummed: [Bool], scale: Float,
+    kind: ps_reduce_kind = PS_REDUCE_SUM
   ) throws(PruneError) -> Bool {
     let dims = lowering.dims(x)
     var strides = [Int](repeating: 0, count: dims.count)
@@ -57,12 +66,15 @@ enum ReductionKernels {
     let source = try lowering.plain(x)
     let target = try lowering.define(y, layout: nil)
     let count = lowering.count(y)
+    let takesRoot = op.key == "ReduceL2"
     lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
       var arguments = ps_reduce_args()
       arguments.x = UnsafePointer(frame.pointer(source))
       arguments.y = frame.pointer(target)
       arguments.rank = Int32(walk.dims.count)
       arguments.scale = scale
+      arguments.kind = Int32(kind.rawValue)
+      arguments.takes_root = takesRoot ? 1 : 0
       arguments.count = Int64(count)
       StridedWalk.fill(&arguments.dims, walk.dims)
       StridedWalk.fill(&arguments.y_strides, walk.strides[1])
@@ -91,6 +103,24 @@ enum ReductionKernels {
         ps_softmax_args(
           x: frame.pointer(source), y: frame.pointer(target), outer: Int64(outer), extent: Int64(extent),
           inner: Int64(inner), is_log: isLog ? 1 : 0), ps_softmax)
+    }
+    return true
+  }
+
+  private static func place(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x), let shape = lowering.value(x).shape, shape.count > 0,
+      let axis = shape.axis(op.node.int("axis", default: 0)), lowering.value(y).dtype == .int64
+    else { return false }
+    let (outer, inner) = (shape.dims[..<axis].reduce(1, *), shape.dims[(axis + 1)...].reduce(1, *))
+    let extent = shape[axis]
+    let (isMin, takesLast) = (op.key == "ArgMin", op.node.int("select_last_index", default: 0) != 0)
+    let source = try lowering.plain(x)
+    let target = try lowering.define(y, layout: nil)
+    lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
+      frame.step(
+        ps_arg_args(
+          x: frame.pointer(source), y: frame.pointer(target, as: Int64.self), outer: Int64(outer), extent: Int64(extent),
+          inner: Int64(inner), is_min: isMin ? 1 : 0, takes_last: takesLast ? 1 : 0), ps_arg)
     }
     return true
   }

@@ -26,7 +26,7 @@ enum PoolingKernels {
       else { return nil }
       self.window = window
       let exact = window.exactAfter(input: input, output: output)
-      let isMax = node.opType.hasSuffix("MaxPool")
+      let isMax = node.opType.hasPrefix("MaxPool") || node.opType.hasSuffix("MaxPool")
       let countsPadding = node.int("count_include_pad", default: 0) != 0
       // A stride that leaves a rest behind is fine; a window that hangs over the padding changes what averages divide by.
       after = zip(exact, window.after).map { max($0, $1) }
