@@ -121,7 +121,9 @@ struct ElementKernelTests {
     let layer = Node(
       "LayerNormalization", inputs: seed % 2 == 0 ? ["x", "s", "b"] : ["x", "s"],
       outputs: seed % 3 == 0 ? ["y", "mean", "inverse"] : ["y"], attributes: [at, Attribute("epsilon", .float(1e-3))])
-    try expectSame(makeModel([layer], inputs: [("x", x)], constants: [scale, bias]), [("x", x)])
+    // Means are sums that cancel out.
+    try expectSame(
+      makeModel([layer], inputs: [("x", x)], constants: [scale, bias]), [("x", x)], tolerance: seed % 3 == 0 ? 1e-3 : 1e-5)
     let root = Node("RMSNormalization", inputs: ["x", "s"], outputs: ["y"], attributes: [at])
     try expectSame(makeModel([root], inputs: [("x", x)], constants: [scale], opset: 23), [("x", x)])
     let channels = [("s", try random.tensor([dims[1]])), ("b", try random.tensor([dims[1]]))]

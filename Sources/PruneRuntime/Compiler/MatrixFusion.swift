@@ -30,7 +30,7 @@ enum MatrixFusion {
 
   /// Makes `follower`, the only reader of `result`, part of `op`.
   private static func absorb(_ follower: Dataflow.Op, into op: inout Dataflow.Op, _ result: Int, _ flow: Dataflow) -> Bool {
-    guard let target = follower.output(0), flow.isFloat(target), flow.dims(target) == flow.dims(result), op.epilogue.count < 3
+    guard let target = follower.output(0), flow.isFloat(target), flow.dims(target) == flow.dims(result), op.epilogue.count < 4
     else { return false }
     if let activation = Activation(follower, flow), follower.input(0) == result {
       op.epilogue.append(.activation(activation))
