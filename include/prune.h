@@ -28,7 +28,9 @@
  * - Strings are UTF-8. `const char *` that comes in is copied; one that goes out is borrowed and says until when.
  * - Choices are lower-case strings (`criterion = "taylor"`); an unknown one is an error that lists the known ones.
  * - Threads: a context and everything made from it is used by one thread at a time, except where a function says
- *   \@threadsafe. Different contexts are independent. Loading the library starts no thread; kernels use an OpenMP pool.
+ *   \@threadsafe. Different contexts are independent. Several threads may run, predict with and evaluate one model at once,
+ *   as long as none changes or frees it meanwhile. Loading the library starts no thread; kernels use an OpenMP pool of
+ *   the calling thread, of the size that prune_context_set_threads says; with 1 there is none.
  * - The library prints nothing, never exits, installs no signal handler.
  */
 #ifndef PRUNE_H
@@ -136,7 +138,10 @@ PRUNE_API void prune_context_request_cancel(prune_context *context);
 /** \@threadsafe */
 PRUNE_API void prune_context_clear_cancel(prune_context *context);
 
-/** Threads that kernels use in calls on this context; 0 means one a core, the default. */
+/** Threads that kernels use in calls on this context; 0 means one a core (or what OMP_NUM_THREADS says), the default. A NULL
+ *  context sets it for calls without one, in the whole process. With 1 every call works on the caller's thread alone and
+ *  none is started; threads that earlier calls with more started stay in the pool, asleep. A model's calls follow the context
+ *  that it was made with. Takes effect from the next call on. \@threadsafe */
 PRUNE_API PRUNE_NODISCARD prune_status prune_context_set_threads(prune_context *context, int32_t threads);
 PRUNE_API int32_t prune_context_threads(const prune_context *context);
 /** @} */
@@ -389,10 +394,10 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_stats(const prune_model *mode
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_summary(
     const prune_model *model, int32_t width, int32_t color, prune_buffer *out_text);
 
-/** Runs the model on named inputs, any batch size. */
+/** Runs the model on named inputs, any batch size. \@threadsafe while no other call changes the model or its inputs. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_run(
     prune_model *model, const prune_tensors *inputs, prune_tensors **out_outputs);
-/** Runs a model of one input; the first output. */
+/** Runs a model of one input; the first output. \@threadsafe as prune_model_run. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_predict(
     prune_model *model, const prune_tensor *x, prune_tensor **out_y);
 /** @} */
@@ -593,7 +598,7 @@ typedef struct prune_evaluate_options {
 } prune_evaluate_options;
 #define PRUNE_EVALUATE_OPTIONS_INIT {sizeof(prune_evaluate_options), 0, NULL, 0, NULL}
 
-/** The metrics by name, and "samples". */
+/** The metrics by name, and "samples". \@threadsafe as prune_model_run. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_evaluate(
     prune_model *model, const prune_dataset *data, const prune_evaluate_options *options, prune_report **out_report);
 

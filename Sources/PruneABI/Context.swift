@@ -1,12 +1,15 @@
 import CPrune
 import PruneTensor
+import Synchronization
 
 /// Behind `prune_context`: a cancel flag and a thread count. Its handle is the flag's own address.
 final class ContextBox: Box {
   static let kind = "context"
   let cancel: CancelFlag
   /// 0 is one a core.
-  var threads = 0
+  private let count = Atomic<Int>(0)
+  /// What holds where there is no context.
+  private static let standard = Atomic<Int>(0)
 
   init() throws(PruneError) { cancel = try CancelFlag() }
 
@@ -18,8 +21,13 @@ final class ContextBox: Box {
   }
 
   static func enter(_ context: ContextBox?) {
-    let wanted = context?.threads ?? 0
+    let wanted = context?.count.load(ordering: .relaxed) ?? standard.load(ordering: .relaxed)
     if Parallel.threads != wanted || wanted == 0 { Parallel.threads = wanted }
+  }
+
+  /// Sets the thread count of a context, or of calls without one.
+  static func setThreads(_ count: Int, of context: ContextBox?) {
+    if let context { context.count.store(count, ordering: .relaxed) } else { standard.store(count, ordering: .relaxed) }
   }
 }
 
@@ -38,17 +46,20 @@ public func prune_context_free(_ context: OpaquePointer!) { Handles.free(context
 @_cdecl("prune_context_set_threads") @implementation
 public func prune_context_set_threads(_ context: OpaquePointer!, _ threads: Int32) -> prune_status {
   call { () throws(PruneError) in
-    let box: ContextBox = try Handles.object(context)
+    let box: ContextBox? = try Handles.optional(context)
     guard threads >= 0, threads <= 4096 else {
       throw PruneError(.invalidArgument, "threads is \(threads), wanted 0 to 4096")
     }
-    box.threads = Int(threads)
+    ContextBox.setThreads(Int(threads), of: box)
   }
 }
 
 @_cdecl("prune_context_threads") @implementation
 public func prune_context_threads(_ context: OpaquePointer!) -> Int32 {
-  guard let box = try? Handles.optional(context, ContextBox.self) else { return 0 }
-  ContextBox.enter(box)
-  return Int32(clamping: Parallel.threads)
+  do {
+    _ = try ContextBox.enter(context)
+    return Int32(clamping: Parallel.threads)
+  } catch {
+    return 0
+  }
 }

@@ -2,13 +2,14 @@ import CPrune
 import PruneGraph
 import PruneRuntime
 import PruneTensor
+import Synchronization
 
 /// Behind `prune_model`: a model, and the programs compiled from it until it changes.
 final class ModelBox: Box {
   static let kind = "model"
   private(set) var model: Model
   let context: ContextBox?
-  private var session: Session?
+  private let session = Mutex<Session?>(nil)
   private var lent = Lent()
   private var lentInfos: [Bool: [prune_value_info]] = [:]
   private var lentNames: [UnsafePointer<CChar>]?
@@ -31,18 +32,21 @@ final class ModelBox: Box {
   /// Replaces the model: what was compiled or lent from the old one goes.
   func replace(_ model: Model) {
     self.model = model
-    session = nil
+    session.withLock { $0 = nil }
     lent = Lent()
     lentInfos = [:]
     lentNames = nil
     lentName = lent.string(model.graph.name)
   }
 
-  /// The programs of the model as it is now.
+  /// The programs of the model as it is now. Several threads may ask at once.
   func compiled() -> Session {
-    let current = session ?? Session(model)
-    session = current
-    return current
+    let model = model
+    return session.withLock { current in
+      let session = current ?? Session(model)
+      current = session
+      return session
+    }
   }
 
   /// Inputs that a caller feeds, or outputs.
