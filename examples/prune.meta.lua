@@ -118,17 +118,33 @@
 ---@field warmup? integer runs before them (default 5)
 
 ---@class prune.Model_significance_options
----@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"random" what is measured (default "magnitude")
----@field data? prune.Dataset needed by gradient and taylor
+---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"lamp"|"random"|function|table what is measured; or a function of a weight's name and Tensor that returns scores; or {weight = Tensor} (default "magnitude")
+---@field data? prune.Dataset with labels for gradient, taylor, fisher, hessian, snip, grasp and movement; without for wanda and apoz
 ---@field batch_size? integer samples a step (default 64)
----@field seed? integer of random (default 0)
+---@field seed? integer of random, hessian and movement (default 0)
 ---@field scope? string|string[] name patterns of layers or weights: only these
 ---@field ignore? string|string[] and not these
 
+---@class prune.Model_sensitivity_options
+---@field data prune.Dataset what the metric is measured on
+---@field amounts? number[] fractions of a layer; 0.1, 0.3, 0.5, 0.7 and 0.9 by default
+---@field metric? string as in Model:evaluate; accuracy where targets are classes, else loss
+---@field max_drop? number the loss of the metric up to which an amount is safe (default 0.01)
+---@field criterion? string as in Model:significance (default "magnitude")
+---@field granularity? string|table as in Model:prune, n:m excepted (default "weight")
+---@field scope? string|string[] name patterns of layers or weights: only these
+---@field ignore? string|string[] and not these
+---@field batch_size? integer samples a run (default 64)
+---@field seed? integer of random (default 0)
+---@field on_step? function called after each layer; "stop" or true ends it there
+---@field verbose? boolean a line a layer on standard error, terminal or not (default false)
+
 ---@class prune.Model_prune_options
----@field strategy? "global"|"local"|"threshold" one ranking over all layers, the same amount in each, or by score (default "global")
----@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"random" which weights matter least (default "magnitude")
----@field granularity? "weight"|"channel"|"head"|"head_dim" what is removed; channels go with all that is coupled to them (default "weight")
+---@field strategy? "global"|"local"|"threshold"|"block" one ranking over all layers, the same amount in each, by score, or blocks (default "global")
+---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"lamp"|"random"|function|table which weights matter least; as in Model:significance (default "magnitude")
+---@field granularity? "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|string|table what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them (default "weight")
+---@field allocation? "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic" how the amount is divided over layers; by the strategy, row for wanda
+---@field reconstruct? "obs"|"sparsegpt" without training, on data: what stays makes up for what went, or also chooses it
 ---@field amount? number the fraction to remove, 0...1
 ---@field threshold? number or the score below which weights go
 ---@field mode? "mask"|"remove" zeros that stay zero (of weights), or a smaller model, certified (of channels and heads)
@@ -498,10 +514,15 @@ function Model:evaluate(data, options) end
 ---@return prune.Report
 function Model:benchmark(options) end
 
----How much each weight matters: "layers" with mean, sum, min, max and share, and "scores", a tensor for each weight. Printing draws a bar a layer.
+---How much each weight matters: "layers" with mean, sum, min, max and share, "bottom" and "top" outputs of layers, "units", the mean of each output, and "scores", a tensor for each weight. Printing draws a bar a layer and the spread of its scores.
 ---@param options? prune.Model_significance_options
 ---@return prune.Report
 function Model:significance(options) end
+
+---The metric against the amount, each layer pruned by itself: "layers" with the curve, the values and the largest safe amount.
+---@param options prune.Model_sensitivity_options
+---@return prune.Report
+function Model:sensitivity(options) end
 
 ---Prunes into a new model. The report says what went, where, and what it cost.
 ---@param options? prune.Model_prune_options

@@ -657,13 +657,27 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_loss_compute(
 /** @defgroup pruning Significance and pruning
  *  @{ */
 
+/** Scores of the caller's own: writes to `scores` one number for each element of `weight` (float32), in its order; what
+ *  scores lowest goes first. `weight` is borrowed for the call. Non-zero cancels. */
+typedef int (*prune_score_callback)(const char *name, const prune_tensor *weight, float *scores, void *user);
+
 typedef struct prune_significance_options {
   uint32_t struct_size;
   /** 0 is 64. */
   uint32_t batch_size;
-  /** "magnitude" (default), "l2", "gradient", "taylor" or "random". */
+  /** What is measured of each weight w, with gradients g of the mean loss of a batch, averaged over batches:
+   *  - "magnitude" (default): |w|; "l2": w^2; "lamp": w^2 over the squares of the layer that are not smaller; "random";
+   *  - "gradient": E|g|; "taylor": root of E[(g w)^2]; "fisher": w^2 E[g^2] / 2; "snip": |E[g] w| over its sum; they need
+   *    `data` with targets;
+   *  - "hessian": w^2 |h| / 2, h the Hessian's diagonal by Hutchinson's method; "grasp": w (H g), both by differences of
+   *    gradients, 4 x 2 and 3 passes over `data`;
+   *  - "movement": half of how much w^2 grows over one epoch of gradient descent on `data`;
+   *  - "wanda": |w| times the norm of the input it multiplies, over `data`, no targets needed;
+   *  and, the same for all weights of an output, layers without what is measured coming last:
+   *  - "apoz": how often the output is above 0 behind its Relu, over `data`; "bn_scale": |gamma| of the BatchNormalization
+   *    behind it; "fpgm": the sum of distances to the layer's other filters; "cosine": 1 - |cosine| with the most alike
+   *    filter before it. */
   const char *criterion;
-  /** Needed by gradient and taylor. */
   const prune_dataset *data;
   uint64_t seed;
   /** Name patterns (`*`, `?`) of layers or weights: only these, and not these. */
@@ -671,13 +685,54 @@ typedef struct prune_significance_options {
   size_t scope_count;
   const char *const *ignore;
   size_t ignore_count;
+  /** In place of a criterion: a score tensor for each weight by its name, or a callback, which is given `user`. */
+  const prune_tensors *scores;
+  prune_score_callback on_score;
+  void *user;
 } prune_significance_options;
-#define PRUNE_SIGNIFICANCE_OPTIONS_INIT {sizeof(prune_significance_options), 0, NULL, NULL, 0, NULL, 0, NULL, 0}
+#define PRUNE_SIGNIFICANCE_OPTIONS_INIT \
+  {sizeof(prune_significance_options), 0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, NULL}
 
-/** How much each weight matters: a list "layers" (name, weights, mean, sum, min, max, share), and "scores", a tensor of
- *  each weight's shape by its name. Its text draws a bar a layer. */
+/** How much each weight matters: a list "layers" (name, weights, mean, sum, min, max, share), lists "bottom" and "top" of
+ *  the outputs of layers with the lowest and highest mean scores (name, unit from 1, mean), "units", the mean score of each
+ *  output by the weight's name, and "scores", a tensor of each weight's shape by its name. Its text draws a bar a layer, and
+ *  how the scores are spread from the lowest to the highest. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_significance(
     prune_model *model, const prune_significance_options *options, prune_report **out_report);
+
+typedef struct prune_sensitivity_options {
+  uint32_t struct_size;
+  /** 0 is 64. */
+  uint32_t batch_size;
+  /** What the metric is measured on; criteria that look at data use it too. Needed. */
+  const prune_dataset *data;
+  /** Fractions of a layer, each 0...1; NULL is 0.1, 0.3, 0.5, 0.7, 0.9. */
+  const double *amounts;
+  size_t amount_count;
+  /** Of prune_model_evaluate; NULL is accuracy where targets are classes, else loss. */
+  const char *metric;
+  /** The loss of the metric up to which an amount is called safe; 0 is 0.01. */
+  double max_drop;
+  /** As in prune_prune_options, n:m excepted. */
+  const char *criterion;
+  const char *granularity;
+  const char *const *scope;
+  size_t scope_count;
+  const char *const *ignore;
+  size_t ignore_count;
+  uint64_t seed;
+  /** Progress: PRUNE_EVENT_PRUNE after each layer, `step` of `steps`. Non-zero ends it there. */
+  prune_event_callback on_event;
+  void *user;
+} prune_sensitivity_options;
+#define PRUNE_SENSITIVITY_OPTIONS_INIT \
+  {sizeof(prune_sensitivity_options), 0, NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, 0, NULL, 0, 0, NULL, NULL}
+
+/** The metric against the amount, each layer pruned by itself: "baseline", "amounts", and a list "layers" of {name, weights,
+ *  curve, lowest, safe, values}; `safe` is the largest amount that costs no more than max_drop, 0 when none does. Its text
+ *  draws one line of bars a layer, all on one scale. Only what lies behind a layer runs again for it. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_sensitivity(
+    prune_model *model, const prune_sensitivity_options *options, prune_report **out_report);
 
 /** Gives back what hurts: after each step the metric is measured on `data`; a step that loses more than `max_drop` against
  *  the model before pruning is undone and pruning ends there. */
@@ -697,11 +752,15 @@ typedef struct prune_prune_options {
   /** 0 is 64; for criteria and metrics. */
   uint32_t batch_size;
   /** "global" (default): one ranking over all layers; "local": the same amount in each layer; "threshold": what scores
-   *  below `threshold` goes. */
+   *  below `threshold` goes; "block": blocks, of 4 x 4 unless `granularity` says otherwise. */
   const char *strategy;
   /** As in prune_significance_options. */
   const char *criterion;
-  /** What is removed: "weight" (default), "channel" (with all that is coupled to it), "head" or "head_dim". */
+  /** What is removed as one: "weight" (default); "n:m", as "2:4": all but the best n of every m neighbouring inputs of an
+   *  output (at each tap of a kernel; a last group of fewer keeps the same share, rounded up), no `amount` needed;
+   *  "block:RxC", as "block:4x4": R outputs by C inputs at each tap, smaller at the edges; "kernel": all taps between an
+   *  output and an input; "channel" (with all that is coupled to it), "head" or "head_dim". `amount` is a fraction of these
+   *  units. */
   const char *granularity;
   /** "mask" (default for weights): zeros are stored and stay zero through training. "remove" (default for channels and
    *  heads): the model shrinks, and the report carries the certificate: the largest difference of any output between the
@@ -749,10 +808,20 @@ typedef struct prune_prune_options {
   /** Non-zero: median latency before and after goes into the report. */
   uint32_t benchmark;
   uint32_t reserved2;
+  /** How `amount` is divided over layers, in place of what the strategy says: "global"; "local" (or "uniform"); "row": the
+   *  same in each output (default for wanda); "lamp"; "erk": density in proportion to the sum of a layer's extents over
+   *  their product; "isomorphic": one ranking in each class of layers of the same operator and kernel. */
+  const char *allocation;
+  /** Without training, layer by layer on `data` (no targets needed): "obs" lets the weights that stay make up for those
+   *  that went, by second moments of the layer's inputs; "sparsegpt" also chooses which go on the way. NULL for none. */
+  const char *reconstruct;
+  /** In place of a criterion, as in prune_significance_options; the callback is given `user`. */
+  const prune_tensors *scores;
+  prune_score_callback on_score;
 } prune_prune_options;
 #define PRUNE_PRUNE_OPTIONS_INIT                                                                                     \
   {sizeof(prune_prune_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, \
-   0, NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0}
+   0, NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL}
 
 /** Prunes into a new model. The report (optional) says what went, where, what it cost: before, after, layers, journal,
  *  certificate, rolled_back. A guard that undid everything returns a model equal to the given one. */

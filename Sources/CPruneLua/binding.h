@@ -85,6 +85,8 @@ typedef struct pl_call {
   int held_count;
   /** Stack positions of Lua functions, 0 for none: after a step, an epoch, a pruning step, and the progress line. */
   int on_batch, on_epoch, on_step, progress;
+  /** Stack position of a Lua function that scores weights. */
+  int on_score;
   /** Stack position that receives an error value of a callback. */
   int error;
   bool failed;
@@ -173,7 +175,7 @@ int64_t *pl_integers(lua_State *L, int index, int64_t least, const char *what, s
 /** Raises unless the value is a table or, if `optional`, nil. */
 void pl_want_table(lua_State *L, int index, const char *where, bool optional);
 
-extern const option_set pl_fit_set, pl_recover_set, pl_prune_set, pl_guard_set, pl_schedule_set, pl_significance_set,
+extern const option_set pl_fit_set, pl_recover_set, pl_prune_set, pl_guard_set, pl_schedule_set, pl_significance_set, pl_sensitivity_set,
     pl_quantize_set, pl_evaluate_set, pl_benchmark_set, pl_zoo_set, pl_load_set, pl_split_set, pl_idx_set, pl_npz_set,
     pl_csv_set, pl_normalize_set, pl_summary_set, pl_text_set, pl_group_set, pl_loss_set;
 

@@ -28,10 +28,32 @@ typedef struct prune_call_options {
   fit_options *recover;
   prune_guard *guard;
   /** Stack positions of values of several types. */
-  int schedule, validate;
+  int schedule, validate, criterion, granularity;
   int on_step;
   uint32_t verbose;
 } prune_call_options;
+
+typedef struct significance_call_options {
+  prune_significance_options significance;
+  int criterion;
+} significance_call_options;
+
+typedef struct sensitivity_call_options {
+  prune_sensitivity_options sensitivity;
+  int granularity, on_step;
+  uint32_t verbose;
+} sensitivity_call_options;
+
+/** Where a criterion goes: a name, score tensors, or a callback. */
+typedef struct criterion_fields {
+  const char **name;
+  const prune_tensors **scores;
+  prune_score_callback *callback;
+} criterion_fields;
+
+/** Reads criterion = "name", {weight = tensor} or a function of a weight's name and values; `value` 0 is none. True when the
+ *  call must be given as the callback's `user`. */
+bool pl_read_criterion(pl_call *call, int value, const criterion_fields *fields);
 
 typedef struct quantize_call_options {
   prune_quantize_options quantize;

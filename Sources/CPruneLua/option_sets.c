@@ -86,8 +86,10 @@ SET(pl_target_set, "Model:prune target", target_options, 0, target, NULL);
 
 static const option prune[] = {
     OPTION(prune_prune_options, strategy, TEXT),
-    OPTION(prune_prune_options, criterion, TEXT),
-    OPTION(prune_prune_options, granularity, TEXT),
+    OPTION(prune_call_options, criterion, VALUE),
+    OPTION(prune_call_options, granularity, VALUE),
+    OPTION(prune_prune_options, allocation, TEXT),
+    OPTION(prune_prune_options, reconstruct, TEXT),
     OPTION(prune_prune_options, amount, FRACTION),
     OPTION(prune_prune_options, threshold, NUMBER),
     OPTION(prune_prune_options, mode, TEXT),
@@ -114,15 +116,32 @@ static const option prune[] = {
 SET(pl_prune_set, "Model:prune", prune_call_options, sizeof(prune_prune_options), prune, NULL);
 
 static const option significance[] = {
-    OPTION(prune_significance_options, criterion, TEXT),
+    OPTION(significance_call_options, criterion, VALUE),
     OPTION(prune_significance_options, data, DATASET),
     OPTION(prune_significance_options, batch_size, COUNT),
     OPTION(prune_significance_options, seed, SEED),
     OPTION_LIST("scope", prune_significance_options, scope, scope_count, TEXTS),
     OPTION_LIST("ignore", prune_significance_options, ignore, ignore_count, TEXTS),
 };
-SET(pl_significance_set, "Model:significance", prune_significance_options, sizeof(prune_significance_options),
+SET(pl_significance_set, "Model:significance", significance_call_options, sizeof(prune_significance_options),
     significance, NULL);
+
+static const option sensitivity[] = {
+    OPTION_NEEDED(prune_sensitivity_options, data, DATASET),
+    OPTION_LIST("amounts", prune_sensitivity_options, amounts, amount_count, NUMBERS),
+    OPTION(prune_sensitivity_options, metric, TEXT),
+    OPTION(prune_sensitivity_options, max_drop, NUMBER),
+    OPTION(prune_sensitivity_options, criterion, TEXT),
+    OPTION(sensitivity_call_options, granularity, VALUE),
+    OPTION_LIST("scope", prune_sensitivity_options, scope, scope_count, TEXTS),
+    OPTION_LIST("ignore", prune_sensitivity_options, ignore, ignore_count, TEXTS),
+    OPTION(prune_sensitivity_options, batch_size, COUNT),
+    OPTION(prune_sensitivity_options, seed, SEED),
+    OPTION(sensitivity_call_options, on_step, FUNCTION),
+    OPTION(sensitivity_call_options, verbose, FLAG),
+};
+SET(pl_sensitivity_set, "Model:sensitivity", sensitivity_call_options, sizeof(prune_sensitivity_options), sensitivity,
+    NULL);
 
 static const option quantize[] = {
     OPTION(prune_quantize_options, scheme, TEXT),
@@ -211,6 +230,7 @@ SET(pl_normalize_set, "Dataset:normalize", normalize_options, 0, normalize, NULL
 
 static const option_set *const sets[] = {
     &pl_fit_set, &pl_recover_set, &pl_prune_set, &pl_target_set, &pl_guard_set, &pl_schedule_set, &pl_significance_set,
+    &pl_sensitivity_set,
     &pl_quantize_set, &pl_evaluate_set, &pl_benchmark_set, &pl_summary_set, &pl_text_set, &pl_load_set, &pl_zoo_set,
     &pl_split_set, &pl_idx_set, &pl_npz_set, &pl_csv_set, &pl_normalize_set, &pl_group_set, &pl_loss_set,
 };

@@ -109,16 +109,22 @@ static int model_benchmark(lua_State *L) {
 }
 
 static int model_significance(lua_State *L) {
-  prune_model *model = pl_check_model(L, 1);
+  handle *model = pl_handle(L, 1, &pl_model);
   pl_call call = {.L = L, .where = "Model:significance"};
-  prune_significance_options options;
+  significance_call_options options;
   pl_options(&call, 2, &pl_significance_set, &options);
+  const criterion_fields fields = {&options.significance.criterion, &options.significance.scores,
+                                   &options.significance.on_score};
+  if (pl_read_criterion(&call, options.criterion, &fields)) options.significance.user = &call;
   handle *object = pl_new(L, &pl_report);
+  int position = lua_gettop(L);
+  pl_begin(&call, model);
   prune_report *report = NULL;
-  prune_status status = prune_model_significance(model, &options, &report);
+  prune_status status = prune_model_significance(model->pointer, &options.significance, &report);
   object->pointer = report;
+  pl_end(&call, model);
   pl_check(L, status);
-  return report_result(L, lua_gettop(L));
+  return report_result(L, position);
 }
 
 static int model_groups(lua_State *L) {
@@ -171,6 +177,46 @@ static void read_schedule(pl_call *call, prune_call_options *options) {
   options->prune.schedule_steps = schedule.steps;
 }
 
+/* granularity = "channel" or {block = {rows, columns}}; what it returns stays on the stack. */
+static const char *read_granularity(pl_call *call, int value) {
+  lua_State *L = call->L;
+  if (!value) return NULL;
+  if (lua_type(L, value) == LUA_TSTRING) return lua_tostring(L, value);
+  if (!lua_istable(L, value) || lua_getfield(L, value, "block") != LUA_TTABLE) {
+    pl_error(L, "invalid_argument", call->where, NULL,
+             "option 'granularity' must be a string or {block = {rows, columns}}, got %s", pl_type_name(L, value));
+  }
+  size_t count = 0;
+  const int64_t *extents = pl_integers(L, -1, 1, "option 'granularity'", &count);
+  if (count != 2) {
+    pl_error(L, "invalid_argument", call->where, "write {block = {rows, columns}}", "a block has 2 extents, got %zu", count);
+  }
+  return lua_pushfstring(L, "block:%Ix%I", (LUAI_UACINT)extents[0], (LUAI_UACINT)extents[1]);
+}
+
+static int model_sensitivity(lua_State *L) {
+  handle *model = pl_handle(L, 1, &pl_model);
+  pl_call call = {.L = L, .where = "Model:sensitivity"};
+  sensitivity_call_options options;
+  pl_options(&call, 2, &pl_sensitivity_set, &options);
+  options.sensitivity.granularity = read_granularity(&call, options.granularity);
+  call.on_step = options.on_step;
+  pl_use_progress(&call, "sensitivity", options.verbose);
+  if (pl_wants_events(&call)) {
+    options.sensitivity.on_event = pl_event;
+    options.sensitivity.user = &call;
+  }
+  handle *object = pl_new(L, &pl_report);
+  int position = lua_gettop(L);
+  pl_begin(&call, model);
+  prune_report *report = NULL;
+  prune_status status = prune_model_sensitivity(model->pointer, &options.sensitivity, &report);
+  object->pointer = report;
+  pl_end(&call, model);
+  pl_check(L, status);
+  return report_result(L, position);
+}
+
 static int model_prune(lua_State *L) {
   handle *model = pl_handle(L, 1, &pl_model);
   pl_call call = {.L = L, .where = "Model:prune"};
@@ -178,6 +224,9 @@ static int model_prune(lua_State *L) {
   pl_options(&call, 2, &pl_prune_set, &options);
   read_validate(&call, &options);
   read_schedule(&call, &options);
+  options.prune.granularity = read_granularity(&call, options.granularity);
+  const criterion_fields fields = {&options.prune.criterion, &options.prune.scores, &options.prune.on_score};
+  bool scores = pl_read_criterion(&call, options.criterion, &fields);
   call.on_step = options.on_step;
   pl_use_progress(&call, "prune", options.verbose);
   options.prune.guard = options.guard;
@@ -197,6 +246,7 @@ static int model_prune(lua_State *L) {
     options.prune.on_event = pl_event;
     options.prune.user = &call;
   }
+  if (scores) options.prune.user = &call;
   handle *slim_object = pl_new(L, &pl_model);
   int slim_position = lua_gettop(L);
   handle *object = pl_new(L, &pl_report);
@@ -293,6 +343,7 @@ int pl_compare(lua_State *L) {
 const luaL_Reg pl_model_work[] = {{"stats", model_stats},         {"layers", model_layers},
                                   {"fit", model_fit},             {"evaluate", model_evaluate},
                                   {"benchmark", model_benchmark}, {"significance", model_significance},
+                                  {"sensitivity", model_sensitivity},
                                   {"prune", model_prune},         {"quantize", model_quantize},
                                   {"groups", model_groups},
                                   {"summary", pl_model_summary},

@@ -14,10 +14,19 @@ struct batch {
   float *scores;
   const float *gradient, *weight;
   float share;
+  int32_t kind;
 };
+
+CLONES static void add_plain(float *scores, const float *gradient, float share, int64_t count) {
+  for (int64_t i = 0; i < count; i++) scores[i] += share * gradient[i];
+}
 
 CLONES static void add_absolute(float *scores, const float *gradient, float share, int64_t count) {
   for (int64_t i = 0; i < count; i++) scores[i] += share * fabsf(gradient[i]);
+}
+
+CLONES static void add_squares(float *scores, const float *gradient, float share, int64_t count) {
+  for (int64_t i = 0; i < count; i++) scores[i] += share * (gradient[i] * gradient[i]);
 }
 
 CLONES static void add_products(
@@ -34,21 +43,24 @@ CLONES static void square_roots(float *scores, int64_t count) {
 
 static void add_share(int64_t first, int64_t last, void *user) {
   const struct batch *b = user;
-  if (!b->gradient) {
-    square_roots(b->scores + first, last - first);
-  } else if (b->weight) {
-    add_products(b->scores + first, b->gradient + first, b->weight + first, b->share, last - first);
-  } else {
-    add_absolute(b->scores + first, b->gradient + first, b->share, last - first);
+  float *scores = b->scores + first;
+  const int64_t count = last - first;
+  switch (b->kind) {
+    case PS_SCORES_PLAIN: add_plain(scores, b->gradient + first, b->share, count); break;
+    case PS_SCORES_ABSOLUTE: add_absolute(scores, b->gradient + first, b->share, count); break;
+    case PS_SCORES_SQUARE: add_squares(scores, b->gradient + first, b->share, count); break;
+    case PS_SCORES_PRODUCT: add_products(scores, b->gradient + first, b->weight + first, b->share, count); break;
+    default: square_roots(scores, count); break;
   }
 }
 
-void ps_scores_add(float *scores, const float *gradient, const float *weight, float share, int64_t count) {
-  struct batch b = {scores, gradient, weight, share};
+void ps_scores_add(
+    float *scores, const float *gradient, const float *weight, float share, int64_t count, int32_t kind) {
+  struct batch b = {scores, gradient, weight, share, kind};
   ps_parallel_for(count, 1 << 16, add_share, &b);
 }
 
 void ps_scores_square_root(float *scores, int64_t count) {
-  struct batch b = {scores, NULL, NULL, 0};
+  struct batch b = {scores, 0, 0, 0, -1};
   ps_parallel_for(count, 1 << 16, add_share, &b);
 }

@@ -20,8 +20,71 @@ public func prune_model_significance(
     wanted.seed = given.seed
     wanted.scope = try texts(given.scope, given.scope_count, "scope")
     wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
+    wanted.scores = try userScores(given.scores, given.on_score, given.user)
     wanted.cancel = box.cancel
     give(try significance(box.model, wanted), out)
+  }
+}
+
+@_cdecl("prune_model_sensitivity") @implementation
+public func prune_model_sensitivity(
+  _ model: OpaquePointer!, _ options: UnsafePointer<prune_sensitivity_options>!,
+  _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_report, "out_report")
+    let box = try ModelBox.enter(model)
+    let given = try PruneABI.options(options, zero: prune_sensitivity_options(), "prune_sensitivity_options")
+    var wanted = SensitivityOptions()
+    wanted.batchSize = Int(given.batch_size)
+    wanted.data = try Handles.optional(given.data, DatasetBox.self)?.dataset
+    if given.amounts != nil { wanted.amounts = try elements(given.amounts, given.amount_count, "amounts") }
+    wanted.metric = try optionalText(given.metric, "metric")
+    if given.max_drop != 0 { wanted.maxDrop = try number(given.max_drop, "max_drop", in: 0...1e9) }
+    wanted.criterion = try optionalText(given.criterion, "criterion")
+    if let granularity = try optionalText(given.granularity, "granularity") { wanted.granularity = granularity }
+    wanted.scope = try texts(given.scope, given.scope_count, "scope")
+    wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
+    wanted.seed = given.seed
+    wanted.cancel = box.cancel
+    let sink = EventSink(callback: given.on_event, user: given.user)
+    wanted.onLayer = { layer, layers in
+      var event = EventSink.blank(PRUNE_EVENT_PRUNE)
+      event.step = UInt32(clamping: layer)
+      event.steps = UInt32(clamping: layers)
+      return sink.send(event)
+    }
+    give(try sensitivity(box.model, wanted), out)
+  }
+}
+
+/// Scores of the caller's own, from named tensors or a callback; nil when there are neither.
+private func userScores(
+  _ tensors: OpaquePointer?, _ callback: prune_score_callback?, _ user: UnsafeMutableRawPointer?
+) throws(PruneError) -> ((String, Tensor) throws(PruneError) -> Tensor)? {
+  if let given = try Handles.optional(tensors, TensorsBox.self) {
+    guard callback == nil else {
+      throw PruneError(.invalidArgument, "both scores and on_score are given", hint: "give one of the two")
+    }
+    return { name, _ throws(PruneError) in
+      guard let scores = given[name] else {
+        throw PruneError(
+          .notFound, "there are no scores of weight '\(name)'",
+          hint: Suggestion.hint(for: name, among: given.names))
+      }
+      return scores
+    }
+  }
+  guard let callback else { return nil }
+  return { name, weight throws(PruneError) in
+    var scores = try Tensor(zeros: .float32, weight.shape)
+    let base = try scores.mutableBase()
+    let handle = Handles.make(TensorBox(weight))
+    // Safe: the callback gets room for as many floats as the weight has elements, all of them written to before.
+    let status = name.withCString { callback($0, handle, base.assumingMemoryBound(to: Float.self), user) }
+    Handles.free(handle, TensorBox.self)
+    guard status == 0 else { throw PruneError(.cancelled, "the callback that scores weights asked to stop", at: name) }
+    return scores
   }
 }
 
@@ -94,6 +157,9 @@ public func prune_model_prune(
     wanted.scope = try texts(given.scope, given.scope_count, "scope")
     wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
     if given.seed != 0 { wanted.seed = given.seed }
+    wanted.allocation = try optionalText(given.allocation, "allocation")
+    wanted.reconstruct = try optionalText(given.reconstruct, "reconstruct")
+    wanted.scores = try userScores(given.scores, given.on_score, given.user)
     wanted.cancel = box.cancel
     try readStructure(given, &wanted)
     let sink = EventSink(callback: given.on_event, user: given.user)

@@ -100,6 +100,13 @@ package struct PrunableWeights: Sendable {
     return copy
   }
 
+  /// One of the weights, in the same model.
+  func only(_ index: Int) -> PrunableWeights {
+    var copy = self
+    copy.weights = weights.indices.contains(index) ? [weights[index]] : []
+    return copy
+  }
+
   /// The weights as they now are in a model with the same names.
   package func current(in model: Model) -> PrunableWeights {
     var copy = replacing(weights.map { model.graph.initializer($0.name) ?? $0.tensor })

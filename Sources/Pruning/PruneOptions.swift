@@ -6,14 +6,22 @@ import PruneTraining
 /// What to prune, how much, and under which conditions. Every field has a default but the target: exactly one of
 /// `amount`, `threshold` and `target`.
 package struct PruneOptions {
-  /// "global", "local" or "threshold"; nil picks global for an amount and threshold for a threshold.
+  /// "global", "local", "threshold" or "block"; nil picks global for an amount and threshold for a threshold.
   package var strategy: String?
-  /// "magnitude" (the default), "l2", "gradient", "taylor" or "random".
+  /// One of `Criterion.names`; nil is "magnitude".
   package var criterion: String?
-  /// What is removed as one: "weight", "channel", "head" or "head_dim".
+  /// In place of a criterion: a score for each element of a weight, given its name and values.
+  package var scores: ((String, Tensor) throws(PruneError) -> Tensor)?
+  /// What is removed as one: see `Granularity.names`.
   package var granularity = "weight"
   /// The fraction of all units in scope that are zero afterwards, those that already were included: 0...1.
   package var amount: Double?
+  /// How the amount is divided over layers: "global", "local" ("uniform"), "row", "lamp", "erk" or "isomorphic"; nil is what
+  /// the strategy says, and "row" for Wanda.
+  package var allocation: String?
+  /// "obs": the weights that stay make up for those that went, layer by layer, on `data`; "sparsegpt" also chooses which
+  /// go on the way. Nil leaves them as they are.
+  package var reconstruct: String?
   /// Units that score below this go.
   package var threshold: Double?
   /// For channels and heads: the fraction of a cost that is kept.

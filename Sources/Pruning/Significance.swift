@@ -12,6 +12,8 @@ package struct SignificanceOptions {
   package var seed: UInt64 = 0
   package var scope: [String] = []
   package var ignore: [String] = []
+  /// As in `PruneOptions`.
+  package var scores: ((String, Tensor) throws(PruneError) -> Tensor)?
   package var cancel: CancelFlag?
 
   package init() {}
@@ -19,11 +21,18 @@ package struct SignificanceOptions {
 
 /// How much each weight matters by a criterion.
 ///
-/// The report has "layers" (name, weights, mean, sum, min, max, share of the total, and a bar of the share) and
-/// "scores": a tensor of each weight's shape, by the weight's name.
+/// The report has "layers" (name, weights, mean, sum, min, max, share of the total, a bar of the share and how the scores
+/// are spread from the lowest to the highest), "bottom" and "top" (the outputs of layers with the lowest and the highest
+/// mean scores), "units" (the mean score of each output, by the weight's name) and "scores": a tensor of each weight's
+/// shape, by the weight's name.
 /// - Throws: as `prune` does for unknown criteria, missing data and weights that are not finite.
 package func significance(_ model: Model, _ options: SignificanceOptions) throws(PruneError) -> Report {
-  let importance = try Criterion.named(options.criterion)
+  let importance: any Importance
+  if let scores = options.scores {
+    importance = UserImportance(function: scores)
+  } else {
+    importance = try Criterion.named(options.criterion)
+  }
   let weights = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
   let context = ScoringContext(
     weights: weights, data: options.data, batchSize: options.batchSize > 0 ? options.batchSize : 64,
@@ -47,8 +56,13 @@ package func significance(_ model: Model, _ options: SignificanceOptions) throws
       row["max"] = .number(summary.high)
       row["share"] = .number(total > 0 ? summary.sum / total : 0)
       row["bar"] = .text(Draw.bar(fraction: largest > 0 ? summary.sum / largest : 0, width: 10))
+      row["spread"] = .text(Draw.sparkline(summary.histogram.map(Double.init)))
       return .report(row)
     })
+  let units = try UnitSummary(weights, tensors)
+  report["bottom"] = .list(units.order.prefix(UnitSummary.shown).map(units.row))
+  report["top"] = .list(units.order.suffix(UnitSummary.shown).reversed().map(units.row))
+  report["units"] = .report(try units.report())
   var scores = Report(title: "scores")
   for (weight, tensor) in zip(weights.weights, tensors) { scores[weight.name] = .tensor(tensor) }
   report["scores"] = .report(scores)
@@ -60,16 +74,67 @@ private struct ScoreSummary {
   var sum = 0.0
   var low = 0.0
   var high = 0.0
+  /// Scores in each of equal parts of low...high.
+  var histogram = [Int](repeating: 0, count: 12)
 
   init(_ scores: Tensor) throws(PruneError) {
     guard let range = try scores.finiteRange() else { return }
     low = Double(range.low)
     high = Double(range.high)
-    sum = try scores.withSpan(of: Float.self) { span throws(PruneError) in
+    let (low, last) = (range.low, histogram.count - 1)
+    // Halved, so that the widest range there is does not overflow.
+    let half = range.high / 2 - low / 2
+    let fine = Float(histogram.count) / half
+    let scale = fine.isFinite ? fine : 0
+    (sum, histogram) = try scores.withSpan(of: Float.self) { span throws(PruneError) in
       var sum = 0.0
-      for index in span.indices { sum += Double(span[index]) }
-      return sum
+      var counts = [Int](repeating: 0, count: last + 1)
+      for index in span.indices {
+        sum += Double(span[index])
+        counts[min(max(Int((span[index] / 2 - low / 2) * scale), 0), last)] += 1
+      }
+      return (sum, counts)
     }
+  }
+}
+
+/// Mean scores of the outputs of layers.
+private struct UnitSummary {
+  /// Rows of "top" and "bottom".
+  static let shown = 5
+
+  let weights: [PrunableWeight]
+  /// Of each weight, one number an output; empty for weights that are no matrices.
+  var means: [[Float]] = []
+  /// All outputs, from the lowest mean.
+  var order: [(weight: Int, unit: Int)] = []
+
+  init(_ weights: PrunableWeights, _ scores: [Tensor]) throws(PruneError) {
+    self.weights = weights.weights
+    for (index, uses) in weights.uses().enumerated() {
+      guard let matrix = uses.first?.matrix, index < scores.count else {
+        means.append([])
+        continue
+      }
+      means.append(try matrix.rowMeans(scores[index]))
+      for unit in 0..<matrix.rows { order.append((index, unit)) }
+    }
+    let means = means
+    order.sort { (means[$0.weight][$0.unit], $0.weight, $0.unit) < (means[$1.weight][$1.unit], $1.weight, $1.unit) }
+  }
+
+  func row(_ place: (weight: Int, unit: Int)) -> ReportValue {
+    var row = Report(title: "")
+    row["name"] = .text(weights[place.weight].layer)
+    row["unit"] = .integer(place.unit + 1)
+    row["mean"] = .number(Double(means[place.weight][place.unit]))
+    return .report(row)
+  }
+
+  func report() throws(PruneError) -> Report {
+    var report = Report(title: "units")
+    for (weight, means) in zip(weights, means) where !means.isEmpty { report[weight.name] = .tensor(try Tensor(means)) }
+    return report
   }
 }
 

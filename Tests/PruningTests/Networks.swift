@@ -49,3 +49,28 @@ enum Networks {
     try names.reduce(0) { $0 + (try values(model, $1)).count { $0 == 0 } }
   }
 }
+
+extension Networks {
+  /// x -> Conv(w) -> y, square images and kernels.
+  static func convolution(
+    channels: Int, outputs: Int, groups: Int, kernel: Int, stride: Int, pad: Int, size: Int
+  ) throws -> Model {
+    var graph = Graph(name: "convolution")
+    graph.inputs = [
+      ValueInfo(name: "x", type: TensorType(.float32, [.named("N"), .fixed(channels), .fixed(size), .fixed(size)]))
+    ]
+    graph.outputs = [ValueInfo(name: "y", type: nil)]
+    let shape = try Shape([outputs, channels / groups, kernel, kernel])
+    var random = RandomSource(seed: 9)
+    graph.setInitializer("w", try Tensor((0..<shape.count).map { _ in Float(random.normal()) }, shape))
+    graph.nodes = [
+      Node(
+        "Conv", name: "conv", inputs: ["x", "w"], outputs: ["y"],
+        attributes: [
+          Attribute("group", .int(Int64(groups))), Attribute("strides", .ints([Int64(stride), Int64(stride)])),
+          Attribute("pads", .ints([Int64](repeating: Int64(pad), count: 4))),
+        ])
+    ]
+    return Model(graph: graph)
+  }
+}

@@ -15,7 +15,7 @@ import Testing
       #expect(abs(schedule.progress(step) - (1 - left * left * left)) < 1e-15)
     }
     // From s_i = 0.2 to s_f = 0.9: s_f + (s_i - s_f)(1 - t/n)^3.
-    guard case .global(let amount) = Allocation.global(amount: 0.9).partial(schedule.progress(2), from: 0.2) else {
+    guard case .amount(let amount, _) = Allocation.amount(0.9, .global).partial(schedule.progress(2), from: 0.2) else {
       Issue.record("the kind of allocation changed")
       return
     }
@@ -26,7 +26,7 @@ import Testing
   func everyScheduleEndsAtTheTargetItself(kind: PruneSchedule.Kind) throws {
     let schedule = try PruneSchedule(kind: kind.rawValue, steps: 0)
     #expect(schedule.progress(schedule.steps) == 1)
-    #expect(Allocation.global(amount: 0.7).partial(1, from: 0.3) == .global(amount: 0.7))
+    #expect(Allocation.amount(0.7, .global).partial(1, from: 0.3) == .amount(0.7, .global))
   }
 
   @Test(arguments: [("quadratic", 3), ("one_shot", 2), ("linear", -1), ("linear", 1 << 40)])
@@ -117,9 +117,9 @@ import Testing
     #expect(try PrunePlan(options).allocation == .threshold(0.01))
     options.threshold = nil
     options.amount = 0.5
-    #expect(try PrunePlan(options).allocation == .global(amount: 0.5))
+    #expect(try PrunePlan(options).allocation == .amount(0.5, .global))
     options.strategy = "local"
-    #expect(try PrunePlan(options).allocation == .local(amount: 0.5))
+    #expect(try PrunePlan(options).allocation == .amount(0.5, .local))
     #expect(try PrunePlan(options).importance.name == "magnitude")
   }
 }

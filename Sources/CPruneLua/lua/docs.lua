@@ -359,21 +359,39 @@ Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second
 > print(m:benchmark{batch_size = 1, threads = 1}.median_ms)
 
 Model:significance{...} -> Report
-How much each weight matters: "layers" with mean, sum, min, max and share, and "scores", a tensor for each weight. Printing
-draws a bar a layer.
-* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"random" = "magnitude"; what is measured
-* data: Dataset; needed by gradient and taylor
+How much each weight matters: "layers" with mean, sum, min, max and share, "bottom" and "top" outputs of layers, "units", the
+mean of each output, and "scores", a tensor for each weight. Printing draws a bar a layer and the spread of its scores.
+* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"lamp"|"random"|function|table = "magnitude"; what is measured; or a function of a weight's name and Tensor that returns scores; or {weight = Tensor}
+* data: Dataset; with labels for gradient, taylor, fisher, hessian, snip, grasp and movement; without for wanda and apoz
 * batch_size: integer = 64; samples a step
-* seed: integer = 0; of random
+* seed: integer = 0; of random, hessian and movement
 * scope: string|string[]; name patterns of layers or weights: only these
 * ignore: string|string[]; and not these
 > print(m:significance{data = train, criterion = "taylor"})
 
+Model:sensitivity{...} -> Report
+The metric against the amount, each layer pruned by itself: "layers" with the curve, the values and the largest safe amount.
+* data!: Dataset; what the metric is measured on
+* amounts: number[]; fractions of a layer; 0.1, 0.3, 0.5, 0.7 and 0.9 by default
+* metric: string; as in Model:evaluate; accuracy where targets are classes, else loss
+* max_drop: number = 0.01; the loss of the metric up to which an amount is safe
+* criterion: string = "magnitude"; as in Model:significance
+* granularity: string|table = "weight"; as in Model:prune, n:m excepted
+* scope: string|string[]; name patterns of layers or weights: only these
+* ignore: string|string[]; and not these
+* batch_size: integer = 64; samples a run
+* seed: integer = 0; of random
+* on_step: function; called after each layer; "stop" or true ends it there
+* verbose: boolean = false; a line a layer on standard error, terminal or not
+> print(m:sensitivity{data = test, amounts = {0.3, 0.6, 0.9}})
+
 Model:prune{...} -> Model, Report
 Prunes into a new model. The report says what went, where, and what it cost.
-* strategy: "global"|"local"|"threshold" = "global"; one ranking over all layers, the same amount in each, or by score
-* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"random" = "magnitude"; which weights matter least
-* granularity: "weight"|"channel"|"head"|"head_dim" = "weight"; what is removed; channels go with all that is coupled to them
+* strategy: "global"|"local"|"threshold"|"block" = "global"; one ranking over all layers, the same amount in each, by score, or blocks
+* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"lamp"|"random"|function|table = "magnitude"; which weights matter least; as in Model:significance
+* granularity: "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|string|table = "weight"; what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them
+* allocation: "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"; how the amount is divided over layers; by the strategy, row for wanda
+* reconstruct: "obs"|"sparsegpt"; without training, on data: what stays makes up for what went, or also chooses it
 * amount: number; the fraction to remove, 0...1
 * threshold: number; or the score below which weights go
 * mode: "mask"|"remove"; zeros that stay zero (of weights), or a smaller model, certified (of channels and heads)

@@ -57,8 +57,10 @@ int64_t ps_select_mask(
 int64_t ps_count_not_finite(const float *values, int64_t count);
 
 // MARK: - Importance scores (scores.c)
-/// scores += share * |gradient|, or with weights share * (gradient * weight)^2.
-void ps_scores_add(float *scores, const float *gradient, const float *weight, float share, int64_t count);
+enum { PS_SCORES_PLAIN, PS_SCORES_ABSOLUTE, PS_SCORES_SQUARE, PS_SCORES_PRODUCT };
+/// scores += share * g, |g|, g^2 or (g * weight)^2, by `kind`; only the last reads weight.
+void ps_scores_add(
+    float *scores, const float *gradient, const float *weight, float share, int64_t count, int32_t kind);
 void ps_scores_square_root(float *scores, int64_t count);
 
 // MARK: - Slices (slices.c). A tensor is [outer, count, inner].
@@ -67,6 +69,24 @@ void ps_slice_sums(
     const float *values, int64_t outer, int64_t count, int64_t inner, int32_t squares, double *sums);
 /// Copies `count` blocks of so many bytes from byte offsets, one behind the other.
 void ps_gather_blocks(void *to, const void *from, const int64_t *offsets, int64_t count, int64_t block);
+// MARK: - Second order (second_order.c)
+/// out[i, j] = rows[i] . rows[j], of `count` rows.
+void ps_row_products(const float *rows, int64_t count, int64_t length, float *out);
+/// u, upper triangular, with u^T u = (h + damping * mean(diagonal of h) * I)^-1, h symmetric [n, n]. 0, 1 without memory,
+/// 2 when h is not positive definite.
+int32_t ps_inverse_factor(const float *h, int64_t n, double damping, float *u);
+/// Removes weights of w [rows, columns] from left to right; those to their right make up for each (Frantar and Alistarh,
+/// 2023). Entries of `removed` that are 1 go in any case. amount >= 0 adds the lowest w^2 / u_jj^2 of each block of columns
+/// until that share is gone; of > 0 adds the lowest of each `of` columns in a row until `keep` are left, groups starting
+/// anew at every `segment` columns. 0, or 1 without memory.
+typedef struct {
+  float *w;
+  const float *u;
+  uint8_t *removed;
+  int64_t rows, columns, keep, of, segment;
+  double amount;
+} ps_obs_sweep_args;
+int32_t ps_obs_sweep(ps_obs_sweep_args *args);
 
 // MARK: - Quantization (int8_codes.c). A tensor is [outer, channels, inner].
 /// The least and the most of finite values; (largest, smallest) NaN patterns when there are none.

@@ -3,10 +3,23 @@ import CPruneSupport
 /// Scores of one weight, averaged over batches.
 package struct ScoreAccumulator: Sendable {
   package enum Kind: Sendable, Hashable {
+    /// Mean of g.
+    case plain
     /// Mean of |g|.
     case absolute
+    /// Mean of g².
+    case square
     /// Root of the mean of (g·w)².
     case product
+
+    fileprivate var code: Int32 {
+      switch self {
+      case .plain: Int32(PS_SCORES_PLAIN)
+      case .absolute: Int32(PS_SCORES_ABSOLUTE)
+      case .square: Int32(PS_SCORES_SQUARE)
+      case .product: Int32(PS_SCORES_PRODUCT)
+      }
+    }
   }
 
   private let kind: Kind
@@ -39,7 +52,8 @@ package struct ScoreAccumulator: Sendable {
         guard let target = scores.baseAddress else { return }
         withExtendedLifetime((gradient, weight)) {
           ps_scores_add(
-            target, Self.pointer(gradient), kind == .product ? Self.pointer(weight) : nil, share, Int64(scores.count))
+            target, Self.pointer(gradient), kind == .product ? Self.pointer(weight) : nil, share, Int64(scores.count),
+            kind.code)
         }
       }
     }

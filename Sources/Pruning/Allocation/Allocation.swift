@@ -2,48 +2,80 @@ import PruneTensor
 
 /// How much goes where.
 package enum Allocation: Sendable, Hashable {
-  /// The lowest of one ranking over all layers, until the fraction is reached.
-  case global(amount: Double)
-  /// The lowest of each layer, the same fraction everywhere.
-  case local(amount: Double)
+  /// How an amount is divided over layers.
+  package enum Division: String, Sendable, CaseIterable {
+    /// The lowest of one ranking over all layers, until the fraction is reached.
+    case global
+    /// The lowest of each layer, the same fraction everywhere.
+    case local
+    /// The lowest of each output of each layer, the same fraction everywhere: what Wanda compares.
+    case row
+    /// One ranking of each score over the sum of its layer's scores that are not smaller (LAMP).
+    case lamp
+    /// Of each layer a fraction that leaves it weights in proportion to the sum of its extents over their product
+    /// (Erdős-Rényi-Kernel, Evci et al., 2020).
+    case erk
+    /// One ranking in each class of layers of the same operator and kernel (after Isomorphic Pruning, Fang et al., 2024).
+    case isomorphic
+  }
+
+  case amount(Double, Division)
   /// What scores below a fixed number, wherever it is.
   case threshold(Double)
+  /// What the granularity itself prescribes, as n:m does.
+  case prescribed
 
   /// What an allocation leaves of one weight.
   package struct Result: Sendable {
-    package let tensor: Tensor
-    package let zeros: Int
+    package var tensor: Tensor
+    package var zeros: Int
     /// The score at which this weight was cut.
-    package let threshold: Double
+    package var threshold: Double
   }
 
   /// The allocation on the way to this one: `progress` 0 is where the weights are, 1 the target itself.
   package func partial(_ progress: Double, from sparsity: Double) -> Allocation {
     guard progress < 1 else { return self }
     switch self {
-    case .global(let amount): return .global(amount: sparsity + (amount - sparsity) * progress)
-    case .local(let amount): return .local(amount: sparsity + (amount - sparsity) * progress)
+    case .amount(let amount, let division): return .amount(sparsity + (amount - sparsity) * progress, division)
     case .threshold(let threshold): return .threshold(threshold * progress)
+    case .prescribed: return self
     }
   }
 
   /// Masks the weights that were scored.
+  /// - Parameter layers: what each weight is to its layer; needed by all but global, local and threshold.
   package func masked(
-    _ weights: [Tensor], _ scores: Scores, _ ranking: WeightRanking
+    _ weights: [Tensor], _ scores: Scores, _ ranking: WeightRanking, layers: [LayerKind] = []
   ) throws(PruneError) -> [Result] {
     switch self {
-    case .global(let amount):
-      let cut = ranking.cut(removing: Self.units(amount, of: ranking.count))
-      return try Self.results(ranking, cut, scores)
+    case .prescribed: throw PruneError(.internal, "no amount to allocate")
     case .threshold(let threshold):
       return try Self.results(ranking, ranking.cut(below: scores.key(of: threshold)), scores)
-    case .local(let amount):
-      var results: [Result] = []
-      for (index, weight) in weights.enumerated() {
-        let own = try WeightRanking([weight], scores: scores.tensor(index).map { [$0] })
-        results += try Self.results(own, own.cut(removing: Self.units(amount, of: weight.count)), scores)
+    case .amount(let amount, let division):
+      switch division {
+      case .global:
+        return try Self.results(ranking, ranking.cut(removing: Self.units(amount, of: ranking.count)), scores)
+      case .local:
+        return try Self.each(weights, scores, weights.map { Self.units(amount, of: $0.count) })
+      case .row:
+        return try RowCut.results(weights, scores, layers, amount)
+      case .lamp:
+        var relative: [Tensor] = []
+        for (index, weight) in weights.enumerated() {
+          if let score = scores.tensor(index) {
+            relative.append(try LampImportance.scores(score, power: 1))
+          } else {
+            relative.append(try LampImportance.scores(weight, power: 2))
+          }
+        }
+        let own = try WeightRanking(weights, scores: relative)
+        return try Self.results(own, own.cut(removing: Self.units(amount, of: own.count)), .tensors(relative))
+      case .erk:
+        return try Self.each(weights, scores, LayerKind.erkCounts(layers, weights.map(\.count), amount))
+      case .isomorphic:
+        return try Self.classes(weights, scores, layers, amount)
       }
-      return results
     }
   }
 
@@ -52,6 +84,31 @@ package enum Allocation: Sendable, Hashable {
     guard amount.isFinite, amount > 0 else { return 0 }
     let units = (amount * Double(count)).rounded()
     return units >= Double(count) ? count : Int(units)
+  }
+
+  /// The lowest of each weight by itself.
+  private static func each(_ weights: [Tensor], _ scores: Scores, _ counts: [Int]) throws(PruneError) -> [Result] {
+    var results: [Result] = []
+    for (index, weight) in weights.enumerated() {
+      let own = try WeightRanking([weight], scores: scores.tensor(index).map { [$0] })
+      results += try Self.results(own, own.cut(removing: counts[index]), scores)
+    }
+    return results
+  }
+
+  /// One ranking in each class of layers.
+  private static func classes(
+    _ weights: [Tensor], _ scores: Scores, _ layers: [LayerKind], _ amount: Double
+  ) throws(PruneError) -> [Result] {
+    var results = [Result?](repeating: nil, count: weights.count)
+    for signature in Set(layers.map(\.signature)).sorted() {
+      let members = weights.indices.filter { $0 < layers.count && layers[$0].signature == signature }
+      let own = try WeightRanking(
+        members.map { weights[$0] }, scores: scores.hasTensors ? members.compactMap { scores.tensor($0) } : nil)
+      let cut = try Self.results(own, own.cut(removing: units(amount, of: own.count)), scores)
+      for (index, result) in zip(members, cut) { results[index] = result }
+    }
+    return results.compactMap { $0 }
   }
 
   private static func results(
@@ -63,9 +120,13 @@ package enum Allocation: Sendable, Hashable {
 }
 
 extension Scores {
-  fileprivate func tensor(_ index: Int) -> Tensor? {
+  func tensor(_ index: Int) -> Tensor? {
     if case .tensors(let list) = self, index < list.count { return list[index] }
     return nil
+  }
+
+  var hasTensors: Bool {
+    if case .tensors = self { true } else { false }
   }
 
   /// The number a ranking compares with for a score of `value`.

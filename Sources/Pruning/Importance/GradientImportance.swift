@@ -2,13 +2,21 @@ import PruneData
 import PruneTensor
 import PruneTraining
 
-/// Criteria that ask how the loss reacts, on given data, batch by batch: nothing is kept but one number a weight.
-///
-/// gradient: E|g|, how fast the loss changes with the weight. taylor: the first-order change of the loss when the weight
-/// goes, as the root of E[(g·w)²] (Molchanov et al., 2019; the root keeps the order and the unit of the loss). Both
+/// Criteria that ask how the loss reacts, on given data, batch by batch: nothing is kept but one number a weight. All
 /// averages are over batches, so the batch size is part of the definition.
 struct GradientImportance: Importance {
-  enum Kind: String, Sendable { case gradient, taylor }
+  enum Kind: String, Sendable {
+    /// E|g|, how fast the loss changes with the weight.
+    case gradient
+    /// The first-order change of the loss when the weight goes, as the root of E[(g·w)²] (Molchanov et al., 2019; the
+    /// root keeps the order and the unit of the loss).
+    case taylor
+    /// ½ w² E[g²]: Optimal Brain Damage with the empirical Fisher information in place of the Hessian's diagonal
+    /// (Theis et al., 2018).
+    case fisher
+    /// |ḡ·w| of the mean gradient, divided by its sum over all weights (Lee et al., 2019).
+    case snip
+  }
 
   private let kind: Kind
 
@@ -18,18 +26,55 @@ struct GradientImportance: Importance {
   var needsData: Bool { true }
 
   func scores(_ context: ScoringContext) throws(PruneError) -> Scores {
+    let pass = try GradientPass(criterion: name, context)
+    switch kind {
+    case .gradient: return .tensors(try pass.accumulated(.absolute))
+    case .taylor: return .tensors(try pass.accumulated(.product))
+    case .fisher:
+      let squares = try pass.accumulated(.square)
+      return .tensors(try pass.combined(squares) { square, weight in 0.5 * weight * weight * square })
+    case .snip:
+      let means = try pass.accumulated(.plain)
+      let products = try pass.combined(means) { mean, weight in abs(mean * weight) }
+      var total = 0.0
+      for tensor in products { total += try tensor.total() }
+      guard total > 0 else { return .tensors(products) }
+      return .tensors(try pass.combined(products) { product, _ in Float(Double(product) / total) })
+    }
+  }
+}
+
+/// Gradients of the loss by the scored weights, batch by batch over the data of a scoring.
+struct GradientPass {
+  let criterion: String
+  let context: ScoringContext
+  private let data: Dataset
+  private let targets: DType
+
+  var weights: [PrunableWeight] { context.weights.weights }
+
+  /// - Throws: `.invalidArgument` when the data has no samples or no targets.
+  init(criterion: String, _ context: ScoringContext) throws(PruneError) {
     guard let data = context.data, let targets = data.y, data.count > 0 else {
       throw PruneError(
-        .invalidArgument, "criterion '\(name)' takes the gradient of a loss, and the data has "
+        .invalidArgument, "criterion '\(criterion)' takes the gradient of a loss, and the data has "
           + (context.data?.count == 0 ? "no samples" : "no targets"),
         hint: "give data with labels")
     }
-    let weights = context.weights.weights
-    let source = try LossGradients(context.weights.model, targets: targets.dtype, parameters: weights.map(\.name))
+    self.criterion = criterion
+    self.context = context
+    self.data = data
+    self.targets = targets.dtype
+  }
+
+  /// What a kind of accumulation makes of the gradients of all batches, one tensor a weight.
+  /// - Parameter moved: values in place of the weights; nil leaves them as they are.
+  func accumulated(_ kind: ScoreAccumulator.Kind, at moved: [Tensor]? = nil) throws(PruneError) -> [Tensor] {
+    var model = context.weights.model
+    for (weight, tensor) in zip(weights, moved ?? []) { model.graph.setInitializer(weight.name, tensor) }
+    let source = try LossGradients(model, targets: targets, parameters: weights.map(\.name))
     var accumulators: [ScoreAccumulator] = []
-    for weight in weights {
-      accumulators.append(try ScoreAccumulator(kind == .taylor ? .product : .absolute, weight: weight.tensor))
-    }
+    for weight in weights { accumulators.append(try ScoreAccumulator(kind, weight: weight.tensor)) }
     for first in stride(from: 0, to: data.count, by: context.batchSize) {
       try context.cancel?.check()
       let last = min(first + context.batchSize, data.count)
@@ -41,7 +86,14 @@ struct GradientImportance: Importance {
         try accumulators[index].add(gradient, share: Float(last - first) / Float(data.count))
       }
     }
-    return .tensors(try accumulators.map { accumulator throws(PruneError) in try accumulator.scores() })
+    return try accumulators.map { accumulator throws(PruneError) in try accumulator.scores() }
+  }
+
+  /// A function of two tensors a weight, the second the weight's values.
+  func combined(_ tensors: [Tensor], _ function: (Float, Float) -> Float) throws(PruneError) -> [Tensor] {
+    var result: [Tensor] = []
+    for (tensor, weight) in zip(tensors, weights) { result.append(try tensor.zipped(with: weight.tensor, function)) }
+    return result
   }
 
   /// Why a weight has no gradient.
@@ -49,8 +101,31 @@ struct GradientImportance: Importance {
     let block = source.blocked.first { $0.parameters.contains(weight.name) }
     return PruneError(
       .unsupported,
-      "criterion '\(name)' cannot score weight '\(weight.name)': "
+      "criterion '\(criterion)' cannot score weight '\(weight.name)': "
         + (block.map { "\($0.node) \($0.reason)" } ?? "the loss does not depend on it"),
       at: "\(weight.operation) '\(weight.layer)'", hint: "leave it out with ignore = …, or use criterion = \"magnitude\"")
+  }
+}
+
+extension Tensor {
+  /// Element by element with another of the same count; both float32.
+  func zipped(with other: Tensor, _ function: (Float, Float) -> Float) throws(PruneError) -> Tensor {
+    guard count == other.count else { throw PruneError(.mismatch, "\(shape) and \(other.shape) have different counts") }
+    var result = self
+    try other.withSpan(of: Float.self) { others throws(PruneError) in
+      try result.withMutableSpan(of: Float.self) { span throws(PruneError) in
+        for index in span.indices { span[index] = function(span[index], others[index]) }
+      }
+    }
+    return result
+  }
+
+  /// The sum of all elements, float32.
+  func total() throws(PruneError) -> Double {
+    try withSpan(of: Float.self) { span throws(PruneError) in
+      var sum = 0.0
+      for index in span.indices { sum += Double(span[index]) }
+      return sum
+    }
   }
 }

@@ -3,7 +3,7 @@ import PruneGraph
 import PruneTensor
 
 /// What matters: a score for every element of every prunable weight, the lowest of which go first.
-package protocol Importance: Sendable {
+package protocol Importance {
   /// The criterion's name in options and reports.
   var name: String { get }
   /// Whether scoring runs the model on data.
@@ -40,17 +40,25 @@ package enum Scores: Sendable {
 
 /// The criteria by name.
 package enum Criterion {
-  package static let names = ["magnitude", "l2", "gradient", "taylor", "random"]
+  package static let names = [
+    "magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale",
+    "fpgm", "cosine", "lamp", "random",
+  ]
 
   /// - Throws: `.invalidArgument` with the nearest names.
   package static func named(_ name: String) throws(PruneError) -> any Importance {
     switch name {
     case "magnitude": return MagnitudeImportance(exponent: 1)
     case "l2": return MagnitudeImportance(exponent: 2)
-    case "gradient": return GradientImportance(.gradient)
-    case "taylor": return GradientImportance(.taylor)
     case "random": return RandomImportance()
+    case "wanda": return WandaImportance()
+    case "apoz": return ActivityImportance()
+    case "lamp": return LampImportance()
+    case "movement": return MovementImportance()
     default:
+      if let kind = GradientImportance.Kind(rawValue: name) { return GradientImportance(kind) }
+      if let kind = CurvatureImportance.Kind(rawValue: name) { return CurvatureImportance(kind) }
+      if let kind = FilterImportance.Kind(rawValue: name) { return FilterImportance(kind) }
       throw PruneError(
         .invalidArgument, "there is no criterion '\(name)'", hint: Suggestion.hint(for: name, among: names))
     }

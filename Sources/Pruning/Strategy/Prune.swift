@@ -119,7 +119,12 @@ struct PruneRun {
     let context = ScoringContext(
       weights: current, data: options.data, batchSize: batchSize, seed: options.seed, cancel: options.cancel)
     let (scores, ranking) = try plan.importance.ranking(context)
-    let results = try allocation.masked(current.weights.map(\.tensor), scores, ranking)
+    var results = try StepMask(granularity: plan.granularity, allocation: allocation).results(current, scores, ranking)
+    if let reconstruction = plan.reconstruction, let data = options.data {
+      results = try LayerReconstruction(
+        method: reconstruction, granularity: plan.granularity, data: data, batchSize: batchSize, cancel: options.cancel
+      ).results(current, masked: results)
+    }
     var (candidate, candidateLayers) = apply(results)
     if let recover = options.recover, let data = options.recoverData ?? options.data {
       var settings = recover
@@ -151,8 +156,8 @@ struct PruneRun {
     var updated = layers
     for (index, result) in results.enumerated() where index < updated.count {
       let name = updated[index].weight.name
-      updated[index].threshold = result.threshold
-      guard result.zeros != updated[index].zeros else { continue }
+      updated[index].threshold = result.threshold.isNaN ? nil : result.threshold
+      guard result.zeros != updated[index].zeros || plan.reconstruction != nil else { continue }
       candidate.graph.setInitializer(name, result.tensor)
       if known.insert(name).inserted { masked.append(name) }
       updated[index].zeros = result.zeros

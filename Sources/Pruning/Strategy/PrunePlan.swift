@@ -2,7 +2,7 @@ import PruneTensor
 
 /// A strategy taken apart into its choices: importance, granularity, allocation and schedule. Recovery and guard are
 /// options of the run.
-package struct PrunePlan: Sendable {
+package struct PrunePlan {
   package let strategy: String
   package let importance: any Importance
   package let granularity: Granularity
@@ -16,9 +16,11 @@ package struct PrunePlan: Sendable {
   package let maxFraction: Double
   let reduction: UnitImportance.Reduction
   let normalization: UnitImportance.Normalization
+  /// How the weights that stay make up for those that went.
+  package let reconstruction: Reconstruction?
 
   /// The named strategies, each a preset.
-  package static let strategies = ["global", "local", "threshold"]
+  package static let strategies = ["global", "local", "threshold", "block"]
   package static let devices = ["cpu"]
 
   /// Everything that is wrong with the options is said here, before any work is done.
@@ -28,7 +30,7 @@ package struct PrunePlan: Sendable {
       throw PruneError(
         .unsupported, "device '\(options.device)' is not available", hint: "this build runs on device = \"cpu\"")
     }
-    granularity = try Granularity(name: options.granularity)
+    granularity = try Self.granularity(options)
     let mode = options.mode ?? granularity.modes[0]
     guard granularity.modes.contains(mode) else {
       throw PruneError(
@@ -47,13 +49,23 @@ package struct PrunePlan: Sendable {
     guard (0...65536).contains(options.roundTo) else {
       throw PruneError(.invalidArgument, "round_to is \(options.roundTo), it must be 1 to 65536 (0 for the default)")
     }
-    importance = try Criterion.named(options.criterion ?? "magnitude")
+    importance = try Self.importance(options)
     schedule = try PruneSchedule(kind: options.schedule, steps: options.steps)
     strategy = options.strategy ?? (options.threshold == nil ? "global" : "threshold")
-    if target == nil {
-      allocation = try Self.allocation(strategy, amount: options.amount, threshold: options.threshold)
-    } else {
-      allocation = try Self.allocation(strategy, amount: 1, threshold: nil)
+    var wanted = options
+    // A target is reached by as much as it takes.
+    if target != nil { wanted.amount = 1 }
+    allocation = try Self.allocation(wanted, strategy, granularity, importance.name)
+    reconstruction = try options.reconstruct.map { name throws(PruneError) in try Reconstruction(name: name) }
+    if let reconstruction, granularity.isStructural {
+      throw PruneError(
+        .unsupported, "reconstruct '\(reconstruction.rawValue)' moves the weights under a mask, got granularity '\(granularity.name)'",
+        hint: "use it with weights, n:m, blocks or kernels")
+    }
+    if let reconstruction, options.data == nil {
+      throw PruneError(
+        .invalidArgument, "reconstruct '\(reconstruction.rawValue)' runs the model on data, and there is none",
+        hint: "give data = …, a few hundred samples without labels are enough")
     }
     guard options.batchSize >= 0 else {
       throw PruneError(.invalidArgument, "batch_size is \(options.batchSize), it must be 1 or more (0 for the default)")
@@ -97,14 +109,41 @@ package struct PrunePlan: Sendable {
     return target
   }
 
+  /// The granularity, that of strategy "block" being blocks.
+  private static func granularity(_ options: PruneOptions) throws(PruneError) -> Granularity {
+    let given = try Granularity(name: options.granularity)
+    guard options.strategy == "block" else { return given }
+    switch given {
+    case .weight: return .block(rows: 4, columns: 4)
+    case .block: return given
+    default:
+      throw PruneError(
+        .invalidArgument, "strategy 'block' removes blocks, got granularity '\(given.name)'",
+        hint: "use granularity = {block = {rows, columns}}, or another strategy")
+    }
+  }
+
+  private static func importance(_ options: PruneOptions) throws(PruneError) -> any Importance {
+    guard let scores = options.scores else { return try Criterion.named(options.criterion ?? "magnitude") }
+    if let criterion = options.criterion {
+      throw PruneError(
+        .invalidArgument, "both criterion '\(criterion)' and scores of your own are given", hint: "give one of the two")
+    }
+    return UserImportance(function: scores)
+  }
+
   private static func allocation(
-    _ strategy: String, amount: Double?, threshold: Double?
+    _ options: PruneOptions, _ strategy: String, _ granularity: Granularity, _ criterion: String
   ) throws(PruneError) -> Allocation {
     guard strategies.contains(strategy) else {
       throw PruneError(
         .invalidArgument, "there is no strategy '\(strategy)'", hint: Suggestion.hint(for: strategy, among: strategies))
     }
-    switch (amount, threshold) {
+    let division = try division(options, granularity, criterion)
+    if case .neighbours(let keep, let of) = granularity {
+      return try prescribed(options, keep: keep, of: of)
+    }
+    switch (options.amount, options.threshold) {
     case (nil, nil):
       throw PruneError(
         .invalidArgument, "neither amount nor threshold is given",
@@ -112,23 +151,82 @@ package struct PrunePlan: Sendable {
     case (_?, _?):
       throw PruneError(.invalidArgument, "both amount and threshold are given", hint: "give one of the two")
     case (let amount?, nil):
-      guard amount >= 0, amount <= 1 else {
-        throw PruneError(
-          .invalidArgument, "amount is \(amount), it must be a fraction from 0 to 1",
-          hint: amount > 1 && amount <= 100 ? "for \(formatted(amount, digits: 4, style: "g"))% write \(formatted(amount / 100, digits: 6, style: "g"))" : "")
-      }
+      try check(amount: amount)
       if strategy == "threshold" {
         throw PruneError(
           .invalidArgument, "strategy 'threshold' takes a threshold, got an amount",
           hint: "use strategy = \"global\" or \"local\" for an amount")
       }
-      return strategy == "local" ? .local(amount: amount) : .global(amount: amount)
+      return .amount(amount, division)
     case (nil, let threshold?):
       // A threshold is the same in one ranking and in each layer's own.
       guard threshold.isFinite, threshold >= 0 else {
         throw PruneError(.invalidArgument, "threshold is \(threshold), it must be a number of 0 or more")
       }
+      if let allocation = options.allocation {
+        throw PruneError(
+          .invalidArgument, "allocation '\(allocation)' divides an amount over layers, got a threshold",
+          hint: "give amount in place of threshold, or leave allocation out")
+      }
       return .threshold(threshold)
     }
+  }
+
+  private static func check(amount: Double) throws(PruneError) {
+    guard amount >= 0, amount <= 1 else {
+      throw PruneError(
+        .invalidArgument, "amount is \(amount), it must be a fraction from 0 to 1",
+        hint: amount > 1 && amount <= 100
+          ? "for \(formatted(amount, digits: 4, style: "g"))% write \(formatted(amount / 100, digits: 6, style: "g"))" : "")
+    }
+  }
+
+  /// How an amount is divided: what is asked for, else what strategy and criterion imply.
+  private static func division(
+    _ options: PruneOptions, _ granularity: Granularity, _ criterion: String
+  ) throws(PruneError) -> Allocation.Division {
+    let implied: Allocation.Division? =
+      options.strategy == "local" ? .local : options.strategy == "global" ? .global : nil
+    guard let name = options.allocation else {
+      return implied ?? (criterion == "wanda" && granularity == .weight ? .row : .global)
+    }
+    let known = Allocation.Division.allCases.map(\.rawValue)
+    guard let division = Allocation.Division(rawValue: name == "uniform" ? "local" : name) else {
+      throw PruneError(
+        .invalidArgument, "there is no allocation '\(name)'", hint: Suggestion.hint(for: name, among: known))
+    }
+    if let implied, implied != division {
+      throw PruneError(
+        .invalidArgument, "strategy '\(implied.rawValue)' and allocation '\(name)' contradict each other",
+        hint: "leave strategy out to use the allocation")
+    }
+    if granularity.isStructural, ![.global, .local].contains(division) {
+      throw PruneError(
+        .unsupported, "allocation '\(name)' divides weights, got granularity '\(granularity.name)'",
+        hint: "use \"global\" or \"local\", with isomorphic and normalize as wanted")
+    }
+    if division == .row, granularity != .weight {
+      throw PruneError(
+        .invalidArgument, "allocation 'row' compares single weights of an output, got granularity '\(granularity.name)'",
+        hint: "use granularity = \"weight\", or another allocation")
+    }
+    return division
+  }
+
+  /// n:m says itself how much goes.
+  private static func prescribed(_ options: PruneOptions, keep: Int, of: Int) throws(PruneError) -> Allocation {
+    let share = 1 - Double(keep) / Double(of)
+    if let amount = options.amount, abs(amount - share) > 1e-9 {
+      throw PruneError(
+        .invalidArgument, "granularity '\(keep):\(of)' removes \(formatted(share, digits: 4, style: "g")) of the weights, got amount \(formatted(amount, digits: 4, style: "g"))",
+        hint: "leave amount out")
+    }
+    for (option, isGiven) in [("threshold", options.threshold != nil), ("allocation", options.allocation != nil)]
+    where isGiven {
+      throw PruneError(
+        .invalidArgument, "granularity '\(keep):\(of)' takes the same from every \(of) weights, \(option) has no say",
+        hint: "leave \(option) out")
+    }
+    return .prescribed
   }
 }

@@ -10,6 +10,8 @@ extension PruneRun {
     report["criterion"] = .text(plan.importance.name)
     report["granularity"] = .text(plan.granularity.name)
     report["mode"] = .text(plan.granularity.modes[0])
+    if case .amount(_, let division) = plan.allocation { report["allocation"] = .text(division.rawValue) }
+    if let reconstruction = plan.reconstruction { report["reconstruct"] = .text(reconstruction.rawValue) }
     if let amount = options.amount { report["amount"] = .number(amount) }
     if let threshold = options.threshold { report["threshold"] = .number(threshold) }
     report["schedule"] = .text(plan.schedule.kind.rawValue)

@@ -168,13 +168,12 @@ struct StructuredRun {
     }
     switch plan.allocation {
     case .threshold(let threshold): return allocation.removedCounts(.threshold(threshold * progress))
-    case .global(let amount), .local(let amount):
+    case .amount(let amount, let division):
       // Of what is left, so that the share of what was there comes out.
       let left = Double(plan.removes ? allocation.count : unitCount) / Double(max(unitCount, 1))
       let share = left > 0 ? max(1 - (1 - amount * progress) / left, 0) : 0
-      var isLocal = false
-      if case .local = plan.allocation { isLocal = true }
-      return allocation.removedCounts(.amount(share, isLocal: isLocal))
+      return allocation.removedCounts(.amount(share, isLocal: division == .local))
+    case .prescribed: throw PruneError(.internal, "granularity '\(plan.granularity.name)' prescribes no amount")
     }
   }
 

@@ -65,7 +65,7 @@ struct TargetSearch {
 
   private func removed(_ amount: Double) -> [Int] {
     var isLocal = false
-    if case .local = plan.allocation { isLocal = true }
+    if case .amount(_, .local) = plan.allocation { isLocal = true }
     return allocation.removedCounts(.amount(amount, isLocal: isLocal))
   }
 

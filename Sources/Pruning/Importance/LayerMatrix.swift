@@ -1,0 +1,158 @@
+import PruneGraph
+import PruneTensor
+
+/// A weight as the matrix that its layer multiplies by: a row for each output, a column for each input at each tap of the
+/// kernel, inputs of one tap together. Grouped layers are several such matrices, one below the other.
+package struct LayerMatrix: Sendable, Hashable {
+  /// Independent parts: the groups of a convolution, the batches of a stack of matrices.
+  package let groups: Int
+  /// Outputs and inputs of one group.
+  package let outputs: Int
+  package let inputs: Int
+  /// Positions of the kernel; 1 for matrices.
+  package let taps: Int
+  /// Elements between neighbours.
+  private let groupStride: Int
+  private let outputStride: Int
+  private let inputStride: Int
+
+  package var rows: Int { groups * outputs }
+  package var columns: Int { inputs * taps }
+
+  /// The matrix that `node` makes of a weight of this shape, given at input `operand`; `isTurned` when its two axes are
+  /// swapped on the way there. Nil when it is none.
+  package init?(_ shape: Shape, node: Node, operand: Int, isTurned: Bool = false) {
+    let dims = shape.dims
+    guard dims.count >= 2, shape.count > 0 else { return nil }
+    let rest = dims.dropFirst(2).reduce(1, *)
+    switch node.opType {
+    case "Conv" where !isTurned:
+      let parts = max(node.int("group", default: 1), 1)
+      guard dims[0] % parts == 0 else { return nil }
+      (groups, outputs, inputs, taps) = (parts, dims[0] / parts, dims[1], rest)
+      (groupStride, outputStride, inputStride) = (dims[0] / parts * dims[1] * rest, dims[1] * rest, rest)
+    case "ConvTranspose" where !isTurned:
+      let parts = max(node.int("group", default: 1), 1)
+      guard dims[0] % parts == 0 else { return nil }
+      (groups, outputs, inputs, taps) = (parts, dims[1], dims[0] / parts, rest)
+      (groupStride, outputStride, inputStride) = (dims[0] / parts * dims[1] * rest, rest, dims[1] * rest)
+    case "Gemm", "MatMul":
+      guard node.opType == "MatMul" || dims.count == 2, !isTurned || dims.count == 2 else { return nil }
+      let transposed = node.opType == "Gemm" && node.int(operand == 0 ? "transA" : "transB", default: 0) != 0
+      // Behind the weight stands the input, before it the output: as stored, rows are outputs for operand 0.
+      let isRowMajor = (operand == 0) != (transposed != isTurned)
+      let first = dims[dims.count - 2], last = dims[dims.count - 1]
+      (groups, taps) = (shape.count / (first * last), 1)
+      (outputs, inputs) = isRowMajor ? (first, last) : (last, first)
+      groupStride = first * last
+      (outputStride, inputStride) = isRowMajor ? (last, 1) : (1, last)
+    default: return nil
+    }
+  }
+
+  /// Where the element of a row and column is stored.
+  @inline(__always) func offset(_ row: Int, _ column: Int) -> Int {
+    let (group, output) = row.quotientAndRemainder(dividingBy: outputs)
+    let (tap, input) = column.quotientAndRemainder(dividingBy: inputs)
+    return group * groupStride + output * outputStride + input * inputStride + tap
+  }
+
+  /// The rows and columns of one group as a tensor [outputs, columns]; all groups with nil.
+  package func gathered(_ weight: Tensor, group: Int? = nil) throws(PruneError) -> Tensor {
+    let first = (group ?? 0) * outputs, count = group == nil ? rows : outputs
+    var result = try Tensor(zeros: .float32, try Shape([count, columns]))
+    try weight.withSpan(of: Float.self) { source throws(PruneError) in
+      try result.withMutableSpan(of: Float.self) { target throws(PruneError) in
+        for row in 0..<count {
+          for column in 0..<columns { target[row * columns + column] = source[offset(first + row, column)] }
+        }
+      }
+    }
+    return result
+  }
+
+  /// Writes a group's matrix back to where its elements are stored.
+  package func scatter(_ matrix: Tensor, group: Int, into weight: inout Tensor) throws(PruneError) {
+    let first = group * outputs
+    try matrix.withSpan(of: Float.self) { source throws(PruneError) in
+      try weight.withMutableSpan(of: Float.self) { target throws(PruneError) in
+        for row in 0..<outputs {
+          for column in 0..<columns { target[offset(first + row, column)] = source[row * columns + column] }
+        }
+      }
+    }
+  }
+
+  /// The mean of each row of a tensor of the weight's shape.
+  func rowMeans(_ values: Tensor) throws(PruneError) -> [Float] {
+    try values.withSpan(of: Float.self) { span throws(PruneError) in
+      var result = [Float](repeating: 0, count: rows)
+      for row in 0..<rows {
+        var sum = 0.0
+        let first = offset(row, 0)
+        for input in 0..<inputs {
+          for tap in 0..<taps { sum += Double(span[first + input * inputStride + tap]) }
+        }
+        result[row] = Float(sum / Double(max(columns, 1)))
+      }
+      return result
+    }
+  }
+
+  /// A tensor of a weight's shape that has a row's number at each of its elements.
+  package func spread(_ values: [Float], shape: Shape) throws(PruneError) -> Tensor {
+    var result = try Tensor(zeros: .float32, shape)
+    try result.withMutableSpan(of: Float.self) { span throws(PruneError) in
+      for row in 0..<min(rows, values.count) {
+        for column in 0..<columns { span[offset(row, column)] = values[row] }
+      }
+    }
+    return result
+  }
+}
+
+/// A use of a weight: the layer that multiplies by it, and at which input.
+struct WeightUse {
+  let node: Node
+  let operand: Int
+  let matrix: LayerMatrix
+  /// The value that the layer multiplies by the weight.
+  let input: String
+  let output: String
+
+  /// Every use of a weight that is a matrix, through Transpose and Identity.
+  static func all(of weight: PrunableWeight, in graph: Graph, _ consumers: [String: [Int]]) -> [WeightUse] {
+    var found: [WeightUse] = []
+    var open: [(name: String, isTurned: Bool)] = [(weight.name, false)]
+    // Chains of Transpose and Identity are short; one that is not, is a cycle.
+    var steps = 0
+    while let (name, isTurned) = open.popLast(), steps < 1000 {
+      steps += 1
+      for position in consumers[name] ?? [] {
+        let node = graph.nodes[position]
+        guard node.isStandard, let output = node.output(0) else { continue }
+        switch node.opType {
+        case "Identity": open.append((output, isTurned))
+        case "Transpose" where weight.tensor.shape.rank == 2:
+          open.append((output, isTurned != ((node.ints("perm") ?? [1, 0]) == [1, 0])))
+        case "Conv", "ConvTranspose", "Gemm", "MatMul":
+          guard let operand = node.inputs.firstIndex(of: name), operand < 2,
+            let matrix = LayerMatrix(weight.tensor.shape, node: node, operand: operand, isTurned: isTurned),
+            let input = node.input(1 - operand)
+          else { continue }
+          found.append(WeightUse(node: node, operand: operand, matrix: matrix, input: input, output: output))
+        default: break
+        }
+      }
+    }
+    return found
+  }
+}
+
+extension PrunableWeights {
+  /// The uses of each weight.
+  func uses() -> [[WeightUse]] {
+    let consumers = model.graph.consumers
+    return weights.map { WeightUse.all(of: $0, in: model.graph, consumers) }
+  }
+}

@@ -1,0 +1,146 @@
+import PruneData
+import PruneGraph
+import PruneTensor
+
+/// How the weights that stay make up for those that went, without training.
+package enum Reconstruction: String, Sendable, CaseIterable {
+  /// The mask is given; the rest is moved by Optimal Brain Surgeon's update, column by column.
+  case compensate = "obs"
+  /// The mask is chosen on the way, by w²/U² of the weights as they then are (SparseGPT, Frantar and Alistarh, 2023). Blocks
+  /// and kernels keep their given mask.
+  case sparseGPT = "sparsegpt"
+
+  /// - Throws: `.invalidArgument` with the nearest names.
+  init(name: String) throws(PruneError) {
+    guard let found = Self(rawValue: name) else {
+      throw PruneError(
+        .invalidArgument, "there is no reconstruct '\(name)'",
+        hint: Suggestion.hint(for: name, among: Self.allCases.map(\.rawValue)))
+    }
+    self = found
+  }
+}
+
+/// Reconstruction layer by layer: each layer's inputs are those that the layers before it, pruned and reconstructed
+/// already, give on the data.
+struct LayerReconstruction {
+  let method: Reconstruction
+  let granularity: Granularity
+  let data: Dataset
+  let batchSize: Int
+  let cancel: CancelFlag?
+
+  /// Added to the diagonal, relative to its mean: what SparseGPT uses.
+  private static let damping = 0.01
+  /// Second moments held at a time, unless a single layer has more.
+  private static let byteLimit = 256 << 20
+  /// Passes over the data; a network of more layers takes several at a time.
+  private static let passes = 24
+
+  /// The masked weights, reconstructed.
+  /// - Parameters:
+  ///   - weights: with their values before this step.
+  ///   - masked: what the step's mask left of them; says how many go where.
+  func results(_ weights: PrunableWeights, masked: [Allocation.Result]) throws(PruneError) -> [Allocation.Result] {
+    var results = masked
+    var current = weights.model
+    for (weight, result) in zip(weights.weights, masked) { current.graph.setInitializer(weight.name, result.tensor) }
+    let uses = weights.uses()
+    for chunk in chunks(weights, uses, masked) {
+      let moments = try moments(of: chunk, weights, uses, in: current)
+      for index in chunk {
+        try cancel?.check()
+        guard let matrix = uses[index].first?.matrix, let moment = moments[index] else { continue }
+        do throws(PruneError) {
+          results[index].tensor = try reconstructed(
+            weights.weights[index].tensor, masked[index], matrix, moment)
+        } catch { throw error.located(at: uses[index].first?.node.label ?? weights.weights[index].layer) }
+        results[index].zeros = try WeightRanking([results[index].tensor]).zeroCount
+        current.graph.setInitializer(weights.weights[index].name, results[index].tensor)
+      }
+    }
+    return results
+  }
+
+  /// Weights that lose something, in graph order, cut so that the moments of each part fit.
+  private func chunks(
+    _ weights: PrunableWeights, _ uses: [[WeightUse]], _ masked: [Allocation.Result]
+  ) -> [[Int]] {
+    let changed = weights.weights.indices.filter { masked[$0].zeros > 0 && !uses[$0].isEmpty }
+    let most = max((changed.count + Self.passes - 1) / Self.passes, 1)
+    var result: [[Int]] = []
+    var bytes = 0
+    for index in changed {
+      let matrix = uses[index][0].matrix
+      let own = matrix.groups * matrix.columns * matrix.columns * 4
+      if let last = result.last, last.count < most, bytes + own <= Self.byteLimit {
+        result[result.count - 1].append(index)
+        bytes += own
+      } else {
+        result.append([index])
+        bytes = own
+      }
+    }
+    return result
+  }
+
+  /// Mean second moments of the inputs of some layers, [groups, columns, columns] each.
+  private func moments(
+    of chunk: [Int], _ weights: PrunableWeights, _ uses: [[WeightUse]], in model: Model
+  ) throws(PruneError) -> [Int: Tensor] {
+    var probe = ActivationProbe(model)
+    var wanted: [(weight: Int, value: String)] = []
+    for index in chunk {
+      for use in uses[index] where use.matrix == uses[index][0].matrix {
+        let value = try LayerInputs(use: use, shape: weights.weights[index].tensor.shape).products(&probe)
+        probe.want(value)
+        wanted.append((index, value))
+      }
+    }
+    var sums: [Int: ScoreAccumulator] = [:]
+    try probe.run(data, batchSize: min(batchSize, 32), cancel: cancel) { values, _ throws(PruneError) in
+      for (index, value) in wanted {
+        guard let tensor = values[value] else { continue }
+        if sums[index] == nil { sums[index] = try ScoreAccumulator(.plain, weight: tensor) }
+        try sums[index]?.add(tensor, share: 1 / Float(data.count))
+      }
+    }
+    var result: [Int: Tensor] = [:]
+    for (index, sum) in sums { result[index] = try sum.scores() }
+    return result
+  }
+
+  private func reconstructed(
+    _ weight: Tensor, _ masked: Allocation.Result, _ matrix: LayerMatrix, _ moments: Tensor
+  ) throws(PruneError) -> Tensor {
+    var result = weight
+    let square = try Shape([matrix.columns, matrix.columns])
+    let parts = try moments.reshaped(try Shape([matrix.groups, matrix.columns * matrix.columns]))
+    let share = Double(masked.zeros) / Double(max(weight.count, 1))
+    for group in 0..<matrix.groups {
+      let factor = try SecondOrder.inverseFactor(
+        parts.rows(group, group + 1).reshaped(square), damping: Self.damping)
+      var rows = try matrix.gathered(weight, group: group)
+      let kept = try matrix.gathered(choosesOnTheWay ? weight : masked.tensor, group: group)
+      var removed = try kept.array(of: Float.self).map { $0 == 0 ? UInt8(1) : 0 }
+      try SecondOrder.sweep(&rows, factor: factor, removed: &removed, choice(share, matrix))
+      try matrix.scatter(rows, group: group, into: &result)
+    }
+    return result
+  }
+
+  private var choosesOnTheWay: Bool {
+    switch granularity {
+    case .weight, .neighbours: method == .sparseGPT
+    case .block, .kernel, .channel, .head, .headDim: false
+    }
+  }
+
+  private func choice(_ share: Double, _ matrix: LayerMatrix) -> SecondOrder.Choice {
+    guard choosesOnTheWay else { return .nothing }
+    if case .neighbours(let keep, let of) = granularity {
+      return .groups(keep: keep, of: of, segment: matrix.inputs)
+    }
+    return .amount(share)
+  }
+}

@@ -1,0 +1,170 @@
+import PruneData
+import PruneEvaluation
+import PruneGraph
+import PruneRuntime
+import PruneTensor
+
+/// What to cut, how far, and what is measured.
+package struct SensitivityOptions {
+  /// What the metric is measured on; criteria that look at data use it too.
+  package var data: Dataset?
+  /// Fractions of a layer, each 0...1; empty is 0.1, 0.3, 0.5, 0.7, 0.9.
+  package var amounts: [Double] = []
+  /// Nil is accuracy where targets are classes, else loss.
+  package var metric: String?
+  /// The loss of the metric up to which an amount is called safe.
+  package var maxDrop = 0.01
+  package var criterion: String?
+  package var granularity = "weight"
+  package var scope: [String] = []
+  package var ignore: [String] = []
+  /// 0 is 64.
+  package var batchSize = 0
+  package var seed: UInt64 = 0
+  package var cancel: CancelFlag?
+  /// Called after each layer with its number, from 1, and how many there are; true stops.
+  package var onLayer: ((Int, Int) throws(PruneError) -> Bool)?
+
+  package init() {}
+}
+
+/// One layer pruned by itself, at several amounts.
+package struct SensitivityCurve: Sendable {
+  package let weight: PrunableWeight
+  /// By amount, in the order of the amounts.
+  package var metrics: [Double] = []
+  package var drops: [Double] = []
+}
+
+/// The metric against the amount, layer by layer: each layer is pruned by itself, the rest stays whole. Only the part of
+/// the network behind the layer runs again.
+///
+/// The report has "baseline", "amounts" and "layers": name, weights, curve (a bar an amount, on one scale for all layers),
+/// safe (the largest amount that costs no more than max_drop) and "values", the metric at each amount.
+/// - Throws: as `prune` and `evaluate` do; `.numeric` when the metric is not a number for the whole model.
+package func sensitivity(_ model: Model, _ options: SensitivityOptions) throws(PruneError) -> Report {
+  let run = try SensitivityRun(model, options)
+  let (curves, isStopped) = try run.curves()
+  let all = curves.flatMap(\.metrics).filter(\.isFinite) + [run.judge.baseline]
+  let ends = [all.min() ?? 0, all.max() ?? 0]
+  var report = Report(title: "sensitivity")
+  report["criterion"] = .text(run.importance.name)
+  report["granularity"] = .text(run.granularity.name)
+  report["metric"] = .text(run.judge.options.metric)
+  report["baseline"] = .number(run.judge.baseline)
+  report["max_drop"] = .number(options.maxDrop)
+  report["stopped"] = .flag(isStopped)
+  report["amounts"] = .list(run.amounts.map { .number($0) })
+  report["layers"] = .list(
+    curves.map { curve in
+      var row = Report(title: "")
+      row["name"] = .text(curve.weight.layer)
+      row["weights"] = .integer(curve.weight.tensor.count)
+      // With the ends of the common scale behind, which are cut off again.
+      row["curve"] = .text(String(Draw.sparkline(curve.metrics + ends).dropLast(2)))
+      row["lowest"] = .number(curve.metrics.filter(\.isFinite).min() ?? .nan)
+      row["safe"] = .number(run.safe(curve))
+      row["values"] = .list(curve.metrics.map { .number($0) })
+      return .report(row)
+    })
+  return report
+}
+
+/// A sensitivity analysis in progress.
+struct SensitivityRun {
+  let model: Model
+  let options: SensitivityOptions
+  let data: Dataset
+  let amounts: [Double]
+  let importance: any Importance
+  let granularity: Granularity
+  let judge: MetricGuard
+  let weights: PrunableWeights
+  let batchSize: Int
+
+  init(_ model: Model, _ options: SensitivityOptions) throws(PruneError) {
+    guard let data = options.data else {
+      throw PruneError(.invalidArgument, "sensitivity measures a metric on data, and there is none", hint: "give data = …")
+    }
+    let amounts = options.amounts.isEmpty ? [0.1, 0.3, 0.5, 0.7, 0.9] : options.amounts
+    for amount in amounts where !(amount >= 0 && amount <= 1) {
+      throw PruneError(.invalidArgument, "amounts has \(amount), each must be a fraction from 0 to 1")
+    }
+    granularity = try Granularity(name: options.granularity)
+    if case .neighbours = granularity {
+      throw PruneError(
+        .invalidArgument, "granularity '\(granularity.name)' says itself how much goes: there is no curve over amounts",
+        hint: "use granularity = \"weight\", \"kernel\" or {block = {rows, columns}}")
+    }
+    guard !granularity.isStructural else {
+      throw PruneError(
+        .unsupported, "sensitivity is measured with masks, got granularity '\(granularity.name)'",
+        hint: "use granularity = \"weight\", \"kernel\" or {block = {rows, columns}}")
+    }
+    importance = try Criterion.named(options.criterion ?? "magnitude")
+    weights = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
+    batchSize = options.batchSize > 0 ? options.batchSize : 64
+    let metric = options.metric ?? (data.y?.dtype == .int64 ? "accuracy" : "loss")
+    judge = try MetricGuard(
+      GuardOptions(data: data, metric: metric, maxDrop: options.maxDrop), model: weights.model, batchSize: batchSize,
+      cancel: options.cancel)
+    self.model = weights.model
+    self.data = data
+    self.amounts = amounts
+    self.options = options
+  }
+
+  /// One curve a weight, in the order the graph uses them.
+  func curves() throws(PruneError) -> (curves: [SensitivityCurve], isStopped: Bool) {
+    let context = ScoringContext(
+      weights: weights, data: data, batchSize: batchSize, seed: options.seed, cancel: options.cancel)
+    let (scores, _) = try importance.ranking(context)
+    let consumers = model.graph.consumers
+    var tail = ModelTail(model, data)
+    var curves: [SensitivityCurve] = []
+    for (index, weight) in weights.weights.enumerated() {
+      try options.cancel?.check()
+      try tail.advance(to: consumers[weight.name]?.first ?? 0, batchSize: batchSize, cancel: options.cancel)
+      curves.append(try curve(weights.only(index), scores.only(index), tail))
+      if try options.onLayer?(index + 1, weights.weights.count) ?? false, index + 1 < weights.weights.count {
+        return (curves, true)
+      }
+    }
+    return (curves, false)
+  }
+
+  private func curve(_ one: PrunableWeights, _ scores: Scores, _ tail: ModelTail) throws(PruneError) -> SensitivityCurve {
+    let weight = one.weights[0]
+    var curve = SensitivityCurve(weight: weight)
+    let variable = Variable(name: weight.name, tensor: weight.tensor)
+    let session = Session(tail.model, variables: [weight.name: variable])
+    var settings = EvaluateOptions()
+    settings.batchSize = batchSize
+    settings.metrics = [judge.options.metric]
+    settings.cancel = options.cancel
+    let ranking = try WeightRanking([weight.tensor], scores: scores.tensor(0).map { [$0] })
+    for amount in amounts {
+      let mask = StepMask(granularity: granularity, allocation: .amount(amount, .local))
+      variable.tensor = try mask.results(one, scores, ranking)[0].tensor
+      let metric = try evaluate(session: session, tail.data, settings).number(judge.options.metric) ?? .nan
+      curve.metrics.append(metric)
+      curve.drops.append(metric.isFinite ? judge.drop(of: metric) : .infinity)
+    }
+    return curve
+  }
+
+  /// The largest amount up to which every one costs no more than the bound; 0 when none does.
+  func safe(_ curve: SensitivityCurve) -> Double {
+    var safe = 0.0
+    for (amount, drop) in zip(amounts, curve.drops).sorted(by: { $0.0 < $1.0 }) {
+      guard drop <= options.maxDrop + 1e-12 else { break }
+      safe = amount
+    }
+    return safe
+  }
+}
+
+extension Scores {
+  /// Those of one weight.
+  func only(_ index: Int) -> Scores { tensor(index).map { .tensors([$0]) } ?? self }
+}

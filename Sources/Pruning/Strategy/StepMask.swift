@@ -1,0 +1,69 @@
+import PruneTensor
+
+/// The masking of one step: what an allocation removes at a granularity.
+struct StepMask {
+  let granularity: Granularity
+  let allocation: Allocation
+
+  /// What is left of each weight.
+  func results(_ weights: PrunableWeights, _ scores: Scores, _ ranking: WeightRanking) throws(PruneError) -> [Allocation.Result] {
+    let tensors = weights.weights.map(\.tensor)
+    switch granularity {
+    case .weight:
+      let layers = needsLayers ? self.layers(of: weights) : []
+      return try allocation.masked(tensors, scores, ranking, layers: layers)
+    case .neighbours(let keep, let of):
+      let values = try scores.tensors(of: tensors)
+      var results: [Allocation.Result] = []
+      for (index, layer) in layers(of: weights).enumerated() {
+        let matrix = try matrix(of: layer, weights.weights[index])
+        let tensor = try NeighbourMask.masked(tensors[index], values[index], matrix, keep: keep, of: of)
+        let zeros = try WeightRanking([tensor]).zeroCount
+        results.append(Allocation.Result(tensor: tensor, zeros: zeros, threshold: .nan))
+      }
+      return results
+    case .block, .kernel:
+      return try units(weights, tensors, scores)
+    case .channel, .head, .headDim:
+      throw PruneError(.internal, "units of granularity '\(granularity.name)' span tensors")
+    }
+  }
+
+  /// Units stand for their elements in the same rankings that single weights go through.
+  private func units(
+    _ weights: PrunableWeights, _ tensors: [Tensor], _ scores: Scores
+  ) throws(PruneError) -> [Allocation.Result] {
+    let values = try scores.tensors(of: tensors), layers = layers(of: weights)
+    var partitions: [UnitPartition] = []
+    var standIns: [Tensor] = [], means: [Tensor] = []
+    for (index, tensor) in tensors.enumerated() {
+      let partition = UnitPartition(
+        granularity, try matrix(of: layers[index], weights.weights[index]), count: tensor.count)
+      standIns.append(try partition.standIns(tensor))
+      means.append(try partition.means(values[index]))
+      partitions.append(partition)
+    }
+    let ranking = try WeightRanking(standIns, scores: means)
+    var results = try allocation.masked(standIns, .tensors(means), ranking, layers: layers)
+    for (index, partition) in partitions.enumerated() where index < results.count {
+      let tensor = try partition.masked(tensors[index], by: results[index].tensor)
+      results[index].tensor = tensor
+      results[index].zeros = try WeightRanking([tensor]).zeroCount
+    }
+    return results
+  }
+
+  private var needsLayers: Bool {
+    if case .amount(_, let division) = allocation { return ![.global, .local, .lamp].contains(division) }
+    return false
+  }
+
+  private func layers(of weights: PrunableWeights) -> [LayerKind] {
+    zip(weights.weights, weights.uses()).map { LayerKind($0, $1.first?.matrix) }
+  }
+
+  private func matrix(of layer: LayerKind, _ weight: PrunableWeight) throws(PruneError) -> LayerMatrix {
+    guard let matrix = layer.matrix else { throw LayerMatrix.missing(weight, criterion: granularity.name) }
+    return matrix
+  }
+}

@@ -1,0 +1,101 @@
+/* Scores of one's own, granularities, reconstruction and sensitivity from C. */
+#include "check.h"
+
+static int by_position(const char *name, const prune_tensor *weight, float *scores, void *user) {
+  CHECK(name && *name);
+  const float *values = prune_tensor_data(weight);
+  size_t count = prune_tensor_count(weight);
+  for (size_t i = 0; i < count; i++) scores[i] = values[i] == 0 ? 0 : (float)i + 1;
+  ++*(int *)user;
+  return 0;
+}
+
+static int refuse(const char *name, const prune_tensor *weight, float *scores, void *user) {
+  (void)name, (void)weight, (void)scores, (void)user;
+  return 1;
+}
+
+static double found(const prune_report *report, const char *path) {
+  double value = NAN;
+  OK(prune_report_number(report, path, &value));
+  return value;
+}
+
+int main(void) {
+  prune_dataset *digits = NULL, *data = NULL;
+  prune_model *model = NULL, *pruned = NULL;
+  prune_report *report = NULL;
+  prune_tensor *weight = NULL;
+  int calls = 0;
+
+  OK(prune_dataset_digits(NULL, &digits));
+  OK(prune_dataset_take(digits, 128, &data));
+  const int64_t input[] = {1, 8, 8}, hidden[] = {16};
+  prune_zoo_options zoo = PRUNE_ZOO_OPTIONS_INIT;
+  zoo.input = input;
+  zoo.input_rank = 3;
+  zoo.hidden = hidden;
+  zoo.hidden_count = 1;
+  OK(prune_zoo_create(NULL, "mlp", &zoo, &model));
+
+  /* A callback: the first half of each layer goes. */
+  prune_prune_options prune = PRUNE_PRUNE_OPTIONS_INIT;
+  prune.strategy = "local";
+  prune.amount = 0.5;
+  prune.on_score = by_position;
+  prune.user = &calls;
+  OK(prune_model_prune(model, &prune, &pruned, &report));
+  CHECK(calls >= 2);
+  OK(prune_model_parameter(pruned, "fc1.weight", &weight));
+  const float *values = prune_tensor_data(weight);
+  CHECK(values[0] == 0 && values[511] == 0 && values[512] != 0 && values[1023] != 0);
+  prune_tensor_free(weight);
+  prune_report_free(report);
+  prune_model_free(pruned);
+  prune.on_score = refuse;
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_CANCELLED, "score");
+
+  /* Tensors by name. */
+  prune_tensors *scores = NULL;
+  OK(prune_tensors_create(&scores));
+  prune.on_score = NULL;
+  prune.scores = scores;
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_NOT_FOUND, "fc1.weight");
+  prune.on_score = by_position;
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "both");
+  prune_tensors_free(scores);
+
+  /* n:m with reconstruction. */
+  prune = (prune_prune_options)PRUNE_PRUNE_OPTIONS_INIT;
+  prune.granularity = "2:4";
+  prune.reconstruct = "sparsegpt";
+  prune.data = data;
+  OK(prune_model_prune(model, &prune, &pruned, &report));
+  CHECK(fabs(found(report, "sparsity") - 0.5) < 0.01);
+  prune_report_free(report);
+  prune_model_free(pruned);
+  prune.amount = 0.9;
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "2:4");
+
+  prune_significance_options significance = PRUNE_SIGNIFICANCE_OPTIONS_INIT;
+  significance.criterion = "fisher";
+  significance.data = data;
+  OK(prune_model_significance(model, &significance, &report));
+  CHECK(found(report, "layers.0.sum") > 0 && found(report, "bottom.0.unit") >= 1);
+  prune_report_free(report);
+
+  prune_sensitivity_options sensitivity = PRUNE_SENSITIVITY_OPTIONS_INIT;
+  const double amounts[] = {0.1, 0.9};
+  FAILS(prune_model_sensitivity(model, &sensitivity, &report), PRUNE_ERROR_INVALID_ARGUMENT, "data");
+  sensitivity.data = data;
+  sensitivity.amounts = amounts;
+  sensitivity.amount_count = 2;
+  OK(prune_model_sensitivity(model, &sensitivity, &report));
+  CHECK(found(report, "layers.1.values.1") >= 0 && found(report, "baseline") >= 0);
+  prune_report_free(report);
+
+  prune_model_free(model);
+  prune_dataset_free(data);
+  prune_dataset_free(digits);
+  return check_end();
+}
