@@ -37,13 +37,30 @@ enum ConvolutionKernels {
       (self.xLayout, self.yLayout, self.wLayout) = (xLayout, yLayout, wLayout)
     }
 
-    func forward(bias: Bool, training: Bool = false, post: PostOperations = .init()) -> Primitive? {
+    /// Whether Winograd's minimal filtering (Lavin and Gray 2016) pays: 3x3 windows one step apart, over enough channels, and
+    /// enough pixels to be worth reading weights that are 16/9 as large, or several threads' barriers.
+    var favorsWinograd: Bool {
+      guard w.count == 4, w[2...] == [3, 3], window.strides == [1, 1], window.gaps == [0, 0], min(x[1], y[1]) >= 32 else { return false }
+      let pixels = y[0] * y[2] * y[3]
+      return Parallel.threads == 1 ? pixels >= 128 || x[1] * y[1] <= 128 * 128 : pixels >= 256
+    }
+
+    /// Images in blocks of 16 channels, which is what Winograd's kernels read and write.
+    var blocked: Layout? {
+      w.count == 4 && x[1].isMultiple(of: 16) && y[1].isMultiple(of: 16) ? Layout(x, tag: dnnl_nChw16c) : nil
+    }
+
+    /// - Parameter source: the layout of the images; nil leaves it to the primitive.
+    func forward(
+      bias: Bool, training: Bool = false, algorithm: dnnl_alg_kind_t = dnnl_convolution_direct, source: Layout? = nil,
+      post: PostOperations = .init()
+    ) -> Primitive? {
       var descriptor = dnnl_convolution_desc_t()
-      var (x, w, y) = (xLayout.raw, wLayout.raw, yLayout.raw)
+      var (x, w, y) = ((source ?? xLayout).raw, wLayout.raw, yLayout.raw)
       guard var b = Layout.plain([self.y[1]])?.raw else { return nil }
       let status = withUnsafePointer(to: &b) {
         dnnl_dilated_convolution_forward_desc_init(
-          &descriptor, training ? dnnl_forward_training : dnnl_forward_inference, dnnl_convolution_direct, &x, &w,
+          &descriptor, training ? dnnl_forward_training : dnnl_forward_inference, algorithm, &x, &w,
           bias ? $0 : nil, &y, dnnlDims(window.strides), dnnlDims(window.gaps), dnnlDims(window.before),
           dnnlDims(window.after))
       }
@@ -68,7 +85,15 @@ enum ConvolutionKernels {
         post.items.append(.sum)
       }
     }
-    guard let primitive = problem.forward(bias: bias != nil, post: post), let xl = primitive.layout(dnnl_query_src_md),
+    let usesWinograd = problem.favorsWinograd && lowering.constant(w) != nil
+    let winograd =
+      usesWinograd ? problem.forward(bias: bias != nil, algorithm: dnnl_convolution_winograd, post: post) : nil
+    // What already lies in blocks stays so: the kernel that a free choice would give is no faster than two reorders are slow.
+    var inBlocks: Primitive?
+    if winograd == nil, let blocked = problem.blocked, try lowering.home(x).layout == blocked {
+      inBlocks = problem.forward(bias: bias != nil, source: blocked, post: post)
+    }
+    guard let primitive = winograd ?? inBlocks ?? problem.forward(bias: bias != nil, post: post), let xl = primitive.layout(dnnl_query_src_md),
       let wl = primitive.layout(dnnl_query_weights_md), let yl = primitive.layout(dnnl_query_dst_md),
       let bl = Layout.plain([problem.y[1]])
     else { return false }
