@@ -5,8 +5,7 @@ import PruneTensor
 import Testing
 
 /// Every node test of the standard: shape inference, then compiled and run, by the fast kernels and by the reference.
-@Suite(.enabled(if: Suite.isPresent, "../shared/conformance is not beside this checkout"))
-struct ConformanceTests {
+@Suite struct ConformanceTests {
   @Test(arguments: Suite.names)
   func nodeTest(name: String) throws {
     let problem = try outcome(name)
@@ -17,11 +16,12 @@ struct ConformanceTests {
     }
   }
 
-  @Test func theKnownListNamesTests() {
+  @Test(.enabled(if: Suite.hasOlder, "../shared/conformance is not beside this checkout: opsets up to 17 are not tested"))
+  func theKnownListNamesTests() {
     for name in Suite.known.keys {
       #expect(Suite.names.contains(name), "known.csv lists \(name), which is no test")
     }
-    #expect(Suite.names.count == 868)
+    #expect(Suite.names.count > 868)
     #expect(Suite.known.count * 20 <= Suite.names.count, "more than one test in twenty fails")
   }
 

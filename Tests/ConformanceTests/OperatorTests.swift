@@ -86,6 +86,10 @@ func longs(_ values: [Int64], _ dims: Int...) throws -> Tensor {
       OperatorCase(
         "LpPool", [try floats([3, 4, 0], 1, 1, 3)], [("kernel_shape", .ints([2]))],
         gives: try floats([5, 4], 1, 1, 2)),
+      OperatorCase(
+        "MaxRoiPool",
+        [try floats((0..<16).map(Float.init), 1, 1, 4, 4), try floats([0, 0, 0, 3, 3, 0, 1, 1, 2, 3], 2, 5)],
+        [("pooled_shape", .ints([2, 1]))], gives: try floats([7, 15, 10, 14], 2, 1, 2, 1)),
       OperatorCase("GlobalLpPool", [try floats([3, 4], 1, 1, 2)], gives: try floats([5], 1, 1, 1)),
       OperatorCase(
         "GroupNormalization",

@@ -130,6 +130,7 @@ package struct ShapeInference {
       if let output = node.output(0) { define(output, tensor) }
       return
     }
+    if try inferContributed(node, declared, depth: depth) { return }
     let opset = model.opset(node.domain) ?? 1
     let operands = try Operands(
       node, types: node.inputs.map { found.types[$0] },
@@ -155,6 +156,28 @@ package struct ShapeInference {
           found.types[output]?.dtype ?? .int64, value.dims.map(Dim.fixed))
       }
     }
+  }
+
+  /// Types of an operator that stands for standard ones.
+  private mutating func inferContributed(
+    _ node: Node, _ declared: [String: TensorType], depth: Int
+  ) throws(PruneError) -> Bool {
+    var number = 0
+    let parts = ContributedOperators.expansion(of: node) { name in
+      number += 1
+      return "\(name)//\(number)"
+    }
+    guard let parts else { return false }
+    for part in parts {
+      do { try infer(part, declared, depth: depth) } catch { throw error.located(at: node.label) }
+    }
+    let kept = Set(node.outputs)
+    for name in parts.flatMap(\.outputs) where !kept.contains(name) {
+      found.types[name] = nil
+      found.values[name] = nil
+      constants[name] = nil
+    }
+    return true
   }
 
   /// What was inferred, its gaps filled from what the file declares.

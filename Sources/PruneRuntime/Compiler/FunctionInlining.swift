@@ -1,7 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// Replaces calls of model-local functions by their bodies, inside the graphs of If, Loop and Scan too.
+/// Replaces calls of model-local functions by their bodies, and contributed operators by the standard ones they stand
+/// for, inside the graphs of If, Loop and Scan too.
 package struct FunctionInlining {
   /// Functions may call functions; deeper than this is taken for recursion.
   private static let depthLimit = 32
@@ -10,15 +11,13 @@ package struct FunctionInlining {
 
   private let functions: [FunctionDefinition]
   private var opsets: [OpsetImport]
-  private var taken: Set<String>
-  /// Where to go on looking for a name that is free.
-  private var numbers: [String: Int] = [:]
+  private let names: FreeNames
   private var nodeCount = 0
 
   package static func run(_ model: Model) throws(PruneError) -> Model {
-    guard !model.functions.isEmpty else { return model }
+    guard !model.functions.isEmpty || ContributedOperators.occur(in: model.graph) else { return model }
     var inlining = FunctionInlining(
-      functions: model.functions, opsets: model.opsets, taken: model.graph.allNames)
+      functions: model.functions, opsets: model.opsets, names: FreeNames(taken: model.graph.allNames))
     var result = model
     result.graph.nodes = try inlining.inlined(model.graph.nodes, depth: 0)
     result.opsets = inlining.opsets
@@ -26,10 +25,10 @@ package struct FunctionInlining {
     return result
   }
 
-  private init(functions: [FunctionDefinition], opsets: [OpsetImport], taken: Set<String>) {
+  private init(functions: [FunctionDefinition], opsets: [OpsetImport], names: FreeNames) {
     self.functions = functions
     self.opsets = opsets
-    self.taken = taken
+    self.names = names
   }
 
   private mutating func inlined(_ nodes: [Node], depth: Int) throws(PruneError) -> [Node] {
@@ -39,14 +38,18 @@ package struct FunctionInlining {
   }
 
   private mutating func inline(_ node: Node, depth: Int, into nodes: inout [Node]) throws(PruneError) {
+    if depth > 0 { nodeCount += 1 }
+    guard nodeCount <= Self.nodeLimit else {
+      throw PruneError(.invalidModel, "functions stand for more than \(Self.nodeLimit) nodes", at: node.label)
+    }
     guard
       let function = functions.first(where: {
         $0.name == node.opType && $0.domain == node.domain && $0.overload == node.overload
       })
     else {
-      nodeCount += 1
-      guard nodeCount <= Self.nodeLimit else {
-        throw PruneError(.invalidModel, "functions stand for more than \(Self.nodeLimit) nodes", at: node.label)
+      if let parts = ContributedOperators.expansion(of: node, names.make) {
+        nodes += parts
+        return
       }
       var copy = node
       for (index, attribute) in node.attributes.enumerated() {
@@ -66,32 +69,20 @@ package struct FunctionInlining {
     var names: [String: String] = [:]
     for (index, formal) in function.inputs.enumerated() { names[formal] = node.input(index) ?? "" }
     for (index, formal) in function.outputs.enumerated() {
-      names[formal] = node.output(index) ?? freeName("\(node.name)/\(formal)")
+      names[formal] = node.output(index) ?? self.names.make("\(node.name)/\(formal)")
     }
     var attributes = Dictionary(
       function.attributeDefaults.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     for attribute in node.attributes { attributes[attribute.name] = attribute }
     for inner in function.nodes {
       for output in inner.outputs where !output.isEmpty && names[output] == nil {
-        names[output] = freeName("\(node.name)/\(output)")
+        names[output] = self.names.make("\(node.name)/\(output)")
       }
       var copy = Self.bound(inner, names, attributes)
       copy.outputs = inner.outputs.map { names[$0] ?? $0 }
       copy.name = node.name.isEmpty ? inner.name : "\(node.name)/\(inner.name)"
       try inline(copy, depth: depth + 1, into: &nodes)
     }
-  }
-
-  /// As `Graph.uniqueName`, for many calls of one function.
-  private mutating func freeName(_ wanted: String) -> String {
-    var number = numbers[wanted] ?? 1
-    var candidate = number == 1 ? wanted : "\(wanted)_\(number)"
-    while !taken.insert(candidate).inserted {
-      number += 1
-      candidate = "\(wanted)_\(number)"
-    }
-    numbers[wanted] = number + 1
-    return candidate
   }
 
   /// A node of a function's body that reads the caller's values, with the function's attributes filled in.
@@ -114,5 +105,24 @@ package struct FunctionInlining {
       return Attribute(attribute.name, .graph(graph))
     }
     return copy
+  }
+}
+
+/// Value names that nothing has yet. Goes on from the number it gave last, so that many alike stay cheap.
+private final class FreeNames {
+  private var taken: Set<String>
+  private var numbers: [String: Int] = [:]
+
+  init(taken: Set<String>) { self.taken = taken }
+
+  func make(_ wanted: String) -> String {
+    var number = numbers[wanted] ?? 1
+    var candidate = number == 1 ? wanted : "\(wanted)_\(number)"
+    while !taken.insert(candidate).inserted {
+      number += 1
+      candidate = "\(wanted)_\(number)"
+    }
+    numbers[wanted] = number + 1
+    return candidate
   }
 }

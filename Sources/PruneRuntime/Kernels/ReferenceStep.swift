@@ -29,6 +29,10 @@ private final class ReferenceStep {
     self.frame = frame
   }
 
+  private static func missing(_ index: Int) -> PruneError {
+    PruneError(.invalidModel, "the operator has no output \(index) in this form")
+  }
+
   func run() throws(PruneError) {
     let inputs: [Tensor?] = sources.map { source in
       switch source {
@@ -42,7 +46,7 @@ private final class ReferenceStep {
       switch target {
       case .ignored: continue
       case .place(let pointer, let dtype, let shape):
-        guard index < results.count else { throw PruneError(.internal, "kernel gave no output \(index)") }
+        guard index < results.count else { throw Self.missing(index) }
         let result = results[index]
         guard result.dtype == dtype, result.shape == shape else {
           throw PruneError(
@@ -51,7 +55,7 @@ private final class ReferenceStep {
         // Safe: the plan reserved exactly byteCount bytes there. memmove: a kernel may return its input.
         pointer.copyMemory(from: result.storage.base.advanced(by: result.byteOffset), byteCount: result.byteCount)
       case .slot(let slot):
-        guard index < results.count else { throw PruneError(.internal, "kernel gave no output \(index)") }
+        guard index < results.count else { throw Self.missing(index) }
         // What is not ours to keep may be a view of the arena, which the next step overwrites.
         frame.slots[slot] = results[index].storage.isWritable ? results[index] : try results[index].copied()
       }

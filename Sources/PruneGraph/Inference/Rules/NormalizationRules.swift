@@ -19,10 +19,7 @@ package enum NormalizationRules {
         return try ElementwiseRules.same(x)
       },
       "RMSNormalization": Rule { (x) throws(PruneError) in
-        if let rank = x.dims(0)?.count {
-          _ = try x.axis(x.node.int("axis", default: -1), rank: rank)
-        }
-        return try ElementwiseRules.same(x)
+        Array(try layer(x).prefix(1))
       },
       "LRN": Rule { (x) throws(PruneError) in
         _ = try x.int("size", default: 0, in: 1...(1 << 30))

@@ -24,11 +24,14 @@ package enum WindowRules {
     "GlobalLpPool": global,
     "MaxUnpool": Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try unpool(x))] },
     "MaxRoiPool": Rule { (x) throws(PruneError) in
-      guard let size = x.node.ints("pooled_shape"), size.count == 2 else {
-        throw x.fail("pooled_shape must have 2 entries")
-      }
+      guard let size = x.node.ints("pooled_shape"), size.count == 2, size.allSatisfy({ $0 >= 1 && $0 <= 1 << 20 })
+      else { throw x.fail("pooled_shape must have 2 positive entries") }
       let channels = try x.dims(0, rank: 4)?[1] ?? .unknown
-      let count = try x.dims(1, rank: 2)?[0] ?? .unknown
+      let regions = try x.dims(1, rank: 2)
+      if let columns = regions?[1], Dim.unified(columns, .fixed(5)) == nil {
+        throw x.fail("regions have \(columns) columns, wanted 5")
+      }
+      let count = regions?[0] ?? .unknown
       return [TensorType(x.dtype(0), [count, channels] + size.map(Dim.fixed))]
     },
   ]

@@ -7,6 +7,7 @@ enum ImageSampling {
     "GridSample": Kernel { (call) throws(PruneError) in [try gridSample(call)] },
     "AffineGrid": Kernel { (call) throws(PruneError) in [try affineGrid(call)] },
     "RoiAlign": Kernel { (call) throws(PruneError) in [try roiAlign(call)] },
+    "MaxRoiPool": Kernel { (call) throws(PruneError) in [try maxRoiPool(call)] },
     "Col2Im": Kernel { (call) throws(PruneError) in [try columnsToImage(call)] },
   ]
 
@@ -112,6 +113,45 @@ enum ImageSampling {
             values[index] =
               takesMaximum
               ? (largest.isFinite ? largest : 0) : total / Double(max(rows * columns, 1))
+          }
+        }
+      }
+    }
+    return try call.result(values)
+  }
+
+  /// The largest value of each bin of a region given in whole pixels.
+  private static func maxRoiPool(_ call: KernelCall) throws(PruneError) -> Tensor {
+    let input = try call.tensor(0).shape
+    let output = try call.shape()
+    let (x, rois) = (try call.doubles(0), try call.doubles(1))
+    let scale = Double(call.node.float("spatial_scale", default: 1))
+    try call.check(output.count)
+    var values = [Double](repeating: 0, count: output.count)
+    let extents = [input[2], input[3]]
+    for roi in 0..<output[0] {
+      let numbers = rois[(roi * 5)..<(roi * 5 + 5)].map { $0 }
+      let corners = numbers.dropFirst().map { ($0 * scale).rounded() }
+      guard numbers[0] >= 0, numbers[0] < Double(input[0]), corners.allSatisfy({ $0.magnitude < 0x1p24 }) else {
+        throw call.fail("region \(roi) is not possible")
+      }
+      // x1, y1, x2, y2: rows first here.
+      let (begin, end) = ([corners[1], corners[0]], [corners[3], corners[2]])
+      func bin(_ axis: Int, _ index: Int) -> Range<Int> {
+        let size = max(end[axis] - begin[axis] + 1, 1) / Double(output[2 + axis])
+        let first = (Double(index) * size).rounded(.down) + begin[axis]
+        let last = (Double(index + 1) * size).rounded(.up) + begin[axis]
+        let limit = Double(extents[axis])
+        return Int(min(max(first, 0), limit))..<Int(max(min(max(last, 0), limit), min(max(first, 0), limit)))
+      }
+      for channel in 0..<output[1] {
+        let plane = (Int(numbers[0]) * input[1] + channel) * input[2] * input[3]
+        for py in 0..<output[2] {
+          for px in 0..<output[3] {
+            var largest = -Double.infinity
+            for row in bin(0, py) { for column in bin(1, px) { largest = max(largest, x[plane + row * input[3] + column]) } }
+            let index = ((roi * output[1] + channel) * output[2] + py) * output[3] + px
+            values[index] = largest.isFinite ? largest : 0
           }
         }
       }

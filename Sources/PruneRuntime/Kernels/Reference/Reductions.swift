@@ -45,9 +45,11 @@ enum Reductions {
     case .float32, .float64: return [try call.result(try folded(call, call.doubles(0)))]
     case .uint64:
       return [try Tensor(folded(call, call.tensor(0).array(of: UInt64.self)), call.shape())]
-    case .bool, .int64:
+    case .bool:
+      // Truth values in 64 bits: nothing at all is 0 at most and 1 at least.
       let values = try call.tensor(0).cast(to: .int64).array(of: Int64.self)
-      return [try Tensor(folded(call, values), call.shape())]
+      return [try Tensor(folded(call, values).map { $0 == .min ? 0 : $0 }, call.shape())]
+    case .int64: return [try Tensor(folded(call, call.tensor(0).array(of: Int64.self)), call.shape())]
     default: throw call.unsupported("\(call.node.opType) of \(try call.tensor(0).dtype.name)")
     }
   }

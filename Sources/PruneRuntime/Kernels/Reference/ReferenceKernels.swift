@@ -28,7 +28,7 @@ package enum ReferenceKernels {
       Reductions.table, Layouts.table, Slicing.table, Generators.table, Gathering.table,
       Quantizing.table,
       Einsum.table, Ordering.table, Scattering.table, Recurrent.table, Resampling.table,
-      ImageSampling.table,
+      ImageSampling.table, DotProductAttention.table,
       NonMaxSuppression.table, Signals.table, StandardLosses.table, TextFeatures.table,
       RandomKernels.table,
     ]
