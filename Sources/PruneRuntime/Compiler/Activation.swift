@@ -72,6 +72,14 @@ extension Activation {
     }
   }
 
+  /// Whether f(a x) is a f(x) for positive a.
+  var isHomogeneous: Bool {
+    switch self {
+    case .relu, .leakyRelu: true
+    default: false
+    }
+  }
+
   /// Whether it leaves zero at zero, so that it may run over the padding of a blocked layout.
   var keepsZero: Bool {
     switch self {

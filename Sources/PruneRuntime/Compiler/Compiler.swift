@@ -8,6 +8,8 @@ enum Compiler {
     if options.optimizes { expanded = try HalfWidening.run(expanded, options) }
     var flow = try DataflowBuilder.build(expanded, options)
     flow.removeDeadOps()
+    if options.optimizes { try QuantizedFusion.run(&flow) }
+    try ConstantDequantization.run(&flow)
     if options.optimizes {
       try BatchNormFolding.run(&flow)
       try NormalizationRecognition.run(&flow)

@@ -48,6 +48,8 @@ struct Dataflow {
     var epilogue: [Epilogue] = []
     /// What runs the graphs of If, Loop or Scan; the values they capture follow the node's own inputs.
     var control: ControlNode?
+    /// What it computes on 8-bit codes, when it does.
+    var quantized: Quantized?
 
     func input(_ index: Int) -> Int? { index < inputs.count ? inputs[index] : nil }
     func output(_ index: Int) -> Int? { index < outputs.count ? outputs[index] : nil }

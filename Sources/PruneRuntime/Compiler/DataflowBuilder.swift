@@ -10,6 +10,8 @@ struct DataflowBuilder {
   private var ids: [String: Int] = [:]
   private let model: Model
   private let options: ProgramOptions
+  /// Values that nothing but layers read, as their weights or biases.
+  private let weightNames: Set<String>
 
   static func build(_ model: Model, _ options: ProgramOptions) throws(PruneError) -> Dataflow {
     var builder = DataflowBuilder(model: model, options: options)
@@ -20,6 +22,14 @@ struct DataflowBuilder {
   private init(model: Model, options: ProgramOptions) {
     self.model = model
     self.options = options
+    var (weights, others) = (Set<String>(), Set(options.outputs ?? model.graph.outputs.map(\.name)))
+    for node in model.graph.nodes {
+      let isLayer = node.isStandard && ["Conv", "Gemm", "MatMul"].contains(node.opType)
+      for (place, name) in node.allReads.enumerated() {
+        if isLayer, place > 0 { weights.insert(name) } else { others.insert(name) }
+      }
+    }
+    weightNames = weights.subtracting(others)
   }
 
   private mutating func run() throws(PruneError) {
@@ -202,7 +212,7 @@ struct DataflowBuilder {
     {
       return [try foldShape(node, shape)]
     }
-    guard !Self.isRandom(node), options.variables.isEmpty || !writes(node) else { return nil }
+    guard !Self.isRandom(node), !isDequantizedWeight(node), options.variables.isEmpty || !writes(node) else { return nil }
     var arguments: [Tensor?] = []
     for input in inputs {
       guard let input else {
@@ -221,6 +231,12 @@ struct DataflowBuilder {
       guard after <= max(Self.foldedByteLimit, 8 * before) else { return nil }
     }
     do { return try kernel(node, arguments, opset) } catch { throw error.located(at: node.label) }
+  }
+
+  /// Whether a node only makes weights of layers out of codes. Those that no layer takes as codes are folded later.
+  private func isDequantizedWeight(_ node: Node) -> Bool {
+    guard node.isStandard, node.opType == "DequantizeLinear", let name = node.output(0) else { return false }
+    return weightNames.contains(name)
   }
 
   private func writes(_ node: Node) -> Bool { !node.isStandard && node.opType.hasSuffix("Update") }

@@ -94,8 +94,9 @@ final class Lowering {
       variableBuffers = variableBuffers.filter { $0.value < draftCount }
     }
     if let control = op.control { return try emitControl(op, control) }
-    guard op.epilogue.isEmpty else {
-      for part in unfused(op) { try lower(part, optimizes: optimizes) }
+    let parts = try op.quantized.map { quantized throws(PruneError) in try separate(quantized.parts, into: op) } ?? (op.epilogue.isEmpty ? [] : unfused(op))
+    guard parts.isEmpty else {
+      for part in parts { try lower(part, optimizes: optimizes) }
       return
     }
     try emitReference(op)
@@ -107,14 +108,7 @@ final class Lowering {
     var parts: [Dataflow.Op] = []
     var base = op
     base.epilogue = []
-    func temporary() -> Int {
-      let id = flow.addValue(.init(
-        name: flow.values[result].name, dtype: flow.values[result].dtype, shape: flow.values[result].shape, origin: .computed))
-      materials.append([])
-      lastUse.append(current)
-      viewGroup.append(id)
-      return id
-    }
+    func temporary() -> Int { self.temporary(like: result) }
     var value = temporary()
     base.outputs[0] = value
     parts.append(base)
@@ -129,6 +123,39 @@ final class Lowering {
       value = target
     }
     return parts
+  }
+
+  /// A value that only parts of the current operation touch.
+  private func temporary(like id: Int, origin: Dataflow.Origin = .computed) -> Int {
+    var value = flow.values[id]
+    value.origin = origin
+    let made = flow.addValue(value)
+    materials.append([])
+    lastUse.append(current)
+    viewGroup.append(made)
+    return made
+  }
+
+  /// What `op` was made of, with values of its own between: those of the graph may be made by others as well.
+  private func separate(_ parts: [Dataflow.Op], into op: Dataflow.Op) throws(PruneError) -> [Dataflow.Op] {
+    var own: [Int: Int] = [:]
+    var result: [Dataflow.Op] = []
+    for part in parts {
+      var part = part
+      if let output = part.output(0), let tensor = try ConstantDequantization.tensor(part, flow) {
+        own[output] = temporary(like: output, origin: .constant(tensor))
+        continue
+      }
+      part.inputs = part.inputs.map { $0.map { own[$0] ?? $0 } }
+      part.outputs = part.outputs.map { output in
+        guard let output, !op.outputs.contains(output) else { return output }
+        let made = temporary(like: output)
+        own[output] = made
+        return made
+      }
+      result.append(part)
+    }
+    return result
   }
 
   // MARK: - Values
@@ -169,7 +196,7 @@ final class Lowering {
     case .variable(let variable):
       buffer = variableBuffer(id, variable)
     case .input, .computed:
-      guard let source = materials[id].first, let from = source.layout, let to = Layout.plain(from.dims) else {
+      guard let source = materials[id].first, let from = source.layout, let to = Layout.plain(from.dims, type: from.type) else {
         throw PruneError(.internal, "value '\(flow.values[id].name)' is read before it is written")
       }
       buffer = try define(id, layout: nil)
@@ -194,12 +221,18 @@ final class Lowering {
     }
     let source = materials[id].first { $0.layout.map { $0.dims == layout.dims } ?? false }
     let (from, origin): (Layout?, Int) =
-      if let source { (source.layout, source.buffer) } else { (Layout.plain(layout.dims), try plain(id)) }
+      if let source { (source.layout, source.buffer) } else { (Layout.plain(layout.dims, type: layout.type), try plain(id)) }
     guard let from else { throw PruneError(.internal, "value '\(flow.values[id].name)' has no layout") }
     let buffer = add(Draft(kind: .arena, byteCount: layout.byteCount))
     materials[id].append(Material(layout: layout, buffer: buffer))
     try emitReorder(from: from, origin, to: layout, buffer)
     return buffer
+  }
+
+  /// A constant's elements, which lie as `from` says, in another layout.
+  func packed(_ tensor: Tensor, from: Layout, in layout: Layout) throws(PruneError) -> Int? {
+    guard let packed = try Reorder.packed(tensor.elementAligned(), layout, from: from) else { return nil }
+    return try constantBuffer(packed)
   }
 
   private func variableBuffer(_ id: Int, _ variable: Variable) -> Int {
@@ -241,14 +274,18 @@ final class Lowering {
 
   /// A place for a value that starts out holding another's elements: the other's own place when it is not needed any
   /// more, else a copy.
-  func define(_ id: Int, layout: Layout, holding other: Int, in op: Dataflow.Op) throws(PruneError) -> Int {
-    if canOverwrite(other, in: op) { return define(id, layout: layout, over: try buffer(other, in: layout)) }
+  /// - Parameter type: that of the other's elements, which are as wide; nil is the value's own.
+  func define(
+    _ id: Int, layout: Layout, holding other: Int, type: dnnl_data_type_t? = nil, in op: Dataflow.Op
+  ) throws(PruneError) -> Int {
+    let held = type.map(layout.typed) ?? layout
+    if canOverwrite(other, in: op) { return define(id, layout: layout, over: try buffer(other, in: held)) }
     let home = try home(other)
-    guard let from = home.layout ?? Layout.plain(layout.dims) else {
+    guard let from = home.layout ?? Layout.plain(held.dims, type: held.type) else {
       throw PruneError(.internal, "value '\(flow.values[other].name)' has no layout")
     }
     let made = try define(id, layout: layout)
-    try emitReorder(from: from, home.buffer, to: layout, made)
+    try emitReorder(from: from, home.buffer, to: held, made)
     return made
   }
 

@@ -18,9 +18,10 @@ struct GraphIndex {
     captured = Set(graph.nodes.flatMap { $0.subgraphs.isEmpty ? [] : $0.allReads.dropFirst($0.inputs.count { !$0.isEmpty }) })
   }
 
-  /// The tensor of an initializer or a `Constant` node.
+  /// The tensor of an initializer or a `Constant` node, also behind `Identity`: exporters write parameters that are
+  /// equal only once.
   func constant(_ name: String?) -> Tensor? {
-    guard let name else { return nil }
+    guard let name = name.map(source(of:)) else { return nil }
     if let tensor = graph.initializer(name) { return tensor }
     guard let position = producers[name], graph.nodes[position].opType == "Constant", graph.nodes[position].isStandard
     else { return nil }
@@ -28,8 +29,22 @@ struct GraphIndex {
   }
 
   func isConstant(_ name: String) -> Bool {
+    let name = source(of: name)
     if graph.hasInitializer(name) { return true }
     return producers[name].map { graph.nodes[$0].opType == "Constant" } ?? false
+  }
+
+  /// The value that a chain of `Identity` nodes passes on.
+  private func source(of name: String) -> String {
+    var name = name
+    // No chain is longer than the list of nodes.
+    for _ in 0...graph.nodes.count {
+      guard let position = producers[name], graph.nodes[position].opType == "Identity", graph.nodes[position].isStandard,
+        let input = graph.nodes[position].input(0)
+      else { break }
+      name = input
+    }
+    return name
   }
 
   /// The one node that reads a value, when there is exactly one and nobody outside sees the value.

@@ -1,3 +1,4 @@
+import COneDNN
 import CPruneSupport
 import PruneGraph
 import PruneTensor
@@ -40,13 +41,24 @@ enum QuantizationKernels {
     }
   }
 
+  /// Where a value is read from: with one scale for all, images stay with their channels innermost.
+  private static func place(_ x: Int, _ scheme: Scheme, _ lowering: Lowering) throws(PruneError) -> Lowering.Material {
+    if scheme.extent == 1, let layout = try lowering.home(x).layout, !layout.isRowMajor,
+      let innermost = Layout.channelsLast(lowering.dims(x), type: layout.type)
+    {
+      return .init(layout: innermost, buffer: try lowering.buffer(x, in: innermost))
+    }
+    return .init(layout: nil, buffer: try lowering.plain(x))
+  }
+
   private static func quantize(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
     guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x), let dtype = lowering.value(y).dtype,
       dtype == .uint8 || dtype == .int8, lowering.count(x) > 0,
       let scheme = try Scheme(op, lowering, dims: lowering.dims(x))
     else { return false }
     let zeros = try lowering.constantBuffer(try Tensor(scheme.zeros))
-    let (source, target) = (try lowering.plain(x), try lowering.define(y, layout: nil))
+    let home = try place(x, scheme, lowering)
+    let (source, target) = (home.buffer, try lowering.define(y, layout: home.layout.flatMap { layout in dtype.dnnl.map(layout.typed) }))
     lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
       frame.step(
         ps_quantize_args(
@@ -63,7 +75,8 @@ enum QuantizationKernels {
       let scheme = try Scheme(op, lowering, dims: lowering.dims(x))
     else { return false }
     let zeros = try lowering.constantBuffer(try Tensor(scheme.zeros))
-    let (source, target) = (try lowering.plain(x), try lowering.define(y, layout: nil))
+    let home = try place(x, scheme, lowering)
+    let (source, target) = (home.buffer, try lowering.define(y, layout: home.layout?.typed(dnnl_f32)))
     lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
       frame.step(
         ps_dequantize_args(

@@ -19,7 +19,10 @@ enum ConvolutionKernels {
     let yLayout: Layout
     let wLayout: Layout
 
-    init?(_ node: Node, x: [Int], w: [Int], y: [Int]) {
+    /// - Parameter codes: types of 8-bit `x` and of `y`; channels are innermost then.
+    init?(
+      _ node: Node, x: [Int], w: [Int], y: [Int], codes: (x: dnnl_data_type_t, y: dnnl_data_type_t)? = nil
+    ) {
       guard x.count == w.count, x.count == y.count, x.count >= 3, !x.contains(0), !w.contains(0), !y.contains(0) else { return nil }
       let groups = node.int("group", default: 1)
       guard groups > 0, w[0] % groups == 0, x[1] == w[1] * groups, y[1] == w[0], x[0] == y[0],
@@ -28,6 +31,13 @@ enum ConvolutionKernels {
       self.window = window
       (self.x, self.y) = (x, y)
       self.w = groups == 1 ? w : [groups, w[0] / groups] + w[1...]
+      if let codes {
+        guard let xLayout = Layout.channelsLast(x, type: codes.x), let yLayout = Layout.channelsLast(y, type: codes.y),
+          let wLayout = Layout.any(self.w, type: dnnl_s8)
+        else { return nil }
+        (self.xLayout, self.yLayout, self.wLayout) = (xLayout, yLayout, wLayout)
+        return
+      }
       // Blocks of 16 channels waste work where the counts leave them half empty; then channels go innermost instead.
       func waste(_ channels: Int) -> Double { Double((channels + 15) / 16 * 16) / Double(channels) }
       let isWasteful = groups == 1 && (x[1] < 16 ? 1 : waste(x[1])) * waste(w[0]) > 1.4

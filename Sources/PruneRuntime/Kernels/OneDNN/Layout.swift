@@ -1,7 +1,7 @@
 import COneDNN
 import PruneTensor
 
-/// How a float32 array lies in memory: oneDNN's memory descriptor.
+/// How an array lies in memory: oneDNN's memory descriptor.
 struct Layout: Equatable {
   private(set) var raw: dnnl_memory_desc_t
 
@@ -32,10 +32,12 @@ struct Layout: Equatable {
     return Layout(dims, strides: rowMajorStrides(dims), type: type)
   }
 
-  static func any(_ dims: [Int]) -> Layout? { Layout(dims, tag: dnnl_format_tag_any) }
+  static func any(_ dims: [Int], type: dnnl_data_type_t = dnnl_f32) -> Layout? {
+    Layout(dims, tag: dnnl_format_tag_any, type: type)
+  }
 
   /// Channels innermost, for images of any number of spatial axes.
-  static func channelsLast(_ dims: [Int]) -> Layout? {
+  static func channelsLast(_ dims: [Int], type: dnnl_data_type_t = dnnl_f32) -> Layout? {
     guard dims.count >= 3 else { return nil }
     var strides = [Int](repeating: 0, count: dims.count)
     var next = max(dims[1], 1)
@@ -45,7 +47,7 @@ struct Layout: Equatable {
       next *= max(dims[axis], 1)
     }
     strides[0] = next
-    return Layout(dims, strides: strides)
+    return Layout(dims, strides: strides, type: type)
   }
 
   static func rowMajorStrides(_ dims: [Int]) -> [Int] {
@@ -77,6 +79,15 @@ struct Layout: Equatable {
   /// Whether extents are rounded up to whole blocks, the rest being zeros.
   var isPadded: Bool { dims != paddedDims }
 
+  var type: dnnl_data_type_t { raw.data_type }
+
+  /// The same places for elements of another type.
+  func typed(_ type: dnnl_data_type_t) -> Layout {
+    var made = self
+    made.raw.data_type = type
+    return made
+  }
+
   /// Whether the elements lie exactly as in a row-major array, whatever the descriptor calls it.
   var isRowMajor: Bool {
     guard raw.format_kind == dnnl_blocked, !isPadded, raw.offset0 == 0, raw.extra.flags == 0 else { return false }
@@ -102,5 +113,18 @@ struct Layout: Equatable {
     var (source, made) = (raw, dnnl_memory_desc_t())
     guard dnnl_memory_desc_reshape(&made, &source, Int32(dims.count), dims.map(Int64.init)) == dnnl_success else { return nil }
     return Layout(made)
+  }
+}
+
+extension DType {
+  /// oneDNN's name for it, where it has one.
+  var dnnl: dnnl_data_type_t? {
+    switch self {
+    case .float32: dnnl_f32
+    case .uint8: dnnl_u8
+    case .int8: dnnl_s8
+    case .int32: dnnl_s32
+    default: nil
+    }
   }
 }

@@ -36,7 +36,7 @@ enum PoolingKernels {
     }
 
     func forward(_ x: Layout, y: [Int], training: Bool) -> Primitive? {
-      guard var target = Layout.any(y)?.raw else { return nil }
+      guard var target = Layout.any(y, type: x.type)?.raw else { return nil }
       var source = x.raw
       var descriptor = dnnl_pooling_v2_desc_t()
       guard
@@ -61,10 +61,18 @@ enum PoolingKernels {
   }
 
   private static func forward(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let y = op.output(0), op.output(1) == nil, lowering.isFloat(x),
+    guard let x = op.input(0), let y = op.output(0), op.output(1) == nil,
+      let type = lowering.value(x).dtype?.dnnl,
       let problem = Problem(op.node, x: lowering.dims(x), y: lowering.dims(y))
     else { return false }
-    let home = try lowering.home(x)
+    var home = try lowering.home(x)
+    if type != dnnl_f32 {
+      // The greatest of some codes is one of them; averages would be rounded.
+      guard type != dnnl_s32, problem.algorithm == dnnl_pooling_max,
+        let layout = Layout.channelsLast(lowering.dims(x), type: type)
+      else { return false }
+      home = .init(layout: layout, buffer: try lowering.buffer(x, in: layout))
+    }
     guard let xl = home.layout ?? Layout.plain(lowering.dims(x)) else { return false }
     let isUndone = lowering.readers(of: x).contains { isGradient($0, of: problem, x, lowering) }
     guard let primitive = problem.forward(xl, y: lowering.dims(y), training: isUndone),

@@ -9,16 +9,37 @@ enum OneDNN {
     var made: dnnl_engine_t?
     return dnnl_engine_create(&made, dnnl_cpu, 0) == dnnl_success ? made : nil
   }()
+
+  /// Whether this machine multiplies bytes into 32-bit sums. Without, oneDNN's 8-bit kernels may saturate between.
+  static let multipliesBytes: Bool = {
+    let isa = dnnl_get_effective_cpu_isa().rawValue
+    return [dnnl_cpu_isa_avx512_core_vnni.rawValue, dnnl_cpu_isa_avx2_vnni.rawValue].contains { isa & $0 == $0 }
+  }()
 }
 
-/// Attributes of a primitive: scratch memory comes from us, and post-operations may follow.
+/// Attributes of a primitive: scratch memory comes from us, sums may be scaled, and post-operations may follow.
 struct PostOperations {
   enum Item {
     case sum
-    case eltwise(dnnl_alg_kind_t, alpha: Float, beta: Float)
+    /// Adds what lies in the result before, codes of another scale.
+    case sumOfCodes(scale: Float, zero: Int32, type: dnnl_data_type_t)
+    /// `scale` times the function.
+    case eltwise(dnnl_alg_kind_t, alpha: Float, beta: Float, scale: Float = 1)
     case binary(dnnl_alg_kind_t, Layout)
   }
   var items: [Item] = []
+  /// Factors of the result, one or one for each channel; none is 1.
+  var scales: [Float] = []
+  var sourceZero: Int32 = 0
+  var resultZero: Int32 = 0
+
+  /// Whether no function occurs twice: of two with different parameters oneDNN 2.6 uses one's for both.
+  var isUnambiguous: Bool {
+    var kinds: Set<UInt32> = []
+    return items.allSatisfy { item in
+      if case .eltwise(let kind, _, _, _) = item { kinds.insert(kind.rawValue).inserted } else { true }
+    }
+  }
 }
 
 /// A compiled oneDNN primitive with the layouts it chose. Immutable; may run on several threads at once because its
@@ -96,6 +117,17 @@ final class Primitive: @unchecked Sendable {
     guard dnnl_primitive_attr_create(&attributes) == dnnl_success, let attributes else { return nil }
     defer { dnnl_primitive_attr_destroy(attributes) }
     guard dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user) == dnnl_success else { return nil }
+    if !post.scales.isEmpty {
+      // The mask names the axis that has a factor for each index: channels are axis 1 of every result here.
+      guard
+        dnnl_primitive_attr_set_output_scales(attributes, Int64(post.scales.count), post.scales.count == 1 ? 0 : 2, post.scales)
+          == dnnl_success
+      else { return nil }
+    }
+    for (argument, zero) in [(DNNL_ARG_SRC, post.sourceZero), (DNNL_ARG_DST, post.resultZero)] where zero != 0 {
+      var zero = zero
+      guard dnnl_primitive_attr_set_zero_points(attributes, argument, 1, 0, &zero) == dnnl_success else { return nil }
+    }
     guard !post.items.isEmpty else { return body(attributes) }
     var operations: dnnl_post_ops_t?
     guard dnnl_post_ops_create(&operations) == dnnl_success, let operations else { return nil }
@@ -104,7 +136,9 @@ final class Primitive: @unchecked Sendable {
       let status: dnnl_status_t
       switch item {
       case .sum: status = dnnl_post_ops_append_sum(operations, 1)
-      case .eltwise(let kind, let alpha, let beta): status = dnnl_post_ops_append_eltwise(operations, 1, kind, alpha, beta)
+      case .sumOfCodes(let scale, let zero, let type): status = dnnl_post_ops_append_sum_v3(operations, scale, zero, type)
+      case .eltwise(let kind, let alpha, let beta, let scale):
+        status = dnnl_post_ops_append_eltwise(operations, scale, kind, alpha, beta)
       case .binary(let kind, let layout):
         var raw = layout.raw
         status = dnnl_post_ops_append_binary(operations, kind, &raw)

@@ -71,13 +71,13 @@ extension Frame {
 }
 
 enum Reorder {
-  /// A constant, row-major unless `from` says otherwise, in another layout, as an opaque run of float32. Nil when oneDNN
+  /// A constant, row-major unless `from` says otherwise, in another layout, as an opaque run of bytes. Nil when oneDNN
   /// cannot.
   static func packed(_ tensor: Tensor, _ layout: Layout, from: Layout? = nil) throws(PruneError) -> Tensor? {
-    guard tensor.dtype == .float32, let engine = OneDNN.engine, let plain = from ?? Layout.plain(layout.dims),
+    guard let type = tensor.dtype.dnnl, let engine = OneDNN.engine, let plain = from ?? Layout.plain(layout.dims, type: type),
       plain.byteCount == tensor.byteCount, let primitive = Primitive.reorder(from: plain, to: layout)
     else { return nil }
-    let target = try Storage(byteCount: (layout.byteCount + 3) & ~3)
+    let target = try Storage(byteCount: layout.byteCount)
     let scratch = try Storage(byteCount: primitive.scratchByteCount)
     var stream: dnnl_stream_t?
     guard dnnl_stream_create(&stream, engine, 0) == dnnl_success, let stream else { return nil }
@@ -100,7 +100,7 @@ enum Reorder {
     guard dnnl_primitive_execute(primitive.handle, stream, Int32(arguments.count), arguments) == dnnl_success,
       dnnl_stream_wait(stream) == dnnl_success
     else { return nil }
-    return try Tensor(.float32, try Shape([target.byteCount / 4]), over: Bytes(storage: target))
+    return try Tensor(.uint8, try Shape([target.byteCount]), over: Bytes(storage: target))
   }
 }
 
