@@ -226,11 +226,16 @@
 ---@field max_drop? number the loss of the metric that is tolerated (default 0)
 
 ---@class prune.Model_quantize_options
----@field scheme? "static"|"dynamic"|"weight_only"|"float16"|"bfloat16" int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision, weights stored as bfloat16 (default "static")
----@field bits? integer of weights and activations; weight_only has 8 and 4 (default 8)
+---@field scheme? "static"|"dynamic"|"weight_only"|"float16"|"bfloat16"|"palette" int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision, weights stored as bfloat16, weights of few values for packed files (default "static")
+---@field bits? integer of weights and activations; weight_only has 8 and 4, palette 2 to 8 (4 if not given) (default 8)
 ---@field per_channel? boolean a scale for each output channel of a weight (default true)
 ---@field symmetric? boolean int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights (default false)
 ---@field block_size? integer weight_only: weights along the summed axis that share a scale; 32 for 4 bits, for 8 a scale a channel
+---@field group_size? integer palette: output channels that share one; all of a weight's if not given
+---@field fisher? boolean palette: values count by the squared gradient of the loss on calibration, which needs labels (default false)
+---@field equalize? boolean static: even out the ranges of channels between layers first (default false)
+---@field bias_correction? boolean static: take the mean error of rounded weights off the biases (default false)
+---@field mixed? boolean static: when the guard does not hold, give layers back to float, the most damaging first, until it does (default false)
 ---@field calibration? prune.Dataset a few hundred samples; needed by static
 ---@field calibrator? "minmax"|"moving_average"|"percentile"|"entropy"|"mse" how ranges are found (default "minmax")
 ---@field percentile? number what the calibrator percentile covers (default 99.99)
@@ -274,7 +279,7 @@ local Report = {}
 ---@field version string Version of the library, as "major.minor.patch".
 local prune = { zoo = {}, data = {}, npz = {}, losses = {} }
 
----Loads an ONNX file with its external data. Nothing in it is lost: what is not changed is saved as it was read.
+---Loads an ONNX file with its external data, or a packed one (.prunez). Nothing in it is lost: what is not changed is saved as it was read.
 ---@param path string the file
 ---@param options? prune.load_options
 ---@return prune.Model
@@ -470,6 +475,10 @@ function Model:layers() end
 ---@return prune.Report
 function Model:stats() end
 
+---Bytes in memory, as ONNX and packed, in all and by tensor. The model is packed to find out.
+---@return prune.Report
+function Model:sizes() end
+
 ---Runs the model on named inputs, any batch size.
 ---@param inputs table<string, prune.Tensor|table> by name
 ---@return table<string, prune.Tensor>
@@ -494,7 +503,7 @@ function Model:parameter(name, value) end
 ---@return prune.Model
 function Model:clone() end
 
----Writes ONNX, atomically: the file is the old one or the new one, never a part.
+---Writes ONNX, atomically: the file is the old one or the new one, never a part. A name that ends in .prunez gets a packed file.
 ---@param path string the file
 function Model:save(path) end
 

@@ -340,14 +340,15 @@ typedef struct prune_load_options {
 } prune_load_options;
 #define PRUNE_LOAD_OPTIONS_INIT {sizeof(prune_load_options), 0}
 
-/** Loads an ONNX file, with its external data. Nothing in it is lost: see prune_model_save. */
+/** Loads an ONNX file, with its external data, or a packed one (.prunez). Nothing in it is lost: see prune_model_save. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_load(
     prune_context *context, const char *path, const prune_load_options *options, prune_model **out_model);
-/** Loads an ONNX model from memory (copied). */
+/** Loads an ONNX or packed model from memory (copied). */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_load_memory(
     prune_context *context, const void *data, size_t size, prune_model **out_model);
 /** Writes ONNX, atomically: a crash leaves either the old file or the new one. What was not changed is written as it was
- *  read, unknown fields and all. Saving over the file the model came from is safe. */
+ *  read, unknown fields and all. Saving over the file the model came from is safe. A path that ends in ".prunez" gets a packed
+ *  file: weights without loss by what they hold (zeros, few different values, codes), which prunez.h decodes. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_save(const prune_model *model, const char *path);
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_save_memory(const prune_model *model, prune_buffer *out_onnx);
 /** A model of its own that shares all weights until either changes. */
@@ -390,6 +391,9 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_set_parameter(
 /** Totals and a list "layers": params, nonzero, sparsity, macs (of one sample, a multiply-add is 1), effective_macs,
  *  bytes. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_stats(const prune_model *model, prune_report **out_report);
+/** What the model takes: memory, onnx and packed (bytes of such files), ratio (memory over packed), and a list "tensors" of name,
+ *  bytes and packed. The model is packed to find out. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_sizes(const prune_model *model, prune_report **out_report);
 /** The table people know from Keras: layer, output shape, parameters, MACs, sparsity, totals. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_summary(
     const prune_model *model, int32_t width, int32_t color, prune_buffer *out_text);
@@ -846,10 +850,11 @@ typedef struct prune_quantize_options {
    * "static" (default): int8 weights and uint8 activations with scales from calibration data. "dynamic": int8 weights, and
    * activations with scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in float.
    * "float16": weights and activations, but for operators that need float32; inputs and outputs stay float32.
-   * "bfloat16": weights stored as bfloat16, layers compute in float32.
+   * "bfloat16": weights stored as bfloat16, layers compute in float32. "palette": weights that take few different values each
+   * (k-means), float32 in ONNX files and small in packed ones.
    */
   const char *scheme;
-  /** 8, or 4 with "weight_only"; 0 is what the scheme has (8, or 16). */
+  /** 8, or 4 with "weight_only", 2 to 8 with "palette"; 0 is what the scheme has (8, 16, or 4 for palettes). */
   uint32_t bits;
   /** Non-zero: one scale a weight tensor in place of one a channel. */
   uint32_t per_tensor;
@@ -879,9 +884,20 @@ typedef struct prune_quantize_options {
   uint32_t block_size;
   /** What the calibrator "percentile" covers; 0 is 99.99. */
   double percentile;
+  /** "palette": output channels that share a palette; 0 is one palette a weight. */
+  uint32_t group_size;
+  /** "palette", non-zero: values count by the squared gradient of the loss on `calibration`, which needs targets. */
+  uint32_t fisher;
+  /** "static", non-zero: ranges of channels are evened out between layers before anything else. */
+  uint32_t equalize;
+  /** "static", non-zero: the mean error of rounded weights is taken off the biases. */
+  uint32_t bias_correction;
+  /** "static", non-zero: when the guard does not hold, layers go back to float, the most damaging first, until it does. */
+  uint32_t mixed;
+  uint32_t reserved;
 } prune_quantize_options;
 #define PRUNE_QUANTIZE_OPTIONS_INIT \
-  {sizeof(prune_quantize_options), 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0}
+  {sizeof(prune_quantize_options), 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /**
  * Quantizes into a new model that standard ONNX runtimes execute. Zeros of weights stay zero. One scale a channel needs opset

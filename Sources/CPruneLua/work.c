@@ -20,6 +20,16 @@ static int model_stats(lua_State *L) {
   return report_result(L, lua_gettop(L));
 }
 
+static int model_sizes(lua_State *L) {
+  prune_model *model = pl_check_model(L, 1);
+  handle *object = pl_new(L, &pl_report);
+  prune_report *report = NULL;
+  prune_status status = prune_model_sizes(model, &report);
+  object->pointer = report;
+  pl_check(L, status);
+  return report_result(L, lua_gettop(L));
+}
+
 /* m:layers(): the list of stats. */
 static int model_layers(lua_State *L) {
   model_stats(L);
@@ -340,7 +350,7 @@ int pl_compare(lua_State *L) {
   return report_result(L, lua_gettop(L));
 }
 
-const luaL_Reg pl_model_work[] = {{"stats", model_stats},         {"layers", model_layers},
+const luaL_Reg pl_model_work[] = {{"stats", model_stats}, {"sizes", model_sizes},         {"layers", model_layers},
                                   {"fit", model_fit},             {"evaluate", model_evaluate},
                                   {"benchmark", model_benchmark}, {"significance", model_significance},
                                   {"sensitivity", model_sensitivity},

@@ -36,7 +36,12 @@ public func prune_model_load_memory(
 @_cdecl("prune_model_save") @implementation
 public func prune_model_save(_ model: OpaquePointer!, _ path: UnsafePointer<CChar>!) -> prune_status {
   call { () throws(PruneError) in
-    try ONNX.save(try ModelBox.enter(model).model, path: try text(path, "path"))
+    let box = try ModelBox.enter(model), path = try text(path, "path")
+    if path.hasSuffix(Prunez.suffix) {
+      try Prunez.save(box.model, path: path, cancel: box.cancel)
+    } else {
+      try ONNX.save(box.model, path: path)
+    }
   }
 }
 
@@ -145,6 +150,31 @@ public func prune_model_stats(_ model: OpaquePointer!, _ out_report: UnsafeMutab
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
     give(try ModelStats.of(try ModelBox.enter(model).model).report, out)
+  }
+}
+
+@_cdecl("prune_model_sizes") @implementation
+public func prune_model_sizes(_ model: OpaquePointer!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_report, "out_report")
+    let box = try ModelBox.enter(model)
+    let tensors = box.model.graph.initializers, packed = try Prunez.sizes(box.model, cancel: box.cancel)
+    let memory = tensors.reduce(0) { $0 + $1.tensor.byteCount }
+    var report = Report(title: "sizes")
+    report["memory"] = .integer(memory)
+    report["onnx"] = .integer(packed.onnx)
+    report["packed"] = .integer(packed.file)
+    report["ratio"] = .number(Double(memory) / Double(packed.file))
+    report["tensors"] = .list(
+      tensors.compactMap { entry in
+        packed.tensors[entry.name].map {
+          .report(
+            Report(
+              title: "",
+              entries: [("name", .text(entry.name)), ("bytes", .integer(entry.tensor.byteCount)), ("packed", .integer($0))]))
+        }
+      })
+    give(report, out)
   }
 }
 

@@ -193,6 +193,11 @@ public func prune_model_quantize(
     wanted.perChannel = given.per_tensor == 0
     wanted.symmetric = given.symmetric != 0
     wanted.blockSize = Int(given.block_size)
+    wanted.groupSize = Int(given.group_size)
+    wanted.fisher = given.fisher != 0
+    wanted.equalize = given.equalize != 0
+    wanted.biasCorrection = given.bias_correction != 0
+    wanted.mixed = given.mixed != 0
     if given.percentile != 0 { wanted.percentile = try number(given.percentile, "percentile", in: 0...100) }
     wanted.calibration = try Handles.optional(given.calibration, DatasetBox.self)?.dataset
     if let calibrator = try optionalText(given.calibrator, "calibrator") { wanted.calibrator = calibrator }

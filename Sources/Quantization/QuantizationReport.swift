@@ -19,6 +19,7 @@ struct QuantizationReport {
       report["block_size"] = .integer(scheme.blockSize)
     }
     if scheme.kind.hasScales { report["per_channel"] = .flag(options.perChannel) }
+    for step in result.steps { report[step.name] = .integer(step.count) }
     report["layers"] = .list(result.layers.map { .report(Self.row($0)) })
     if !result.activations.isEmpty {
       report["activations"] = .list(

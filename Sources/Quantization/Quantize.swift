@@ -16,18 +16,26 @@ package func quantize(_ model: Model, _ options: QuantizeOptions) throws(PruneEr
   if let settings = options.guard {
     judge = try MetricGuard(settings, model: model, batchSize: scheme.batchSize, cancel: options.cancel)
   }
+  var staticScheme: StaticScheme?
+  if scheme.kind == .static { staticScheme = try StaticScheme(model, options, scheme) }
   var result =
     switch scheme.kind {
-    case .static: try StaticScheme.apply(model, options, scheme)
+    case .static: try staticScheme?.build(keeping: []) ?? QuantizedModel(model: model, layers: [], kept: [], provenance: "")
     case .dynamic: try WeightSchemes.dynamic(model, options, scheme)
     case .weightOnly: try WeightSchemes.weightOnly(model, options, scheme)
     case .float16: try WeightSchemes.float16(model, scheme)
     case .bfloat16: try WeightSchemes.bfloat16(model, scheme)
+    case .palette: try PaletteScheme.apply(model, options, scheme)
     }
+  var damages: [MixedPrecision.Damage] = []
+  if options.mixed, let judge, let staticScheme, !judge.allows(try judge.measure(result.model)) {
+    (result, damages) = try MixedPrecision(staticScheme, judge, cancel: options.cancel).search(result)
+  }
   result.model.metadata.removeAll { $0.key == provenanceKey }
   result.model.metadata.append(MetadataEntry(key: provenanceKey, value: result.provenance))
 
   var report = QuantizationReport(options, scheme, result).report
+  if !damages.isEmpty { report["damage"] = .list(damages.map { .report($0.report) }) }
   if let judge { report["guard"] = .report(try judgement(judge, try judge.measure(result.model))) }
   report["before"] = .report(try QuantizationReport.state(model, options, scheme, title: "before"))
   report["after"] = .report(try QuantizationReport.state(result.model, options, scheme, title: "after"))
@@ -43,6 +51,8 @@ struct QuantizedModel {
   var activations: [(name: String, range: (low: Float, high: Float), scale: AffineScale)] = []
   /// Calibration samples.
   var samples = 0
+  /// What was done beside rounding to the nearest, for the report.
+  var steps: [(name: String, count: Int)] = []
   /// How the model was made, for its metadata.
   var provenance: String
 }

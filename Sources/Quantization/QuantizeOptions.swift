@@ -6,9 +6,9 @@ import PruneTensor
 package struct QuantizeOptions {
   /// "static": int8 weights, and activations with scales from calibration data. "dynamic": int8 weights, and activations with
   /// scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in float. "float16",
-  /// "bfloat16": half precision.
+  /// "bfloat16": half precision. "palette": weights that take few different values, for packed files.
   package var scheme = "static"
-  /// 8, or 4 for weights alone; 0 is what the scheme has.
+  /// 8, or 4 for weights alone; of palettes 2 to 8; 0 is what the scheme has.
   package var bits = 0
   /// A few hundred samples of what the model will see.
   package var calibration: Dataset?
@@ -22,6 +22,16 @@ package struct QuantizeOptions {
   package var symmetric = false
   /// "weight_only": elements along the summed axis that share a scale; 0 is 32 for 4 bits and one scale a channel for 8.
   package var blockSize = 0
+  /// "palette": output channels that share a palette; 0 is one palette a weight.
+  package var groupSize = 0
+  /// "palette": values count by how much the loss depends on them, from calibration data with targets.
+  package var fisher = false
+  /// "static": ranges of channels are evened out between layers first.
+  package var equalize = false
+  /// "static": the mean error of rounded weights is taken off the biases.
+  package var biasCorrection = false
+  /// "static": when the guard's bound does not hold, layers go back to float, the most damaging first, until it does.
+  package var mixed = false
   /// "qdq": QuantizeLinear and DequantizeLinear; "matmul_nbits": ONNX Runtime's fused operator, for "weight_only".
   package var format = "qdq"
   /// Patterns (`*`, `?`) on names of layers or weights that stay float.
@@ -43,22 +53,24 @@ struct QuantizationScheme {
     case `static`
     case dynamic
     case weightOnly = "weight_only"
-    case float16, bfloat16
+    case float16, bfloat16, palette
 
     var bits: [Int] {
       switch self {
       case .static, .dynamic: [8]
       case .weightOnly: [8, 4]
       case .float16, .bfloat16: [16]
+      case .palette: [4, 2, 3, 5, 6, 7, 8]
       }
     }
     var formats: [String] { self == .weightOnly ? ["qdq", "matmul_nbits"] : ["qdq"] }
-    var hasScales: Bool { bits != [16] }
+    var hasScales: Bool { [.static, .dynamic, .weightOnly].contains(self) }
   }
 
   let kind: Kind
   let bits: Int
   let blockSize: Int
+  let groupSize: Int
   let format: String
   let observer: any RangeObserver.Type
   let calibrator: CalibratorSettings
@@ -77,7 +89,7 @@ struct QuantizationScheme {
     guard kind.bits.contains(bits) else {
       throw PruneError(
         .unsupported, "\(bits) bits are not available for scheme '\(options.scheme)'",
-        hint: "there are: \(kind.bits.map(String.init).joined(separator: ", "))")
+        hint: "there are: \(kind.bits.sorted().map(String.init).joined(separator: ", "))")
     }
     format = options.format
     guard kind.formats.contains(format) else {
@@ -88,7 +100,8 @@ struct QuantizationScheme {
     guard options.batchSize >= 0 else {
       throw PruneError(.invalidArgument, "batch_size is \(options.batchSize), it must be 1 or more (0 for the default)")
     }
-    blockSize = options.blockSize == 0 && (bits == 4 || format == "matmul_nbits") && options.perChannel ? 32 : options.blockSize
+    let hasBlocks = kind == .weightOnly && (bits == 4 || format == "matmul_nbits") && options.perChannel
+    blockSize = options.blockSize == 0 && hasBlocks ? 32 : options.blockSize
     guard (0...(1 << 20)).contains(blockSize), format == "qdq" || blockSize >= 16 && blockSize & (blockSize - 1) == 0 else {
       throw PruneError(
         .invalidArgument,
@@ -97,6 +110,20 @@ struct QuantizationScheme {
     }
     guard blockSize == 0 || kind == .weightOnly else {
       throw PruneError(.invalidArgument, "block_size is for scheme 'weight_only', the scheme is '\(options.scheme)'")
+    }
+    groupSize = options.groupSize
+    guard groupSize >= 0, groupSize == 0 || kind == .palette else {
+      throw PruneError(.invalidArgument, "group_size is \(groupSize): it is for scheme 'palette', 1 or more (0 for one palette a weight)")
+    }
+    for (name, isSet) in [("equalize", options.equalize), ("bias_correction", options.biasCorrection), ("mixed", options.mixed)]
+    where isSet && kind != .static {
+      throw PruneError(.invalidArgument, "\(name) is for scheme 'static', the scheme is '\(options.scheme)'")
+    }
+    guard !options.mixed || options.guard != nil else {
+      throw PruneError(.invalidArgument, "mixed gives layers back until a guard holds, and there is none", hint: "give guard = …")
+    }
+    guard !options.fisher || kind == .palette else {
+      throw PruneError(.invalidArgument, "fisher is for scheme 'palette', the scheme is '\(options.scheme)'")
     }
     guard options.percentile > 0, options.percentile <= 100 else {
       throw PruneError(.invalidArgument, "percentile is \(options.percentile), it must be above 0 and at most 100")

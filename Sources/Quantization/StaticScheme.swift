@@ -4,31 +4,63 @@ import PruneTensor
 
 /// Batch norms are folded, weights become int8 (symmetric), activations get scales from calibration data, all as
 /// QuantizeLinear/DequantizeLinear pairs that ONNX runtimes fuse.
-enum StaticScheme {
-  static func apply(
-    _ model: Model, _ options: QuantizeOptions, _ scheme: QuantizationScheme
-  ) throws(PruneError) -> QuantizedModel {
+struct StaticScheme {
+  /// The float model that is rewritten: folded, equalized, its biases corrected.
+  let model: Model
+  let data: Dataset
+  private let index: GraphIndex
+  private let calibration: Calibration
+  private let scales: [String: AffineScale]
+  private let options: QuantizeOptions
+  private let scheme: QuantizationScheme
+  private var steps: [(name: String, count: Int)] = []
+
+  /// Calibrates.
+  init(_ original: Model, _ options: QuantizeOptions, _ scheme: QuantizationScheme) throws(PruneError) {
     guard let data = options.calibration else {
       throw PruneError(
         .invalidArgument, "scheme 'static' takes the scales of activations from calibration data, and there is none",
         hint: "give calibration = some hundred samples")
     }
-    let isOld = (model.opset() ?? 0) >= 10
+    (self.data, self.options, self.scheme) = (data, options, scheme)
+    let isOld = (original.opset() ?? 0) >= 10
     try checkOpset(
-      model, atLeast: options.perChannel ? 13 : 10, for: options.perChannel ? "one scale a channel" : "QuantizeLinear",
+      original, atLeast: options.perChannel ? 13 : 10, for: options.perChannel ? "one scale a channel" : "QuantizeLinear",
       hint: options.perChannel && isOld ? ", or quantize with one scale a tensor" : "")
-    let folded = try FoldBatchNormalization.apply(model)
-    let index = GraphIndex(folded.graph)
-    let plan = try QuantizationPlan(index, ignore: scheme.ignore)
+    var folded = try FoldBatchNormalization.apply(original)
+    if options.equalize {
+      let bounded = Equalize.bounded(folded, scheme.ignore)
+      var maxima: [String: [Float]] = [:]
+      if !bounded.isEmpty {
+        let wanted = Dictionary(bounded.map { ($0, false) }, uniquingKeysWith: { first, _ in first })
+        maxima = try Calibration(folded, data, values: [], channels: wanted, scheme: scheme, cancel: options.cancel)
+          .channels.mapValues(\.maxima)
+      }
+      let made = try Equalize.apply(folded, scheme.ignore, maxima: maxima)
+      folded = made.model
+      steps.append(("equalized_pairs", made.pairs))
+    }
+    let plan = try QuantizationPlan(GraphIndex(folded.graph), ignore: scheme.ignore)
     guard !plan.layers.isEmpty else {
       let why = plan.kept.prefix(3).map { "\($0.operation) '\($0.name)': \($0.reason)" }.joined(separator: "; ")
       throw PruneError(
         .invalidArgument, "the model has no layer to quantize: a Conv, Gemm or MatMul with a constant float32 weight",
         hint: why)
     }
-    let values = Set(plan.quantized.map { plan.source(of: $0) }).sorted()
-    let calibration = try Calibration(
-      folded, data, values: values, scheme: scheme, cancel: options.cancel)
+    // With fewer layers other activations may need scales of their own.
+    let values = Set(options.mixed ? Array(plan.quantized) : plan.quantized.map { plan.source(of: $0) }).sorted()
+    var channels: [String: Bool] = [:]
+    if options.biasCorrection {
+      for layer in plan.layers { channels[layer.input] = folded.graph.nodes[layer.node].opType != "Conv" }
+    }
+    calibration = try Calibration(
+      folded, data, values: values, channels: channels, scheme: scheme, cancel: options.cancel)
+    if options.biasCorrection {
+      let made = try BiasCorrection.apply(
+        folded, plan, means: calibration.channels.mapValues(\.means), perChannel: options.perChannel)
+      folded = made.model
+      steps.append(("corrected_biases", made.corrected))
+    }
     var scales: [String: AffineScale] = [:]
     for value in values {
       guard let range = calibration.ranges[value] else {
@@ -36,13 +68,28 @@ enum StaticScheme {
       }
       scales[value] = AffineScale(low: range.low, high: range.high, codes: scheme.calibrator.codes)
     }
-    var rewriter = QDQRewriter(folded, plan, index, scales: scales, perChannel: options.perChannel)
+    (model, self.scales, index) = (folded, scales, GraphIndex(folded.graph))
+  }
+
+  /// Titles of the layers that are quantized.
+  var layers: [String] {
+    get throws(PruneError) {
+      try QuantizationPlan(index, ignore: scheme.ignore).layers.map { index.graph.nodes[$0.node].title }
+    }
+  }
+
+  /// The quantized model, without the layers that are kept float.
+  func build(keeping: Set<String>) throws(PruneError) -> QuantizedModel {
+    let plan = try QuantizationPlan(index, ignore: scheme.ignore, keeping: keeping)
+    var rewriter = QDQRewriter(model, plan, index, scales: scales, perChannel: options.perChannel)
     let result = try rewriter.rewrite()
-    let activations = values.compactMap { name in
+    let used = Set(plan.quantized.map { plan.source(of: $0) }).sorted()
+    let activations = used.compactMap { name in
       scales[name].flatMap { scale in calibration.ranges[name].map { (name: name, range: $0, scale: scale) } }
     }
+    let extras = steps.map { " \($0.name) \($0.count)" }.joined()
     return QuantizedModel(
       model: result, layers: rewriter.results, kept: plan.kept, activations: activations, samples: calibration.count,
-      provenance: "static int8 \(options.calibrator) \(calibration.count) samples of \(data.name)")
+      steps: steps, provenance: "static int8 \(options.calibrator) \(calibration.count) samples of \(data.name)" + extras)
   }
 }

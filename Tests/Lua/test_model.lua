@@ -164,8 +164,30 @@ test("quantization schemes", function()
   end
 end)
 
+test("packed files", function()
+  local m = mlp()
+  m:fit{data = train, epochs = 3, lr = 0.005}
+  local slim = m:prune{amount = 0.8}
+  local few, report = slim:quantize{scheme = "palette", bits = 4, fisher = true, calibration = train}
+  equal(report.bits, 4)
+  near(few:evaluate(rest).accuracy, slim:evaluate(rest).accuracy, 0.05)
+  local path = h.temporary ".prunez"
+  few:save(path)
+  local back = prune.load(path)
+  check(back:predict(rest) == few:predict(rest))
+  equal(back:stats().nonzero, slim:stats().nonzero)
+  local sizes = few:sizes()
+  equal(sizes.packed, #assert(io.open(path, "rb")):read "a")
+  check(sizes.ratio > 4, sizes.ratio)
+  check(sizes.packed < slim:sizes().packed and slim:sizes().packed < m:sizes().packed)
+  check(#sizes.tensors > 0 and sizes.tensors[1].packed < sizes.tensors[1].bytes)
+end)
+
 test("what goes wrong is told", function()
   local m = mlp()
+  fails("fisher takes the gradient of a loss", m.quantize, m, {scheme = "palette", fisher = true})
+  fails("9 bits are not available for scheme 'palette'", m.quantize, m, {scheme = "palette", bits = 9})
+  fails("mixed gives layers back until a guard holds", m.quantize, m, {calibration = train, mixed = true})
   fails("block_size is for scheme 'weight_only'", m.quantize, m, {scheme = "dynamic", block_size = 8})
   fails("4 bits are not available for scheme 'dynamic'", m.quantize, m, {scheme = "dynamic", bits = 4})
   fails("unknown option 'ammount', did you mean 'amount'?", m.prune, m, {ammount = 0.5})

@@ -26,8 +26,8 @@ import Testing
     #expect(average.high > 14 && average.high < 20)
     for name in ["percentile", "entropy", "mse"] {
       let found = try range(name)
-      // One outlier in 160,000 costs mse as much as rounding does when the range is half as wide.
-      #expect(found.high > 2 && found.high < (name == "mse" ? 70 : 20), "\(name): \(found)")
+      // One outlier in 160,000 costs mse more than a range as wide as most of it does.
+      #expect(found.high > 2 && found.high < (name == "mse" ? 90 : 20), "\(name): \(found)")
       #expect(found.low < -2 && found.low > -5, "\(name): \(found)")
     }
   }

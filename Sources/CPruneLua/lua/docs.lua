@@ -10,7 +10,7 @@ Version of the library, as "major.minor.patch".
 > print(prune.version)
 
 prune.load(path, options) -> Model
-Loads an ONNX file with its external data. Nothing in it is lost: what is not changed is saved as it was read.
+Loads an ONNX file with its external data, or a packed one (.prunez). Nothing in it is lost: what is not changed is saved as it was read.
 - path: string; the file
 * copy: boolean = false; read the file rather than map it into memory
 > local m = prune.load "resnet20.onnx"
@@ -261,6 +261,10 @@ Model:stats() -> Report
 Totals and the same by layer: params, nonzero, sparsity, macs, effective_macs, bytes.
 > print(m:stats().sparsity)
 
+Model:sizes() -> Report
+Bytes in memory, as ONNX and packed, in all and by tensor. The model is packed to find out.
+> print(slim:sizes().packed, slim:sizes().ratio)
+
 Model:run(inputs) -> table<string, Tensor>
 Runs the model on named inputs, any batch size.
 - inputs: table<string, Tensor|table>; by name
@@ -286,7 +290,7 @@ A model of its own; weights are shared until either changes.
 > local before = m:clone()
 
 Model:save(path)
-Writes ONNX, atomically: the file is the old one or the new one, never a part.
+Writes ONNX, atomically: the file is the old one or the new one, never a part. A name that ends in .prunez gets a packed file.
 - path: string; the file
 > m:save "slim.onnx"
 
@@ -446,11 +450,16 @@ Gives back what hurts: a step that loses more is undone.
 
 Model:quantize{...} -> Model, Report
 Quantizes into a new model that every ONNX runtime can run.
-* scheme: "static"|"dynamic"|"weight_only"|"float16"|"bfloat16" = "static"; int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision, weights stored as bfloat16
-* bits: integer = 8; of weights and activations; weight_only has 8 and 4
+* scheme: "static"|"dynamic"|"weight_only"|"float16"|"bfloat16"|"palette" = "static"; int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision, weights stored as bfloat16, weights of few values for packed files
+* bits: integer = 8; of weights and activations; weight_only has 8 and 4, palette 2 to 8 (4 if not given)
 * per_channel: boolean = true; a scale for each output channel of a weight
 * symmetric: boolean = false; int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights
 * block_size: integer; weight_only: weights along the summed axis that share a scale; 32 for 4 bits, for 8 a scale a channel
+* group_size: integer; palette: output channels that share one; all of a weight's if not given
+* fisher: boolean = false; palette: values count by the squared gradient of the loss on calibration, which needs labels
+* equalize: boolean = false; static: even out the ranges of channels between layers first
+* bias_correction: boolean = false; static: take the mean error of rounded weights off the biases
+* mixed: boolean = false; static: when the guard does not hold, give layers back to float, the most damaging first, until it does
 * calibration: Dataset; a few hundred samples; needed by static
 * calibrator: "minmax"|"moving_average"|"percentile"|"entropy"|"mse" = "minmax"; how ranges are found
 * percentile: number = 99.99; what the calibrator percentile covers

@@ -100,6 +100,13 @@ void ps_quantize_int8(
 /// Adds finite values to counts of `bins` equal bins over -reach..<reach; the outermost bins take what lies outside.
 void ps_histogram(const float *values, int64_t count, float reach, int64_t bins, int64_t *counts);
 
+// MARK: - Packed models (prunez.c): the decoder of include/prunez.h
+int64_t ps_prunez_work_size(const uint8_t *data, int64_t size);
+/// Bytes of the packed ONNX file, 0 for a damaged file.
+int64_t ps_prunez_onnx_size(const uint8_t *data, int64_t size, uint32_t *work, int64_t work_size);
+int32_t ps_prunez_onnx(
+    const uint8_t *data, int64_t size, uint32_t *work, int64_t work_size, uint8_t *out, int64_t out_size);
+
 // MARK: - Counting (count.c)
 /// Elements of 4 (two to a byte, low half first), 8, 16, 32 or 64 bits that have a bit of `mask` set. Any alignment.
 int64_t ps_count_nonzero(const void *values, int64_t count, int32_t bits, uint64_t mask);

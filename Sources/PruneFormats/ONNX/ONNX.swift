@@ -32,9 +32,14 @@ package enum ONNX {
     }
   }
 
-  /// The model that an encoded `ModelProto` describes, checked by `validate`.
+  /// The model that an encoded `ModelProto`, or a packed file of one, describes, checked by `validate`.
   /// - Parameter folder: where external data is looked for; without it such tensors are an error.
   package static func decode(_ bytes: Bytes, folder: String?, copy: Bool = false) throws(PruneError) -> Model {
+    if PackedFile.isPacked(bytes) {
+      let inner = try PackedFile.unpack(bytes)
+      guard !PackedFile.isPacked(inner) else { throw PruneError(.badFormat, "a packed model holds another packed one") }
+      return try decode(inner, folder: nil)
+    }
     if let error = FileKind.refusal(of: bytes) { throw error }
     var decoder = ONNXDecoder(external: ExternalFiles(folder: folder, copy: copy))
     let model: Model

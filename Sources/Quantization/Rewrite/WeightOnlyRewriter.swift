@@ -90,16 +90,27 @@ struct WeightOnlyRewriter {
       record(node, layer, weight, made)
     } else {
       let axis = form.perChannel ? layer.channelAxis : nil
-      let limit: Float = form.bits == 4 ? 7 : 127
-      var scales = WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: axis), biasBounds: [0])
-      if form.bits == 4 { scales = scales.map { max($0 * 127 / limit, AffineScale.least) } }
-      let (codes, signal, noise) = try weight.quantizedInt8(scales: scales, axis: axis)
-      inputs = [
-        edit.add(layer.weight + "_quantized", form.bits == 4 ? try codes.cast(to: .int4) : codes),
-        edit.add(layer.weight + "_scale", axis == nil ? try Tensor(scalar: scales.first ?? 1) : try Tensor(scales)),
-      ]
+      if form.bits == 4, axis ?? 0 == 0 {
+        // A channel, or the whole, is one block: its scale is looked for as a block's is.
+        let rows = axis == nil ? 1 : weight.shape[0], length = weight.count / max(rows, 1)
+        let flat = try weight.reshaped(try Shape([rows, length]))
+        let made = try BlockCodes(flat, axis: 1, size: length, .init(bits: 4, symmetric: true))
+        inputs = [
+          edit.add(layer.weight + "_quantized", try made.tensor(weight.shape, bits: 4)),
+          edit.add(layer.weight + "_scale", axis == nil ? try Tensor(scalar: made.scales[0]) : try Tensor(made.scales)),
+        ]
+        record(node, layer, weight, made)
+      } else {
+        var scales = WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: axis), biasBounds: [0])
+        if form.bits == 4 { scales = scales.map { max($0 * 127 / 7, AffineScale.least) } }
+        let (codes, signal, noise) = try weight.quantizedInt8(scales: scales, axis: axis)
+        inputs = [
+          edit.add(layer.weight + "_quantized", form.bits == 4 ? try codes.cast(to: .int4) : codes),
+          edit.add(layer.weight + "_scale", axis == nil ? try Tensor(scalar: scales.first ?? 1) : try Tensor(scales)),
+        ]
+        record(node, layer, weight, bits: form.bits, scales, zeroBytes: 0, signal, noise)
+      }
       if let axis { attributes = [Attribute("axis", .int(Int64(axis)))] }
-      record(node, layer, weight, bits: form.bits, scales, zeroBytes: 0, signal, noise)
     }
     edit.replace(layer.weight, by: inputs[0])
     stored[key] = output

@@ -1,0 +1,164 @@
+import PruneData
+import PruneEvaluation
+import PruneGraph
+import PruneRuntime
+import PruneTensor
+import PruneTraining
+import Pruning
+import Testing
+
+import Quantization
+
+@Suite struct RoundingTests {
+  private func run(_ model: Model, _ x: Tensor) throws -> [Float] {
+    try #require(try Session(model).run(["x": x])["y"]).array(of: Float.self)
+  }
+
+  private func distance(_ a: [Float], _ b: [Float]) -> Double {
+    let noise = zip(a, b).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+    return (noise / a.reduce(0.0) { $0 + Double($1 * $1) }).squareRoot()
+  }
+
+  /// Conv -> rectifier -> depthwise Conv -> Relu -> Conv -> Flatten, its channels of very different ranges.
+  private func uneven(_ rectifier: String) throws -> Model {
+    var graph = Graph(name: "uneven")
+    graph.inputs = [ValueInfo(name: "x", type: TensorType(.float32, [.named("N"), .fixed(3), .fixed(8), .fixed(8)]))]
+    graph.outputs = [ValueInfo(name: "y", type: TensorType(.float32, [.named("N"), .fixed(256)]))]
+    var w1 = try Networks.random([8, 3, 3, 3], seed: 1)
+    try w1.withMutableSpan(of: Float.self) { span throws(PruneError) in
+      for place in span.indices { span[place] *= [0.01, 3, 0.1, 1, 0.03, 0.3, 2, 0.5][place / 27] }
+    }
+    graph.setInitializer("w1", w1)
+    graph.setInitializer("b1", try Networks.random([8], seed: 2, scale: 0.05))
+    graph.setInitializer("w2", try Networks.random([8, 1, 3, 3], seed: 3))
+    graph.setInitializer("b2", try Networks.random([8], seed: 4, scale: 0.05))
+    graph.setInitializer("w3", try Networks.random([4, 8, 1, 1], seed: 5))
+    graph.setInitializer("low", try Tensor(scalar: Float(0)))
+    graph.setInitializer("high", try Tensor(scalar: Float(6)))
+    let pads = [Attribute("pads", .integers([1, 1, 1, 1]))]
+    graph.nodes = [
+      Node("Conv", name: "conv1", inputs: ["x", "w1", "b1"], outputs: ["c1"], attributes: pads),
+      Node(rectifier, name: "act1", inputs: rectifier == "Clip" ? ["c1", "low", "high"] : ["c1"], outputs: ["r1"]),
+      Node("Conv", name: "conv2", inputs: ["r1", "w2", "b2"], outputs: ["c2"], attributes: pads + [Attribute("group", .int(8))]),
+      Node("Relu", name: "act2", inputs: ["c2"], outputs: ["r2"]),
+      Node("Conv", name: "conv3", inputs: ["r2", "w3"], outputs: ["c3"]),
+      Node("Flatten", name: "flatten", inputs: ["c3"], outputs: ["y"]),
+    ]
+    return Model(graph: graph, opset: 17)
+  }
+
+  @Test(arguments: ["Relu", "Clip"])
+  func equalizingHelpsUnevenChannelsAndChangesNothingInFloat(rectifier: String) throws {
+    let model = try uneven(rectifier), data = try Networks.images(64), x = try Networks.images(32, seed: 5).x
+    var options = QuantizeOptions()
+    options.calibration = data
+    options.perChannel = false
+    let wanted = try run(model, x)
+    let plain = distance(wanted, try run(try quantize(model, options).model, x))
+    options.equalize = true
+    let (model2, report) = try quantize(model, options)
+    let equalized = distance(wanted, try run(model2, x))
+    #expect(report["equalized_pairs"]?.integer == 2)
+    // Channels that calibration saw at the bound of 6 cannot be scaled.
+    #expect(equalized < plain * (rectifier == "Relu" ? 0.8 : 1), "\(plain) -> \(equalized)")
+  }
+
+  @Test func correctedBiasesBringTheMeansBack() throws {
+    let model = try uneven("Relu"), data = try Networks.images(128), x = data.x
+    var options = QuantizeOptions()
+    options.calibration = data
+    options.perChannel = false
+    let wanted = try run(model, x)
+    func meanError(_ values: [Float]) -> Double {
+      var sums = [Double](repeating: 0, count: 4)
+      for (place, value) in values.enumerated() { sums[place / 64 % 4] += Double(value - wanted[place]) }
+      return sums.reduce(0) { $0 + abs($1) } / Double(values.count)
+    }
+    let plain = meanError(try run(try quantize(model, options).model, x))
+    options.biasCorrection = true
+    let (corrected, report) = try quantize(model, options)
+    #expect(report["corrected_biases"]?.integer == 2)
+    #expect(meanError(try run(corrected, x)) < plain)
+  }
+
+  @Test func layersGoBackToFloatUntilTheGuardHolds() throws {
+    let (train, test) = try Dataset.digits().split(test: 0.3, seed: 7)
+    var zoo = ZooOptions()
+    zoo.input = [1, 8, 8]
+    var model = try Zoo.make("mlp", zoo)
+    var fitting = FitOptions()
+    fitting.epochs = 4
+    fitting.batchSize = 64
+    _ = try fit(&model, train, fitting)
+    // A huge weight of a pixel that is always blank: nothing in float, and steps too wide for all others of its layer.
+    let name = try #require(model.graph.nodes.first { $0.opType == "Gemm" }?.input(1))
+    var weight = try #require(model.graph.initializer(name))
+    try weight.withMutableSpan(of: Float.self) { span throws(PruneError) in span[0] = 4000 }
+    model.graph.setInitializer(name, weight)
+    let layers = model.graph.nodes.count { $0.opType == "Gemm" }
+    var options = QuantizeOptions()
+    options.calibration = try train.take(200)
+    options.perChannel = false
+    options.guard = GuardOptions(data: test, metric: "loss", maxDrop: 0.05)
+    let error = #expect(throws: PruneError.self) { try quantize(model, options) }
+    #expect(error?.status == .refused)
+    options.mixed = true
+    let (mixed, report) = try quantize(model, options)
+    let kept = try #require(report["float_layers"]?.list)
+    #expect(kept.count >= 1 && kept.count < layers)
+    #expect(report["damage"]?.list?.count == layers)
+    #expect(mixed.graph.initializer(name)?.dtype == .float32)
+    #expect((report["guard.drop"]?.number ?? 1) <= 0.05)
+  }
+
+  // MARK: - Palettes
+
+  @Test(arguments: [2, 4, 8])
+  func palettesHaveFewValuesAndKeepZeros(bits: Int) throws {
+    var pruning = PruneOptions()
+    pruning.amount = 0.5
+    let model = try prune(try Networks.residual(), pruning).model
+    var options = QuantizeOptions()
+    (options.scheme, options.bits) = ("palette", bits)
+    let (few, report) = try quantize(model, options)
+    var noise = 0.0
+    for name in ["w1", "w2", "w3"] {
+      let old = try #require(model.graph.initializer(name)).array(of: Float.self)
+      let new = try #require(few.graph.initializer(name)).array(of: Float.self)
+      #expect(Set(new).count <= 1 << bits)
+      #expect(zip(old, new).allSatisfy { ($0 == 0) == ($1 == 0) })
+      noise += zip(old, new).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+    }
+    #expect(noise < [2: 6, 4: 0.4, 8: 0.01][bits] ?? 0)
+    #expect(few.maskedParameters == model.maskedParameters)
+    #expect(report["layers"]?.list?.count == 3)
+    if bits == 2 {
+      options.groupSize = 1
+      let finer = try quantize(model, options).model
+      func noise(_ other: Model) throws -> Float {
+        let old = try #require(model.graph.initializer("w2")).array(of: Float.self)
+        let new = try #require(other.graph.initializer("w2")).array(of: Float.self)
+        return zip(old, new).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+      }
+      #expect(try noise(finer) < noise(few))
+    }
+  }
+
+  @Test func fisherSparesWhatTheLossDependsOn() throws {
+    let (train, test) = try Dataset.digits().split(test: 0.3, seed: 7)
+    var zoo = ZooOptions()
+    zoo.input = [1, 8, 8]
+    var model = try Zoo.make("mlp", zoo)
+    var fitting = FitOptions()
+    fitting.epochs = 6
+    fitting.batchSize = 64
+    _ = try fit(&model, train, fitting)
+    var options = QuantizeOptions()
+    (options.scheme, options.bits, options.validate) = ("palette", 2, test)
+    let plain = try quantize(model, options).report["after.loss"]?.number ?? 0
+    options.calibration = train
+    options.fisher = true
+    let weighted = try quantize(model, options).report["after.loss"]?.number ?? .infinity
+    #expect(weighted < plain, "\(plain) -> \(weighted)")
+  }
+}
