@@ -6,16 +6,16 @@
 
 CLONES static void add_mask(float *scores, const float *mask, int64_t step, int64_t n) {
   if (step == 1)
-    for (int64_t i = 0; i < n; i++) scores[i] += mask[i];
+    COMPACT for (int64_t i = 0; i < n; i++) scores[i] += mask[i];
   else
-    for (int64_t i = 0; i < n; i++) scores[i] += mask[i * step];
+    COMPACT for (int64_t i = 0; i < n; i++) scores[i] += mask[i * step];
 }
 
 /// Turns a row into e^(x - max) and returns 1 / sum.
 CLONES static float exponentiate(float *x, int64_t n) { return 1 / vector_exp_sum(x, vector_max(x, n), x, n); }
 
 CLONES static void scale_row(float *y, float factor, int64_t n) {
-  for (int64_t i = 0; i < n; i++) y[i] *= factor;
+  COMPACT for (int64_t i = 0; i < n; i++) y[i] *= factor;
 }
 
 /// A thread's share: heads times blocks of query rows.

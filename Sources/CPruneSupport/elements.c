@@ -48,7 +48,7 @@ static inline int64_t whole_f(float value) { return whole((double)value); }
   {                                                              \
     const from_type *x = (const from_type *)args->x;             \
     to_type *y = (to_type *)args->y;                             \
-    for (int64_t i = first; i < last; i++) {                     \
+    COMPACT for (int64_t i = first; i < last; i++) {             \
       from_type v = x[i];                                        \
       y[i] = (to_type)(expression);                              \
     }                                                            \
@@ -102,7 +102,7 @@ int32_t ps_cast(void *user) {
   {                                                                 \
     const in *p = (const in *)a, *q = (const in *)b;                \
     out *r = (out *)y;                                              \
-    for (int64_t i = 0; i < n; i++) {                               \
+    SCALAR for (int64_t i = 0; i < n; i++) {                        \
       in u = p[i * sa], v = q[i * sb];                              \
       r[i] = (out)(expression);                                     \
     }                                                               \
@@ -228,7 +228,7 @@ int32_t ps_element(void *user) {
   {                                                                        \
     const type *p = (const type *)args->a + at[1], *q = (const type *)args->b + at[2]; \
     type *r = (type *)args->y + row * n;                                   \
-    for (int64_t i = 0; i < n; i++) r[i] = c[i * sc] ? p[i * sa] : q[i * sb]; \
+    SCALAR for (int64_t i = 0; i < n; i++) r[i] = c[i * sc] ? p[i * sa] : q[i * sb]; \
     break;                                                                 \
   }
 

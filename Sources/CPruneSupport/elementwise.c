@@ -7,7 +7,7 @@
 // MARK: - One operand
 
 #define LOOP(expression)                                   \
-  for (int64_t i = first; i < last; i++) {                 \
+  COMPACT for (int64_t i = first; i < last; i++) {                 \
     float v = x[i];                                        \
     y[i] = (expression);                                   \
   }                                                        \
@@ -51,6 +51,13 @@ CLONES static void unary_range(int64_t first, int64_t last, void *user) {
   }
 }
 
+#define SCALAR_LOOP(expression)                            \
+  for (int64_t i = first; i < last; i++) {                 \
+    float v = x[i];                                        \
+    y[i] = (expression);                                   \
+  }                                                        \
+  break
+
 /// Functions that the C library computes, one number at a time.
 static void scalar_range(int64_t first, int64_t last, void *user) {
   const ps_unary_args *args = user;
@@ -58,12 +65,12 @@ static void scalar_range(int64_t first, int64_t last, void *user) {
   float *y = args->y;
   const float alpha = args->alpha;
   switch (args->kind) {
-    case PS_UNARY_SOFTPLUS: LOOP(v > 30 ? v : log1pf(vector_exp(v)));
-    case PS_UNARY_LOG: LOOP(logf(v));
-    case PS_UNARY_SIN: LOOP(sinf(v));
-    case PS_UNARY_COS: LOOP(cosf(v));
-    case PS_UNARY_MISH: LOOP(v > 30 ? v : v * vector_tanh(log1pf(vector_exp(v))));
-    case PS_UNARY_POWER: LOOP((float)pow((double)v, (double)alpha));
+    case PS_UNARY_SOFTPLUS: SCALAR_LOOP(v > 30 ? v : log1pf(vector_exp(v)));
+    case PS_UNARY_LOG: SCALAR_LOOP(logf(v));
+    case PS_UNARY_SIN: SCALAR_LOOP(sinf(v));
+    case PS_UNARY_COS: SCALAR_LOOP(cosf(v));
+    case PS_UNARY_MISH: SCALAR_LOOP(v > 30 ? v : v * vector_tanh(log1pf(vector_exp(v))));
+    case PS_UNARY_POWER: SCALAR_LOOP((float)pow((double)v, (double)alpha));
     default: break;
   }
 }
@@ -86,13 +93,13 @@ CLONES static void grad_range(int64_t first, int64_t last, void *user) {
   float *dx = args->dx;
   switch (args->kind) {
     case PS_GRAD_RELU:
-      for (int64_t i = first; i < last; i++) dx[i] = at[i] > 0 ? dy[i] : 0;
+      COMPACT for (int64_t i = first; i < last; i++) dx[i] = at[i] > 0 ? dy[i] : 0;
       break;
     case PS_GRAD_SIGMOID:
-      for (int64_t i = first; i < last; i++) dx[i] = dy[i] * (at[i] * (1 - at[i]));
+      COMPACT for (int64_t i = first; i < last; i++) dx[i] = dy[i] * (at[i] * (1 - at[i]));
       break;
     case PS_GRAD_TANH:
-      for (int64_t i = first; i < last; i++) dx[i] = dy[i] * (1 - at[i] * at[i]);
+      COMPACT for (int64_t i = first; i < last; i++) dx[i] = dy[i] * (1 - at[i] * at[i]);
       break;
     default: break;
   }
@@ -108,19 +115,19 @@ int32_t ps_grad(void *user) {
 
 #define ROW(expression)                                      \
   if (sa && sb)                                              \
-    for (int64_t i = 0; i < n; i++) {                        \
+    COMPACT for (int64_t i = 0; i < n; i++) {                \
       float u = a[i], v = b[i];                              \
       y[i] = (expression);                                   \
     }                                                        \
   else if (sa) {                                             \
     float v = b[0];                                          \
-    for (int64_t i = 0; i < n; i++) {                        \
+    COMPACT for (int64_t i = 0; i < n; i++) {                \
       float u = a[i];                                        \
       y[i] = (expression);                                   \
     }                                                        \
   } else {                                                   \
     float u = a[0];                                          \
-    for (int64_t i = 0; i < n; i++) {                        \
+    COMPACT for (int64_t i = 0; i < n; i++) {                \
       float v = b[sb ? i : 0];                               \
       y[i] = (expression);                                   \
     }                                                        \
@@ -196,12 +203,12 @@ CLONES static void epilogue_rows(int64_t first, int64_t last, void *user) {
     float *y = args->y + row * n;
     if (args->residual) {
       const float *residual = args->residual + row * n;
-      for (int64_t i = 0; i < n; i++) {
+      COMPACT for (int64_t i = 0; i < n; i++) {
         float v = y[i] + (bias ? scale * bias[i] : 0) + residual[i];
         y[i] = v < low ? low : v > high ? high : v;
       }
     } else {
-      for (int64_t i = 0; i < n; i++) {
+      COMPACT for (int64_t i = 0; i < n; i++) {
         float v = y[i] + (bias ? scale * bias[i] : 0);
         y[i] = v < low ? low : v > high ? high : v;
       }

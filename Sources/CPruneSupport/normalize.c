@@ -8,23 +8,23 @@
 CLONES static float row_sum(const float *x, int64_t n) {
 #pragma clang fp reassociate(on)
   float sum = 0;
-  for (int64_t i = 0; i < n; i++) sum += x[i];
+  COMPACT for (int64_t i = 0; i < n; i++) sum += x[i];
   return sum;
 }
 
 CLONES static float row_squares(const float *x, float mean, int64_t n) {
 #pragma clang fp reassociate(on)
   float sum = 0;
-  for (int64_t i = 0; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+  COMPACT for (int64_t i = 0; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
   return sum;
 }
 
 CLONES static void row_normalize(
     const float *x, float mean, float inverse, const float *scale, const float *bias, float *y, int64_t n) {
   if (bias)
-    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * inverse * scale[i] + bias[i];
+    COMPACT for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * inverse * scale[i] + bias[i];
   else
-    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * inverse * scale[i];
+    COMPACT for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * inverse * scale[i];
 }
 
 static void normalize_rows(int64_t first, int64_t last, void *user) {

@@ -77,25 +77,25 @@ static void apply(const ps_cell *cell, int function, float *x, int64_t n, float 
 }
 
 CLONES static void add(float *y, const float *x, int64_t n) {
-  for (int64_t i = 0; i < n; i++) y[i] += x[i];
+  COMPACT for (int64_t i = 0; i < n; i++) y[i] += x[i];
 }
 
 CLONES static void add_product(float *y, const float *a, const float *b, int64_t n) {
-  for (int64_t i = 0; i < n; i++) y[i] += a[i] * b[i];
+  COMPACT for (int64_t i = 0; i < n; i++) y[i] += a[i] * b[i];
 }
 
 CLONES static void multiply(float *y, const float *a, const float *b, int64_t n) {
-  for (int64_t i = 0; i < n; i++) y[i] = a[i] * b[i];
+  COMPACT for (int64_t i = 0; i < n; i++) y[i] = a[i] * b[i];
 }
 
 /// c = forget * c + input * candidate.
 CLONES static void blend(float *c, const float *forget, const float *input, const float *candidate, int64_t n) {
-  for (int64_t i = 0; i < n; i++) c[i] = forget[i] * c[i] + input[i] * candidate[i];
+  COMPACT for (int64_t i = 0; i < n; i++) c[i] = forget[i] * c[i] + input[i] * candidate[i];
 }
 
 /// h = (1 - update) * candidate + update * h.
 CLONES static void mix(float *h, const float *update, const float *candidate, int64_t n) {
-  for (int64_t i = 0; i < n; i++) h[i] = (1 - update[i]) * candidate[i] + update[i] * h[i];
+  COMPACT for (int64_t i = 0; i < n; i++) h[i] = (1 - update[i]) * candidate[i] + update[i] * h[i];
 }
 
 /// `gates` holds input, output, forget and candidate, both shares added.
@@ -106,14 +106,15 @@ static void lstm(const ps_recurrent_args *args, const ps_cell *cell, float *gate
     add_product(input, cell->peephole, c, n);
     add_product(forget, cell->peephole + 2 * n, c, n);
   }
-  apply(cell, 0, input, n, args->clip);
+  int is_plain = !cell->peephole && !args->couples_forget;
+  apply(cell, 0, input, is_plain ? 3 * n : n, args->clip);
   if (args->couples_forget)
     for (int64_t i = 0; i < n; i++) forget[i] = 1 - input[i];
-  else apply(cell, 0, forget, n, args->clip);
+  else if (!is_plain) apply(cell, 0, forget, n, args->clip);
   apply(cell, 1, candidate, n, args->clip);
   blend(c, forget, input, candidate, n);
   if (cell->peephole) add_product(output, cell->peephole + n, c, n);
-  apply(cell, 0, output, n, args->clip);
+  if (!is_plain) apply(cell, 0, output, n, args->clip);
   memcpy(candidate, c, (size_t)n * sizeof(float));
   apply(cell, 2, candidate, n, 0);
   multiply(h, output, candidate, n);

@@ -8,7 +8,7 @@
 #define SUM(name, expression)                             \
   CLONES static float name(const float *x, int64_t n) {   \
     _Pragma("clang fp reassociate(on)") float sum = 0;    \
-    for (int64_t i = 0; i < n; i++) sum += (expression);  \
+    COMPACT for (int64_t i = 0; i < n; i++) sum += (expression);  \
     return sum;                                           \
   }
 SUM(sum_row, x[i])
@@ -18,7 +18,7 @@ SUM(absolute_row, fabsf(x[i]))
 CLONES static float max_row(const float *x, int64_t n) { return vector_max(x, n); }
 CLONES static int has_nan(const float *x, int64_t n) {
   int found = 0;
-  for (int64_t i = 0; i < n; i++) found |= x[i] != x[i];
+  COMPACT for (int64_t i = 0; i < n; i++) found |= x[i] != x[i];
   return found;
 }
 
@@ -43,7 +43,7 @@ static float fold_row(int32_t kind, const float *x, int64_t n, float y) {
 }
 
 #define JOIN(expression)                \
-  for (int64_t i = 0; i < n; i++) {     \
+  COMPACT for (int64_t i = 0; i < n; i++) { \
     float u = y[i], v = x[i];           \
     y[i] = (expression);                \
   }                                     \
@@ -64,9 +64,9 @@ CLONES static void join_row(int32_t kind, const float *x, float *y, int64_t n) {
 
 CLONES static void finish(float *y, float scale, int32_t takes_root, int64_t n) {
   if (takes_root)
-    for (int64_t i = 0; i < n; i++) y[i] = __builtin_elementwise_sqrt(y[i]);
+    COMPACT for (int64_t i = 0; i < n; i++) y[i] = __builtin_elementwise_sqrt(y[i]);
   if (scale != 1)
-    for (int64_t i = 0; i < n; i++) y[i] *= scale;
+    COMPACT for (int64_t i = 0; i < n; i++) y[i] *= scale;
 }
 
 /// The range is of the outermost axis, which the result keeps unless the range is all of it.

@@ -4,11 +4,11 @@
 #include "vector_math.h"
 
 CLONES static void add_scaled(float *y, const float *x, float factor, int64_t n) {
-  for (int64_t i = 0; i < n; i++) y[i] += factor * x[i];
+  COMPACT for (int64_t i = 0; i < n; i++) y[i] += factor * x[i];
 }
 
 CLONES static void set_scaled(float *y, const float *x, float factor, int64_t n) {
-  for (int64_t i = 0; i < n; i++) y[i] = factor * x[i];
+  COMPACT for (int64_t i = 0; i < n; i++) y[i] = factor * x[i];
 }
 
 /// The range is of outer rows times positions.

@@ -10,13 +10,13 @@ CLONES static float row_max(const float *x, int64_t n) { return vector_max(x, n)
 CLONES static float row_exp(const float *x, float peak, float *y, int64_t n) { return vector_exp_sum(x, peak, y, n); }
 
 CLONES static void row_scale(float *y, float factor, int64_t n) {
-  for (int64_t i = 0; i < n; i++) y[i] *= factor;
+  COMPACT for (int64_t i = 0; i < n; i++) y[i] *= factor;
 }
 
 CLONES static float row_exp_sum(const float *x, float peak, int64_t n) { return vector_exp_sum(x, peak, NULL, n); }
 
 CLONES static void row_shift(const float *x, float *y, float shift, int64_t n) {
-  for (int64_t i = 0; i < n; i++) y[i] = x[i] - shift;
+  COMPACT for (int64_t i = 0; i < n; i++) y[i] = x[i] - shift;
 }
 
 enum { COLUMNS = 256 };
@@ -25,19 +25,19 @@ enum { COLUMNS = 256 };
 CLONES static void columns(const ps_softmax_args *args, const float *x, float *y, int64_t count) {
   float peak[COLUMNS], sum[COLUMNS];
   const int64_t n = args->extent, step = args->inner;
-  for (int64_t j = 0; j < count; j++) peak[j] = x[j], sum[j] = 0;
+  COMPACT for (int64_t j = 0; j < count; j++) peak[j] = x[j], sum[j] = 0;
   for (int64_t i = 1; i < n; i++)
-    for (int64_t j = 0; j < count; j++) peak[j] = x[i * step + j] > peak[j] ? x[i * step + j] : peak[j];
+    COMPACT for (int64_t j = 0; j < count; j++) peak[j] = x[i * step + j] > peak[j] ? x[i * step + j] : peak[j];
   for (int64_t i = 0; i < n; i++)
-    for (int64_t j = 0; j < count; j++) sum[j] += vector_exp(x[i * step + j] - peak[j]);
+    COMPACT for (int64_t j = 0; j < count; j++) sum[j] += vector_exp(x[i * step + j] - peak[j]);
   if (args->is_log) {
     for (int64_t j = 0; j < count; j++) peak[j] += logf(sum[j]);
     for (int64_t i = 0; i < n; i++)
-      for (int64_t j = 0; j < count; j++) y[i * step + j] = x[i * step + j] - peak[j];
+      COMPACT for (int64_t j = 0; j < count; j++) y[i * step + j] = x[i * step + j] - peak[j];
   } else {
-    for (int64_t j = 0; j < count; j++) sum[j] = 1 / sum[j];
+    COMPACT for (int64_t j = 0; j < count; j++) sum[j] = 1 / sum[j];
     for (int64_t i = 0; i < n; i++)
-      for (int64_t j = 0; j < count; j++) y[i * step + j] = vector_exp(x[i * step + j] - peak[j]) * sum[j];
+      COMPACT for (int64_t j = 0; j < count; j++) y[i * step + j] = vector_exp(x[i * step + j] - peak[j]) * sum[j];
   }
 }
 

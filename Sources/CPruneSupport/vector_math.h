@@ -12,6 +12,13 @@
 #define CLONES
 #endif
 
+/// Before a loop whose places are worked on one by one, in place or not: without this the compiler falls back to single
+/// numbers where input and output are the same array. Vectors, but not several at a time: a fraction of the code, and
+/// short rows are done in vectors too.
+#define COMPACT _Pragma("clang loop vectorize(assume_safety) interleave_count(1) unroll(disable)")
+/// Before a loop that is never worth much code.
+#define SCALAR _Pragma("clang loop vectorize(disable) unroll(disable)")
+
 /// Elements below which a second thread costs more than it saves.
 enum { ELEMENTWISE_GRAIN = 1 << 15 };
 

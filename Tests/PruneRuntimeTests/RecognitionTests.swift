@@ -186,6 +186,33 @@ struct RecognitionTests {
 
   // MARK: - Products and what follows
 
+  @Test(arguments: 0..<6)
+  func transposedOperands(form: Int) throws {
+    var random = RandomSource(seed: 14)
+    let inputs = [("a", try random.tensor([2, 9, 3, 16])), ("b", try random.tensor([2, 11, 3, 16]))]
+    let (left, right) = ([[0, 2, 1, 3], [2, 0, 1, 3], [0, 2, 1, 3]][form % 3], [[0, 2, 3, 1], [2, 0, 3, 1], [0, 2, 3, 1]][form % 3])
+    var nodes = [
+      node("Transpose", ["a"], "l", [Attribute("perm", .integers(left))]),
+      node("Transpose", ["b"], "r", [Attribute("perm", .integers(right))]), node("MatMul", ["l", "r"], "y"),
+    ]
+    if form == 5 { nodes = [nodes[1], node("MatMul", ["c", "r"], "y")] }
+    let c = ("c", try random.tensor([5, 16]))
+    try expect(1, nodes, form == 5 ? [c, inputs[1]] : inputs, [])
+  }
+
+  @Test(arguments: [
+    ("ij,jk->ik", [4, 7], [7, 5], 1), ("ij,kj->ik", [4, 7], [5, 7], 1), ("bij,bjk->bik", [3, 4, 7], [3, 7, 5], 1),
+    ("bhid,bhjd->bhij", [2, 3, 4, 6], [2, 3, 5, 6], 1), ("bihd,bjhd->bhij", [2, 4, 3, 6], [2, 5, 3, 6], 1),
+    ("bhij,bjhd->bihd", [2, 3, 4, 5], [2, 5, 3, 6], 1), ("ij,jk->ki", [4, 7], [7, 5], 1), ("i,j->ij", [4], [5], 1),
+    ("i,i->", [6], [6], 1), ("bik,kj->bij", [2, 3, 4], [4, 5], 1), ("ij,ij->ij", [3, 4], [3, 4], 1),
+  ] as [(String, [Int], [Int], Int)])
+  func einsum(equation: String, a: [Int], b: [Int], steps: Int) throws {
+    var random = RandomSource(seed: 15)
+    let inputs = [("a", try random.tensor(a)), ("b", try random.tensor(b))]
+    let einsum = node("Einsum", ["a", "b"], "y", [Attribute("equation", .string(Array(equation.utf8)))])
+    try expect(steps, [einsum], inputs, [])
+  }
+
   @Test(arguments: 0..<12)
   func products(seed: Int) throws {
     var random = RandomSource(seed: UInt64(seed) &+ 8)

@@ -15,6 +15,7 @@ enum Compiler {
       try NormalizationRecognition.run(&flow)
       ActivationRecognition.run(&flow)
       AttentionRecognition.run(&flow)
+      ProductRecognition.run(&flow)
       MatrixFusion.run(&flow)
       Fusion.run(&flow)
       flow.removeDeadOps()

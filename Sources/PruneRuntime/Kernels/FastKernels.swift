@@ -17,7 +17,7 @@ enum FastKernels {
     ConvolutionKernels.table, PoolingKernels.table, NormalizationKernels.table, ElementwiseKernels.table,
     BinaryKernels.table, MatrixKernels.table, MovementKernels.table, ReductionKernels.table,
     TrainingStepKernels.table, QuantizationKernels.table, IndexKernels.table, ElementKernels.table, LayerNormKernels.table,
-    RecurrentKernels.table, AttentionKernels.table, ResizeKernels.table, QuantizedLayerKernels.table,
+    RecurrentKernels.table, AttentionKernels.table, ResizeKernels.table, ProductKernels.table, QuantizedLayerKernels.table,
     CodeKernels.table,
   ]
 }
