@@ -76,13 +76,17 @@ struct Surgeon {
   // MARK: - Tensors
 
   private mutating func shrinkTensors() throws(PruneError) {
+    var state = model.optimizerState
     for initializer in model.graph.initializers {
       guard let small = try shrunk(initializer.name, initializer.tensor) else { continue }
       model.graph.setInitializer(initializer.name, small)
+      // What an optimizer remembers of a weight goes with it.
+      try state?.transform(initializer.name) { (tensor) throws(PruneError) in try shrunk(initializer.name, tensor) ?? tensor }
       for index in model.graph.inputs.indices where model.graph.inputs[index].name == initializer.name {
         model.graph.inputs[index].type = TensorType(small.dtype, small.shape)
       }
     }
+    model.optimizerState = state
     for (index, node) in dependencies.model.graph.nodes.enumerated() where node.isStandard && node.opType == "Constant" {
       guard let name = node.output(0), let tensor = node.tensor("value"), let small = try shrunk(name, tensor) else { continue }
       model.graph.nodes[index].set("value", .tensor(TensorValue(name: "", tensor: small)))
