@@ -5,11 +5,9 @@ import PackageDescription
 /// PruneRuntime/Kernels, PruneABI) also build under strict memory safety.
 let common: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 let fenced: [SwiftSetting] = common + [.strictMemorySafety()]
-/// ThreadSanitizer (`PRUNE_TSAN=1`, see scripts/test) cannot be in C whose loops are chosen by processor as the library is loaded.
-let unsanitized = Context.environment["PRUNE_TSAN"] == nil ? [] : ["-fno-sanitize=thread"]
 let supportC: [CSetting] = [
   .headerSearchPath("../../include"),
-  .unsafeFlags(["-std=gnu17", "-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-c23-extensions", "-Werror"] + unsanitized),
+  .unsafeFlags(["-std=gnu17", "-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-c23-extensions", "-Werror"]),
 ]
 
 /// `PRUNE_TESTS=PruningTests,QuantizationTests` leaves the other test targets out of the build.

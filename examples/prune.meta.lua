@@ -68,7 +68,7 @@
 ---@field nesterov? boolean sgd (default false)
 ---@field beta1? number adam, adamw (default 0.9)
 ---@field beta2? number adam, adamw (default 0.999)
----@field alpha? number rmsprop (default 0.99)
+---@field rho? number rmsprop (default 0.99)
 ---@field epsilon? number adam, adamw, rmsprop (default 1e-8)
 ---@field weight_decay? number pull towards zero (default 0)
 ---@field clip_norm? number limit on the norm of all gradients together
@@ -93,12 +93,36 @@
 ---@field checkpoint? string a file that is written, atomically, as the fit goes on
 ---@field checkpoint_epochs? integer every so many epochs (default 1)
 ---@field resume? string|true a checkpoint to go on from, or true: the optimizer's state of the last fit
+---@field regularizer? prune.prune.Model_fit_regularizer_options|prune.prune.Model_fit_regularizer_options[] what pulls on weights beside the loss: see Model:fit regularizer
+---@field dropout? number|false what a step drops, in place of what the graph's Dropout nodes say; false drops nothing
+---@field teacher? prune.Model a model to learn from beside the targets
+---@field temperature? number softens what teacher and model say (default 4)
+---@field alpha? number weight of the teacher's part of the loss (default 0.5)
+---@field features? string|string[] values that are to be like values of the teacher, by name
+---@field teacher_features? string|string[] the teacher's; the same names by default
+---@field feature_weight? number weight of their mean squared differences (default 1)
+---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
+---@field augment? prune.prune.Model_fit_augment_options random changes of the images that are trained on: see Model:fit augment
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
 ---@field frozen? string|string[] name patterns of weights that stay as they are
 ---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
 ---@field on_batch? function called with each step's event, likewise
 ---@field verbose? boolean a line an epoch on standard error, terminal or not (default false)
+
+---@class prune.Model_fit_augment_options
+---@field flip? boolean mirrors half of the images left to right (default false)
+---@field crop? integer moves images by up to so many pixels each way; what comes in is zeros (default 0)
+---@field cutout? integer side of a square of zeros, centred anywhere (default 0)
+---@field mixup? number images and targets become mixtures of two, by a share from Beta(mixup, mixup) (default 0)
+
+---@class prune.Model_fit_regularizer_options
+---@field kind "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"sign"|"max_norm" on numbers, output channels, scales of batch normalizations, small channels ever more, weights that change their sign, or a bound on the norm of output channels
+---@field strength? number how much; the bound of max_norm
+---@field growth? number growing: what the smallest channel's strength rises by (default 1e-4)
+---@field limit? number growing: up to where (default 1)
+---@field interval? integer growing: every so many steps (default 10)
+---@field scope? string|string[] name patterns of parameters; all weights of two axes and more by default, all scales for bn_l1
 
 ---@class prune.Model_fit_groups_options
 ---@field parameters? string|string[] name patterns
@@ -183,7 +207,7 @@
 ---@field nesterov? boolean sgd (default false)
 ---@field beta1? number adam, adamw (default 0.9)
 ---@field beta2? number adam, adamw (default 0.999)
----@field alpha? number rmsprop (default 0.99)
+---@field rho? number rmsprop (default 0.99)
 ---@field epsilon? number adam, adamw, rmsprop (default 1e-8)
 ---@field weight_decay? number pull towards zero (default 0)
 ---@field clip_norm? number limit on the norm of all gradients together
@@ -208,6 +232,16 @@
 ---@field checkpoint? string a file that is written, atomically, as the fit goes on
 ---@field checkpoint_epochs? integer every so many epochs (default 1)
 ---@field resume? string|true a checkpoint to go on from, or true: the optimizer's state of the last fit
+---@field regularizer? table|table[] what pulls on weights beside the loss: see Model:fit regularizer
+---@field dropout? number|false what a step drops, in place of what the graph's Dropout nodes say; false drops nothing
+---@field teacher? prune.Model a model to learn from beside the targets
+---@field temperature? number softens what teacher and model say (default 4)
+---@field alpha? number weight of the teacher's part of the loss (default 0.5)
+---@field features? string|string[] values that are to be like values of the teacher, by name
+---@field teacher_features? string|string[] the teacher's; the same names by default
+---@field feature_weight? number weight of their mean squared differences (default 1)
+---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
+---@field augment? table random changes of the images that are trained on: see Model:fit augment
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
 ---@field frozen? string|string[] name patterns of weights that stay as they are

@@ -496,6 +496,39 @@ typedef struct prune_parameter_group {
 } prune_parameter_group;
 #define PRUNE_PARAMETER_GROUP_INIT {sizeof(prune_parameter_group), 0, NULL, 0, 0, 0}
 
+/** Random changes of images [N,C,H,W] as they are fed to training, decided by the fit's seed and the step. */
+typedef struct prune_augmentation {
+  uint32_t struct_size;
+  /** Non-zero: mirrors half of the images left to right. */
+  uint32_t flip;
+  /** Moves images by up to so many pixels each way; what comes in is zeros. */
+  uint32_t crop;
+  /** Side of a square of zeros, centred anywhere. */
+  uint32_t cutout;
+  /** Above 0: images and targets become mixtures of two, by a share from Beta(mixup, mixup). */
+  double mixup;
+} prune_augmentation;
+#define PRUNE_AUGMENTATION_INIT {sizeof(prune_augmentation), 0, 0, 0, 0}
+
+/** A pull on weights beside the loss, or a bound on them. */
+typedef struct prune_regularizer {
+  uint32_t struct_size;
+  /** growing: steps between increases; 0 is 10. */
+  uint32_t interval;
+  /** "l1": strength Σ|w|. "l2": strength/2 Σw². "group_lasso": strength √size Σ‖w_c‖ over output channels. "bn_l1": "l1" of the
+   *  scales of batch normalizations. "growing": "l2" with a strength of each output channel that grows, faster where the channel
+   *  is small. "sign": strength Σ|w| over weights of another sign than before the fit. "max_norm": the norm of each output channel
+   *  stays at most `strength`. */
+  const char *kind;
+  double strength;
+  /** growing: what the smallest channel's strength rises by, and up to; 0 is 1e-4, 0 is 1. */
+  double growth, limit;
+  /** Name patterns of parameters; NULL for all weights of two axes and more, or all scales. */
+  const char *const *scope;
+  size_t scope_count;
+} prune_regularizer;
+#define PRUNE_REGULARIZER_INIT {sizeof(prune_regularizer), 0, NULL, 0, 0, 0, NULL, 0}
+
 typedef struct prune_fit_options {
   uint32_t struct_size;
   /** 0 is 1. */
@@ -534,8 +567,8 @@ typedef struct prune_fit_options {
   /** NULL for none. */
   const prune_parameter_group *groups;
   size_t group_count;
-  /** rmsprop: 0 is 0.99. */
-  double alpha;
+  /** rmsprop, how much of the mean square stays: 0 is 0.99. */
+  double rho;
   /** Limits on gradients, 0 for none: the norm of all of them together, and each number. */
   double clip_norm, clip_value;
   /** As in prune_loss_options. */
@@ -569,14 +602,42 @@ typedef struct prune_fit_options {
   uint32_t resume_optimizer;
   /** A checkpoint to go on from: weights, optimizer and count of epochs; NULL for none. */
   const char *resume;
+  /** NULL for none. */
+  const prune_regularizer *regularizers;
+  size_t regularizer_count;
+  /** What a step drops, 0...1, in place of what the graph's Dropout nodes say; a graph without them drops before its fully
+   *  connected layers. 0 leaves it to the graph. */
+  double dropout;
+  /** Non-zero: nothing is dropped. */
+  uint32_t no_dropout;
+  uint32_t reserved_end;
+  /** A model to learn from beside the targets; NULL for none. The loss is then (1 - alpha) of its own and alpha of
+   *  temperature^2 KL(teacher, student) of the softened outputs, or the squared difference where there are no classes. */
+  const prune_model *teacher;
+  /** 0 is 4; 0 is 0.5. */
+  double temperature, alpha;
+  /** Values of the model that are to be like values of the teacher, by name; where channels differ, a 1x1 convolution is trained
+   *  in between. NULL teacher_features: the same names. */
+  const char *const *features;
+  size_t feature_count;
+  const char *const *teacher_features;
+  size_t teacher_feature_count;
+  /** Weight of their mean squared differences; 0 is 1. */
+  double feature_weight;
+  /** Random changes of the images that are trained on; NULL for none. */
+  const prune_augmentation *augment;
+  /** Non-zero: parts of the forward pass are computed again for the backward pass rather than kept in memory. */
+  uint32_t checkpointing;
+  uint32_t reserved_last;
 } prune_fit_options;
 #define PRUNE_FIT_OPTIONS_INIT                                                                                        \
   {sizeof(prune_fit_options), 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, NULL, 0, NULL, NULL, NULL, 0, \
-   0, 0, 0, 0, NULL, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL}
+   0, 0, 0, 0, NULL, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL, NULL, \
+   0, 0, 0, 0, NULL, 0, 0, NULL, 0, NULL, 0, 0, NULL, 0, 0}
 
 /** Trains the model in place. Weights that pruning removed stay zero. The report (optional) has "epochs", a list of
  *  {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}; "reason" when it ended early ("early_stopping"),
- *  "best_epoch" where `early_stopping` or `restore_best` asked for it; "warnings"; and "frozen", a list of {node, reason,
+ *  "working_bytes", the memory of a step beside weights and state; "best_epoch" where `early_stopping` or `restore_best` asked for it; "warnings"; and "frozen", a list of {node, reason,
  *  parameters} where no gradient passes a node.
  *  Cancelled, by the callback or the context, it returns PRUNE_ERROR_CANCELLED: the model keeps the last complete step and
  *  the report tells what was done until then. Where the loss or a gradient stops being a finite number it returns

@@ -124,7 +124,7 @@ typedef enum option_kind {
   OPTION_NUMBERS,   /**< const double *, with its size_t at `extra` */
   OPTION_DATASET,   /**< const prune_dataset * */
   OPTION_TABLE,     /**< pointer to a struct of `nested` */
-  OPTION_TABLES,    /**< array of structs of `nested`, with its size_t at `extra`, from a list of tables */
+  OPTION_TABLES,    /**< array of structs of `nested`, with its size_t at `extra`, from a list of tables or one */
   OPTION_FUNCTION,  /**< int: its stack position */
   OPTION_VALUE      /**< int: the stack position of a value that the caller looks at */
 } option_kind;
@@ -177,7 +177,8 @@ void pl_want_table(lua_State *L, int index, const char *where, bool optional);
 
 extern const option_set pl_fit_set, pl_recover_set, pl_prune_set, pl_guard_set, pl_schedule_set, pl_significance_set, pl_sensitivity_set,
     pl_quantize_set, pl_evaluate_set, pl_benchmark_set, pl_zoo_set, pl_load_set, pl_split_set, pl_idx_set, pl_npz_set,
-    pl_csv_set, pl_normalize_set, pl_summary_set, pl_text_set, pl_group_set, pl_loss_set;
+    pl_csv_set, pl_normalize_set, pl_summary_set, pl_text_set, pl_group_set, pl_loss_set,
+    pl_regularizer_set, pl_augment_set;
 
 /* ---- tensors (elements.c, tensor.c) ---- */
 

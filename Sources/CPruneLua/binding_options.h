@@ -10,7 +10,7 @@ typedef struct fit_options {
   int on_epoch, on_batch;
   uint32_t verbose;
   /** Stack positions of values of several types. */
-  int loss, resume;
+  int loss, resume, teacher, dropout;
 } fit_options;
 
 typedef struct schedule_options {

@@ -13,6 +13,24 @@ static const option group[] = {
 };
 SET(pl_group_set, "Model:fit groups", prune_parameter_group, sizeof(prune_parameter_group), group, NULL);
 
+static const option augment[] = {
+    OPTION(prune_augmentation, flip, FLAG),
+    OPTION(prune_augmentation, crop, COUNT),
+    OPTION(prune_augmentation, cutout, COUNT),
+    OPTION(prune_augmentation, mixup, POSITIVE),
+};
+SET(pl_augment_set, "Model:fit augment", prune_augmentation, sizeof(prune_augmentation), augment, NULL);
+
+static const option regularizer[] = {
+    OPTION_NEEDED(prune_regularizer, kind, TEXT),
+    OPTION(prune_regularizer, strength, NUMBER),
+    OPTION(prune_regularizer, growth, POSITIVE),
+    OPTION(prune_regularizer, limit, POSITIVE),
+    OPTION(prune_regularizer, interval, COUNT),
+    OPTION_LIST("scope", prune_regularizer, scope, scope_count, TEXTS),
+};
+SET(pl_regularizer_set, "Model:fit regularizer", prune_regularizer, sizeof(prune_regularizer), regularizer, NULL);
+
 static const option fit[] = {
     OPTION(prune_fit_options, epochs, COUNT),
     OPTION(prune_fit_options, batch_size, COUNT),
@@ -25,7 +43,7 @@ static const option fit[] = {
     OPTION(prune_fit_options, beta2, POSITIVE),
     OPTION(prune_fit_options, epsilon, POSITIVE),
     OPTION(prune_fit_options, weight_decay, NUMBER),
-    OPTION(prune_fit_options, alpha, FRACTION),
+    OPTION(prune_fit_options, rho, FRACTION),
     OPTION(prune_fit_options, clip_norm, POSITIVE),
     OPTION(prune_fit_options, clip_value, POSITIVE),
     {.name = "groups", .kind = OPTION_TABLES, .offset = offsetof(prune_fit_options, groups),
@@ -49,6 +67,17 @@ static const option fit[] = {
     OPTION(prune_fit_options, checkpoint, TEXT),
     OPTION(prune_fit_options, checkpoint_epochs, COUNT),
     OPTION(fit_options, resume, VALUE),
+    {.name = "regularizer", .kind = OPTION_TABLES, .offset = offsetof(prune_fit_options, regularizers),
+     .extra = offsetof(prune_fit_options, regularizer_count), .nested = &pl_regularizer_set},
+    OPTION(fit_options, dropout, VALUE),
+    OPTION(fit_options, teacher, VALUE),
+    OPTION(prune_fit_options, temperature, POSITIVE),
+    OPTION(prune_fit_options, alpha, FRACTION),
+    OPTION_LIST("features", prune_fit_options, features, feature_count, TEXTS),
+    OPTION_LIST("teacher_features", prune_fit_options, teacher_features, teacher_feature_count, TEXTS),
+    OPTION(prune_fit_options, feature_weight, POSITIVE),
+    OPTION(prune_fit_options, checkpointing, FLAG),
+    {.name = "augment", .kind = OPTION_TABLE, .offset = offsetof(prune_fit_options, augment), .nested = &pl_augment_set},
     OPTION(prune_fit_options, seed, SEED),
     OPTION_LIST("frozen", prune_fit_options, frozen, frozen_count, TEXTS),
     OPTION(fit_options, on_epoch, FUNCTION),
@@ -237,7 +266,7 @@ static const option_set *const sets[] = {
     &pl_fit_set, &pl_recover_set, &pl_prune_set, &pl_target_set, &pl_guard_set, &pl_schedule_set, &pl_significance_set,
     &pl_sensitivity_set,
     &pl_quantize_set, &pl_evaluate_set, &pl_benchmark_set, &pl_summary_set, &pl_text_set, &pl_load_set, &pl_zoo_set,
-    &pl_split_set, &pl_idx_set, &pl_npz_set, &pl_csv_set, &pl_normalize_set, &pl_group_set, &pl_loss_set,
+    &pl_split_set, &pl_idx_set, &pl_npz_set, &pl_csv_set, &pl_normalize_set, &pl_group_set, &pl_loss_set, &pl_regularizer_set, &pl_augment_set,
 };
 
 void pl_push_option_sets(lua_State *L) {

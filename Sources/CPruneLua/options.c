@@ -115,11 +115,22 @@ static void *tables_at(const place *at, int value, const option_set *nested, siz
   lua_State *L = at->call->L;
   if (!lua_istable(L, value)) wrong_type(at, value, "a list of tables");
   size_t count = (size_t)lua_rawlen(L, value);
+  bool is_one = count == 0;
+  if (is_one) {
+    lua_pushnil(L);
+    if (!lua_next(L, value)) return *out_count = 0, NULL;
+    lua_pop(L, 2);
+    count = 1;
+  }
   if (count > 1024) out_of_range(at, value, "a list of at most 1024 tables");
   char *list = pl_scratch(L, count * nested->size);
   for (size_t i = 0; i < count; i++) {
     luaL_checkstack(L, 8, "too many options");
-    if (lua_rawgeti(L, value, (lua_Integer)i + 1) != LUA_TTABLE) wrong_type(at, -1, "a list of tables");
+    if (is_one) {
+      lua_pushvalue(L, value);
+    } else if (lua_rawgeti(L, value, (lua_Integer)i + 1) != LUA_TTABLE) {
+      wrong_type(at, -1, "a list of tables");
+    }
     pl_options(at->call, -1, nested, list + i * nested->size);
   }
   *out_count = count;

@@ -37,21 +37,42 @@ static int model_layers(lua_State *L) {
   return 1;
 }
 
-/* loss = "huber" or a Model, resume = true or a path. */
+/* The model that an option's value is. */
+static prune_model *model_option(pl_call *call, int value, const char *name, const char *wanted) {
+  handle *object = pl_test(call->L, value, &pl_model);
+  if (!object || !object->pointer || object->busy) {
+    pl_error(call->L, "invalid_argument", call->where, NULL, "option '%s' must be %s, got %s", name, wanted,
+             object ? "one that is closed or being changed" : pl_type_name(call->L, value));
+  }
+  pl_hold(call, object);
+  return object->pointer;
+}
+
+/* dropout = 0.5, or false for none. */
+static void read_dropout(pl_call *call, fit_options *options) {
+  lua_State *L = call->L;
+  if (lua_isboolean(L, options->dropout) && !lua_toboolean(L, options->dropout)) {
+    options->fit.no_dropout = 1;
+    return;
+  }
+  double ratio = lua_type(L, options->dropout) == LUA_TNUMBER ? lua_tonumber(L, options->dropout) : -1;
+  if (!(ratio > 0 && ratio < 1)) {
+    pl_error(L, "invalid_argument", call->where, NULL, "option 'dropout' must be a number between 0 and 1, or false, got %s",
+             luaL_tolstring(L, options->dropout, NULL));
+  }
+  options->fit.dropout = ratio;
+}
+
+/* loss = "huber" or a Model, teacher = a Model, resume = true or a path. */
 static void read_fit(pl_call *call, fit_options *options) {
   lua_State *L = call->L;
-  if (options->loss) {
-    handle *graph = pl_test(L, options->loss, &pl_model);
-    if (graph && graph->pointer && !graph->busy) {
-      pl_hold(call, graph);
-      options->fit.loss_graph = graph->pointer;
-    } else if (lua_type(L, options->loss) == LUA_TSTRING) {
-      options->fit.loss = lua_tostring(L, options->loss);
-    } else {
-      pl_error(L, "invalid_argument", call->where, NULL, "option 'loss' must be a string or a Model, got %s",
-               graph ? "one that is closed or being changed" : pl_type_name(L, options->loss));
-    }
+  if (options->loss && lua_type(L, options->loss) == LUA_TSTRING) {
+    options->fit.loss = lua_tostring(L, options->loss);
+  } else if (options->loss) {
+    options->fit.loss_graph = model_option(call, options->loss, "loss", "a string or a Model");
   }
+  if (options->teacher) options->fit.teacher = model_option(call, options->teacher, "teacher", "a Model");
+  if (options->dropout) read_dropout(call, options);
   if (!options->resume) return;
   if (lua_type(L, options->resume) == LUA_TSTRING) {
     options->fit.resume = lua_tostring(L, options->resume);

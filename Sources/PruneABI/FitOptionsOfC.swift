@@ -1,4 +1,5 @@
 import CPrune
+import PruneData
 import PruneFormats
 import PruneTensor
 import PruneTraining
@@ -29,6 +30,17 @@ func fitOptions(
   try readLoss(given, &result)
   try readOptimizer(given, &result)
   try readControl(given, &result)
+  try readRegularization(given, &result)
+  try readTeacher(given, &result)
+  result.recomputes = given.checkpointing != 0
+  if given.augment != nil {
+    let wanted = try options(given.augment, zero: prune_augmentation(), "prune_augmentation")
+    var augmentation = Augmentation()
+    augmentation.flip = wanted.flip != 0
+    (augmentation.crop, augmentation.cutout) = (Int(wanted.crop), Int(wanted.cutout))
+    augmentation.mixup = wanted.mixup
+    result.augmentation = augmentation
+  }
   result.cancel = context?.cancel
   let sink = EventSink(callback: given.on_event, user: given.user)
   result.onEvent = { event in sink.send(event) }
@@ -44,7 +56,7 @@ private func readLoss(_ given: prune_fit_options, _ result: inout FitOptions) th
 }
 
 private func readOptimizer(_ given: prune_fit_options, _ result: inout FitOptions) throws(PruneError) {
-  if given.alpha != 0 { result.alpha = try number(given.alpha, "alpha", in: 0...1) }
+  if given.rho != 0 { result.rho = try number(given.rho, "rho", in: 0...1) }
   result.clipNorm = try number(given.clip_norm, "clip_norm", in: 0...Double(Float.greatestFiniteMagnitude))
   result.clipValue = try number(given.clip_value, "clip_value", in: 0...Double(Float.greatestFiniteMagnitude))
   for (index, entry) in try elements(given.groups, given.group_count, "groups").enumerated() {
@@ -82,4 +94,44 @@ private func readControl(_ given: prune_fit_options, _ result: inout FitOptions)
   if given.resume_optimizer != 0 { result.resume = .optimizer }
   guard let file else { return }
   do { result.resume = .checkpoint(try FitState(tensors: try Npz.load(path: file))) } catch { throw error.located(at: file) }
+}
+
+private func readRegularization(_ given: prune_fit_options, _ result: inout FitOptions) throws(PruneError) {
+  for (index, entry) in try elements(given.regularizers, given.regularizer_count, "regularizers").enumerated() {
+    let name = "regularizers[\(index)]"
+    guard Int(entry.struct_size) == MemoryLayout<prune_regularizer>.size else {
+      throw PruneError(.invalidArgument, "\(name).struct_size is \(entry.struct_size)", hint: "set it to sizeof(prune_regularizer)")
+    }
+    var regularizer = Regularizer(
+      try Regularizer.kind(try text(entry.kind, "\(name).kind")), entry.strength,
+      scope: try texts(entry.scope, entry.scope_count, "\(name).scope"))
+    if entry.growth != 0 { regularizer.growth = entry.growth }
+    if entry.limit != 0 { regularizer.limit = entry.limit }
+    if entry.interval != 0 { regularizer.interval = Int(entry.interval) }
+    result.regularizers.append(regularizer)
+  }
+  if given.dropout != 0 { result.dropout = given.dropout }
+  guard given.no_dropout != 0 else { return }
+  guard given.dropout == 0 else { throw PruneError(.invalidArgument, "both dropout and no_dropout are given") }
+  result.dropout = 0
+}
+
+private func readTeacher(_ given: prune_fit_options, _ result: inout FitOptions) throws(PruneError) {
+  let features = try texts(given.features, given.feature_count, "features")
+  let theirs = try texts(given.teacher_features, given.teacher_feature_count, "teacher_features")
+  guard let teacher = try Handles.optional(given.teacher, ModelBox.self)?.model else {
+    guard features.isEmpty, theirs.isEmpty, given.temperature == 0, given.alpha == 0, given.feature_weight == 0 else {
+      throw PruneError(.invalidArgument, "options for learning from a teacher are given, but no teacher")
+    }
+    return
+  }
+  guard theirs.isEmpty || theirs.count == features.count else {
+    throw PruneError(.invalidArgument, "there are \(features.count) features and \(theirs.count) teacher_features")
+  }
+  var distillation = Distillation(teacher: teacher)
+  if given.temperature != 0 { distillation.temperature = given.temperature }
+  if given.alpha != 0 { distillation.alpha = given.alpha }
+  if given.feature_weight != 0 { distillation.featureWeight = given.feature_weight }
+  distillation.features = zip(features, theirs.isEmpty ? features : theirs).map { (student: $0, teacher: $1) }
+  result.distillation = distillation
 }

@@ -92,6 +92,49 @@ int main(void) {
   FAILS(prune_model_fit(model, data, &fit, NULL), PRUNE_ERROR_MISMATCH, "3 class_weights");
   prune_model_free(model);
 
+  /* A teacher, and pulls on weights. */
+  prune_model *teacher = network(2), *student = network(3);
+  prune_fit_options eight = PRUNE_FIT_OPTIONS_INIT;
+  eight.epochs = 8;
+  eight.lr = 0.01;
+  OK(prune_model_fit(teacher, data, &eight, NULL));
+  prune_regularizer regularizers[] = {PRUNE_REGULARIZER_INIT, PRUNE_REGULARIZER_INIT};
+  regularizers[0].kind = "group_lasso";
+  regularizers[0].strength = 1e-4;
+  regularizers[1].kind = "max_norm";
+  regularizers[1].strength = 0.5;
+  regularizers[1].scope = first;
+  regularizers[1].scope_count = 1;
+  eight.regularizers = regularizers;
+  eight.regularizer_count = 2;
+  eight.teacher = teacher;
+  eight.temperature = 2;
+  eight.dropout = 0.1;
+  OK(prune_model_fit(student, data, &eight, &report));
+  OK(prune_report_number(report, "epochs.0.loss", &losses[0]));
+  OK(prune_report_number(report, "epochs.7.loss", &losses[1]));
+  CHECK(losses[1] < 0.8 * losses[0]);
+  prune_report_free(report);
+  CHECK(fabsf(weight(student, 3)) <= 0.5f);
+  prune_augmentation augment = PRUNE_AUGMENTATION_INIT;
+  augment.crop = 1;
+  augment.mixup = 0.2;
+  eight.augment = &augment;
+  OK(prune_model_fit(student, data, &eight, NULL));
+  augment.mixup = -1;
+  FAILS(prune_model_fit(student, data, &eight, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "mixup is -1");
+  eight.augment = NULL;
+  eight.no_dropout = 1;
+  FAILS(prune_model_fit(student, data, &eight, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "no_dropout");
+  eight.dropout = 0;
+  regularizers[0].kind = NULL;
+  FAILS(prune_model_fit(student, data, &eight, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "regularizers[0].kind");
+  eight.regularizer_count = 0;
+  eight.teacher = NULL;
+  FAILS(prune_model_fit(student, data, &eight, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "no teacher");
+  prune_model_free(teacher);
+  prune_model_free(student);
+
   /* A checkpoint continues as if nothing had stopped. */
   char path[] = "/tmp/prune-test-XXXXXX";
   int file = mkstemp(path);

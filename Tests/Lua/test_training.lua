@@ -30,7 +30,7 @@ end)
 
 test("every optimizer, schedule and loss trains", function()
   for _, o in ipairs{
-    {optimizer = "rmsprop", momentum = 0.5, alpha = 0.9, lr = 0.002}, {optimizer = "sgd", lr = 0.1, clip_norm = 1, schedule = "one_cycle"},
+    {optimizer = "rmsprop", momentum = 0.5, rho = 0.9, lr = 0.002}, {optimizer = "sgd", lr = 0.1, clip_norm = 1, schedule = "one_cycle"},
     {optimizer = "adamw", weight_decay = 0.01, lr = 0.01, schedule = "step", step_epochs = 2, gamma = 0.5},
     {lr = 0.01, warmup = 4, label_smoothing = 0.1, clip_value = 0.5},
     {lr = 0.01, class_weights = {1, 1, 1, 1, 1, 2, 1, 1, 1, 1}, schedule = "reduce_on_plateau", patience = 1},
@@ -93,6 +93,62 @@ test("numbers that run away are told apart", function()
   local problem = fails("largest gradient", m.fit, m, {data = rows, loss = "mse", optimizer = "sgd", lr = 1e6, epochs = 20})
   equal(problem.code, "numeric")
   for _, row in ipairs(weights(m)) do for _, w in ipairs(row) do check(w == w and math.abs(w) < math.huge) end end
+end)
+
+test("a student learns from a teacher", function()
+  local teacher = prune.zoo.mlp{input = {1, 8, 8}, hidden = {32}, classes = 10}
+  teacher:fit{data = data, epochs = 10, lr = 0.01}
+  local student = mlp(4)
+  local history = student:fit{data = data, epochs = 6, lr = 0.02, teacher = teacher, temperature = 3, alpha = 0.9}
+  check(history.epochs[6].loss < 0.5 * history.epochs[1].loss)
+  fails("only their channels may differ", student.fit, student, {data = data, teacher = teacher, features = "logits", teacher_features = "input"})
+  fails("'teacher' must be a Model", student.fit, student, {data = data, teacher = 3})
+  fails("no teacher", student.fit, student, {data = data, alpha = 0.5})
+  fails("teacher_features", student.fit, student, {data = data, teacher = teacher, features = {"logits"}, teacher_features = {"a", "b"}})
+end)
+
+test("regularizers pull on weights", function()
+  local function size(o)
+    local m = mlp()
+    o.data, o.epochs, o.lr = data, 4, 0.01
+    m:fit(o)
+    local sum = 0
+    for _, row in ipairs(weights(m)) do for _, w in ipairs(row) do sum = sum + math.abs(w) end end
+    return sum
+  end
+  local plain = size{}
+  check(size{regularizer = {kind = "l1", strength = 0.005}} < 0.7 * plain)
+  check(size{regularizer = {{kind = "growing", growth = 0.01, interval = 1}, {kind = "max_norm", strength = 0.7}}} < plain)
+  check(size{dropout = 0.5} ~= plain)
+  equal(size{dropout = false}, plain)
+  fails("option 'kind' is required", size, {regularizer = {strength = 1}})
+  fails("no regularizer 'l3'", size, {regularizer = {kind = "l3"}})
+  fails("between 0 and 1", size, {dropout = 2})
+end)
+
+test("checkpointing takes less memory", function()
+  local function train(checkpointing)
+    local m = prune.zoo.resnet{depth = 20, input = {1, 8, 8}, classes = 10, seed = 3}
+    return m:fit{data = data:take(64), batch_size = 64, checkpointing = checkpointing}
+  end
+  local plain, again = train(), train(true)
+  check(again.working_bytes < plain.working_bytes)
+  near(again.epochs[1].loss, plain.epochs[1].loss, 1e-3)
+end)
+
+test("images are changed as they are fed", function()
+  local function loss(augment)
+    return mlp():fit{data = data, lr = 1e-12, optimizer = "sgd", augment = augment}.epochs[1].loss
+  end
+  local plain = loss()
+  check(loss{flip = true} ~= plain)
+  equal(loss{flip = true, crop = 1, cutout = 2}, loss{flip = true, crop = 1, cutout = 2})
+  local m = mlp()
+  local history = m:fit{data = data, epochs = 8, lr = 0.01, augment = {crop = 1, mixup = 0.2}, validation_split = 0.2}
+  check(history.epochs[8].loss < history.epochs[1].loss and history.epochs[8].validation_accuracy > 0.5)
+  fails("did you mean 'flip'", loss, {flipp = true})
+  local rows = prune.data.tensors({{1, 2}, {3, 4}}, {0, 1})
+  fails("wanted float32 images", function() prune.zoo.mlp{input = {2}, classes = 2}:fit{data = rows, augment = {flip = true}} end)
 end)
 
 --- ONNX of mean((p - t)^2): fields are {number, text} or {number, integer}.

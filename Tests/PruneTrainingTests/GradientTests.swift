@@ -190,14 +190,4 @@ private func number(_ value: Float) -> Tensor { try! Tensor(scalar: value) }
     #expect(derived.blocked.map(\.node) == ["Round 'quantize'"])
     #expect(derived.blocked.map(\.parameters) == [["a", "b"]])
   }
-
-  @Test func aModeWithoutARuleIsNamed() throws {
-    let example = GradientCase(
-      "Pad", [[3, 4]], constants: [list([1, 0, 0, 1])], attributes: [Attribute("mode", .text("reflect"))])
-    var special = try Specialization(example.model(seed: 1), inputs: [:], variables: ["a"])
-    special.model.graph.setInitializer("seed", try Tensor(zeros: .float32, Shape([4, 5])))
-    let derived = try Autodiff.differentiate(special.model, types: special.types, seeds: ["y": "seed"], wrt: ["a"])
-    #expect(derived.gradients.isEmpty)
-    #expect(derived.blocked.map(\.reason) == ["a gradient passes constant padding only"])
-  }
 }

@@ -306,7 +306,7 @@ validation_loss, validation_accuracy and seconds of each.
 * nesterov: boolean = false; sgd
 * beta1: number = 0.9; adam, adamw
 * beta2: number = 0.999; adam, adamw
-* alpha: number = 0.99; rmsprop
+* rho: number = 0.99; rmsprop
 * epsilon: number = 1e-8; adam, adamw, rmsprop
 * weight_decay: number = 0; pull towards zero
 * clip_norm: number; limit on the norm of all gradients together
@@ -331,6 +331,16 @@ validation_loss, validation_accuracy and seconds of each.
 * checkpoint: string; a file that is written, atomically, as the fit goes on
 * checkpoint_epochs: integer = 1; every so many epochs
 * resume: string|true; a checkpoint to go on from, or true: the optimizer's state of the last fit
+* regularizer: table|table[]; what pulls on weights beside the loss: see Model:fit regularizer
+* dropout: number|false; what a step drops, in place of what the graph's Dropout nodes say; false drops nothing
+* teacher: Model; a model to learn from beside the targets
+* temperature: number = 4; softens what teacher and model say
+* alpha: number = 0.5; weight of the teacher's part of the loss
+* features: string|string[]; values that are to be like values of the teacher, by name
+* teacher_features: string|string[]; the teacher's; the same names by default
+* feature_weight: number = 1; weight of their mean squared differences
+* checkpointing: boolean = false; computes parts of the forward pass again for the backward pass rather than keeping them
+* augment: table; random changes of the images that are trained on: see Model:fit augment
 * shuffle: boolean = true; a new order each epoch
 * seed: integer = 0; of shuffling and splitting
 * frozen: string|string[]; name patterns of weights that stay as they are
@@ -338,6 +348,22 @@ validation_loss, validation_accuracy and seconds of each.
 * on_batch: function; called with each step's event, likewise
 * verbose: boolean = false; a line an epoch on standard error, terminal or not
 > m:fit{data = train, epochs = 10, batch_size = 64, lr = 1e-3, validation_split = 0.2}
+
+Model:fit augment
+Random changes of images as they are fed to training, decided by the fit's seed and the step.
+* flip: boolean = false; mirrors half of the images left to right
+* crop: integer = 0; moves images by up to so many pixels each way; what comes in is zeros
+* cutout: integer = 0; side of a square of zeros, centred anywhere
+* mixup: number = 0; images and targets become mixtures of two, by a share from Beta(mixup, mixup)
+
+Model:fit regularizer
+A pull on weights beside the loss, or a bound on them.
+* kind!: "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"sign"|"max_norm"; on numbers, output channels, scales of batch normalizations, small channels ever more, weights that change their sign, or a bound on the norm of output channels
+* strength: number; how much; the bound of max_norm
+* growth: number = 1e-4; growing: what the smallest channel's strength rises by
+* limit: number = 1; growing: up to where
+* interval: integer = 10; growing: every so many steps
+* scope: string|string[]; name patterns of parameters; all weights of two axes and more by default, all scales for bn_l1
 
 Model:fit groups
 Parameters trained in a way of their own.

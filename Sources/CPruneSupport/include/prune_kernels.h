@@ -227,6 +227,96 @@ typedef struct {
 } ps_cross_entropy_args;
 int32_t ps_softmax_cross_entropy(void *args);
 
+// MARK: - Gradients (derivatives.c)
+enum ps_slope_kind {
+  PS_SLOPE_CLIP,          // alpha <= x <= beta
+  PS_SLOPE_LEAKY_RELU,
+  PS_SLOPE_ELU,           // beta * elu
+  PS_SLOPE_SOFTPLUS,
+  PS_SLOPE_HARD_SIGMOID,
+  PS_SLOPE_HARD_SWISH,
+  PS_SLOPE_ERF,
+  PS_SLOPE_GELU,
+  PS_SLOPE_GELU_TANH,
+  PS_SLOPE_MISH,
+};
+
+/// dx = dy * f'(x), in place of dy.
+typedef struct {
+  const float *dy, *x;
+  float *dx;
+  int64_t count;
+  int32_t kind;
+  float alpha, beta;
+} ps_slope_args;
+int32_t ps_slope(void *args);
+
+/// From the softmax, or its logarithm, of each row; in place of dy.
+typedef struct {
+  const float *dy, *y;
+  float *dx;
+  int64_t rows, extent;
+  int32_t is_log;
+} ps_softmax_grad_args;
+int32_t ps_softmax_grad(void *args);
+
+/// dx in place of dy; statistics: room for two numbers a row.
+typedef struct {
+  const float *dy, *x, *scale;
+  float *dx, *dscale, *dbias, *statistics;
+  int64_t rows, columns;
+  float epsilon;
+} ps_layer_norm_grad_args;
+int32_t ps_layer_norm_grad(void *args);
+
+/// dx = dy [outer, indices, inner] added where it was taken from, [outer, extent, inner]. One of `wide` and `narrow` is NULL.
+typedef struct {
+  const float *dy;
+  const int64_t *wide;
+  const int32_t *narrow;
+  float *dx;
+  int64_t outer, extent, inner, indices;
+} ps_gather_grad_args;
+int32_t ps_gather_grad(void *args);
+
+typedef struct {
+  void *y;
+  int64_t bytes;
+} ps_zero_args;
+int32_t ps_zero(void *args);
+
+// MARK: - Regularization (regularize.c)
+/// y = 0 or x * scale, chosen by element, key and step alone; in place.
+typedef struct {
+  const float *x;
+  float *y;
+  const float *step;
+  int64_t count;
+  uint32_t key, limit;
+  float scale;
+} ps_dropout_args;
+int32_t ps_dropout(void *args);
+
+enum ps_penalty_kind { PS_PENALTY_L1, PS_PENALTY_L2, PS_PENALTY_SIGN, PS_PENALTY_GROUPS, PS_PENALTY_CHANNELS };
+
+/// out = gradient + that of a penalty on w, [outer, channels, inner]; in place of gradient.
+typedef struct {
+  const float *w, *gradient, *strength;  // one strength; of PS_PENALTY_CHANNELS one a channel
+  const int8_t *signs;                   // PS_PENALTY_SIGN
+  float *out, *norms;                    // norms: room for one a channel
+  int64_t outer, channels, inner;
+  int32_t kind;
+} ps_penalty_args;
+int32_t ps_penalty(void *args);
+
+/// Makes the norm of each channel at most `bound`, in place.
+typedef struct {
+  float *w, *norms;
+  int64_t outer, channels, inner;
+  float bound;
+} ps_project_args;
+int32_t ps_project(void *args);
+
 // MARK: - Gradients before an update (gradients.c)
 /// Sums of squares of `count` floats, in chunks of a fixed length so that the sum does not depend on the threads.
 typedef struct {

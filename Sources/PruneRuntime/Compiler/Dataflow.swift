@@ -67,6 +67,7 @@ struct Dataflow {
     /// without side effect.
     var updatedInputs: [Int]? {
       switch key {
+      case "ai.libprune.ProjectUpdate": [0]
       case "ai.libprune.SGDUpdate": [0, 2]
       case "ai.libprune.AdamUpdate", "ai.libprune.RMSpropUpdate": [0, 2, 3]
       default: nil

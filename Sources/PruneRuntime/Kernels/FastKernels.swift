@@ -18,6 +18,6 @@ enum FastKernels {
     BinaryKernels.table, MatrixKernels.table, MovementKernels.table, ReductionKernels.table,
     TrainingStepKernels.table, QuantizationKernels.table, IndexKernels.table, ElementKernels.table, LayerNormKernels.table,
     RecurrentKernels.table, AttentionKernels.table, ResizeKernels.table, ProductKernels.table, QuantizedLayerKernels.table,
-    CodeKernels.table,
+    CodeKernels.table, RegularizationStepKernels.table, GradientStepKernels.table,
   ]
 }

@@ -49,6 +49,8 @@ enum GradientRules {
     let families = [
       ActivationRules.table, ElementwiseRules.table, UnaryRules.table, MatrixRules.table, ConvolutionRules.table,
       PoolingRules.table, ShapeRules.table, SlicingRules.table, ReductionRules.table, NormalizationRules.table,
+      TranscendentalRules.table, ScatterRules.table, GroupNormRules.table, EinsumRules.table, RecurrentRules.table,
+      ["Resize": LinearMapRules.resize, "Upsample": LinearMapRules.resize],
     ]
     var merged: [String: GradientRule] = [:]
     for family in families { merged.merge(family) { first, _ in first } }
@@ -57,8 +59,14 @@ enum GradientRules {
 
   private static let training: [String: GradientRule] = [
     "BatchNormTrain": NormalizationRules.batchNormTrain, "SoftmaxCrossEntropy": loss, "CrossEntropy": loss,
-    "MeanSquaredError": loss,
+    "MeanSquaredError": loss, "DropoutTrain": dropout,
   ]
+
+  /// The same elements pass, by the same factor.
+  private static let dropout = GradientRule([0]) { (writer: GradientWriter) throws(PruneError) in
+    let inputs = [try writer.gradient, try writer.input(1)]
+    writer.add(writer.emitTraining("DropoutTrain", inputs, writer.node.attributes)[0], toInput: 0)
+  }
 
   /// Losses compute their gradient as they go.
   private static let loss = GradientRule([0]) { (writer: GradientWriter) throws(PruneError) in

@@ -41,7 +41,20 @@ package struct Specialization: Sendable {
       self.model.graph.inputs.append(ValueInfo(name: input.name, type: type))
     }
     var kept: [Node] = []
-    for node in inlined.graph.nodes {
+    // What changes between runs. Recurrent operators that read it are written out: for their gradients, and for products that
+    // need no constant weights.
+    var changing = variables
+    var waiting = Array(inlined.graph.nodes.reversed())
+    while let node = waiting.popLast() {
+      if let parts = try unrolled(node, changing) {
+        for (name, tensor) in parts.constants {
+          constants[name] = tensor
+          types.types[name] = TensorType(tensor.dtype, tensor.shape)
+        }
+        waiting += parts.nodes.reversed()
+        continue
+      }
+      if node.allReads.contains(where: changing.contains) { changing.formUnion(node.outputs.filter { !$0.isEmpty }) }
       if let results = try fold(node, constants) {
         for (name, tensor) in zip(node.outputs, results) where !name.isEmpty {
           constants[name] = tensor
@@ -83,6 +96,14 @@ package struct Specialization: Sendable {
     }
     for (name, type) in zip(node.outputs, try inferred(node, constants)) where !name.isEmpty { types.types[name] = type }
     model.graph.nodes.append(node)
+  }
+
+  /// A recurrent operator as the steps it takes, where something it reads changes and it can be written out.
+  private func unrolled(_ node: Node, _ changing: Set<String>) throws(PruneError) -> RecurrentUnrolling? {
+    guard node.isStandard, ["RNN", "GRU", "LSTM"].contains(node.opType), node.inputs.contains(where: changing.contains) else { return nil }
+    let shapes = node.inputs.map { types.shape($0) }
+    guard RecurrentUnrolling.refusal(of: node, shapes: shapes) == nil else { return nil }
+    return try RecurrentUnrolling(node, shapes: shapes, opset: opset(node))
   }
 
   private func opset(_ node: Node) -> Int64 { model.opset(node.domain) ?? 1 }

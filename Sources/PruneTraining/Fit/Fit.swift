@@ -21,10 +21,12 @@ package func fit(_ model: inout Model, _ data: Dataset, _ options: FitOptions) t
     let parts = try data.split(test: options.validationSplit, seed: options.seed)
     (training, validation) = (parts.train, parts.test)
   }
+  let warnings = options.validationSplit > 0 ? try DataCheck.emptyClasses(of: data, training: training) : []
+  training = try mixable(training, model, options)
   let setup = try FitSetup(model, training, options, checked)
   if let validation { _ = try DataCheck.check(validation, model, setup.loss) }
   var run = FitRun(setup: setup, data: training, validation: validation, options: options, checked: checked)
-  if options.validationSplit > 0 { try run.warn(DataCheck.emptyClasses(of: data, training: training)) }
+  run.warn(warnings)
   do {
     let history = try run.train()
     model = setup.trainer.model()
@@ -33,4 +35,15 @@ package func fit(_ model: inout Model, _ data: Dataset, _ options: FitOptions) t
     if error.status == .numeric { model = setup.trainer.model() }
     throw error
   }
+}
+
+/// Targets that mixup can mix: class numbers become rows.
+private func mixable(_ data: Dataset, _ model: Model, _ options: FitOptions) throws(PruneError) -> Dataset {
+  guard let augmentation = options.augmentation else { return data }
+  try augmentation.check()
+  guard augmentation.mixup > 0, let targets = data.y, targets.dtype == .int64 else { return data }
+  let loss = try TrainingLoss(options.loss, model: model, targets: targets.dtype, options.lossSettings)
+  _ = try DataCheck.check(data, model, loss)
+  let declared = loss.output.type?.dims.flatMap { $0.count > 1 ? $0[1].value : nil }
+  return try data.oneHot(declared ?? data.classCount ?? 0)
 }

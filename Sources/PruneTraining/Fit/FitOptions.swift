@@ -14,7 +14,7 @@ package struct FitOptions {
   package var nesterov = false
   package var beta1 = 0.9
   package var beta2 = 0.999
-  package var alpha = 0.99
+  package var rho = 0.99
   package var epsilon = 1e-8
   /// Of weights with two axes or more: biases and scales of normalizations are not decayed.
   package var weightDecay = 0.0
@@ -26,6 +26,12 @@ package struct FitOptions {
   /// A name of `TrainingLoss.Kind`; nil chooses by the targets: cross-entropy for int64 labels, else mse.
   package var loss: String?
   package var lossSettings = TrainingLoss.Settings()
+  package var regularizers: [Regularizer] = []
+  /// The share of values that a training step drops, in place of what the graph's Dropout nodes say; nil leaves it to them.
+  /// A graph without such nodes drops before its fully connected layers.
+  package var dropout: Double?
+  /// A network to learn from beside the targets.
+  package var distillation: Distillation?
   /// A name of `LearningRateSchedule.Kind`.
   package var schedule = "constant"
   /// Steps over which the learning rate rises at the start.
@@ -40,6 +46,10 @@ package struct FitOptions {
   /// In place of `validation`: the fraction of the data that is held out, 0..<1.
   package var validationSplit = 0.0
   package var stopping = Stopping()
+  /// Computes parts of the forward pass again for the backward pass rather than keeping them in memory.
+  package var recomputes = false
+  /// Random changes of the images that are trained on.
+  package var augmentation: Augmentation?
   package var seed: UInt64 = 0
   package var shuffle = true
   /// Name patterns of parameters that stay as they are. A BatchNormalization whose scale and bias both stay keeps its
@@ -116,7 +126,7 @@ package struct FitOptions {
       rate: lr == 0 ? Optimizer.defaultRate(kind) : lr,
       optimizer: Optimizer(
         kind: kind, momentum: momentum, isNesterov: nesterov, beta1: beta1 == 0 ? 0.9 : beta1,
-        beta2: beta2 == 0 ? 0.999 : beta2, alpha: alpha == 0 ? 0.99 : alpha, epsilon: epsilon == 0 ? 1e-8 : epsilon,
+        beta2: beta2 == 0 ? 0.999 : beta2, rho: rho == 0 ? 0.99 : rho, epsilon: epsilon == 0 ? 1e-8 : epsilon,
         weightDecay: weightDecay, clipValue: clipValue),
       schedule: schedule, monitor: monitor)
   }
@@ -131,7 +141,7 @@ package struct FitOptions {
     ]
     for (name, count) in counts { try require(name, Double(count), count >= 0 && count < 1 << 31, "1 or more") }
     try require("lr", lr, lr >= 0 && lr.isFinite, "a number above 0")
-    for (name, value) in [("momentum", momentum), ("beta1", beta1), ("beta2", beta2), ("alpha", alpha)] {
+    for (name, value) in [("momentum", momentum), ("beta1", beta1), ("beta2", beta2), ("rho", rho)] {
       try require(name, value, value >= 0 && value < 1, "0..<1")
     }
     try require("epsilon", epsilon, epsilon >= 0 && epsilon.isFinite, "a small number above 0")

@@ -58,6 +58,7 @@ struct FitRun {
     }
     if let bestWeights, history.ending.map({ !$0.isInterruption }) ?? true { try setup.trainer.restore(bestWeights) }
     history.steps = stepsDone
+    history.workingByteCount = setup.trainer.workingByteCount
     history.seconds = monotonicSeconds() - start
     return history
   }
@@ -65,11 +66,17 @@ struct FitRun {
   private mutating func step(
     _ epoch: Int, _ index: Int, _ samples: ArraySlice<Int>, _ progress: inout Progress
   ) throws(PruneError) {
-    let batch = try data.batch(samples)
-    guard let targets = batch.y else { throw PruneError(.invalidArgument, "dataset '\(data.name)' has no targets") }
+    let (samplesOfBatch, given) = try data.batch(samples)
+    var x = samplesOfBatch
+    guard var targets = given else { throw PruneError(.invalidArgument, "dataset '\(data.name)' has no targets") }
+    if let augmentation = options.augmentation {
+      // By the number of the step, so that a resumed fit goes on the same way.
+      var random = RandomSource(seed: options.seed).fork(UInt64(stepsDone) &+ 0xA06)
+      (x, targets) = try augmentation.apply(x, targets, random: &random)
+    }
     let factor =
       rateFactor * checked.schedule.factor(step: stepsDone, of: stepsInAll, perEpoch: setup.batches.count)
-    let outcome = try setup.trainer.step(batch.x, targets, factor: factor)
+    let outcome = try setup.trainer.step(x, targets, factor: factor)
     if let failure = outcome.failure {
       throw self.failure(outcome.loss, failure, "step \(index + 1) of epoch \(epoch)", rate: checked.rate * factor)
     }

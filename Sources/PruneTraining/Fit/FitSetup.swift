@@ -18,12 +18,15 @@ struct FitSetup {
   init(
     _ source: Model, _ data: Dataset, _ options: FitOptions, _ checked: FitOptions.Checked
   ) throws(PruneError) {
+    if let ratio = options.dropout, !(ratio >= 0 && ratio < 1) {
+      throw PruneError(.invalidArgument, "dropout is \(ratio), wanted 0..<1")
+    }
     let (model, optimizerState, epochs) = try Self.resumed(source, options.resume)
     epochsDone = epochs
     guard let targets = data.y else {
       throw PruneError(.invalidArgument, "dataset '\(data.name)' has no targets to train on")
     }
-    loss = try TrainingLoss(options.loss, model: model, targets: targets.dtype, options.lossSettings)
+    loss = try TrainingLoss(options.loss, model: model, targets: data.classCount == nil ? targets.dtype : .int64, options.lossSettings)
     let fixed = try DataCheck.check(data, model, loss)
     let parameters = try TrainableParameters.names(in: model, frozen: options.frozen)
     guard !parameters.isEmpty else {
@@ -36,7 +39,11 @@ struct FitSetup {
       model: model, input: try DataCheck.input(of: model).name, loss: loss, optimizer: checked.optimizer,
       groups: try ParameterGroups(
         options.groups, parameters: parameters, rate: checked.rate, decay: checked.optimizer.weightDecay),
-      clipNorm: options.clipNorm, parameters: parameters, masks: try Self.masks(of: model, parameters), statistics: statistics)
+      clipNorm: options.clipNorm, parameters: parameters, masks: try Self.masks(of: model, parameters), statistics: statistics,
+      penalties: try Penalties(options.regularizers, model: model, parameters: parameters),
+      dropout: TrainingDropout(ratio: options.dropout, seed: options.seed),
+      teaching: try Self.teaching(options, model, loss, data, batch: min(checked.batchSize, data.count), fixed: fixed),
+      recomputes: options.recomputes)
     trainer = try Trainer(plan, resuming: optimizerState)
     if let optimizerState, optimizerState.optimizer != checked.optimizer.kind.rawValue {
       warnings.append(
@@ -78,6 +85,8 @@ struct FitSetup {
     case .checkpoint(let state):
       var result = model
       for (name, tensor) in state.parameters.sorted(by: { $0.key < $1.key }) {
+        // What distillation trained beside the model; see `Teaching`.
+        if name.hasPrefix("adaptor/"), !model.graph.hasInitializer(name) { continue }
         guard let old = model.graph.initializer(name), old.dtype == tensor.dtype, old.shape == tensor.shape else {
           throw PruneError(
             .mismatch,
@@ -87,6 +96,24 @@ struct FitSetup {
         result.graph.setInitializer(name, tensor)
       }
       return (result, state.optimizer, state.epoch)
+    }
+  }
+
+  private static func teaching(
+    _ options: FitOptions, _ model: Model, _ loss: TrainingLoss, _ data: Dataset, batch: Int, fixed: Int?
+  ) throws(PruneError) -> Teaching? {
+    guard let distillation = options.distillation else { return nil }
+    var known: [String: Tensor] = [:]
+    if case .checkpoint(let state) = options.resume { known = state.parameters }
+    let input = try DataCheck.input(of: model).name
+    func settled(_ count: Int) throws(PruneError) -> Teaching {
+      try Teaching(
+        distillation, student: model, loss: loss, studentInput: input, batch: try Shape([count] + data.sampleShape),
+        seed: options.seed, known: known)
+    }
+    do { return try settled(batch) } catch {
+      guard let fixed, fixed > 0, fixed != batch, error.status == .mismatch else { throw error }
+      return try settled(fixed)
     }
   }
 

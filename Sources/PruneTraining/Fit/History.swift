@@ -33,9 +33,10 @@ struct History {
   /// The epoch with the best figure, where somebody wanted to know.
   var bestEpoch: Int?
   var warnings: [String] = []
+  var workingByteCount = 0
 
   /// The report: "epochs", a list of {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}; "steps",
-  /// "seconds", "stopped" when the caller ended it, "reason" when it ended early, "best_epoch", "warnings", and "frozen", a
+  /// "seconds", "stopped" when the caller ended it, "reason" when it ended early, "working_bytes", "best_epoch", "warnings", and "frozen", a
   /// list of {node, reason, parameters}.
   var report: Report {
     var report = Report(title: "fit")
@@ -44,6 +45,7 @@ struct History {
     report["seconds"] = .number(seconds)
     report["stopped"] = .flag(ending?.isInterruption ?? false)
     report["reason"] = ending.map { .text($0.rawValue) }
+    report["working_bytes"] = .integer(workingByteCount)
     report["best_epoch"] = bestEpoch.map { .integer($0) }
     if !warnings.isEmpty { report["warnings"] = .list(warnings.map { .text($0) }) }
     if !blocked.isEmpty { report["frozen"] = .list(blocked.map { .report(Self.report($0)) }) }

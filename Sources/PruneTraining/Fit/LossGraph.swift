@@ -17,6 +17,8 @@ struct LossGraph {
   /// The value that holds each parameter's gradient, where one reaches it.
   let gradients: [String: String]
   let blocked: [Autodiff.Blocked]
+  /// Inputs for what the teacher says, with the teacher's values.
+  let teacherInputs: [(name: String, value: String)]
 
   /// - Parameters:
   ///   - source: the model as it is, with open or other batch sizes.
@@ -25,29 +27,47 @@ struct LossGraph {
   ///   - statistics: running means and variances that are to move with the data; their normalizations work in
   ///     training mode.
   ///   - others: more initializers that change between runs.
+  ///   - dropout: what a training step drops; nil drops nothing.
+  ///   - teaching: whom to learn from beside the targets, with the types of the teacher's values.
+  ///   - recomputes: keeps little of the forward pass for the backward pass; see `Recomputation`.
   /// - Throws: `.mismatch` when batch, targets and model do not fit each other, naming them.
   init(
     _ source: Model, loss kind: TrainingLoss, input: String, batch: Shape, targets: TensorType, parameters: [String],
-    statistics: Set<String> = [], variables others: Set<String> = []
+    statistics: Set<String> = [], variables others: Set<String> = [], dropout: TrainingDropout? = nil,
+    teaching: (Teaching, types: [String: TensorType])? = nil, recomputes: Bool = false
   ) throws(PruneError) {
-    let variables = others.union(parameters).union(statistics)
+    let adaptors = teaching?.0.adaptors ?? []
+    let variables = others.union(parameters).union(statistics).union(adaptors.map(\.name))
     var special = try Specialization(source, inputs: [input: batch], variables: variables)
     var taken = special.model.graph.allNames.union(variables)
     newStatistics = Self.trainNormalizations(&special, statistics, &taken)
+    dropout?.apply(to: &special, parameters: Set(parameters), &taken)
+    for adaptor in adaptors { special.define(adaptor.name, adaptor.tensor) }
     target = Graph.uniqueName("target", &taken)
     special.types.types[target] = targets
     var writer = LossWriter(special, taken: taken)
     prediction = try Self.rows(of: kind, &writer)
     classes = kind.isClassifier ? writer.special.types.shape(prediction)?.dims.last : nil
-    loss = try writer.loss(kind, prediction, target, targets)
+    let task = try writer.loss(kind, prediction, target, targets)
+    if let (teaching, types) = teaching {
+      (loss, teacherInputs) = try writer.teach(teaching, task, prediction, isClassifier: kind.isClassifier, types)
+    } else {
+      (loss, teacherInputs) = (task, [])
+    }
     let seed = try writer.number(1)
     let derived = try Autodiff.differentiate(
-      writer.special.model, types: writer.special.types, seeds: [loss: seed], wrt: parameters)
+      writer.special.model, types: writer.special.types, seeds: [loss: seed], wrt: parameters + adaptors.map(\.name))
     blocked = derived.blocked
     gradients = derived.gradients
     model = writer.special.model
-    model.graph = derived.graph
+    let count = model.graph.nodes.count
+    model.graph =
+      recomputes
+      ? Recomputation.apply(
+        to: derived.graph, forward: count, types: writer.special.types,
+        keeping: Set([loss, prediction] + newStatistics.map(\.value) + derived.gradients.values)) : derived.graph
     model.graph.inputs.append(ValueInfo(name: target, type: targets))
+    for (name, _) in teacherInputs { model.graph.inputs.append(ValueInfo(name: name, type: writer.special.types.types[name])) }
     model.graph.outputs = [ValueInfo(name: loss, type: TensorType(.float32, .scalar))]
   }
 

@@ -7,6 +7,8 @@ final class Trainer {
   /// The weights, their optimizer state and the running statistics, shared by the programs of all batch sizes.
   let variables: [String: Variable]
   private let plan: TrainingGraph.Plan
+  private var penalties: Penalties
+  private var teachers: [Shape: Program] = [:]
   private var programs: [[TensorType]: (graph: TrainingGraph, program: Program)] = [:]
   private var scorers: [[TensorType]: (graph: LossGraph, program: Program)] = [:]
   private var stepCount: Int
@@ -14,18 +16,18 @@ final class Trainer {
   /// - Parameter state: the optimizer's from an earlier fit. What is of another optimizer or shape is not used.
   init(_ plan: TrainingGraph.Plan, resuming state: OptimizerState? = nil) throws(PruneError) {
     self.plan = plan
+    penalties = plan.penalties
     let known = state?.optimizer == plan.optimizer.kind.rawValue ? state : nil
     stepCount = known?.step ?? 0
     var variables: [String: Variable] = [:]
-    let graph = plan.model.graph
-    for name in plan.parameters + plan.statistics.sorted() {
-      guard let tensor = graph.initializer(name) else {
+    for name in plan.trainable + plan.statistics.sorted() {
+      guard let tensor = plan.initial(name) else {
         throw PruneError(.notFound, "the model has no parameter '\(name)'")
       }
       // Weights of its own: those of the model stay as they are until the fit is done.
       variables[name] = Variable(name: name, tensor: try tensor.copied())
     }
-    for name in plan.parameters {
+    for name in plan.trainable {
       for (state, variable) in zip(plan.optimizer.states, plan.optimizer.stateNames(of: name)) {
         guard let shape = variables[name]?.tensor.shape else { continue }
         var tensor = try Tensor(zeros: .float32, shape)
@@ -58,6 +60,13 @@ final class Trainer {
     let (graph, program) = try compiled(TensorType(x.dtype, x.shape), TensorType(y.dtype, y.shape))
     var inputs = [plan.input: x, graph.parts.target: y, graph.step: try Tensor(scalar: Float(stepCount + 1))]
     for (name, rate) in zip(graph.rates, plan.groups.rates) { inputs[name] = try Tensor(scalar: Float(rate * factor)) }
+    for growth in penalties.growths where graph.trained.contains(growth.parameter) {
+      inputs[growth.input] = try Tensor(growth.strengths)
+    }
+    if let teaching = plan.teaching {
+      let said = try teacher(x.shape).run([teaching.input: x])
+      for (name, value) in graph.parts.teacherInputs { inputs[name] = said[value] }
+    }
     // Not cancelled half-way: weights are either all of this step or all of the one before.
     let results = try program.run(inputs)
     let loss = try results[graph.parts.loss]?.array(of: Float.self).first ?? .nan
@@ -71,7 +80,19 @@ final class Trainer {
     for (value, name) in graph.parts.newStatistics {
       if let tensor = results[value] { try copy(tensor, into: name) }
     }
+    try penalties.grow(step: stepCount) { variables[$0]?.tensor }
     return outcome
+  }
+
+  /// The teacher for batches of this shape.
+  private func teacher(_ batch: Shape) throws(PruneError) -> Program {
+    if let found = teachers[batch] { return found }
+    guard let teaching = plan.teaching else { throw PruneError(.internal, "no teacher") }
+    let outputs = teaching.values.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+    let program = try Program(
+      teaching.settings.teacher, ProgramOptions(inputShapes: [teaching.input: batch], outputs: outputs))
+    teachers[batch] = program
+    return program
   }
 
   /// The loss of a batch with the weights as they are, nothing trained: normalizations use their running statistics.
@@ -110,7 +131,9 @@ final class Trainer {
   /// The model with the weights as they are now.
   func model() -> Model {
     var result = plan.model
-    for (name, tensor) in weights() { result.graph.setInitializer(name, tensor) }
+    for name in plan.parameters + plan.statistics.sorted() {
+      if let tensor = variables[name]?.tensor { result.graph.setInitializer(name, tensor) }
+    }
     result.optimizerState = optimizerState()
     return result
   }
@@ -118,7 +141,7 @@ final class Trainer {
   /// Weights and statistics as they are now; the next step changes copies of them.
   func weights() -> [String: Tensor] {
     var result: [String: Tensor] = [:]
-    for name in plan.parameters + plan.statistics.sorted() { result[name] = variables[name]?.tensor }
+    for name in plan.trainable + plan.statistics.sorted() { result[name] = variables[name]?.tensor }
     return result
   }
 
@@ -129,13 +152,16 @@ final class Trainer {
 
   func optimizerState() -> OptimizerState {
     var tensors: [String: [String: Tensor]] = [:]
-    for name in plan.parameters {
+    for name in plan.trainable {
       for (state, variable) in zip(plan.optimizer.states, plan.optimizer.stateNames(of: name)) {
         tensors[name, default: [:]][state] = variables[variable]?.tensor
       }
     }
     return OptimizerState(optimizer: plan.optimizer.kind.rawValue, step: stepCount, tensors: tensors)
   }
+
+  /// Memory that a step works in beside weights and state.
+  var workingByteCount: Int { programs.values.map(\.program.arenaByteCount).max() ?? 0 }
 
   /// The first node that reads a parameter.
   func layer(of parameter: String) -> String? {
@@ -147,7 +173,8 @@ final class Trainer {
   ) throws(PruneError) -> (graph: TrainingGraph, program: Program) {
     if let found = programs[[batch, targets]] { return found }
     guard let shape = batch.shape else { throw PruneError(.internal, "a batch of open shape \(batch)") }
-    let graph = try TrainingGraph(plan, batch: shape, targets: targets)
+    let types = plan.teaching == nil ? [:] : try teacher(shape).outputTypes
+    let graph = try TrainingGraph(plan, batch: shape, targets: targets, teacher: types)
     let outputs = [graph.parts.loss, graph.parts.prediction, graph.gate, graph.norms] + graph.parts.newStatistics.map(\.value)
     let used = Set(graph.trained).union(graph.trained.flatMap(plan.optimizer.stateNames)).union(plan.statistics)
     let program = try Program(

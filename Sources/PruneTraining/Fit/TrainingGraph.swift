@@ -18,6 +18,18 @@ struct TrainingGraph {
     var masks: [String: Tensor]
     /// Running statistics that training moves: mean and variance of each BatchNormalization in training mode.
     var statistics: Set<String>
+    var penalties: Penalties
+    var dropout: TrainingDropout
+    var teaching: Teaching?
+    var recomputes = false
+
+    /// Everything an update changes: the model's weights, and what distillation trains beside them.
+    var trainable: [String] { parameters + (teaching?.adaptors.map(\.name) ?? []) }
+
+    /// A trained tensor as it was before the fit.
+    func initial(_ name: String) -> Tensor? {
+      model.graph.initializer(name) ?? teaching?.adaptors.first { $0.name == name }?.tensor
+    }
   }
 
   let model: Model
@@ -31,26 +43,36 @@ struct TrainingGraph {
   /// Parameters that a gradient reaches.
   let trained: [String]
 
-  init(_ plan: Plan, batch: Shape, targets: TensorType) throws(PruneError) {
+  /// - Parameter teacher: types of the teacher's values for such a batch.
+  init(_ plan: Plan, batch: Shape, targets: TensorType, teacher: [String: TensorType]) throws(PruneError) {
+    var reserved = plan.model.graph.allNames
+    step = Graph.uniqueName("step", &reserved)
+    var dropout = plan.dropout
+    dropout.step = step
     let parts = try LossGraph(
       plan.model, loss: plan.loss, input: plan.input, batch: batch, targets: targets, parameters: plan.parameters,
-      statistics: plan.statistics)
+      statistics: plan.statistics, dropout: dropout, teaching: plan.teaching.map { ($0, teacher) },
+      recomputes: plan.recomputes)
     self.parts = parts
-    trained = plan.parameters.filter { parts.gradients[$0] != nil }
+    trained = plan.trainable.filter { parts.gradients[$0] != nil }
     var result = parts.model
-    var taken = result.graph.allNames.union(plan.parameters.flatMap(plan.optimizer.stateNames))
+    var taken = result.graph.allNames.union(plan.trainable.flatMap(plan.optimizer.stateNames)).union([step])
+    var gradients: [String] = []
+    for name in trained {
+      guard let gradient = parts.gradients[name] else { continue }
+      gradients.append(try plan.penalties.gradient(gradient, of: name, in: &result.graph, &taken))
+    }
     rates = plan.groups.rates.indices.map { _ in Graph.uniqueName("learning_rate", &taken) }
-    step = Graph.uniqueName("step", &taken)
     gate = Graph.uniqueName("gate", &taken)
     norms = Graph.uniqueName("norms", &taken)
     result.graph.nodes.append(
       Node(
         "GradientGate", domain: GradientRules.trainingDomain, name: "gate",
-        inputs: [parts.loss] + trained.compactMap { parts.gradients[$0] }, outputs: [gate, norms],
+        inputs: [parts.loss] + gradients, outputs: [gate, norms],
         attributes: [Attribute("max_norm", .float(Float(plan.clipNorm)))]))
     // Updates come last: no node may read a weight after its update.
-    for name in trained {
-      guard let gradient = parts.gradients[name], let weight = plan.model.graph.initializer(name) else { continue }
+    for (name, gradient) in zip(trained, gradients) {
+      guard let weight = plan.initial(name) else { continue }
       var mask: String?
       if let tensor = plan.masks[name] {
         let constant = Graph.uniqueName("\(name).mask", &taken)
@@ -63,6 +85,11 @@ struct TrainingGraph {
         plan.optimizer.node(
           weight: name, rank: weight.shape.rank, decay: plan.groups.decay(of: name), inputs,
           output: Graph.uniqueName("\(name).updated", &taken)))
+    }
+    result.graph.nodes += plan.penalties.projections(of: trained, &taken)
+    for growth in plan.penalties.growths where trained.contains(growth.parameter) {
+      let type = TensorType(.float32, [.fixed(growth.strengths.count)])
+      result.graph.inputs.append(ValueInfo(name: growth.input, type: type))
     }
     for name in rates + [step] { result.graph.inputs.append(ValueInfo(name: name, type: TensorType(.float32, .scalar))) }
     model = result

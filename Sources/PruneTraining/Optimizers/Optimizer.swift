@@ -12,7 +12,7 @@ package struct Optimizer: Sendable {
   package var beta1: Double
   package var beta2: Double
   /// How much of the mean square stays, rmsprop.
-  package var alpha: Double
+  package var rho: Double
   package var epsilon: Double
   package var weightDecay: Double
   /// Gradients are cut to -clipValue...clipValue; 0: they are not.
@@ -68,7 +68,7 @@ package struct Optimizer: Sendable {
       opType = "RMSpropUpdate"
       reads += [states[0], states.count > 1 ? states[1] : "", inputs.mask ?? "", inputs.rate, inputs.gate]
       attributes += [
-        Attribute("alpha", .float(Float(alpha))), Attribute("epsilon", .float(Float(epsilon))),
+        Attribute("alpha", .float(Float(rho))), Attribute("epsilon", .float(Float(epsilon))),
         Attribute("momentum", .float(Float(momentum))),
       ]
     }

@@ -17,7 +17,9 @@ package enum TrainingRules {
     table["AveragePoolGrad"] = Rule { (x) throws(PruneError) in [try attribute(x, "input_shape")] }
     table["SumToShape"] = Rule { (x) throws(PruneError) in [try attribute(x, "shape")] }
     table["SliceGrad"] = Rule { (x) throws(PruneError) in [try attribute(x, "input_shape")] }
-    table["GatherGrad"] = Rule { (x) throws(PruneError) in [try attribute(x, "input_shape")] }
+    for name in ["GatherGrad", "GatherElementsGrad", "GatherNDGrad"] {
+      table[name] = Rule { (x) throws(PruneError) in [try attribute(x, "input_shape")] }
+    }
     table["BatchNormTrain"] = Rule { (x) throws(PruneError) in
       let statistic = TensorType(x.dtype(0), x.dims(1))
       return [TensorType(x.dtype(0), x.dims(0))] + [TensorType](repeating: statistic, count: 4)
@@ -34,6 +36,7 @@ package enum TrainingRules {
     table["SGDUpdate"] = Rule { (x) throws(PruneError) in [weight(x, 0), weight(x, 2)] }
     table["AdamUpdate"] = Rule { (x) throws(PruneError) in [weight(x, 0), weight(x, 2), weight(x, 3)] }
     table["RMSpropUpdate"] = Rule { (x) throws(PruneError) in [weight(x, 0), weight(x, 2), weight(x, 3)] }
+    for name in ["DropoutTrain", "PenaltyGrad", "ProjectUpdate"] { table[name] = ElementwiseRules.same }
     table["GradientGate"] = Rule { (x) throws(PruneError) in
       [TensorType(x.dtype(0), [Dim]()), TensorType(x.dtype(0), [.fixed(max(x.node.inputs.count - 1, 0))])]
     }

@@ -36,6 +36,8 @@ package enum TrainingKernels {
     (["SumToShape"], ShapeGradients.sumToShape),
     (["SliceGrad"], ShapeGradients.slice),
     (["GatherGrad"], ShapeGradients.gather),
+    (["GatherElementsGrad"], GatheringGradients.elements),
+    (["GatherNDGrad"], GatheringGradients.nd),
     (["BatchNormTrain"], NormalizationGradients.batchNormTrain),
     (["BatchNormGrad"], NormalizationGradients.batchNorm),
     (["LayerNormGrad"], NormalizationGradients.layerNorm),
@@ -46,6 +48,9 @@ package enum TrainingKernels {
     (["AdamUpdate"], UpdateKernels.adam),
     (["RMSpropUpdate"], UpdateKernels.rmsprop),
     (["GradientGate"], UpdateKernels.gate),
+    (["DropoutTrain"], RegularizationKernels.dropout),
+    (["PenaltyGrad"], RegularizationKernels.penalty),
+    (["ProjectUpdate"], RegularizationKernels.project),
   ]
 }
 

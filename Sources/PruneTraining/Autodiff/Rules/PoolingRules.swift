@@ -11,6 +11,18 @@ enum PoolingRules {
       let counts = Attribute("count_include_pad", .int(Int64(writer.node.int("count_include_pad", default: 0))))
       try average(writer, ConvolutionRules.attributes(window(writer)) + [counts])
     },
+    "LpPool": GradientRule { (writer: GradientWriter) throws(PruneError) in
+      let window = try window(writer)
+      guard writer.node.int("ceil_mode", default: 0) == 0 else {
+        throw PruneError(.unsupported, "a gradient passes LpPool without ceil_mode only", at: writer.node.label)
+      }
+      let counts = Attribute("count_include_pad", .int(1))
+      try lp(writer, window.kernel.reduce(1, *), ConvolutionRules.attributes(window) + [counts])
+    },
+    "GlobalLpPool": GradientRule { (writer: GradientWriter) throws(PruneError) in
+      let kernel = try ConvolutionRules.spatial(writer.inputShape(0))
+      try lp(writer, kernel.reduce(1, *), [Attribute("kernel_shape", .integers(kernel))])
+    },
     "GlobalMaxPool": GradientRule { (writer: GradientWriter) throws(PruneError) in
       try max(writer, [Attribute("kernel_shape", .integers(ConvolutionRules.spatial(writer.inputShape(0))))])
     },
@@ -36,5 +48,18 @@ enum PoolingRules {
   private static func average(_ writer: GradientWriter, _ attributes: [Attribute]) throws(PruneError) {
     let place = [Attribute("input_shape", .integers(try writer.inputShape(0).dims))]
     writer.add(writer.emitTraining("AveragePoolGrad", [try writer.gradient], attributes + place)[0], toInput: 0)
+  }
+
+  /// Y = (Σ |x|^p)^(1/p): dX = sign(x) |x|^(p-1) times the sum over windows of dY Y^(1-p).
+  private static func lp(_ writer: GradientWriter, _ count: Int, _ attributes: [Attribute]) throws(PruneError) {
+    let p = Float(writer.node.int("p", default: 2))
+    let (x, y) = (try writer.input(0), try writer.output())
+    let share = writer.multiply(try writer.gradient, p == 2 ? writer.emit("Reciprocal", [y]) : writer.emit("Pow", [y, try writer.number(1 - p)]))
+    let place = [Attribute("input_shape", .integers(try writer.inputShape(0).dims))]
+    let mean = writer.emitTraining("AveragePoolGrad", [share], attributes + place)[0]
+    let sum = try writer.scale(mean, Float(count))
+    let slope =
+      p == 2 ? x : writer.multiply(writer.emit("Sign", [x]), writer.emit("Pow", [writer.emit("Abs", [x]), try writer.number(p - 1)]))
+    writer.add(writer.multiply(sum, slope), toInput: 0)
   }
 }

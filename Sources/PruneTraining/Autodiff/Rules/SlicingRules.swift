@@ -41,12 +41,10 @@ enum SlicingRules {
     writer.add(writer.emitTraining("SliceGrad", [try writer.gradient], attributes)[0], toInput: 0)
   }
 
-  /// Constant padding: the gradient of what was there before. Negative pads crop, and give zeros back.
+  /// Constant padding: the gradient of what was there before. Negative pads crop, and give zeros back. Other modes repeat
+  /// what is there.
   @Sendable private static func pad(_ writer: GradientWriter) throws(PruneError) {
     let node = writer.node
-    guard node.string("mode", default: "constant") == "constant" else {
-      throw PruneError(.unsupported, "a gradient passes constant padding only", at: node.label)
-    }
     let (shape, result) = (try writer.inputShape(0), try writer.outputShape())
     let given = try writer.setting("pads", orInput: 1) ?? []
     let axes = try writer.integers(3) ?? Array(0..<shape.rank)
@@ -58,6 +56,7 @@ enum SlicingRules {
       let axis = try writer.resolved(entry, rank: shape.rank)
       (before[axis], after[axis]) = (given[index], given[index + axes.count])
     }
+    if node.string("mode", default: "constant") != "constant" { return try LinearMapRules.pad(writer, before: before, after: after) }
     var gradient = try writer.gradient
     let all = Array(0..<shape.rank)
     if (before + after).contains(where: { $0 > 0 }) {

@@ -1,0 +1,142 @@
+import PruneTensor
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Random changes of images [N, C, H, W] as they are fed to training.
+package struct Augmentation: Sendable {
+  /// Mirrors half of the images left to right.
+  package var flip = false
+  /// Moves images by up to so many pixels each way; what comes in is zeros.
+  package var crop = 0
+  /// Side of a square of zeros, centred anywhere in the image (DeVries and Taylor 2017).
+  package var cutout = 0
+  /// Above 0: each image and its target become a mixture with another of the batch, by a share drawn from Beta(mixup, mixup)
+  /// (Zhang et al. 2018).
+  package var mixup = 0.0
+
+  package init() {}
+
+  /// - Throws: `.invalidArgument` naming the option.
+  package func check() throws(PruneError) {
+    for (name, value) in [("crop", crop), ("cutout", cutout)] {
+      guard value >= 0, value <= 1 << 14 else {
+        throw PruneError(.invalidArgument, "\(name) is \(value), wanted a number of pixels", at: "augment")
+      }
+    }
+    guard mixup >= 0, mixup <= 100 else {
+      throw PruneError(.invalidArgument, "mixup is \(mixup), wanted 0...100", at: "augment")
+    }
+  }
+
+  package var changesImages: Bool { flip || crop > 0 || cutout > 0 }
+
+  /// A batch changed as `random` decides: the same generator changes the same batch the same way.
+  /// - Throws: `.mismatch` for samples that are no float32 images; for a mixup of targets that are class numbers.
+  package func apply(
+    _ x: Tensor, _ y: Tensor, random: inout RandomSource
+  ) throws(PruneError) -> (x: Tensor, y: Tensor) {
+    var result = x
+    if changesImages {
+      guard x.shape.rank == 4, x.dtype == .float32 else {
+        throw PruneError(.mismatch, "samples are \(x.dtype.name) \(x.shape), wanted float32 images [N, C, H, W]", at: "augment")
+      }
+      result = try changed(x, &random)
+    }
+    guard mixup > 0, x.shape.rank > 0, x.shape[0] > 1 else { return (result, y) }
+    guard x.dtype == .float32, y.dtype == .float32 else {
+      throw PruneError(.mismatch, "mixup wants float32 samples and targets, got \(x.dtype.name) and \(y.dtype.name)", at: "augment")
+    }
+    let share = Float(Self.beta(mixup, &random))
+    let partners = random.permutation(x.shape[0])
+    return (try Self.mixed(result, partners, share), try Self.mixed(y, partners, share))
+  }
+
+  private func changed(_ x: Tensor, _ random: inout RandomSource) throws(PruneError) -> Tensor {
+    let (count, channels, height, width) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
+    var result = try Tensor(zeros: .float32, x.shape)
+    var draws: [(flips: Bool, down: Int, right: Int, hole: (y: Int, x: Int))] = []
+    func draw(_ limit: Int) -> Int { limit > 0 ? Int(random.next() % UInt64(limit)) : 0 }
+    for _ in 0..<count {
+      let flips = flip && random.next() >> 63 == 1
+      draws.append((flips, draw(2 * crop + 1) - crop, draw(2 * crop + 1) - crop, (draw(height), draw(width))))
+    }
+    try x.withSpan(of: Float.self) { source throws(PruneError) in
+      try result.withMutableSpan(of: Float.self) { target throws(PruneError) in
+        for (image, change) in draws.enumerated() {
+          let hole = (
+            y: change.hole.y - cutout / 2..<change.hole.y - cutout / 2 + cutout,
+            x: change.hole.x - cutout / 2..<change.hole.x - cutout / 2 + cutout
+          )
+          for channel in 0..<channels {
+            let plane = (image * channels + channel) * height * width
+            for row in max(0, -change.down)..<max(min(height, height - change.down), max(0, -change.down)) {
+              let (from, to) = (plane + (row + change.down) * width, plane + row * width)
+              for column in 0..<width {
+                let seen = (change.flips ? width - 1 - column : column) + change.right
+                guard seen >= 0, seen < width else { continue }
+                if hole.y.contains(row), hole.x.contains(column) { continue }
+                target[to + column] = source[from + seen]
+              }
+            }
+          }
+        }
+      }
+    }
+    return result
+  }
+
+  /// share * row + (1 - share) * its partner's.
+  private static func mixed(_ tensor: Tensor, _ partners: [Int], _ share: Float) throws(PruneError) -> Tensor {
+    var result = try Tensor(zeros: .float32, tensor.shape)
+    let width = tensor.count / max(partners.count, 1)
+    try tensor.withSpan(of: Float.self) { source throws(PruneError) in
+      try result.withMutableSpan(of: Float.self) { target throws(PruneError) in
+        for (row, partner) in partners.enumerated() {
+          for index in 0..<width {
+            target[row * width + index] = share * source[row * width + index] + (1 - share) * source[partner * width + index]
+          }
+        }
+      }
+    }
+    return result
+  }
+
+  /// A number from Beta(alpha, alpha), as a ratio of two from Gamma.
+  private static func beta(_ alpha: Double, _ random: inout RandomSource) -> Double {
+    let (a, b) = (gamma(alpha, &random), gamma(alpha, &random))
+    return a + b > 0 ? a / (a + b) : 0.5
+  }
+
+  /// Marsaglia and Tsang 2000.
+  private static func gamma(_ shape: Double, _ random: inout RandomSource) -> Double {
+    if shape < 1 { return gamma(shape + 1, &random) * pow(1 - random.uniform(), 1 / shape) }
+    let d = shape - 1.0 / 3
+    let c = 1 / (9 * d).squareRoot()
+    while true {
+      let x = random.normal()
+      let v = (1 + c * x) * (1 + c * x) * (1 + c * x)
+      if v > 0, log(1 - random.uniform()) < 0.5 * x * x + d - d * v + d * log(v) { return d * v }
+    }
+  }
+}
+
+extension Dataset {
+  /// The same samples with class numbers as rows of 0 and 1, which may be mixed.
+  /// - Throws: `.mismatch` for a class that there is no room for.
+  package func oneHot(_ classes: Int) throws(PruneError) -> Dataset {
+    guard let y, y.dtype == .int64 else { return self }
+    var rows = try Tensor(zeros: .float32, Shape([count, classes]))
+    let labels = try y.array(of: Int64.self)
+    try rows.withMutableSpan(of: Float.self) { span throws(PruneError) in
+      for (row, label) in labels.enumerated() {
+        guard label >= 0, label < classes else {
+          throw PruneError(.mismatch, "sample \(row) of '\(name)' has class \(label), there are \(classes)")
+        }
+        span[row * classes + Int(label)] = 1
+      }
+    }
+    return Dataset(x: x, y: rows, classCount: classes, name: name)
+  }
+}

@@ -1,0 +1,88 @@
+import CPruneSupport
+import PruneGraph
+import PruneTensor
+
+/// Dropout in training, gradients of penalties, and projections, which write their variables in place.
+enum RegularizationStepKernels {
+  static let table: [String: FastKernel] = [
+    "ai.libprune.DropoutTrain": dropout, "ai.libprune.PenaltyGrad": penalty, "ai.libprune.ProjectUpdate": project,
+  ]
+
+  private static func dropout(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let step = op.input(1), let y = op.output(0), lowering.isFloat(x), lowering.isFloat(step),
+      lowering.count(step) == 1
+    else { return false }
+    let (source, number) = (try lowering.plain(x), try lowering.plain(step))
+    let target =
+      lowering.canOverwrite(x, in: op) ? lowering.define(y, layout: nil, over: source) : try lowering.define(y, layout: nil)
+    let (key, limit, scale) = RegularizationKernels.limits(op.node)
+    let count = Int64(lowering.count(x))
+    lowering.emit(op.node.label, reads: [source, number], writes: [target]) { frame in
+      frame.step(
+        ps_dropout_args(
+          x: frame.pointer(source), y: frame.pointer(target), step: frame.pointer(number), count: count, key: key, limit: limit,
+          scale: scale), ps_dropout)
+    }
+    return true
+  }
+
+  /// Extents around the channels' axis.
+  private static func parts(
+    _ op: Dataflow.Op, _ lowering: Lowering, _ w: Int
+  ) -> (outer: Int, channels: Int, inner: Int)? {
+    let dims = lowering.dims(w)
+    let axis = op.node.int("axis", default: 0)
+    guard dims.indices.contains(axis) else { return nil }
+    return (dims[..<axis].reduce(1, *), dims[axis], dims[(axis + 1)...].reduce(1, *))
+  }
+
+  private static let kinds: [String: ps_penalty_kind] = [
+    "l1": PS_PENALTY_L1, "l2": PS_PENALTY_L2, "sign": PS_PENALTY_SIGN, "groups": PS_PENALTY_GROUPS,
+    "channels": PS_PENALTY_CHANNELS,
+  ]
+
+  private static func penalty(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let w = op.input(0), let dw = op.input(1), let strength = op.input(2), let result = op.output(0), lowering.isFloat(w),
+      lowering.isFloat(dw), lowering.isFloat(strength), lowering.dims(w) == lowering.dims(dw),
+      let kind = kinds[op.node.string("kind", default: "l2")], let parts = parts(op, lowering, w),
+      lowering.count(strength) == (kind == PS_PENALTY_CHANNELS ? parts.channels : 1)
+    else { return false }
+    var signs: Int?
+    if kind == PS_PENALTY_SIGN {
+      guard let id = op.input(3), lowering.value(id).dtype == .int8, lowering.count(id) == lowering.count(w) else { return false }
+      signs = try lowering.plain(id)
+    }
+    let (weight, gradient, factor) = (try lowering.plain(w), try lowering.plain(dw), try lowering.plain(strength))
+    let target =
+      lowering.canOverwrite(dw, in: op)
+      ? lowering.define(result, layout: nil, over: gradient) : try lowering.define(result, layout: nil)
+    let norms = lowering.scratch(4 * max(parts.channels, 1))
+    lowering.emit(
+      op.node.label, reads: [weight, gradient, factor] + [signs].compactMap { $0 }, writes: [target, norms]
+    ) { frame in
+      frame.step(
+        ps_penalty_args(
+          w: frame.pointer(weight), gradient: frame.pointer(gradient), strength: frame.pointer(factor),
+          signs: signs.map { UnsafePointer(frame.pointer($0, as: Int8.self)) }, out: frame.pointer(target),
+          norms: frame.pointer(norms), outer: Int64(parts.outer), channels: Int64(parts.channels), inner: Int64(parts.inner),
+          kind: Int32(kind.rawValue)), ps_penalty)
+    }
+    return true
+  }
+
+  private static func project(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let w = op.input(0), lowering.isFloat(w), lowering.value(w).isVariable, let parts = parts(op, lowering, w) else {
+      return false
+    }
+    let weight = try lowering.updatedBuffer(w)
+    let norms = lowering.scratch(4 * max(parts.channels, 1))
+    let bound = op.node.float("bound", default: 1)
+    lowering.emit(op.node.label, reads: [], writes: [weight, norms]) { frame in
+      frame.step(
+        ps_project_args(
+          w: frame.pointer(weight), norms: frame.pointer(norms), outer: Int64(parts.outer), channels: Int64(parts.channels),
+          inner: Int64(parts.inner), bound: bound), ps_project)
+    }
+    return true
+  }
+}

@@ -1,0 +1,168 @@
+import PruneGraph
+import PruneRuntime
+import PruneTensor
+
+/// A network to learn from beside the labels.
+package struct Distillation: Sendable {
+  package var teacher: Model
+  /// Softens the probabilities of both (Hinton et al. 2015).
+  package var temperature = 4.0
+  /// Weight of what the teacher says; the labels have the rest.
+  package var alpha = 0.5
+  /// Values of the student that are to be like values of the teacher, by name.
+  package var features: [(student: String, teacher: String)] = []
+  package var featureWeight = 1.0
+
+  package init(teacher: Model) { self.teacher = teacher }
+
+  func check() throws(PruneError) {
+    guard temperature > 0, temperature.isFinite else {
+      throw PruneError(.invalidArgument, "temperature is \(temperature), wanted a number above 0")
+    }
+    guard alpha >= 0, alpha <= 1 else { throw PruneError(.invalidArgument, "alpha is \(alpha), wanted 0...1") }
+    guard featureWeight >= 0, featureWeight.isFinite else {
+      throw PruneError(.invalidArgument, "feature_weight is \(featureWeight), wanted 0 or more")
+    }
+  }
+}
+
+/// A distillation settled for one student.
+struct Teaching {
+  let settings: Distillation
+  /// The teacher's input, and the values asked of it: what the student's loss reads first, then the features.
+  let input: String
+  let output: String
+  var values: [String] { [output] + settings.features.map(\.teacher) }
+  /// What makes a student's feature look like the teacher's, where their channels differ: trained, but no part of the model.
+  private(set) var adaptors: [Adaptor] = []
+
+  struct Adaptor {
+    var name: String
+    var tensor: Tensor
+    /// Which feature it is for.
+    var feature: Int
+  }
+
+  /// - Parameters:
+  ///   - batch: shape of a batch of samples.
+  ///   - known: adaptors of an earlier fit.
+  /// - Throws: `.notFound` for a feature that is none, `.mismatch` where teacher and student do not fit.
+  init(
+    _ settings: Distillation, student: Model, loss: TrainingLoss, studentInput: String, batch: Shape, seed: UInt64,
+    known: [String: Tensor]
+  ) throws(PruneError) {
+    try settings.check()
+    self.settings = settings
+    let wanted = try DataCheck.input(of: settings.teacher)
+    input = wanted.name
+    if let dims = wanted.type?.dims {
+      guard dims.count == batch.rank, zip(dims.dropFirst(), batch.dims.dropFirst()).allSatisfy({ $0.value == nil || $0.value == $1 })
+      else {
+        throw PruneError(
+          .mismatch, "the teacher's input '\(wanted.name)' is \(wanted.type?.description ?? ""), batches are \(batch)", at: "teacher")
+      }
+    }
+    output = try TrainingLoss(loss.isClassifier ? "cross_entropy" : "mse", model: settings.teacher, targets: .float32).value
+    let student = try Specialization(student, inputs: [studentInput: batch], variables: []).types
+    let teacher = try Specialization(settings.teacher, inputs: [input: batch], variables: []).types
+    let (mine, theirs) = (student.shape(loss.value), teacher.shape(output))
+    guard let mine, let theirs, mine.count == theirs.count else {
+      throw PruneError(
+        .mismatch,
+        "the student gives \(mine?.description ?? "an open shape") at '\(loss.value)', the teacher \(theirs?.description ?? "an open shape") at '\(output)'",
+        at: "teacher")
+    }
+    var random = RandomSource(seed: seed).fork(0xADA)
+    for (index, feature) in settings.features.enumerated() {
+      let from = try Self.shape(of: feature.student, student, "student")
+      let to = try Self.shape(of: feature.teacher, teacher, "teacher")
+      guard from != to else { continue }
+      guard let shape = try Self.adaptor(from, to) else {
+        throw PruneError(
+          .mismatch, "feature '\(feature.student)' is \(from), the teacher's '\(feature.teacher)' is \(to): only their channels may differ",
+          at: "teacher")
+      }
+      let name = "adaptor/\(index)"
+      if let old = known[name], old.shape == shape {
+        adaptors.append(Adaptor(name: name, tensor: old, feature: index))
+        continue
+      }
+      // A product [channels of the student, …of the teacher] or a convolution the other way round.
+      let inputs = shape.rank == 2 ? shape[0] : shape[1]
+      let deviation = 1 / Double(max(inputs, 1)).squareRoot()
+      let values = (0..<shape.count).map { _ in Float(deviation * random.normal()) }
+      adaptors.append(Adaptor(name: name, tensor: try Tensor(values, shape), feature: index))
+    }
+  }
+
+  private static func shape(of value: String, _ types: GraphTypes, _ whose: String) throws(PruneError) -> Shape {
+    guard let shape = types.shape(value) else {
+      throw PruneError(
+        .notFound, "the \(whose) has no value '\(value)' of a known shape", at: "teacher",
+        hint: Suggestion.hint(for: value, among: types.types.keys.sorted()))
+    }
+    return shape
+  }
+
+  /// The weight that maps one to the other: 1x1 over axis 1 of images and sequences of channels, a product over the last axis of
+  /// rows; nil when more than channels differ.
+  private static func adaptor(_ from: Shape, _ to: Shape) throws(PruneError) -> Shape? {
+    guard from.rank == to.rank, from.rank > 1 else { return nil }
+    let differing = (0..<from.rank).filter { from[$0] != to[$0] }
+    guard differing.count == 1, let axis = differing.first, axis > 0 else { return nil }
+    if axis == from.rank - 1 { return try Shape([from[axis], to[axis]]) }
+    guard axis == 1 else { return nil }
+    return try Shape([to[1], from[1]] + [Int](repeating: 1, count: from.rank - 2))
+  }
+}
+
+extension LossWriter {
+  /// Adds what the teacher says to the loss: (1 - alpha) task + alpha T² KL(teacher ‖ student) + weight Σ mse(features). For what
+  /// is no classifier the difference to the teacher's output is squared instead.
+  ///
+  /// - Parameter types: of the teacher's values.
+  /// - Returns: the whole loss, and the inputs that the teacher's values are fed to.
+  mutating func teach(
+    _ teaching: Teaching, _ task: String, _ prediction: String, isClassifier: Bool, _ types: [String: TensorType]
+  ) throws(PruneError) -> (loss: String, inputs: [(name: String, value: String)]) {
+    var inputs: [(name: String, value: String)] = []
+    func feed(_ value: String) throws(PruneError) -> String {
+      let name = self.name("teacher.\(value)")
+      special.types.types[name] = types[value]
+      inputs.append((name, value))
+      return name
+    }
+    let settings = teaching.settings
+    let shape = try shape(prediction)
+    let said = try reshape(feed(teaching.output), to: shape)
+    let domain = GradientRules.trainingDomain
+    var total = task
+    if settings.alpha > 0 {
+      var difference: String
+      if isClassifier {
+        let cooler = try number(1 / settings.temperature)
+        let soft = try emit("Mul", [said, cooler])
+        let wanted = try emit("Softmax", [soft])
+        let cross = try emit("SoftmaxCrossEntropy", [emit("Mul", [prediction, cooler]), wanted], domain: domain, outputs: 2)
+        // The entropy of what the teacher says has no gradient; without it the loss would not go to zero.
+        let entropy = try emit("SoftmaxCrossEntropy", [soft, wanted], domain: domain, outputs: 2)
+        difference = try emit("Sub", [cross, entropy])
+        difference = try emit("Mul", [difference, number(settings.temperature * settings.temperature)])
+      } else {
+        difference = try emit("MeanSquaredError", [prediction, said], domain: domain, outputs: 2)
+      }
+      difference = try emit("Mul", [difference, number(settings.alpha)])
+      total = settings.alpha == 1 ? difference : try emit("Add", [emit("Mul", [task, number(1 - settings.alpha)]), difference])
+    }
+    for (index, feature) in settings.features.enumerated() {
+      let theirs = try feed(feature.teacher)
+      var mine = feature.student
+      if let adaptor = teaching.adaptors.first(where: { $0.feature == index }) {
+        mine = try emit(adaptor.tensor.shape.rank == 2 ? "MatMul" : "Conv", [mine, adaptor.name])
+      }
+      let difference = try emit("MeanSquaredError", [mine, theirs], domain: domain, outputs: 2)
+      total = try emit("Add", [total, emit("Mul", [difference, number(settings.featureWeight)])])
+    }
+    return (total, inputs)
+  }
+}
