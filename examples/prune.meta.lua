@@ -166,9 +166,9 @@
 ---@class prune.Model_prune_options
 ---@field strategy? "global"|"local"|"threshold"|"block" one ranking over all layers, the same amount in each, by score, or blocks (default "global")
 ---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"lamp"|"random"|function|table which weights matter least; as in Model:significance (default "magnitude")
----@field granularity? "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|string|table what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them (default "weight")
+---@field granularity? "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them (default "weight")
 ---@field allocation? "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic" how the amount is divided over layers; by the strategy, row for wanda
----@field reconstruct? "obs"|"sparsegpt" without training, on data: what stays makes up for what went, or also chooses it
+---@field reconstruct? "obs"|"sparsegpt"|"least_squares" without training, on data: what stays makes up for what went, or also chooses it; least_squares for channels
 ---@field amount? number the fraction to remove, 0...1
 ---@field threshold? number or the score below which weights go
 ---@field mode? "mask"|"remove" zeros that stay zero (of weights), or a smaller model, certified (of channels and heads)
@@ -179,6 +179,7 @@
 ---@field reduce? "mean"|"sum"|"max" how the scores of a group's tensors become a unit's (default "mean")
 ---@field normalize? "mean"|"max"|"lamp"|"none" how groups are made comparable (default "mean")
 ---@field benchmark? boolean median latency before and after goes into the report (default false)
+---@field reestimate? boolean batch normalizations measure their statistics anew on the data (default false)
 ---@field device? "cpu" where to work (default "cpu")
 ---@field data? prune.Dataset for criteria that need it
 ---@field validate? prune.Dataset|true metrics before and after, on this or on data
@@ -573,9 +574,22 @@ function Model:sensitivity(options) end
 ---@return prune.Report
 function Model:prune(options) end
 
----Which units go together: a list of groups, what a unit costs, and which groups are pinned, by whom and why.
+---Which units go together: groups, what a unit of each costs, and which groups are pinned, by whom and why.
 ---@return prune.Report
 function Model:groups() end
+
+---Takes out what unstructured pruning left dead: units nobody reads, and constant ones, which go into the next bias.
+---@return prune.Model
+---@return prune.Report
+function Model:compact() end
+
+---Cuts a classifier down to some classes, counted from 0 as labels are; then, with an amount or a target, prunes for them.
+---@param classes integer[] the classes to keep, numbered anew in rising order
+---@param options? table those of Model:prune, their data narrowed to the kept classes; validate gives accuracy on these
+---@param options? prune.Model_prune_options
+---@return prune.Model
+---@return prune.Report
+function Model:keep_classes(classes, options, options) end
 
 ---Quantizes into a new model that every ONNX runtime can run.
 ---@param options? prune.Model_quantize_options

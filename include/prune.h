@@ -824,8 +824,8 @@ typedef struct prune_prune_options {
   /** What is removed as one: "weight" (default); "n:m", as "2:4": all but the best n of every m neighbouring inputs of an
    *  output (at each tap of a kernel; a last group of fewer keeps the same share, rounded up), no `amount` needed;
    *  "block:RxC", as "block:4x4": R outputs by C inputs at each tap, smaller at the edges; "kernel": all taps between an
-   *  output and an input; "channel" (with all that is coupled to it), "head" or "head_dim". `amount` is a fraction of these
-   *  units. */
+   *  output and an input; "channel" (with all that is coupled to it), "head", "head_dim", or "layer" (a branch that is added to
+   *  what it is computed from). `amount` is a fraction of these units. */
   const char *granularity;
   /** "mask" (default for weights): zeros are stored and stay zero through training. "remove" (default for channels and
    *  heads): the model shrinks, and the report carries the certificate: the largest difference of any output between the
@@ -872,13 +872,15 @@ typedef struct prune_prune_options {
   const char *normalize;
   /** Non-zero: median latency before and after goes into the report. */
   uint32_t benchmark;
-  uint32_t reserved2;
+  /** Non-zero, for channels and heads: batch normalizations measure their statistics anew on the data. */
+  uint32_t reestimate;
   /** How `amount` is divided over layers, in place of what the strategy says: "global"; "local" (or "uniform"); "row": the
    *  same in each output (default for wanda); "lamp"; "erk": density in proportion to the sum of a layer's extents over
    *  their product; "isomorphic": one ranking in each class of layers of the same operator and kernel. */
   const char *allocation;
   /** Without training, layer by layer on `data` (no targets needed): "obs" lets the weights that stay make up for those
-   *  that went, by second moments of the layer's inputs; "sparsegpt" also chooses which go on the way. NULL for none. */
+   *  that went, by second moments of the layer's inputs; "sparsegpt" also chooses which go on the way. Of channels and
+   *  heads: "least_squares" fits layers that lost inputs to what they gave before. NULL for none. */
   const char *reconstruct;
   /** In place of a criterion, as in prune_significance_options; the callback is given `user`. */
   const prune_tensors *scores;
@@ -893,10 +895,50 @@ typedef struct prune_prune_options {
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_prune(
     prune_model *model, const prune_prune_options *options, prune_model **out_model, prune_report **out_report);
 
-/** Which units of a model go together: a list "groups" of {name, kind, units, params, macs, pinned, by, reason, members},
- *  params and macs being those of one unit, members the axes of stored tensors that have these units. A pinned group stays
- *  whole; `by` names the node that needs it and `reason` says what for. */
+/** Which units of a model go together: a list "groups" of {name, kind, units, params, macs, layers, members}, params and macs
+ *  being those of one unit, members the axes of stored tensors {layer, tensor, axis} that have these units; and a list
+ *  "pinned" of {name, units, reason, pins, members}: groups that stay whole, and the nodes that need them. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_groups(prune_model *model, prune_report **out_report);
+
+/** Takes out what unstructured pruning left dead: units that nobody reads, and units that give one constant, which goes into
+ *  the next bias. The outputs stay what they were: the report's "certificate" is their largest relative difference. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_compact(
+    prune_model *model, prune_model **out_model, prune_report **out_report);
+
+/** Cuts a classifier down to `count` of its classes, numbered anew in rising order. With options, units that matter least to
+ *  these classes go too: their data, recovery data and guard are narrowed to the kept classes; `validate` gives accuracy on
+ *  the kept classes, before and after. NULL options cut the head alone. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_keep_classes(
+    prune_model *model, const int64_t *classes, size_t count, const prune_prune_options *options, prune_model **out_model,
+    prune_report **out_report);
+
+/** A node of a custom operator, as a rule sees it; valid only while the rule runs. */
+typedef struct prune_axis_node prune_axis_node;
+
+/** Says how the axes of a custom operator's node relate, through the functions below. Input axes that it does not speak of
+ *  keep all their units, and so do output axes that carry nothing. Non-zero: the rule does not know this use of the operator,
+ *  and all that the node touches stays. */
+typedef int (*prune_axis_rule)(prune_axis_node *node, void *user);
+
+/** Rules for `op_type` of `domain` in models of this context; NULL takes the rule back. Without one, pruning goes around
+ *  such nodes. `user` must outlive the context's models. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_context_set_axis_rule(
+    prune_context *context, const char *domain, const char *op_type, prune_axis_rule rule, void *user);
+
+/** The number of axes of an input (is_output 0) or output, -1 when it is not known. */
+PRUNE_API int32_t prune_axis_node_rank(const prune_axis_node *node, int32_t is_output, uint32_t index);
+/** An extent, -1 when it is not known. */
+PRUNE_API int64_t prune_axis_node_extent(const prune_axis_node *node, int32_t is_output, uint32_t index, uint32_t axis);
+/** An integer attribute, `otherwise` when there is none. */
+PRUNE_API int64_t prune_axis_node_int(const prune_axis_node *node, const char *name, int64_t otherwise);
+/** The output axis has the units of the input axis. */
+PRUNE_API void prune_axis_node_carry(
+    prune_axis_node *node, uint32_t input, uint32_t axis, uint32_t output, uint32_t output_axis);
+/** Two input axes have the same units. */
+PRUNE_API void prune_axis_node_couple(
+    prune_axis_node *node, uint32_t input, uint32_t axis, uint32_t other, uint32_t other_axis);
+/** The operator sums over the input axis: units that are zero may go. */
+PRUNE_API void prune_axis_node_sum(prune_axis_node *node, uint32_t input, uint32_t axis);
 /** @} */
 
 /* ------------------------------------------------------------------------------------------------------------------ */

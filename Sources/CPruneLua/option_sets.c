@@ -139,6 +139,7 @@ static const option prune[] = {
     OPTION(prune_prune_options, reduce, TEXT),
     OPTION(prune_prune_options, normalize, TEXT),
     OPTION(prune_prune_options, benchmark, FLAG),
+    OPTION(prune_prune_options, reestimate, FLAG),
     OPTION(prune_call_options, on_step, FUNCTION),
     OPTION(prune_call_options, verbose, FLAG),
 };

@@ -248,50 +248,89 @@ static int model_sensitivity(lua_State *L) {
   return report_result(L, position);
 }
 
-static int model_prune(lua_State *L) {
-  handle *model = pl_handle(L, 1, &pl_model);
-  pl_call call = {.L = L, .where = "Model:prune"};
-  prune_call_options options;
-  pl_options(&call, 2, &pl_prune_set, &options);
-  read_validate(&call, &options);
-  read_schedule(&call, &options);
-  options.prune.granularity = read_granularity(&call, options.granularity);
-  const criterion_fields fields = {&options.prune.criterion, &options.prune.scores, &options.prune.on_score};
-  bool scores = pl_read_criterion(&call, options.criterion, &fields);
-  call.on_step = options.on_step;
-  pl_use_progress(&call, "prune", options.verbose);
-  options.prune.guard = options.guard;
-  if (options.target) {
-    options.prune.target_macs = options.target->macs;
-    options.prune.target_params = options.target->params;
-    options.prune.target_bytes = options.target->bytes;
-    options.prune.target_latency = options.target->latency;
+/* Options of prune, from the table at `index`. */
+static void read_prune(pl_call *call, int index, prune_call_options *options) {
+  pl_options(call, index, &pl_prune_set, options);
+  read_validate(call, options);
+  read_schedule(call, options);
+  options->prune.granularity = read_granularity(call, options->granularity);
+  const criterion_fields fields = {&options->prune.criterion, &options->prune.scores, &options->prune.on_score};
+  bool scores = pl_read_criterion(call, options->criterion, &fields);
+  call->on_step = options->on_step;
+  pl_use_progress(call, "prune", options->verbose);
+  options->prune.guard = options->guard;
+  if (options->target) {
+    options->prune.target_macs = options->target->macs;
+    options->prune.target_params = options->target->params;
+    options->prune.target_bytes = options->target->bytes;
+    options->prune.target_latency = options->target->latency;
   }
-  if (options.recover) {
-    read_fit(&call, options.recover);
-    options.prune.recover_data = options.recover->data;
-    watch_fit(&call, options.recover);
-    options.prune.recover = &options.recover->fit;
+  if (options->recover) {
+    read_fit(call, options->recover);
+    options->prune.recover_data = options->recover->data;
+    watch_fit(call, options->recover);
+    options->prune.recover = &options->recover->fit;
   }
-  if (call.on_step || call.progress) {
-    options.prune.on_event = pl_event;
-    options.prune.user = &call;
+  if (call->on_step || call->progress) {
+    options->prune.on_event = pl_event;
+    options->prune.user = call;
   }
-  if (scores) options.prune.user = &call;
+  if (scores) options->prune.user = call;
+}
+
+/* The prune of m:prune{…}, or with classes that of m:keep_classes. */
+static int shrink(lua_State *L, pl_call *call, handle *model, const int64_t *classes, size_t count,
+                  const prune_prune_options *options) {
   handle *slim_object = pl_new(L, &pl_model);
   int slim_position = lua_gettop(L);
   handle *object = pl_new(L, &pl_report);
   int position = lua_gettop(L);
-  pl_begin(&call, model);
+  pl_begin(call, model);
   prune_model *slim = NULL;
   prune_report *report = NULL;
-  prune_status status = prune_model_prune(model->pointer, &options.prune, &slim, &report);
+  prune_status status = classes
+                            ? prune_model_keep_classes(model->pointer, classes, count, options, &slim, &report)
+                            : prune_model_prune(model->pointer, options, &slim, &report);
   slim_object->pointer = slim;
   object->pointer = report;
-  pl_end(&call, model);
+  pl_end(call, model);
   pl_check(L, status);
   lua_pushvalue(L, slim_position);
   pl_push_report(L, position);
+  return 2;
+}
+
+static int model_prune(lua_State *L) {
+  handle *model = pl_handle(L, 1, &pl_model);
+  pl_call call = {.L = L, .where = "Model:prune"};
+  prune_call_options options;
+  read_prune(&call, 2, &options);
+  return shrink(L, &call, model, NULL, 0, &options.prune);
+}
+
+/* m:keep_classes({3, 7}, {target = …}) */
+static int model_keep_classes(lua_State *L) {
+  handle *model = pl_handle(L, 1, &pl_model);
+  pl_call call = {.L = L, .where = "Model:keep_classes"};
+  size_t count = 0;
+  const int64_t *classes = pl_integers(L, 2, 0, "Model:keep_classes", &count);
+  prune_call_options options;
+  read_prune(&call, 3, &options);
+  return shrink(L, &call, model, classes, count, &options.prune);
+}
+
+static int model_compact(lua_State *L) {
+  prune_model *model = pl_check_model(L, 1);
+  handle *small_object = pl_new(L, &pl_model);
+  handle *object = pl_new(L, &pl_report);
+  prune_model *small = NULL;
+  prune_report *report = NULL;
+  prune_status status = prune_model_compact(model, &small, &report);
+  small_object->pointer = small;
+  object->pointer = report;
+  pl_check(L, status);
+  pl_push_report(L, -1);
+  lua_remove(L, -2);
   return 2;
 }
 
@@ -376,6 +415,7 @@ const luaL_Reg pl_model_work[] = {{"stats", model_stats}, {"sizes", model_sizes}
                                   {"benchmark", model_benchmark}, {"significance", model_significance},
                                   {"sensitivity", model_sensitivity},
                                   {"prune", model_prune},         {"quantize", model_quantize},
-                                  {"groups", model_groups},
+                                  {"groups", model_groups},       {"compact", model_compact},
+                                  {"keep_classes", model_keep_classes},
                                   {"summary", pl_model_summary},
                                   {NULL, NULL}};

@@ -1,11 +1,16 @@
 import CPrune
 import PruneTensor
+import Pruning
 import Synchronization
 
 /// Behind `prune_context`: a cancel flag and a thread count. Its handle is the flag's own address.
 final class ContextBox: Box {
   static let kind = "context"
   let cancel: CancelFlag
+  /// Rules for custom operators, by `domain.name`.
+  private let ruleTable = Mutex<[String: CustomRule]>([:])
+  var rules: [String: CustomRule] { ruleTable.withLock { $0 } }
+  func setRule(_ name: String, _ rule: CustomRule?) { ruleTable.withLock { $0[name] = rule } }
   /// 0 is one a core.
   private let count = Atomic<Int>(0)
   /// What holds where there is no context.

@@ -117,6 +117,7 @@ private func readStructure(_ given: prune_prune_options, _ wanted: inout PruneOp
   if let reduce = try optionalText(given.reduce, "reduce") { wanted.reduction = reduce }
   if let normalize = try optionalText(given.normalize, "normalize") { wanted.normalization = normalize }
   wanted.benchmarks = given.benchmark != 0
+  wanted.reestimates = given.reestimate != 0
 }
 
 @_cdecl("prune_model_groups") @implementation
@@ -125,8 +126,51 @@ public func prune_model_groups(
 ) -> prune_status {
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
-    give(try unitGroups(try ModelBox.enter(model).model), out)
+    let box = try ModelBox.enter(model)
+    give(try unitGroups(box.model, rules: box.context?.rules ?? [:]), out)
   }
+}
+
+/// Options of C as those of Swift.
+private func pruneOptions(
+  _ options: UnsafePointer<prune_prune_options>?, _ box: ModelBox
+) throws(PruneError) -> PruneOptions {
+  let given = try PruneABI.options(options, zero: prune_prune_options(), "prune_prune_options")
+  var wanted = PruneOptions()
+  wanted.batchSize = Int(given.batch_size)
+  wanted.strategy = try optionalText(given.strategy, "strategy")
+  if let criterion = try optionalText(given.criterion, "criterion") { wanted.criterion = criterion }
+  if let granularity = try optionalText(given.granularity, "granularity") { wanted.granularity = granularity }
+  if let mode = try optionalText(given.mode, "mode") { wanted.mode = mode }
+  if let device = try optionalText(given.device, "device") { wanted.device = device }
+  if given.amount != 0 { wanted.amount = given.amount }
+  if given.threshold != 0 { wanted.threshold = given.threshold }
+  wanted.data = try Handles.optional(given.data, DatasetBox.self)?.dataset
+  wanted.validate = try Handles.optional(given.validate, DatasetBox.self)?.dataset
+  if let schedule = try optionalText(given.schedule, "schedule") { wanted.schedule = schedule }
+  if given.schedule_steps != 0 { wanted.steps = Int(given.schedule_steps) }
+  if given.recover != nil { wanted.recover = try fitOptions(given.recover, box.context, "recover") }
+  wanted.recoverData = try Handles.optional(given.recover_data, DatasetBox.self)?.dataset
+  wanted.guard = try guardOptions(given.guard)
+  wanted.scope = try texts(given.scope, given.scope_count, "scope")
+  wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
+  if given.seed != 0 { wanted.seed = given.seed }
+  wanted.allocation = try optionalText(given.allocation, "allocation")
+  wanted.reconstruct = try optionalText(given.reconstruct, "reconstruct")
+  wanted.scores = try userScores(given.scores, given.on_score, given.user)
+  wanted.cancel = box.cancel
+  wanted.rules = box.context?.rules ?? [:]
+  try readStructure(given, &wanted)
+  let sink = EventSink(callback: given.on_event, user: given.user)
+  wanted.onStep = { step in
+    var event = EventSink.blank(PRUNE_EVENT_PRUNE)
+    event.step = UInt32(clamping: step.step)
+    event.steps = UInt32(clamping: step.steps)
+    event.metric = step.metric ?? .nan
+    event.amount = step.sparsity
+    return sink.send(event)
+  }
+  return wanted
 }
 
 @_cdecl("prune_model_prune") @implementation
@@ -137,42 +181,49 @@ public func prune_model_prune(
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box = try ModelBox.enter(model)
-    let given = try PruneABI.options(options, zero: prune_prune_options(), "prune_prune_options")
-    var wanted = PruneOptions()
-    wanted.batchSize = Int(given.batch_size)
-    wanted.strategy = try optionalText(given.strategy, "strategy")
-    if let criterion = try optionalText(given.criterion, "criterion") { wanted.criterion = criterion }
-    if let granularity = try optionalText(given.granularity, "granularity") { wanted.granularity = granularity }
-    if let mode = try optionalText(given.mode, "mode") { wanted.mode = mode }
-    if let device = try optionalText(given.device, "device") { wanted.device = device }
-    if given.amount != 0 { wanted.amount = given.amount }
-    if given.threshold != 0 { wanted.threshold = given.threshold }
-    wanted.data = try Handles.optional(given.data, DatasetBox.self)?.dataset
-    wanted.validate = try Handles.optional(given.validate, DatasetBox.self)?.dataset
-    if let schedule = try optionalText(given.schedule, "schedule") { wanted.schedule = schedule }
-    if given.schedule_steps != 0 { wanted.steps = Int(given.schedule_steps) }
-    if given.recover != nil { wanted.recover = try fitOptions(given.recover, box.context, "recover") }
-    wanted.recoverData = try Handles.optional(given.recover_data, DatasetBox.self)?.dataset
-    wanted.guard = try guardOptions(given.guard)
-    wanted.scope = try texts(given.scope, given.scope_count, "scope")
-    wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
-    if given.seed != 0 { wanted.seed = given.seed }
-    wanted.allocation = try optionalText(given.allocation, "allocation")
-    wanted.reconstruct = try optionalText(given.reconstruct, "reconstruct")
-    wanted.scores = try userScores(given.scores, given.on_score, given.user)
-    wanted.cancel = box.cancel
-    try readStructure(given, &wanted)
-    let sink = EventSink(callback: given.on_event, user: given.user)
-    wanted.onStep = { step in
-      var event = EventSink.blank(PRUNE_EVENT_PRUNE)
-      event.step = UInt32(clamping: step.step)
-      event.steps = UInt32(clamping: step.steps)
-      event.metric = step.metric ?? .nan
-      event.amount = step.sparsity
-      return sink.send(event)
-    }
-    let (pruned, report) = try prune(box.model, wanted)
+    let (pruned, report) = try prune(box.model, try pruneOptions(options, box))
     out.pointee = Handles.make(ModelBox(pruned, box.context))
+    give(report, out_report)
+  }
+}
+
+@_cdecl("prune_model_compact") @implementation
+public func prune_model_compact(
+  _ model: OpaquePointer!, _ out_model: UnsafeMutablePointer<OpaquePointer?>!,
+  _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_model, "out_model")
+    let box = try ModelBox.enter(model)
+    let (small, report) = try compact(box.model, rules: box.context?.rules ?? [:], cancel: box.cancel)
+    out.pointee = Handles.make(ModelBox(small, box.context))
+    give(report, out_report)
+  }
+}
+
+@_cdecl("prune_model_keep_classes") @implementation
+public func prune_model_keep_classes(
+  _ model: OpaquePointer!, _ classes: UnsafePointer<Int64>!, _ count: Int,
+  _ options: UnsafePointer<prune_prune_options>!, _ out_model: UnsafeMutablePointer<OpaquePointer?>!,
+  _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_model, "out_model")
+    let box = try ModelBox.enter(model)
+    var wanted = KeepClassesOptions()
+    wanted.classes = try elements(classes, count, "classes").map { Int($0) }
+    wanted.cancel = box.cancel
+    if options != nil {
+      let settings = try pruneOptions(options, box)
+      wanted.validate = settings.validate
+      wanted.batchSize = settings.batchSize
+      if settings.amount != nil || settings.threshold != nil || settings.target != nil {
+        wanted.prune = settings
+        wanted.prune?.validate = nil
+      }
+    }
+    let (small, report) = try keepClasses(box.model, wanted)
+    out.pointee = Handles.make(ModelBox(small, box.context))
     give(report, out_report)
   }
 }

@@ -16,9 +16,11 @@ package enum Granularity: Sendable, Hashable {
   case head
   /// Positions within attention heads.
   case headDim
+  /// Branches that are added to what they are computed from.
+  case layer
 
   /// The names that `init(name:)` knows.
-  package static let names = ["weight", "2:4", "block:4x4", "kernel", "channel", "head", "head_dim"]
+  package static let names = ["weight", "2:4", "block:4x4", "kernel", "channel", "head", "head_dim", "layer"]
 
   /// - Throws: `.unsupported` with the names there are, `.invalidArgument` for numbers that make no sense.
   package init(name: String) throws(PruneError) {
@@ -27,6 +29,7 @@ package enum Granularity: Sendable, Hashable {
     case "channel": self = .channel
     case "head": self = .head
     case "head_dim": self = .headDim
+    case "layer": self = .layer
     case "kernel": self = .kernel
     case "block": self = .block(rows: 4, columns: 4)
     default:
@@ -66,6 +69,7 @@ package enum Granularity: Sendable, Hashable {
     case .channel: "channel"
     case .head: "head"
     case .headDim: "head_dim"
+    case .layer: "layer"
     case .neighbours(let keep, let of): "\(keep):\(of)"
     case .block(let rows, let columns): "block:\(rows)x\(columns)"
     case .kernel: "kernel"
@@ -76,10 +80,10 @@ package enum Granularity: Sendable, Hashable {
   package var isStructural: Bool {
     switch self {
     case .weight, .neighbours, .block, .kernel: false
-    case .channel, .head, .headDim: true
+    case .channel, .head, .headDim, .layer: true
     }
   }
 
   /// The ways to remove a unit, the default first.
-  package var modes: [String] { isStructural ? ["remove", "mask"] : ["mask"] }
+  package var modes: [String] { self == .layer ? ["remove"] : isStructural ? ["remove", "mask"] : ["mask"] }
 }

@@ -20,7 +20,8 @@ package struct PruneOptions {
   /// the strategy says, and "row" for Wanda.
   package var allocation: String?
   /// "obs": the weights that stay make up for those that went, layer by layer, on `data`; "sparsegpt" also chooses which
-  /// go on the way. Nil leaves them as they are.
+  /// go on the way. For channels and heads "least_squares": layers that lost inputs are fitted to what they gave before. Nil
+  /// leaves them as they are.
   package var reconstruct: String?
   /// Units that score below this go.
   package var threshold: Double?
@@ -63,6 +64,8 @@ package struct PruneOptions {
   package var normalization = "mean"
   /// Whether groups are ranked only among those of the same kind and size.
   package var isIsomorphic = false
+  /// Whether batch normalizations of a shrunk model measure their statistics anew on the data.
+  package var reestimates = false
   /// Whether latency before and after is measured.
   package var benchmarks = false
   /// For operators of other domains, by `domain.name`.

@@ -13,6 +13,10 @@ extension ReportValue {
     if case .flag(let value) = self { return value }
     return nil
   }
+  var report: Report? {
+    if case .report(let value) = self { return value }
+    return nil
+  }
   var list: [ReportValue]? {
     if case .list(let value) = self { return value }
     return nil

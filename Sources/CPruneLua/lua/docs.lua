@@ -419,9 +419,9 @@ Model:prune{...} -> Model, Report
 Prunes into a new model. The report says what went, where, and what it cost.
 * strategy: "global"|"local"|"threshold"|"block" = "global"; one ranking over all layers, the same amount in each, by score, or blocks
 * criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"lamp"|"random"|function|table = "magnitude"; which weights matter least; as in Model:significance
-* granularity: "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|string|table = "weight"; what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them
+* granularity: "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table = "weight"; what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them
 * allocation: "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"; how the amount is divided over layers; by the strategy, row for wanda
-* reconstruct: "obs"|"sparsegpt"; without training, on data: what stays makes up for what went, or also chooses it
+* reconstruct: "obs"|"sparsegpt"|"least_squares"; without training, on data: what stays makes up for what went, or also chooses it; least_squares for channels
 * amount: number; the fraction to remove, 0...1
 * threshold: number; or the score below which weights go
 * mode: "mask"|"remove"; zeros that stay zero (of weights), or a smaller model, certified (of channels and heads)
@@ -432,6 +432,7 @@ Prunes into a new model. The report says what went, where, and what it cost.
 * reduce: "mean"|"sum"|"max" = "mean"; how the scores of a group's tensors become a unit's
 * normalize: "mean"|"max"|"lamp"|"none" = "mean"; how groups are made comparable
 * benchmark: boolean = false; median latency before and after goes into the report
+* reestimate: boolean = false; batch normalizations measure their statistics anew on the data
 * device: "cpu" = "cpu"; where to work
 * data: Dataset; for criteria that need it
 * validate: Dataset|true; metrics before and after, on this or on data
@@ -447,8 +448,19 @@ Prunes into a new model. The report says what went, where, and what it cost.
 > local slim, report = m:prune{strategy = "global", threshold = 0.01, device = "cpu", validate = test}
 
 Model:groups() -> Report
-Which units go together: a list of groups, what a unit costs, and which groups are pinned, by whom and why.
+Which units go together: groups, what a unit of each costs, and which groups are pinned, by whom and why.
 > print(m:groups())
+
+Model:compact() -> Model, Report
+Takes out what unstructured pruning left dead: units nobody reads, and constant ones, which go into the next bias.
+> local small, report = slim:compact()
+
+Model:keep_classes(classes, options) -> Model, Report
+Cuts a classifier down to some classes, counted from 0 as labels are; then, with an amount or a target, prunes for them.
+- classes: integer[]; the classes to keep, numbered anew in rising order
+- options?: table; those of Model:prune, their data narrowed to the kept classes; validate gives accuracy on these
+& Model:prune
+> local m3 = m:keep_classes({0, 3, 5}, {granularity = "channel", target = {macs = 0.5}, data = train, validate = test})
 
 Model:prune target
 One cost, and the fraction of it to keep.

@@ -37,7 +37,7 @@ struct AxisSolver {
   }
 
   /// Walks the graph.
-  mutating func solve(custom: [String: AxisRule] = [:]) {
+  mutating func solve(custom: [String: AxisRule] = [:], opening open: String? = nil) {
     let graph = model.graph
     for input in graph.inputs where stored[input.name] == nil {
       makeOpaque(input.name, Pin(place: "input '\(input.name)'", reason: "what is fed has these"))
@@ -48,7 +48,9 @@ struct AxisSolver {
       visit(node, custom)
     }
     for output in graph.outputs {
-      pin(output.name, Pin(place: "output '\(output.name)'", reason: "what reads the model's results expects these"))
+      let pin = Pin(place: "output '\(output.name)'", reason: "what reads the model's results expects these")
+      let spaces = axesOf(output.name) ?? []
+      for space in output.name == open ? spaces.dropLast() : spaces[...] { forest.pin(space, pin) }
     }
   }
 

@@ -17,14 +17,16 @@ package struct Dependencies: Sendable {
   let symbolic: GraphTypes
 
   /// Solves a model.
-  /// - Parameter rules: for operators of other domains, by `domain.name`.
+  /// - Parameters:
+  ///   - rules: for operators of other domains, by `domain.name`.
+  ///   - output: an output whose last axis may lose units.
   /// - Throws: `.mismatch` when shapes in the model contradict each other.
-  package init(of model: Model, rules: [String: CustomRule] = [:]) throws(PruneError) {
+  package init(of model: Model, rules: [String: CustomRule] = [:], opening output: String? = nil) throws(PruneError) {
     let apart = SharedConstants.separated(model)
     let plain = ShapeConstants.folded(apart)
     let symbolic = try ShapeInference.run(plain)
-    var solver = AxisSolver(apart, types: Self.bound(plain) ?? symbolic, symbolic: symbolic)
-    solver.solve(custom: rules.mapValues(\.axisRule))
+    var solver = AxisSolver(apart, types: Self.bound(plain, symbolic) ?? symbolic, symbolic: symbolic)
+    solver.solve(custom: rules.mapValues(\.axisRule), opening: output)
     self.model = apart
     self.symbolic = symbolic
     forest = solver.forest
@@ -37,7 +39,7 @@ package struct Dependencies: Sendable {
 
   /// Types with every open extent of the inputs bound to a number of its own: large primes, so that they are told apart in
   /// products; where windows or joins do not allow that, ones that halve well, then the smallest.
-  private static func bound(_ model: Model) -> GraphTypes? {
+  private static func bound(_ model: Model, _ symbolic: GraphTypes) -> GraphTypes? {
     let primes = [1009, 1013, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069]
     let attempts: [(Int) -> Int] = [
       { primes[$0 % primes.count] }, { $0 == 0 ? 1009 : 256 * (2 + $0) }, { $0 == 0 ? 1009 : 224 }, { _ in 1 },
@@ -57,7 +59,14 @@ package struct Dependencies: Sendable {
         type.dims = dims.map { $0.value == nil ? .fixed(extent($0)) : $0 }
         inputs[input.name] = type
       }
-      if let types = try? ShapeInference.run(model, inputs: inputs) { return types }
+      guard var types = try? ShapeInference.run(model, inputs: inputs) else { continue }
+      // Behind operators that inference does not know: what the file declares.
+      for (name, declared) in symbolic.types where types.types[name]?.dims == nil {
+        guard let dims = declared.dims else { continue }
+        let bound = dims.map { dim in dim.value == nil ? extents[dim].map(Dim.fixed) ?? .unknown : dim }
+        types.types[name] = TensorType(declared.dtype, bound)
+      }
+      return types
     }
     return nil
   }
@@ -91,38 +100,4 @@ package struct UnitGroup: Sendable {
   package var isPinned: Bool { !pins.isEmpty }
   /// Whether units can be removed at all.
   package var isPrunable: Bool { pins.isEmpty && size > 1 }
-}
-
-/// A rule that a program gives for an operator of its own, in the simplest words: inputs and outputs listed share their axes.
-package enum CustomRule: Sendable {
-  /// The output has the axes of the first input, element by element.
-  case elementwise
-  /// As elementwise, and these axes of the input stay.
-  case keeping(axes: [Int])
-  /// Everything it touches stays.
-  case pinned(String)
-
-  var axisRule: AxisRule {
-    switch self {
-    case .elementwise: return Self.same(keeping: [])
-    case .keeping(let axes): return Self.same(keeping: axes)
-    case .pinned(let reason): return { _, _ in reason }
-    }
-  }
-
-  private static func same(keeping axes: [Int]) -> AxisRule {
-    { (solver, node) in
-      guard let x = solver.input(node, 0) else { return "the rank of its input is not known" }
-      for axis in axes {
-        let place = axis < 0 ? axis + x.count : axis
-        guard x.indices.contains(place) else { return "its rule names axis \(axis), its input has \(x.count)" }
-        solver.pin(x[place], node, "its rule keeps this axis")
-      }
-      for index in node.inputs.indices.dropFirst() {
-        if let other = solver.input(node, index), other.count == x.count { _ = solver.broadcast([x, other], node) }
-      }
-      for index in node.outputs.indices { solver.define(node, index, x) }
-      return nil
-    }
-  }
 }

@@ -12,7 +12,7 @@ import PruneTraining
 package func prune(_ model: Model, _ options: PruneOptions) throws(PruneError) -> (model: Model, report: Report) {
   let plan = try PrunePlan(options)
   if plan.granularity.isStructural {
-    var run = try StructuredRun(model, plan, options)
+    let run = try StructuredRun(model, plan, options)
     try run.run()
     return (run.result, try run.report())
   }

@@ -56,16 +56,15 @@ package struct PrunePlan {
     // A target is reached by as much as it takes.
     if target != nil { wanted.amount = 1 }
     allocation = try Self.allocation(wanted, strategy, granularity, importance.name)
-    reconstruction = try options.reconstruct.map { name throws(PruneError) in try Reconstruction(name: name) }
-    if let reconstruction, granularity.isStructural {
+    reconstruction = try Self.reconstruction(options, granularity)
+    if let reconstruction = options.reconstruct, options.data == nil {
       throw PruneError(
-        .unsupported, "reconstruct '\(reconstruction.rawValue)' moves the weights under a mask, got granularity '\(granularity.name)'",
-        hint: "use it with weights, n:m, blocks or kernels")
-    }
-    if let reconstruction, options.data == nil {
-      throw PruneError(
-        .invalidArgument, "reconstruct '\(reconstruction.rawValue)' runs the model on data, and there is none",
+        .invalidArgument, "reconstruct '\(reconstruction)' runs the model on data, and there is none",
         hint: "give data = …, a few hundred samples without labels are enough")
+    }
+    if options.reestimates, options.data == nil {
+      throw PruneError(
+        .invalidArgument, "reestimate measures statistics on data, and there is none", hint: "give data = …")
     }
     guard options.batchSize >= 0 else {
       throw PruneError(.invalidArgument, "batch_size is \(options.batchSize), it must be 1 or more (0 for the default)")
@@ -79,6 +78,25 @@ package struct PrunePlan {
       throw PruneError(
         .invalidArgument, "recover trains on data, and there is none", hint: "give recover a data = …, or prune a data = …")
     }
+  }
+
+  /// Nil also for what is fitted after surgery.
+  private static func reconstruction(
+    _ options: PruneOptions, _ granularity: Granularity
+  ) throws(PruneError) -> Reconstruction? {
+    guard let name = options.reconstruct else { return nil }
+    let isFit = name == "least_squares"
+    if isFit, granularity.isStructural, granularity != .layer, options.mode != "mask" { return nil }
+    if !isFit {
+      let method = try Reconstruction(name: name)
+      if !granularity.isStructural { return method }
+    }
+    throw PruneError(
+      .unsupported,
+      isFit
+        ? "reconstruct 'least_squares' fits what reads removed units, got granularity '\(granularity.name)'"
+        : "reconstruct '\(name)' moves the weights under a mask, got granularity '\(granularity.name)'",
+      hint: isFit ? "use it with channels and heads" : "use it with weights, n:m, blocks or kernels; \"least_squares\" with channels and heads")
   }
 
   private static func choice<T: RawRepresentable & CaseIterable>(

@@ -2,30 +2,27 @@ import PruneEvaluation
 import PruneGraph
 import PruneTensor
 
-/// The coupled groups of a model, for people and programs: a list "groups" of {name, kind, units, params, macs, layers, pinned,
-/// by, reason}, params and macs being those of one unit.
+/// The coupled groups of a model, for people and programs: a list "groups" of {name, kind, units, params, macs, layers, members},
+/// params and macs being those of one unit; and a list "pinned" of {name, kind, units, reason, pins, members}.
 /// - Throws: `.mismatch` when shapes in the model contradict each other.
 package func unitGroups(_ model: Model, rules: [String: CustomRule] = [:]) throws(PruneError) -> Report {
   let dependencies = try Dependencies(of: model, rules: rules)
   let costs = CostModel(dependencies), whole = costs.cost([:])
-  var rows: [ReportValue] = []
+  var free: [ReportValue] = [], pinned: [ReportValue] = []
   for group in dependencies.groups {
     var row = Report(title: "")
     row["name"] = .text(group.name)
-    row["kind"] = .text(group.kind)
+    if group.kind != "channel" || !group.isPinned { row["kind"] = .text(group.kind) }
     row["units"] = .integer(group.size)
-    if group.isPinned {
-      row["by"] = .text(group.pins[0].place)
-      row["reason"] = .text(group.pins[0].reason)
+    if let pin = group.pins.first {
+      row["reason"] = .text("\(pin.place): \(pin.reason)")
+      row["pins"] = .list(group.pins.map { .text("\($0.place): \($0.reason)") })
     } else {
       let less = costs.cost([group.space: group.size - 1])
       row["params"] = .integer(whole.params - less.params)
       row["macs"] = .integer(whole.macs - less.macs)
+      row["layers"] = .integer(Set(group.members.map(\.layer)).count)
     }
-    row["pinned"] = .flag(group.isPinned)
-    var layers: [String] = []
-    for member in group.members where !layers.contains(member.layer) { layers.append(member.layer) }
-    row["layers"] = .integer(layers.count)
     row["members"] = .list(
       group.members.map { member in
         var entry = Report(title: "")
@@ -34,13 +31,12 @@ package func unitGroups(_ model: Model, rules: [String: CustomRule] = [:]) throw
         entry["axis"] = .integer(member.axis)
         return .report(entry)
       })
-    row["pins"] = .list(group.pins.map { .text("\($0.place): \($0.reason)") })
-    rows.append(.report(row))
+    if group.isPinned { pinned.append(.report(row)) } else { free.append(.report(row)) }
   }
   var report = Report(title: "groups")
-  report["count"] = .integer(rows.count)
-  report["prunable"] = .integer(dependencies.groups.count(where: \.isPrunable))
-  report["groups"] = .list(rows)
+  report["units"] = .integer(dependencies.groups.reduce(0) { $0 + ($1.isPrunable ? $1.size : 0) })
+  report["groups"] = .list(free)
+  if !pinned.isEmpty { report["pinned"] = .list(pinned) }
   return report
 }
 

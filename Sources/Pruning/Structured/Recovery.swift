@@ -1,16 +1,57 @@
+import PruneData
+import PruneEvaluation
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 
-/// What mends a shrunk network before any training.
+/// What mends a shrunk network before any training: its layers are fitted to what they gave before, then its batch
+/// normalizations measure their statistics anew.
 struct Recovery {
   private let options: PruneOptions
+  private let batchSize: Int
 
-  init(_ options: PruneOptions) { self.options = options }
+  init(_ options: PruneOptions, batchSize: Int) {
+    self.options = options
+    self.batchSize = batchSize
+  }
+
+  /// Samples a repair looks at: what comes of more is not worth the time.
+  private static let sampleLimit = 512
 
   /// What was done, for the report.
-  func repair(
-    _ model: inout Model, _ dependencies: Dependencies, _ cut: Cut, _ batchSize: Int
-  ) throws(PruneError) -> [String] {
-    []
+  func repair(_ model: inout Model, _ dependencies: Dependencies, _ cut: Cut) throws(PruneError) -> [String] {
+    guard options.reconstruct != nil || options.reestimates else { return [] }
+    guard let data = options.data ?? options.recoverData, data.count > 0 else {
+      throw PruneError(
+        .invalidArgument, "reconstruct and reestimate look at data, and there is none", hint: "give data = …")
+    }
+    let batches = try batches(of: data, for: model)
+    var notes: [String] = []
+    if options.reconstruct != nil {
+      let fitted = try ConsumerFit(dependencies, cut, batches, seed: options.seed, cancel: options.cancel).run(&model)
+      notes.append("\(fitted.layers) layers were fitted to what they gave before, by least squares over \(batches.count * batchSize) samples")
+      if !fitted.skipped.isEmpty { notes.append("not fitted: \(fitted.skipped.joined(separator: ", "))") }
+    }
+    if options.reestimates {
+      let count = try NormStatistics(batches, cancel: options.cancel).run(&model)
+      notes.append("the statistics of \(count) batch normalizations were measured anew")
+    }
+    return notes
+  }
+
+  private func batches(of data: Dataset, for model: Model) throws(PruneError) -> [[String: Tensor]] {
+    guard model.graph.trueInputs.count == 1, let input = model.graph.trueInputs.first else {
+      throw PruneError(
+        .unsupported, "the model has \(model.graph.trueInputs.count) inputs; repairing takes data for exactly one")
+    }
+    let size = input.type?.dims?.first?.value ?? min(batchSize, data.count)
+    var result: [[String: Tensor]] = []
+    var first = 0
+    while first + size <= data.count, first < Self.sampleLimit {
+      let x = try data.rows(first, first + size).x
+      result.append([input.name: try x.cast(to: input.type?.dtype ?? .float32)])
+      first += size
+    }
+    return result
   }
 }

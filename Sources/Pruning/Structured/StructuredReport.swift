@@ -15,8 +15,7 @@ extension StructuredRun {
     if let target = plan.target { report["target"] = .text("\(target.kind.rawValue) \(Self.text(target.fraction))") }
     report["schedule"] = .text(plan.schedule.kind.rawValue)
     report["steps"] = .integer(plan.schedule.steps)
-    let units = zip(groups, chosen).reduce(0) { $0 + ($1.1 ? $1.0.size : 0) }
-    report["units"] = .integer(units)
+    report["units"] = .integer(unitCount)
     let removed = rows.reduce(0) { $0 + $1.removed }
     report["removed"] = .integer(removed)
     report["rolled_back"] = .flag(isRolledBack)
@@ -80,8 +79,7 @@ extension StructuredRun {
     var report = Report(title: "")
     report["name"] = .text(group.name)
     report["units"] = .integer(group.size)
-    report["by"] = .text(group.pins.first?.place ?? "")
-    report["reason"] = .text(group.pins.first?.reason ?? "")
+    report["reason"] = .text(group.pins.first.map { "\($0.place): \($0.reason)" } ?? "")
     return report
   }
 

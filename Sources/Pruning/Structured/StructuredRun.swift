@@ -4,7 +4,7 @@ import PruneTensor
 import PruneTraining
 
 /// A structured prune in progress: units of coupled groups go, step by step along the schedule.
-struct StructuredRun {
+final class StructuredRun {
   let plan: PrunePlan
   let options: PruneOptions
   let original: Model
@@ -21,7 +21,8 @@ struct StructuredRun {
   let groups: [UnitGroup]
   let chosen: [Bool]
   let costBefore: CostModel.Cost
-  private let unitCount: Int
+  /// Units, or layers, that may go.
+  let unitCount: Int
 
   struct Step: Sendable {
     let rows: [Row]
@@ -55,8 +56,13 @@ struct StructuredRun {
     batchSize = options.batchSize > 0 ? options.batchSize : 64
     let dependencies = try Dependencies(of: model, rules: options.rules)
     groups = dependencies.groups
-    chosen = try GroupScope(dependencies, plan.granularity, scope: options.scope, ignore: options.ignore).chosen
-    unitCount = zip(groups, chosen).reduce(0) { $0 + ($1.1 ? $1.0.size : 0) }
+    if plan.granularity == .layer {
+      chosen = groups.map { _ in false }
+      unitCount = try LayerChoice(ResidualBlocks(model), scope: options.scope, ignore: options.ignore).count
+    } else {
+      chosen = try GroupScope(dependencies, plan.granularity, scope: options.scope, ignore: options.ignore).chosen
+      unitCount = zip(groups, chosen).reduce(0) { $0 + ($1.1 ? $1.0.size : 0) }
+    }
     costBefore = CostModel(dependencies).cost([:])
     before = try PruneRun.state(of: model, "before", options, batchSize, options.cancel)
     latencyBefore = options.benchmarks || plan.target?.kind == .latency ? try Self.latency(of: model, options) : nil
@@ -71,7 +77,7 @@ struct StructuredRun {
   var result: Model { steps.isEmpty ? original : model }
 
   /// Runs the schedule until its end, a refused step or a stop.
-  mutating func run() throws(PruneError) {
+  func run() throws(PruneError) {
     let count = max(plan.schedule.steps, 1)
     for step in 1...count {
       let entry: JournalEntry
@@ -95,48 +101,64 @@ struct StructuredRun {
 
   // MARK: - One step
 
-  private mutating func take(_ step: Int) throws(PruneError) -> JournalEntry {
+  /// What a step would make of the model.
+  struct Candidate {
+    var model: Model
+    var rows: [Row] = []
+    var certificate: Double?
+    var certificateMissing: String?
+    var cost: CostModel.Cost
+    var notes: [String] = []
+
+    var removed: Int { rows.reduce(0) { $0 + $1.removed } }
+    var units: Int { rows.reduce(0) { $0 + $1.units } }
+  }
+
+  private func take(_ step: Int) throws(PruneError) -> JournalEntry {
+    let progress = plan.schedule.progress(step)
+    var candidate = plan.granularity == .layer ? try withoutLayers(progress) : try withoutUnits(progress)
+    if let recover = options.recover, let data = options.recoverData ?? options.data {
+      var settings = recover
+      settings.cancel = settings.cancel ?? options.cancel
+      _ = try fit(&candidate.model, data, settings)
+      try settings.cancel?.check()
+    }
+    let metric = try judge?.measure(candidate.model)
+    let isKept = metric.flatMap { judge?.allows($0) } ?? true
+    if isKept {
+      model = candidate.model
+      let isTimed = options.benchmarks || plan.target?.kind == .latency
+      steps.append(
+        Step(
+          rows: candidate.rows, certificate: candidate.certificate, certificateMissing: candidate.certificateMissing,
+          cost: candidate.cost, latency: isTimed ? try Self.latency(of: candidate.model, options) : nil,
+          notes: candidate.notes))
+    }
+    let left = candidate.units - candidate.removed
+    let gone = plan.removes ? unitCount - left : candidate.removed
+    return JournalEntry(
+      step: step, removed: candidate.removed, amount: Double(gone) / Double(max(unitCount, 1)), cost: candidate.cost,
+      metric: metric, isKept: isKept)
+  }
+
+  private func withoutUnits(_ progress: Double) throws(PruneError) -> Candidate {
     let dependencies = try Dependencies(of: model, rules: options.rules)
     let chosen = try GroupScope(dependencies, plan.granularity, scope: options.scope, ignore: options.ignore, checks: false).chosen
     let allocation = try allocation(dependencies, chosen)
     let costs = CostModel(dependencies)
-    let counts = try removals(plan.schedule.progress(step), allocation, dependencies, costs)
-    let units = allocation.units(counts)
-    let cut = Cut(dependencies, removed: units)
-    var candidate = model
-    var proof: (Double?, String?) = (nil, nil)
-    if !cut.isEmpty {
-      candidate = try plan.removes ? Surgeon.operate(dependencies, cut) : UnitMasks.masked(dependencies, cut)
-      proof = try certify(dependencies, cut, candidate)
-    }
-    var notes: [String] = []
-    if plan.removes, !cut.isEmpty {
-      notes += try Recovery(options).repair(&candidate, dependencies, cut, batchSize)
-    }
-    if let recover = options.recover, let data = options.recoverData ?? options.data {
-      var settings = recover
-      settings.cancel = settings.cancel ?? options.cancel
-      _ = try fit(&candidate, data, settings)
-      try settings.cancel?.check()
-    }
-    let metric = try judge?.measure(candidate)
-    let isKept = metric.flatMap { judge?.allows($0) } ?? true
-    let cost = plan.removes ? costs.cost(cut.counts) : costs.cost([:])
-    var left = 0, removed = 0
-    var rows: [Row] = []
+    let counts = try removals(progress, allocation, dependencies, costs)
+    let cut = Cut(dependencies, removed: allocation.units(counts))
+    var candidate = Candidate(model: model, cost: costs.cost(plan.removes ? cut.counts : [:]))
     for (index, group) in dependencies.groups.enumerated() where chosen[index] {
-      left += group.size - counts[index]
-      removed += counts[index]
-      rows.append(Row(name: group.name, units: group.size, removed: counts[index]))
+      candidate.rows.append(Row(name: group.name, units: group.size, removed: counts[index]))
     }
-    if isKept {
-      model = candidate
-      let latency = options.benchmarks || plan.target?.kind == .latency ? try Self.latency(of: candidate, options) : nil
-      steps.append(
-        Step(rows: rows, certificate: proof.0, certificateMissing: proof.1, cost: cost, latency: latency, notes: notes))
+    guard !cut.isEmpty else { return candidate }
+    candidate.model = try plan.removes ? Surgeon.operate(dependencies, cut) : UnitMasks.masked(dependencies, cut)
+    (candidate.certificate, candidate.certificateMissing) = try certify(dependencies, cut, candidate.model)
+    if plan.removes {
+      candidate.notes = try Recovery(options, batchSize: batchSize).repair(&candidate.model, dependencies, cut)
     }
-    let amount = plan.removes ? 1 - Double(left) / Double(max(unitCount, 1)) : Double(removed) / Double(max(unitCount, 1))
-    return JournalEntry(step: step, removed: removed, amount: amount, cost: cost, metric: metric, isKept: isKept)
+    return candidate
   }
 
   private func allocation(_ dependencies: Dependencies, _ chosen: [Bool]) throws(PruneError) -> UnitAllocation {
@@ -194,12 +216,7 @@ struct StructuredRun {
       throw PruneError(
         .refused, "the pruned model does not run: \(error.message)", at: error.place, hint: "the model is left as it was")
     }
-    guard difference <= StructuralCertificate.tolerance else {
-      throw PruneError(
-        .refused,
-        "the certificate failed: outputs differ by \(formatted(difference, digits: 3, style: "g")) from the masked model's, at most \(formatted(StructuralCertificate.tolerance, digits: 1, style: "g")) is allowed",
-        hint: "the model is left as it was; leave layers out with ignore to find what cannot be pruned")
-    }
+    guard difference <= StructuralCertificate.tolerance else { throw StructuralCertificate.failure(difference) }
     return (difference, nil)
   }
 

@@ -11,6 +11,13 @@ struct StructuralCertificate {
   let dependencies: Dependencies
   let cut: Cut
 
+  static func failure(_ difference: Double) -> PruneError {
+    PruneError(
+      .refused,
+      "the certificate failed: outputs differ by \(formatted(difference, digits: 3, style: "g")) from the masked model's, at most \(formatted(tolerance, digits: 1, style: "g")) is allowed",
+      hint: "the model is left as it was; leave layers out with ignore to find what cannot be pruned")
+  }
+
   /// The largest difference of any output, relative to the largest value of that output.
   /// - Throws: what running the models throws.
   func difference(
@@ -84,7 +91,7 @@ struct StructuralCertificate {
     return result
   }
 
-  private static func difference(_ a: Tensor, _ b: Tensor) throws(PruneError) -> Double {
+  static func difference(_ a: Tensor, _ b: Tensor) throws(PruneError) -> Double {
     guard a.shape == b.shape else { return .infinity }
     guard a.dtype.isFloatingPoint else {
       let isEqual = a.dtype == b.dtype && a.bytes.isEqual(to: b.bytes)

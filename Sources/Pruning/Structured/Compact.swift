@@ -1,0 +1,249 @@
+import PruneEvaluation
+import PruneGraph
+import PruneRuntime
+import PruneTensor
+
+/// Takes out what unstructured pruning left dead: units that nobody reads, and units that give one constant whatever the
+/// input, whose contribution goes into the next bias.
+///
+/// The report has before, after, rounds, groups of {name, units, removed, left}, and certificate: the largest relative
+/// difference of the outputs from the given model's.
+/// - Throws: `.refused` when the outputs changed, `.mismatch` when shapes in the model contradict each other.
+package func compact(
+  _ model: Model, rules: [String: CustomRule] = [:], seed: UInt64 = 0, cancel: CancelFlag? = nil
+) throws(PruneError) -> (model: Model, report: Report) {
+  var current = model
+  var removed: [(name: String, units: Int, removed: Int)] = []
+  var rounds = 0
+  // What goes in one round may leave others dead behind it.
+  while rounds < 16 {
+    try cancel?.check()
+    let dependencies = try Dependencies(of: current, rules: rules)
+    let dead = try DeadUnits(dependencies, seed: seed)
+    let cut = Cut(dependencies, removed: dead.units)
+    guard !cut.isEmpty else { break }
+    var prepared = dependencies.model
+    let biases = try dead.foldConstants(into: &prepared)
+    current = try Surgeon.operate(dependencies, cut, on: prepared, added: biases)
+    rounds += 1
+    for (group, units) in zip(dependencies.groups, dead.units) where !units.isEmpty {
+      if let place = removed.firstIndex(where: { $0.name == group.name }) {
+        removed[place].removed += units.count
+      } else {
+        removed.append((group.name, group.size, units.count))
+      }
+    }
+  }
+  var report = Report(title: "compact")
+  report["rounds"] = .integer(rounds)
+  report["removed"] = .integer(removed.reduce(0) { $0 + $1.removed })
+  report["before"] = .report(try totals(of: model, "before"))
+  report["after"] = .report(try totals(of: current, "after"))
+  report["groups"] = .list(
+    removed.map { entry in
+      var row = Report(title: "")
+      row["name"] = .text(entry.name)
+      row["units"] = .integer(entry.units)
+      row["removed"] = .integer(entry.removed)
+      row["left"] = .integer(entry.units - entry.removed)
+      return .report(row)
+    })
+  guard rounds > 0, let inputs = try StructuralCertificate.inputs(of: model, sampleShape: nil, seed: seed &+ 1) else {
+    return (rounds > 0 ? current : model, report)
+  }
+  let options = ProgramOptions(inputShapes: inputs.mapValues(\.shape))
+  let before = try Program(model, options).run(inputs), after = try Program(current, options).run(inputs)
+  var largest = 0.0
+  for name in model.graph.outputs.map(\.name) {
+    guard let wanted = before[name], let found = after[name] else { continue }
+    largest = max(largest, try StructuralCertificate.difference(found, wanted))
+  }
+  guard largest <= StructuralCertificate.tolerance else {
+    throw PruneError(
+      .refused, "the certificate failed: outputs differ by \(formatted(largest, digits: 3, style: "g")) from the given model's",
+      hint: "the model is left as it was")
+  }
+  report["certificate"] = .number(largest)
+  return (current, report)
+}
+
+private func totals(of model: Model, _ title: String) throws(PruneError) -> Report {
+  var report = try ModelStats.of(model).report
+  report.title = title
+  report["layers"] = nil
+  return report
+}
+
+/// Units that can go without a change of any output.
+private struct DeadUnits {
+  /// By the group's place in the list.
+  private(set) var units: [[Int]] = []
+
+  private let dependencies: Dependencies
+  /// Where constants are read: the layer, the value, and the constant of each dead unit of its axis.
+  private var constants: [(node: Int, values: [Int: Double])] = []
+
+  init(_ dependencies: Dependencies, seed: UInt64) throws(PruneError) {
+    self.dependencies = dependencies
+    let silent = try dependencies.groups.map { group throws(PruneError) in
+      group.isPrunable ? try Self.zeroUnits(group, dependencies, inputs: false) : []
+    }
+    let unread = try dependencies.groups.map { group throws(PruneError) in
+      group.isPrunable && isReadByWeightsAlone(group) ? try Self.zeroUnits(group, dependencies, inputs: true) : []
+    }
+    var candidates = silent
+    try keepConstant(&candidates, seed)
+    units = zip(dependencies.groups, zip(candidates, unread)).map { group, lists in
+      var all = Set(lists.0).union(lists.1).sorted()
+      if all.count == group.size { all.removeFirst() }
+      return all
+    }
+  }
+
+  /// Units whose slices are zero in all weights that make them, or in all that read them.
+  private static func zeroUnits(
+    _ group: UnitGroup, _ dependencies: Dependencies, inputs: Bool
+  ) throws(PruneError) -> [Int] {
+    var sums = [Double](repeating: 0, count: group.size)
+    var isKnown = false
+    for member in group.members where member.isInput == inputs {
+      guard let tensor = dependencies.stored[member.tensor], tensor.dtype.isFloatingPoint else { return [] }
+      guard tensor.shape.rank > 1 else { continue }
+      isKnown = true
+      for (place, sum) in try tensor.cast(to: .float32).sliceSums(axis: member.axis, squares: false).enumerated() {
+        if member.positions[place] >= 0 { sums[member.positions[place]] += sum }
+      }
+    }
+    return isKnown ? sums.indices.filter { sums[$0] == 0 } : []
+  }
+
+  private func isReadByWeightsAlone(_ group: UnitGroup) -> Bool {
+    let graph = dependencies.model.graph
+    return dependencies.contractions.allSatisfy { contraction in
+      guard let name = graph.nodes[contraction.node].input(contraction.input), let spaces = dependencies.axes[name],
+        contraction.axis < spaces.count
+      else { return true }
+      return dependencies.stored[name] != nil || !dependencies.forest.leaves(spaces[contraction.axis]).contains(group.space)
+    }
+  }
+
+  // MARK: - Constants
+
+  /// Keeps of the candidates those that are constant wherever they are read, and whose constant a bias can take.
+  private mutating func keepConstant(_ candidates: inout [[Int]], _ seed: UInt64) throws(PruneError) {
+    let graph = dependencies.model.graph
+    guard candidates.contains(where: { !$0.isEmpty }),
+      let inputs = try StructuralCertificate.inputs(of: dependencies.model, sampleShape: nil, seed: seed)
+    else {
+      candidates = candidates.map { _ in [] }
+      return
+    }
+    var sites: [(node: Int, value: String, axis: Int)] = []
+    var blocked: Set<Int> = []
+    for contraction in dependencies.contractions {
+      let node = graph.nodes[contraction.node]
+      guard let name = node.input(contraction.input), let spaces = dependencies.axes[name], contraction.axis < spaces.count else { continue }
+      let leaves = dependencies.forest.leaves(spaces[contraction.axis])
+      let touched = dependencies.groups.indices.filter { leaves.contains(dependencies.groups[$0].space) && !candidates[$0].isEmpty }
+      guard !touched.isEmpty else { continue }
+      if let site = Self.dataSide(node, contraction.input), let value = node.input(site.input), let rank = dependencies.axes[value]?.count {
+        sites.append((contraction.node, value, site.axis < 0 ? site.axis + rank : site.axis))
+      } else {
+        blocked.formUnion(touched)
+      }
+    }
+    for index in blocked { candidates[index] = [] }
+    let wanted = Array(Set(sites.map(\.value)).subtracting(inputs.keys)).sorted()
+    guard !wanted.isEmpty else {
+      candidates = candidates.map { _ in [] }
+      return
+    }
+    let values = try Program(
+      dependencies.model, ProgramOptions(inputShapes: inputs.mapValues(\.shape), outputs: wanted)).run(inputs)
+    var found: [(node: Int, leaf: Int, unit: Int, position: Int, value: Double)] = []
+    for site in sites {
+      guard let spaces = dependencies.axes[site.value], site.axis < spaces.count, let tensor = values[site.value] else { continue }
+      let range = try Self.ranges(tensor, axis: site.axis)
+      for index in dependencies.groups.indices where !candidates[index].isEmpty {
+        let positions = dependencies.forest.coordinates(spaces[site.axis], of: dependencies.groups[index].space)
+        for (place, unit) in positions.enumerated() where unit >= 0 && candidates[index].contains(unit) {
+          let (low, high) = range[place]
+          if low == high, low == 0 || Self.takesConstants(graph.nodes[site.node], graph) {
+            found.append((site.node, index, unit, place, low))
+          } else {
+            candidates[index].removeAll { $0 == unit }
+          }
+        }
+      }
+    }
+    var byNode: [Int: [Int: Double]] = [:]
+    for entry in found where candidates[entry.leaf].contains(entry.unit) && entry.value != 0 {
+      byNode[entry.node, default: [:]][entry.position] = entry.value
+    }
+    constants = byNode.keys.sorted().map { (node: $0, values: byNode[$0] ?? [:]) }
+  }
+
+  /// The operand that the stored one is multiplied with.
+  private static func dataSide(_ node: Node, _ input: Int) -> (input: Int, axis: Int)? {
+    guard node.isStandard else { return nil }
+    switch node.opType {
+    case "Conv", "ConvTranspose": return (0, 1)
+    case "Gemm" where input == 1: return (0, node.int("transA", default: 0) != 0 ? 0 : 1)
+    case "MatMul" where input == 1: return (0, -1)
+    default: return nil
+    }
+  }
+
+  /// Whether a constant input can move into the bias: everywhere the same, also at the borders.
+  private static func takesConstants(_ node: Node, _ graph: Graph) -> Bool {
+    guard node.isStandard, let weight = node.input(1), graph.initializer(weight)?.dtype == .float32 else { return false }
+    if let bias = node.input(2), graph.initializer(bias)?.dtype != .float32 { return false }
+    switch node.opType {
+    case "Conv":
+      return (node.ints("pads") ?? []).allSatisfy { $0 == 0 } && node.string("auto_pad", default: "NOTSET") != "SAME_UPPER"
+        && node.string("auto_pad", default: "NOTSET") != "SAME_LOWER" && node.int("group", default: 1) == 1
+    case "Gemm": return node.float("alpha", default: 1) == 1 && node.float("beta", default: 1) == 1
+    default: return false
+    }
+  }
+
+  private static func ranges(_ tensor: Tensor, axis: Int) throws(PruneError) -> [(Double, Double)] {
+    let count = tensor.shape[axis], inner = tensor.shape.dims[(axis + 1)...].reduce(1, *)
+    var result = [(Double, Double)](repeating: (.infinity, -.infinity), count: count)
+    for (index, value) in try tensor.doubles().enumerated() {
+      let place = index / inner % count
+      result[place] = (min(result[place].0, value), max(result[place].1, value))
+    }
+    return result
+  }
+
+  /// Adds what the dead units give to the biases of the layers that read them. Returns the spaces of the new biases.
+  func foldConstants(into model: inout Model) throws(PruneError) -> [String: [SpaceForest.ID]] {
+    var added: [String: [SpaceForest.ID]] = [:]
+    for (index, values) in constants {
+      let node = model.graph.nodes[index]
+      guard let weightName = node.input(1), let weight = model.graph.initializer(weightName) else { continue }
+      let isColumnMajor = node.opType == "Gemm" && node.int("transB", default: 0) == 0
+      let outputs = isColumnMajor ? weight.shape[1] : weight.shape[0]
+      let taps = weight.count / max(weight.shape[0] * weight.shape[1], 1), width = weight.shape[1]
+      let numbers = try weight.doubles()
+      var bias = try node.input(2).flatMap { model.graph.initializer($0) }?.doubles() ?? [Double](repeating: 0, count: outputs)
+      if bias.count == 1 { bias = [Double](repeating: bias[0], count: outputs) }
+      guard bias.count == outputs else { continue }
+      for (position, value) in values {
+        for output in 0..<outputs {
+          let row = isColumnMajor ? position : output, column = isColumnMajor ? output : position
+          for tap in 0..<taps { bias[output] += value * numbers[(row * width + column) * taps + tap] }
+        }
+      }
+      let tensor = try Tensor(bias.map { Float($0) })
+      var names = model.graph.allNames
+      let name = Graph.uniqueName(node.layerName + "_bias", &names)
+      SharedConstants.store(name, tensor, &model)
+      while model.graph.nodes[index].inputs.count < 3 { model.graph.nodes[index].inputs.append("") }
+      model.graph.nodes[index].inputs[2] = name
+      if let spaces = dependencies.axes[weightName], spaces.count > 1 { added[name] = [spaces[isColumnMajor ? 1 : 0]] }
+    }
+    return added
+  }
+}

@@ -1,0 +1,140 @@
+import PruneData
+import PruneEvaluation
+import PruneGraph
+import PruneTensor
+import PruneTraining
+
+/// Which classes to keep, and how to prune for them.
+package struct KeepClassesOptions {
+  /// Class numbers, counted from 0.
+  package var classes: [Int] = []
+  /// What prunes upstream of the cut head: nil cuts the head alone. Its data, and that of its recovery and guard, are
+  /// narrowed to the kept classes, which are numbered anew.
+  package var prune: PruneOptions?
+  /// Accuracy on the kept classes before and after; classes as in the given model.
+  package var validate: Dataset?
+  package var batchSize = 0
+  package var cancel: CancelFlag?
+
+  package init() {}
+}
+
+/// Cuts a classifier down to some of its classes: the head first, then units that matter least to what is kept.
+///
+/// The report has classes, head (the certificate of the cut head), before and after with accuracy on the kept classes,
+/// dropped (accuracy that the given model had on the dropped classes), and prune, the report of the second part.
+/// - Throws: `.invalidArgument` for classes that are not there, `.unsupported` when the output is not a layer's classes.
+package func keepClasses(_ model: Model, _ options: KeepClassesOptions) throws(PruneError) -> (model: Model, report: Report) {
+  let kept = options.classes
+  let head = try Head(model)
+  guard !kept.isEmpty, Set(kept).count == kept.count else {
+    throw PruneError(.invalidArgument, "classes is \(kept), wanted one or more different class numbers")
+  }
+  if let bad = kept.first(where: { $0 < 0 || $0 >= head.classes }) {
+    throw PruneError(.invalidArgument, "class \(bad) does not exist: the model has \(head.classes)", hint: "classes count from 0, as labels do")
+  }
+  let ordered = kept.sorted()
+  var (slim, difference) = try head.cut(to: ordered, options.cancel)
+  var report = Report(title: "keep_classes")
+  report["classes"] = .list(ordered.map { .integer($0) })
+  report["head_certificate"] = .number(difference)
+  var before = try sizes(of: model, "before")
+  if let data = options.validate {
+    let inside = try data.classes(ordered), dropped = (0..<head.classes).filter { !ordered.contains($0) }
+    // The given model's choice among the kept classes alone, and among all for the dropped.
+    before["kept_accuracy"] = .number(try accuracy(slim, inside, options))
+    let outside = try data.classes(dropped, renumber: false)
+    if outside.count > 0 { before["dropped_accuracy"] = .number(try accuracy(model, outside, options)) }
+  }
+  report["before"] = .report(before)
+  if var settings = options.prune {
+    settings.data = try settings.data?.classes(ordered)
+    settings.recoverData = try settings.recoverData?.classes(ordered)
+    if let data = settings.guard?.data { settings.guard?.data = try data.classes(ordered) }
+    settings.cancel = settings.cancel ?? options.cancel
+    let (pruned, details) = try prune(slim, settings)
+    slim = pruned
+    if let certificate = details["certificate"] { report["certificate"] = certificate }
+    report["prune"] = .report(details)
+  }
+  var after = try sizes(of: slim, "after")
+  if let data = options.validate { after["kept_accuracy"] = .number(try accuracy(slim, try data.classes(ordered), options)) }
+  report["after"] = .report(after)
+  return (slim, report)
+}
+
+private func sizes(of model: Model, _ title: String) throws(PruneError) -> Report {
+  var report = try ModelStats.of(model).report
+  report.title = title
+  report["layers"] = nil
+  return report
+}
+
+private func accuracy(_ model: Model, _ data: Dataset, _ options: KeepClassesOptions) throws(PruneError) -> Double {
+  var settings = EvaluateOptions()
+  settings.metrics = ["accuracy"]
+  settings.batchSize = options.batchSize
+  settings.cancel = options.cancel
+  return try evaluate(model, data, settings).number("accuracy") ?? 0
+}
+
+/// The classes at the end of a network: the last axis of its first output, before a softmax.
+private struct Head {
+  let classes: Int
+  /// The model without its last softmax.
+  private let model: Model
+  private let softmax: Node?
+  private let output: String
+
+  init(_ model: Model) throws(PruneError) {
+    guard let given = model.graph.outputs.first else { throw PruneError(.invalidModel, "the model has no output") }
+    var bare = model
+    var last: Node?
+    if let place = bare.graph.nodes.firstIndex(where: { $0.outputs.contains(given.name) }),
+      case let node = bare.graph.nodes[place], node.isStandard, ["Softmax", "LogSoftmax"].contains(node.opType), let logits = node.input(0)
+    {
+      last = node
+      bare.graph.nodes.remove(at: place)
+      bare.graph.outputs[0] = ValueInfo(name: logits, type: given.type)
+    }
+    softmax = last
+    output = bare.graph.outputs[0].name
+    self.model = bare
+    guard let count = try ShapeInference.run(bare).types[output]?.dims?.last?.value, count > 1 else {
+      throw PruneError(.unsupported, "the number of classes of output '\(given.name)' is not known", at: "output '\(given.name)'")
+    }
+    classes = count
+  }
+
+  func cut(to kept: [Int], _ cancel: CancelFlag?) throws(PruneError) -> (Model, Double) {
+    let dependencies = try Dependencies(of: model, opening: output)
+    guard let space = dependencies.axes[output]?.last,
+      let place = dependencies.groups.firstIndex(where: { $0.space == dependencies.forest.root(space) })
+    else {
+      throw PruneError(.unsupported, "the classes are not the units of one layer", at: "output '\(output)'")
+    }
+    let group = dependencies.groups[place]
+    if let pin = group.pins.first {
+      throw PruneError(.unsupported, "the classes cannot be cut: \(pin.reason)", at: pin.place)
+    }
+    var removed = [[Int]](repeating: [], count: dependencies.groups.count)
+    removed[place] = (0..<group.size).filter { !kept.contains($0) }
+    let cut = Cut(dependencies, removed: removed)
+    var result = cut.isEmpty ? dependencies.model : try Surgeon.operate(dependencies, cut)
+    var difference = 0.0
+    if let inputs = try StructuralCertificate.inputs(of: model, sampleShape: nil, seed: 0) {
+      let certificate = StructuralCertificate(dependencies: dependencies, cut: cut)
+      difference = try certificate.difference(
+        result, from: try certificate.reference(inputs), inputs: inputs, isShrunk: true)
+      guard difference <= StructuralCertificate.tolerance else {
+        throw PruneError(.refused, "the certificate of the cut head failed: outputs differ by \(difference)", hint: "the model is left as it was")
+      }
+    }
+    if let softmax {
+      result.graph.nodes.append(softmax)
+      let type = result.graph.outputs[0].type
+      result.graph.outputs[0] = ValueInfo(name: softmax.outputs[0], type: type)
+    }
+    return (result, difference)
+  }
+}

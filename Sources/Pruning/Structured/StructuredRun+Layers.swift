@@ -1,0 +1,89 @@
+import PruneEvaluation
+import PruneGraph
+import PruneRuntime
+import PruneTensor
+
+extension StructuredRun {
+  /// The model without the branches that matter least.
+  func withoutLayers(_ progress: Double) throws(PruneError) -> Candidate {
+    let choice = try LayerChoice(ResidualBlocks(model), scope: options.scope, ignore: options.ignore)
+    let order = try ranked(choice)
+    let gone = unitCount - choice.count
+    let limit = max(Int((plan.maxFraction * Double(unitCount)).rounded(.down)) - gone, 0)
+    let count: Int
+    if let target = plan.target {
+      count = try self.count(target.kind, 1 - (1 - target.fraction) * progress, choice, order, limit)
+    } else if let amount = options.amount {
+      count = min(max(Allocation.units(amount * progress, of: unitCount) - gone, 0), limit)
+    } else {
+      throw PruneError(.unsupported, "layers are pruned by an amount or a target, not by a threshold")
+    }
+    let chosen = Array(order.prefix(count)), shrunk = choice.blocks.removing(chosen)
+    var candidate = Candidate(model: shrunk, cost: try Self.cost(of: shrunk))
+    candidate.rows = choice.places.map { place in
+      Row(name: choice.blocks.blocks[place].name, units: 1, removed: chosen.contains(place) ? 1 : 0)
+    }
+    guard !chosen.isEmpty, options.certifies ?? true else { return candidate }
+    let shape = (options.validate ?? options.data ?? options.guard?.data)?.sampleShape
+    guard let inputs = try StructuralCertificate.inputs(of: model, sampleShape: shape, seed: options.seed) else {
+      candidate.certificateMissing = "the shapes of the model's inputs are open, and there is no data to take them from"
+      return candidate
+    }
+    let settings = ProgramOptions(inputShapes: inputs.mapValues(\.shape))
+    let masked: [String: Tensor]
+    do { masked = try Program(try choice.blocks.masking(chosen), settings).run(inputs) } catch {
+      candidate.certificateMissing = "the model does not run here: \(error)"
+      return candidate
+    }
+    let result = try Program(shrunk, settings).run(inputs)
+    var largest = 0.0
+    for name in masked.keys.sorted() {
+      guard let wanted = masked[name], let found = result[name] else { continue }
+      largest = max(largest, try StructuralCertificate.difference(found, wanted))
+    }
+    guard largest <= StructuralCertificate.tolerance else { throw StructuralCertificate.failure(largest) }
+    candidate.certificate = largest
+    return candidate
+  }
+
+  /// Blocks by rising mean score of their weights.
+  private func ranked(_ choice: LayerChoice) throws(PruneError) -> [Int] {
+    let weights = PrunableWeights(of: model)
+    let context = ScoringContext(
+      weights: weights, data: options.data, batchSize: batchSize, seed: options.seed, cancel: options.cancel)
+    let tensors = try plan.importance.ranking(context).scores.tensors(of: weights.weights.map(\.tensor))
+    var sums: [String: (sum: Double, count: Int)] = [:]
+    for (weight, tensor) in zip(weights.weights, tensors) {
+      sums[weight.name] = (try tensor.sliceSums(axis: 0, squares: false).reduce(0, +), tensor.count)
+    }
+    func score(_ place: Int) -> Double {
+      let found = choice.blocks.blocks[place].weights.compactMap { sums[$0] }
+      return found.reduce(0) { $0 + $1.sum } / Double(max(found.reduce(0) { $0 + $1.count }, 1))
+    }
+    return choice.places.map { (score($0), $0) }.sorted { $0 < $1 }.map(\.1)
+  }
+
+  private static func cost(of model: Model) throws(PruneError) -> CostModel.Cost {
+    let stats = try ModelStats.of(model)
+    return CostModel.Cost(params: stats.params, macs: stats.macs, bytes: stats.bytes)
+  }
+
+  /// How many go so that the cost comes closest to the goal.
+  private func count(
+    _ kind: CostTarget.Kind, _ goal: Double, _ choice: LayerChoice, _ order: [Int], _ limit: Int
+  ) throws(PruneError) -> Int {
+    var best = (count: 0, distance: Double.infinity)
+    for count in 0...min(limit, order.count) {
+      let smaller = choice.blocks.removing(Array(order.prefix(count))), cost = try Self.cost(of: smaller)
+      let reached: Double
+      switch kind {
+      case .params: reached = Double(cost.params) / Double(max(costBefore.params, 1))
+      case .bytes: reached = Double(cost.bytes) / Double(max(costBefore.bytes, 1))
+      case .macs: reached = Double(cost.macs) / Double(max(costBefore.macs, 1))
+      case .latency: reached = try Self.latency(of: smaller, options) / max(latencyBefore ?? 1, 1e-9)
+      }
+      if abs(reached - goal) < best.distance { best = (count, abs(reached - goal)) }
+    }
+    return best.count
+  }
+}
