@@ -132,7 +132,7 @@ struct LayerReconstruction {
   private var choosesOnTheWay: Bool {
     switch granularity {
     case .weight, .neighbours: method == .sparseGPT
-    case .block, .kernel, .channel, .head, .headDim: false
+    case .block, .kernel, .channel, .head, .headDim, .layer: false
     }
   }
 

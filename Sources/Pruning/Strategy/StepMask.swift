@@ -24,7 +24,7 @@ struct StepMask {
       return results
     case .block, .kernel:
       return try units(weights, tensors, scores)
-    case .channel, .head, .headDim:
+    case .channel, .head, .headDim, .layer:
       throw PruneError(.internal, "units of granularity '\(granularity.name)' span tensors")
     }
   }

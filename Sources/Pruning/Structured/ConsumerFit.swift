@@ -14,7 +14,7 @@ struct ConsumerFit {
   /// More weights an output than this would take longer than training.
   private static let featureLimit = 2400
   /// How strongly weights are held where they are, in units of the mean squared input.
-  private static let ridge = 1e-2
+  private static let ridge = 1e-3
 
   init(_ dependencies: Dependencies, _ cut: Cut, _ batches: [[String: Tensor]], seed: UInt64, cancel: CancelFlag?) {
     self.dependencies = dependencies
@@ -24,50 +24,87 @@ struct ConsumerFit {
     self.cancel = cancel
   }
 
+  /// A layer to fit, and what it should give where it is looked at.
+  private struct Job {
+    let layer: FittedLayer
+    let output: String
+    /// Positions of each axis of the output that are left.
+    let kept: [[Int]?]
+    var targets: [Float] = []
+
+    var columns: Int { layer.features + 1 }
+  }
+
   func run(_ model: inout Model) throws(PruneError) -> (layers: Int, skipped: [String]) {
+    var (jobs, skipped) = jobs(model)
+    guard !jobs.isEmpty else { return (0, skipped) }
+    // What the given model gives is asked once, for all layers.
+    let before = Session(dependencies.model, outputs: jobs.map(\.output))
+    for (number, batch) in batches.enumerated() {
+      try cancel?.check()
+      let values = try before.run(batch, cancel: cancel)
+      for index in jobs.indices {
+        guard var y = values[jobs[index].output] else { continue }
+        if jobs[index].kept.count == y.shape.rank, jobs[index].kept.contains(where: { $0 != nil }) {
+          y = try y.keeping(jobs[index].kept)
+        }
+        var random = random(index, number)
+        try jobs[index].layer.sampleTargets(y, count: rows(jobs[index]), &random, &jobs[index].targets)
+      }
+    }
+    for index in jobs.indices { try fit(jobs[index], index, &model) }
+    return (jobs.count, skipped)
+  }
+
+  private func jobs(_ model: Model) -> ([Job], [String]) {
     let given = dependencies.model.graph
     let shared = given.consumers
-    var fitted = 0
+    var jobs: [Job] = []
     var skipped: [String] = []
     for contraction in dependencies.contractions {
       let node = given.nodes[contraction.node]
       guard let weight = node.input(contraction.input), let spaces = dependencies.axes[weight],
         contraction.axis < spaces.count, dependencies.forest.mask(spaces[contraction.axis], cut.kept) != nil,
-        let output = node.output(0), let place = model.graph.nodes.firstIndex(where: { $0.outputs.first == output })
+        let output = node.output(0), let place = model.graph.nodes.firstIndex(where: { $0.outputs.first == output }),
+        node.isStandard, ["Conv", "Gemm", "MatMul"].contains(node.opType), model.graph.hasInitializer(weight)
       else { continue }
-      guard let layer = FittedLayer(model.graph.nodes[place], model.graph), (shared[weight]?.count ?? 0) == 1 else {
-        if node.isStandard, ["Conv", "Gemm", "MatMul"].contains(node.opType), model.graph.hasInitializer(weight) { skipped.append(node.layerName) }
-        continue
-      }
-      guard layer.features <= Self.featureLimit else {
+      guard let layer = FittedLayer(model.graph.nodes[place], model.graph), (shared[weight]?.count ?? 0) == 1,
+        layer.features <= Self.featureLimit
+      else {
         skipped.append(node.layerName)
         continue
       }
-      try cancel?.check()
-      try fit(layer, output, &model)
-      fitted += 1
+      let masks = (dependencies.axes[output] ?? []).map { dependencies.forest.mask($0, cut.kept) }
+      jobs.append(
+        Job(layer: layer, output: output, kept: masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } }))
     }
-    return (fitted, skipped)
+    return (jobs, skipped)
   }
 
-  private func fit(_ layer: FittedLayer, _ output: String, _ model: inout Model) throws(PruneError) {
+  /// Samples a batch: of one layer, always the same.
+  private func random(_ job: Int, _ batch: Int) -> RandomSource {
+    RandomSource(seed: seed).fork(UInt64(job) << 20 | UInt64(batch))
+  }
+
+  private func rows(_ job: Job) -> Int { max(8 * job.columns, 8192) / batches.count + 1 }
+
+  private func fit(_ job: Job, _ index: Int, _ model: inout Model) throws(PruneError) {
+    let layer = job.layer
     guard let input = layer.node.input(0) else { return }
-    let masks = (dependencies.axes[output] ?? []).map { dependencies.forest.mask($0, cut.kept) }
-    let kept = masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } }
-    let before = Session(dependencies.model, outputs: [output]), now = Session(model, outputs: [input])
-    var random = RandomSource(seed: seed)
-    let columns = layer.features + 1, rows = max(4 * columns, 4096)
-    var inputs: [Float] = [], targets: [Float] = []
-    for batch in batches {
+    try cancel?.check()
+    let now = Session(model, outputs: [input])
+    var inputs: [Float] = []
+    inputs.reserveCapacity(rows(job) * batches.count * job.columns)
+    for (number, batch) in batches.enumerated() {
       let x: Tensor?
       if let fed = batch[input] { x = fed } else { x = try now.run(batch, cancel: cancel)[input] }
-      guard let x, var y = try before.run(batch, cancel: cancel)[output] else { return }
-      if kept.count == y.shape.rank, kept.contains(where: { $0 != nil }) { y = try y.keeping(kept) }
-      try layer.sample(x, y, count: rows / batches.count + 1, &random, &inputs, &targets)
+      guard let x else { return }
+      var random = random(index, number)
+      try layer.sampleInputs(x, count: rows(job), &random, &inputs)
     }
-    let count = inputs.count / columns
-    guard count > 0, targets.count == count * layer.outputs else { return }
-    let (gram, moment) = try Self.products(inputs, targets, count, columns, layer.outputs)
+    let count = inputs.count / job.columns
+    guard count > 0, inputs.count == count * job.columns, job.targets.count == count * layer.outputs else { return }
+    let (gram, moment) = try Self.products(inputs, job.targets, count, job.columns, layer.outputs)
     try layer.store(try solved(gram, moment, layer, model.graph), &model)
   }
 

@@ -67,53 +67,73 @@ struct FittedLayer {
     }
   }
 
-  /// Adds rows of inputs, each with a 1 behind when there is a bias and a 0 when there is none, and what they should give.
-  func sample(
-    _ x: Tensor, _ y: Tensor, count: Int, _ random: inout RandomSource, _ inputs: inout [Float], _ targets: inout [Float]
+  // MARK: - Samples
+
+  /// Adds what the layer should give at so many places: rows of a matrix, positions of an image.
+  func sampleTargets(
+    _ y: Tensor, count: Int, _ random: inout RandomSource, _ targets: inout [Float]
   ) throws(PruneError) {
-    guard x.dtype == .float32, y.dtype == .float32 else { return }
-    let constant: Float = bias == nil ? 0 : 1
-    if node.opType == "Conv" { return try sampleWindows(x, y, count, &random, &inputs, &targets) }
-    let rows = x.count / max(features, 1)
-    guard rows * outputs == y.count, rows > 0 else { return }
-    try x.withSpan(of: Float.self) { source throws(PruneError) in
-      try y.withSpan(of: Float.self) { wanted throws(PruneError) in
-        for pick in 0..<min(count, rows) {
-          let row = rows <= count ? pick : Int(random.next() % UInt64(rows))
-          for feature in 0..<features { inputs.append(source[row * features + feature]) }
-          inputs.append(constant)
+    guard y.dtype == .float32, y.count > 0 else { return }
+    guard node.opType == "Conv" else {
+      let rows = y.count / max(outputs, 1)
+      return try y.withSpan(of: Float.self) { wanted throws(PruneError) in
+        for _ in 0..<count {
+          let row = Int(random.next() % UInt64(max(rows, 1)))
           for output in 0..<outputs { targets.append(wanted[row * outputs + output]) }
         }
       }
     }
+    guard y.shape.rank == 4, y.shape[1] == outputs else { return }
+    let (rows, columns) = (y.shape[2], y.shape[3])
+    try y.withSpan(of: Float.self) { wanted throws(PruneError) in
+      for _ in 0..<count {
+        let (image, row, column) = Self.place(&random, y.shape[0], rows, columns)
+        for output in 0..<outputs { targets.append(wanted[((image * outputs + output) * rows + row) * columns + column]) }
+      }
+    }
   }
 
-  private func sampleWindows(
-    _ x: Tensor, _ y: Tensor, _ count: Int, _ random: inout RandomSource, _ inputs: inout [Float], _ targets: inout [Float]
+  private static func place(_ random: inout RandomSource, _ images: Int, _ rows: Int, _ columns: Int) -> (Int, Int, Int) {
+    let image = Int(random.next() % UInt64(max(images, 1)))
+    let row = Int(random.next() % UInt64(max(rows, 1))), column = Int(random.next() % UInt64(max(columns, 1)))
+    return (image, row, column)
+  }
+
+  /// Adds what the layer reads at the same places, each with a 1 behind when there is a bias and a 0 when there is none.
+  func sampleInputs(
+    _ x: Tensor, count: Int, _ random: inout RandomSource, _ inputs: inout [Float]
   ) throws(PruneError) {
-    guard x.shape.rank == 4, y.shape.rank == 4, x.shape[1] == dims[1], y.shape[1] == outputs, x.shape[0] == y.shape[0], y.count > 0 else { return }
-    let window = try Window(node, kernel: Array(dims[2...]), input: x.shape.dims[2...].map(Dim.fixed))
-    let (height, width) = (x.shape[2], x.shape[3]), (rows, columns) = (y.shape[2], y.shape[3])
+    guard x.dtype == .float32, x.count > 0 else { return }
     let constant: Float = bias == nil ? 0 : 1
-    try x.withSpan(of: Float.self) { source throws(PruneError) in
-      try y.withSpan(of: Float.self) { wanted throws(PruneError) in
+    guard node.opType == "Conv" else {
+      let rows = x.count / max(features, 1)
+      return try x.withSpan(of: Float.self) { source throws(PruneError) in
         for _ in 0..<count {
-          let image = Int(random.next() % UInt64(x.shape[0]))
-          let row = Int(random.next() % UInt64(rows)), column = Int(random.next() % UInt64(columns))
-          for channel in 0..<dims[1] {
-            let plane = (image * dims[1] + channel) * height
-            for i in 0..<dims[2] {
-              let v = row * window.strides[0] - window.padsBegin[0] + i * window.dilations[0]
-              for j in 0..<dims[3] {
-                let h = column * window.strides[1] - window.padsBegin[1] + j * window.dilations[1]
-                let isInside = v >= 0 && v < height && h >= 0 && h < width
-                inputs.append(isInside ? source[(plane + v) * width + h] : 0)
-              }
+          let row = Int(random.next() % UInt64(max(rows, 1)))
+          for feature in 0..<features { inputs.append(source[row * features + feature]) }
+          inputs.append(constant)
+        }
+      }
+    }
+    guard x.shape.rank == 4, x.shape[1] == dims[1] else { return }
+    let window = try Window(node, kernel: Array(dims[2...]), input: x.shape.dims[2...].map(Dim.fixed))
+    let (height, width) = (x.shape[2], x.shape[3]), extents = window.outputExtents
+    try x.withSpan(of: Float.self) { source throws(PruneError) in
+      for _ in 0..<count {
+        let (image, row, column) = Self.place(&random, x.shape[0], extents[0], extents[1])
+        let top = row * window.strides[0] - window.padsBegin[0], left = column * window.strides[1] - window.padsBegin[1]
+        for channel in 0..<dims[1] {
+          let plane = (image * dims[1] + channel) * height
+          for i in 0..<dims[2] {
+            let v = top + i * window.dilations[0]
+            for j in 0..<dims[3] {
+              let h = left + j * window.dilations[1]
+              let isInside = v >= 0 && v < height && h >= 0 && h < width
+              inputs.append(isInside ? source[(plane + v) * width + h] : 0)
             }
           }
-          inputs.append(constant)
-          for output in 0..<outputs { targets.append(wanted[((image * outputs + output) * rows + row) * columns + column]) }
         }
+        inputs.append(constant)
       }
     }
   }

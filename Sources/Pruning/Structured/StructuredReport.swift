@@ -35,6 +35,11 @@ extension StructuredRun {
     report["journal"] = .list(journal.map { .report(row($0)) })
     if let worst = steps.compactMap(\.certificate).max() { report["certificate"] = .number(worst) }
     if let reason = steps.last?.certificateMissing { report["certificate_missing"] = .text(reason) }
+    if let seconds = steps.last?.seconds, seconds.groups > 0 {
+      report["groups_ms"] = .number(seconds.groups * 1000)
+      report["scores_ms"] = .number(seconds.scores * 1000)
+      report["surgery_ms"] = .number(seconds.surgery * 1000)
+    }
     let notes = notes(removed)
     if !notes.isEmpty { report["notes"] = .list(notes.map { .text($0) }) }
     return report

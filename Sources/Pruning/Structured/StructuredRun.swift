@@ -31,6 +31,7 @@ final class StructuredRun {
     let cost: CostModel.Cost
     let latency: Double?
     let notes: [String]
+    let seconds: (groups: Double, scores: Double, surgery: Double)
   }
 
   struct Row: Sendable {
@@ -109,6 +110,8 @@ final class StructuredRun {
     var certificateMissing: String?
     var cost: CostModel.Cost
     var notes: [String] = []
+    /// Seconds that finding the groups, scoring their units, and taking them out took.
+    var seconds = (groups: 0.0, scores: 0.0, surgery: 0.0)
 
     var removed: Int { rows.reduce(0) { $0 + $1.removed } }
     var units: Int { rows.reduce(0) { $0 + $1.units } }
@@ -132,7 +135,7 @@ final class StructuredRun {
         Step(
           rows: candidate.rows, certificate: candidate.certificate, certificateMissing: candidate.certificateMissing,
           cost: candidate.cost, latency: isTimed ? try Self.latency(of: candidate.model, options) : nil,
-          notes: candidate.notes))
+          notes: candidate.notes, seconds: candidate.seconds))
     }
     let left = candidate.units - candidate.removed
     let gone = plan.removes ? unitCount - left : candidate.removed
@@ -142,9 +145,12 @@ final class StructuredRun {
   }
 
   private func withoutUnits(_ progress: Double) throws(PruneError) -> Candidate {
+    let start = monotonicSeconds()
     let dependencies = try Dependencies(of: model, rules: options.rules)
     let chosen = try GroupScope(dependencies, plan.granularity, scope: options.scope, ignore: options.ignore, checks: false).chosen
+    let solved = monotonicSeconds()
     let allocation = try allocation(dependencies, chosen)
+    let scored = monotonicSeconds()
     let costs = CostModel(dependencies)
     let counts = try removals(progress, allocation, dependencies, costs)
     let cut = Cut(dependencies, removed: allocation.units(counts))
@@ -153,7 +159,9 @@ final class StructuredRun {
       candidate.rows.append(Row(name: group.name, units: group.size, removed: counts[index]))
     }
     guard !cut.isEmpty else { return candidate }
+    let chosenUnits = monotonicSeconds()
     candidate.model = try plan.removes ? Surgeon.operate(dependencies, cut) : UnitMasks.masked(dependencies, cut)
+    candidate.seconds = (solved - start, scored - solved, monotonicSeconds() - chosenUnits)
     (candidate.certificate, candidate.certificateMissing) = try certify(dependencies, cut, candidate.model)
     if plan.removes {
       candidate.notes = try Recovery(options, batchSize: batchSize).repair(&candidate.model, dependencies, cut)

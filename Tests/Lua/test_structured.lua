@@ -1,0 +1,62 @@
+package.path = (arg[0]:match "^(.*)/[^/]*$" or ".") .. "/?.lua;" .. package.path
+local h = require "harness"
+local prune = require "prune"
+local test, equal, near, check, fails = h.test, h.equal, h.near, h.check, h.fails
+
+local train, rest = prune.data.digits():split{test = 0.2, seed = 7}
+local function mlp() return prune.zoo.mlp{input = {1, 8, 8}, hidden = {32, 16}, classes = 10, seed = 3} end
+
+test("groups", function()
+  local report = mlp():groups()
+  equal(report.units, 48)
+  equal(report.groups[1].name, "fc1")
+  equal(report.groups[1].units, 32)
+  equal(report.groups[1].params, 64 + 1 + 16)
+  equal(report.groups[1].members[1].tensor, "fc1.weight")
+  check(report.pinned[#report.pinned].reason:find "output")
+  check(tostring(report):find "fc2")
+end)
+
+test("channels", function()
+  local m = mlp()
+  local slim, report = m:prune{granularity = "channel", amount = 0.5, criterion = "l2", mode = "remove", strategy = "local"}
+  check(report.certificate < 1e-4)
+  equal(slim:stats().params, 64 * 16 + 16 + 16 * 8 + 8 + 8 * 10 + 10)
+  equal(slim:predict(rest:take(3)).shape[2], 10)
+  near(report.params_kept, slim:stats().params / m:stats().params, 1e-9)
+  local half, reached = m:prune{granularity = "channel", target = {macs = 0.6}, benchmark = true}
+  near(half:stats().macs / m:stats().macs, 0.6, 0.02)
+  check(reached.after.median_ms > 0)
+  local masked = m:prune{granularity = "channel", amount = 0.5, criterion = "l2", mode = "mask", strategy = "local"}
+  equal(masked:stats().params, m:stats().params)
+  local small, dead = masked:compact()
+  equal(small:stats().params, slim:stats().params)
+  check(dead.certificate < 1e-4)
+end)
+
+test("what cannot be", function()
+  local m = mlp()
+  fails("no head to prune", m.prune, m, {granularity = "head", amount = 0.5})
+  fails("no layer to prune", m.prune, m, {granularity = "layer", amount = 0.5})
+  fails("matches no layer", m.prune, m, {granularity = "channel", amount = 0.5, ignore = "conv*"})
+  fails("needs units that are removed", m.prune, m, {target = {macs = 0.5}})
+  fails("unknown option 'mac'", m.prune, m, {granularity = "channel", target = {mac = 0.5}})
+  fails("target names", m.prune, m, {granularity = "channel", target = {macs = 0.5, params = 0.5}})
+end)
+
+test("classes", function()
+  local m = mlp()
+  m:fit{data = train, epochs = 5, batch_size = 64, seed = 2}
+  local head = m:keep_classes({1, 4})
+  equal(head.outputs[1].shape[2], 2)
+  local small, report = m:keep_classes({4, 1, 7}, {
+    granularity = "channel", criterion = "taylor", target = {macs = 0.5}, data = train, validate = rest,
+  })
+  equal(small.outputs[1].shape[2], 3)
+  check(report.before.kept_accuracy > 0.9)
+  check(report.after.kept_accuracy > 0.7, report.after.kept_accuracy)
+  fails("class 10 does not exist", m.keep_classes, m, {10})
+  fails("different class numbers", m.keep_classes, m, {1, 1})
+end)
+
+h.finish()
