@@ -44,8 +44,8 @@ let package = Package(
       linkerSettings: [
         .unsafeFlags([
           "-static-stdlib", "-Xlinker", "--version-script=\(Context.packageDirectory)/scripts/prune.map",
-          // Relative relocations packed: half a megabyte less (glibc 2.36 and later).
-          "-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
+          // Relative relocations packed (glibc 2.36 and later) and equal functions folded: 0.7 megabytes less.
+          "-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs", "-Xlinker", "--icf=all",
           "-Xlinker", "-soname=libprune.so.0", "-Xlinker", "-z", "-Xlinker", "nodelete",
         ])
       ]),

@@ -313,6 +313,7 @@ static int model_keep_classes(lua_State *L) {
   handle *model = pl_handle(L, 1, &pl_model);
   pl_call call = {.L = L, .where = "Model:keep_classes"};
   size_t count = 0;
+  lua_settop(L, 3);
   const int64_t *classes = pl_integers(L, 2, 0, "Model:keep_classes", &count);
   prune_call_options options;
   read_prune(&call, 3, &options);
