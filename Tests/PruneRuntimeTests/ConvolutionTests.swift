@@ -95,6 +95,51 @@ struct ConvolutionTests {
     try expectSame(model, [("x", x)], tolerance: 2e-5)
   }
 
+  /// A normalization that no convolution takes, as a dense block has it: of the join of earlier results.
+  @Test(arguments: 0..<8)
+  func batchNormOfConcat(seed: Int) throws {
+    var random = RandomSource(seed: UInt64(seed) &+ 3)
+    let (i, o) = (random.pick([16, 20]), random.pick([16, 12]))
+    let x = try random.tensor([random.pick([1, 2]), i, 9, 7])
+    let variance = try Tensor((0..<i + o).map { _ in Float(random.uniform() + 0.1) })
+    let constants = [
+      ("w", try random.tensor([o, i, 3, 3])), ("s", try random.tensor([i + o])), ("b", try random.tensor([i + o])),
+      ("m", try random.tensor([i + o])), ("v", variance), ("w2", try random.tensor([8, i + o, 1, 1])),
+    ]
+    let nodes = [
+      Node("Conv", inputs: ["x", "w"], outputs: ["c"], attributes: [Attribute("pads", .integers([1, 1, 1, 1]))]),
+      Node("Concat", inputs: ["x", "c"], outputs: ["j"], attributes: [Attribute("axis", .int(1))]),
+      Node("BatchNormalization", inputs: ["j", "s", "b", "m", "v"], outputs: ["n"]),
+      Node("Relu", inputs: ["n"], outputs: ["r"]), Node("Conv", inputs: ["r", "w2"], outputs: ["y"]),
+    ]
+    let model = makeModel(nodes, inputs: [("x", x)], constants: constants, outputs: seed % 3 == 0 ? ["y", "n"] : ["y"])
+    let program = try Program(model)
+    #expect(program.stepLabels.contains { $0.hasPrefix("Relu") } == (seed % 3 == 0), "\(program.stepLabels)")
+    try expectSame(model, [("x", x)], tolerance: 2e-5)
+  }
+
+  @Test(arguments: 0..<32)
+  func convTranspose(seed: Int) throws {
+    var random = RandomSource(seed: UInt64(seed) &+ 41)
+    let rank = random.pick([1, 2, 2, 2, 3])
+    let group = random.pick([1, 1, 2, 8])
+    let (i, o) = (group * random.pick([1, 3, 8]), group * random.pick([1, 2, 16]))
+    let x = try random.tensor([random.pick([1, 2]), i] + (0..<rank).map { _ in random.pick(2...6) })
+    let kernel = (0..<rank).map { _ in random.pick(2...4) }
+    let strides = (0..<rank).map { _ in random.pick(1...2) }
+    let constants = [("w", try random.tensor([i, o / group] + kernel)), ("b", try random.tensor([o]))]
+    let attributes = [
+      Attribute("group", .int(Int64(group))), Attribute("strides", .integers(strides)),
+      Attribute("pads", .integers((0..<2 * rank).map { _ in random.pick(0...1) })),
+      Attribute("dilations", .integers((0..<rank).map { _ in random.pick([1, 1, 2]) })),
+    ]
+    let nodes = [
+      Node("ConvTranspose", inputs: seed % 2 == 0 ? ["x", "w", "b"] : ["x", "w"], outputs: ["c"], attributes: attributes),
+      Node(random.pick(["Relu", "Sigmoid", "LeakyRelu"]), inputs: ["c"], outputs: ["y"]),
+    ]
+    try expectSame(makeModel(nodes, inputs: [("x", x)], constants: constants), [("x", x)], tolerance: 2e-5)
+  }
+
   @Test(arguments: 0..<40)
   func convGradients(seed: Int) throws {
     var (random, _, batch, group, i, o, window) = convolution(seed)

@@ -1,7 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// Lets Conv, Gemm and MatMul do what follows them: a bias, a residual addition, an activation.
+/// Lets convolutions, Gemm and MatMul do what follows them: a bias, a residual addition, an activation. A
+/// BatchNormalization takes a Relu.
 ///
 /// Only where nobody else reads what lies between. The fused operation runs where the last one it swallowed stood, so
 /// everything it reads is there.
@@ -12,7 +13,8 @@ enum Fusion {
     for (index, op) in flow.ops.enumerated() { for value in op.reads { consumer[value] = index } }
     var ops = flow.ops.map(Optional.some)
     for index in ops.indices {
-      guard var op = ops[index], ["Conv", "Gemm", "MatMul"].contains(op.key), isFloat(op, flow) else { continue }
+      guard var op = ops[index], bases.contains(op.key), isFloat(op, flow), op.outputs.dropFirst().allSatisfy({ $0 == nil })
+      else { continue }
       var position = index
       while let result = op.output(0), counts[result] == 1, let next = consumer[result], let follower = ops[next],
         next > position, absorb(follower, into: &op, result, &flow)
@@ -25,6 +27,8 @@ enum Fusion {
     flow.ops = ops.compactMap { $0 }
   }
 
+  private static let bases = ["Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"]
+
   private static func isFloat(_ op: Dataflow.Op, _ flow: Dataflow) -> Bool {
     (op.reads + op.outputs.compactMap { $0 }).allSatisfy { flow.values[$0].dtype == .float32 && flow.values[$0].shape != nil }
   }
@@ -36,9 +40,10 @@ enum Fusion {
     guard let target = follower.output(0), op.epilogue.count < 3, flow.values[target].shape == flow.values[result].shape
     else { return false }
     if let activation = Activation(follower, flow) {
-      guard follower.input(0) == result, op.key == "Conv" || activation.limits != nil else { return false }
+      guard follower.input(0) == result, op.key.hasPrefix("Conv") || activation.limits != nil else { return false }
+      if op.key == "BatchNormalization", activation != .relu || !op.epilogue.isEmpty { return false }
       op.epilogue.append(.activation(activation))
-    } else if follower.key == "Add", follower.inputs.count == 2,
+    } else if follower.key == "Add", op.key != "BatchNormalization", follower.inputs.count == 2,
       let other = follower.inputs[0] == result ? follower.inputs[1] : follower.inputs[0], other != result
     {
       guard addOperand(other, to: &op, result, &flow) else { return false }

@@ -19,5 +19,6 @@ enum FastKernels {
     TrainingStepKernels.table, QuantizationKernels.table, IndexKernels.table, ElementKernels.table, LayerNormKernels.table,
     RecurrentKernels.table, AttentionKernels.table, ResizeKernels.table, ProductKernels.table, QuantizedLayerKernels.table,
     CodeKernels.table, RegularizationStepKernels.table, GradientStepKernels.table,
+    DeconvolutionKernels.table,
   ]
 }

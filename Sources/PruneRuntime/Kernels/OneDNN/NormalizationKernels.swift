@@ -33,11 +33,14 @@ enum NormalizationKernels {
       op.node.int("training_mode", default: 0) == 0, op.node.int("spatial", default: 1) == 1,
       let channels = channels(x, [scale, shift, mean, variance], lowering), let each = Layout.plain([channels])
     else { return false }
+    var flags = scaleAndShift | dnnl_use_global_stats.rawValue
+    if !op.epilogue.isEmpty {
+      guard op.epilogue.count == 1, case .activation(.relu) = op.epilogue[0] else { return false }
+      flags |= dnnl_fuse_norm_relu.rawValue
+    }
     let home = try lowering.home(x)
     guard let xl = home.layout ?? Layout.plain(lowering.dims(x)),
-      let primitive = forward(
-        xl, dnnl_forward_inference, epsilon: op.node.float("epsilon", default: 1e-5),
-        flags: scaleAndShift | dnnl_use_global_stats.rawValue)
+      let primitive = forward(xl, dnnl_forward_inference, epsilon: op.node.float("epsilon", default: 1e-5), flags: flags)
     else { return false }
     var arguments: [PrimitiveArgument] = [.init(DNNL_ARG_SRC, home.buffer, xl)]
     for (index, value) in [
