@@ -69,6 +69,14 @@ build_lua_module() {
     "$root"/Sources/CPruneLua/*.c -L"$libraries" -lprune -Wl,-rpath,"$rpath" -o "$folder/prune.so"
 }
 
+# PyTorch in .venv, to measure training beside it.
+training_environment() {
+  "$root/.venv/bin/python" -c 'import torch, torchvision' 2>/dev/null && return
+  say "making .venv with torch"
+  python3 -m venv "$root/.venv"
+  "$root/.venv/bin/pip" install -q torch torchvision numpy
+}
+
 # The Python environment that measures us against others: .venv, for development alone.
 peer_environment() {
   "$root/.venv/bin/python" -c 'import onnxruntime, onnx, PIL' 2>/dev/null && return

@@ -1,0 +1,166 @@
+"""Measures training steps beside PyTorch on the CPU: one process, A B A B, medians of the steps' times and of their ratios.
+
+usage: bench_training.py LIBRARY [--threads N] [--rounds N] [--steps N] [NAME ...]
+
+Each step is forward, loss, backward and SGD with momentum on the same random batch. Compiling is not part of it: the first
+step of each round is left out. NAMEs choose networks by a part of their name. Needs torch and torchvision.
+"""
+import argparse
+import ctypes as c
+import statistics
+import time
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+import libprune
+
+
+class ZooOptions(c.Structure):
+    _fields_ = [("size", c.c_uint32), ("classes", c.c_uint32), ("input", c.POINTER(c.c_int64)), ("rank", c.c_size_t),
+                ("hidden", c.c_void_p), ("hidden_count", c.c_size_t), ("activation", c.c_char_p), ("seed", c.c_uint64),
+                ("width", c.c_double), ("stem", c.c_char_p), ("depth", c.c_uint32), ("patch", c.c_uint32), ("heads", c.c_uint32)]
+
+
+class FitOptions(c.Structure):
+    """The head of prune_fit_options, up to its callback."""
+    _fields_ = [("size", c.c_uint32), ("epochs", c.c_uint32), ("batch_size", c.c_uint32), ("no_shuffle", c.c_uint32),
+                ("optimizer", c.c_char_p), ("lr", c.c_double), ("momentum", c.c_double), ("nesterov", c.c_uint32),
+                ("reserved", c.c_uint32), ("beta1", c.c_double), ("beta2", c.c_double), ("epsilon", c.c_double),
+                ("weight_decay", c.c_double), ("loss", c.c_char_p), ("schedule", c.c_char_p), ("validation", c.c_void_p),
+                ("validation_split", c.c_double), ("seed", c.c_uint64), ("frozen", c.c_void_p), ("frozen_count", c.c_size_t),
+                ("on_event", c.c_void_p), ("user", c.c_void_p)]
+
+
+EVENT = c.CFUNCTYPE(c.c_int, c.POINTER(c.c_uint32), c.c_void_p)
+
+
+class BasicBlock(nn.Module):
+    """ResNet for CIFAR with shortcuts of projection, as the zoo has them."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.a = nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(True),
+                               nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs))
+        self.b = nn.Sequential() if inputs == outputs else nn.Sequential(
+            nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        return F.relu(self.a(x) + self.b(x))
+
+
+def resnet20():
+    layers, inputs = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(True)], 16
+    for outputs in (16, 32, 64):
+        for block in range(3):
+            layers.append(BasicBlock(inputs, outputs, 2 if block == 0 and outputs > 16 else 1))
+            inputs = outputs
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+def lenet5():
+    return nn.Sequential(nn.Conv2d(1, 20, 5), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(20, 50, 5), nn.MaxPool2d(2), nn.ReLU(),
+                         nn.Flatten(), nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, 10))
+
+
+def lenet300():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10))
+
+
+def vision(name):
+    import torchvision
+    return getattr(torchvision.models, name)()
+
+
+NETWORKS = [
+    # name, zoo name, depth, sample, classes, batch, PyTorch's, wanted ratio
+    ("lenet_300_100", b"lenet_300_100", 0, (1, 28, 28), 10, 64, lenet300, 0.4),
+    ("lenet5", b"lenet5", 0, (1, 28, 28), 10, 64, lenet5, 0.4),
+    ("resnet20", b"resnet", 20, (3, 32, 32), 10, 128, resnet20, 0.7),
+    ("resnet18", b"resnet", 18, (3, 224, 224), 1000, 8, lambda: vision("resnet18"), 0.85),
+    ("mobilenet_v2", b"mobilenet_v2", 0, (3, 224, 224), 1000, 8, lambda: vision("mobilenet_v2"), 0.85),
+]
+
+
+class Ours:
+    def __init__(self, library, zoo, depth, sample, classes, batch, threads):
+        self.library, self.batch = library, batch
+        self.context = library.made("prune_context_create")
+        library.prune_context_set_threads(self.context, c.c_int32(threads))
+        shape = (c.c_int64 * 3)(*sample)
+        options = ZooOptions(c.sizeof(ZooOptions), classes, shape, 3, depth=depth)
+        self.model = library.made("prune_zoo_create", self.context, zoo, c.byref(options))
+        self.sample, self.classes, self.data = sample, classes, {}
+
+    def dataset(self, steps):
+        count = steps * self.batch
+        x = np.random.default_rng(0).standard_normal((count, *self.sample)).astype(np.float32)
+        y = (np.arange(count) % self.classes).astype(np.int64)
+        made = []
+        for array in (x, y):
+            shape = (c.c_int64 * array.ndim)(*array.shape)
+            made.append(self.library.made("prune_tensor_create", c.c_int(libprune.DTYPES[array.dtype]), c.c_size_t(array.ndim),
+                                          shape, array.ctypes.data_as(c.c_void_p)))
+        return self.library.made("prune_dataset_from_tensors", self.context, *made)
+
+    def steps(self, count):
+        """Seconds of each step but the first."""
+        if count not in self.data:
+            self.data[count] = self.dataset(count + 1)
+        times = []
+
+        @EVENT
+        def listen(event, user):
+            times.append(time.perf_counter())
+            return 0
+
+        options = FitOptions(c.sizeof(FitOptions), 1, self.batch, 1, b"sgd", 1e-3, 0.9)
+        options.on_event = c.cast(listen, c.c_void_p)
+        self.library.prune_model_fit(self.model, self.data[count], c.byref(options), None)
+        # The last event is the epoch's.
+        return [b - a for a, b in zip(times, times[1:-1])]
+
+
+class Torch:
+    def __init__(self, make, sample, classes, batch):
+        self.model = make().train()
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-3, momentum=0.9)
+        self.x, self.y = torch.randn(batch, *sample), torch.arange(batch) % classes
+
+    def steps(self, count):
+        times = []
+        for _ in range(count + 1):
+            start = time.perf_counter()
+            self.optimizer.zero_grad()
+            F.cross_entropy(self.model(self.x), self.y).backward()
+            self.optimizer.step()
+            times.append(time.perf_counter() - start)
+        return times[1:]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("library")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=0, help="steps a round; 0 goes by the network's size")
+    parser.add_argument("names", nargs="*")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    library = libprune.Library(given.library)
+    print(f"{'network':<16}{'batch':>6}{'libprune ms':>13}{'PyTorch ms':>12}{'ratio':>8}{'wanted':>8}")
+    for name, zoo, depth, sample, classes, batch, make, wanted in NETWORKS:
+        if given.names and not any(part in name for part in given.names):
+            continue
+        ours, torchs = Ours(library, zoo, depth, sample, classes, batch, given.threads), Torch(make, sample, classes, batch)
+        count = given.steps or (40 if sample[1] == 28 else 6 if sample[1] == 32 else 2)
+        torchs.steps(1)
+        pairs = [(statistics.median(ours.steps(count)), statistics.median(torchs.steps(count))) for _ in range(given.rounds)]
+        a, b = (statistics.median(p[k] for p in pairs) * 1000 for k in (0, 1))
+        ratio = statistics.median(p[0] / p[1] for p in pairs)
+        print(f"{name:<16}{batch:>6}{a:>13.2f}{b:>12.2f}{ratio:>8.2f}{wanted:>8.2f}", flush=True)
+
+
+main()
