@@ -17,10 +17,8 @@ import Testing
     try #require(Self.setting.count == 3, "PRUNE_FUZZ is SEED:ROUNDS:FIRST")
     let (seed, rounds, first) = (Self.setting[0], Int(Self.setting[1]), Int(Self.setting[2]))
     var (results, errors) = (0, 0)
-    for (index, name) in Suite.names.enumerated().dropFirst(first) {
-      guard let original = try? ONNX.load(path: "\(Suite.folder)/\(name)/model.onnx"),
-        let inputs = try? Suite.tensors(name, "input"), inputs.count == original.graph.inputs.count
-      else { continue }
+    for (index, name) in (Self.networks + Suite.names).enumerated().dropFirst(first) {
+      guard let (original, inputs) = try? Self.subject(name), inputs.count == original.graph.inputs.count else { continue }
       for round in 0..<rounds * 3 {
         var mutation = Mutation(seed: seed &* 1_000_003 &+ UInt64(index * 1000 + round), original, inputs)
         mutation.apply()
@@ -42,14 +40,114 @@ import Testing
     #expect(first > 0 || results > 100 && errors > 100, "\(results) results, \(errors) errors")
   }
 
+  /// Small networks beside the node tests.
+  private static let networks = !Shared.isPresent ? [] : [
+    "encoder_separate_qkv", "gru_bidirectional", "lstm", "mobilenet_v3_se", "shufflenet_v2", "tied_embedding",
+    "two_inputs_two_outputs", "unet_convtranspose", "vit_merged_qkv", "yolo_split_concat_resize",
+  ]
+
+  private static func subject(_ name: String) throws -> (Model, [Tensor]) {
+    guard networks.contains(name) else {
+      return (try ONNX.load(path: "\(Suite.folder)/\(name)/model.onnx"), try Suite.tensors(name, "input"))
+    }
+    let model = try Shared.model("topologies/\(name)")
+    let stored = try Shared.arrays("models/topologies/\(name).npz")
+    return (model, model.graph.inputs.enumerated().compactMap { stored["in_\($0)_\($1.name)"] })
+  }
+
   private static func run(_ mutation: Mutation, optimizes: Bool) throws {
     let names = mutation.model.graph.inputs.map(\.name)
     let feeds = Dictionary(zip(names, mutation.inputs), uniquingKeysWith: { first, _ in first })
     _ = try? ShapeInference.run(mutation.model)
     let options = ProgramOptions(inputShapes: feeds.mapValues(\.shape), optimizes: optimizes)
-    let stop = try CancelFlag()
-    _ = try Program(mutation.model, options).run(feeds, cancel: stop)
+    let program = try Program(mutation.model, options)
+    // A loop may well have become endless.
+    let watch = try Watchdog(seconds: 1)
+    defer { watch.end() }
+    _ = try program.run(feeds, cancel: watch.stop)
   }
+}
+
+/// What is too large, and what is not what the model takes.
+@Suite struct RefusalTests {
+  private static let huge: [(String, [(String, AttributeValue)])] = [
+    ("Expand", []), ("Tile", []), ("ConstantOfShape", []), ("Reshape", []), ("Pad", []), ("Range", []), ("EyeLike", []),
+    ("Resize", []), ("OneHot", []), ("Upsample", []), ("RandomNormal", [("shape", .ints([1 << 20, 1 << 20]))]),
+    ("MaxPool", [("kernel_shape", .ints([1])), ("pads", .ints([0, 1 << 40]))]), ("Concat", [("axis", .int(.min))]),
+  ]
+
+  /// With sizes known when compiling, and with sizes that only a run tells.
+  @Test(arguments: huge.indices, [true, false])
+  func tooLargeIsAnErrorThatNamesTheNode(which: Int, isConstant: Bool) throws {
+    let (op, attributes) = Self.huge[which]
+    let x = try floats([1, 2], 1, 1, 2)
+    var inputs: [(String, Tensor)] = [("x", x), ("n", try longs([1 << 20, 1 << 10, 1 << 13]))]
+    switch op {
+    case "ConstantOfShape": inputs.removeFirst()
+    case "EyeLike": inputs.removeLast()
+    case "Pad": inputs[1].1 = try longs([0, 0, 0, 1 << 15, 1 << 15, 1 << 15])
+    case "Range": inputs = [("x", try Tensor(scalar: Int64(0))), ("l", try Tensor(scalar: Int64.max)), ("n", try Tensor(scalar: Int64(1)))]
+    case "Resize", "Upsample": inputs[1].1 = try floats([1e5, 1e5, 1e5])
+    case "OneHot":
+      inputs = [("i", try longs([0])), ("n", try Tensor(scalar: Int64(1) << 40)), ("v", try floats([0, 1]))]
+    case "RandomNormal": inputs = []
+    case "MaxPool", "Concat": inputs.removeLast()
+    default: break
+    }
+    if op == "EyeLike" { inputs[0].1 = try Tensor(zeros: .float32, Shape([1 << 20, 0])) }
+    var names = inputs.map(\.0)
+    if op == "Resize" { names.insert("", at: 1) }
+    let fed = inputs.filter { !isConstant || $0.0 == "x" }
+    let graph = makeGraph(
+      [node(op, names, "y", attributes)], inputs: fed.map { ($0.0, TensorType($0.1.dtype, $0.1.shape)) },
+      constants: inputs.filter { isConstant && $0.0 != "x" })
+    var model = Model(graph: graph)
+    if op == "Upsample" { model.opsets[0].version = 9 }
+    guard op != "EyeLike" else {
+      // Nothing, but in absurdly many rows: a result or an error, at once.
+      _ = try? Program(model).run(Dictionary(uniqueKeysWithValues: fed))
+      return
+    }
+    let error = #expect(throws: PruneError.self, "\(op)") {
+      try Program(model).run(Dictionary(uniqueKeysWithValues: fed))
+    }
+    #expect(error?.place == "\(op) 'the y'", "\(op): \(error?.description ?? "")")
+    #expect(error?.status != .internal)
+  }
+
+  @Test func wrongInputsAreNamed() throws {
+    let graph = makeGraph([node("Relu", ["x"], "y")], inputs: [("x", TensorType(.float32, [.named("N"), .fixed(3)]))])
+    let session = Session(Model(graph: graph))
+    func failure(_ inputs: [String: Tensor]) throws -> String {
+      let error = #expect(throws: PruneError.self) { try session.run(inputs) }
+      return try #require(error).description
+    }
+    let good = try floats([1, 2, 3], 1, 3)
+    #expect(try session.run(["x": good])["y"]?.shape.dims == [1, 3])
+    #expect(try failure([:]).contains("'x'"))
+    #expect(try failure(["x": good, "z": good]).contains("'z'"))
+    #expect(try failure(["z": good]).contains("'z'"))
+    let size = try failure(["x": floats([1, 2], 1, 2)])
+    #expect(size.contains("'x'") && size.contains("[1,2]") && size.contains("[N,3]"), "\(size)")
+    #expect(try failure(["x": floats([1, 2, 3])]).contains("[3]"))
+    let dtype = try failure(["x": longs([1, 2, 3], 1, 3)])
+    #expect(dtype.contains("'x'") && dtype.contains("int64") && dtype.contains("float32"), "\(dtype)")
+  }
+}
+
+/// Cancels what takes too long.
+private final class Watchdog: @unchecked Sendable {
+  let stop: CancelFlag
+  private let ended = DispatchSemaphore(value: 0)
+
+  init(seconds: Double) throws {
+    stop = try CancelFlag()
+    Thread.detachNewThread { [self] in
+      if ended.wait(timeout: .now() + seconds) == .timedOut { stop.request() }
+    }
+  }
+
+  func end() { ended.signal() }
 }
 
 /// A few changes to a model and its inputs.

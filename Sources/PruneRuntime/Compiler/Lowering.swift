@@ -377,6 +377,11 @@ final class Lowering {
       if case .arena = drafts[$0].kind { return drafts[$0].first <= drafts[$0].last }
       return false
     }
+    if let index = planned.max(by: { drafts[$0].byteCount < drafts[$1].byteCount }),
+      steps.indices.contains(drafts[index].first)
+    {
+      plan.largestLabel = steps[drafts[index].first].label
+    }
     let (offsets, total) = try MemoryPlanner.place(planned.map { index in
       MemoryPlanner.Request(byteCount: drafts[index].byteCount, first: drafts[index].first, last: drafts[index].last)
     })

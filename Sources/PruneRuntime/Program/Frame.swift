@@ -29,7 +29,7 @@ final class Frame {
 
   init(_ plan: Plan) throws(PruneError) {
     self.plan = plan
-    arena = try Storage(byteCount: plan.arenaByteCount)
+    do { arena = try Storage(byteCount: plan.arenaByteCount) } catch { throw error.located(at: plan.largestLabel) }
     slots = [Tensor?](repeating: nil, count: plan.slotCount)
     pointers = []
     var made: dnnl_stream_t?

@@ -52,4 +52,6 @@ struct Plan {
   var variables: [(variable: Variable, isUpdated: Bool, dtype: DType, shape: Shape)] = []
   var slotCount = 0
   var arenaByteCount = 0
+  /// The step that first touches the largest value: the one to name when there is no memory.
+  var largestLabel = ""
 }

@@ -21,7 +21,7 @@ package final class Storage: @unchecked Sendable {
     var pointer: UnsafeMutableRawPointer?
     let isLarge = byteCount >= Self.largePage
     // Rounded up so that vector loops may read whole lines at the end.
-    guard byteCount >= 0, byteCount <= Self.machineByteCount,
+    guard byteCount >= 0, byteCount <= Self.machineByteCount, Self.isAvailable(byteCount),
       posix_memalign(&pointer, isLarge ? Self.largePage : 64, max((byteCount + 63) & ~63, 64)) == 0, let pointer
     else {
       throw PruneError(.outOfMemory, "no memory for \(byteCount) bytes")
@@ -36,6 +36,20 @@ package final class Storage: @unchecked Sendable {
   }
 
   private static let largePage = 2 << 20
+
+  /// Whether so much can be had without the system ending a process for it. Small requests are not asked about.
+  private static func isAvailable(_ byteCount: Int) -> Bool {
+    guard byteCount >= 1 << 28, let file = fopen("/proc/meminfo", "re") else { return true }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 128)
+    while fgets(&line, 128, file) != nil {
+      let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      guard text.hasPrefix("MemAvailable:") else { continue }
+      let digits = text.filter { $0.isNumber }
+      return Int(digits).map { byteCount >> 10 <= $0 } ?? true
+    }
+    return true
+  }
 
   private static let machineByteCount: Int = {
     let (pages, size) = (sysconf(Int32(_SC_PHYS_PAGES)), sysconf(Int32(_SC_PAGESIZE)))
