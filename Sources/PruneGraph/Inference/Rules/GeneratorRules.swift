@@ -85,7 +85,7 @@ package enum GeneratorRules {
       guard bounds[2] != 0, count.isFinite, count < 0x1p48 else {
         throw x.fail("a range from \(bounds[0]) to \(bounds[1]) by \(bounds[2]) has no end")
       }
-      return max(0, Int(count))
+      return Int(max(0, count))
     }
     guard let start = try x.integer(0), let limit = try x.integer(1), let step = try x.integer(2)
     else { return nil }

@@ -14,6 +14,7 @@ enum ImageSampling {
   private static func gridSample(_ call: KernelCall) throws(PruneError) -> Tensor {
     let input = try call.tensor(0).shape
     let output = try call.shape()
+    guard output.count == 0 || !input.dims.contains(0) else { throw call.fail("there is nothing to sample in \(input)") }
     let sampler = try GridSampler(call, extents: Array(input.dims.dropFirst(2)))
     let (x, grid) = (try call.doubles(0), try call.doubles(1))
     try call.check(output.count)
