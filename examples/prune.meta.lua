@@ -45,6 +45,25 @@
 ---@class prune.compare_options
 ---@field data prune.Dataset what they are evaluated on
 
+---@class prune.search_options
+---@field model prune.Model what to prune
+---@field data prune.Dataset what the metric is measured on
+---@field calibration? prune.Dataset what criteria and reconstruction look at; the first 256 samples of data by default
+---@field objective? "macs"|"bytes"|"latency" what is made small; latency by removing channels (default "macs")
+---@field metric? string as in Model:evaluate; accuracy where targets are classes, else loss
+---@field max_drop? number the loss of the metric that is tolerated (default 0.01)
+---@field budget? number minutes after which nothing new is tried (default 10)
+---@field seed? integer of random choices (default 0)
+---@field on_step? function called after each candidate; "stop" or true ends the search
+---@field verbose? boolean a line a candidate on standard error, terminal or not (default false)
+
+---@class prune.ensemble_options
+---@field models prune.Model[] two or more
+---@field method? "average"|"vote"|"stack" of probabilities, of classes, or a linear layer trained on data (default "average")
+---@field data? prune.Dataset what stack trains on, and what members and ensemble are measured on
+---@field epochs? integer of stack (default 5)
+---@field seed? integer of stack (default 0)
+
 ---@class prune.Dataset_split_options
 ---@field test number fraction of the second part, 0...1
 ---@field seed? integer of the shuffle (default 0)
@@ -164,10 +183,11 @@
 ---@field verbose? boolean a line a layer on standard error, terminal or not (default false)
 
 ---@class prune.Model_prune_options
----@field strategy? "global"|"local"|"threshold"|"block" one ranking over all layers, the same amount in each, by score, or blocks (default "global")
+---@field strategy? "global"|"local"|"threshold"|"block"|"cost_aware"|"shared" one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, or equal weights together (default "global")
 ---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"lamp"|"random"|function|table which weights matter least; as in Model:significance (default "magnitude")
 ---@field granularity? "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them (default "weight")
----@field allocation? "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic" how the amount is divided over layers; by the strategy, row for wanda
+---@field allocation? "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity" how the amount is divided over layers; by the strategy, row for wanda
+---@field cost? "params"|"macs" what strategy cost_aware saves (default "params")
 ---@field reconstruct? "obs"|"sparsegpt"|"least_squares" without training, on data: what stays makes up for what went, or also chooses it; least_squares for channels
 ---@field amount? number the fraction to remove, 0...1
 ---@field threshold? number or the score below which weights go
@@ -183,7 +203,9 @@
 ---@field device? "cpu" where to work (default "cpu")
 ---@field data? prune.Dataset for criteria that need it
 ---@field validate? prune.Dataset|true metrics before and after, on this or on data
----@field schedule? "one_shot"|"linear"|"cubic"|prune.prune.Model_prune_schedule_options or {kind =, steps =} (default "one_shot")
+---@field schedule? "one_shot"|"linear"|"cubic"|"dynamic"|prune.prune.Model_prune_schedule_options or {kind =, steps =} (default "one_shot")
+---@field rewind? prune.Model the network earlier in its training: what stays goes back to its weights after every step
+---@field recipe? string of Report:recipe: its choices and steps, taken again
 ---@field recover? prune.prune.Model_prune_recover_options fine-tuning after each step: the options of Model:fit, data being data by default
 ---@field guard? prune.guard_options {data =, metric =, max_drop =}: gives back what hurts
 ---@field scope? string|string[] name patterns of layers or weights: only these
@@ -252,7 +274,7 @@
 ---@field data? prune.Dataset that of the call by default
 
 ---@class prune.Model_prune_schedule_options
----@field kind? "one_shot"|"linear"|"cubic" at once, evenly, or fast first (default "one_shot")
+---@field kind? "one_shot"|"linear"|"cubic"|"dynamic" at once, evenly, fast first, or with weights that come back (default "one_shot")
 ---@field steps? integer number of steps
 
 ---@class prune.guard_options
@@ -457,6 +479,18 @@ function prune.losses.kl(y_true, y_pred, options) end
 ---@return prune.Report
 function prune.compare(options) end
 
+---Looks for the smallest model that keeps a metric, without training; "front" has the points that no other beats in both, with the recipe of each.
+---@param options prune.search_options
+---@return prune.Model
+---@return prune.Report
+function prune.search(options) end
+
+---Several classifiers of one input as one model, which can be saved, pruned and quantized like any other.
+---@param options prune.ensemble_options
+---@return prune.Model
+---@return prune.Report
+function prune.ensemble(options) end
+
 ---Calls f; what libprune refuses comes back as nil, message, code. prune.safe.load, prune.safe.Model.prune, ... do the same under every function's own name.
 ---@param f function such as m.prune
 ---@param ... any its arguments
@@ -610,6 +644,15 @@ function Tensor:totable() end
 ---@param shape integer[] one extent may be -1: whatever is left
 ---@return prune.Tensor
 function Tensor:reshape(shape) end
+
+---The model after a step that was kept: entry i of the journal of a report of Model:prune.
+---@param i integer from 1
+---@return prune.Model
+function Report:restore(i) end
+
+---The steps of a prune that were kept, as text for Model:prune{recipe = ...}.
+---@return string
+function Report:recipe() end
 
 ---What printing a report shows.
 ---@param options? prune.Report_to_text_options

@@ -800,7 +800,8 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_sensitivity(
     prune_model *model, const prune_sensitivity_options *options, prune_report **out_report);
 
 /** Gives back what hurts: after each step the metric is measured on `data`; a step that loses more than `max_drop` against
- *  the model before pruning is undone and pruning ends there. */
+ *  the model before pruning is undone; in a linear or cubic schedule half of it is tried, thrice at most, and pruning ends
+ *  there. */
 typedef struct prune_guard {
   uint32_t struct_size;
   uint32_t reserved;
@@ -817,7 +818,9 @@ typedef struct prune_prune_options {
   /** 0 is 64; for criteria and metrics. */
   uint32_t batch_size;
   /** "global" (default): one ranking over all layers; "local": the same amount in each layer; "threshold": what scores
-   *  below `threshold` goes; "block": blocks, of 4 x 4 unless `granularity` says otherwise. */
+   *  below `threshold` goes; "block": blocks, of 4 x 4 unless `granularity` says otherwise; "cost_aware": the cuts that cost
+   *  least loss on `data` for what they save (`cost`) first; "shared": weights that are equal lose the same elements, and the
+   *  report's "shared" lists tied weights, equal ones and layers with parallel filters. */
   const char *strategy;
   /** As in prune_significance_options. */
   const char *criterion;
@@ -839,7 +842,8 @@ typedef struct prune_prune_options {
   const prune_dataset *data;
   /** Metrics before and after go into the report; NULL for none. */
   const prune_dataset *validate;
-  /** "one_shot" (default), "linear" or "cubic" over `schedule_steps`. */
+  /** "one_shot" (default), "linear" or "cubic" over `schedule_steps`; "dynamic": at once to the amount, then in each step
+   *  some of what was pruned comes back where the gradient pulls most, trains with `recover`, and as much goes again. */
   const char *schedule;
   uint32_t schedule_steps;
   uint32_t reserved;
@@ -876,7 +880,8 @@ typedef struct prune_prune_options {
   uint32_t reestimate;
   /** How `amount` is divided over layers, in place of what the strategy says: "global"; "local" (or "uniform"); "row": the
    *  same in each output (default for wanda); "lamp"; "erk": density in proportion to the sum of a layer's extents over
-   *  their product; "isomorphic": one ranking in each class of layers of the same operator and kernel. */
+   *  their product; "isomorphic": one ranking in each class of layers of the same operator and kernel;
+   *  "sensitivity": of each layer as much as costs the same loss, by curves measured on `data`. */
   const char *allocation;
   /** Without training, layer by layer on `data` (no targets needed): "obs" lets the weights that stay make up for those
    *  that went, by second moments of the layer's inputs; "sparsegpt" also chooses which go on the way. Of channels and
@@ -885,15 +890,80 @@ typedef struct prune_prune_options {
   /** In place of a criterion, as in prune_significance_options; the callback is given `user`. */
   const prune_tensors *scores;
   prune_score_callback on_score;
+  /** The same network as it was earlier in its training: what stays goes back to its weights after every step, before
+   *  `recover` (lottery tickets). NULL for none. */
+  const prune_model *rewind;
+  /** What "cost_aware" saves: "params" (default) or "macs". */
+  const char *cost;
+  /** What prune_report_recipe gave: its choices and steps are taken in place of those here; data, guard and callbacks are not
+   *  in it. With the same data the result is bit for bit the same. */
+  const char *recipe;
 } prune_prune_options;
 #define PRUNE_PRUNE_OPTIONS_INIT                                                                                     \
   {sizeof(prune_prune_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, \
-   0, NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL}
+   0, NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL,   \
+   NULL}
 
 /** Prunes into a new model. The report (optional) says what went, where, what it cost: before, after, layers, journal,
  *  certificate, rolled_back. A guard that undid everything returns a model equal to the given one. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_prune(
     prune_model *model, const prune_prune_options *options, prune_model **out_model, prune_report **out_report);
+
+/** The model after a step that was kept: entry `index`, from 0, of the "journal" of a report of prune_model_prune. The oldest
+ *  are let go when they take more than 1 GiB in all. Not for channels and heads. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_report_restore(
+    const prune_report *report, size_t index, prune_model **out_model);
+/** The steps of a prune that were kept, as text for prune_prune_options.recipe, to be taken again on another model of the
+ *  same architecture. Not for channels and heads, nor for scores of the caller's own. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_report_recipe(const prune_report *report, prune_buffer *out_recipe);
+
+typedef struct prune_ensemble_options {
+  uint32_t struct_size;
+  /** Of stack; 0 is 5. */
+  uint32_t epochs;
+  /** "average" (default) of probabilities; "vote" of classes, ties going to the mean probability; "stack": a linear layer
+   *  over all log-probabilities, trained on `data` while the members stay as they are. */
+  const char *method;
+  /** What stack trains on, and what members and ensemble are measured on; NULL for none. */
+  const prune_dataset *data;
+  uint64_t seed;
+} prune_ensemble_options;
+#define PRUNE_ENSEMBLE_OPTIONS_INIT {sizeof(prune_ensemble_options), 0, NULL, NULL, 0}
+
+/** Several classifiers of one input as one model, whose output "logits" is the logarithm of the ensemble's probabilities: a
+ *  graph like any other. The report (optional) has "members" and "ensemble" with their metrics on the data. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_ensemble_create(
+    prune_model *const *models, size_t count, const prune_ensemble_options *options, prune_model **out_model,
+    prune_report **out_report);
+
+typedef struct prune_search_options {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /** What the metric is measured on. Needed. */
+  const prune_dataset *data;
+  /** What criteria and reconstruction look at; NULL is the first 256 samples of `data`. */
+  const prune_dataset *calibration;
+  /** "macs" (default) or "bytes", zeros left out; "latency", which removing channels saves. */
+  const char *objective;
+  /** Of prune_model_evaluate; NULL is accuracy where targets are classes, else loss. */
+  const char *metric;
+  /** Absolute; 0 is 0.01. */
+  double max_drop;
+  /** Minutes after which nothing new is tried; 0 is 10. */
+  double budget;
+  uint64_t seed;
+  /** Progress: PRUNE_EVENT_PRUNE after each candidate, `step` counting them. Non-zero ends the search. */
+  prune_event_callback on_event;
+  void *user;
+} prune_search_options;
+#define PRUNE_SEARCH_OPTIONS_INIT {sizeof(prune_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL}
+
+/** Looks for the smallest model that keeps a metric, without training: ways to prune are tried on a part of the data from
+ *  simple to complex, the best are refined on all of it. The report (optional) has "front", the points that no other beats
+ *  in both cost and metric, cheapest first, with the recipe of each. The model is the cheapest within max_drop, or equal to
+ *  the given one. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_search(
+    prune_model *model, const prune_search_options *options, prune_model **out_model, prune_report **out_report);
 
 /** Which units of a model go together: a list "groups" of {name, kind, units, params, macs, layers, members}, params and macs
  *  being those of one unit, members the axes of stored tensors {layer, tensor, axis} that have these units; and a list

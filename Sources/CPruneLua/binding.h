@@ -175,7 +175,7 @@ int64_t *pl_integers(lua_State *L, int index, int64_t least, const char *what, s
 /** Raises unless the value is a table or, if `optional`, nil. */
 void pl_want_table(lua_State *L, int index, const char *where, bool optional);
 
-extern const option_set pl_fit_set, pl_recover_set, pl_prune_set, pl_guard_set, pl_schedule_set, pl_significance_set, pl_sensitivity_set,
+extern const option_set pl_fit_set, pl_recover_set, pl_prune_set, pl_guard_set, pl_schedule_set, pl_significance_set, pl_sensitivity_set, pl_ensemble_set, pl_search_set,
     pl_quantize_set, pl_evaluate_set, pl_benchmark_set, pl_zoo_set, pl_load_set, pl_split_set, pl_idx_set, pl_npz_set,
     pl_csv_set, pl_normalize_set, pl_summary_set, pl_text_set, pl_group_set, pl_loss_set,
     pl_regularizer_set, pl_augment_set;
@@ -213,6 +213,8 @@ void pl_open_model(lua_State *L, int api);
 void pl_open_report(lua_State *L, int api);
 extern const luaL_Reg pl_model_work[];
 int pl_compare(lua_State *L);
+int pl_ensemble(lua_State *L);
+int pl_search(lua_State *L);
 int pl_model_summary(lua_State *L);
 
 /** A Lua file of the binding, by name ("report"); pushes its compiled chunk, or nil. */

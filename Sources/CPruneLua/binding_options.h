@@ -28,7 +28,7 @@ typedef struct prune_call_options {
   fit_options *recover;
   prune_guard *guard;
   /** Stack positions of values of several types. */
-  int schedule, validate, criterion, granularity;
+  int schedule, validate, criterion, granularity, rewind;
   int on_step;
   uint32_t verbose;
 } prune_call_options;
@@ -43,6 +43,17 @@ typedef struct sensitivity_call_options {
   int granularity, on_step;
   uint32_t verbose;
 } sensitivity_call_options;
+
+typedef struct ensemble_call_options {
+  prune_ensemble_options ensemble;
+  int models;
+} ensemble_call_options;
+
+typedef struct search_call_options {
+  prune_search_options search;
+  int model, on_step;
+  uint32_t verbose;
+} search_call_options;
 
 /** Where a criterion goes: a name, score tensors, or a callback. */
 typedef struct criterion_fields {

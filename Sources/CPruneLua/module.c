@@ -66,6 +66,10 @@ static void open(lua_State *L) {
   pl_open_report(L, api);
   lua_pushcfunction(L, pl_compare);
   lua_setfield(L, api, "compare");
+  lua_pushcfunction(L, pl_ensemble);
+  lua_setfield(L, api, "ensemble");
+  lua_pushcfunction(L, pl_search);
+  lua_setfield(L, api, "search");
   lua_pushstring(L, prune_version_string());
   lua_setfield(L, api, "version");
   for (int i = 0; i < 3; i++) {

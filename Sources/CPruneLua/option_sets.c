@@ -119,6 +119,9 @@ static const option prune[] = {
     OPTION(prune_call_options, granularity, VALUE),
     OPTION(prune_prune_options, allocation, TEXT),
     OPTION(prune_prune_options, reconstruct, TEXT),
+    OPTION(prune_prune_options, cost, TEXT),
+    OPTION(prune_prune_options, recipe, TEXT),
+    OPTION(prune_call_options, rewind, VALUE),
     OPTION(prune_prune_options, amount, FRACTION),
     OPTION(prune_prune_options, threshold, NUMBER),
     OPTION(prune_prune_options, mode, TEXT),
@@ -172,6 +175,29 @@ static const option sensitivity[] = {
 };
 SET(pl_sensitivity_set, "Model:sensitivity", sensitivity_call_options, sizeof(prune_sensitivity_options), sensitivity,
     NULL);
+
+static const option ensemble[] = {
+    {.name = "models", .kind = OPTION_VALUE, .required = true, .offset = offsetof(ensemble_call_options, models)},
+    OPTION(prune_ensemble_options, method, TEXT),
+    OPTION(prune_ensemble_options, data, DATASET),
+    OPTION(prune_ensemble_options, epochs, COUNT),
+    OPTION(prune_ensemble_options, seed, SEED),
+};
+SET(pl_ensemble_set, "prune.ensemble", ensemble_call_options, sizeof(prune_ensemble_options), ensemble, NULL);
+
+static const option search[] = {
+    {.name = "model", .kind = OPTION_VALUE, .required = true, .offset = offsetof(search_call_options, model)},
+    OPTION_NEEDED(prune_search_options, data, DATASET),
+    OPTION(prune_search_options, calibration, DATASET),
+    OPTION(prune_search_options, objective, TEXT),
+    OPTION(prune_search_options, metric, TEXT),
+    OPTION(prune_search_options, max_drop, NUMBER),
+    OPTION(prune_search_options, budget, POSITIVE),
+    OPTION(prune_search_options, seed, SEED),
+    OPTION(search_call_options, on_step, FUNCTION),
+    OPTION(search_call_options, verbose, FLAG),
+};
+SET(pl_search_set, "prune.search", search_call_options, sizeof(prune_search_options), search, NULL);
 
 static const option quantize[] = {
     OPTION(prune_quantize_options, scheme, TEXT),
@@ -265,7 +291,7 @@ SET(pl_normalize_set, "Dataset:normalize", normalize_options, 0, normalize, NULL
 
 static const option_set *const sets[] = {
     &pl_fit_set, &pl_recover_set, &pl_prune_set, &pl_target_set, &pl_guard_set, &pl_schedule_set, &pl_significance_set,
-    &pl_sensitivity_set,
+    &pl_sensitivity_set, &pl_ensemble_set, &pl_search_set,
     &pl_quantize_set, &pl_evaluate_set, &pl_benchmark_set, &pl_summary_set, &pl_text_set, &pl_load_set, &pl_zoo_set,
     &pl_split_set, &pl_idx_set, &pl_npz_set, &pl_csv_set, &pl_normalize_set, &pl_group_set, &pl_loss_set, &pl_regularizer_set, &pl_augment_set,
 };

@@ -169,6 +169,35 @@ int pl_model_summary(lua_State *L) {
   return 0;
 }
 
+static const prune_report *own_report(lua_State *L, const char *where) {
+  const prune_report *report = report_at(L, 1);
+  if (!report) pl_error(L, "unsupported", where, NULL, "this report was not made by libprune");
+  return report;
+}
+
+/* report:restore(i): the model after entry i of the journal. */
+static int report_restore(lua_State *L) {
+  lua_Integer index = luaL_checkinteger(L, 2);
+  const prune_report *report = own_report(L, "Report:restore");
+  if (index < 1) pl_error(L, "invalid_argument", "Report:restore", NULL, "journal entries count from 1, got %lld", (long long)index);
+  handle *object = pl_new(L, &pl_model);
+  prune_model *model = NULL;
+  prune_status status = prune_report_restore(report, (size_t)index - 1, &model);
+  object->pointer = model;
+  pl_check(L, status);
+  return 1;
+}
+
+/* report:recipe() */
+static int report_recipe(lua_State *L) {
+  const prune_report *report = own_report(L, "Report:recipe");
+  handle *object;
+  prune_buffer *buffer = new_buffer(L, &object);
+  pl_check(L, prune_report_recipe(report, buffer));
+  pl_push_text(L, object);
+  return 1;
+}
+
 void pl_open_report(lua_State *L, int api) {
   (void)api;
   pl_class(L, &pl_report, NULL, NULL, NULL);
@@ -188,6 +217,8 @@ void pl_open_report(lua_State *L, int api) {
   static const luaL_Reg functions[] = {{"report_text", report_text},
                                        {"report_json", report_json},
                                        {"report_title", report_title},
+                                       {"report_restore", report_restore},
+                                       {"report_recipe", report_recipe},
                                        {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
   lua_pop(L, 1);

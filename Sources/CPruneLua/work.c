@@ -250,12 +250,22 @@ static int model_sensitivity(lua_State *L) {
 
 /* Options of prune, from the table at `index`. */
 static void read_prune(pl_call *call, int index, prune_call_options *options) {
+  lua_State *L = call->L;
   pl_options(call, index, &pl_prune_set, options);
   read_validate(call, options);
   read_schedule(call, options);
   options->prune.granularity = read_granularity(call, options->granularity);
   const criterion_fields fields = {&options->prune.criterion, &options->prune.scores, &options->prune.on_score};
   bool scores = pl_read_criterion(call, options->criterion, &fields);
+  if (options->rewind) {
+    handle *earlier = pl_test(L, options->rewind, &pl_model);
+    if (!earlier || !earlier->pointer || earlier->busy) {
+      pl_error(L, "invalid_argument", call->where, NULL, "option 'rewind' must be a Model, got %s",
+               earlier ? "one that is closed or being changed" : pl_type_name(L, options->rewind));
+    }
+    pl_hold(call, earlier);
+    options->prune.rewind = earlier->pointer;
+  }
   call->on_step = options->on_step;
   pl_use_progress(call, "prune", options->verbose);
   options->prune.guard = options->guard;
@@ -409,6 +419,73 @@ int pl_compare(lua_State *L) {
   object->pointer = report;
   pl_check(L, status);
   return report_result(L, lua_gettop(L));
+}
+
+/* prune.ensemble{models = {a, b}, method =, data =} */
+int pl_ensemble(lua_State *L) {
+  pl_call call = {.L = L, .where = "prune.ensemble"};
+  ensemble_call_options options;
+  pl_options(&call, 1, &pl_ensemble_set, &options);
+  if (!lua_istable(L, options.models)) {
+    pl_error(L, "invalid_argument", call.where, NULL, "option 'models' must be a list of Models, got %s",
+             pl_type_name(L, options.models));
+  }
+  size_t count = (size_t)lua_rawlen(L, options.models);
+  prune_model **models = pl_scratch(L, count * sizeof *models);
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, options.models, (lua_Integer)i + 1);
+    handle *object = pl_test(L, -1, &pl_model);
+    if (!object || !object->pointer || object->busy) {
+      pl_error(L, "invalid_argument", call.where, NULL, "model %zu: Model expected, got %s", i + 1,
+               object ? "one that is closed or being changed" : pl_type_name(L, -1));
+    }
+    models[i] = object->pointer; /* the list in the user's table keeps it */
+    lua_pop(L, 1);
+  }
+  handle *joined_object = pl_new(L, &pl_model);
+  handle *object = pl_new(L, &pl_report);
+  prune_model *joined = NULL;
+  prune_report *report = NULL;
+  prune_status status = prune_ensemble_create(models, count, &options.ensemble, &joined, &report);
+  joined_object->pointer = joined;
+  object->pointer = report;
+  pl_check(L, status);
+  pl_push_report(L, -1);
+  lua_remove(L, -2);
+  return 2;
+}
+
+/* prune.search{model =, data =, …} */
+int pl_search(lua_State *L) {
+  pl_call call = {.L = L, .where = "prune.search"};
+  search_call_options options;
+  pl_options(&call, 1, &pl_search_set, &options);
+  handle *model = pl_test(L, options.model, &pl_model);
+  if (!model || !model->pointer || model->busy) {
+    pl_error(L, "invalid_argument", call.where, NULL, "option 'model' must be a Model, got %s",
+             model ? "one that is closed or being changed" : pl_type_name(L, options.model));
+  }
+  call.on_step = options.on_step;
+  pl_use_progress(&call, "search", options.verbose);
+  if (pl_wants_events(&call)) {
+    options.search.on_event = pl_event;
+    options.search.user = &call;
+  }
+  handle *found_object = pl_new(L, &pl_model);
+  int found_position = lua_gettop(L);
+  handle *object = pl_new(L, &pl_report);
+  int position = lua_gettop(L);
+  pl_begin(&call, model);
+  prune_model *found = NULL;
+  prune_report *report = NULL;
+  prune_status status = prune_model_search(model->pointer, &options.search, &found, &report);
+  found_object->pointer = found;
+  object->pointer = report;
+  pl_end(&call, model);
+  pl_check(L, status);
+  lua_pushvalue(L, found_position);
+  pl_push_report(L, position);
+  return 2;
 }
 
 const luaL_Reg pl_model_work[] = {{"stats", model_stats}, {"sizes", model_sizes},         {"layers", model_layers},

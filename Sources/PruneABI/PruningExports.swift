@@ -158,6 +158,9 @@ private func pruneOptions(
   wanted.allocation = try optionalText(given.allocation, "allocation")
   wanted.reconstruct = try optionalText(given.reconstruct, "reconstruct")
   wanted.scores = try userScores(given.scores, given.on_score, given.user)
+  wanted.rewind = try Handles.optional(given.rewind, ModelBox.self)?.model
+  if let cost = try optionalText(given.cost, "cost") { wanted.cost = cost }
+  wanted.recipe = try optionalText(given.recipe, "recipe")
   wanted.cancel = box.cancel
   wanted.rules = box.context?.rules ?? [:]
   try readStructure(given, &wanted)
@@ -181,9 +184,13 @@ public func prune_model_prune(
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box = try ModelBox.enter(model)
-    let (pruned, report) = try prune(box.model, try pruneOptions(options, box))
-    out.pointee = Handles.make(ModelBox(pruned, box.context))
-    give(report, out_report)
+    let outcome = try pruned(box.model, try pruneOptions(options, box))
+    out.pointee = Handles.make(ModelBox(outcome.model, box.context))
+    if let out_report {
+      let report = ReportBox(outcome.report)
+      report.journal = ReportBox.Journal(snapshots: outcome.snapshots, recipe: outcome.recipe, context: box.context)
+      out_report.pointee = Handles.make(report)
+    }
   }
 }
 
@@ -226,6 +233,43 @@ public func prune_model_keep_classes(
     out.pointee = Handles.make(ModelBox(small, box.context))
     give(report, out_report)
   }
+}
+
+@_cdecl("prune_report_restore") @implementation
+public func prune_report_restore(
+  _ report: OpaquePointer!, _ index: Int, _ out_model: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_model, "out_model")
+    let journal = try journal(of: report)
+    guard let model = journal.snapshots[index] else {
+      let kept = journal.snapshots.keys.sorted().map(String.init).joined(separator: ", ")
+      throw PruneError(
+        .notFound, "the journal holds no model of entry \(index)",
+        hint: kept.isEmpty ? "no step was kept" : "there are those of entries \(kept), counted from 0")
+    }
+    out.pointee = Handles.make(ModelBox(model, journal.context))
+  }
+}
+
+@_cdecl("prune_report_recipe") @implementation
+public func prune_report_recipe(_ report: OpaquePointer!, _ out_recipe: UnsafeMutablePointer<prune_buffer>!) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_recipe, "out_recipe")
+    guard let recipe = try journal(of: report).recipe else {
+      throw PruneError(
+        .unsupported, "this prune has no recipe",
+        hint: "channels and heads, and criteria of your own, cannot be replayed from a text")
+    }
+    try fill(out, with: Array(recipe.utf8))
+  }
+}
+
+private func journal(of report: OpaquePointer?) throws(PruneError) -> ReportBox.Journal {
+  guard let journal = try Handles.object(report, ReportBox.self).journal else {
+    throw PruneError(.invalidArgument, "the report is not one of prune_model_prune", hint: "give the whole report, not a part")
+  }
+  return journal
 }
 
 @_cdecl("prune_model_quantize") @implementation

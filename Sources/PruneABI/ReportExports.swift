@@ -1,5 +1,6 @@
 import CPrune
 import PruneEvaluation
+import PruneGraph
 import PruneTensor
 
 /// Behind `prune_report`: a report or a list inside one. Children are made when asked for and freed with the root.
@@ -9,10 +10,18 @@ final class ReportBox: Box {
   let entries: [(key: String?, value: ReportValue)]
   /// The whole, for rendering: nil for lists.
   let report: Report?
+  /// Of a prune: the models on the way, and how to go it again.
+  var journal: Journal?
   private let isRoot: Bool
   private let lent = Lent()
   private var made: [Int: (prune_report_entry, child: OpaquePointer?)] = [:]
   private(set) lazy var lentTitle: UnsafePointer<CChar> = lent.string(title)
+
+  struct Journal {
+    let snapshots: [Int: Model]
+    let recipe: String?
+    let context: ContextBox?
+  }
 
   init(_ report: Report, isRoot: Bool = true) {
     title = report.title

@@ -1,12 +1,13 @@
 import PruneData
 import PruneEvaluation
+import PruneGraph
 import PruneTensor
 import PruneTraining
 
 /// What to prune, how much, and under which conditions. Every field has a default but the target: exactly one of
 /// `amount`, `threshold` and `target`.
 package struct PruneOptions {
-  /// "global", "local", "threshold" or "block"; nil picks global for an amount and threshold for a threshold.
+  /// "global", "local", "threshold", "block" or "cost_aware"; nil picks global for an amount and threshold for a threshold.
   package var strategy: String?
   /// One of `Criterion.names`; nil is "magnitude".
   package var criterion: String?
@@ -16,7 +17,7 @@ package struct PruneOptions {
   package var granularity = "weight"
   /// The fraction of all units in scope that are zero afterwards, those that already were included: 0...1.
   package var amount: Double?
-  /// How the amount is divided over layers: "global", "local" ("uniform"), "row", "lamp", "erk" or "isomorphic"; nil is what
+  /// How the amount is divided over layers: "global", "local" ("uniform"), "row", "lamp", "erk", "isomorphic" or "sensitivity"; nil is what
   /// the strategy says, and "row" for Wanda.
   package var allocation: String?
   /// "obs": the weights that stay make up for those that went, layer by layer, on `data`; "sparsegpt" also chooses which
@@ -35,7 +36,7 @@ package struct PruneOptions {
   /// Metrics on this data go into the report, before and after.
   package var validate: Dataset?
   package var device = "cpu"
-  /// "one_shot", "linear" or "cubic": how the target is approached.
+  /// "one_shot", "linear", "cubic" or "dynamic": how the target is approached.
   package var schedule = "one_shot"
   /// Steps of the schedule; 0 is 1 for one_shot and 5 for the others.
   package var steps = 0
@@ -44,6 +45,13 @@ package struct PruneOptions {
   /// What `recover` trains on; nil means `data`.
   package var recoverData: Dataset?
   package var `guard`: GuardOptions?
+  /// What the weights that stay go back to after every step, before it recovers: the network at the start of its training
+  /// gives lottery tickets (Frankle and Carbin, 2019), one from a little later their stable kind.
+  package var rewind: Model?
+  /// What a cost-aware strategy saves: "params" or "macs".
+  package var cost = "params"
+  /// The text of `PruneOutcome.recipe`: its choices and steps in place of those here.
+  package var recipe: String?
   /// Patterns (`*`, `?`) on layer or weight names; empty means all.
   package var scope: [String] = []
   package var ignore: [String] = []

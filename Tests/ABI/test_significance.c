@@ -77,6 +77,32 @@ int main(void) {
   prune.amount = 0.9;
   FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "2:4");
 
+  /* A step brought back, and taken again by its recipe. */
+  prune = (prune_prune_options)PRUNE_PRUNE_OPTIONS_INIT;
+  prune.amount = 0.6;
+  prune.schedule = "linear";
+  prune.schedule_steps = 2;
+  OK(prune_model_prune(model, &prune, &pruned, &report));
+  prune_model *earlier = NULL, *again = NULL;
+  prune_buffer recipe = {0};
+  OK(prune_report_restore(report, 0, &earlier));
+  FAILS(prune_report_restore(report, 5, &again), PRUNE_ERROR_NOT_FOUND, "5");
+  OK(prune_report_recipe(report, &recipe));
+  prune = (prune_prune_options)PRUNE_PRUNE_OPTIONS_INIT;
+  prune.recipe = recipe.data;
+  OK(prune_model_prune(model, &prune, &again, NULL));
+  prune_tensor *one = NULL, *two = NULL;
+  OK(prune_model_parameter(pruned, "fc1.weight", &one));
+  OK(prune_model_parameter(again, "fc1.weight", &two));
+  CHECK(memcmp(prune_tensor_data(one), prune_tensor_data(two), prune_tensor_byte_count(one)) == 0);
+  prune_tensor_free(one);
+  prune_tensor_free(two);
+  prune_buffer_free(&recipe);
+  prune_model_free(earlier);
+  prune_model_free(again);
+  prune_model_free(pruned);
+  prune_report_free(report);
+
   prune_significance_options significance = PRUNE_SIGNIFICANCE_OPTIONS_INIT;
   significance.criterion = "fisher";
   significance.data = data;
@@ -93,6 +119,15 @@ int main(void) {
   OK(prune_model_sensitivity(model, &sensitivity, &report));
   CHECK(found(report, "layers.1.values.1") >= 0 && found(report, "baseline") >= 0);
   prune_report_free(report);
+
+  prune_model *pair[] = {model, model}, *joined = NULL;
+  prune_ensemble_options ensemble = PRUNE_ENSEMBLE_OPTIONS_INIT;
+  ensemble.data = data;
+  OK(prune_ensemble_create(pair, 2, &ensemble, &joined, &report));
+  CHECK(found(report, "ensemble.accuracy") == found(report, "members.0.accuracy"));
+  prune_report_free(report);
+  prune_model_free(joined);
+  FAILS(prune_ensemble_create(pair, 1, NULL, &joined, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "two");
 
   prune_model_free(model);
   prune_dataset_free(data);

@@ -90,4 +90,57 @@ test("sensitivity", function()
   fails("amounts has 2", m.sensitivity, m, {data = rest, amounts = {2}})
 end)
 
+test("the journal: restore, recipe, rewind", function()
+  local m = mlp()
+  local slim, report = m:prune{
+    amount = 0.8, schedule = {kind = "linear", steps = 2}, data = train, recover = {epochs = 1},
+    guard = {data = rest, max_drop = 1},
+  }
+  equal(#report.journal, 2)
+  check(report.journal[1].bytes > report.journal[2].bytes and report.journal[1].ms > 0)
+  local first = report:restore(1)
+  near(first:evaluate(rest).accuracy, report.journal[1].accuracy, 1e-9)
+  check(report:restore(2):predict(rest) == slim:predict(rest))
+  fails("entry 7", report.restore, report, 8)
+  fails("count from 1", report.restore, report, 0)
+  fails("not one of", report.restore, m:stats(), 1)
+  local text = report:recipe()
+  check(text:find "^libprune recipe 1\n", text)
+  local again = m:prune{recipe = text, data = train}
+  check(again:predict(rest) == slim:predict(rest), "the same bits")
+  fails("recipe", m.prune, m, {recipe = "bread"})
+  local start = prune.zoo.mlp{input = {1, 8, 8}, hidden = {16}, classes = 10, seed = 3}
+  local ticket = m:prune{amount = 0.5, rewind = start}
+  near(ticket:stats().sparsity, 0.48, 0.05)
+  fails("option 'rewind' must be a Model", m.prune, m, {amount = 0.5, rewind = train})
+  near(select(2, m:prune{strategy = "cost_aware", amount = 0.6, data = train}).sparsity, 0.6, 0.01)
+end)
+
+test("ensembles are models", function()
+  local a = mlp()
+  local b = a:prune{amount = 0.6}
+  for _, method in ipairs{"average", "vote", "stack"} do
+    local both, report = prune.ensemble{models = {a, b}, method = method, data = train:take(300), epochs = 1}
+    equal(#report.members, 2)
+    check(both:evaluate(rest).accuracy > 0.5, method)
+    local path = h.temporary ".onnx"
+    both:save(path)
+    check(prune.load(path):predict(rest) == both:predict(rest))
+  end
+  fails("option 'models' is required", prune.ensemble, {})
+  fails("model 2: Model expected, got number", prune.ensemble, {models = {a, 3}})
+  fails("two models", prune.ensemble, {models = {a}})
+end)
+
+test("search", function()
+  local m = mlp()
+  local small, report = prune.search{model = m, data = rest, calibration = train:take(128), max_drop = 0.05, budget = 1}
+  check(m:evaluate(rest).accuracy - small:evaluate(rest).accuracy <= 0.05 + 1e-9)
+  check(small:stats().effective_macs < m:stats().effective_macs)
+  check(report.front[1].recipe:find "^libprune recipe")
+  equal(select(2, prune.search{model = m, data = rest, on_step = function() return "stop" end}).tried, 1)
+  fails("option 'model' must be a Model", prune.search, {model = 3, data = rest})
+  fails("macs", prune.search, {model = m, data = rest, objective = "mac"})
+end)
+
 h.finish()

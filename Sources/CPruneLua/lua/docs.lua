@@ -178,6 +178,30 @@ Several models side by side on one data set: accuracy, loss, parameters, sparsit
 * data!: Dataset; what they are evaluated on
 > print(prune.compare{{"dense", m}, {"slim", slim}, data = test})
 
+prune.search{...} -> Model, Report
+Looks for the smallest model that keeps a metric, without training; "front" has the points that no other beats in both, with
+the recipe of each.
+* model!: Model; what to prune
+* data!: Dataset; what the metric is measured on
+* calibration: Dataset; what criteria and reconstruction look at; the first 256 samples of data by default
+* objective: "macs"|"bytes"|"latency" = "macs"; what is made small; latency by removing channels
+* metric: string; as in Model:evaluate; accuracy where targets are classes, else loss
+* max_drop: number = 0.01; the loss of the metric that is tolerated
+* budget: number = 10; minutes after which nothing new is tried
+* seed: integer = 0; of random choices
+* on_step: function; called after each candidate; "stop" or true ends the search
+* verbose: boolean = false; a line a candidate on standard error, terminal or not
+> local small, report = prune.search{model = m, data = test, max_drop = 0.02, budget = 2}
+
+prune.ensemble{...} -> Model, Report
+Several classifiers of one input as one model, which can be saved, pruned and quantized like any other.
+* models!: Model[]; two or more
+* method: "average"|"vote"|"stack" = "average"; of probabilities, of classes, or a linear layer trained on data
+* data: Dataset; what stack trains on, and what members and ensemble are measured on
+* epochs: integer = 5; of stack
+* seed: integer = 0; of stack
+> local both, report = prune.ensemble{models = {m, slim}, method = "average", data = test}
+
 prune.safe(f, ...) -> any
 Calls f; what libprune refuses comes back as nil, message, code. prune.safe.load, prune.safe.Model.prune, ... do the same
 under every function's own name.
@@ -417,10 +441,11 @@ The metric against the amount, each layer pruned by itself: "layers" with the cu
 
 Model:prune{...} -> Model, Report
 Prunes into a new model. The report says what went, where, and what it cost.
-* strategy: "global"|"local"|"threshold"|"block" = "global"; one ranking over all layers, the same amount in each, by score, or blocks
+* strategy: "global"|"local"|"threshold"|"block"|"cost_aware"|"shared" = "global"; one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, or equal weights together
 * criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"lamp"|"random"|function|table = "magnitude"; which weights matter least; as in Model:significance
 * granularity: "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table = "weight"; what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them
-* allocation: "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"; how the amount is divided over layers; by the strategy, row for wanda
+* allocation: "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity"; how the amount is divided over layers; by the strategy, row for wanda
+* cost: "params"|"macs" = "params"; what strategy cost_aware saves
 * reconstruct: "obs"|"sparsegpt"|"least_squares"; without training, on data: what stays makes up for what went, or also chooses it; least_squares for channels
 * amount: number; the fraction to remove, 0...1
 * threshold: number; or the score below which weights go
@@ -436,7 +461,9 @@ Prunes into a new model. The report says what went, where, and what it cost.
 * device: "cpu" = "cpu"; where to work
 * data: Dataset; for criteria that need it
 * validate: Dataset|true; metrics before and after, on this or on data
-* schedule: "one_shot"|"linear"|"cubic"|table = "one_shot"; or {kind =, steps =}
+* schedule: "one_shot"|"linear"|"cubic"|"dynamic"|table = "one_shot"; or {kind =, steps =}
+* rewind: Model; the network earlier in its training: what stays goes back to its weights after every step
+* recipe: string; of Report:recipe: its choices and steps, taken again
 * recover: table; fine-tuning after each step: the options of Model:fit, data being data by default
 * guard: table; {data =, metric =, max_drop =}: gives back what hurts
 * scope: string|string[]; name patterns of layers or weights: only these
@@ -477,7 +504,7 @@ Fine-tuning after each pruning step.
 
 Model:prune schedule
 How the amount is reached.
-* kind: "one_shot"|"linear"|"cubic" = "one_shot"; at once, evenly, or fast first
+* kind: "one_shot"|"linear"|"cubic"|"dynamic" = "one_shot"; at once, evenly, fast first, or with weights that come back
 * steps: integer; number of steps
 
 guard
@@ -538,6 +565,15 @@ Tensor:reshape(shape) -> Tensor
 The same elements in another arrangement.
 - shape: integer[]; one extent may be -1: whatever is left
 > local row = t:reshape{1, -1}
+
+Report:restore(i) -> Model
+The model after a step that was kept: entry i of the journal of a report of Model:prune.
+- i: integer; from 1
+> local earlier = report:restore(2)
+
+Report:recipe() -> string
+The steps of a prune that were kept, as text for Model:prune{recipe = ...}.
+> local again = other:prune{recipe = report:recipe(), data = train}
 
 Report:to_text{...} -> string
 What printing a report shows.

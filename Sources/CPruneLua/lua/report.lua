@@ -6,6 +6,8 @@ local methods = {}
 
 methods.to_text = internals.report_text
 methods.to_json = internals.report_json
+methods.restore = internals.report_restore
+methods.recipe = internals.report_recipe
 
 local function walk(report, path)
   local value = report

@@ -17,6 +17,10 @@ package enum Allocation: Sendable, Hashable {
     case erk
     /// One ranking in each class of layers of the same operator and kernel (after Isomorphic Pruning, Fang et al., 2024).
     case isomorphic
+    /// Of each layer as much as costs the same loss, by curves measured on data.
+    case sensitivity
+    /// The cuts that cost least loss for what they save first, by the same curves.
+    case costAware = "cost_aware"
   }
 
   case amount(Double, Division)
@@ -24,6 +28,8 @@ package enum Allocation: Sendable, Hashable {
   case threshold(Double)
   /// What the granularity itself prescribes, as n:m does.
   case prescribed
+  /// So many units of each weight.
+  case counts([Int])
 
   /// What an allocation leaves of one weight.
   package struct Result: Sendable {
@@ -39,7 +45,7 @@ package enum Allocation: Sendable, Hashable {
     switch self {
     case .amount(let amount, let division): return .amount(sparsity + (amount - sparsity) * progress, division)
     case .threshold(let threshold): return .threshold(threshold * progress)
-    case .prescribed: return self
+    case .prescribed, .counts: return self
     }
   }
 
@@ -50,6 +56,7 @@ package enum Allocation: Sendable, Hashable {
   ) throws(PruneError) -> [Result] {
     switch self {
     case .prescribed: throw PruneError(.internal, "no amount to allocate")
+    case .counts(let counts): return try Self.each(weights, scores, counts)
     case .threshold(let threshold):
       return try Self.results(ranking, ranking.cut(below: scores.key(of: threshold)), scores)
     case .amount(let amount, let division):
@@ -75,6 +82,7 @@ package enum Allocation: Sendable, Hashable {
         return try Self.each(weights, scores, LayerKind.erkCounts(layers, weights.map(\.count), amount))
       case .isomorphic:
         return try Self.classes(weights, scores, layers, amount)
+      case .sensitivity, .costAware: throw PruneError(.internal, "'\(division.rawValue)' was not divided")
       }
     }
   }
@@ -89,7 +97,7 @@ package enum Allocation: Sendable, Hashable {
   /// The lowest of each weight by itself.
   private static func each(_ weights: [Tensor], _ scores: Scores, _ counts: [Int]) throws(PruneError) -> [Result] {
     var results: [Result] = []
-    for (index, weight) in weights.enumerated() {
+    for (index, weight) in weights.enumerated() where index < counts.count {
       let own = try WeightRanking([weight], scores: scores.tensor(index).map { [$0] })
       results += try Self.results(own, own.cut(removing: counts[index]), scores)
     }

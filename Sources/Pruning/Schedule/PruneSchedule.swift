@@ -9,6 +9,9 @@ package struct PruneSchedule: Sendable, Hashable {
     case linear
     /// Much at first and little at the end: s_f + (s_i - s_f)(1 - t/n)³ (Zhu and Gupta, 2017).
     case cubic
+    /// At once to the target, then step by step some of what was pruned comes back and as much goes again: dynamic surgery
+    /// (Guo et al., 2016), with what comes back chosen by the gradient (RigL, Evci et al., 2020).
+    case dynamic
   }
 
   package let kind: Kind
@@ -27,7 +30,7 @@ package struct PruneSchedule: Sendable, Hashable {
     }
     if kind == .oneShot, steps > 1 {
       throw PruneError(
-        .invalidArgument, "schedule 'one_shot' has one step, got \(steps)", hint: "use 'linear' or 'cubic' for several")
+        .invalidArgument, "schedule 'one_shot' has one step, got \(steps)", hint: "use 'linear', 'cubic' or 'dynamic' for several")
     }
     self.kind = kind
     self.steps = steps > 0 ? steps : kind == .oneShot ? 1 : 5
@@ -39,7 +42,7 @@ package struct PruneSchedule: Sendable, Hashable {
     guard step < steps else { return 1 }
     let time = Double(max(step, 0)) / Double(steps)
     switch kind {
-    case .oneShot: return 1
+    case .oneShot, .dynamic: return 1
     case .linear: return time
     case .cubic:
       let left = 1 - time

@@ -118,7 +118,11 @@ struct SensitivityRun {
   func curves() throws(PruneError) -> (curves: [SensitivityCurve], isStopped: Bool) {
     let context = ScoringContext(
       weights: weights, data: data, batchSize: batchSize, seed: options.seed, cancel: options.cancel)
-    let (scores, _) = try importance.ranking(context)
+    return try curves(by: try importance.ranking(context).scores)
+  }
+
+  /// The same with scores that are known already.
+  func curves(by scores: Scores) throws(PruneError) -> (curves: [SensitivityCurve], isStopped: Bool) {
     let consumers = model.graph.consumers
     var tail = ModelTail(model, data)
     var curves: [SensitivityCurve] = []

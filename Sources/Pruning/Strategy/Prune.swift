@@ -10,15 +10,37 @@ import PruneTraining
 /// - Throws: whatever is wrong with the options, before any work; `.numeric` for weights that are not finite;
 ///   `.cancelled` when nothing was kept yet.
 package func prune(_ model: Model, _ options: PruneOptions) throws(PruneError) -> (model: Model, report: Report) {
+  let outcome = try pruned(model, options)
+  return (outcome.model, outcome.report)
+}
+
+/// `prune`, with what its journal needs to be used again.
+package func pruned(_ model: Model, _ options: PruneOptions) throws(PruneError) -> PruneOutcome {
+  let recipe = try options.recipe.map { text throws(PruneError) in try PruneRecipe(text) }
+  let options = try recipe?.applied(to: options) ?? options
   let plan = try PrunePlan(options)
   if plan.granularity.isStructural {
     let run = try StructuredRun(model, plan, options)
     try run.run()
-    return (run.result, try run.report())
+    return PruneOutcome(model: run.result, report: try run.report(), snapshots: [:], recipe: nil)
   }
   var run = try PruneRun(model, plan, options)
-  try run.steps()
-  return (run.result, try run.report())
+  try run.steps(recipe?.steps)
+  return PruneOutcome(
+    model: run.result, report: try run.report(), snapshots: run.snapshots,
+    recipe: PruneRecipe(options, plan, run.committed)?.text)
+}
+
+/// A pruned model, what is known of it, and the way it was reached.
+package struct PruneOutcome: Sendable {
+  package let model: Model
+  package let report: Report
+  /// The model after each kept step, by its position in the report's journal. The oldest are left out when they take more
+  /// than 1 GiB in all.
+  package let snapshots: [Int: Model]
+  /// The steps that were kept, for `PruneOptions.recipe`; nil where units are removed by surgery, and when the criterion is
+  /// not one of libprune's own.
+  package let recipe: String?
 }
 
 /// A prune in progress.
@@ -35,6 +57,10 @@ struct PruneRun {
   private(set) var layers: [Layer]
   private(set) var journal: [JournalEntry] = []
   private(set) var isStopped = false
+  /// The allocations of the steps that were kept.
+  private(set) var committed: [Allocation] = []
+  /// Models after kept steps, by position in the journal.
+  private(set) var snapshots: [Int: Model] = [:]
   let judge: MetricGuard?
   /// Sizes and metrics of the given model.
   let before: Report
@@ -57,6 +83,11 @@ struct PruneRun {
     let sparsity: Double
     let metric: Double?
     let isKept: Bool
+    /// Of the candidate: MACs that zeros do not save, and bytes with zeros left out (a bit a weight says which).
+    let macs: Int
+    let bytes: Int
+    /// Median latency of one sample, where the guard runs the model anyway.
+    let milliseconds: Double?
   }
 
   init(_ model: Model, _ plan: PrunePlan, _ options: PruneOptions) throws(PruneError) {
@@ -88,49 +119,87 @@ struct PruneRun {
   /// The last kept model, or the very one that was given when nothing was kept or nothing was to be done.
   var result: Model { layers.contains { $0.isChanged } ? model : original }
 
-  /// Runs the schedule until its end, a refused step or a stop.
-  mutating func steps() throws(PruneError) {
-    let start = sparsity, count = plan.schedule.steps
+  /// How often a refused step of a schedule is tried again at half its size.
+  private static let halvings = 3
+  /// Bytes of weights that snapshots may hold in all.
+  private static let snapshotBytes = 1 << 30
+
+  /// Runs the schedule, or the given steps, until the end, a refused step or a stop.
+  mutating func steps(_ given: [Allocation]?) throws(PruneError) {
+    let start = sparsity, count = given?.count ?? plan.schedule.steps
+    var reached = 0.0
     for step in 1...max(count, 1) {
-      let allocation = plan.allocation.partial(plan.schedule.progress(step), from: start)
-      let entry: JournalEntry
-      do {
-        try options.cancel?.check()
-        entry = try take(step, allocation)
-      } catch where error.status == .cancelled && !journal.isEmpty {
-        isStopped = true
-        return
-      }
-      journal.append(entry)
-      let event = PruneEvent(
-        step: step, steps: count, sparsity: entry.sparsity, metric: entry.metric, isKept: entry.isKept)
-      let wantsStop = try options.onStep?(event) ?? false
-      if !entry.isKept { return }
-      if wantsStop, step < count {
-        isStopped = true
-        return
+      var progress = plan.schedule.progress(step)
+      let isGradual = plan.schedule.kind == .linear || plan.schedule.kind == .cubic
+      let tries = given == nil && count > 1 && judge != nil && isGradual && plan.allocation != .prescribed ? Self.halvings : 0
+      for attempt in 0...tries {
+        let allocation = given.flatMap { step <= $0.count ? $0[step - 1] : nil } ?? plan.allocation.partial(progress, from: start)
+        let entry: JournalEntry
+        do {
+          try options.cancel?.check()
+          entry = try take(step, allocation)
+        } catch where error.status == .cancelled && !journal.isEmpty {
+          isStopped = true
+          return
+        }
+        journal.append(entry)
+        if entry.isKept { commit(allocation) }
+        let event = PruneEvent(
+          step: step, steps: count, sparsity: entry.sparsity, metric: entry.metric, isKept: entry.isKept)
+        let wantsStop = try options.onStep?(event) ?? false
+        if wantsStop, entry.isKept ? step < count : attempt < tries {
+          isStopped = true
+          return
+        }
+        if entry.isKept {
+          // Half a step was as far as it went.
+          if attempt > 0 { return }
+          reached = progress
+          break
+        }
+        if attempt == tries { return }
+        progress = (reached + progress) / 2
       }
     }
   }
 
+  private mutating func commit(_ allocation: Allocation) {
+    committed.append(allocation)
+    snapshots[journal.count - 1] = model
+    let own = layers.reduce(0) { $0 + ($1.isChanged ? $1.weight.tensor.byteCount : 0) }
+    let most = max(Self.snapshotBytes / max(own, 1), 1)
+    for old in snapshots.keys.sorted().dropLast(most) { snapshots[old] = nil }
+  }
+
   /// One step: a candidate is made from the last kept model, and kept if the guard allows it.
   private mutating func take(_ step: Int, _ allocation: Allocation) throws(PruneError) -> JournalEntry {
-    let current = dense.current(in: model)
+    let base = try step > 1 && plan.schedule.kind == .dynamic ? regrown(step) : model
+    let current = dense.current(in: base)
     let context = ScoringContext(
       weights: current, data: options.data, batchSize: batchSize, seed: options.seed, cancel: options.cancel)
-    let (scores, ranking) = try plan.importance.ranking(context)
-    var results = try StepMask(granularity: plan.granularity, allocation: allocation).results(current, scores, ranking)
+    var (scores, ranking) = try plan.importance.ranking(context)
+    let shared = plan.strategy == "shared" ? try SharedWeights(current) : nil
+    if let shared {
+      scores = try shared.joined(scores)
+      if case .tensors(let list) = scores { ranking = try WeightRanking(current.weights.map(\.tensor), scores: list) }
+    }
+    let divided = try CurveDivision(plan, options, batchSize).divided(allocation, base, current, scores)
+    var results = try StepMask(granularity: plan.granularity, allocation: divided).results(current, scores, ranking)
+    if let shared { results = try shared.together(results) }
     if let reconstruction = plan.reconstruction, let data = options.data {
       results = try LayerReconstruction(
         method: reconstruction, granularity: plan.granularity, data: data, batchSize: batchSize, cancel: options.cancel
       ).results(current, masked: results)
     }
-    var (candidate, candidateLayers) = apply(results)
+    var (candidate, candidateLayers) = apply(results, to: base)
+    if let rewind = options.rewind { try Rewinding.apply(rewind, to: &candidate) }
     if let recover = options.recover, let data = options.recoverData ?? options.data {
       var settings = recover
       settings.cancel = settings.cancel ?? options.cancel
       _ = try fit(&candidate, data, settings)
       try settings.cancel?.check()
+    }
+    if options.rewind != nil || options.recover != nil {
       for index in candidateLayers.indices {
         guard let tensor = candidate.graph.initializer(candidateLayers[index].weight.name) else { continue }
         candidateLayers[index].zeros = try WeightRanking([tensor]).zeroCount
@@ -143,21 +212,50 @@ struct PruneRun {
       model = candidate
       layers = candidateLayers
     }
-    let zeros = candidateLayers.reduce(0) { $0 + $1.zeros }
+    return try entry(step, candidate, candidateLayers, metric, isKept)
+  }
+
+  private func entry(
+    _ step: Int, _ candidate: Model, _ layers: [Layer], _ metric: Double?, _ isKept: Bool
+  ) throws(PruneError) -> JournalEntry {
+    let zeros = layers.reduce(0) { $0 + $1.zeros }
+    let stats = try ModelStats.of(candidate)
+    var milliseconds: Double?
+    if judge != nil {
+      var timing = BenchmarkOptions()
+      (timing.runs, timing.warmup, timing.cancel) = (5, 1, options.cancel)
+      // What cannot be timed, such as a model of integer inputs that are no indices, still has a metric.
+      milliseconds = (try? benchmark(candidate, timing))?.number("median_ms")
+    }
     return JournalEntry(
-      step: step, zeros: zeros, sparsity: Double(zeros) / Double(max(dense.count, 1)), metric: metric, isKept: isKept)
+      step: step, zeros: zeros, sparsity: Double(zeros) / Double(max(dense.count, 1)), metric: metric, isKept: isKept,
+      macs: stats.effectiveMacs, bytes: stats.bytes - zeros * 4 + (zeros > 0 ? (dense.count + 7) / 8 : 0),
+      milliseconds: milliseconds)
+  }
+
+  /// The last kept model with some of its pruned weights back, trained for as long as a step recovers: what of them matters
+  /// by then stays when the step prunes again.
+  private func regrown(_ step: Int) throws(PruneError) -> Model {
+    guard let data = options.recoverData ?? options.data, let recover = options.recover else { return model }
+    var base = try Regrowth(plan, step: step, batchSize: batchSize, options).model(model, dense.current(in: model), data)
+    var settings = recover
+    settings.cancel = settings.cancel ?? options.cancel
+    _ = try fit(&base, data, settings)
+    try settings.cancel?.check()
+    return base
   }
 
   /// The last kept model with the masked weights, and what is in each. A weight that lost nothing keeps its tensor.
-  private func apply(_ results: [Allocation.Result]) -> (Model, [Layer]) {
-    var candidate = model
+  private func apply(_ results: [Allocation.Result], to base: Model) -> (Model, [Layer]) {
+    var candidate = base
     var masked = candidate.maskedParameters
     var known = Set(masked)
     var updated = layers
     for (index, result) in results.enumerated() where index < updated.count {
       let name = updated[index].weight.name
       updated[index].threshold = result.threshold.isNaN ? nil : result.threshold
-      guard result.zeros != updated[index].zeros || plan.reconstruction != nil else { continue }
+      guard result.zeros != updated[index].zeros || plan.reconstruction != nil || plan.schedule.kind == .dynamic
+      else { continue }
       candidate.graph.setInitializer(name, result.tensor)
       if known.insert(name).inserted { masked.append(name) }
       updated[index].zeros = result.zeros

@@ -20,7 +20,7 @@ package struct PrunePlan {
   package let reconstruction: Reconstruction?
 
   /// The named strategies, each a preset.
-  package static let strategies = ["global", "local", "threshold", "block"]
+  package static let strategies = ["global", "local", "threshold", "block", "cost_aware", "shared"]
   package static let devices = ["cpu"]
 
   /// Everything that is wrong with the options is said here, before any work is done.
@@ -57,6 +57,13 @@ package struct PrunePlan {
     if target != nil { wanted.amount = 1 }
     allocation = try Self.allocation(wanted, strategy, granularity, importance.name)
     reconstruction = try Self.reconstruction(options, granularity)
+    try CurveDivision.check(options, allocation)
+    if schedule.kind == .dynamic, options.recover == nil || granularity.isStructural {
+      throw PruneError(
+        .invalidArgument, "schedule 'dynamic' lets pruned weights come back and trains them, and there is "
+          + (granularity.isStructural ? "nothing left of removed units" : "no recover"),
+        hint: "give recover = {epochs = …}, with a granularity of weights")
+    }
     if let reconstruction = options.reconstruct, options.data == nil {
       throw PruneError(
         .invalidArgument, "reconstruct '\(reconstruction)' runs the model on data, and there is none",
@@ -204,8 +211,8 @@ package struct PrunePlan {
     _ options: PruneOptions, _ granularity: Granularity, _ criterion: String
   ) throws(PruneError) -> Allocation.Division {
     let implied: Allocation.Division? =
-      options.strategy == "local" ? .local : options.strategy == "global" ? .global : nil
-    guard let name = options.allocation else {
+      ["local": .local, "global": .global, "cost_aware": .costAware][options.strategy ?? ""]
+    guard let name = options.allocation ?? (implied == .costAware ? "cost_aware" : nil) else {
       return implied ?? (criterion == "wanda" && granularity == .weight ? .row : .global)
     }
     let known = Allocation.Division.allCases.map(\.rawValue)
@@ -223,9 +230,9 @@ package struct PrunePlan {
         .unsupported, "allocation '\(name)' divides weights, got granularity '\(granularity.name)'",
         hint: "use \"global\" or \"local\", with isomorphic and normalize as wanted")
     }
-    if division == .row, granularity != .weight {
+    if [.row, .erk, .sensitivity, .costAware].contains(division), granularity != .weight {
       throw PruneError(
-        .invalidArgument, "allocation 'row' compares single weights of an output, got granularity '\(granularity.name)'",
+        .invalidArgument, "allocation '\(name)' divides single weights, got granularity '\(granularity.name)'",
         hint: "use granularity = \"weight\", or another allocation")
     }
     return division

@@ -27,6 +27,7 @@ extension PruneRun {
     report["after"] = .report(try Self.state(of: result, "after", options, batchSize, isStopped ? nil : options.cancel))
     report["layers"] = .list(layers.map { .report(Self.row($0)) })
     report["journal"] = .list(journal.map { .report(row($0)) })
+    if plan.strategy == "shared" { report["shared"] = .list(try SharedWeights(dense).rows()) }
     certify(result, &report)
     if !notes.isEmpty { report["notes"] = .list(notes.map { .text($0) }) }
     if !dense.skipped.isEmpty {
@@ -75,10 +76,16 @@ extension PruneRun {
     row["step"] = .integer(entry.step)
     row["pruned"] = .integer(entry.zeros)
     row["amount"] = .number(entry.sparsity)
+    row["macs"] = .integer(entry.macs)
+    row["bytes"] = .integer(entry.bytes)
     if let judge, let metric = entry.metric {
       row[judge.options.metric] = .number(metric)
       row["drop"] = .number(judge.drop(of: metric))
+      let all = journal.compactMap(\.metric).filter(\.isFinite) + [judge.baseline]
+      let low = all.min() ?? 0, high = all.max() ?? 0
+      row["bar"] = .text(Draw.bar(fraction: high > low ? (metric - low) / (high - low) : 1, width: 12))
     }
+    if let milliseconds = entry.milliseconds { row["ms"] = .number(milliseconds) }
     row["kept"] = .flag(entry.isKept)
     return row
   }
@@ -104,8 +111,8 @@ extension PruneRun {
   /// What a reader should know besides the numbers.
   private var notes: [String] {
     var notes: [String] = []
-    if let judge, let entry = journal.last, !entry.isKept, let metric = entry.metric {
-      let kept = journal.contains { $0.isKept } ? "the model of step \(entry.step - 1)" : "the given model"
+    if let judge, let entry = journal.last(where: { !$0.isKept }), let metric = entry.metric {
+      let kept = journal.contains { $0.isKept } ? "the last model that was kept" : "the given model"
       notes.append(
         "step \(entry.step) was taken back: \(judge.options.metric) went from \(Self.text(judge.baseline)) to "
           + "\(Self.text(metric)), more than max_drop \(Self.text(judge.options.maxDrop)) allows; this is \(kept)")

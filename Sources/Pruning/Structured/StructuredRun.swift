@@ -203,7 +203,8 @@ final class StructuredRun {
       let left = Double(plan.removes ? allocation.count : unitCount) / Double(max(unitCount, 1))
       let share = left > 0 ? max(1 - (1 - amount * progress) / left, 0) : 0
       return allocation.removedCounts(.amount(share, isLocal: division == .local))
-    case .prescribed: throw PruneError(.internal, "granularity '\(plan.granularity.name)' prescribes no amount")
+    case .prescribed, .counts:
+      throw PruneError(.internal, "granularity '\(plan.granularity.name)' divides an amount over groups")
     }
   }
 

@@ -8,7 +8,7 @@ enum ResizingAxes {
     guard let x = solver.input(node, 0), let output = node.output(0), let dims = solver.dims(output), dims.count == x.count else {
       return "the shape of its result is not known"
     }
-    if node.string("coordinate_transformation_mode", default: "").contains("crop") { return "it crops" }
+    if node.string("coordinate_transformation_mode", default: "").hasPrefix("tf_crop") { return "it crops" }
     var result = x
     for axis in x.indices {
       if axis < 2, dims[axis] > 0, solver.forest.size(x[axis]) == dims[axis] { continue }

@@ -1,0 +1,239 @@
+import PruneData
+import PruneEvaluation
+import PruneGraph
+import PruneTensor
+
+/// What a search may lose, what it is after, and for how long.
+package struct SearchOptions {
+  /// What the metric is measured on.
+  package var data: Dataset?
+  /// What criteria and reconstruction look at; nil is the first 256 samples of `data`.
+  package var calibration: Dataset?
+  /// "macs" or "bytes" (zeros left out), or "latency", which only removing channels saves.
+  package var objective = "macs"
+  /// Nil is accuracy where targets are classes, else loss.
+  package var metric: String?
+  package var maxDrop = 0.01
+  /// Minutes after which no new candidate is tried; 0 is 10.
+  package var budget = 0.0
+  package var seed: UInt64 = 0
+  package var cancel: CancelFlag?
+  /// Called after each candidate with how many were tried; true ends the search.
+  package var onCandidate: ((Int) throws(PruneError) -> Bool)?
+
+  package init() {}
+}
+
+/// Looks for the smallest model that keeps a metric: every way to prune is tried cheaply on a part of the data, the best of
+/// them are refined on all of it by bisection of the amount.
+///
+/// The report has "front", the points that no other beats in both cost and metric, each with the options that give it and
+/// its recipe, and "tried". The model is the cheapest within the bound, or the given one when there is none.
+/// - Throws: `.invalidArgument` for options, before any work; what evaluating the given model throws.
+package func search(_ model: Model, _ options: SearchOptions) throws(PruneError) -> (model: Model, report: Report) {
+  var run = try SearchRun(model, options)
+  try run.run()
+  return (run.best?.model ?? model, run.report())
+}
+
+private struct SearchRun {
+  /// One way to prune.
+  struct Way {
+    let name: String
+    let change: (inout PruneOptions) -> Void
+  }
+
+  /// A way at an amount, measured on all data.
+  struct Point {
+    let way: Way
+    let amount: Double
+    let model: Model
+    let metric: Double
+    let drop: Double
+    let cost: Double
+    let recipe: String?
+    let settings: [(key: String, value: ReportValue)]
+  }
+
+  static let objectives = ["macs", "bytes", "latency"]
+  /// Samples of the cheap round, ways that go on to the next, and halvings of the amount there.
+  private static let (sample, finalists, halvings) = (512, 3, 6)
+
+  let model: Model
+  let options: SearchOptions
+  let data: Dataset
+  let calibration: Dataset
+  let judge: MetricGuard
+  private let quick: MetricGuard
+  private let end: Double
+  private var tried = 0
+  private var isStopped = false
+  private var points: [Point] = []
+  private var refused: [(name: String, reason: String)] = []
+
+  init(_ model: Model, _ options: SearchOptions) throws(PruneError) {
+    guard Self.objectives.contains(options.objective) else {
+      throw PruneError(
+        .invalidArgument, "there is no objective '\(options.objective)'",
+        hint: Suggestion.hint(for: options.objective, among: Self.objectives))
+    }
+    guard let data = options.data else {
+      throw PruneError(.invalidArgument, "a search measures a metric on data, and there is none", hint: "give data = …")
+    }
+    guard options.budget >= 0, options.budget.isFinite else {
+      throw PruneError(.invalidArgument, "budget is \(options.budget) minutes, it must be a number above 0")
+    }
+    self.model = model
+    self.options = options
+    self.data = data
+    if let given = options.calibration { calibration = given } else { calibration = try data.take(256) }
+    let metric = options.metric ?? (data.y?.dtype == .int64 ? "accuracy" : "loss")
+    judge = try MetricGuard(
+      GuardOptions(data: data, metric: metric, maxDrop: options.maxDrop), model: model, batchSize: 64, cancel: options.cancel)
+    quick = try MetricGuard(
+      GuardOptions(data: data.take(Self.sample), metric: metric, maxDrop: options.maxDrop), model: model, batchSize: 64,
+      cancel: options.cancel)
+    end = monotonicSeconds() + (options.budget > 0 ? options.budget : 10) * 60
+  }
+
+  /// The cheapest point within the bound.
+  var best: Point? {
+    points.filter { judge.allows($0.metric) }.min { ($0.cost, $0.drop) < ($1.cost, $1.drop) }
+  }
+
+  private var ways: [Way] {
+    if options.objective == "latency" {
+      return ["magnitude", "taylor"].map { (criterion: String) in
+        Way(name: "channels by \(criterion)") {
+          $0.granularity = "channel"
+          $0.criterion = criterion
+        }
+      }
+    }
+    var ways: [Way] = []
+    for allocation: String in ["global", "lamp", "erk"] {
+      ways.append(Way(name: "magnitude, \(allocation)") { $0.allocation = allocation })
+    }
+    ways.append(Way(name: "taylor, global") { $0.criterion = "taylor" })
+    ways.append(Way(name: "wanda, row") { $0.criterion = "wanda" })
+    for allocation: String in ["lamp", "erk", "global"] {
+      ways.append(
+        Way(name: "magnitude, \(allocation), sparsegpt") {
+          $0.allocation = allocation
+          $0.reconstruct = "sparsegpt"
+        })
+    }
+    return ways
+  }
+
+  mutating func run() throws(PruneError) {
+    var reached: [(way: Way, amount: Double, drop: Double)] = []
+    for way in ways {
+      // From simple to complex: an amount that hurts ends the climb.
+      var last = (amount: 0.0, drop: 0.0)
+      for amount in [0.3, 0.5, 0.7, 0.85, 0.93] {
+        guard try goesOn() else { break }
+        guard let outcome = try pruned(way, amount) else { break }
+        let drop = quick.drop(of: try quick.measure(outcome.model))
+        guard drop.isFinite, drop <= options.maxDrop else { break }
+        last = (amount, drop)
+      }
+      reached.append((way, last.amount, last.drop))
+    }
+    reached.sort { ($0.amount, $1.drop) > ($1.amount, $0.drop) }
+    for entry in reached.prefix(Self.finalists) { try refine(entry.way, from: entry.amount) }
+  }
+
+  /// Bisects the amount between one that is known to be good and all.
+  private mutating func refine(_ way: Way, from amount: Double) throws(PruneError) {
+    var low = 0.0, high = 1.0, next = amount > 0 ? amount : 0.15
+    for _ in 0..<Self.halvings {
+      guard try goesOn(), let outcome = try pruned(way, next) else { return }
+      let metric = try judge.measure(outcome.model)
+      points.append(try point(way, next, outcome, metric))
+      if judge.allows(metric) { low = next } else { high = next }
+      next = (low + high) / 2
+    }
+  }
+
+  private mutating func goesOn() throws(PruneError) -> Bool {
+    if isStopped || monotonicSeconds() > end { return false }
+    if options.cancel?.isRequested == true {
+      // What was found is not lost, when there is something.
+      if points.isEmpty { try options.cancel?.check() }
+      isStopped = true
+    }
+    return !isStopped
+  }
+
+  /// The model pruned a way; nil for what cannot be done with this network.
+  private mutating func pruned(_ way: Way, _ amount: Double) throws(PruneError) -> PruneOutcome? {
+    var settings = PruneOptions()
+    way.change(&settings)
+    settings.amount = amount
+    settings.data = calibration
+    settings.seed = options.seed
+    settings.cancel = options.cancel
+    settings.certifies = settings.granularity == "channel" ? nil : false
+    tried += 1
+    do {
+      let outcome = try Pruning.pruned(model, settings)
+      isStopped = try options.onCandidate?(tried) ?? false || isStopped
+      return outcome
+    } catch where [.unsupported, .invalidArgument, .refused, .mismatch, .numeric].contains(error.status) {
+      if !refused.contains(where: { $0.name == way.name }) { refused.append((way.name, error.message)) }
+      return nil
+    }
+  }
+
+  private func point(
+    _ way: Way, _ amount: Double, _ outcome: PruneOutcome, _ metric: Double
+  ) throws(PruneError) -> Point {
+    let stats = try ModelStats.of(outcome.model)
+    let bytes = stats.bytes - (stats.params - stats.nonzero) * 4
+    var cost = options.objective == "macs" ? Double(stats.effectiveMacs) : Double(bytes)
+    if options.objective == "latency" {
+      var timing = BenchmarkOptions()
+      (timing.runs, timing.cancel) = (15, options.cancel)
+      cost = try benchmark(outcome.model, timing).number("median_ms") ?? .infinity
+    }
+    return Point(
+      way: way, amount: amount, model: outcome.model, metric: metric, drop: judge.drop(of: metric), cost: cost,
+      recipe: outcome.recipe,
+      settings: [("params", .integer(stats.nonzero)), ("macs", .integer(stats.effectiveMacs)), ("bytes", .integer(bytes))])
+  }
+
+  func report() -> Report {
+    // Cheapest first; a point stays when it keeps more than all that are cheaper.
+    var front: [Point] = []
+    for point in points.sorted(by: { ($0.cost, $0.drop) < ($1.cost, $1.drop) }) where point.drop.isFinite {
+      if front.allSatisfy({ point.drop < $0.drop }) { front.append(point) }
+    }
+    let most = front.map(\.cost).max() ?? 0
+    var report = Report(title: "search")
+    report["objective"] = .text(options.objective)
+    report["metric"] = .text(judge.options.metric)
+    report["baseline"] = .number(judge.baseline)
+    report["max_drop"] = .number(options.maxDrop)
+    report["tried"] = .integer(tried)
+    report["stopped"] = .flag(isStopped)
+    report["front"] = .list(
+      front.map { point in
+        var row = Report(title: "")
+        row["way"] = .text(point.way.name)
+        row["amount"] = .number(point.amount)
+        row[judge.options.metric] = .number(point.metric)
+        row["drop"] = .number(point.drop)
+        row[options.objective == "latency" ? "ms" : "cost"] = .number(point.cost)
+        for (key, value) in point.settings { row[key] = value }
+        row["bar"] = .text(Draw.bar(fraction: most > 0 ? point.cost / most : 0, width: 12))
+        row["within"] = .flag(judge.allows(point.metric))
+        if let recipe = point.recipe { row["recipe"] = .text(recipe) }
+        return .report(row)
+      })
+    if !refused.isEmpty {
+      report["left_out"] = .list(refused.map { .text("\($0.name): \($0.reason)") })
+    }
+    return report
+  }
+}
