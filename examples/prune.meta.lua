@@ -293,6 +293,8 @@
 ---@field equalize? boolean static: even out the ranges of channels between layers first (default false)
 ---@field bias_correction? boolean static: take the mean error of rounded weights off the biases (default false)
 ---@field mixed? boolean static: when the guard does not hold, give layers back to float, the most damaging first, until it does (default false)
+---@field qat? boolean static: keep float weights that compute as int8 for Model:fit to adapt; quantizing again stores the int8 model (default false)
+---@field rounding? "nearest"|"gptq" gptq: each weight makes up for the errors before it; static, and weight_only with a scale a channel (default "nearest")
 ---@field calibration? prune.Dataset a few hundred samples; needed by static
 ---@field calibrator? "minmax"|"moving_average"|"percentile"|"entropy"|"mse" how ranges are found (default "minmax")
 ---@field percentile? number what the calibrator percentile covers (default 99.99)

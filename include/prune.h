@@ -1067,10 +1067,16 @@ typedef struct prune_quantize_options {
   uint32_t bias_correction;
   /** "static", non-zero: when the guard does not hold, layers go back to float, the most damaging first, until it does. */
   uint32_t mixed;
-  uint32_t reserved;
+  /** "static", non-zero: the result keeps float weights and computes as if they were int8, for prune_model_fit to adapt them to
+   *  their codes (straight-through gradients; scales stay, pruned weights stay zero). Quantizing it again, without data, stores
+   *  the int8 model. */
+  uint32_t qat;
+  /** "nearest" (default), or "gptq": weights of "static", and those of "weight_only" with one scale a channel, are rounded so that
+   *  each makes up for the errors before it, on the calibration data. */
+  const char *rounding;
 } prune_quantize_options;
 #define PRUNE_QUANTIZE_OPTIONS_INIT \
-  {sizeof(prune_quantize_options), 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+  {sizeof(prune_quantize_options), 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL}
 
 /**
  * Quantizes into a new model that standard ONNX runtimes execute. Zeros of weights stay zero. One scale a channel needs opset

@@ -101,6 +101,36 @@ def transforms():
             onnx.checker.check_model(path, full_check=True)
 
 
+def schemes():
+    """Every way to quantize ResNet-20, run by both."""
+    x, y = cifar(200)
+    data, outputs = os.path.join(work, "cifar.npz"), os.path.join(work, "outputs.npz")
+    np.savez(data, x=x, y=y)
+    model = f"{shared}/models/resnet_cifar/resnet20_cifar10_jpegft.onnx"
+    path = os.path.join(work, "scheme.onnx")
+    integers = {"agreement": 0.99}
+    for options, bound in [
+        ('scheme = "static", calibrator = "moving_average", calibration = data', integers),
+        ('scheme = "static", calibrator = "percentile", calibration = data', integers),
+        ('scheme = "static", calibrator = "entropy", calibration = data', integers),
+        ('scheme = "static", calibrator = "mse", calibration = data', integers),
+        ('scheme = "static", per_channel = false, equalize = true, bias_correction = true, calibration = data', integers),
+        ('scheme = "dynamic"', integers),
+        ('scheme = "weight_only"', {"tolerance": 1e-4}),
+        ('scheme = "weight_only", bits = 4', {"tolerance": 1e-4}),
+        ('scheme = "weight_only", bits = 4, format = "matmul_nbits"', {"tolerance": 1e-4}),
+        ('scheme = "float16"', {"tolerance": 5e-3}),
+        ('scheme = "bfloat16"', {"tolerance": 1e-4}),
+    ]:
+        lua(
+            "local data = prune.data.npz(path_data)\n"
+            f"local small = prune.load(model):quantize{{{options}}}\n"
+            "small:save(path)\nprune.npz.save(outputs, {y = small:predict(data.x)})",
+            path_data=data, model=model, path=path, outputs=outputs)
+        compare(options.replace(", calibration = data", ""), path, x, y, np.load(outputs)["y"], **bound)
+        onnx.checker.check_model(path, full_check="nbits" not in options)
+
+
 def trained():
     """A network made and trained by libprune, pruned and quantized."""
     outputs, data = os.path.join(work, "outputs.npz"), os.path.join(work, "digits.npz")
@@ -159,6 +189,7 @@ def structured():
 round_trips()
 structured()
 transforms()
+schemes()
 trained()
 print("all agree" if failures == 0 else f"{failures} do not agree")
 sys.exit(failures != 0)

@@ -211,6 +211,8 @@ static const option quantize[] = {
     OPTION(prune_quantize_options, equalize, FLAG),
     OPTION(prune_quantize_options, bias_correction, FLAG),
     OPTION(prune_quantize_options, mixed, FLAG),
+    OPTION(prune_quantize_options, qat, FLAG),
+    OPTION(prune_quantize_options, rounding, TEXT),
     OPTION(prune_quantize_options, calibration, DATASET),
     OPTION(prune_quantize_options, calibrator, TEXT),
     OPTION(prune_quantize_options, format, TEXT),

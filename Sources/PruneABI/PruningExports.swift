@@ -293,6 +293,8 @@ public func prune_model_quantize(
     wanted.equalize = given.equalize != 0
     wanted.biasCorrection = given.bias_correction != 0
     wanted.mixed = given.mixed != 0
+    wanted.qat = given.qat != 0
+    if let rounding = try optionalText(given.rounding, "rounding") { wanted.rounding = rounding }
     if given.percentile != 0 { wanted.percentile = try number(given.percentile, "percentile", in: 0...100) }
     wanted.calibration = try Handles.optional(given.calibration, DatasetBox.self)?.dataset
     if let calibrator = try optionalText(given.calibrator, "calibrator") { wanted.calibrator = calibrator }

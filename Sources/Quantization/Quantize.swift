@@ -11,22 +11,27 @@ import PruneTensor
 ///   are not finite; `.refused` when the guard's bound does not hold.
 package func quantize(_ model: Model, _ options: QuantizeOptions) throws(PruneError) -> (model: Model, report: Report) {
   let scheme = try QuantizationScheme(options)
-  try checkIsFloat(model)
+  let isTrained = TrainedQuantization.applies(to: model)
+  if !isTrained || options.qat || scheme.kind != .static { try checkIsFloat(model) }
   var judge: MetricGuard?
   if let settings = options.guard {
     judge = try MetricGuard(settings, model: model, batchSize: scheme.batchSize, cancel: options.cancel)
   }
-  var staticScheme: StaticScheme?
-  if scheme.kind == .static { staticScheme = try StaticScheme(model, options, scheme) }
-  var result =
-    switch scheme.kind {
-    case .static: try staticScheme?.build(keeping: []) ?? QuantizedModel(model: model, layers: [], kept: [], provenance: "")
-    case .dynamic: try WeightSchemes.dynamic(model, options, scheme)
-    case .weightOnly: try WeightSchemes.weightOnly(model, options, scheme)
-    case .float16: try WeightSchemes.float16(model, scheme)
-    case .bfloat16: try WeightSchemes.bfloat16(model, scheme)
-    case .palette: try PaletteScheme.apply(model, options, scheme)
-    }
+  let staticScheme = scheme.kind == .static && !isTrained ? try StaticScheme(model, options, scheme) : nil
+  var result: QuantizedModel
+  if let staticScheme {
+    result = try staticScheme.build(keeping: [])
+  } else {
+    result =
+      switch scheme.kind {
+      case .static: try TrainedQuantization.finish(model)
+      case .dynamic: try WeightSchemes.dynamic(model, options, scheme)
+      case .weightOnly: try WeightSchemes.weightOnly(model, options, scheme)
+      case .float16: try WeightSchemes.float16(model, scheme)
+      case .bfloat16: try WeightSchemes.bfloat16(model, scheme)
+      case .palette: try PaletteScheme.apply(model, options, scheme)
+      }
+  }
   var damages: [MixedPrecision.Damage] = []
   if options.mixed, let judge, let staticScheme, !judge.allows(try judge.measure(result.model)) {
     (result, damages) = try MixedPrecision(staticScheme, judge, cancel: options.cancel).search(result)
@@ -58,7 +63,7 @@ struct QuantizedModel {
 }
 
 /// Metadata that says how a model was quantized.
-private let provenanceKey = "libprune.quantized"
+let provenanceKey = "libprune.quantized"
 
 /// - Throws: `.invalidArgument` for a model that is quantized already.
 private func checkIsFloat(_ model: Model) throws(PruneError) {

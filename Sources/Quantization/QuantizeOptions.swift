@@ -26,12 +26,18 @@ package struct QuantizeOptions {
   package var groupSize = 0
   /// "palette": values count by how much the loss depends on them, from calibration data with targets.
   package var fisher = false
+  /// "nearest", or "gptq": weights of "static", and those of "weight_only" with a scale a channel, are rounded one input after
+  /// the other, each making up for the errors before it, on calibration data.
+  package var rounding = "nearest"
   /// "static": ranges of channels are evened out between layers first.
   package var equalize = false
   /// "static": the mean error of rounded weights is taken off the biases.
   package var biasCorrection = false
   /// "static": when the guard's bound does not hold, layers go back to float, the most damaging first, until it does.
   package var mixed = false
+  /// "static": the model is not stored in integers yet but computes as if it were, so that `fit` can adapt its weights to
+  /// their codes; quantizing the result once more stores it.
+  package var qat = false
   /// "qdq": QuantizeLinear and DequantizeLinear; "matmul_nbits": ONNX Runtime's fused operator, for "weight_only".
   package var format = "qdq"
   /// Patterns (`*`, `?`) on names of layers or weights that stay float.
@@ -67,7 +73,12 @@ struct QuantizationScheme {
     var hasScales: Bool { [.static, .dynamic, .weightOnly].contains(self) }
   }
 
+  enum Rounding: String, CaseIterable {
+    case nearest, gptq
+  }
+
   let kind: Kind
+  let rounding: Rounding
   let bits: Int
   let blockSize: Int
   let groupSize: Int
@@ -85,6 +96,20 @@ struct QuantizationScheme {
         hint: "there are: \(Kind.allCases.map(\.rawValue).joined(separator: ", "))")
     }
     self.kind = kind
+    guard let rounding = Rounding(rawValue: options.rounding) else {
+      throw PruneError(
+        .unsupported, "rounding '\(options.rounding)' is not available",
+        hint: "there are: \(Rounding.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    self.rounding = rounding
+    guard rounding == .nearest || kind == .static || kind == .weightOnly else {
+      throw PruneError(.invalidArgument, "rounding is for schemes 'static' and 'weight_only', the scheme is '\(options.scheme)'")
+    }
+    guard rounding == .nearest || options.calibration != nil else {
+      throw PruneError(
+        .invalidArgument, "rounding 'gptq' looks at what layers are fed, and there is no calibration data",
+        hint: "give calibration = some hundred samples")
+    }
     bits = options.bits == 0 ? kind.bits[0] : options.bits
     guard kind.bits.contains(bits) else {
       throw PruneError(
@@ -115,7 +140,8 @@ struct QuantizationScheme {
     guard groupSize >= 0, groupSize == 0 || kind == .palette else {
       throw PruneError(.invalidArgument, "group_size is \(groupSize): it is for scheme 'palette', 1 or more (0 for one palette a weight)")
     }
-    for (name, isSet) in [("equalize", options.equalize), ("bias_correction", options.biasCorrection), ("mixed", options.mixed)]
+    for (name, isSet) in [("equalize", options.equalize), ("bias_correction", options.biasCorrection), ("mixed", options.mixed),
+      ("qat", options.qat)]
     where isSet && kind != .static {
       throw PruneError(.invalidArgument, "\(name) is for scheme 'static', the scheme is '\(options.scheme)'")
     }

@@ -13,6 +13,7 @@ struct StaticScheme {
   private let scales: [String: AffineScale]
   private let options: QuantizeOptions
   private let scheme: QuantizationScheme
+  private let rounded: [String: GPTQ.Rounded]
   private var steps: [(name: String, count: Int)] = []
 
   /// Calibrates.
@@ -47,6 +48,21 @@ struct StaticScheme {
         .invalidArgument, "the model has no layer to quantize: a Conv, Gemm or MatMul with a constant float32 weight",
         hint: why)
     }
+    var rounded: [String: GPTQ.Rounded] = [:]
+    if scheme.rounding == .gptq {
+      var targets: [GPTQ.Target] = []
+      for layer in plan.layers where plan.layers.count(where: { $0.weight == layer.weight }) == 1 {
+        guard let weight = folded.graph.initializer(layer.weight), try weight.finiteRange() != nil else { continue }
+        let maxima = try weight.absoluteMaxima(axis: options.perChannel ? layer.axis : nil)
+        targets.append(
+          GPTQ.Target(
+            node: layer.node, input: layer.input, weight: layer.weight, axis: layer.axis,
+            scales: WeightScale.symmetric(maxima: maxima, biasBounds: [0]), low: -127, high: 127))
+      }
+      rounded = try GPTQ.apply(folded, data, targets, cancel: options.cancel)
+      steps.append(("gptq_layers", rounded.count))
+    }
+    self.rounded = rounded
     // With fewer layers other activations may need scales of their own.
     let values = Set(options.mixed ? Array(plan.quantized) : plan.quantized.map { plan.source(of: $0) }).sorted()
     var channels: [String: Bool] = [:]
@@ -57,7 +73,7 @@ struct StaticScheme {
       folded, data, values: values, channels: channels, scheme: scheme, cancel: options.cancel)
     if options.biasCorrection {
       let made = try BiasCorrection.apply(
-        folded, plan, means: calibration.channels.mapValues(\.means), perChannel: options.perChannel)
+        folded, plan, means: calibration.channels.mapValues(\.means), perChannel: options.perChannel, rounded: rounded)
       folded = made.model
       steps.append(("corrected_biases", made.corrected))
     }
@@ -81,7 +97,7 @@ struct StaticScheme {
   /// The quantized model, without the layers that are kept float.
   func build(keeping: Set<String>) throws(PruneError) -> QuantizedModel {
     let plan = try QuantizationPlan(index, ignore: scheme.ignore, keeping: keeping)
-    var rewriter = QDQRewriter(model, plan, index, scales: scales, perChannel: options.perChannel)
+    var rewriter = QDQRewriter(model, plan, index, scales: scales, perChannel: options.perChannel, trainable: options.qat, rounded: rounded)
     let result = try rewriter.rewrite()
     let used = Set(plan.quantized.map { plan.source(of: $0) }).sorted()
     let activations = used.compactMap { name in
@@ -90,6 +106,6 @@ struct StaticScheme {
     let extras = steps.map { " \($0.name) \($0.count)" }.joined()
     return QuantizedModel(
       model: result, layers: rewriter.results, kept: plan.kept, activations: activations, samples: calibration.count,
-      steps: steps, provenance: "static int8 \(options.calibrator) \(calibration.count) samples of \(data.name)" + extras)
+      steps: steps, provenance: "\(options.qat ? TrainedQuantization.mark : "static int8") \(options.calibrator) \(calibration.count) samples of \(data.name)" + extras)
   }
 }

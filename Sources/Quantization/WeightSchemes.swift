@@ -26,15 +26,39 @@ enum WeightSchemes {
     let edit = GraphEdit(wide)
     let operators: Set<String> = fused ? ["Gemm", "MatMul", "Gather"] : ["Conv", "ConvTranspose", "Gemm", "MatMul", "Gather"]
     let plan = try WeightPlan(edit.index, ignore: scheme.ignore, operators: operators)
+    let rounded = scheme.rounding == .gptq ? try gptq(edit, plan, options, scheme) : [:]
     var rewriter = WeightOnlyRewriter(
-      edit, plan,
+      edit, plan, rounded,
       .init(
         bits: scheme.bits, blockSize: scheme.blockSize, symmetric: options.symmetric, perChannel: options.perChannel,
         fused: fused))
     let result = try rewriter.rewrite(cancel: options.cancel)
     return QuantizedModel(
       model: result.model, layers: result.layers, kept: plan.kept,
+      steps: scheme.rounding == .gptq ? [("gptq_layers", rounded.count)] : [],
       provenance: "weight_only int\(scheme.bits) block_size \(scheme.blockSize) \(scheme.format)")
+  }
+
+  /// The weights with one scale a channel, rounded by GPTQ.
+  private static func gptq(
+    _ edit: GraphEdit, _ plan: WeightPlan, _ options: QuantizeOptions, _ scheme: QuantizationScheme
+  ) throws(PruneError) -> [String: GPTQ.Rounded] {
+    guard let data = options.calibration, data.count > 0, scheme.format == "qdq" else { return [:] }
+    var targets: [GPTQ.Target] = []
+    for layer in plan.layers.values.sorted(by: { $0.node < $1.node }) {
+      let node = edit.index.graph.nodes[layer.node]
+      guard ["Conv", "Gemm", "MatMul"].contains(node.opType), scheme.blockSize == 0 || layer.blockAxis == nil,
+        options.perChannel, node.int("transA", default: 0) == 0, let input = node.input(0), !edit.index.isConstant(input),
+        plan.layers.values.count(where: { $0.weight == layer.weight }) == 1,
+        let weight = edit.model.graph.initializer(layer.weight), try weight.finiteRange() != nil
+      else { continue }
+      let scales = try WeightOnlyRewriter.channelScales(weight, axis: layer.channelAxis, bits: scheme.bits)
+      let (low, high): (Float, Float) = scheme.bits == 4 ? (layer.channelAxis == 0 ? -8 : -7, 7) : (-127, 127)
+      targets.append(
+        GPTQ.Target(
+          node: layer.node, input: input, weight: layer.weight, axis: layer.channelAxis, scales: scales, low: low, high: high))
+    }
+    return try GPTQ.apply(edit.model, data, targets, cancel: options.cancel)
   }
 
   static func float16(_ model: Model, _ scheme: QuantizationScheme) throws(PruneError) -> QuantizedModel {

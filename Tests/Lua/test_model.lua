@@ -164,6 +164,16 @@ test("quantization schemes", function()
   end
 end)
 
+test("quantization-aware training", function()
+  local m = mlp()
+  m:fit{data = train, epochs = 3, lr = 0.005}
+  local simulated = m:quantize{calibration = train:take(100), qat = true, rounding = "gptq"}
+  simulated:fit{data = train, epochs = 1, lr = 0.001}
+  local int8 = simulated:quantize{}
+  near(int8:evaluate(rest).accuracy, simulated:evaluate(rest).accuracy, 0.02)
+  check(int8:stats().bytes < simulated:stats().bytes / 2)
+end)
+
 test("packed files", function()
   local m = mlp()
   m:fit{data = train, epochs = 3, lr = 0.005}

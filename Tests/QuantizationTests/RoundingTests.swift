@@ -111,6 +111,90 @@ import Quantization
     #expect((report["guard.drop"]?.number ?? 1) <= 0.05)
   }
 
+  // MARK: - GPTQ
+
+  @Test(arguments: [("static", 8), ("weight_only", 4)])
+  func roundingWithRegardToTheInputsIsCloser(scheme: String, bits: Int) throws {
+    let model = try Networks.residual(), data = try Networks.images(64), x = try Networks.images(32, seed: 5).x
+    var options = QuantizeOptions()
+    (options.scheme, options.bits, options.calibration) = (scheme, bits, data)
+    options.ignore = ["fc"]
+    if scheme == "static" {
+      // Weights of few steps make the difference of weights visible beside that of activations.
+      var coarse = try #require(model.graph.initializer("w2"))
+      try coarse.withMutableSpan(of: Float.self) { span throws(PruneError) in for place in 0..<4 { span[place * 36] = 30 } }
+      var changed = model
+      changed.graph.setInitializer("w2", coarse)
+      return try compare(changed, options, x)
+    }
+    try compare(model, options, x)
+  }
+
+  private func compare(_ model: Model, _ options: QuantizeOptions, _ x: Tensor) throws {
+    var options = options
+    let wanted = try run(model, x)
+    let plain = distance(wanted, try run(try quantize(model, options).model, x))
+    options.rounding = "gptq"
+    let (rounded, report) = try quantize(model, options)
+    #expect((report["gptq_layers"]?.integer ?? 0) >= 1)
+    let found = distance(wanted, try run(rounded, x))
+    #expect(found < plain, "\(plain) -> \(found)")
+  }
+
+  @Test func prunedWeightsStayZeroWhateverTheRounding() throws {
+    var pruning = PruneOptions()
+    pruning.amount = 0.6
+    let pruned = try prune(try Networks.residual(), pruning).model
+    var options = QuantizeOptions()
+    options.calibration = try Networks.images(32)
+    options.rounding = "gptq"
+    let small = try quantize(pruned, options).model
+    for name in ["w1", "w2", "w3"] {
+      let weights = try pruned.graph.initializer(name)?.array(of: Float.self) ?? []
+      #expect(zip(weights, try Networks.codes(small, name + "_quantized")).allSatisfy { $0 != 0 || $1 == 0 })
+    }
+  }
+
+  // MARK: - Training
+
+  @Test func trainingAdaptsWeightsToTheirCodesAndKeepsZeros() throws {
+    let (train, test) = try Dataset.digits().split(test: 0.3, seed: 7)
+    var zoo = ZooOptions()
+    zoo.input = [1, 8, 8]
+    var model = try Zoo.make("lenet5", zoo)
+    var fitting = FitOptions()
+    fitting.epochs = 4
+    fitting.batchSize = 64
+    _ = try fit(&model, train, fitting)
+    var pruning = PruneOptions()
+    pruning.amount = 0.7
+    model = try prune(model, pruning).model
+    var options = QuantizeOptions()
+    options.calibration = try train.take(200)
+    options.qat = true
+    options.perChannel = false
+    var simulated = try quantize(model, options).model
+    #expect(simulated.maskedParameters == model.maskedParameters)
+    let before = try evaluate(simulated, test, EvaluateOptions())["loss"]?.number ?? 0
+    let name = try #require(model.maskedParameters.first)
+    let old = try #require(simulated.graph.initializer(name)).array(of: Float.self)
+    fitting.epochs = 3
+    _ = try fit(&simulated, train, fitting)
+    let new = try #require(simulated.graph.initializer(name)).array(of: Float.self)
+    #expect(old != new)
+    #expect(zip(old, new).allSatisfy { $0 != 0 || $1 == 0 })
+    // Stored, it computes as it was trained.
+    let (stored, report) = try quantize(simulated, QuantizeOptions())
+    #expect(stored.graph.initializers.count { $0.tensor.dtype == .int8 && $0.tensor.shape.rank > 1 } == 4)
+    #expect(!stored.graph.nodes.contains { $0.opType == "QuantizeLinear" && stored.graph.hasInitializer($0.inputs[0]) })
+    #expect(stored.maskedParameters.allSatisfy { $0.hasSuffix("_quantized") } && !stored.maskedParameters.isEmpty)
+    #expect(report["layers"]?.list?.count == 4)
+    let after = try evaluate(simulated, test, EvaluateOptions())["loss"]?.number ?? .infinity
+    let kept = try evaluate(stored, test, EvaluateOptions())["loss"]?.number ?? .infinity
+    #expect(after < before)
+    #expect(abs(kept - after) < 0.02 * max(after, 0.1))
+  }
+
   // MARK: - Palettes
 
   @Test(arguments: [2, 4, 8])

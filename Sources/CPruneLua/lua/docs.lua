@@ -525,6 +525,8 @@ Quantizes into a new model that every ONNX runtime can run.
 * equalize: boolean = false; static: even out the ranges of channels between layers first
 * bias_correction: boolean = false; static: take the mean error of rounded weights off the biases
 * mixed: boolean = false; static: when the guard does not hold, give layers back to float, the most damaging first, until it does
+* qat: boolean = false; static: keep float weights that compute as int8 for Model:fit to adapt; quantizing again stores the int8 model
+* rounding: "nearest"|"gptq" = "nearest"; gptq: each weight makes up for the errors before it; static, and weight_only with a scale a channel
 * calibration: Dataset; a few hundred samples; needed by static
 * calibrator: "minmax"|"moving_average"|"percentile"|"entropy"|"mse" = "minmax"; how ranges are found
 * percentile: number = 99.99; what the calibrator percentile covers

@@ -51,6 +51,7 @@ enum GradientRules {
       PoolingRules.table, ShapeRules.table, SlicingRules.table, ReductionRules.table, NormalizationRules.table,
       TranscendentalRules.table, ScatterRules.table, GroupNormRules.table, EinsumRules.table, RecurrentRules.table,
       ["Resize": LinearMapRules.resize, "Upsample": LinearMapRules.resize],
+      FakeQuantizationRules.table,
     ]
     var merged: [String: GradientRule] = [:]
     for family in families { merged.merge(family) { first, _ in first } }

@@ -6,7 +6,7 @@ package enum TrainableParameters {
   /// Operators whose constant operands are part of the formula: `x / sqrt(d)`, `(x - mean) / std`.
   private static let arithmetic: Set<String> = [
     "Sub", "Div", "Pow", "Where", "Max", "Min", "Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "Resize",
-    "Upsample", "QuantizeLinear", "DequantizeLinear", "Clip", "Pad", "Range", "OneHot", "Mod", "Dropout",
+    "Upsample", "DequantizeLinear", "Clip", "Pad", "Range", "OneHot", "Mod", "Dropout",
   ]
 
   /// Names of the float32 initializers that are weights, in file order.

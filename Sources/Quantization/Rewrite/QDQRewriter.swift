@@ -9,6 +9,10 @@ struct QDQRewriter {
   /// Scales of activations that have codes of their own.
   private let scales: [String: AffineScale]
   private let perChannel: Bool
+  /// Weights and biases stay float, weights with a pair of their own, so that training can change them.
+  private let trainable: Bool
+  /// Weights that were rounded otherwise than to the nearest, with their scales.
+  private let rounded: [String: GPTQ.Rounded]
   private var model: Model
   private var names: Set<String>
   private(set) var results: [QuantizedLayer] = []
@@ -19,12 +23,16 @@ struct QDQRewriter {
   private var stored: [String: (output: String, scales: [Float])] = [:]
   private var renamedMasks: [String: [String]] = [:]
 
-  init(_ model: Model, _ plan: QuantizationPlan, _ index: GraphIndex, scales: [String: AffineScale], perChannel: Bool) {
+  init(_ model: Model, _ plan: QuantizationPlan, _ index: GraphIndex, scales: [String: AffineScale], perChannel: Bool, trainable: Bool = false,
+    rounded: [String: GPTQ.Rounded] = [:]
+  ) {
     self.model = model
     self.plan = plan
     self.index = index
     self.scales = scales
     self.perChannel = perChannel
+    self.trainable = trainable
+    self.rounded = rounded
     names = model.graph.allNames
   }
 
@@ -93,11 +101,11 @@ struct QDQRewriter {
     if stored[key] == nil {
       let made = try store(layer, node)
       stored[key] = (made.output, made.scales)
-      added.append(made.node)
+      added += made.nodes
     }
     guard let weight = stored[key] else { return added }
     node.inputs[1] = weight.output
-    if let bias = layer.bias, let tensor = index.constant(bias) {
+    if !trainable, let bias = layer.bias, let tensor = index.constant(bias) {
       let made = try store(bias: bias, tensor, inputScale: inputScale(layer), weightScales: weight.scales)
       node.inputs[2] = made.outputs[0]
       added.append(made)
@@ -109,7 +117,7 @@ struct QDQRewriter {
 
   private mutating func store(
     _ layer: QuantizationPlan.Layer, _ node: Node
-  ) throws(PruneError) -> (output: String, scales: [Float], node: Node) {
+  ) throws(PruneError) -> (output: String, scales: [Float], nodes: [Node]) {
     guard let weight = index.constant(layer.weight) else {
       throw PruneError(.internal, "weight '\(layer.weight)' is gone", at: node.label)
     }
@@ -119,8 +127,10 @@ struct QDQRewriter {
     let axis = perChannel ? layer.axis : nil
     let maxima = try weight.absoluteMaxima(axis: axis)
     let chosen = WeightScale.symmetric(maxima: maxima, biasBounds: try biasBounds(layer, channels: maxima.count))
-    let (codes, signal, noise) = try weight.quantizedInt8(scales: chosen, axis: axis)
-    let name = add(layer.weight + "_quantized", codes)
+    let used = rounded[layer.weight].flatMap { $0.scales == chosen ? $0.tensor : nil } ?? weight
+    let codes = try used.quantizedInt8(scales: chosen, axis: axis).codes
+    let (signal, noise) = try weight.noise(of: codes, scales: chosen, axis: axis)
+    let name = trainable ? Graph.uniqueName(layer.weight + "_quantized", &names) : add(layer.weight + "_quantized", codes)
     let scale: String, zero: String
     if perChannel {
       scale = add(layer.weight + "_scale", try Tensor(chosen))
@@ -129,7 +139,7 @@ struct QDQRewriter {
       scale = add(layer.weight + "_scale", try Tensor(scalar: chosen.first ?? 1))
       zero = add(layer.weight + "_zero_point", try Tensor(scalar: Int8(0)))
     }
-    renamedMasks[layer.weight, default: []].append(name)
+    if !trainable { renamedMasks[layer.weight, default: []].append(name) }
     results.append(
       QuantizedLayer(
         name: node.name.isEmpty ? node.outputs.first ?? "" : node.name, operation: node.opType, weight: layer.weight,
@@ -138,10 +148,13 @@ struct QDQRewriter {
         bytesBefore: weight.byteCount, bytesAfter: codes.byteCount + chosen.count * 5))
     let output = Graph.uniqueName(layer.weight + "_dequantized", &names)
     let attributes = perChannel ? [Attribute("axis", .int(Int64(layer.axis)))] : []
-    return (
-      output, chosen,
-      Node("DequantizeLinear", name: output, inputs: [name, scale, zero], outputs: [output], attributes: attributes)
-    )
+    var nodes = [Node("DequantizeLinear", name: output, inputs: [name, scale, zero], outputs: [output], attributes: attributes)]
+    if trainable {
+      let pair = Node(
+        "QuantizeLinear", name: name, inputs: [layer.weight, scale, zero], outputs: [name], attributes: attributes)
+      nodes.insert(pair, at: 0)
+    }
+    return (output, chosen, nodes)
   }
 
   /// The least weight scales with which the biases of every layer that uses the weight fit int32.
@@ -168,13 +181,7 @@ struct QDQRewriter {
   ) throws(PruneError) -> Node {
     let values = try tensor.array(of: Float.self)
     let steps = weightScales.map { $0 * inputScale }
-    var codes: [Int32] = []
-    for (channel, value) in values.enumerated() {
-      let step = channel < steps.count ? steps[channel] : steps.first ?? 1
-      let scaled = (Double(value) / Double(step)).rounded(.toNearestOrEven)
-      codes.append(Int32(max(-0x1p31 + 1, min(0x1p31 - 1, scaled.isNaN ? 0 : scaled))))
-    }
-    let name = add(bias + "_quantized", try Tensor(codes))
+    let name = add(bias + "_quantized", try Tensor(Self.biasCodes(values, steps: steps)))
     let isPerChannel = steps.count > 1 || perChannel
     let scale = add(bias + "_scale", isPerChannel ? try Tensor(steps) : try Tensor(scalar: steps.first ?? 1))
     let zeros = isPerChannel
@@ -184,6 +191,15 @@ struct QDQRewriter {
     return Node(
       "DequantizeLinear", name: output, inputs: [name, scale, zero], outputs: [output],
       attributes: isPerChannel ? [Attribute("axis", .int(0))] : [])
+  }
+
+  /// Biases in steps of their channel, or of all.
+  static func biasCodes(_ values: [Float], steps: [Float]) -> [Int32] {
+    values.enumerated().map { channel, value in
+      let step = channel < steps.count ? steps[channel] : steps.first ?? 1
+      let scaled = (Double(value) / Double(step)).rounded(.toNearestOrEven)
+      return Int32(max(-0x1p31 + 1, min(0x1p31 - 1, scaled.isNaN ? 0 : scaled)))
+    }
   }
 
   // MARK: - Names

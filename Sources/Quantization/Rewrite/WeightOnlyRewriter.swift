@@ -16,12 +16,15 @@ struct WeightOnlyRewriter {
 
   private let form: Form
   private let plan: WeightPlan
+  private let rounded: [String: GPTQ.Rounded]
   private var edit: GraphEdit
   /// What readers of a weight that was stored already are given, by weight and axis.
   private var stored: [String: String] = [:]
 
-  init(_ edit: GraphEdit, _ plan: WeightPlan, _ form: Form) {
+  /// - Parameter rounded: weights that were rounded otherwise than to the nearest.
+  init(_ edit: GraphEdit, _ plan: WeightPlan, _ rounded: [String: GPTQ.Rounded], _ form: Form) {
     self.edit = edit
+    self.rounded = rounded
     self.plan = plan
     self.form = form
   }
@@ -67,6 +70,18 @@ struct WeightOnlyRewriter {
     return try BlockCodes(weight, axis: axis, size: size, .init(bits: form.bits, symmetric: symmetric))
   }
 
+  /// One scale a channel, or one for all: of 8 bits that of the largest weight, of 4 bits that of the least squared error.
+  static func channelScales(_ weight: Tensor, axis: Int?, bits: Int) throws(PruneError) -> [Float] {
+    guard bits == 4 else { return WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: axis), biasBounds: [0]) }
+    guard axis ?? 0 == 0 else {
+      return try weight.absoluteMaxima(axis: axis).map { $0 > 0 ? max($0 / 7, AffineScale.least) : 1 }
+    }
+    // A channel, or the whole, is one block.
+    let rows = axis == nil ? 1 : weight.shape[0], length = weight.count / max(rows, 1)
+    let flat = try weight.reshaped(try Shape([rows, length]))
+    return try BlockCodes(flat, axis: 1, size: length, .init(bits: 4, symmetric: true)).scales
+  }
+
   // MARK: - Forms
 
   private mutating func dequantized(_ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor) throws(PruneError) -> [Node] {
@@ -90,26 +105,15 @@ struct WeightOnlyRewriter {
       record(node, layer, weight, made)
     } else {
       let axis = form.perChannel ? layer.channelAxis : nil
-      if form.bits == 4, axis ?? 0 == 0 {
-        // A channel, or the whole, is one block: its scale is looked for as a block's is.
-        let rows = axis == nil ? 1 : weight.shape[0], length = weight.count / max(rows, 1)
-        let flat = try weight.reshaped(try Shape([rows, length]))
-        let made = try BlockCodes(flat, axis: 1, size: length, .init(bits: 4, symmetric: true))
-        inputs = [
-          edit.add(layer.weight + "_quantized", try made.tensor(weight.shape, bits: 4)),
-          edit.add(layer.weight + "_scale", axis == nil ? try Tensor(scalar: made.scales[0]) : try Tensor(made.scales)),
-        ]
-        record(node, layer, weight, made)
-      } else {
-        var scales = WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: axis), biasBounds: [0])
-        if form.bits == 4 { scales = scales.map { max($0 * 127 / 7, AffineScale.least) } }
-        let (codes, signal, noise) = try weight.quantizedInt8(scales: scales, axis: axis)
-        inputs = [
-          edit.add(layer.weight + "_quantized", form.bits == 4 ? try codes.cast(to: .int4) : codes),
-          edit.add(layer.weight + "_scale", axis == nil ? try Tensor(scalar: scales.first ?? 1) : try Tensor(scales)),
-        ]
-        record(node, layer, weight, bits: form.bits, scales, zeroBytes: 0, signal, noise)
-      }
+      let scales = try Self.channelScales(weight, axis: axis, bits: form.bits)
+      let used = rounded[layer.weight].flatMap { $0.scales == scales ? $0.tensor : nil } ?? weight
+      let codes = try used.codes(scales: scales, axis: axis, bits: form.bits)
+      let (signal, noise) = try weight.noise(of: codes, scales: scales, axis: axis)
+      inputs = [
+        edit.add(layer.weight + "_quantized", form.bits == 4 ? try codes.cast(to: .int4) : codes),
+        edit.add(layer.weight + "_scale", axis == nil ? try Tensor(scalar: scales.first ?? 1) : try Tensor(scales)),
+      ]
+      record(node, layer, weight, bits: form.bits, scales, zeroBytes: 0, signal, noise)
       if let axis { attributes = [Attribute("axis", .int(Int64(axis)))] }
     }
     edit.replace(layer.weight, by: inputs[0])

@@ -10,7 +10,7 @@ enum BiasCorrection {
   ///   - means: of each observed activation, by channel; nil entries are left alone.
   ///   - axis: the channel axis of layers' weights if their scales are per channel.
   static func apply(
-    _ model: Model, _ plan: QuantizationPlan, means: [String: [Double]], perChannel: Bool
+    _ model: Model, _ plan: QuantizationPlan, means: [String: [Double]], perChannel: Bool, rounded: [String: GPTQ.Rounded]
   ) throws(PruneError) -> (model: Model, corrected: Int) {
     var result = model
     let index = GraphIndex(model.graph)
@@ -25,7 +25,8 @@ enum BiasCorrection {
       let node = model.graph.nodes[layer.node]
       let axis = perChannel ? layer.axis : nil
       let scales = WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: axis), biasBounds: [0])
-      let codes = try weight.quantizedInt8(scales: scales, axis: axis).codes.array(of: Int8.self)
+      let used = rounded[layer.weight].flatMap { $0.scales == scales ? $0.tensor : nil } ?? weight
+      let codes = try used.quantizedInt8(scales: scales, axis: axis).codes.array(of: Int8.self)
       guard let inputs = InputChannels(node, weight.shape, channels: mean.count) else { continue }
       var values = try bias.array(of: Float.self).map(Double.init)
       let floats = try weight.array(of: Float.self)
