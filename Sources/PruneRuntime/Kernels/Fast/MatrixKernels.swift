@@ -7,9 +7,12 @@ import PruneTensor
 enum MatrixKernels {
   static let table: [String: FastKernel] = ["Gemm": gemm, "MatMul": matmul]
 
-  /// oneDNN's product for loops in C.
+  /// oneDNN's product for loops in C; a small one on the calling thread alone.
   static let product: ps_gemm = { transposesA, transposesB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc in
-    Int32(bitPattern: dnnl_sgemm(transposesA, transposesB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc).rawValue)
+    let threads = SmallWork.contains(Int(m), Int(n), Int(k)) ? ps_get_threads() : 1
+    if threads > 1 { ps_set_threads(1) }
+    defer { if threads > 1 { ps_set_threads(threads) } }
+    return Int32(bitPattern: dnnl_sgemm(transposesA, transposesB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc).rawValue)
   }
 
   /// C[m,n] = alpha * op(A) * op(B), then the epilogue.
@@ -133,11 +136,11 @@ enum MatrixKernels {
         guard let call = context?.assumingMemoryBound(to: Call.self) else { return -1 }
         let p = call.pointee.product
         let (m, n, k) = (Int64(p.m), Int64(p.n), Int64(p.k))
-        let status = dnnl_sgemm(
+        let status = MatrixKernels.product(
           p.transposesA ? CChar(UInt8(ascii: "T")) : CChar(UInt8(ascii: "N")),
           p.transposesB ? CChar(UInt8(ascii: "T")) : CChar(UInt8(ascii: "N")), m, n, k, p.alpha, call.pointee.a,
           p.transposesA ? m : k, call.pointee.b, p.transposesB ? k : n, p.beta, call.pointee.c, n)
-        guard status == dnnl_success else { return Int32(bitPattern: status.rawValue) }
+        guard status == 0 else { return status }
         return call.pointee.hasEpilogue ? ps_epilogue(&call.pointee.epilogue) : 0
       }
     }
@@ -163,7 +166,9 @@ enum MatrixKernels {
     else { return false }
     var descriptor = dnnl_matmul_desc_t()
     var (ar, br, yr) = (al.raw, bl.raw, yl.raw)
-    guard dnnl_matmul_desc_init(&descriptor, &ar, &br, nil, &yr) == dnnl_success, let primitive = Primitive.make(descriptor)
+    guard dnnl_matmul_desc_init(&descriptor, &ar, &br, nil, &yr) == dnnl_success,
+      let primitive = SmallWork.contains(lowering.count(y), aDims[aDims.count - 1])
+        ? SmallWork.onOneThread({ Primitive.make(descriptor) }) : Primitive.make(descriptor)
     else { return false }
     let (left, right) = (try lowering.plain(a), try lowering.plain(b))
     let target = try lowering.define(y, layout: nil)

@@ -64,7 +64,8 @@ enum PackedMatrixKernels {
     let status =
       tail.bias == nil
       ? dnnl_matmul_desc_init(&descriptor, &ar, &br, nil, &yr) : dnnl_matmul_desc_init(&descriptor, &ar, &br, &cr, &yr)
-    guard status == dnnl_success, let primitive = Primitive.make(descriptor, post: tail.post),
+    guard status == dnnl_success, let primitive = SmallWork.contains(m, n, k)
+        ? SmallWork.onOneThread({ Primitive.make(descriptor, post: tail.post) }) : Primitive.make(descriptor, post: tail.post),
       let bl = primitive.layout(dnnl_query_weights_md)
     else { return false }
     let matrix: Int
