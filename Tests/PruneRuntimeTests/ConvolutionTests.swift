@@ -118,6 +118,33 @@ struct ConvolutionTests {
     try expectSame(model, [("x", x)], tolerance: 2e-5)
   }
 
+  /// Joins that begin with the same parts share memory: none may write over what another still reads.
+  @Test(arguments: [1, 2], [16, 20])
+  func denseBlock(batch: Int, growth: Int) throws {
+    var random = RandomSource(seed: 12)
+    let x = try random.tensor([batch, 32, 8, 8])
+    var constants: [(String, Tensor)] = []
+    var nodes = [Node("Conv", inputs: ["x", "w0"], outputs: ["f0"], attributes: [Attribute("pads", .integers([1, 1, 1, 1]))])]
+    constants.append(("w0", try random.tensor([32, 32, 3, 3])))
+    var parts = ["f0"]
+    var channels = 32
+    for layer in 1...4 {
+      constants.append(("w\(layer)", try random.tensor([growth, channels, 3, 3])))
+      let joined = layer == 1 ? "f0" : "j\(layer)"
+      if layer > 1 { nodes.append(Node("Concat", inputs: parts, outputs: [joined], attributes: [Attribute("axis", .int(1))])) }
+      // The sigmoid would run in place, were the join not part of the next one.
+      nodes.append(Node("Sigmoid", inputs: [joined], outputs: ["s\(layer)"]))
+      nodes.append(
+        Node(
+          "Conv", inputs: ["s\(layer)", "w\(layer)"], outputs: ["f\(layer)"],
+          attributes: [Attribute("pads", .integers([1, 1, 1, 1]))]))
+      parts.append("f\(layer)")
+      channels += growth
+    }
+    nodes.append(Node("Concat", inputs: parts, outputs: ["y"], attributes: [Attribute("axis", .int(1))]))
+    try expectSame(makeModel(nodes, inputs: [("x", x)], constants: constants), [("x", x)], tolerance: 2e-5)
+  }
+
   @Test(arguments: 0..<32)
   func convTranspose(seed: Int) throws {
     var random = RandomSource(seed: UInt64(seed) &+ 41)

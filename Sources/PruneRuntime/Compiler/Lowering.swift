@@ -41,6 +41,9 @@ final class Lowering {
   /// Max-pools that a gradient will undo, by the value they pool.
   var poolWorkspaces: [Int: PoolWorkspace] = [:]
 
+  /// Joins of images under way, each for those that begin with the same parts.
+  var joins: [JoinKernels.Join] = []
+
   /// A max-pool and the record it keeps of where its maxima were.
   struct PoolWorkspace {
     let problem: PoolingKernels.Problem
@@ -301,6 +304,9 @@ final class Lowering {
     lastUse[group] = max(lastUse[group], lastUse[other])
     for index in viewGroup.indices where viewGroup[index] == other { viewGroup[index] = group }
   }
+
+  /// Keeps operations from writing their results over a value: others lie in the same place.
+  func pin(_ id: Int) { lastUse[viewGroup[id]] = Int.max }
 
   /// Memory for one step.
   func scratch(_ byteCount: Int) -> Int { add(Draft(kind: .arena, byteCount: byteCount)) }

@@ -72,7 +72,7 @@ enum MovementKernels {
     guard let y = op.output(0), let first = inputs.first, let width = width(y, lowering),
       let axis = lowering.value(y).shape?.axis(op.node.int("axis", default: 1))
     else { return false }
-    if lowering.isFloat(y), inputs.count > 1, try concatBlocked(op, lowering, inputs, axis, y) { return true }
+    if axis == 1, inputs.count > 1, try JoinKernels.images(op, lowering, inputs, y) { return true }
     let dims = lowering.dims(y)
     let strides = Layout.rowMajorStrides(dims)
     guard lowering.dims(first).count == dims.count else { return false }
@@ -84,28 +84,6 @@ enum MovementKernels {
       emitCopy(op, lowering, width, walk, try lowering.plain(input), 0, target, position * strides[axis])
       position += part[axis]
     }
-    return true
-  }
-
-  /// Along channels, blocked images stay blocked where every part is whole blocks.
-  private static func concatBlocked(
-    _ op: Dataflow.Op, _ lowering: Lowering, _ inputs: [Int], _ axis: Int, _ y: Int
-  ) throws(PruneError) -> Bool {
-    var layouts: [Layout] = []
-    for input in inputs {
-      guard let layout = try lowering.home(input).layout, !layout.isRowMajor, !layout.isPadded,
-        layout.dims.count == lowering.dims(input).count
-      else { return false }
-      layouts.append(layout)
-    }
-    guard let primitive = Primitive.concat(layouts, axis: axis), let yl = primitive.layout(dnnl_query_dst_md), !yl.isRowMajor
-    else { return false }
-    var arguments: [PrimitiveArgument] = []
-    for (index, input) in inputs.enumerated() {
-      arguments.append(.init(DNNL_ARG_MULTIPLE_SRC + Int32(index), try lowering.home(input).buffer, layouts[index]))
-    }
-    arguments.append(.init(DNNL_ARG_DST, try lowering.define(y, layout: yl), yl, isWritten: true))
-    lowering.emit(op.node.label, primitive, arguments)
     return true
   }
 
@@ -195,7 +173,7 @@ enum MovementKernels {
     return true
   }
 
-  private static func emitCopy(
+  static func emitCopy(
     _ op: Dataflow.Op, _ lowering: Lowering, _ width: Int, _ walk: StridedWalk, _ source: Int, _ from: Int,
     _ target: Int, _ to: Int
   ) {

@@ -94,18 +94,6 @@ final class Primitive: @unchecked Sendable {
     }
   }
 
-  /// Joins arrays along an axis; the primitive chooses the result's layout.
-  static func concat(_ sources: [Layout], axis: Int) -> Primitive? {
-    guard let engine = OneDNN.engine else { return nil }
-    return withAttributes(.init()) { attributes in
-      var descriptor: dnnl_primitive_desc_t?
-      let status = dnnl_concat_primitive_desc_create(
-        &descriptor, nil, Int32(sources.count), Int32(axis), sources.map(\.raw), attributes, engine)
-      guard status == dnnl_success, let descriptor else { return nil }
-      return Primitive(adopting: descriptor)
-    }
-  }
-
   /// The layout the primitive wants or gives; nil when it has no such argument.
   func layout(_ what: dnnl_query_t, _ index: Int = 0) -> Layout? {
     guard let found = dnnl_primitive_desc_query_md(descriptor, what, Int32(index)), found.pointee.ndims > 0 else { return nil }
