@@ -3,8 +3,14 @@ import PackageDescription
 
 /// Every Swift module: warnings are errors. Modules outside the pointer fence (DESIGN: PruneTensor/Storage,
 /// PruneRuntime/Kernels, PruneABI) also build under strict memory safety.
-let common: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+let common: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  // Regular expressions would add 1.4 MB to libprune.so: without the import a use of them does not compile.
+  .unsafeFlags(["-Xfrontend", "-disable-implicit-string-processing-module-import"]),
+]
 let fenced: [SwiftSetting] = common + [.strictMemorySafety()]
+/// Modules that direct others' loops: small matters more than fast.
+let small: [SwiftSetting] = [.unsafeFlags(["-Osize"])]
 let supportC: [CSetting] = [
   .headerSearchPath("../../include"),
   .unsafeFlags(["-std=gnu17", "-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-c23-extensions", "-Werror"]),
@@ -27,18 +33,17 @@ let package = Package(
     .systemLibrary(name: "CReadline"),
     .target(name: "CPruneSupport", cSettings: supportC, linkerSettings: [.linkedLibrary("gomp")]),
     .target(name: "PruneTensor", dependencies: ["CPruneSupport", "CZlib", "CZip"], swiftSettings: common),
-    .target(name: "PruneGraph", dependencies: ["PruneTensor"], swiftSettings: fenced),
-    .target(name: "PruneFormats", dependencies: ["PruneGraph"], swiftSettings: fenced),
+    .target(name: "PruneGraph", dependencies: ["PruneTensor"], swiftSettings: fenced + small),
+    .target(name: "PruneFormats", dependencies: ["PruneGraph"], swiftSettings: fenced + small),
     .target(name: "PruneRuntime", dependencies: ["PruneGraph", "COneDNN", "CPruneSupport"], swiftSettings: common),
     .target(name: "PruneData", dependencies: ["PruneTensor"], swiftSettings: fenced),
-    .target(name: "PruneEvaluation", dependencies: ["PruneRuntime", "PruneData"], swiftSettings: fenced),
-    .target(name: "PruneTraining", dependencies: ["PruneEvaluation"], swiftSettings: fenced),
-    // Orchestration around others' loops: small matters more than fast.
-    .target(name: "Pruning", dependencies: ["PruneTraining"], swiftSettings: fenced + [.unsafeFlags(["-Osize"])]),
+    .target(name: "PruneEvaluation", dependencies: ["PruneRuntime", "PruneData"], swiftSettings: fenced + small),
+    .target(name: "PruneTraining", dependencies: ["PruneEvaluation"], swiftSettings: fenced + small),
+    .target(name: "Pruning", dependencies: ["PruneTraining"], swiftSettings: fenced + small),
     .target(name: "Quantization", dependencies: ["PruneTraining"], swiftSettings: fenced),
     .target(
       name: "PruneABI", dependencies: ["CPrune", "PruneFormats", "Pruning", "Quantization"],
-      swiftSettings: common),
+      swiftSettings: common + small),
     .target(
       name: "PruneDylib", dependencies: ["PruneABI"],
       linkerSettings: [

@@ -86,7 +86,7 @@ package struct ContributedOperators {
   // MARK: - Normalization and products
 
   private mutating func normalize() -> Bool {
-    let isRootMeanSquare = node.opType.contains("Simplified")
+    let isRootMeanSquare = node.opType.hasSuffix("SimplifiedLayerNormalization")
     var x = input(0)
     var (scale, bias) = (input(1), "")
     if node.opType.hasPrefix("Skip") {
