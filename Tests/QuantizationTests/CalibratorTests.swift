@@ -44,6 +44,13 @@ import Testing
     #expect(found.low < -4)
   }
 
+  @Test(arguments: ["percentile", "entropy", "mse"])
+  func aFewShadesAreNotTakenForOutliers(name: String) throws {
+    var observer = try Calibrator.named(name).init(CalibratorSettings())
+    try observer.observe(try Tensor((0..<17_000).map { Float($0 % 17) / 16 }), low: 0, high: 1)
+    #expect(observer.range.high > 0.9)
+  }
+
   @Test(arguments: Calibrator.names)
   func constantsAndZerosHaveARange(name: String) throws {
     for value in [Float(0), 3, -2, 1e-40, 3e38] {

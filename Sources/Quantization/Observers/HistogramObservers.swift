@@ -56,13 +56,16 @@ package struct EntropyObserver: RangeObserver {
     counts[0] = 0
     var best = last + 1, least = Double.infinity
     let step = max(1, last / 256)
-    var beyond = counts.reduce(0, +)
+    let total = counts.reduce(0, +)
+    var beyond = total
     var summed = 0
     for length in stride(from: levels, through: last + 1, by: step) {
       while summed < length {
         beyond -= counts[summed]
         summed += 1
       }
+      // A few values far apart, such as pixels of 17 shades, are coded exactly when all but the least one are clipped.
+      guard beyond <= 0.01 * total else { continue }
       let divergence = divergence(counts, length, levels: levels, clipped: beyond)
       if divergence < least { (least, best) = (divergence, length) }
     }
