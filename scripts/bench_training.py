@@ -147,7 +147,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=0, help="steps a round; 0 goes by the network's size")
     parser.add_argument("names", nargs="*")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     torch.set_num_threads(given.threads)
     library = libprune.Library(given.library)
     print(f"{'network':<16}{'batch':>6}{'libprune ms':>13}{'PyTorch ms':>12}{'ratio':>8}{'wanted':>8}")
