@@ -41,7 +41,7 @@ package struct PruneOptions {
   /// Steps of the schedule; 0 is 1 for one_shot and 5 for the others.
   package var steps = 0
   /// Training after every step; pruned weights stay zero.
-  package var recover: FitOptions?
+  @Boxed package var recover: FitOptions? = nil
   /// What `recover` trains on; nil means `data`.
   package var recoverData: Dataset?
   package var `guard`: GuardOptions?

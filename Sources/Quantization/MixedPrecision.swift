@@ -17,7 +17,7 @@ struct MixedPrecision {
     }
   }
 
-  private let scheme: StaticScheme
+  @Boxed private var scheme: StaticScheme
   private let judge: MetricGuard
   private let cancel: CancelFlag?
 

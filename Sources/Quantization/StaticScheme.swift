@@ -11,7 +11,7 @@ struct StaticScheme {
   private let index: GraphIndex
   private let calibration: Calibration
   private let scales: [String: AffineScale]
-  private let options: QuantizeOptions
+  @Boxed private var options: QuantizeOptions
   private let scheme: QuantizationScheme
   private let rounded: [String: GPTQ.Rounded]
   private var steps: [(name: String, count: Int)] = []

@@ -5,10 +5,10 @@ import PruneTensor
 
 /// The epochs and steps of one fit.
 struct FitRun {
-  let setup: FitSetup
+  @Boxed var setup: FitSetup
   let data: Dataset
   let validation: Dataset?
-  let options: FitOptions
+  @Boxed var options: FitOptions
   let checked: FitOptions.Checked
   private var history = History()
   private var stepsDone = 0

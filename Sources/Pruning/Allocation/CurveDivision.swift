@@ -5,7 +5,7 @@ import PruneTensor
 /// Divides an amount over layers by what pruning each of them costs, measured on data.
 struct CurveDivision {
   private let plan: PrunePlan
-  private let options: PruneOptions
+  @Boxed private var options: PruneOptions
   private let batchSize: Int
 
   /// Where the curves are measured; between them they are straight.

@@ -60,7 +60,7 @@ private struct SearchRun {
   private static let (sample, finalists, halvings) = (512, 3, 6)
 
   let model: Model
-  let options: SearchOptions
+  @Boxed var options: SearchOptions
   let data: Dataset
   let calibration: Dataset
   let judge: MetricGuard

@@ -6,7 +6,7 @@ import PruneTensor
 struct Regrowth {
   private let share: Double
   private let batchSize: Int
-  private let options: PruneOptions
+  @Boxed private var options: PruneOptions
 
   /// The share of the kept weights that changes places at first; it falls to zero along half a cosine, as in RigL.
   private static let first = 0.3

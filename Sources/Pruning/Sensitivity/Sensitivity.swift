@@ -73,7 +73,7 @@ package func sensitivity(_ model: Model, _ options: SensitivityOptions) throws(P
 /// A sensitivity analysis in progress.
 struct SensitivityRun {
   let model: Model
-  let options: SensitivityOptions
+  @Boxed var options: SensitivityOptions
   let data: Dataset
   let amounts: [Double]
   let importance: any Importance

@@ -46,7 +46,7 @@ package struct PruneOutcome: Sendable {
 /// A prune in progress.
 struct PruneRun {
   let plan: PrunePlan
-  let options: PruneOptions
+  @Boxed var options: PruneOptions
   /// The model as it was given.
   let original: Model
   /// The last kept model; at first the given one, its constant weights made initializers.

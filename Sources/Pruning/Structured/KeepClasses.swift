@@ -10,7 +10,7 @@ package struct KeepClassesOptions {
   package var classes: [Int] = []
   /// What prunes upstream of the cut head: nil cuts the head alone. Its data, and that of its recovery and guard, are
   /// narrowed to the kept classes, which are numbered anew.
-  package var prune: PruneOptions?
+  @Boxed package var prune: PruneOptions? = nil
   /// Accuracy on the kept classes before and after; classes as in the given model.
   package var validate: Dataset?
   package var batchSize = 0

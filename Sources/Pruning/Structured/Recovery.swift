@@ -7,7 +7,7 @@ import PruneTensor
 /// What mends a shrunk network before any training: its layers are fitted to what they gave before, then its batch
 /// normalizations measure their statistics anew.
 struct Recovery {
-  private let options: PruneOptions
+  @Boxed private var options: PruneOptions
   private let batchSize: Int
 
   init(_ options: PruneOptions, batchSize: Int) {

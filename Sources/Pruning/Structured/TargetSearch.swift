@@ -19,7 +19,7 @@ struct TargetSearch {
   static let tolerance = 0.02
 
   private let plan: PrunePlan
-  private let options: PruneOptions
+  @Boxed private var options: PruneOptions
   private let allocation: UnitAllocation
   private let dependencies: Dependencies
   private let costs: CostModel
