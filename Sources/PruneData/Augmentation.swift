@@ -65,26 +65,41 @@ package struct Augmentation: Sendable {
     try x.withSpan(of: Float.self) { source throws(PruneError) in
       try result.withMutableSpan(of: Float.self) { target throws(PruneError) in
         for (image, change) in draws.enumerated() {
+          let rows = Self.overlap(height, change.down), columns = Self.overlap(width, change.flips ? -change.right : change.right)
+          let first = (change.flips ? width - 1 - columns.lowerBound : columns.lowerBound) + change.right
           let hole = (
-            y: change.hole.y - cutout / 2..<change.hole.y - cutout / 2 + cutout,
-            x: change.hole.x - cutout / 2..<change.hole.x - cutout / 2 + cutout
+            y: Self.part(change.hole.y - cutout / 2, cutout, of: height), x: Self.part(change.hole.x - cutout / 2, cutout, of: width)
           )
           for channel in 0..<channels {
             let plane = (image * channels + channel) * height * width
-            for row in max(0, -change.down)..<max(min(height, height - change.down), max(0, -change.down)) {
-              let (from, to) = (plane + (row + change.down) * width, plane + row * width)
-              for column in 0..<width {
-                let seen = (change.flips ? width - 1 - column : column) + change.right
-                guard seen >= 0, seen < width else { continue }
-                if hole.y.contains(row), hole.x.contains(column) { continue }
-                target[to + column] = source[from + seen]
+            for row in rows {
+              let (from, to) = (plane + (row + change.down) * width + first, plane + row * width + columns.lowerBound)
+              if change.flips {
+                for column in 0..<columns.count { target[to + column] = source[from - column] }
+              } else {
+                for column in 0..<columns.count { target[to + column] = source[from + column] }
               }
+            }
+            for row in hole.y {
+              for column in hole.x { target[plane + row * width + column] = 0 }
             }
           }
         }
       }
     }
     return result
+  }
+
+  /// The places 0..<extent that see one of 0..<extent when they look `shift` further.
+  private static func overlap(_ extent: Int, _ shift: Int) -> Range<Int> {
+    let lower = min(max(0, -shift), extent)
+    return lower..<max(min(extent, extent - shift), lower)
+  }
+
+  /// What of `first` and the `count` places from there lies in 0..<extent.
+  private static func part(_ first: Int, _ count: Int, of extent: Int) -> Range<Int> {
+    let lower = min(max(first, 0), extent)
+    return lower..<max(min(first + count, extent), lower)
   }
 
   /// share * row + (1 - share) * its partner's.

@@ -53,6 +53,23 @@ import Testing
     #expect(moves.count > 12)
   }
 
+  @Test func imagesMayBeMirroredAndMoved() throws {
+    let plain = try run { _ in }
+    let changed = try run { augmentation in (augmentation.flip, augmentation.crop) = (true, 2) }
+    // Every image is one of the 2 x 5 x 5 that there can be.
+    for (old, new) in zip(plain, changed) {
+      var found = false
+      for flips in [false, true] { for down in -2...2 { for right in -2...2 {
+        let wanted = (0..<60).map { index -> Float in
+          let (row, column) = (index / 5 % 6 + down, (flips ? 4 - index % 5 : index % 5) + right)
+          return (0..<6).contains(row) && (0..<5).contains(column) ? old[index / 30 * 30 + row * 5 + column] : 0
+        }
+        if new == wanted { found = true }
+      } } }
+      #expect(found)
+    }
+  }
+
   @Test func cutoutsAreSquaresThatMayLieOverTheEdge() throws {
     let plain = try run { _ in }
     for (old, new) in zip(plain, try run { $0.cutout = 3 }) {
