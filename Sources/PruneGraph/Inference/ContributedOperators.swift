@@ -78,6 +78,7 @@ package struct ContributedOperators {
         "RotaryEmbedding", [input(0), input(2), input(3), input(1)],
         kept("interleaved", "num_heads", "rotary_embedding_dim"), result)
     case "MultiHeadAttention": return attend()
+    case "Attention": return attendMerged()
     default: return false
     }
     return true
@@ -187,6 +188,22 @@ package struct ContributedOperators {
     add(
       "Attention", [input(0), input(1), input(2), input(5), input(6), input(7)], attributes, result,
       more: (1..<3).map { node.output($0) ?? "" })
+    return true
+  }
+
+  /// One tensor times the weights of queries, keys and values, all of one size, with neither padding nor a past.
+  private mutating func attendMerged() -> Bool {
+    guard has(1), !has(3), !has(4), !has(6), node.output(1) == nil, node.attribute("qkv_hidden_sizes") == nil,
+      node.int("do_rotary", default: 0) == 0, let heads = node.attribute("num_heads")
+    else { return false }
+    let product = add("MatMul", [input(0), input(1)])
+    let sum = has(2) ? add("Add", [product, input(2)]) : product
+    let parts = (0..<3).map { fresh("\(result)/part\($0)") }
+    add("Split", [sum], [Attribute("axis", .int(-1))], parts[0], more: Array(parts.dropFirst()))
+    var attributes = [Attribute("q_num_heads", heads), Attribute("kv_num_heads", heads)]
+    if node.float("scale", default: 0) != 0 { attributes += kept("scale") }
+    if let causal = node.attribute("unidirectional") { attributes.append(Attribute("is_causal", causal)) }
+    add("Attention", parts + [input(5)], attributes, result)
     return true
   }
 }

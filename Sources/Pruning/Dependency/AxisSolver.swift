@@ -205,6 +205,10 @@ struct NodeEdit: Sendable {
   enum Kind: Sendable {
     /// An integer attribute that is a count of units.
     case attribute(String, SpaceForest.ID)
+    /// An integer attribute that is a product of counts.
+    case product(String, [SpaceForest.ID])
+    /// A factor that the operator computes from a size unless it is stated: it stays what it was.
+    case constant(String, Float, SpaceForest.ID)
     /// An input that holds the extents of the output.
     case shape(input: Int)
     /// The sizes of a Split's outputs along an axis.

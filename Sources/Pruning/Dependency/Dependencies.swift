@@ -24,51 +24,17 @@ package struct Dependencies: Sendable {
   package init(of model: Model, rules: [String: CustomRule] = [:], opening output: String? = nil) throws(PruneError) {
     let apart = SharedConstants.separated(model)
     let plain = ShapeConstants.folded(apart)
-    let symbolic = try ShapeInference.run(plain)
-    var solver = AxisSolver(apart, types: Self.bound(plain, symbolic) ?? symbolic, symbolic: symbolic)
+    let bound = BoundTypes(plain, try ShapeInference.run(plain))
+    var solver = AxisSolver(apart, types: bound.types, symbolic: bound.symbolic)
     solver.solve(custom: rules.mapValues(\.axisRule), opening: output)
     self.model = apart
-    self.symbolic = symbolic
+    symbolic = bound.symbolic
     forest = solver.forest
     axes = solver.axes
     contractions = solver.contractions
     edits = solver.edits
     stored = solver.stored.filter { solver.axes[$0.key] != nil }
     groups = UnitGroups(self).list
-  }
-
-  /// Types with every open extent of the inputs bound to a number of its own: large primes, so that they are told apart in
-  /// products; where windows or joins do not allow that, ones that halve well, then the smallest.
-  private static func bound(_ model: Model, _ symbolic: GraphTypes) -> GraphTypes? {
-    let primes = [1009, 1013, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069]
-    let attempts: [(Int) -> Int] = [
-      { primes[$0 % primes.count] }, { $0 == 0 ? 1009 : 256 * (2 + $0) }, { $0 == 0 ? 1009 : 224 }, { _ in 1 },
-    ]
-    for attempt in attempts {
-      var extents: [Dim: Int] = [:]
-      var next = 0
-      func extent(_ dim: Dim) -> Int {
-        if dim != .unknown, let known = extents[dim] { return known }
-        extents[dim] = attempt(next)
-        next += 1
-        return extents[dim] ?? 1
-      }
-      var inputs: [String: TensorType] = [:]
-      for input in model.graph.trueInputs {
-        guard var type = input.type, let dims = type.dims else { continue }
-        type.dims = dims.map { $0.value == nil ? .fixed(extent($0)) : $0 }
-        inputs[input.name] = type
-      }
-      guard var types = try? ShapeInference.run(model, inputs: inputs) else { continue }
-      // Behind operators that inference does not know: what the file declares.
-      for (name, declared) in symbolic.types where types.types[name]?.dims == nil {
-        guard let dims = declared.dims else { continue }
-        let bound = dims.map { dim in dim.value == nil ? extents[dim].map(Dim.fixed) ?? .unknown : dim }
-        types.types[name] = TensorType(declared.dtype, bound)
-      }
-      return types
-    }
-    return nil
   }
 }
 

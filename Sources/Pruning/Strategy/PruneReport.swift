@@ -45,9 +45,10 @@ extension PruneRun {
 
   /// Sizes, and metrics where there is data to validate on.
   static func state(
-    of model: Model, _ title: String, _ options: PruneOptions, _ batchSize: Int, _ cancel: CancelFlag?
+    of model: Model, _ title: String, _ options: PruneOptions, _ batchSize: Int, _ cancel: CancelFlag?,
+    inputs: [String: Shape] = [:]
   ) throws(PruneError) -> Report {
-    var report = try ModelStats.of(model).report
+    var report = try ModelStats.of(model, inputs: inputs).report
     report.title = title
     report["layers"] = nil
     guard let validate = options.validate else { return report }

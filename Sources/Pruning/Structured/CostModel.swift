@@ -40,13 +40,7 @@ struct CostModel {
         forest.leaves(space).contains { forest.pins($0).isEmpty } ? (axis, space) : nil
       }
     }
-    var single: [String: TensorType] = [:]
-    for input in model.graph.trueInputs {
-      guard var type = input.type, let first = type.dims?.first, first.value == nil else { continue }
-      type.dims?[0] = .fixed(1)
-      single[input.name] = type
-    }
-    let types = (try? ShapeInference.run(model, inputs: single)) ?? dependencies.symbolic
+    let types = Self.singleSample(model) ?? dependencies.symbolic
     var nodes: [CostedNode] = []
     for node in model.graph.nodes {
       let inputs = node.inputs.map { types.types[$0] }, outputs = node.outputs.map { types.types[$0] }
@@ -63,6 +57,32 @@ struct CostModel {
         dims: tensor.shape.dims, spaces: shrinking(name), bits: tensor.dtype.bitWidth,
         isParameter: tensor.shape.rank > 0 && (tensor.dtype.isFloatingPoint || tensor.dtype.bitWidth == 8))
     }
+  }
+
+  /// What an extent other than the batch counts as where the model leaves it open: a short sequence, a small image.
+  static let openExtent = 64
+
+  /// Shapes of inputs that leave more than the batch open, for one sample; none of a model that does not.
+  static func openInputs(_ model: Model) -> [String: Shape] {
+    var result: [String: Shape] = [:]
+    for input in model.graph.trueInputs {
+      guard let dims = input.type?.dims, dims.dropFirst().contains(where: { $0.value == nil }) else { continue }
+      result[input.name] = try? Shape(dims.enumerated().map { axis, dim in dim.value ?? (axis == 0 ? 1 : openExtent) })
+    }
+    return result
+  }
+
+  /// Types for one sample; where open extents of 64 do not fit the model, only the batch is bound.
+  private static func singleSample(_ model: Model) -> GraphTypes? {
+    var single: [String: TensorType] = [:]
+    for input in model.graph.trueInputs {
+      guard var type = input.type, let first = type.dims?.first, first.value == nil else { continue }
+      type.dims?[0] = .fixed(1)
+      single[input.name] = type
+    }
+    var bound = single
+    for (name, shape) in openInputs(model) { bound[name] = TensorType(single[name]?.dtype, shape.dims.map(Dim.fixed)) }
+    return (try? ShapeInference.run(model, inputs: bound)) ?? (try? ShapeInference.run(model, inputs: single))
   }
 
   /// The cost with the given numbers of units left in spaces; all others whole.

@@ -22,7 +22,8 @@ extension StructuredRun {
     report["refused"] = .flag(isRolledBack && !journal.contains { $0.isKept })
     report["stopped"] = .flag(isStopped)
     report["before"] = .report(withLatency(before, latencyBefore))
-    let after = try PruneRun.state(of: result, "after", options, batchSize, isStopped ? nil : options.cancel)
+    let after = try PruneRun.state(
+      of: result, "after", options, batchSize, isStopped ? nil : options.cancel, inputs: CostModel.openInputs(result))
     report["after"] = .report(withLatency(after, steps.last?.latency))
     if plan.removes {
       let cost = steps.last?.cost ?? costBefore
@@ -105,6 +106,9 @@ extension StructuredRun {
 
   private func notes(_ removed: Int) -> [String] {
     var notes: [String] = steps.last?.notes ?? []
+    if !CostModel.openInputs(original).isEmpty {
+      notes.append("macs are those of one sample with open extents of \(CostModel.openExtent)")
+    }
     if let judge, let entry = journal.last, !entry.isKept, let metric = entry.metric {
       let kept = journal.contains { $0.isKept } ? "the model of step \(entry.step - 1)" : "the given model"
       notes.append(

@@ -64,7 +64,7 @@ extension StructuredRun {
   }
 
   private static func cost(of model: Model) throws(PruneError) -> CostModel.Cost {
-    let stats = try ModelStats.of(model)
+    let stats = try ModelStats.of(model, inputs: CostModel.openInputs(model))
     return CostModel.Cost(params: stats.params, macs: stats.macs, bytes: stats.bytes)
   }
 

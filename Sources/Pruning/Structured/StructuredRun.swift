@@ -65,7 +65,8 @@ final class StructuredRun {
       unitCount = zip(groups, chosen).reduce(0) { $0 + ($1.1 ? $1.0.size : 0) }
     }
     costBefore = CostModel(dependencies).cost([:])
-    before = try PruneRun.state(of: model, "before", options, batchSize, options.cancel)
+    before = try PruneRun.state(
+      of: model, "before", options, batchSize, options.cancel, inputs: CostModel.openInputs(model))
     latencyBefore = options.benchmarks || plan.target?.kind == .latency ? try Self.latency(of: model, options) : nil
     if let settings = options.guard {
       judge = try MetricGuard(settings, model: model, batchSize: batchSize, cancel: options.cancel)

@@ -107,6 +107,12 @@ struct Surgeon {
     switch edit.kind {
     case .attribute(let name, let space):
       if isChanged(space) { model.graph.nodes[edit.node].set(name, .int(Int64(newSize(space)))) }
+    case .product(let name, let spaces):
+      if spaces.contains(where: { isChanged($0) }) {
+        model.graph.nodes[edit.node].set(name, .int(Int64(spaces.reduce(1) { $0 * newSize($1) })))
+      }
+    case .constant(let name, let value, let space):
+      if isChanged(space) { model.graph.nodes[edit.node].set(name, .float(value)) }
     case .shape(let input):
       guard let output = node.output(0), !changes(output).isEmpty else { return }
       try rewriteShape(edit.node, node, input, output)

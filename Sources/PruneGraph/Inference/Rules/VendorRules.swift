@@ -11,6 +11,37 @@ package enum VendorRules {
         throw x.fail("the data is \(Dims.text(dims)), the weight has \(k) rows")
       }
       return [TensorType(x.dtype(0), Array(dims.dropLast()) + [.fixed(n)])]
-    }
+    },
+    // Forms of attention that standard operators do not say are not run, but what they give has a shape.
+    "com.microsoft.MultiHeadAttention": Rule { (x) throws(PruneError) in
+      guard let q = x.dims(0), let k = x.dims(1), let v = x.dims(2), q.count == 3, k.count == 3, v.count == 3 else {
+        return [TensorType(x.dtype(0), nil)]
+      }
+      return attention(x, q, keys: k[2], values: v[2], heads: try x.int("num_heads", default: 0, in: 1...(1 << 20)), result: v[2])
+    },
+    "com.microsoft.GroupQueryAttention": Rule { (x) throws(PruneError) in
+      let heads = try x.int("num_heads", default: 0, in: 1...(1 << 20)), keys = try x.int("kv_num_heads", default: 0, in: 1...(1 << 20))
+      guard let q = x.dims(0), q.count == 3 else { return [TensorType(x.dtype(0), nil)] }
+      // Without keys of their own all three lie in the first input.
+      let width = x.has(1) ? q[2] : q[2] / .fixed(heads + 2 * keys) * .fixed(heads)
+      let size = width / .fixed(heads) * .fixed(keys)
+      return attention(x, q, keys: size, values: size, heads: keys, result: width)
+    },
+    "com.microsoft.Attention": Rule { (x) throws(PruneError) in
+      guard let data = x.dims(0), let weights = x.dims(1), data.count == 3, weights.count == 2,
+        let heads = x.node.int("num_heads"), heads > 0
+      else { return [TensorType(x.dtype(0), nil)] }
+      let sizes = x.node.ints("qkv_hidden_sizes") ?? []
+      let width = sizes.count == 3 ? .fixed(sizes[2]) : weights[1] / .fixed(3)
+      return [TensorType(x.dtype(0), [data[0], data[1], width])]
+    },
   ]
+
+  private static func attention(_ x: Operands, _ q: [Dim], keys: Dim, values: Dim, heads: Int, result: Dim) -> [TensorType] {
+    let dtype = x.dtype(0)
+    return [
+      TensorType(dtype, [q[0], q[1], result]), TensorType(dtype, [q[0], .fixed(heads), .unknown, keys / .fixed(heads)]),
+      TensorType(dtype, [q[0], .fixed(heads), .unknown, values / .fixed(heads)]),
+    ]
+  }
 }

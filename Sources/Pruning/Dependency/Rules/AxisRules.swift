@@ -4,7 +4,7 @@ enum AxisRules {
     var merged: [String: AxisRule] = [:]
     for family in [
       ElementwiseAxes.rules, ConvolutionAxes.rules, MatrixAxes.rules, NormalizationAxes.rules, ReductionAxes.rules,
-      LayoutAxes.rules, JoinAxes.rules, ResizingAxes.rules, RecurrentAxes.rules, QuantizationAxes.rules,
+      LayoutAxes.rules, JoinAxes.rules, ResizingAxes.rules, RecurrentAxes.rules, QuantizationAxes.rules, AttentionAxes.rules,
     ] {
       merged.merge(family) { first, _ in first }
     }
