@@ -196,6 +196,7 @@
 ---@field max_fraction? number the largest share of a group that may go (default 0.9)
 ---@field round_to? integer units left of a group are a multiple of this (default 1)
 ---@field isomorphic? boolean groups are ranked only among those of the same kind and size (default false)
+---@field width? boolean units that layer normalizations look at, a transformer's width, may go as well; statistics are then those of what is left (default false)
 ---@field reduce? "mean"|"sum"|"max" how the scores of a group's tensors become a unit's (default "mean")
 ---@field normalize? "mean"|"max"|"lamp"|"none" how groups are made comparable (default "mean")
 ---@field benchmark? boolean median latency before and after goes into the report (default false)

@@ -898,11 +898,15 @@ typedef struct prune_prune_options {
   /** What prune_report_recipe gave: its choices and steps are taken in place of those here; data, guard and callbacks are not
    *  in it. With the same data the result is bit for bit the same. */
   const char *recipe;
+  /** Non-zero, for channels that are removed: units that layer normalizations take means and variances over, the width of a
+   *  transformer, may go as well. The statistics are then those of what is left, and so are those of the masked network that
+   *  the certificate compares with. */
+  uint32_t width;
 } prune_prune_options;
 #define PRUNE_PRUNE_OPTIONS_INIT                                                                                     \
   {sizeof(prune_prune_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, \
    0, NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL,   \
-   NULL}
+   NULL, 0}
 
 /** Prunes into a new model. The report (optional) says what went, where, what it cost: before, after, layers, journal,
  *  certificate, rolled_back. A guard that undid everything returns a model equal to the given one. */

@@ -139,6 +139,7 @@ static const option prune[] = {
     OPTION(prune_prune_options, max_fraction, FRACTION),
     OPTION(prune_prune_options, round_to, COUNT),
     OPTION(prune_prune_options, isomorphic, FLAG),
+    OPTION(prune_prune_options, width, FLAG),
     OPTION(prune_prune_options, reduce, TEXT),
     OPTION(prune_prune_options, normalize, TEXT),
     OPTION(prune_prune_options, benchmark, FLAG),

@@ -114,6 +114,7 @@ private func readStructure(_ given: prune_prune_options, _ wanted: inout PruneOp
   if given.max_fraction != 0 { wanted.maxFraction = try number(given.max_fraction, "max_fraction", in: 0...1) }
   wanted.roundTo = Int(given.round_to)
   wanted.isIsomorphic = given.isomorphic != 0
+  wanted.followsWidth = given.width != 0
   if let reduce = try optionalText(given.reduce, "reduce") { wanted.reduction = reduce }
   if let normalize = try optionalText(given.normalize, "normalize") { wanted.normalization = normalize }
   wanted.benchmarks = given.benchmark != 0

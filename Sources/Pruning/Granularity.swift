@@ -53,7 +53,7 @@ package enum Granularity: Sendable, Hashable {
       }
       throw PruneError(
         .unsupported, "granularity '\(name)' is not available",
-        hint: "there are: \(Self.names.joined(separator: ", ")), with any numbers in n:m and block")
+        hint: Suggestion.hint(for: name, among: Self.names) + " (with any numbers in n:m and block)")
     }
   }
 

@@ -72,6 +72,8 @@ package struct PruneOptions {
   package var normalization = "mean"
   /// Whether groups are ranked only among those of the same kind and size.
   package var isIsomorphic = false
+  /// Whether units that layer normalizations take statistics over, the width of a transformer, may go as well.
+  package var followsWidth = false
   /// Whether batch normalizations of a shrunk model measure their statistics anew on the data.
   package var reestimates = false
   /// Whether latency before and after is measured.

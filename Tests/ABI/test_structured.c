@@ -129,6 +129,13 @@ int main(void) {
   CHECK(prune_tensor_shape(tensor)[0] == 4);
   prune_tensor_free(tensor);
 
+  prune_model *other = NULL;
+  options.width = 1;
+  OK(prune_model_prune(model, &options, &other, NULL));
+  prune_model_free(other);
+  options.mode = "mask";
+  CHECK(prune_model_prune(model, &options, &other, NULL) == PRUNE_ERROR_INVALID_ARGUMENT);
+  CHECK(strstr(prune_last_error()->message, "width") != NULL);
   CHECK(prune_context_set_axis_rule(context, "acme", NULL, wave, NULL) == PRUNE_ERROR_INVALID_ARGUMENT);
   CHECK(prune_axis_node_rank(NULL, 0, 0) == -1);
   CHECK(prune_model_groups(NULL, &report) == PRUNE_ERROR_INVALID_ARGUMENT);

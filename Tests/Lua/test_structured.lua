@@ -34,6 +34,18 @@ test("channels", function()
   check(dead.certificate < 1e-4)
 end)
 
+test("width", function()
+  local m = prune.zoo.vit{input = {1, 8, 8}, hidden = {32, 64}, depth = 1, heads = 4, classes = 10, seed = 1}
+  local stays = m:prune{granularity = "channel", amount = 0.5, criterion = "l2", strategy = "local"}
+  local slim, report = m:prune{granularity = "channel", amount = 0.5, criterion = "l2", strategy = "local", width = true}
+  check(report.certificate < 1e-4)
+  check(slim:stats().params < 0.7 * stays:stats().params)
+  local heads, cut = m:prune{granularity = "head", amount = 0.5, criterion = "l2", strategy = "local"}
+  check(cut.certificate < 1e-4)
+  check(heads:stats().macs < m:stats().macs)
+  fails("leave out mode", m.prune, m, {granularity = "channel", amount = 0.5, width = true, mode = "mask"})
+end)
+
 test("what cannot be", function()
   local m = mlp()
   fails("no head to prune", m.prune, m, {granularity = "head", amount = 0.5})

@@ -30,4 +30,32 @@ import Testing
     #expect(after.macs < before.macs)
     #expect(slim.graph.outputs.map(\.type) == model.graph.outputs.map(\.type))
   }
+
+  /// What no export stands beside the checkout for, written by scripts/topologies.py.
+  static let written = [
+    "attention_operators", "control_flow", "convnext", "efficientnet_mbconv", "llama_gqa", "shared_constants", "swin_windows",
+  ]
+
+  static let folder: String = {
+    let parts = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2)
+    return parts.joined(separator: "/") + "/Data/topologies"
+  }()
+
+  static func written(_ name: String) throws -> Model { try ONNX.load(path: folder + "/\(name).onnx") }
+
+  @Test(arguments: written, [0.1, 0.3, 0.5, 0.7])
+  func writtenOnesShrinkAndAreCertified(name: String, amount: Double) throws {
+    let model = try Self.written(name)
+    var options = PruneOptions()
+    options.granularity = "channel"
+    options.criterion = "l2"
+    options.strategy = "local"
+    options.amount = amount
+    let (slim, report) = try prune(model, options)
+    #expect(try #require(report["certificate"]?.number) <= 1e-4)
+    let before = try #require(report["before"]?.report), after = try #require(report["after"]?.report)
+    #expect(try #require(after["params"]?.integer) < before["params"]?.integer ?? 0)
+    #expect(try #require(after["macs"]?.integer) < before["macs"]?.integer ?? 0)
+    #expect(slim.graph.outputs.map(\.type) == model.graph.outputs.map(\.type))
+  }
 }

@@ -454,6 +454,7 @@ Prunes into a new model. The report says what went, where, and what it cost.
 * max_fraction: number = 0.9; the largest share of a group that may go
 * round_to: integer = 1; units left of a group are a multiple of this
 * isomorphic: boolean = false; groups are ranked only among those of the same kind and size
+* width: boolean = false; units that layer normalizations look at, a transformer's width, may go as well; statistics are then those of what is left
 * reduce: "mean"|"sum"|"max" = "mean"; how the scores of a group's tensors become a unit's
 * normalize: "mean"|"max"|"lamp"|"none" = "mean"; how groups are made comparable
 * benchmark: boolean = false; median latency before and after goes into the report

@@ -14,10 +14,20 @@ struct AxisSolver {
   private(set) var axes: [String: [SpaceForest.ID]] = [:]
   /// Operands that nodes sum over.
   private(set) var contractions: [Contraction] = []
+  /// Axes that nodes take means or variances over, where those may shrink.
+  private(set) var statistics: [Statistic] = []
   private(set) var edits: [NodeEdit] = []
   /// Stored tensors that some node reads as data: initializers and values of Constant nodes.
   private(set) var stored: [String: Tensor] = [:]
+  /// Whether units that normalizations take statistics over may go: the statistics are then those of what is left.
+  let followsWidth: Bool
   private var current = 0
+
+  /// An axis of a node's first input that it takes statistics over.
+  struct Statistic: Sendable {
+    let node: Int
+    let axis: Int
+  }
 
   /// An axis that a node sums over: what of it is masked contributes nothing.
   struct Contraction: Sendable {
@@ -26,8 +36,9 @@ struct AxisSolver {
     let axis: Int
   }
 
-  init(_ model: Model, types: GraphTypes, symbolic: GraphTypes) {
+  init(_ model: Model, types: GraphTypes, symbolic: GraphTypes, followsWidth: Bool) {
     self.model = model
+    self.followsWidth = followsWidth
     self.types = types
     self.symbolic = symbolic
     for initializer in model.graph.initializers { stored[initializer.name] = initializer.tensor }
@@ -163,6 +174,8 @@ struct AxisSolver {
   mutating func contract(_ input: Int, axis: Int) {
     contractions.append(Contraction(node: current, input: input, axis: axis))
   }
+
+  mutating func measure(axis: Int) { statistics.append(Statistic(node: current, axis: axis)) }
 
   mutating func edit(_ kind: NodeEdit.Kind) { edits.append(NodeEdit(node: current, kind: kind)) }
 

@@ -12,6 +12,7 @@ package struct Dependencies: Sendable {
   /// The spaces of the axes of values and stored tensors.
   let axes: [String: [SpaceForest.ID]]
   let contractions: [AxisSolver.Contraction]
+  let statistics: [AxisSolver.Statistic]
   let edits: [NodeEdit]
   let stored: [String: Tensor]
   let symbolic: GraphTypes
@@ -20,18 +21,20 @@ package struct Dependencies: Sendable {
   /// - Parameters:
   ///   - rules: for operators of other domains, by `domain.name`.
   ///   - output: an output whose last axis may lose units.
+  ///   - width: whether units that layer normalizations take statistics over may go.
   /// - Throws: `.mismatch` when shapes in the model contradict each other.
-  package init(of model: Model, rules: [String: CustomRule] = [:], opening output: String? = nil) throws(PruneError) {
+  package init(of model: Model, rules: [String: CustomRule] = [:], opening output: String? = nil, width: Bool = false) throws(PruneError) {
     let apart = SharedConstants.separated(model)
     let plain = ShapeConstants.folded(apart)
     let bound = BoundTypes(plain, try ShapeInference.run(plain))
-    var solver = AxisSolver(apart, types: bound.types, symbolic: bound.symbolic)
+    var solver = AxisSolver(apart, types: bound.types, symbolic: bound.symbolic, followsWidth: width)
     solver.solve(custom: rules.mapValues(\.axisRule), opening: output)
     self.model = apart
     symbolic = bound.symbolic
     forest = solver.forest
     axes = solver.axes
     contractions = solver.contractions
+    statistics = solver.statistics
     edits = solver.edits
     stored = solver.stored.filter { solver.axes[$0.key] != nil }
     groups = UnitGroups(self).list

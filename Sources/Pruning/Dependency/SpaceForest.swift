@@ -22,6 +22,8 @@ package struct UnitRole: OptionSet, Sendable, Hashable {
   package static let copies = UnitRole(rawValue: 8)
   /// Positions of a convolution's window.
   package static let window = UnitRole(rawValue: 16)
+  /// What layer normalizations take statistics over: the width of a transformer.
+  package static let width = UnitRole(rawValue: 32)
 }
 
 /// The units that axes are made of.

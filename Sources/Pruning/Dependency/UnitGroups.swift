@@ -81,6 +81,7 @@ struct UnitGroups {
 
   /// Which of a layer's units these are, when they are not all.
   private static func suffix(_ positions: [Int], _ roles: UnitRole, size: Int) -> String {
+    if roles.contains([.head, .copies]) { return " queries a head" }
     if roles.contains(.head) { return " heads" }
     if roles.contains(.headDim) { return " head_dim" }
     if positions.count == size { return "" }

@@ -15,7 +15,7 @@ package enum Reconstruction: String, Sendable, CaseIterable {
     guard let found = Self(rawValue: name) else {
       throw PruneError(
         .invalidArgument, "there is no reconstruct '\(name)'",
-        hint: Suggestion.hint(for: name, among: Self.allCases.map(\.rawValue)))
+        hint: Suggestion.hint(for: name, among: Self.allCases.map(\.rawValue) + ["least_squares"]))
     }
     self = found
   }

@@ -43,9 +43,10 @@ package func unitGroups(_ model: Model, rules: [String: CustomRule] = [:]) throw
 extension UnitGroup {
   /// What a unit is.
   var kind: String {
+    if roles.contains(.copies) { return "copy" }
     if roles.contains(.head) { return "head" }
     if roles.contains(.headDim) { return "head_dim" }
     if roles.contains(.group) { return "group" }
-    return roles.contains(.copies) ? "copy" : "channel"
+    return roles.contains(.width) ? "width" : "channel"
   }
 }

@@ -56,7 +56,7 @@ extension Granularity {
   /// Whether a group's units are of this kind.
   func takes(_ group: UnitGroup) -> Bool {
     switch self {
-    case .head: group.roles.contains(.head)
+    case .head: group.roles.contains(.head) && !group.roles.contains(.copies)
     case .headDim: group.roles.contains(.headDim) && !group.roles.contains(.head)
     case .channel: group.roles.isDisjoint(with: [.head, .group, .copies]) && group.members.contains { $0.positions.count > 1 }
     default: false

@@ -21,10 +21,11 @@ extension StructuredRun {
     report["rolled_back"] = .flag(isRolledBack)
     report["refused"] = .flag(isRolledBack && !journal.contains { $0.isKept })
     report["stopped"] = .flag(isStopped)
-    report["before"] = .report(withLatency(before, latencyBefore))
+    report["before"] = .report(withLatency(before, steps.last?.latency?.before))
     let after = try PruneRun.state(
       of: result, "after", options, batchSize, isStopped ? nil : options.cancel, inputs: CostModel.openInputs(result))
-    report["after"] = .report(withLatency(after, steps.last?.latency))
+    report["after"] = .report(withLatency(after, steps.last?.latency?.after))
+    if let latency = steps.last?.latency { report["latency_kept"] = .number(latency.ratio) }
     if plan.removes {
       let cost = steps.last?.cost ?? costBefore
       report["macs_kept"] = .number(Double(cost.macs) / Double(max(costBefore.macs, 1)))
@@ -115,9 +116,19 @@ extension StructuredRun {
         "step \(entry.step) was taken back: \(judge.options.metric) went from \(Self.text(judge.baseline)) to "
           + "\(Self.text(metric)), more than max_drop \(Self.text(judge.options.maxDrop)) allows; this is \(kept)")
     }
-    if removed == 0, !isRolledBack { notes.append("nothing was removed: the amount is less than one unit of any group") }
+    if removed == 0, !isRolledBack, options.threshold == nil { notes.append("nothing was removed: the amount is less than one unit of any group") }
+    if let short = shortfall(removed) { notes.append(short) }
     if let target = plan.target, let step = steps.last, !isStopped, !isRolledBack, let miss = miss(target, step) { notes.append(miss) }
     return notes
+  }
+
+  /// Why less went than the amount says.
+  private func shortfall(_ removed: Int) -> String? {
+    guard let amount = options.amount, removed > 0, !isStopped, !isRolledBack, unitCount > 0,
+      case let share = Double(removed) / Double(unitCount), abs(share - amount) > TargetSearch.tolerance
+    else { return nil }
+    return "\(Self.text(share)) of the units went, the amount was \(Self.text(amount)): one unit of each group stays, whole units go, "
+      + "and max_fraction and round_to hold back more"
   }
 
   /// Why a target was not met.
@@ -127,14 +138,14 @@ extension StructuredRun {
     case .macs: reached = Double(step.cost.macs) / Double(max(costBefore.macs, 1))
     case .params: reached = Double(step.cost.params) / Double(max(costBefore.params, 1))
     case .bytes: reached = Double(step.cost.bytes) / Double(max(costBefore.bytes, 1))
-    case .latency: reached = (step.latency ?? 0) / max(latencyBefore ?? 1, 1e-9)
+    case .latency: reached = step.latency?.ratio ?? 1
     }
     guard abs(reached - target.fraction) > TargetSearch.tolerance else { return nil }
     let pinned = zip(groups, chosen).count { !$0.1 && plan.granularity.takes($0.0) }
     let why =
       reached > target.fraction
       ? "one unit of each group stays, \(pinned) groups are pinned or left out, and max_fraction and round_to hold back more"
-      : "units are too coarse to come closer"
+      : target.kind == .latency ? "times do not fall evenly with units, and vary from run to run" : "units are too coarse to come closer"
     return "\(target.kind.rawValue) kept is \(Self.text(reached)), the target was \(Self.text(target.fraction)): \(why)"
   }
 

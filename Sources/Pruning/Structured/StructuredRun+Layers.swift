@@ -80,7 +80,7 @@ extension StructuredRun {
       case .params: reached = Double(cost.params) / Double(max(costBefore.params, 1))
       case .bytes: reached = Double(cost.bytes) / Double(max(costBefore.bytes, 1))
       case .macs: reached = Double(cost.macs) / Double(max(costBefore.macs, 1))
-      case .latency: reached = try Self.latency(of: smaller, options) / max(latencyBefore ?? 1, 1e-9)
+      case .latency: reached = try LatencyPair(original, smaller, options.cancel).ratio
       }
       if abs(reached - goal) < best.distance { best = (count, abs(reached - goal)) }
     }

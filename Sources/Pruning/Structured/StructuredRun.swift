@@ -15,7 +15,6 @@ final class StructuredRun {
   private(set) var steps: [Step] = []
   let judge: MetricGuard?
   let before: Report
-  let latencyBefore: Double?
   let batchSize: Int
   /// The groups of the given model, and which of them may lose units.
   let groups: [UnitGroup]
@@ -29,7 +28,7 @@ final class StructuredRun {
     let certificate: Double?
     let certificateMissing: String?
     let cost: CostModel.Cost
-    let latency: Double?
+    let latency: LatencyPair?
     let notes: [String]
     let seconds: (groups: Double, scores: Double, surgery: Double)
   }
@@ -55,7 +54,12 @@ final class StructuredRun {
     original = model
     self.model = model
     batchSize = options.batchSize > 0 ? options.batchSize : 64
-    let dependencies = try Dependencies(of: model, rules: options.rules)
+    if options.followsWidth, !plan.removes {
+      throw PruneError(
+        .invalidArgument, "width takes units out of what normalizations look at, which zeros in their place cannot show",
+        hint: "leave out mode = \"mask\"")
+    }
+    let dependencies = try Dependencies(of: model, rules: options.rules, width: options.followsWidth)
     groups = dependencies.groups
     if plan.granularity == .layer {
       chosen = groups.map { _ in false }
@@ -67,7 +71,6 @@ final class StructuredRun {
     costBefore = CostModel(dependencies).cost([:])
     before = try PruneRun.state(
       of: model, "before", options, batchSize, options.cancel, inputs: CostModel.openInputs(model))
-    latencyBefore = options.benchmarks || plan.target?.kind == .latency ? try Self.latency(of: model, options) : nil
     if let settings = options.guard {
       judge = try MetricGuard(settings, model: model, batchSize: batchSize, cancel: options.cancel)
     } else {
@@ -135,7 +138,7 @@ final class StructuredRun {
       steps.append(
         Step(
           rows: candidate.rows, certificate: candidate.certificate, certificateMissing: candidate.certificateMissing,
-          cost: candidate.cost, latency: isTimed ? try Self.latency(of: candidate.model, options) : nil,
+          cost: candidate.cost, latency: isTimed ? try LatencyPair(original, candidate.model, options.cancel) : nil,
           notes: candidate.notes, seconds: candidate.seconds))
     }
     let left = candidate.units - candidate.removed
@@ -147,7 +150,7 @@ final class StructuredRun {
 
   private func withoutUnits(_ progress: Double) throws(PruneError) -> Candidate {
     let start = monotonicSeconds()
-    let dependencies = try Dependencies(of: model, rules: options.rules)
+    let dependencies = try Dependencies(of: model, rules: options.rules, width: options.followsWidth)
     let chosen = try GroupScope(dependencies, plan.granularity, scope: options.scope, ignore: options.ignore, checks: false).chosen
     let solved = monotonicSeconds()
     let allocation = try allocation(dependencies, chosen)
@@ -159,7 +162,12 @@ final class StructuredRun {
     for (index, group) in dependencies.groups.enumerated() where chosen[index] {
       candidate.rows.append(Row(name: group.name, units: group.size, removed: counts[index]))
     }
-    guard !cut.isEmpty else { return candidate }
+    guard !cut.isEmpty else {
+      if case .threshold(let threshold) = plan.allocation, let lowest = allocation.lowest {
+        candidate.notes = ["nothing scores below \(Self.text(threshold * progress)): the lowest score is \(Self.text(lowest))"]
+      }
+      return candidate
+    }
     let chosenUnits = monotonicSeconds()
     candidate.model = try plan.removes ? Surgeon.operate(dependencies, cut) : UnitMasks.masked(dependencies, cut)
     candidate.seconds = (solved - start, scored - solved, monotonicSeconds() - chosenUnits)
@@ -195,7 +203,7 @@ final class StructuredRun {
     if let target = plan.target {
       let goal = 1 - (1 - target.fraction) * progress
       return try TargetSearch(plan, options, allocation, dependencies, costs).counts(
-        target.kind, goal: goal, of: costBefore, latency: latencyBefore)
+        target.kind, goal: goal, of: costBefore, original: original)
     }
     switch plan.allocation {
     case .threshold(let threshold): return allocation.removedCounts(.threshold(threshold * progress))
@@ -228,14 +236,6 @@ final class StructuredRun {
     }
     guard difference <= StructuralCertificate.tolerance else { throw StructuralCertificate.failure(difference) }
     return (difference, nil)
-  }
-
-  static func latency(of model: Model, _ options: PruneOptions) throws(PruneError) -> Double {
-    var settings = BenchmarkOptions()
-    settings.runs = 15
-    settings.warmup = 3
-    settings.cancel = options.cancel
-    return try benchmark(model, settings).number("median_ms") ?? 0
   }
 }
 

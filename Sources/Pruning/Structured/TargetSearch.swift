@@ -34,11 +34,11 @@ struct TargetSearch {
     self.costs = costs
   }
 
-  /// - Parameter goal: the fraction to keep of `whole`, or of `latency`.
+  /// - Parameter goal: the fraction to keep of `whole`, or of the time that `original` takes.
   func counts(
-    _ kind: CostTarget.Kind, goal: Double, of whole: CostModel.Cost, latency: Double?
+    _ kind: CostTarget.Kind, goal: Double, of whole: CostModel.Cost, original: Model
   ) throws(PruneError) -> [Int] {
-    if kind == .latency { return try byLatency(goal * (latency ?? 0)) }
+    if kind == .latency { return try byLatency(goal, original) }
     func fraction(_ counts: [Int]) -> Double {
       let cost = costs.cost(kept(counts))
       switch kind {
@@ -76,7 +76,7 @@ struct TargetSearch {
   }
 
   /// Builds candidates and times them: the most that is kept within the time.
-  private func byLatency(_ goal: Double) throws(PruneError) -> [Int] {
+  private func byLatency(_ goal: Double, _ original: Model) throws(PruneError) -> [Int] {
     var low = 0.0, high = 1.0
     var best = removed(1), distance = Double.infinity
     for _ in 0..<7 {
@@ -84,12 +84,12 @@ struct TargetSearch {
       let middle = (low + high) / 2, counts = removed(middle)
       let cut = Cut(dependencies, removed: allocation.units(counts))
       let candidate = cut.isEmpty ? dependencies.model : try Surgeon.operate(dependencies, cut)
-      let time = try StructuredRun.latency(of: candidate, options)
+      let time = try LatencyPair(original, candidate, options.cancel).ratio
       if abs(time - goal) < distance {
         best = counts
         distance = abs(time - goal)
       }
-      if abs(time - goal) <= Self.tolerance / 2 * goal { return counts }
+      if abs(time - goal) <= Self.tolerance / 2 { return counts }
       if time > goal { low = middle } else { high = middle }
     }
     return best

@@ -47,6 +47,9 @@ struct UnitAllocation {
   /// Units that may go at all.
   var count: Int { groups.reduce(0) { $0 + $1.scores.count } }
 
+  /// The smallest raw score.
+  var lowest: Double? { groups.compactMap { $0.scores.min() }.min() }
+
   /// How many units of each group go.
   func removedCounts(_ target: Target) -> [Int] {
     var removed = [Int](repeating: 0, count: groups.count)

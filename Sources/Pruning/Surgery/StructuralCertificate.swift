@@ -3,7 +3,7 @@ import PruneRuntime
 import PruneTensor
 
 /// The proof that a shrunk network does what the masked one does: the given network, with removed units counting as zero
-/// wherever something is summed over them, against the one without them.
+/// wherever something is summed over them, and left out of means and variances, against the one without them.
 struct StructuralCertificate {
   /// Outputs may differ by so much of the largest.
   static let tolerance = 1e-4
@@ -46,7 +46,7 @@ struct StructuralCertificate {
     let given = dependencies.model.graph
     var model = dependencies.model
     var names = model.graph.allNames
-    var products: [(node: Int, product: Node)] = []
+    var added = [[Node]](repeating: [], count: given.nodes.count)
     for contraction in dependencies.contractions {
       let node = given.nodes[contraction.node]
       guard let operand = node.input(contraction.input), let spaces = dependencies.axes[operand], contraction.axis < spaces.count,
@@ -57,30 +57,55 @@ struct StructuralCertificate {
       if let tensor = model.graph.initializer(current), tensor.dtype == .float32 {
         SharedConstants.store(name, try tensor.zeroing(mask, axis: contraction.axis), &model)
       } else {
-        var extents = [Int](repeating: 1, count: spaces.count)
-        extents[contraction.axis] = mask.count
-        let dtype = dependencies.symbolic.types[operand]?.dtype ?? .float32
-        let factor = try Tensor(mask.map { Float($0 ? 1 : 0) }, try Shape(extents)).cast(to: dtype)
-        let factorName = Graph.uniqueName(operand + "_mask", &names)
-        SharedConstants.store(factorName, factor, &model)
-        products.append((contraction.node, Node("Mul", name: name, inputs: [current, factorName], outputs: [name])))
+        let factor = try store(mask, axis: contraction.axis, like: operand, &model, &names)
+        added[contraction.node].append(Node("Mul", name: name, inputs: [current, factor], outputs: [name]))
       }
       model.graph.nodes[contraction.node].inputs[contraction.input] = name
     }
-    for (index, product) in products.reversed() { model.graph.nodes.insert(product, at: index) }
+    var replaced: [Int: [Node]] = [:]
+    for statistic in dependencies.statistics {
+      guard let operand = given.nodes[statistic.node].input(0), let spaces = dependencies.axes[operand], statistic.axis < spaces.count,
+        let mask = dependencies.forest.mask(spaces[statistic.axis], cut.kept)
+      else { continue }
+      let factor = try store(mask, axis: statistic.axis, like: operand, &model, &names)
+      var masked = MaskedStatistics(
+        axis: statistic.axis, mask: factor, dtype: dependencies.symbolic.types[operand]?.dtype ?? .float32,
+        share: Float(mask.count) / Float(max(mask.count { $0 }, 1)))
+      replaced[statistic.node] = try masked.nodes(for: model.graph.nodes[statistic.node], &model, &names)
+    }
+    model.graph.nodes = model.graph.nodes.enumerated().flatMap { index, node in added[index] + (replaced[index] ?? [node]) }
     return model
+  }
+
+  /// A mask as a tensor of zeros and ones that an operand is multiplied by.
+  private func store(
+    _ mask: [Bool], axis: Int, like operand: String, _ model: inout Model, _ names: inout Set<String>
+  ) throws(PruneError) -> String {
+    var extents = [Int](repeating: 1, count: dependencies.axes[operand]?.count ?? 1)
+    extents[axis] = mask.count
+    let dtype = dependencies.symbolic.types[operand]?.dtype ?? .float32
+    let name = Graph.uniqueName(operand + "_mask", &names)
+    SharedConstants.store(name, try Tensor(mask.map { Float($0 ? 1 : 0) }, try Shape(extents)).cast(to: dtype), &model)
+    return name
   }
 
   /// Random inputs for a batch of two, open extents from `sampleShape` or small; nil when a rank or dtype is not known.
   static func inputs(of model: Model, sampleShape: [Int]?, seed: UInt64) throws(PruneError) -> [String: Tensor]? {
     var random = RandomSource(seed: seed)
     var result: [String: Tensor] = [:]
+    // One name is one extent, whatever the rank of the input.
+    var named: [String: Int] = [:]
     for input in model.graph.trueInputs {
       guard let type = input.type, let dims = type.dims else { return nil }
       var extents: [Int] = []
       for (axis, dim) in dims.enumerated() {
         let sample = sampleShape.flatMap { axis > 0 && $0.count == dims.count - 1 ? $0[axis - 1] : nil }
-        extents.append(dim.value ?? (axis == 0 ? 2 : sample ?? (dims.count > 2 ? 64 : 16)))
+        var extent = dim.value ?? (axis == 0 ? 2 : sample ?? (dims.count > 2 ? 64 : 16))
+        if case .named(let name) = dim {
+          extent = named[name] ?? extent
+          named[name] = extent
+        }
+        extents.append(extent)
       }
       let shape = try Shape(extents), dtype = type.dtype ?? .float32
       guard dtype.isFloatingPoint || dtype.isInteger || dtype == .bool else { return nil }

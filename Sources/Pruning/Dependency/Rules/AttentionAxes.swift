@@ -111,8 +111,8 @@ enum AttentionAxes {
         solver.pin(space, node, "it takes these by position")
       }
     }
-    if node.int("do_rotary", default: 0) != 0 { solver.pin(heads.size, node, rotates) }
-    if node.input(1) == nil { solver.pin(heads.size, node, "queries, keys and values are cut from one tensor") }
+    // ONNX Runtime takes heads of 8, 16, ... elements only.
+    solver.pin(heads.size, node, "its kernels want heads of certain sizes")
     solver.unify(heads.size, heads.valueSize, node)
     solver.edit(.product("num_heads", heads.queries))
     solver.edit(.attribute("kv_num_heads", heads.keys))

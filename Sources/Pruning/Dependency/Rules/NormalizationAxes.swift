@@ -67,7 +67,14 @@ enum NormalizationAxes {
   private static func trailing(_ solver: inout AxisSolver, _ node: Node, axis: Int, parameters: [Int]) -> String? {
     guard let x = solver.input(node, 0), axis >= -x.count, axis < x.count else { return "the rank of its input is not known" }
     let first = axis < 0 ? axis + x.count : axis
-    for space in x[first...] { solver.pin(space, node, normalized) }
+    // Outputs beyond the first are the statistics themselves.
+    if solver.followsWidth, first == x.count - 1, !parameters.isEmpty, node.outputs.dropFirst().allSatisfy(\.isEmpty) {
+      solver.forest.mark(x[first], .width)
+      solver.measure(axis: first)
+    } else {
+      let reason = parameters.isEmpty || first < x.count - 1 ? normalized : normalized + " (width = true lets them go)"
+      for space in x[first...] { solver.pin(space, node, reason) }
+    }
     for index in parameters {
       if let parameter = solver.input(node, index) { _ = solver.broadcast([x, parameter], node) }
     }

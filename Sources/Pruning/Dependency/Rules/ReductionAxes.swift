@@ -46,6 +46,7 @@ enum ReductionAxes {
     }
     let reduced = Set(axes.isEmpty ? Array(x.indices) : axes.map { $0 < 0 ? $0 + x.count : $0 })
     guard reduced.allSatisfy(x.indices.contains) else { return "its axes do not fit its input" }
+    let isWidth = node.opType == "ReduceMean" && reduced == [x.count - 1] && x.count > 2
     var result: [SpaceForest.ID] = []
     for (axis, space) in x.enumerated() {
       guard reduced.contains(axis) else {
@@ -54,8 +55,12 @@ enum ReductionAxes {
       }
       if sums {
         solver.contract(0, axis: axis)
+      } else if solver.followsWidth, isWidth {
+        // The mean of a normalization that is written out.
+        solver.forest.mark(space, .width)
+        solver.measure(axis: axis)
       } else {
-        solver.pin(space, node, "it compares or averages these units")
+        solver.pin(space, node, "it compares or averages these units" + (isWidth ? " (width = true lets them go)" : ""))
       }
       if node.int("keepdims", default: 1) != 0 { result.append(solver.forest.leaf(1)) }
     }

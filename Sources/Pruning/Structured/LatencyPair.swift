@@ -1,0 +1,30 @@
+import PruneEvaluation
+import PruneGraph
+import PruneTensor
+
+/// How long two models take beside each other: timed in turns, so that what else the machine does slows both.
+struct LatencyPair: Sendable {
+  /// Milliseconds a run, the smallest of the rounds' medians.
+  let before: Double
+  let after: Double
+
+  /// The fraction of the time that is left.
+  var ratio: Double { after / max(before, 1e-9) }
+
+  private static let rounds = 3
+
+  init(_ given: Model, _ pruned: Model, _ cancel: CancelFlag?) throws(PruneError) {
+    var least = [Double.infinity, .infinity]
+    for _ in 0..<Self.rounds {
+      for (index, model) in [given, pruned].enumerated() {
+        var settings = BenchmarkOptions()
+        settings.runs = 9
+        settings.warmup = 2
+        settings.inputShapes = CostModel.openInputs(model)
+        settings.cancel = cancel
+        least[index] = min(least[index], try benchmark(model, settings).number("median_ms") ?? .infinity)
+      }
+    }
+    (before, after) = (least[0], least[1])
+  }
+}
