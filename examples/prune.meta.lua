@@ -26,8 +26,8 @@
 ---@field labels string file of labels
 
 ---@class prune.data_npz_options
----@field x? string name of the samples, [N, ...] (default "x")
----@field y? string name of the targets (default "y")
+---@field x? string|table name of the samples, [N, ...]; for a model of several inputs {input = name} (default "x")
+---@field y? string name of the targets; "y" where the file has it, with named inputs none by default
 
 ---@class prune.data_csv_options
 ---@field label? string|integer the target's column, by name or by number from 1; the last one by default
@@ -94,6 +94,7 @@
 ---@field clip_value? number limit on each number of a gradient
 ---@field groups? prune.prune.Model_fit_groups_options[] parameters trained in a way of their own: see Model:fit groups
 ---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default; a Model of two inputs, prediction and targets, gives its own
+---@field output? string name of the output that the loss is taken of; the first by default
 ---@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
 ---@field class_weights? number[] cross_entropy: one a class
 ---@field delta? number huber: where the square ends (default 1)
@@ -238,6 +239,7 @@
 ---@field clip_value? number limit on each number of a gradient
 ---@field groups? table[] parameters trained in a way of their own: see Model:fit groups
 ---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default; a Model of two inputs, prediction and targets, gives its own
+---@field output? string name of the output that the loss is taken of; the first by default
 ---@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
 ---@field class_weights? number[] cross_entropy: one a class
 ---@field delta? number huber: where the square ends (default 1)
@@ -311,7 +313,7 @@
 
 ---Samples x with targets y. It never changes; every function makes a new one. #data is the number of samples.
 ---@class prune.Dataset
----@field x prune.Tensor The samples, [N, ...].
+---@field x prune.Tensor|table The samples, [N, ...]; {input = samples} where inputs have names.
 ---@field y prune.Tensor? The targets, nil when there are none.
 ---@field class_count integer Number of classes, 0 when the targets are values. #data is the number of samples.
 local Dataset = {}
@@ -399,7 +401,7 @@ function prune.data.digits() end
 ---@return prune.Dataset
 function prune.data.idx(options) end
 
----Two arrays of a NumPy .npz file.
+---Arrays of a NumPy .npz file: samples and targets.
 ---@param path string the file
 ---@param options? prune.data_npz_options
 ---@return prune.Dataset
@@ -416,8 +418,8 @@ function prune.data.csv(path, options) end
 ---@return prune.Dataset
 function prune.data.cifar10(paths) end
 
----A data set of tensors, or of nested tables of numbers.
----@param x prune.Tensor|table samples, [N, ...]
+---A data set of tensors, or of nested tables of numbers. Everything that takes data feeds each named tensor to the input of that name.
+---@param x prune.Tensor|table samples, [N, ...]; for a model of several inputs {input = samples}, integers and booleans as int64
 ---@param y? prune.Tensor|table targets: integers [N] are classes, floats [N, ...] are values
 ---@return prune.Dataset
 function prune.data.tensors(x, y) end
@@ -556,8 +558,8 @@ function Model:sizes() end
 ---@return table<string, prune.Tensor>
 function Model:run(inputs) end
 
----Runs a model of one input; its first output.
----@param x prune.Tensor|prune.Dataset|table a batch of samples
+---Runs a model; its first output.
+---@param x prune.Tensor|prune.Dataset|table a batch of samples; {input = samples} for a model of several inputs
 ---@return prune.Tensor
 function Model:predict(x) end
 

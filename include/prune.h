@@ -271,8 +271,13 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_report_to_json(const prune_report *
 /* ------------------------------------------------------------------------------------------------------------------ */
 /** @defgroup dataset Data sets
  *
- * Samples x, [N, …], with targets y: class numbers (int64 [N]) or values (float32 [N, …]). They never change; every
- * function makes a new one.
+ * Samples x, [N, …], with targets y: class numbers (int64 [N]) or values (float32 [N, …]), or none, which calibration and
+ * criteria that look at activations alone do not need. They never change; every function makes a new one.
+ *
+ * One x without a name feeds the one input of a model, whatever its name. For a model of several inputs the samples are
+ * named tensors (prune_dataset_from_inputs), each fed to the input of its name: fit, evaluate, prune, quantize and all else that
+ * takes a data set want exactly the model's inputs there, and say which one is missing, unknown, or of another shape. A
+ * teacher may read fewer.
  *  @{ */
 
 typedef struct prune_dataset prune_dataset;
@@ -296,13 +301,21 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_csv(
  *  probabilities), or NULL for none. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_from_tensors(
     prune_context *context, const prune_tensor *x, const prune_tensor *y, prune_dataset **out_dataset);
+/** Samples of a model of several inputs, by the inputs' names: each [N, …], floats become float32, integers (but uint8) and
+ *  booleans int64. `y` as above, NULL for none. Copies no bytes that need no conversion; `inputs` may be freed at once.
+ *  Augmentation, prune_dataset_normalize and prune_dataset_resize work on data sets of one input only. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_from_inputs(
+    prune_context *context, const prune_tensors *inputs, const prune_tensor *y, prune_dataset **out_dataset);
 PRUNE_API void prune_dataset_free(prune_dataset *dataset);
 
 /** Number of samples. */
 PRUNE_API size_t prune_dataset_count(const prune_dataset *dataset);
 /** Number of classes, 0 when the targets are not classes. */
 PRUNE_API size_t prune_dataset_class_count(const prune_dataset *dataset);
+/** The samples of a data set of one input; PRUNE_ERROR_UNSUPPORTED when there are several. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_x(const prune_dataset *dataset, prune_tensor **out_x);
+/** The samples by input, in the order of the names; a single x without a name has the empty one. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_inputs(const prune_dataset *dataset, prune_tensors **out_inputs);
 /** PRUNE_ERROR_NOT_FOUND when there are no targets. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_y(const prune_dataset *dataset, prune_tensor **out_y);
 
@@ -629,11 +642,13 @@ typedef struct prune_fit_options {
   /** Non-zero: parts of the forward pass are computed again for the backward pass rather than kept in memory. */
   uint32_t checkpointing;
   uint32_t reserved_last;
+  /** Name of the output that the loss is taken of; NULL is the first. */
+  const char *output;
 } prune_fit_options;
 #define PRUNE_FIT_OPTIONS_INIT                                                                                        \
   {sizeof(prune_fit_options), 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, NULL, 0, NULL, NULL, NULL, 0, \
    0, 0, 0, 0, NULL, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL, NULL, \
-   0, 0, 0, 0, NULL, 0, 0, NULL, 0, NULL, 0, 0, NULL, 0, 0}
+   0, 0, 0, 0, NULL, 0, 0, NULL, 0, NULL, 0, 0, NULL, 0, 0, NULL}
 
 /** Trains the model in place. Weights that pruning removed stay zero. The report (optional) has "epochs", a list of
  *  {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}; "reason" when it ended early ("early_stopping"),

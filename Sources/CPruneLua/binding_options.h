@@ -81,7 +81,9 @@ typedef struct idx_options {
 } idx_options;
 
 typedef struct npz_options {
-  const char *x, *y;
+  /** A name, or a table of names by input. */
+  int x;
+  const char *y;
 } npz_options;
 
 typedef struct csv_options {

@@ -1,5 +1,6 @@
 /* Dataset, and prune.data: where data sets come from. */
 #include "binding_options.h"
+#include "tensors.h"
 
 #include <math.h>
 
@@ -28,13 +29,64 @@ static int data_idx(lua_State *L) {
   return 1;
 }
 
+/* The array of that name in a file's arrays; pushes it. */
+static prune_tensor *npz_array(lua_State *L, const prune_tensors *arrays, const char *name, const char *path) {
+  handle *object = pl_new(L, &pl_tensor);
+  prune_tensor *tensor = NULL;
+  prune_status status = prune_tensors_get(arrays, name, &tensor);
+  object->pointer = tensor;
+  if (status == PRUNE_ERROR_NOT_FOUND) {
+    luaL_Buffer names;
+    luaL_buffinit(L, &names);
+    for (size_t i = 0; i < prune_tensors_count(arrays) && i < 20; i++) {
+      luaL_addstring(&names, i ? ", " : "it has: ");
+      luaL_addstring(&names, prune_tensors_name(arrays, i));
+    }
+    luaL_pushresult(&names);
+    pl_error(L, "not_found", path, lua_tostring(L, -1), "no array named '%s'", name);
+  }
+  pl_check(L, status);
+  return tensor;
+}
+
+/* x = {input = "array", …}: several inputs; y only where it is named. */
+static int npz_inputs(lua_State *L, const char *path, int x, const char *y) {
+  handle *loaded = pl_new(L, &pl_tensors), *chosen = pl_new(L, &pl_tensors);
+  prune_tensors *arrays = NULL, *inputs = NULL;
+  prune_status status = prune_tensors_load_npz(path, &arrays);
+  loaded->pointer = arrays;
+  pl_check(L, status);
+  pl_check(L, prune_tensors_create(&inputs));
+  chosen->pointer = inputs;
+  lua_pushnil(L);
+  while (lua_next(L, x)) {
+    if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING) {
+      pl_error(L, "invalid_argument", "prune.data.npz", NULL, "option 'x' must be a name or a table {input = name}, got %s = %s",
+               luaL_tolstring(L, -2, NULL), pl_type_name(L, -2));
+    }
+    const char *name = lua_tostring(L, -2), *array = lua_tostring(L, -1);
+    pl_check(L, prune_tensors_set(inputs, name, npz_array(L, arrays, array, path)));
+    lua_pop(L, 2);
+  }
+  prune_tensor *targets = y ? npz_array(L, arrays, y, path) : NULL;
+  prune_context *context = pl_get_context(L);
+  NEW_DATASET(L, prune_dataset_from_inputs(context, inputs, targets, &out));
+  return 1;
+}
+
 static int data_npz(lua_State *L) {
   pl_call call = {.L = L, .where = "prune.data.npz"};
   const char *path = luaL_checkstring(L, 1);
   npz_options options;
   pl_options(&call, 2, &pl_npz_set, &options);
+  if (options.x && lua_istable(L, options.x)) return npz_inputs(L, path, options.x, options.y);
+  if (options.x && lua_type(L, options.x) != LUA_TSTRING) {
+    pl_error(L, "invalid_argument", call.where, NULL, "option 'x' must be a name or a table {input = name}, got %s",
+             pl_type_name(L, options.x));
+  }
+  const char *x = options.x ? lua_tostring(L, options.x) : NULL;
   prune_context *context = pl_get_context(L);
-  NEW_DATASET(L, prune_dataset_npz(context, path, options.x, options.y, &out));
+  NEW_DATASET(L, prune_dataset_npz(context, path, x, options.y, &out));
   return 1;
 }
 
@@ -87,9 +139,16 @@ static int data_cifar10(lua_State *L) {
   return 1;
 }
 
-/* x: numbers; y: integers are classes. */
+/* x: numbers, or {input = numbers}; y: integers are classes. */
 static int data_tensors(lua_State *L) {
   lua_settop(L, 2);
+  if (pl_has_names(L, 1)) {
+    prune_tensors *inputs = pl_tensors_from_table(L, 1, "prune.data.tensors");
+    prune_tensor *targets = lua_isnil(L, 2) ? NULL : pl_to_tensor(L, 2, 0);
+    prune_context *context = pl_get_context(L);
+    NEW_DATASET(L, prune_dataset_from_inputs(context, inputs, targets, &out));
+    return 1;
+  }
   prune_tensor *x = pl_to_tensor(L, 1, pl_test(L, 1, &pl_tensor) ? 0 : PRUNE_FLOAT32);
   prune_tensor *y = lua_isnil(L, 2) ? NULL : pl_to_tensor(L, 2, 0);
   prune_context *context = pl_get_context(L);
@@ -190,16 +249,23 @@ static int dataset_classes(lua_State *L) {
   return 1;
 }
 
-static int push_x(lua_State *L, prune_dataset *dataset) {
-  handle *object = pl_new(L, &pl_tensor);
-  prune_tensor *tensor = NULL;
-  prune_status status = prune_dataset_x(dataset, &tensor);
-  object->pointer = tensor;
+/* {input = tensor} of the samples; a single x without a name is under "". */
+static void push_inputs(lua_State *L, prune_dataset *dataset) {
+  handle *object = pl_new(L, &pl_tensors);
+  prune_tensors *tensors = NULL;
+  prune_status status = prune_dataset_inputs(dataset, &tensors);
+  object->pointer = tensors;
   pl_check(L, status);
-  return 1;
+  pl_push_tensors(L, lua_gettop(L));
+  lua_remove(L, -2);
 }
 
-static int dataset_x(lua_State *L) { return push_x(L, pl_check_dataset(L, 1)); }
+/* A Tensor, or {input = Tensor} where inputs have names. */
+static int dataset_x(lua_State *L) {
+  push_inputs(L, pl_check_dataset(L, 1));
+  if (lua_getfield(L, -1, "") == LUA_TNIL) lua_pop(L, 1);
+  return 1;
+}
 
 /* nil when there are no targets. */
 static int dataset_y(lua_State *L) {
@@ -223,6 +289,21 @@ static int dataset_len(lua_State *L) {
   return 1;
 }
 
+/* " 1x8x8 float32", with the input's name in front where it has one. */
+static void add_samples(lua_State *L, luaL_Buffer *text, const char *name, const prune_tensor *x) {
+  const char *dtype = pl_dtype_name(prune_tensor_dtype(x));
+  if (*name) {
+    luaL_addchar(text, ' ');
+    luaL_addstring(text, name);
+  }
+  for (size_t i = 1; i < prune_tensor_rank(x); i++) {
+    lua_pushfstring(L, "%s%I", i == 1 ? " " : "x", (LUAI_UACINT)prune_tensor_shape(x)[i]);
+    luaL_addvalue(text);
+  }
+  luaL_addchar(text, ' ');
+  luaL_addstring(text, dtype ? dtype : "unknown");
+}
+
 /* "Dataset: 1797 samples 1x8x8 float32, 10 classes" */
 static int dataset_tostring(lua_State *L) {
   handle *object = luaL_checkudata(L, 1, pl_dataset.name);
@@ -230,19 +311,29 @@ static int dataset_tostring(lua_State *L) {
     lua_pushliteral(L, "Dataset (closed)");
     return 1;
   }
-  push_x(L, object->pointer);
-  prune_tensor *x = pl_check_tensor(L, -1);
-  const char *dtype = pl_dtype_name(prune_tensor_dtype(x));
+  handle *holder = pl_new(L, &pl_tensors);
+  prune_tensors *inputs = NULL;
+  prune_status status = prune_dataset_inputs(object->pointer, &inputs);
+  holder->pointer = inputs;
+  pl_check(L, status);
+  size_t count = prune_tensors_count(inputs);
+  int first = lua_gettop(L) + 1;
+  luaL_checkstack(L, (int)count + 8, "too many inputs");
+  for (size_t i = 0; i < count; i++) {
+    handle *column = pl_new(L, &pl_tensor);
+    prune_tensor *tensor = NULL;
+    status = prune_tensors_get(inputs, prune_tensors_name(inputs, i), &tensor);
+    column->pointer = tensor;
+    pl_check(L, status);
+  }
   luaL_Buffer text;
   luaL_buffinit(L, &text);
   lua_pushfstring(L, "Dataset: %I samples", (LUAI_UACINT)prune_dataset_count(object->pointer));
   luaL_addvalue(&text);
-  for (size_t i = 1; i < prune_tensor_rank(x); i++) {
-    lua_pushfstring(L, "%s%I", i == 1 ? " " : "x", (LUAI_UACINT)prune_tensor_shape(x)[i]);
-    luaL_addvalue(&text);
+  for (size_t i = 0; i < count; i++) {
+    if (i) luaL_addchar(&text, ',');
+    add_samples(L, &text, prune_tensors_name(inputs, i), pl_check_tensor(L, first + (int)i));
   }
-  luaL_addchar(&text, ' ');
-  luaL_addstring(&text, dtype ? dtype : "unknown");
   size_t classes = prune_dataset_class_count(object->pointer);
   if (classes) {
     lua_pushfstring(L, ", %I classes", (LUAI_UACINT)classes);

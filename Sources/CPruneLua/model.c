@@ -154,7 +154,19 @@ static prune_dtype input_dtype(lua_State *L, prune_model *model) {
   return (prune_dtype)info.dtype;
 }
 
-/* m:predict(x): a Tensor, nested tables or a Dataset. */
+/* The first output for named inputs {name = tensor}. */
+static int predict_named(lua_State *L, prune_model *model) {
+  prune_value_info info = {.struct_size = sizeof info};
+  pl_check(L, prune_model_output(model, 0, &info));
+  lua_getfield(L, 1, "run");
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 2);
+  lua_call(L, 2, 1);
+  lua_getfield(L, -1, info.name);
+  return 1;
+}
+
+/* m:predict(x): a Tensor, nested tables, {input = tensor} or a Dataset. */
 static int model_predict(lua_State *L) {
   prune_model *model = pl_check_model(L, 1);
   lua_settop(L, 2);
@@ -162,6 +174,7 @@ static int model_predict(lua_State *L) {
     lua_getfield(L, 2, "x");
     lua_replace(L, 2);
   }
+  if (pl_has_names(L, 2)) return predict_named(L, model);
   prune_tensor *x = pl_to_tensor(L, 2, pl_test(L, 2, &pl_tensor) ? 0 : input_dtype(L, model));
   handle *object = pl_new(L, &pl_tensor);
   prune_tensor *y = NULL;

@@ -49,6 +49,7 @@ static const option fit[] = {
     {.name = "groups", .kind = OPTION_TABLES, .offset = offsetof(prune_fit_options, groups),
      .extra = offsetof(prune_fit_options, group_count), .nested = &pl_group_set},
     OPTION(fit_options, loss, VALUE),
+    OPTION(prune_fit_options, output, TEXT),
     OPTION(prune_fit_options, label_smoothing, FRACTION),
     OPTION_LIST("class_weights", prune_fit_options, class_weights, class_weight_count, NUMBERS),
     OPTION(prune_fit_options, delta, POSITIVE),
@@ -280,7 +281,7 @@ SET(pl_split_set, "Dataset:split", split_options, 0, split, NULL);
 static const option idx[] = {OPTION_NEEDED(idx_options, images, TEXT), OPTION_NEEDED(idx_options, labels, TEXT)};
 SET(pl_idx_set, "prune.data.idx", idx_options, 0, idx, NULL);
 
-static const option npz[] = {OPTION(npz_options, x, TEXT), OPTION(npz_options, y, TEXT)};
+static const option npz[] = {OPTION(npz_options, x, VALUE), OPTION(npz_options, y, TEXT)};
 SET(pl_npz_set, "prune.data.npz", npz_options, 0, npz, NULL);
 
 static const option csv[] = {OPTION(csv_options, label, VALUE)};

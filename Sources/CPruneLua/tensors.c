@@ -43,6 +43,15 @@ prune_tensors *pl_tensors_from_table(lua_State *L, int index, const char *where)
   return tensors;
 }
 
+bool pl_has_names(lua_State *L, int index) {
+  if (!lua_istable(L, index)) return false;
+  lua_pushnil(L);
+  if (!lua_next(L, index)) return false;
+  bool named = lua_type(L, -2) == LUA_TSTRING;
+  lua_pop(L, 2);
+  return named;
+}
+
 void pl_push_tensors(lua_State *L, int index) {
   const prune_tensors *tensors = pl_handle(L, index, &pl_tensors)->pointer;
   size_t count = prune_tensors_count(tensors);

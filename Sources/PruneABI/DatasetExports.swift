@@ -109,6 +109,17 @@ public func prune_dataset_from_tensors(
   }
 }
 
+@_cdecl("prune_dataset_from_inputs") @implementation
+public func prune_dataset_from_inputs(
+  _ context: OpaquePointer!, _ inputs: OpaquePointer!, _ y: OpaquePointer!,
+  _ out_dataset: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  make(context, out_dataset) { () throws(PruneError) in
+    try Dataset.tensors(
+      inputs: try Handles.object(inputs, TensorsBox.self).tensors, try Handles.optional(y, TensorBox.self)?.tensor)
+  }
+}
+
 @_cdecl("prune_dataset_free") @implementation
 public func prune_dataset_free(_ dataset: OpaquePointer!) { Handles.free(dataset, DatasetBox.self) }
 
@@ -128,7 +139,20 @@ public func prune_dataset_x(
 ) -> prune_status {
   call { () throws(PruneError) in
     let out = try output(out_x, "out_x")
-    out.pointee = Handles.make(TensorBox(try Handles.object(dataset, DatasetBox.self).dataset.x))
+    let samples = try Handles.object(dataset, DatasetBox.self).dataset
+    try samples.wantOneColumn("prune_dataset_x")
+    out.pointee = Handles.make(TensorBox(samples.x))
+  }
+}
+
+@_cdecl("prune_dataset_inputs") @implementation
+public func prune_dataset_inputs(
+  _ dataset: OpaquePointer!, _ out_inputs: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_inputs, "out_inputs")
+    let columns = try Handles.object(dataset, DatasetBox.self).dataset.columns
+    out.pointee = Handles.make(TensorsBox(columns.map { ($0.name, $0.tensor) }))
   }
 }
 

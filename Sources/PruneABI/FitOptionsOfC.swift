@@ -22,6 +22,7 @@ func fitOptions(
   if given.epsilon != 0 { result.epsilon = try number(given.epsilon, "epsilon", in: 0...1) }
   result.weightDecay = try number(given.weight_decay, "weight_decay", in: 0...1e6)
   result.loss = try optionalText(given.loss, "loss")
+  result.output = try optionalText(given.output, "output")
   if let schedule = try optionalText(given.schedule, "schedule") { result.schedule = schedule }
   result.validation = try Handles.optional(given.validation, DatasetBox.self)?.dataset
   result.validationSplit = try number(given.validation_split, "validation_split", in: 0...1)

@@ -32,6 +32,15 @@ package struct Augmentation: Sendable {
 
   package var changesImages: Bool { flip || crop > 0 || cutout > 0 }
 
+  /// A batch changed as `random` decides.
+  /// - Throws: as below; `.unsupported` for samples of several inputs.
+  package func apply(_ batch: Dataset, random: inout RandomSource) throws(PruneError) -> Dataset {
+    try batch.wantOneColumn("augment")
+    guard let targets = batch.y else { throw PruneError(.invalidArgument, "dataset '\(batch.name)' has no targets") }
+    let (x, y) = try apply(batch.x, targets, random: &random)
+    return batch.replacing(x: x, y: y)
+  }
+
   /// A batch changed as `random` decides: the same generator changes the same batch the same way.
   /// - Throws: `.mismatch` for samples that are no float32 images; for a mixup of targets that are class numbers.
   package func apply(
@@ -152,6 +161,6 @@ extension Dataset {
         span[row * classes + Int(label)] = 1
       }
     }
-    return Dataset(x: x, y: rows, classCount: classes, name: name)
+    return Dataset(columns: columns, y: rows, classCount: classes, name: name)
   }
 }

@@ -41,14 +41,12 @@ extension Dataset {
   /// The first `count` samples, or all when there are fewer. Shares the bytes.
   package func take(_ count: Int) throws(PruneError) -> Dataset {
     guard count >= 0 else { throw PruneError(.invalidArgument, "cannot take \(count) samples") }
-    let part = try rows(0, min(count, self.count))
-    return Dataset(x: part.x, y: part.y, classCount: classCount, name: name)
+    return try rows(0, min(count, self.count))
   }
 
   /// The samples at 0-based positions, in that order.
   package func subset(_ indices: [Int]) throws(PruneError) -> Dataset {
-    let part = try batch(indices[...])
-    return Dataset(x: part.x, y: part.y, classCount: classCount, name: name)
+    try batch(indices[...])
   }
 
   /// Only the samples of these classes, renumbered 0, 1, … in the order given unless they are to keep their numbers.
@@ -68,6 +66,8 @@ extension Dataset {
     let kept = labels.indices.filter { renumbered[labels[$0]] != nil }
     guard !kept.isEmpty else { throw PruneError(.invalidArgument, "no sample of '\(name)' has one of the classes \(wanted)") }
     let numbers = kept.compactMap { renumbered[labels[$0]] }
-    return Dataset(x: try x.gatheringRows(kept), y: try Tensor(numbers), classCount: renumber ? wanted.count : classCount, name: name)
+    let part = try subset(kept)
+    return Dataset(
+      columns: part.columns, y: try Tensor(numbers), classCount: renumber ? wanted.count : classCount, name: name)
   }
 }

@@ -3,6 +3,7 @@ import PruneTensor
 extension Dataset {
   /// (x - mean) / std for each channel (axis 1); one value of each stands for all channels. x becomes float32.
   package func normalize(mean: [Float], std: [Float]) throws(PruneError) -> Dataset {
+    try wantOneColumn("normalize")
     guard x.shape.rank >= 2 else {
       throw PruneError(.mismatch, "samples of '\(name)' are \(sampleShape): they have no channels")
     }
@@ -24,11 +25,12 @@ extension Dataset {
         for index in row * inner..<(row + 1) * inner { span[index] = (span[index] - shift) * scale }
       }
     }
-    return Dataset(x: result, y: y, classCount: classCount, name: name)
+    return replacing(x: result, y: y)
   }
 
   /// Images [N, C, H, W] resized to height x width: bilinear, pixel centres at halves (ONNX Resize "half_pixel").
   package func resize(_ height: Int, _ width: Int) throws(PruneError) -> Dataset {
+    try wantOneColumn("resize")
     guard x.shape.rank == 4, x.shape[2] > 0, x.shape[3] > 0 else {
       throw PruneError(.mismatch, "samples of '\(name)' are \(sampleShape), resize wants images [C, H, W]")
     }
@@ -54,7 +56,7 @@ extension Dataset {
         }
       }
     }
-    return Dataset(x: result, y: y, classCount: classCount, name: name)
+    return replacing(x: result, y: y)
   }
 
   /// For each new position, the two old ones it lies between and the weight of the second.

@@ -1,9 +1,20 @@
 import PruneTensor
 
 /// Samples and their targets. Never changes; what makes another one shares the bytes where it can.
+///
+/// Most models read one tensor: such a data set has one column without a name, `x`. A model of several inputs is fed from columns
+/// that have the inputs' names.
 package struct Dataset: Sendable {
-  /// [N, …], float32, uint8 or int64.
-  package let x: Tensor
+  /// What one input of a model is fed from.
+  package struct Column: Sendable {
+    /// The input's name; empty for the only column of most data sets, which feeds the only input whatever its name.
+    package let name: String
+    /// [N, …], float32, uint8 or int64.
+    package let tensor: Tensor
+  }
+
+  /// At least one, all of the same first extent, in the order of their names.
+  package let columns: [Column]
   /// Class numbers, int64 [N], or values, float32 [N, …]; nil when there are none.
   package let y: Tensor?
   /// Number of classes when the targets are class numbers.
@@ -11,13 +22,22 @@ package struct Dataset: Sendable {
   /// What reports call it.
   package let name: String
 
+  /// The only column, or the first.
+  package var x: Tensor { columns[0].tensor }
   package var count: Int { x.shape.dims.first ?? 0 }
-  /// The shape of one sample.
+  /// The shape of one sample of `x`.
   package var sampleShape: [Int] { Array(x.shape.dims.dropFirst()) }
+  /// Whether columns are matched with a model's inputs by name.
+  package var isNamed: Bool { columns.count > 1 || !columns[0].name.isEmpty }
 
   /// Used where the parts are known to fit.
   init(x: Tensor, y: Tensor?, classCount: Int?, name: String) {
-    self.x = x
+    self.init(columns: [Column(name: "", tensor: x)], y: y, classCount: classCount, name: name)
+  }
+
+  /// Used where the parts are known to fit; `columns` is not empty.
+  init(columns: [Column], y: Tensor?, classCount: Int?, name: String) {
+    self.columns = columns
     self.y = y
     self.classCount = classCount
     self.name = name
@@ -31,26 +51,62 @@ package struct Dataset: Sendable {
       throw PruneError(.mismatch, "x is a scalar", hint: "x holds one sample after the other: its first axis counts them")
     }
     let samples = [.float32, .uint8, .int64].contains(x.dtype) ? x : try x.cast(to: .float32)
-    guard let y else { return Dataset(x: samples, y: nil, classCount: nil, name: name) }
-    guard y.shape.rank >= 1, y.shape[0] == x.shape[0] else {
+    return try made([Column(name: "", tensor: samples)], y, name)
+  }
+
+  /// A data set for a model of several inputs, by their names: each [N, …], floats as float32, uint8 as it is, other integers and
+  /// booleans as int64. y as above.
+  /// - Throws: `.invalidArgument` without inputs or for an empty name, `.mismatch` when the counts differ.
+  package static func tensors(
+    inputs: [String: Tensor], _ y: Tensor?, name: String = "tensors"
+  ) throws(PruneError) -> Dataset {
+    var columns: [Column] = []
+    for (input, tensor) in inputs.sorted(by: { $0.key < $1.key }) {
+      guard !input.isEmpty else { throw PruneError(.invalidArgument, "an input of the data set has no name") }
+      guard let count = tensor.shape.dims.first else {
+        throw PruneError(
+          .mismatch, "input '\(input)' of the data set is a scalar",
+          hint: "an input holds one sample after the other: its first axis counts them")
+      }
+      if let first = columns.first, first.tensor.shape[0] != count {
+        throw PruneError(
+          .mismatch, "input '\(first.name)' has \(first.tensor.shape[0]) samples, '\(input)' is \(tensor.dtype.name) \(tensor.shape)",
+          hint: "all need the same first extent")
+      }
+      let dtype: DType = tensor.dtype == .uint8 ? .uint8 : tensor.dtype.isInteger || tensor.dtype == .bool ? .int64 : .float32
+      columns.append(Column(name: input, tensor: tensor.dtype == dtype ? tensor : try tensor.cast(to: dtype)))
+    }
+    guard !columns.isEmpty else { throw PruneError(.invalidArgument, "a data set wants at least one input") }
+    return try made(columns, y, name)
+  }
+
+  private static func made(_ columns: [Column], _ y: Tensor?, _ name: String) throws(PruneError) -> Dataset {
+    let count = columns[0].tensor.shape[0]
+    guard let y else { return Dataset(columns: columns, y: nil, classCount: nil, name: name) }
+    guard y.shape.rank >= 1, y.shape[0] == count else {
       throw PruneError(
-        .mismatch, "x has \(x.shape[0]) samples, y is \(y.dtype.name) \(y.shape)", hint: "both need the same first extent")
+        .mismatch, "\(columns[0].name.isEmpty ? "x" : "'\(columns[0].name)'") has \(count) samples, y is \(y.dtype.name) \(y.shape)",
+        hint: "both need the same first extent")
     }
     if y.dtype.isInteger || y.dtype == .bool {
       guard y.count == y.shape[0] else {
-        throw PruneError(.mismatch, "integer targets are \(y.shape), wanted one class number a sample: [\(x.shape[0])]")
+        throw PruneError(.mismatch, "integer targets are \(y.shape), wanted one class number a sample: [\(count)]")
       }
-      return try classes(samples, try y.cast(to: .int64).reshaped(try Shape([y.count])), name)
+      return try classes(columns, try y.cast(to: .int64).reshaped(try Shape([y.count])), name)
     }
     let values = try y.cast(to: .float32)
     if let numbers = try values.oneHotClasses() {
-      return Dataset(x: samples, y: try Tensor(numbers), classCount: y.shape.dims.last, name: name)
+      return Dataset(columns: columns, y: try Tensor(numbers), classCount: y.shape.dims.last, name: name)
     }
-    return Dataset(x: samples, y: values, classCount: nil, name: name)
+    return Dataset(columns: columns, y: values, classCount: nil, name: name)
   }
 
   /// A data set of samples and class numbers.
   static func classes(_ x: Tensor, _ y: Tensor, _ name: String) throws(PruneError) -> Dataset {
+    try classes([Column(name: "", tensor: x)], y, name)
+  }
+
+  private static func classes(_ columns: [Column], _ y: Tensor, _ name: String) throws(PruneError) -> Dataset {
     let largest = try y.withSpan(of: Int64.self) { span throws(PruneError) in
       var largest: Int64 = -1
       for index in span.indices {
@@ -61,18 +117,39 @@ package struct Dataset: Sendable {
       }
       return largest
     }
-    return Dataset(x: x, y: y, classCount: Int(largest) + 1, name: name)
+    return Dataset(columns: columns, y: y, classCount: Int(largest) + 1, name: name)
   }
 
-  /// The samples at these positions, copied together, with their targets.
+  /// The samples at 0-based positions, in that order, copied together with their targets.
   /// - Throws: `.invalidArgument` for a position that is not there.
-  package func batch(_ indices: ArraySlice<Int>) throws(PruneError) -> (x: Tensor, y: Tensor?) {
-    (x: try x.gatheringRows(indices), y: try y.map { targets throws(PruneError) in try targets.gatheringRows(indices) })
+  package func batch(_ indices: ArraySlice<Int>) throws(PruneError) -> Dataset {
+    try mapped { tensor throws(PruneError) in try tensor.gatheringRows(indices) }
   }
 
   /// Samples first..<last, without a copy.
-  package func rows(_ first: Int, _ last: Int) throws(PruneError) -> (x: Tensor, y: Tensor?) {
-    (x: try x.rows(first, last), y: try y.map { targets throws(PruneError) in try targets.rows(first, last) })
+  package func rows(_ first: Int, _ last: Int) throws(PruneError) -> Dataset {
+    try mapped { tensor throws(PruneError) in try tensor.rows(first, last) }
+  }
+
+  private func mapped(_ body: (Tensor) throws(PruneError) -> Tensor) throws(PruneError) -> Dataset {
+    var result: [Column] = []
+    for column in columns { result.append(Column(name: column.name, tensor: try body(column.tensor))) }
+    var targets: Tensor?
+    if let y { targets = try body(y) }
+    return Dataset(columns: result, y: targets, classCount: classCount, name: name)
+  }
+
+  /// The same with other samples in the one column, and other targets.
+  package func replacing(x: Tensor, y: Tensor?) -> Dataset {
+    Dataset(columns: [Column(name: columns[0].name, tensor: x)], y: y, classCount: classCount, name: name)
+  }
+
+  /// Throws for a data set of several inputs, which `what` cannot work on.
+  package func wantOneColumn(_ what: String) throws(PruneError) {
+    guard columns.count > 1 else { return }
+    throw PruneError(
+      .unsupported,
+      "data set '\(name)' has \(columns.count) inputs (\(columns.map { "'\($0.name)'" }.joined(separator: ", "))), \(what) works on one")
   }
 }
 

@@ -51,7 +51,9 @@ struct MixedPrecision {
 
   private func ranked() throws(PruneError) -> [Damage] {
     let layers = try scheme.layers
-    let feeds = try Feeds.make(scheme.model, scheme.data, 0, min(scheme.data.count, 32))
+    let feed = try Feed(scheme.data, scheme.model)
+    let samples = try scheme.data.take(feed.fixedBatch ?? 32)
+    let feeds = try feed.inputs(of: samples, filling: feed.fixedBatch)
     let wanted = try outputs(scheme.model, feeds)
     var damages: [Damage] = []
     for layer in layers {

@@ -135,7 +135,7 @@ import Testing
     #expect(failure { _ = try evaluate(echo(1), singles, options("accuracy")) }?.status == .invalidArgument)
     var two = echo(3)
     two.graph.inputs.append(ValueInfo(name: "more", type: TensorType(.float32, [.named("N")])))
-    #expect(failure { _ = try evaluate(two, classes) }?.status == .unsupported)
+    #expect(failure { _ = try evaluate(two, classes) }?.status == .mismatch)
     #expect(failure { _ = try evaluate(Model(graph: Graph()), classes) }?.status == .invalidModel)
   }
 

@@ -146,7 +146,7 @@ import Testing
     (zoo.input, zoo.classes) = ([1, 8, 8], 7)
     #expect(message(try Zoo.make("mlp", zoo)).contains("[32,7]"))
     (zoo.input, zoo.classes) = ([1, 9, 9], 10)
-    #expect(message(try Zoo.make("mlp", zoo)).contains("the teacher's input"))
+    #expect(message(try Zoo.make("mlp", zoo)).contains("input 'input' of the model is"))
     let teacher = try Fixture.network(hidden: [64])
     #expect(message(teacher) { $0.temperature = 0 }.contains("temperature is 0"))
     #expect(message(teacher) { $0.alpha = 2 }.contains("alpha is 2"))

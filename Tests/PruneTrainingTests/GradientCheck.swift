@@ -119,3 +119,10 @@ struct GradientCase: Sendable, CustomTestStringConvertible {
     }
   }
 }
+
+extension LossGradients {
+  /// The gradients of a model of one input.
+  func run(_ x: Tensor, _ y: Tensor) throws -> (loss: Double, gradients: [String: Tensor]) {
+    try run([try #require(model.graph.trueInputs.first?.name): x], y)
+  }
+}

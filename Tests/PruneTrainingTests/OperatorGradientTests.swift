@@ -135,6 +135,11 @@ private let nothing = try! Tensor([Float]())
     einsum("ij,jk->ik", [[3, 4], [4, 2]]), einsum("bij,bkj->bik", [[2, 3, 4], [2, 5, 4]]), einsum("bhqd,bhkd->bhqk", [[2, 2, 3, 4], [2, 2, 5, 4]]),
     einsum("ij->ji", [[3, 4]]), einsum("ijk->ik", [[2, 3, 4]]), einsum("ij,jk", [[3, 4], [4, 2]]), einsum("i,j->ij", [[3], [4]]),
     einsum("ij,kl->jl", [[2, 3], [2, 4]]), einsum("bi,bi->b", [[3, 4], [3, 4]]),
+    // An ellipsis on one side, on both, of different ranks, stretched, summed, at the end, and in what has no arrow.
+    einsum("...i,ij->...j", [[2, 3, 4], [4, 2]]), einsum("...ij,...jk->...ik", [[2, 3, 4], [2, 4, 2]]),
+    einsum("...ij,...jk->...ik", [[2, 2, 3, 4], [4, 2]]), einsum("...ij,...jk->...ik", [[1, 3, 4], [5, 4, 2]]),
+    einsum("b...,b...->b", [[2, 3, 2], [2, 3, 2]]), einsum("i...->...", [[3, 2, 2]]), einsum("...i,...i", [[2, 3], [1, 3]]),
+    einsum("...ab,...b->a...", [[2, 3, 4], [2, 4]]), einsum("...,...->...", [[3, 1], [1, 4]]), einsum("ij,jk,kl->il", [[2, 3], [3, 2], [2, 3]]),
   ]
 
   /// T steps, N samples, I inputs, H units; the states that the node gives are multiplied in so that their gradients count.
@@ -195,7 +200,7 @@ private let nothing = try! Tensor([Float]())
 
   /// What keeps a gradient from a node is said.
   @Test(arguments: [
-    ("Einsum", [[2, 3], [3, 4]], [text("equation", "...i,ij->...j")], "ellipsis"),
+    ("Einsum", [[3, 3]], [text("equation", "ii->i")], "twice"),
     ("LpPool", [[1, 1, 5, 5]], [ints("kernel_shape", [2, 2]), ints("strides", [2, 2]), int("ceil_mode", 1)], "ceil_mode"),
     ("LSTM", [[3, 2, 2], [1, 8, 2], [1, 8, 2]], [int("hidden_size", 2), Attribute("activation_alpha", .floats([0.5]))], "parameters"),
   ] as [(String, [[Int]], [Attribute], String)])

@@ -84,10 +84,10 @@ IDX files (MNIST), gzip'ed or not; images become float32 [N,1,H,W] in 0...1.
 > local data = prune.data.idx{images = "train-images.gz", labels = "train-labels.gz"}
 
 prune.data.npz(path, options) -> Dataset
-Two arrays of a NumPy .npz file.
+Arrays of a NumPy .npz file: samples and targets.
 - path: string; the file
-* x: string = "x"; name of the samples, [N, ...]
-* y: string = "y"; name of the targets
+* x: string|table = "x"; name of the samples, [N, ...]; for a model of several inputs {input = name}
+* y: string; name of the targets; "y" where the file has it, with named inputs none by default
 > local data = prune.data.npz("train.npz", {x = "images", y = "labels"})
 
 prune.data.csv(path, options) -> Dataset
@@ -102,8 +102,8 @@ CIFAR-10 binary batches, gzip'ed or not, one after the other; float32 [N,3,32,32
 > local data = prune.data.cifar10{"data_batch_1.bin", "data_batch_2.bin"}
 
 prune.data.tensors(x, y) -> Dataset
-A data set of tensors, or of nested tables of numbers.
-- x: Tensor|table; samples, [N, ...]
+A data set of tensors, or of nested tables of numbers. Everything that takes data feeds each named tensor to the input of that name.
+- x: Tensor|table; samples, [N, ...]; for a model of several inputs {input = samples}, integers and booleans as int64
 - y?: Tensor|table; targets: integers [N] are classes, floats [N, ...] are values
 > local data = prune.data.tensors({{0, 0}, {0, 1}, {1, 0}, {1, 1}}, {0, 1, 1, 0})
 
@@ -214,8 +214,8 @@ Prints what there is, or all about one thing.
 - topic?: any; a name such as "Model:fit", a function, or an object
 > prune.help(m.fit)
 
-Dataset.x: Tensor
-The samples, [N, ...].
+Dataset.x: Tensor|table
+The samples, [N, ...]; {input = samples} where inputs have names.
 > print(data.x.shape[1])
 
 Dataset.y: Tensor?
@@ -295,8 +295,8 @@ Runs the model on named inputs, any batch size.
 > local y = m:run{x = test.x}
 
 Model:predict(x) -> Tensor
-Runs a model of one input; its first output.
-- x: Tensor|Dataset|table; a batch of samples
+Runs a model; its first output.
+- x: Tensor|Dataset|table; a batch of samples; {input = samples} for a model of several inputs
 > print(m:predict(test:take(3)))
 
 Model:parameters() -> string[]
@@ -337,6 +337,7 @@ validation_loss, validation_accuracy and seconds of each.
 * clip_value: number; limit on each number of a gradient
 * groups: table[]; parameters trained in a way of their own: see Model:fit groups
 * loss: "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|Model; by the targets by default; a Model of two inputs, prediction and targets, gives its own
+* output: string; name of the output that the loss is taken of; the first by default
 * label_smoothing: number = 0; cross_entropy: what is spread over all classes
 * class_weights: number[]; cross_entropy: one a class
 * delta: number = 1; huber: where the square ends

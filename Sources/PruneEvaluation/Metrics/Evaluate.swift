@@ -31,11 +31,12 @@ package func evaluate(
     $0.metric == .crossEntropy || ($0.metric == .loss && loss == .crossEntropy)
   }
   var sums = MetricAccumulator(OutputKind(of: output.name, in: model.graph), needsCrossEntropy: needsCrossEntropy)
-  let feed = try Feed(data, model, batchSize: options.batchSize)
-  for first in stride(from: 0, to: data.count, by: feed.batchSize) {
+  let feed = try Feed(data, model), size = try feed.batchSize(options.batchSize, of: data)
+  for first in stride(from: 0, to: data.count, by: size) {
     try options.cancel?.check()
-    let last = min(first + feed.batchSize, data.count)
-    let results = try session.run([feed.input.name: try feed.batch(first, last)], cancel: options.cancel)
+    let last = min(first + size, data.count)
+    let inputs = try feed.inputs(of: data.rows(first, last), filling: size)
+    let results = try session.run(inputs, cancel: options.cancel)
     guard let result = results[output.name] else { throw PruneError(.internal, "the run gave no '\(output.name)'") }
     try add(result, output.name, targets: try targets.rows(first, last), first, to: &sums)
   }

@@ -2,57 +2,130 @@ import PruneData
 import PruneGraph
 import PruneTensor
 
-/// Feeds the samples of a data set to the one input of a model, in batches of one size.
-struct Feed {
-  let input: ValueInfo
-  private let data: Dataset
-  private let dtype: DType
-  /// Samples a run. The last batch repeats its samples up to it, so that one compiled program serves all.
-  let batchSize: Int
+/// Which column of a data set goes to which input of a model: the only one to the only input, several by their names.
+package struct Feed: Sendable {
+  /// In the order of the model's inputs.
+  package let bindings: [(input: ValueInfo, column: Int)]
+  /// The batch size that the model fixes, nil when it leaves it open.
+  package let fixedBatch: Int?
 
-  /// - Throws: `.unsupported` for a model of no input or several; `.mismatch` when the samples are not what the input
-  ///   takes; `.invalidArgument` without samples.
-  init(_ data: Dataset, _ model: Model, batchSize wanted: Int) throws(PruneError) {
+  package var names: [String] { bindings.map(\.input.name) }
+
+  /// - Parameter ignoringOthers: whether columns that the model has no input for are passed over.
+  /// - Throws: `.unsupported` for a model without inputs; `.mismatch` naming the inputs that are missing or too many, or the
+  ///   one whose samples are not what the model takes; `.invalidArgument` without samples.
+  package init(_ data: Dataset, _ model: Model, ignoringOthers: Bool = false) throws(PruneError) {
     let inputs = model.graph.trueInputs
-    guard inputs.count == 1 else {
-      let names = inputs.map { "'\($0.name)'" }.joined(separator: ", ")
-      throw PruneError(
-        .unsupported, "the model has \(inputs.count) inputs\(names.isEmpty ? "" : " (\(names))"); a data set feeds exactly one")
-    }
-    input = inputs[0]
-    self.data = data
+    guard !inputs.isEmpty else { throw PruneError(.unsupported, "the model has no inputs; a data set feeds at least one") }
     guard data.count > 0 else { throw PruneError(.invalidArgument, "data set '\(data.name)' has no samples") }
-    guard wanted >= 0 else { throw PruneError(.invalidArgument, "batch_size is \(wanted), it must be 0 or more") }
-    dtype = input.type?.dtype ?? data.x.dtype
-    if let dims = input.type?.dims {
-      let sample = data.sampleShape
-      guard dims.count == sample.count + 1, zip(dims.dropFirst(), sample).allSatisfy({ $0.value == nil || $0.value == $1 })
-      else {
-        let same = sample.reduce(1, *) == dims.dropFirst().reduce(1) { $0.multipliedReportingOverflow(by: $1.value ?? 0).partialValue }
-        throw PruneError(
-          .mismatch,
-          "samples of data set '\(data.name)' are \(data.x.dtype.name) [\(sample.map(String.init).joined(separator: ","))], input '\(input.name)' of the model is \(input.type?.description ?? "?")",
-          hint: same ? "there are as many numbers in a sample: reshape x" : "the first extent counts the samples of a batch")
-      }
+    bindings =
+      data.isNamed
+      ? try Self.matched(data, inputs, ignoringOthers: ignoringOthers)
+      : try Self.only(data, inputs)
+    for (input, column) in bindings { try Self.check(input, data.columns[column].tensor, data) }
+    let sizes = Set(bindings.compactMap { $0.input.type?.dims?.first?.value })
+    guard sizes.count < 2 else {
+      let all = inputs.map { "'\($0.name)' \($0.type?.description ?? "?")" }.joined(separator: ", ")
+      throw PruneError(.unsupported, "the model's inputs have different first extents (\(all)): they do not count samples")
     }
-    let preferred = min(wanted == 0 ? 64 : wanted, data.count)
-    batchSize = max(input.type?.dims?.first?.value ?? preferred, 1)
+    fixedBatch = sizes.first.map { max($0, 1) }
   }
 
-  /// Samples first..<last as the model wants them, the last ones repeated to fill the batch.
-  func batch(_ first: Int, _ last: Int) throws(PruneError) -> Tensor {
-    var x = try data.rows(first, last).x
-    if last - first < batchSize {
-      x = try x.gatheringRows((0..<batchSize).map { $0 % (last - first) })
+  private static func list(_ names: [String]) -> String { names.map { "'\($0)'" }.joined(separator: ", ") }
+
+  private static func only(_ data: Dataset, _ inputs: [ValueInfo]) throws(PruneError) -> [(ValueInfo, Int)] {
+    guard inputs.count == 1 else {
+      throw PruneError(
+        .mismatch, "the model has \(inputs.count) inputs (\(list(inputs.map(\.name)))), data set '\(data.name)' has one without a name",
+        hint: "make the data set of named tensors, one an input: prune.data.tensors({\(inputs[0].name) = …, \(inputs[1].name) = …}, y)")
     }
-    guard x.dtype != dtype else { return x }
-    let converted = try x.cast(to: dtype)
-    // Rounding to a narrower float is what the model asks for; losing what integers cannot hold is a mistake.
-    if dtype.isFloatingPoint { return converted }
-    guard try converted.cast(to: x.dtype).bytes.isEqual(to: x.bytes) else {
+    return [(inputs[0], 0)]
+  }
+
+  private static func matched(
+    _ data: Dataset, _ inputs: [ValueInfo], ignoringOthers: Bool
+  ) throws(PruneError) -> [(ValueInfo, Int)] {
+    let wanted = inputs.map(\.name), given = data.columns.map(\.name)
+    let missing = wanted.filter { !given.contains($0) }, others = given.filter { !wanted.contains($0) }
+    guard missing.isEmpty, others.isEmpty || ignoringOthers else {
+      var complaints: [String] = []
+      if !missing.isEmpty { complaints.append("it lacks \(list(missing))") }
+      if !others.isEmpty { complaints.append("\(list(others)) \(others.count == 1 ? "is" : "are") no input of the model") }
+      throw PruneError(
+        .mismatch, "data set '\(data.name)' does not fit the model's inputs (\(list(wanted))): \(complaints.joined(separator: ", and "))",
+        hint: missing.first.map { Suggestion.hint(for: $0, among: others) } ?? "leave it out of the data set")
+    }
+    var result: [(ValueInfo, Int)] = []
+    for input in inputs {
+      if let column = given.firstIndex(of: input.name) { result.append((input, column)) }
+    }
+    return result
+  }
+
+  private static func check(_ input: ValueInfo, _ tensor: Tensor, _ data: Dataset) throws(PruneError) {
+    if let dtype = input.type?.dtype, !dtype.isFloatingPoint, !dtype.isInteger, dtype != .bool {
+      throw PruneError(.unsupported, "input '\(input.name)' of the model is \(dtype.name), a data set feeds numbers")
+    }
+    guard let dims = input.type?.dims else { return }
+    let sample = tensor.shape.dims.dropFirst()
+    guard dims.count == sample.count + 1, zip(dims.dropFirst(), sample).allSatisfy({ $0.value == nil || $0.value == $1 })
+    else {
+      let same = sample.reduce(1, *) == dims.dropFirst().reduce(1) { $0.multipliedReportingOverflow(by: $1.value ?? 0).partialValue }
       throw PruneError(
         .mismatch,
-        "input '\(input.name)' of the model is \(dtype.name), samples \(first) to \(last - 1) of data set '\(data.name)' hold \(x.dtype.name) numbers that it cannot hold"
+        "samples of data set '\(data.name)' are \(tensor.dtype.name) [\(sample.map(String.init).joined(separator: ","))], input '\(input.name)' of the model is \(input.type?.description ?? "?")",
+        hint: dims.isEmpty
+          ? "a data set feeds inputs whose first axis counts samples: make the scalar a constant of the model"
+          : same ? "there are as many numbers in a sample: reshape it" : "the first extent counts the samples of a batch")
+    }
+  }
+
+  /// Samples a run: as many as the model fixes, or as are wanted (0: 64) and there.
+  package func batchSize(_ wanted: Int, of data: Dataset) throws(PruneError) -> Int {
+    guard wanted >= 0 else { throw PruneError(.invalidArgument, "batch_size is \(wanted), it must be 0 or more") }
+    return fixedBatch ?? max(min(wanted == 0 ? 64 : wanted, data.count), 1)
+  }
+
+  /// The shapes of the inputs for so many samples.
+  package func shapes(of data: Dataset, count: Int) throws(PruneError) -> [String: Shape] {
+    var result: [String: Shape] = [:]
+    for (input, column) in bindings {
+      result[input.name] = try Shape([count] + data.columns[column].tensor.shape.dims.dropFirst())
+    }
+    return result
+  }
+
+  /// Extents of a sample by input, where data that fits is there to take them from.
+  package static func sampleShapes(_ data: Dataset?, _ model: Model) -> [String: [Int]] {
+    guard let data, let feed = try? Feed(data, model, ignoringOthers: true) else { return [:] }
+    var result: [String: [Int]] = [:]
+    for (input, column) in feed.bindings { result[input.name] = Array(data.columns[column].tensor.shape.dims.dropFirst()) }
+    return result
+  }
+
+  /// Samples, of a data set with the columns that this was made for, as the model wants them.
+  /// - Parameter size: the last samples are repeated up to it, so that one compiled program serves all; nil for as they are.
+  /// - Throws: `.mismatch` for numbers that an integer input cannot hold.
+  package func inputs(of samples: Dataset, filling size: Int? = nil) throws(PruneError) -> [String: Tensor] {
+    var result: [String: Tensor] = [:]
+    let count = samples.count
+    for (input, column) in bindings where column < samples.columns.count {
+      var tensor = samples.columns[column].tensor
+      if let size, count > 0, count < size { tensor = try tensor.gatheringRows((0..<size).map { $0 % count }) }
+      result[input.name] = try Self.converted(tensor, to: input, samples)
+    }
+    return result
+  }
+
+  private static func converted(_ tensor: Tensor, to input: ValueInfo, _ data: Dataset) throws(PruneError) -> Tensor {
+    guard let dtype = input.type?.dtype, dtype != tensor.dtype else { return tensor }
+    let converted = try tensor.cast(to: dtype)
+    // Rounding to a narrower float is what the model asks for; losing what integers cannot hold is a mistake.
+    if dtype.isFloatingPoint { return converted }
+    guard try converted.cast(to: tensor.dtype).bytes.isEqual(to: tensor.bytes) else {
+      throw PruneError(
+        .mismatch,
+        "input '\(input.name)' of the model is \(dtype.name), samples of data set '\(data.name)' hold \(tensor.dtype.name) numbers that it cannot hold"
       )
     }
     return converted

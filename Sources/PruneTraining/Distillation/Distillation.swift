@@ -1,3 +1,5 @@
+import PruneData
+import PruneEvaluation
 import PruneGraph
 import PruneRuntime
 import PruneTensor
@@ -29,8 +31,9 @@ package struct Distillation: Sendable {
 /// A distillation settled for one student.
 struct Teaching {
   let settings: Distillation
-  /// The teacher's input, and the values asked of it: what the student's loss reads first, then the features.
-  let input: String
+  /// What the data's columns are fed to; the teacher may read fewer than the student.
+  let feed: Feed
+  /// The values asked of the teacher: what the student's loss reads first, then the features.
   let output: String
   var values: [String] { [output] + settings.features.map(\.teacher) }
   /// What makes a student's feature look like the teacher's, where their channels differ: trained, but no part of the model.
@@ -44,27 +47,25 @@ struct Teaching {
   }
 
   /// - Parameters:
-  ///   - batch: shape of a batch of samples.
+  ///   - data, batch: what samples are like, and how many make a batch.
   ///   - known: adaptors of an earlier fit.
   /// - Throws: `.notFound` for a feature that is none, `.mismatch` where teacher and student do not fit.
   init(
-    _ settings: Distillation, student: Model, loss: TrainingLoss, studentInput: String, batch: Shape, seed: UInt64,
+    _ settings: Distillation, student: Model, _ studentFeed: Feed, loss: TrainingLoss, _ data: Dataset, batch: Int, seed: UInt64,
     known: [String: Tensor]
   ) throws(PruneError) {
     try settings.check()
     self.settings = settings
-    let wanted = try DataCheck.input(of: settings.teacher)
-    input = wanted.name
-    if let dims = wanted.type?.dims {
-      guard dims.count == batch.rank, zip(dims.dropFirst(), batch.dims.dropFirst()).allSatisfy({ $0.value == nil || $0.value == $1 })
-      else {
-        throw PruneError(
-          .mismatch, "the teacher's input '\(wanted.name)' is \(wanted.type?.description ?? ""), batches are \(batch)", at: "teacher")
-      }
+    do { feed = try Feed(data, settings.teacher, ignoringOthers: true) } catch {
+      throw PruneError(error.status, error.message, at: "teacher", hint: error.hint)
     }
-    output = try TrainingLoss(loss.isClassifier ? "cross_entropy" : "mse", model: settings.teacher, targets: .float32).value
-    let student = try Specialization(student, inputs: [studentInput: batch], variables: []).types
-    let teacher = try Specialization(settings.teacher, inputs: [input: batch], variables: []).types
+    // The student's output where the teacher has one of that name, else its first.
+    let named = settings.teacher.graph.outputs.first { $0.name == loss.output.name }?.name
+    output = try TrainingLoss(
+      loss.isClassifier ? "cross_entropy" : "mse", model: settings.teacher, targets: .float32, output: named).value
+    let student = try Specialization(student, inputs: studentFeed.shapes(of: data, count: batch), variables: []).types
+    let teacher = try Specialization(
+      settings.teacher, inputs: feed.shapes(of: data, count: batch), variables: []).types
     let (mine, theirs) = (student.shape(loss.value), teacher.shape(output))
     guard let mine, let theirs, mine.count == theirs.count else {
       throw PruneError(

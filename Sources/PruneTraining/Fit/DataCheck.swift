@@ -1,27 +1,15 @@
 import PruneData
+import PruneEvaluation
 import PruneGraph
 import PruneTensor
 
 /// Whether a dataset fits a model, and what to say when it does not.
 enum DataCheck {
-  /// The one input that samples are fed to.
-  /// - Throws: `.unsupported` for a model with none or several.
-  static func input(of model: Model) throws(PruneError) -> ValueInfo {
-    let inputs = model.graph.trueInputs
-    guard inputs.count == 1 else {
-      let names = inputs.map { "'\($0.name)'" }.joined(separator: ", ")
-      throw PruneError(
-        .unsupported, "the model has \(inputs.count) inputs\(names.isEmpty ? "" : " (\(names))"); a dataset feeds exactly one")
-    }
-    return inputs[0]
-  }
-
-  /// - Returns: the batch size that the model fixes, nil when it leaves it open.
+  /// - Returns: which column goes to which input.
   /// - Throws: `.mismatch` naming both when samples are not what the model takes; `.invalidArgument` without samples or
   ///   targets.
-  static func check(_ data: Dataset, _ model: Model, _ loss: TrainingLoss) throws(PruneError) -> Int? {
-    let input = try input(of: model)
-    guard data.count > 0 else { throw PruneError(.invalidArgument, "dataset '\(data.name)' has no samples") }
+  static func check(_ data: Dataset, _ model: Model, _ loss: TrainingLoss) throws(PruneError) -> Feed {
+    let feed = try Feed(data, model)
     guard let targets = data.y else {
       throw PruneError(.invalidArgument, "dataset '\(data.name)' has no targets to train on")
     }
@@ -29,27 +17,16 @@ enum DataCheck {
       throw PruneError(
         .mismatch, "dataset '\(data.name)' has \(data.count) samples but targets \(targets.shape)")
     }
-    let (wanted, sample) = (input.type, Array(data.x.shape.dims.dropFirst()))
-    if let dtype = wanted?.dtype, dtype != data.x.dtype {
+    // Evaluation converts what it is given; trained on numbers of another scale than those it will see, a network is no use.
+    for (input, column) in feed.bindings {
+      guard let dtype = input.type?.dtype, dtype.isFloatingPoint, data.columns[column].tensor.dtype.isInteger else { continue }
       throw PruneError(
-        .mismatch, "input '\(input.name)' is \(dtype.name), samples of dataset '\(data.name)' are \(data.x.dtype.name)",
-        hint: data.x.dtype.isInteger && dtype == .float32 ? "convert the samples to float32, scaled as the model expects" : "")
-    }
-    if let dims = wanted?.dims {
-      let fits = dims.count == sample.count + 1 && zip(dims.dropFirst(), sample).allSatisfy { $0.value == nil || $0.value == $1 }
-      guard fits else {
-        throw PruneError(
-          .mismatch,
-          "input '\(input.name)' is \(wanted?.description ?? ""), samples of dataset '\(data.name)' are \(data.x.dtype.name) [\(sample.map(String.init).joined(separator: ","))]",
-          hint: count(dims) == sample.reduce(1, *) ? "the elements are as many: reshape the samples" : "")
-      }
+        .mismatch, "input '\(input.name)' is \(dtype.name), samples of dataset '\(data.name)' are \(data.columns[column].tensor.dtype.name)",
+        hint: "convert the samples to \(dtype.name), scaled as the model expects")
     }
     try checkLabels(data, targets, loss)
-    return wanted?.dims?.first?.value
+    return feed
   }
-
-  /// Elements of one sample, nil when an extent is open.
-  private static func count(_ dims: [Dim]) -> Int? { TensorType(.float32, Array(dims.dropFirst())).shape?.count }
 
   /// Labels must be classes that the output has: `classes` of them, or as many as it declares.
   static func checkLabels(

@@ -25,6 +25,8 @@ package struct FitOptions {
   package var clipValue = 0.0
   /// A name of `TrainingLoss.Kind`; nil chooses by the targets: cross-entropy for int64 labels, else mse.
   package var loss: String?
+  /// Name of the output that the loss is taken of; nil is the first.
+  package var output: String?
   package var lossSettings = TrainingLoss.Settings()
   package var regularizers: [Regularizer] = []
   /// The share of values that a training step drops, in place of what the graph's Dropout nodes say; nil leaves it to them.

@@ -66,23 +66,21 @@ struct FitRun {
   private mutating func step(
     _ epoch: Int, _ index: Int, _ samples: ArraySlice<Int>, _ progress: inout Progress
   ) throws(PruneError) {
-    let (samplesOfBatch, given) = try data.batch(samples)
-    var x = samplesOfBatch
-    guard var targets = given else { throw PruneError(.invalidArgument, "dataset '\(data.name)' has no targets") }
+    var batch = try data.batch(samples)
     if let augmentation = options.augmentation {
       // By the number of the step, so that a resumed fit goes on the same way.
       var random = RandomSource(seed: options.seed).fork(UInt64(stepsDone) &+ 0xA06)
-      (x, targets) = try augmentation.apply(x, targets, random: &random)
+      batch = try augmentation.apply(batch, random: &random)
     }
     let factor =
       rateFactor * checked.schedule.factor(step: stepsDone, of: stepsInAll, perEpoch: setup.batches.count)
-    let outcome = try setup.trainer.step(x, targets, factor: factor)
+    let outcome = try setup.trainer.step(batch, factor: factor)
     if let failure = outcome.failure {
       throw self.failure(outcome.loss, failure, "step \(index + 1) of epoch \(epoch)", rate: checked.rate * factor)
     }
     stepsDone += 1
     progress.add(outcome.loss, samples.count)
-    if setup.loss.isClassifier, let prediction = outcome.prediction {
+    if setup.loss.isClassifier, let prediction = outcome.prediction, let targets = batch.y {
       progress.correct += try Accuracy.correct(prediction, targets)
     }
     try notify(event(epoch, index + 1, progress, rate: checked.rate * factor))

@@ -1,4 +1,5 @@
 import PruneData
+import PruneEvaluation
 import PruneGraph
 import PruneTensor
 
@@ -26,8 +27,10 @@ struct FitSetup {
     guard let targets = data.y else {
       throw PruneError(.invalidArgument, "dataset '\(data.name)' has no targets to train on")
     }
-    loss = try TrainingLoss(options.loss, model: model, targets: data.classCount == nil ? targets.dtype : .int64, options.lossSettings)
-    let fixed = try DataCheck.check(data, model, loss)
+    loss = try TrainingLoss(
+      options.loss, model: model, targets: data.classCount == nil ? targets.dtype : .int64, output: options.output,
+      options.lossSettings)
+    let feed = try DataCheck.check(data, model, loss), fixed = feed.fixedBatch
     let parameters = try TrainableParameters.names(in: model, frozen: options.frozen)
     guard !parameters.isEmpty else {
       throw PruneError(
@@ -36,13 +39,13 @@ struct FitSetup {
     }
     let statistics = Self.statistics(of: model, trained: Set(parameters))
     let plan = TrainingGraph.Plan(
-      model: model, input: try DataCheck.input(of: model).name, loss: loss, optimizer: checked.optimizer,
+      model: model, feed: feed, loss: loss, optimizer: checked.optimizer,
       groups: try ParameterGroups(
         options.groups, parameters: parameters, rate: checked.rate, decay: checked.optimizer.weightDecay),
       clipNorm: options.clipNorm, parameters: parameters, masks: try Self.masks(of: model, parameters), statistics: statistics,
       penalties: try Penalties(options.regularizers, model: model, parameters: parameters),
       dropout: TrainingDropout(ratio: options.dropout, seed: options.seed),
-      teaching: try Self.teaching(options, model, loss, data, batch: min(checked.batchSize, data.count), fixed: fixed),
+      teaching: try Self.teaching(options, model, loss, data, feed, batch: min(checked.batchSize, data.count)),
       recomputes: options.recomputes)
     trainer = try Trainer(plan, resuming: optimizerState)
     if let optimizerState, optimizerState.optimizer != checked.optimizer.kind.rawValue {
@@ -100,16 +103,15 @@ struct FitSetup {
   }
 
   private static func teaching(
-    _ options: FitOptions, _ model: Model, _ loss: TrainingLoss, _ data: Dataset, batch: Int, fixed: Int?
+    _ options: FitOptions, _ model: Model, _ loss: TrainingLoss, _ data: Dataset, _ feed: Feed, batch: Int
   ) throws(PruneError) -> Teaching? {
     guard let distillation = options.distillation else { return nil }
     var known: [String: Tensor] = [:]
     if case .checkpoint(let state) = options.resume { known = state.parameters }
-    let input = try DataCheck.input(of: model).name
+    let fixed = feed.fixedBatch
     func settled(_ count: Int) throws(PruneError) -> Teaching {
       try Teaching(
-        distillation, student: model, loss: loss, studentInput: input, batch: try Shape([count] + data.sampleShape),
-        seed: options.seed, known: known)
+        distillation, student: model, feed, loss: loss, data, batch: count, seed: options.seed, known: known)
     }
     do { return try settled(batch) } catch {
       guard let fixed, fixed > 0, fixed != batch, error.status == .mismatch else { throw error }
@@ -121,19 +123,11 @@ struct FitSetup {
   private static func graph(
     _ trainer: Trainer, _ data: Dataset, _ targets: Tensor, batch: Int, fixed: Int?
   ) throws(PruneError) -> (LossGraph, size: Int, isFixed: Bool) {
-    func types(_ count: Int) throws(PruneError) -> (TensorType, TensorType) {
-      (
-        TensorType(data.x.dtype, try Shape([count] + data.x.shape.dims.dropFirst())),
-        TensorType(targets.dtype, try Shape([count] + targets.shape.dims.dropFirst()))
-      )
-    }
     do {
-      let (x, y) = try types(batch)
-      return (try trainer.graph(x, y).parts, batch, false)
+      return (try trainer.graph(data, targets, count: batch).parts, batch, false)
     } catch {
       guard let fixed, fixed > 0, fixed != batch, error.status == .mismatch else { throw error }
-      let (x, y) = try types(fixed)
-      return (try trainer.graph(x, y).parts, fixed, true)
+      return (try trainer.graph(data, targets, count: fixed).parts, fixed, true)
     }
   }
 
@@ -180,7 +174,7 @@ struct FitSetup {
       if cancel?.isRequested == true { return nil }
       let batch = try data.rows(first, last)
       guard let targets = batch.y else { return nil }
-      let (loss, prediction) = try trainer.score(batch.x, targets, cancel: nil)
+      let (loss, prediction) = try trainer.score(batch, targets, cancel: nil)
       progress.add(loss, last - first)
       if self.loss.isClassifier, let prediction { progress.correct += try Accuracy.correct(prediction, targets) }
     }

@@ -10,10 +10,9 @@ package final class LossGradients {
   /// Nodes that no gradient passes, once a batch was run.
   package private(set) var blocked: [Autodiff.Blocked] = []
 
-  private let model: Model
-  private let input: String
+  package let model: Model
   private let loss: TrainingLoss
-  private var programs: [[TensorType]: (parts: LossGraph, program: Program)] = [:]
+  private var programs: [BatchType: (parts: LossGraph, program: Program)] = [:]
 
   /// - Parameters:
   ///   - loss, settings: as in `FitOptions`.
@@ -26,27 +25,28 @@ package final class LossGradients {
     self.model = model
     self.parameters = parameters ?? TrainableParameters.names(in: model)
     self.loss = try TrainingLoss(loss, model: model, targets: targets, settings)
-    input = try DataCheck.input(of: model).name
   }
 
-  /// Runs one batch: the mean loss, and the gradients by parameter. Parameters that the loss does not depend on, or
+  /// Runs one batch, inputs by name: the mean loss, and the gradients by parameter. Parameters that the loss does not depend on, or
   /// that a node in `blocked` cuts off, are not among them.
   package func run(
-    _ x: Tensor, _ y: Tensor, cancel: CancelFlag? = nil
+    _ inputs: [String: Tensor], _ y: Tensor, cancel: CancelFlag? = nil
   ) throws(PruneError) -> (loss: Double, gradients: [String: Tensor]) {
-    let (parts, program) = try compiled(x, y)
-    let results = try program.run([input: x, parts.target: y], cancel: cancel)
+    let (parts, program) = try compiled(inputs, y)
+    let results = try program.run(inputs.merging([parts.target: y]) { _, target in target }, cancel: cancel)
     var gradients: [String: Tensor] = [:]
     for (name, value) in parts.gradients { gradients[name] = results[value] }
     let loss = try results[parts.loss]?.array(of: Float.self).first ?? .nan
     return (Double(loss), gradients)
   }
 
-  private func compiled(_ x: Tensor, _ y: Tensor) throws(PruneError) -> (parts: LossGraph, program: Program) {
-    let key = [TensorType(x.dtype, x.shape), TensorType(y.dtype, y.shape)]
+  private func compiled(
+    _ inputs: [String: Tensor], _ y: Tensor
+  ) throws(PruneError) -> (parts: LossGraph, program: Program) {
+    let key = BatchType(inputs, y)
     if let found = programs[key] { return found }
     let parts = try LossGraph(
-      model, loss: loss, input: input, batch: x.shape, targets: key[1], parameters: parameters)
+      model, loss: loss, batch: key.shapes, targets: key.targets, parameters: parameters)
     let program = try Program(
       parts.model, ProgramOptions(outputs: [parts.loss] + parts.gradients.values.sorted()))
     blocked = parts.blocked

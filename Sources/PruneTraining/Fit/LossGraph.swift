@@ -22,7 +22,7 @@ struct LossGraph {
 
   /// - Parameters:
   ///   - source: the model as it is, with open or other batch sizes.
-  ///   - input: the input that batches are fed to, of shape `batch`.
+  ///   - batch: shapes of the inputs.
   ///   - targets: type of the target batch.
   ///   - statistics: running means and variances that are to move with the data; their normalizations work in
   ///     training mode.
@@ -32,13 +32,13 @@ struct LossGraph {
   ///   - recomputes: keeps little of the forward pass for the backward pass; see `Recomputation`.
   /// - Throws: `.mismatch` when batch, targets and model do not fit each other, naming them.
   init(
-    _ source: Model, loss kind: TrainingLoss, input: String, batch: Shape, targets: TensorType, parameters: [String],
+    _ source: Model, loss kind: TrainingLoss, batch: [String: Shape], targets: TensorType, parameters: [String],
     statistics: Set<String> = [], variables others: Set<String> = [], dropout: TrainingDropout? = nil,
     teaching: (Teaching, types: [String: TensorType])? = nil, recomputes: Bool = false
   ) throws(PruneError) {
     let adaptors = teaching?.0.adaptors ?? []
     let variables = others.union(parameters).union(statistics).union(adaptors.map(\.name))
-    var special = try Specialization(source, inputs: [input: batch], variables: variables)
+    var special = try Specialization(source, inputs: batch, variables: variables)
     var taken = special.model.graph.allNames.union(variables)
     newStatistics = Self.trainNormalizations(&special, statistics, &taken)
     dropout?.apply(to: &special, parameters: Set(parameters), &taken)

@@ -1,3 +1,4 @@
+import PruneData
 import PruneGraph
 import PruneRuntime
 import PruneTensor
@@ -8,9 +9,9 @@ final class Trainer {
   let variables: [String: Variable]
   private let plan: TrainingGraph.Plan
   private var penalties: Penalties
-  private var teachers: [Shape: Program] = [:]
-  private var programs: [[TensorType]: (graph: TrainingGraph, program: Program)] = [:]
-  private var scorers: [[TensorType]: (graph: LossGraph, program: Program)] = [:]
+  private var teachers: [[String: Shape]: Program] = [:]
+  private var programs: [BatchType: (graph: TrainingGraph, program: Program)] = [:]
+  private var scorers: [BatchType: (graph: LossGraph, program: Program)] = [:]
   private var stepCount: Int
 
   /// - Parameter state: the optimizer's from an earlier fit. What is of another optimizer or shape is not used.
@@ -38,10 +39,12 @@ final class Trainer {
     self.variables = variables
   }
 
-  /// The training graph for batches of these types, compiled when they are new.
-  @discardableResult
-  func graph(_ batch: TensorType, _ targets: TensorType) throws(PruneError) -> TrainingGraph {
-    try compiled(batch, targets).graph
+  /// The training graph for so many samples of a data set, compiled when it is new.
+  func graph(_ data: Dataset, _ targets: Tensor, count: Int) throws(PruneError) -> TrainingGraph {
+    let type = BatchType(
+      try plan.feed.shapes(of: data, count: count),
+      TensorType(targets.dtype, try Shape([count] + targets.shape.dims.dropFirst())))
+    return try compiled(type, teacher: plan.teaching?.feed.shapes(of: data, count: count) ?? [:]).graph
   }
 
   /// What a step came to.
@@ -56,15 +59,19 @@ final class Trainer {
   }
 
   /// One step on a batch. `factor` is that of the schedule.
-  func step(_ x: Tensor, _ y: Tensor, factor: Double) throws(PruneError) -> Outcome {
-    let (graph, program) = try compiled(TensorType(x.dtype, x.shape), TensorType(y.dtype, y.shape))
-    var inputs = [plan.input: x, graph.parts.target: y, graph.step: try Tensor(scalar: Float(stepCount + 1))]
+  func step(_ batch: Dataset, factor: Double) throws(PruneError) -> Outcome {
+    guard let targets = batch.y else { throw PruneError(.invalidArgument, "dataset '\(batch.name)' has no targets") }
+    var inputs = try plan.feed.inputs(of: batch)
+    let shown = try plan.teaching?.feed.inputs(of: batch) ?? [:]
+    let (graph, program) = try compiled(BatchType(inputs, targets), teacher: shown.mapValues(\.shape))
+    inputs[graph.parts.target] = targets
+    inputs[graph.step] = try Tensor(scalar: Float(stepCount + 1))
     for (name, rate) in zip(graph.rates, plan.groups.rates) { inputs[name] = try Tensor(scalar: Float(rate * factor)) }
     for growth in penalties.growths where graph.trained.contains(growth.parameter) {
       inputs[growth.input] = try Tensor(growth.strengths)
     }
-    if let teaching = plan.teaching {
-      let said = try teacher(x.shape).run([teaching.input: x])
+    if plan.teaching != nil {
+      let said = try teacher(shown.mapValues(\.shape)).run(shown)
       for (name, value) in graph.parts.teacherInputs { inputs[name] = said[value] }
     }
     // Not cancelled half-way: weights are either all of this step or all of the one before.
@@ -84,37 +91,39 @@ final class Trainer {
     return outcome
   }
 
-  /// The teacher for batches of this shape.
-  private func teacher(_ batch: Shape) throws(PruneError) -> Program {
+  /// The teacher for batches of these shapes.
+  private func teacher(_ batch: [String: Shape]) throws(PruneError) -> Program {
     if let found = teachers[batch] { return found }
     guard let teaching = plan.teaching else { throw PruneError(.internal, "no teacher") }
     let outputs = teaching.values.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
     let program = try Program(
-      teaching.settings.teacher, ProgramOptions(inputShapes: [teaching.input: batch], outputs: outputs))
+      teaching.settings.teacher, ProgramOptions(inputShapes: batch, outputs: outputs))
     teachers[batch] = program
     return program
   }
 
   /// The loss of a batch with the weights as they are, nothing trained: normalizations use their running statistics.
   func score(
-    _ x: Tensor, _ y: Tensor, cancel: CancelFlag?
+    _ batch: Dataset, _ targets: Tensor, cancel: CancelFlag?
   ) throws(PruneError) -> (loss: Double, prediction: Tensor?) {
-    let (graph, program) = try scorer(x.shape, [TensorType(x.dtype, x.shape), TensorType(y.dtype, y.shape)])
-    let results = try program.run([plan.input: x, graph.target: y], cancel: cancel)
+    var inputs = try plan.feed.inputs(of: batch)
+    let (graph, program) = try scorer(BatchType(inputs, targets))
+    inputs[graph.target] = targets
+    let results = try program.run(inputs, cancel: cancel)
     let loss = try results[graph.loss]?.array(of: Float.self).first ?? .nan
     return (Double(loss), results[graph.prediction])
   }
 
-  private func scorer(_ batch: Shape, _ types: [TensorType]) throws(PruneError) -> (graph: LossGraph, program: Program) {
-    if let found = scorers[types] { return found }
+  private func scorer(_ type: BatchType) throws(PruneError) -> (graph: LossGraph, program: Program) {
+    if let found = scorers[type] { return found }
     let names = plan.statistics.union(plan.parameters)
     let graph = try LossGraph(
-      plan.model, loss: plan.loss, input: plan.input, batch: batch, targets: types[1], parameters: [], variables: names)
+      plan.model, loss: plan.loss, batch: type.shapes, targets: type.targets, parameters: [], variables: names)
     let program = try Program(
       graph.model,
       ProgramOptions(
         outputs: [graph.loss, graph.prediction], variables: variables.filter { names.contains($0.key) }))
-    scorers[types] = (graph, program)
+    scorers[type] = (graph, program)
     return (graph, program)
   }
 
@@ -169,17 +178,16 @@ final class Trainer {
   }
 
   private func compiled(
-    _ batch: TensorType, _ targets: TensorType
+    _ type: BatchType, teacher shown: [String: Shape]
   ) throws(PruneError) -> (graph: TrainingGraph, program: Program) {
-    if let found = programs[[batch, targets]] { return found }
-    guard let shape = batch.shape else { throw PruneError(.internal, "a batch of open shape \(batch)") }
-    let types = plan.teaching == nil ? [:] : try teacher(shape).outputTypes
-    let graph = try TrainingGraph(plan, batch: shape, targets: targets, teacher: types)
+    if let found = programs[type] { return found }
+    let types = plan.teaching == nil ? [:] : try teacher(shown).outputTypes
+    let graph = try TrainingGraph(plan, batch: type.shapes, targets: type.targets, teacher: types)
     let outputs = [graph.parts.loss, graph.parts.prediction, graph.gate, graph.norms] + graph.parts.newStatistics.map(\.value)
     let used = Set(graph.trained).union(graph.trained.flatMap(plan.optimizer.stateNames)).union(plan.statistics)
     let program = try Program(
       graph.model, ProgramOptions(outputs: outputs, variables: variables.filter { used.contains($0.key) }))
-    programs[[batch, targets]] = (graph, program)
+    programs[type] = (graph, program)
     return (graph, program)
   }
 }

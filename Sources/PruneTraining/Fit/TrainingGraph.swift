@@ -1,3 +1,4 @@
+import PruneEvaluation
 import PruneGraph
 import PruneTensor
 
@@ -6,7 +7,8 @@ struct TrainingGraph {
   /// What a step is made of, whatever the batch.
   struct Plan {
     var model: Model
-    var input: String
+    /// What the data's columns are fed to.
+    var feed: Feed
     var loss: TrainingLoss
     var optimizer: Optimizer
     var groups: ParameterGroups
@@ -44,13 +46,13 @@ struct TrainingGraph {
   let trained: [String]
 
   /// - Parameter teacher: types of the teacher's values for such a batch.
-  init(_ plan: Plan, batch: Shape, targets: TensorType, teacher: [String: TensorType]) throws(PruneError) {
+  init(_ plan: Plan, batch: [String: Shape], targets: TensorType, teacher: [String: TensorType]) throws(PruneError) {
     var reserved = plan.model.graph.allNames
     step = Graph.uniqueName("step", &reserved)
     var dropout = plan.dropout
     dropout.step = step
     let parts = try LossGraph(
-      plan.model, loss: plan.loss, input: plan.input, batch: batch, targets: targets, parameters: plan.parameters,
+      plan.model, loss: plan.loss, batch: batch, targets: targets, parameters: plan.parameters,
       statistics: plan.statistics, dropout: dropout, teaching: plan.teaching.map { ($0, teacher) },
       recomputes: plan.recomputes)
     self.parts = parts

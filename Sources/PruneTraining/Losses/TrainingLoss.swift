@@ -40,11 +40,13 @@ package struct TrainingLoss: Sendable {
 
   /// Chooses the loss for a model and its targets.
   ///
-  /// - Parameter name: of a kind, or nil: cross-entropy for int64 labels, else mean squared error.
+  /// - Parameters:
+  ///   - name: of a kind, or nil: cross-entropy for int64 labels, else mean squared error.
+  ///   - wanted: the name of an output, or nil: the first that is float32.
   /// - Throws: `.invalidArgument` for an unknown name or a setting out of range, `.unsupported` for a model without a float32
-  ///   output.
+  ///   output, `.notFound` for an output that is none.
   package init(
-    _ name: String?, model: Model, targets: DType, _ settings: Settings = Settings()
+    _ name: String?, model: Model, targets: DType, output wanted: String? = nil, _ settings: Settings = Settings()
   ) throws(PruneError) {
     let known = Kind.allCases.filter { $0 != .graph }
     if let name {
@@ -59,7 +61,12 @@ package struct TrainingLoss: Sendable {
     } else {
       kind = settings.graph != nil ? .graph : targets.isFloatingPoint ? .meanSquaredError : .crossEntropy
     }
-    guard let output = model.graph.outputs.first(where: { $0.type?.dtype ?? .float32 == .float32 }) else {
+    let outputs = model.graph.outputs
+    if let wanted, !outputs.contains(where: { $0.name == wanted }) {
+      throw PruneError(
+        .notFound, "the model has no output '\(wanted)'", hint: Suggestion.hint(for: wanted, among: outputs.map(\.name)))
+    }
+    guard let output = outputs.first(where: { $0.type?.dtype ?? .float32 == .float32 && $0.name == wanted ?? $0.name }) else {
       throw PruneError(.unsupported, "the model has no float32 output to train")
     }
     self.output = output

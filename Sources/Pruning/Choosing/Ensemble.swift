@@ -76,11 +76,12 @@ struct EnsembleGraph {
     guard models.count > 1, let first = models.first?.model else {
       throw PruneError(.invalidArgument, "an ensemble takes two models or more, got \(models.count)")
     }
-    guard let input = first.graph.trueInputs.first, let classes = Self.classes(first) else {
+    let inputs = first.graph.trueInputs
+    guard !inputs.isEmpty, let classes = Self.classes(first) else {
       throw PruneError(.mismatch, "an ensemble takes classifiers with an output [N, classes]", at: models[0].label)
     }
     var graph = Graph(name: "ensemble")
-    graph.inputs = [input]
+    graph.inputs = inputs
     var probabilities: [String] = []
     var masked: [String] = []
     for (index, entry) in models.enumerated() {
@@ -90,11 +91,15 @@ struct EnsembleGraph {
         throw PruneError(error.status, error.message, at: entry.label, hint: error.hint)
       }
       let prefix = "m\(index + 1)/"
-      let member = entry.model.graph.prefixed(prefix, shared: [entry.model.graph.trueInputs[0].name: input.name])
+      // One input is shared whatever its name, several by their names.
+      var shared: [String: String] = [:]
+      for input in entry.model.graph.trueInputs { shared[input.name] = inputs.count == 1 ? inputs[0].name : input.name }
+      let member = entry.model.graph.prefixed(prefix, shared: shared)
       graph.nodes += member.nodes
       for value in member.initializers { graph.append(initializer: value) }
       // Before IR version 4 initializers are inputs as well.
-      graph.inputs += member.inputs.filter { $0.name != input.name }
+      let fed = Set(inputs.map(\.name))
+      graph.inputs += member.inputs.filter { !fed.contains($0.name) }
       masked += entry.model.maskedParameters.map { prefix + $0 }
       probabilities.append(Self.probability(member, prefix, &graph))
     }
@@ -114,13 +119,17 @@ struct EnsembleGraph {
 
   private static func check(_ model: Model, like first: Model, _ classes: Int) throws(PruneError) {
     let inputs = model.graph.trueInputs, wanted = first.graph.trueInputs
-    guard inputs.count == 1, wanted.count == 1 else {
-      throw PruneError(.mismatch, "the model has \(inputs.count) inputs, an ensemble shares exactly one")
+    func names(_ inputs: [ValueInfo]) -> String { inputs.map { "'\($0.name)'" }.joined(separator: ", ") }
+    guard inputs.count == wanted.count, inputs.count == 1 || Set(inputs.map(\.name)) == Set(wanted.map(\.name)) else {
+      throw PruneError(
+        .mismatch, "its inputs are \(names(inputs)), the first model's \(names(wanted)): an ensemble shares all of them")
     }
-    if let own = inputs[0].type, let shared = wanted[0].type {
+    for input in inputs {
+      let other = inputs.count == 1 ? wanted.first : wanted.first { $0.name == input.name }
+      guard let own = input.type, let shared = other?.type else { continue }
       let fits = own.dtype == shared.dtype && own.dims?.count == shared.dims?.count
         && zip(own.dims ?? [], shared.dims ?? []).allSatisfy { $0.value == $1.value }
-      guard fits else { throw PruneError(.mismatch, "its input is \(own), the first model's \(shared)") }
+      guard fits else { throw PruneError(.mismatch, "its input '\(input.name)' is \(own), the first model's \(shared)") }
     }
     guard Self.classes(model) == classes else {
       throw PruneError(.mismatch, "its output has \(Self.classes(model).map(String.init) ?? "unknown") classes, the first model's \(classes)")

@@ -1,4 +1,5 @@
 import PruneData
+import PruneEvaluation
 import PruneGraph
 import PruneRuntime
 import PruneTensor
@@ -48,24 +49,14 @@ struct ActivationProbe {
   func run(
     _ data: Dataset, batchSize: Int, cancel: CancelFlag?, _ body: ([String: Tensor], Int) throws(PruneError) -> Void
   ) throws(PruneError) {
-    let inputs = model.graph.trueInputs
-    guard inputs.count == 1 else {
-      let names = inputs.map { "'\($0.name)'" }.joined(separator: ", ")
-      throw PruneError(
-        .unsupported, "the model has \(inputs.count) inputs (\(names)); a data set feeds exactly one")
-    }
-    guard data.count > 0 else { throw PruneError(.invalidArgument, "data set '\(data.name)' has no samples") }
+    let feed = try Feed(data, model), size = feed.fixedBatch ?? max(batchSize, 1)
     let session = Session(model, outputs: outputs)
-    let dtype = inputs[0].type?.dtype ?? data.x.dtype
-    let size = inputs[0].type?.dims?.first?.value ?? batchSize
-    for first in stride(from: 0, to: data.count, by: max(size, 1)) {
+    for first in stride(from: 0, to: data.count, by: size) {
       try cancel?.check()
-      let last = min(first + max(size, 1), data.count)
+      let last = min(first + size, data.count)
       // A model of one batch size leaves out what does not fill the last batch.
-      if last - first < size, inputs[0].type?.dims?.first?.value != nil, first > 0 { break }
-      let x = try data.rows(first, last).x
-      let fed = x.dtype == dtype ? x : try x.cast(to: dtype)
-      try body(try session.run([inputs[0].name: fed], cancel: cancel), last - first)
+      if last - first < size, feed.fixedBatch != nil, first > 0 { break }
+      try body(try session.run(feed.inputs(of: data.rows(first, last)), cancel: cancel), last - first)
     }
   }
 }

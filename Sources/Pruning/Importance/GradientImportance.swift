@@ -1,4 +1,5 @@
 import PruneData
+import PruneEvaluation
 import PruneTensor
 import PruneTraining
 
@@ -72,6 +73,7 @@ struct GradientPass {
   func accumulated(_ kind: ScoreAccumulator.Kind, at moved: [Tensor]? = nil) throws(PruneError) -> [Tensor] {
     var model = context.weights.model
     for (weight, tensor) in zip(weights, moved ?? []) { model.graph.setInitializer(weight.name, tensor) }
+    let feed = try Feed(data, model)
     let source = try LossGradients(model, targets: targets, parameters: weights.map(\.name))
     var accumulators: [ScoreAccumulator] = []
     for weight in weights { accumulators.append(try ScoreAccumulator(kind, weight: weight.tensor)) }
@@ -80,7 +82,7 @@ struct GradientPass {
       let last = min(first + context.batchSize, data.count)
       let batch = try data.rows(first, last)
       guard let y = batch.y else { continue }
-      let gradients = try source.run(batch.x, y, cancel: context.cancel).gradients
+      let gradients = try source.run(feed.inputs(of: batch), y, cancel: context.cancel).gradients
       for (index, weight) in weights.enumerated() {
         guard let gradient = gradients[weight.name] else { throw missing(weight, source) }
         try accumulators[index].add(gradient, share: Float(last - first) / Float(data.count))

@@ -1,19 +1,20 @@
 import PruneData
+import PruneEvaluation
 import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// Where a graph can be cut in two so that one value, beside constants, crosses: what lies before need not run again when
-/// only weights behind it change.
+/// Where a graph can be cut in two so that no more values, beside constants, cross than the model has inputs: what lies before
+/// need not run again when only weights behind it change.
 struct ModelCuts {
-  /// Node positions before which a cut is possible, with the value that crosses, in order. The first is 0 with the input.
-  private(set) var cuts: [(position: Int, value: String)] = []
+  /// Node positions before which a cut is possible, with the values that cross, in order. The first is 0 with the inputs.
+  private(set) var cuts: [(position: Int, values: [String])] = []
   private let isConstant: [Bool]
 
-  /// Nil for a model of no input or several.
+  /// Nil for a model without inputs.
   init?(_ model: Model) {
-    let graph = model.graph, inputs = graph.trueInputs
-    guard inputs.count == 1 else { return nil }
+    let graph = model.graph, inputs = graph.trueInputs.map(\.name)
+    guard !inputs.isEmpty else { return nil }
     var constants = Set(graph.initializers.map(\.name))
     var isConstant: [Bool] = []
     for node in graph.nodes {
@@ -26,27 +27,26 @@ struct ModelCuts {
     var last: [String: Int] = [:]
     for (index, node) in graph.nodes.enumerated() { for name in node.allReads { last[name] = index } }
     for output in graph.outputs { last[output.name] = graph.nodes.count }
-    var live: Set<String> = [inputs[0].name]
-    cuts.append((0, inputs[0].name))
+    var live = Set(inputs)
+    cuts.append((0, inputs))
     for (index, node) in graph.nodes.enumerated() {
       if !isConstant[index] { live.formUnion(node.outputs.filter { (last[$0] ?? -1) > index }) }
       live = live.filter { (last[$0] ?? -1) > index }
-      if live.count == 1, let value = live.first, index + 1 < graph.nodes.count { cuts.append((index + 1, value)) }
+      guard !live.isEmpty, live.count <= inputs.count, index + 1 < graph.nodes.count else { continue }
+      cuts.append((index + 1, live.sorted()))
     }
   }
 
-  /// The nodes first..<last of a model that reads `input` and gives `output` (nil: the model's own outputs), with the
+  /// The nodes first..<last of a model that reads `inputs` and gives `outputs` (nil: the model's own outputs), with the
   /// constants that they need.
-  func part(
-    of model: Model, from first: Int, to last: Int, input: ValueInfo, output: String?
-  ) -> Model {
+  func part(of model: Model, from first: Int, to last: Int, inputs: [ValueInfo], outputs: [String]?) -> Model {
     var part = model
     part.graph.nodes = model.graph.nodes.enumerated().compactMap { index, node in
       (index < first && isConstant[index]) || (first..<last).contains(index) ? node : nil
     }
-    part.graph.inputs = model.graph.inputs.filter { model.graph.hasInitializer($0.name) } + [input]
+    part.graph.inputs = model.graph.inputs.filter { model.graph.hasInitializer($0.name) } + inputs
     part.graph.valueInfo = []
-    if let output { part.graph.outputs = [ValueInfo(name: output, type: nil)] }
+    if let outputs { part.graph.outputs = outputs.map { ValueInfo(name: $0, type: nil) } }
     return part
   }
 }
@@ -73,42 +73,52 @@ struct ModelTail {
   /// Moves on to the last cut at or before a node of the whole model.
   mutating func advance(to node: Int, batchSize: Int, cancel: CancelFlag?) throws(PruneError) {
     guard let cuts, let cut = cuts.cuts.last(where: { $0.position <= node }), cut.position > position else { return }
-    let here = model.graph.trueInputs[0]
-    let head = cuts.part(of: whole, from: position, to: cut.position, input: here, output: cut.value)
-    guard let arrived = try Self.run(head, data, cut.value, batchSize, cancel) else { return }
-    let type = TensorType(.float32, [.named("N")] + arrived.shape.dims.dropFirst().map(Dim.fixed))
-    data = try Dataset.tensors(arrived, data.y, name: data.name)
+    let here = model.graph.trueInputs, passed = Set(here.map(\.name))
+    let head = cuts.part(
+      of: whole, from: position, to: cut.position, inputs: here, outputs: cut.values.filter { !passed.contains($0) })
+    guard let arrived = try Self.run(head, data, cut.values, batchSize, cancel) else { return }
+    let types = arrived.map { name, tensor in
+      ValueInfo(name: name, type: TensorType(tensor.dtype, [.named("N")] + tensor.shape.dims.dropFirst().map(Dim.fixed)))
+    }
+    data = try Dataset.tensors(inputs: arrived, data.y, name: data.name)
     model = cuts.part(
-      of: whole, from: cut.position, to: whole.graph.nodes.count, input: ValueInfo(name: cut.value, type: type), output: nil)
+      of: whole, from: cut.position, to: whole.graph.nodes.count, inputs: types.sorted { $0.name < $1.name }, outputs: nil)
     position = cut.position
   }
 
-  /// The value for all samples, nil when it does not have a row for each or takes too much memory.
+  /// The values for all samples, nil when one does not have a row for each or they take too much memory.
   private static func run(
-    _ head: Model, _ data: Dataset, _ value: String, _ batchSize: Int, _ cancel: CancelFlag?
-  ) throws(PruneError) -> Tensor? {
-    let session = Session(head), input = head.graph.trueInputs[0]
-    if let fixed = input.type?.dims?.first?.value, fixed != 1 || data.count != 1 { return nil }
-    var values: [Float] = []
-    var sample: [Int]?
+    _ head: Model, _ data: Dataset, _ values: [String], _ batchSize: Int, _ cancel: CancelFlag?
+  ) throws(PruneError) -> [String: Tensor]? {
+    let session = Session(head), feed = try Feed(data, head, ignoringOthers: true)
+    if let fixed = feed.fixedBatch, fixed != 1 || data.count != 1 { return nil }
+    var rows: [String: [Float]] = [:]
+    var samples: [String: [Int]] = [:]
+    let given = Set(feed.names).intersection(values), computed = values.filter { !given.contains($0) }
+    var budget = byteLimit / 4 / data.count
     for first in stride(from: 0, to: data.count, by: batchSize) {
       try cancel?.check()
       let last = min(first + batchSize, data.count)
-      var x = try data.rows(first, last).x
-      if let dtype = input.type?.dtype, dtype != x.dtype { x = try x.cast(to: dtype) }
-      guard let result = try session.run([input.name: x], cancel: cancel)[value], result.dtype == .float32,
-        result.shape.rank > 1, result.shape[0] == last - first
-      else { return nil }
-      let dims = Array(result.shape.dims.dropFirst())
-      if let sample, sample != dims { return nil }
-      if sample == nil {
-        guard result.count / (last - first) <= byteLimit / 4 / data.count else { return nil }
-        values.reserveCapacity(result.count / (last - first) * data.count)
-        sample = dims
+      let results = try session.run(feed.inputs(of: data.rows(first, last)), cancel: cancel)
+      for value in computed {
+        guard let result = results[value], result.dtype == .float32, result.shape.rank > 1, result.shape[0] == last - first
+        else { return nil }
+        let dims = Array(result.shape.dims.dropFirst())
+        if let sample = samples[value], sample != dims { return nil }
+        if samples[value] == nil {
+          budget -= result.count / (last - first)
+          guard budget >= 0 else { return nil }
+          rows[value, default: []].reserveCapacity(result.count / (last - first) * data.count)
+          samples[value] = dims
+        }
+        rows[value, default: []] += try result.array(of: Float.self)
       }
-      values += try result.array(of: Float.self)
     }
-    guard let sample else { return nil }
-    return try Tensor(values, try Shape([data.count] + sample))
+    var arrived = given.isEmpty ? [:] : try feed.inputs(of: data).filter { given.contains($0.key) }
+    for value in computed {
+      guard let sample = samples[value], let numbers = rows[value] else { return nil }
+      arrived[value] = try Tensor(numbers, try Shape([data.count] + sample))
+    }
+    return arrived
   }
 }

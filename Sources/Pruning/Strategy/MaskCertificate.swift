@@ -17,13 +17,13 @@ enum MaskCertificate {
 
   /// - Parameters:
   ///   - dense: the weights before pruning, by initializer name.
-  ///   - sampleShape: extents of a sample, for inputs whose type leaves them open.
+  ///   - sampleShapes: extents of a sample by input, for those whose type leaves them open.
   static func measure(
-    _ pruned: Model, dense: [(name: String, tensor: Tensor)], sampleShape: [Int]?, seed: UInt64
+    _ pruned: Model, dense: [(name: String, tensor: Tensor)], sampleShapes: [String: [Int]], seed: UInt64
   ) -> Outcome {
     do {
       let masked = try multiplied(pruned, dense)
-      guard let inputs = try inputs(of: pruned, sampleShape, seed) else {
+      guard let inputs = try inputs(of: pruned, sampleShapes, seed) else {
         return .unavailable("the shapes of the model's inputs are open, and there is no data to take them from")
       }
       let options = ProgramOptions(inputShapes: inputs.mapValues(\.shape))
@@ -75,14 +75,16 @@ enum MaskCertificate {
   }
 
   /// Random inputs for a batch, or nil when a shape is not known.
-  private static func inputs(of model: Model, _ sampleShape: [Int]?, _ seed: UInt64) throws(PruneError) -> [String: Tensor]? {
+  private static func inputs(
+    of model: Model, _ sampleShapes: [String: [Int]], _ seed: UInt64
+  ) throws(PruneError) -> [String: Tensor]? {
     var random = RandomSource(seed: seed)
     var result: [String: Tensor] = [:]
     for input in model.graph.trueInputs {
       guard let type = input.type, let dims = type.dims else { return nil }
       var extents: [Int] = []
       for (axis, dim) in dims.enumerated() {
-        let sample = sampleShape.flatMap { axis > 0 && $0.count == dims.count - 1 ? $0[axis - 1] : nil }
+        let sample = sampleShapes[input.name].flatMap { axis > 0 && $0.count == dims.count - 1 ? $0[axis - 1] : nil }
         guard let extent = dim.value ?? (axis == 0 ? batch : sample) else { return nil }
         extents.append(extent)
       }

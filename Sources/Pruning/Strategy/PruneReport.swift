@@ -96,7 +96,7 @@ extension PruneRun {
     guard !changed.isEmpty, options.certifies ?? isCertifiedByDefault(changed) else { return }
     let outcome = MaskCertificate.measure(
       result, dense: changed.map { ($0.weight.name, $0.weight.tensor) },
-      sampleShape: (options.validate ?? options.data)?.sampleShape, seed: options.seed)
+      sampleShapes: Feed.sampleShapes(options.validate ?? options.data, result), seed: options.seed)
     switch outcome {
     case .difference(let value): report["certificate"] = .number(value)
     case .unavailable(let reason): report["certificate_missing"] = .text(reason)

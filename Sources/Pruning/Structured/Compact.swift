@@ -48,7 +48,7 @@ package func compact(
       row["left"] = .integer(entry.units - entry.removed)
       return .report(row)
     })
-  guard rounds > 0, let inputs = try StructuralCertificate.inputs(of: model, sampleShape: nil, seed: seed &+ 1) else {
+  guard rounds > 0, let inputs = try StructuralCertificate.inputs(of: model, sampleShapes: [:], seed: seed &+ 1) else {
     return (rounds > 0 ? current : model, report)
   }
   let options = ProgramOptions(inputShapes: inputs.mapValues(\.shape))
@@ -133,7 +133,7 @@ private struct DeadUnits {
   private mutating func keepConstant(_ candidates: inout [[Int]], _ seed: UInt64) throws(PruneError) {
     let graph = dependencies.model.graph
     guard candidates.contains(where: { !$0.isEmpty }),
-      let inputs = try StructuralCertificate.inputs(of: dependencies.model, sampleShape: nil, seed: seed)
+      let inputs = try StructuralCertificate.inputs(of: dependencies.model, sampleShapes: [:], seed: seed)
     else {
       candidates = candidates.map { _ in [] }
       return

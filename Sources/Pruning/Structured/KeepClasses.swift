@@ -122,7 +122,7 @@ private struct Head {
     let cut = Cut(dependencies, removed: removed)
     var result = cut.isEmpty ? dependencies.model : try Surgeon.operate(dependencies, cut)
     var difference = 0.0
-    if let inputs = try StructuralCertificate.inputs(of: model, sampleShape: nil, seed: 0) {
+    if let inputs = try StructuralCertificate.inputs(of: model, sampleShapes: [:], seed: 0) {
       let certificate = StructuralCertificate(dependencies: dependencies, cut: cut)
       difference = try certificate.difference(
         result, from: try certificate.reference(inputs), inputs: inputs, isShrunk: true)

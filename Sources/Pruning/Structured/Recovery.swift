@@ -40,16 +40,11 @@ struct Recovery {
   }
 
   private func batches(of data: Dataset, for model: Model) throws(PruneError) -> [[String: Tensor]] {
-    guard model.graph.trueInputs.count == 1, let input = model.graph.trueInputs.first else {
-      throw PruneError(
-        .unsupported, "the model has \(model.graph.trueInputs.count) inputs; repairing takes data for exactly one")
-    }
-    let size = input.type?.dims?.first?.value ?? min(batchSize, data.count)
+    let feed = try Feed(data, model), size = feed.fixedBatch ?? min(batchSize, data.count)
     var result: [[String: Tensor]] = []
     var first = 0
     while first + size <= data.count, first < Self.sampleLimit {
-      let x = try data.rows(first, first + size).x
-      result.append([input.name: try x.cast(to: input.type?.dtype ?? .float32)])
+      result.append(try feed.inputs(of: data.rows(first, first + size)))
       first += size
     }
     return result

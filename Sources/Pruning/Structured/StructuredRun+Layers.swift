@@ -24,8 +24,8 @@ extension StructuredRun {
       Row(name: choice.blocks.blocks[place].name, units: 1, removed: chosen.contains(place) ? 1 : 0)
     }
     guard !chosen.isEmpty, options.certifies ?? true else { return candidate }
-    let shape = (options.validate ?? options.data ?? options.guard?.data)?.sampleShape
-    guard let inputs = try StructuralCertificate.inputs(of: model, sampleShape: shape, seed: options.seed) else {
+    let shapes = Feed.sampleShapes(options.validate ?? options.data ?? options.guard?.data, model)
+    guard let inputs = try StructuralCertificate.inputs(of: model, sampleShapes: shapes, seed: options.seed) else {
       candidate.certificateMissing = "the shapes of the model's inputs are open, and there is no data to take them from"
       return candidate
     }

@@ -220,10 +220,10 @@ final class StructuredRun {
   private func certify(_ dependencies: Dependencies, _ cut: Cut, _ candidate: Model) throws(PruneError) -> (Double?, String?) {
     guard options.certifies ?? true else { return (nil, nil) }
     let certificate = StructuralCertificate(dependencies: dependencies, cut: cut)
-    let shape = (options.validate ?? options.data ?? options.guard?.data)?.sampleShape
+    let shapes = Feed.sampleShapes(options.validate ?? options.data ?? options.guard?.data, model)
     let difference: Double
     do {
-      guard let inputs = try StructuralCertificate.inputs(of: model, sampleShape: shape, seed: options.seed) else {
+      guard let inputs = try StructuralCertificate.inputs(of: model, sampleShapes: shapes, seed: options.seed) else {
         return (nil, "the shapes of the model's inputs are open, and there is no data to take them from")
       }
       // What the given model cannot do tells nothing about the shrunk one.

@@ -89,8 +89,8 @@ struct StructuralCertificate {
     return name
   }
 
-  /// Random inputs for a batch of two, open extents from `sampleShape` or small; nil when a rank or dtype is not known.
-  static func inputs(of model: Model, sampleShape: [Int]?, seed: UInt64) throws(PruneError) -> [String: Tensor]? {
+  /// Random inputs for a batch of two, open extents from `sampleShapes` or small; nil when a rank or dtype is not known.
+  static func inputs(of model: Model, sampleShapes: [String: [Int]], seed: UInt64) throws(PruneError) -> [String: Tensor]? {
     var random = RandomSource(seed: seed)
     var result: [String: Tensor] = [:]
     // One name is one extent, whatever the rank of the input.
@@ -99,7 +99,7 @@ struct StructuralCertificate {
       guard let type = input.type, let dims = type.dims else { return nil }
       var extents: [Int] = []
       for (axis, dim) in dims.enumerated() {
-        let sample = sampleShape.flatMap { axis > 0 && $0.count == dims.count - 1 ? $0[axis - 1] : nil }
+        let sample = sampleShapes[input.name].flatMap { axis > 0 && $0.count == dims.count - 1 ? $0[axis - 1] : nil }
         var extent = dim.value ?? (axis == 0 ? 2 : sample ?? (dims.count > 2 ? 64 : 16))
         if case .named(let name) = dim {
           extent = named[name] ?? extent

@@ -1,4 +1,5 @@
 import PruneData
+import PruneEvaluation
 import PruneGraph
 import PruneRuntime
 import PruneTensor
@@ -23,16 +24,19 @@ struct Calibration {
     guard data.count > 0 else {
       throw PruneError(.invalidArgument, "the calibration data is empty", hint: "give some hundred samples")
     }
-    let inputs = model.graph.trueInputs.map(\.name)
+    let feed = try Feed(data, model), inputs = feed.names
+    let size = feed.fixedBatch ?? max(scheme.batchSize, 1)
     channels = wanted.mapValues { ChannelStatistics(isLast: $0) }
     let seen = Set(values).union(wanted.keys).sorted()
     let session = Session(model, outputs: seen.filter { !inputs.contains($0) })
     let ranged = Set(values)
     var observers: [String: any RangeObserver] = [:]
-    for first in stride(from: 0, to: data.count, by: max(scheme.batchSize, 1)) {
+    for first in stride(from: 0, to: data.count, by: size) {
       try cancel?.check()
-      let last = min(first + scheme.batchSize, data.count)
-      let feeds = try Feeds.make(model, data, first, last)
+      let last = min(first + size, data.count)
+      // A model of one batch size sees nothing of what does not fill the last batch, unless that is all there is.
+      if feed.fixedBatch != nil, last - first < size, first > 0 { break }
+      let feeds = try feed.inputs(of: data.rows(first, last), filling: feed.fixedBatch)
       let activations = try session.run(feeds, cancel: cancel).merging(feeds) { computed, _ in computed }
       for value in seen {
         guard let tensor = activations[value], tensor.dtype == .float32, tensor.count > 0 else { continue }
@@ -49,19 +53,5 @@ struct Calibration {
       count = last
     }
     ranges = observers.mapValues(\.range)
-  }
-}
-
-/// Samples of a dataset as the inputs of a model.
-enum Feeds {
-  /// - Throws: `.invalidArgument` when the model has more inputs than a dataset gives.
-  static func make(_ model: Model, _ data: Dataset, _ first: Int, _ last: Int) throws(PruneError) -> [String: Tensor] {
-    let inputs = model.graph.trueInputs
-    guard let input = inputs.first, inputs.count == 1 else {
-      let names = inputs.map(\.name).joined(separator: ", ")
-      throw PruneError(.invalidArgument, "a data set feeds one input, the model has \(inputs.count): \(names)")
-    }
-    let samples = try data.rows(first, last).x
-    return [input.name: try input.type?.dtype.map { dtype throws(PruneError) in try samples.cast(to: dtype) } ?? samples]
   }
 }
