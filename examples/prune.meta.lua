@@ -301,7 +301,7 @@
 ---@field calibration? prune.Dataset a few hundred samples; needed by static
 ---@field calibrator? "minmax"|"moving_average"|"percentile"|"entropy"|"mse" how ranges are found (default "minmax")
 ---@field percentile? number what the calibrator percentile covers (default 99.99)
----@field format? "qdq"|"matmul_nbits" QuantizeLinear and DequantizeLinear, or ONNX Runtime's fused products for weight_only (default "qdq")
+---@field format? "qdq"|"qoperator"|"matmul_nbits" QuantizeLinear and DequantizeLinear; static: operators on codes (QLinearConv, QGemm, ...); weight_only: ONNX Runtime's fused products (default "qdq")
 ---@field validate? prune.Dataset metrics before and after
 ---@field guard? prune.guard_options {data =, metric =, max_drop =}: refuses a model that lost more
 ---@field ignore? string|string[] name patterns of layers that stay float

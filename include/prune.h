@@ -1059,8 +1059,9 @@ typedef struct prune_quantize_options {
    */
   const char *calibrator;
   /**
-   * "qdq" (default): QuantizeLinear/DequantizeLinear pairs that every ONNX runtime fuses. "matmul_nbits": matrix products as
-   * ONNX Runtime's com.microsoft.MatMulNBits, with "weight_only".
+   * "qdq" (default): QuantizeLinear/DequantizeLinear pairs that every ONNX runtime fuses. "qoperator", with "static": operators
+   * on codes, ONNX's QLinearConv and QLinearMatMul and ONNX Runtime's com.microsoft.QGemm, QLinearAdd and the like.
+   * "matmul_nbits": matrix products as ONNX Runtime's com.microsoft.MatMulNBits, with "weight_only".
    */
   const char *format;
   /** Metrics before and after go into the report; NULL for none. */

@@ -24,7 +24,7 @@ package func quantize(_ model: Model, _ options: QuantizeOptions) throws(PruneEr
   } else {
     result =
       switch scheme.kind {
-      case .static: try TrainedQuantization.finish(model)
+      case .static: try TrainedQuantization.finish(model, scheme)
       case .dynamic: try WeightSchemes.dynamic(model, options, scheme)
       case .weightOnly: try WeightSchemes.weightOnly(model, options, scheme)
       case .float16: try WeightSchemes.float16(model, scheme)
@@ -68,10 +68,10 @@ let provenanceKey = "libprune.quantized"
 /// - Throws: `.invalidArgument` for a model that is quantized already.
 private func checkIsFloat(_ model: Model) throws(PruneError) {
   let marks: Set<String> = [
-    "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger",
-    "MatMulNBits",
+    "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger", "MatMulIntegerToFloat",
+    "DynamicQuantizeMatMul", "QGemm", "MatMulNBits",
   ]
-  guard let node = model.graph.nodes.first(where: { marks.contains($0.opType) }) else { return }
+  guard let node = model.graph.nodes.first(where: { marks.contains($0.opType) || $0.opType.hasPrefix("QLinear") }) else { return }
   throw PruneError(
     .invalidArgument, "the model is quantized already", at: node.label, hint: "quantize the float model it was made from")
 }

@@ -38,7 +38,8 @@ package struct QuantizeOptions {
   /// "static": the model is not stored in integers yet but computes as if it were, so that `fit` can adapt its weights to
   /// their codes; quantizing the result once more stores it.
   package var qat = false
-  /// "qdq": QuantizeLinear and DequantizeLinear; "matmul_nbits": ONNX Runtime's fused operator, for "weight_only".
+  /// "qdq": QuantizeLinear and DequantizeLinear; "qoperator": operators on codes, for "static"; "matmul_nbits": ONNX Runtime's
+  /// fused operator, for "weight_only".
   package var format = "qdq"
   /// Patterns (`*`, `?`) on names of layers or weights that stay float.
   package var ignore: [String] = []
@@ -69,7 +70,13 @@ struct QuantizationScheme {
       case .palette: [4, 2, 3, 5, 6, 7, 8]
       }
     }
-    var formats: [String] { self == .weightOnly ? ["qdq", "matmul_nbits"] : ["qdq"] }
+    var formats: [String] {
+      switch self {
+      case .weightOnly: ["qdq", "matmul_nbits"]
+      case .static: ["qdq", "qoperator"]
+      default: ["qdq"]
+      }
+    }
     var hasScales: Bool { [.static, .dynamic, .weightOnly].contains(self) }
   }
 
@@ -127,11 +134,11 @@ struct QuantizationScheme {
     }
     let hasBlocks = kind == .weightOnly && (bits == 4 || format == "matmul_nbits") && options.perChannel
     blockSize = options.blockSize == 0 && hasBlocks ? 32 : options.blockSize
-    guard (0...(1 << 20)).contains(blockSize), format == "qdq" || blockSize >= 16 && blockSize & (blockSize - 1) == 0 else {
+    guard (0...(1 << 20)).contains(blockSize), format != "matmul_nbits" || blockSize >= 16 && blockSize & (blockSize - 1) == 0 else {
       throw PruneError(
         .invalidArgument,
         "block_size is \(blockSize), it must be "
-          + (format == "qdq" ? "1 or more (0 for the default)" : "a power of two, 16 or more, for matmul_nbits"))
+          + (format != "matmul_nbits" ? "1 or more (0 for the default)" : "a power of two, 16 or more, for matmul_nbits"))
     }
     guard blockSize == 0 || kind == .weightOnly else {
       throw PruneError(.invalidArgument, "block_size is for scheme 'weight_only', the scheme is '\(options.scheme)'")
@@ -144,6 +151,10 @@ struct QuantizationScheme {
       ("qat", options.qat)]
     where isSet && kind != .static {
       throw PruneError(.invalidArgument, "\(name) is for scheme 'static', the scheme is '\(options.scheme)'")
+    }
+    guard !options.qat || format == "qdq" else {
+      throw PruneError(
+        .invalidArgument, "a model to train has format 'qdq'", hint: "give format = \"qoperator\" when it is quantized once more, to be stored")
     }
     guard !options.mixed || options.guard != nil else {
       throw PruneError(.invalidArgument, "mixed gives layers back until a guard holds, and there is none", hint: "give guard = …")

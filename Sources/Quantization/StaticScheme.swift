@@ -98,7 +98,8 @@ struct StaticScheme {
   func build(keeping: Set<String>) throws(PruneError) -> QuantizedModel {
     let plan = try QuantizationPlan(index, ignore: scheme.ignore, keeping: keeping)
     var rewriter = QDQRewriter(model, plan, index, scales: scales, perChannel: options.perChannel, trainable: options.qat, rounded: rounded)
-    let result = try rewriter.rewrite()
+    var result = try rewriter.rewrite()
+    if scheme.format == "qoperator" { result = try QOperatorRewriter.apply(result) }
     let used = Set(plan.quantized.map { plan.source(of: $0) }).sorted()
     let activations = used.compactMap { name in
       scales[name].flatMap { scale in calibration.ranges[name].map { (name: name, range: $0, scale: scale) } }
@@ -106,6 +107,6 @@ struct StaticScheme {
     let extras = steps.map { " \($0.name) \($0.count)" }.joined()
     return QuantizedModel(
       model: result, layers: rewriter.results, kept: plan.kept, activations: activations, samples: calibration.count,
-      steps: steps, provenance: "\(options.qat ? TrainedQuantization.mark : "static int8") \(options.calibrator) \(calibration.count) samples of \(data.name)" + extras)
+      steps: steps, provenance: "\(options.qat ? TrainedQuantization.mark : "static int8") \(options.calibrator) \(calibration.count) samples of \(data.name)" + extras + (scheme.format == "qdq" ? "" : " \(scheme.format)"))
   }
 }

@@ -12,7 +12,7 @@ enum TrainedQuantization {
   }
 
   /// - Throws: `.numeric` when training left a weight that is not finite, `.invalidModel` when nothing is left to store.
-  static func finish(_ model: Model) throws(PruneError) -> QuantizedModel {
+  static func finish(_ model: Model, _ scheme: QuantizationScheme) throws(PruneError) -> QuantizedModel {
     var edit = GraphEdit(model)
     var nodes: [Node] = []
     /// Scales of a weight by the value that stands for it.
@@ -37,7 +37,8 @@ enum TrainedQuantization {
       throw PruneError(.invalidModel, "the model says it was made for quantization-aware training, and has no float weight left")
     }
     let old = model.metadata.first { $0.key == provenanceKey }?.value ?? mark
-    let result = edit.finish(nodes)
+    var result = edit.finish(nodes)
+    if scheme.format == "qoperator" { result = try QOperatorRewriter.apply(result) }
     return QuantizedModel(model: result, layers: edit.results, kept: [], provenance: "static int8 trained" + old.dropFirst(mark.count))
   }
 

@@ -532,7 +532,7 @@ Quantizes into a new model that every ONNX runtime can run.
 * calibration: Dataset; a few hundred samples; needed by static
 * calibrator: "minmax"|"moving_average"|"percentile"|"entropy"|"mse" = "minmax"; how ranges are found
 * percentile: number = 99.99; what the calibrator percentile covers
-* format: "qdq"|"matmul_nbits" = "qdq"; QuantizeLinear and DequantizeLinear, or ONNX Runtime's fused products for weight_only
+* format: "qdq"|"qoperator"|"matmul_nbits" = "qdq"; QuantizeLinear and DequantizeLinear; static: operators on codes (QLinearConv, QGemm, ...); weight_only: ONNX Runtime's fused products
 * validate: Dataset; metrics before and after
 * guard: table; {data =, metric =, max_drop =}: refuses a model that lost more
 * ignore: string|string[]; name patterns of layers that stay float

@@ -59,7 +59,13 @@ package struct ContributedOperators {
     case "QuantizeLinear", "DequantizeLinear": add(node.opType, node.inputs, kept("axis", "block_size"), result)
     case "SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization", "SkipLayerNormalization": return normalize()
     case "FusedMatMul", "TransposeMatMul": return multiply()
-    case "MatMulIntegerToFloat", "DynamicQuantizeMatMul": multiplyIntegers()
+    case "MatMulIntegerToFloat":
+      let a = add("DequantizeLinear", [input(0), input(2), input(4)])
+      let b = add("DequantizeLinear", [input(1), input(3), input(5)], [Attribute("axis", .int(-1))])
+      let product = add("MatMul", [a, b], [], has(6) ? nil : result)
+      if has(6) { add("Add", [product, input(6)], [], result) }
+    case "DynamicQuantizeMatMul": multiplyIntegers()
+    case "QGemm": multiplyCodes()
     case "FusedConv": return activate { $0.add("Conv", $0.node.inputs.prefix(3).map { $0 }, $0.convolution, $1) }
     case "FusedGemm": return activate { $0.add("Gemm", $0.node.inputs, $0.kept("alpha", "beta", "transA", "transB"), $1) }
     case "QLinearAdd", "QLinearMul":
@@ -70,6 +76,10 @@ package struct ContributedOperators {
     case "QLinearGlobalAveragePool":
       guard node.int("channels_last", default: 0) == 0 else { return false }
       quantize(add("GlobalAveragePool", [dequantized(0)]), 3)
+    case "QLinearAveragePool":
+      guard node.int("channels_last", default: 0) == 0 else { return false }
+      let window = kept("auto_pad", "ceil_mode", "count_include_pad", "kernel_shape", "pads", "strides")
+      quantize(add("AveragePool", [dequantized(0)], window), 3)
     case "QLinearConcat":
       let parts = stride(from: 2, to: node.inputs.count, by: 3).map { dequantized($0) }
       quantize(add("Concat", parts, kept("axis")), 0)
@@ -125,17 +135,25 @@ package struct ContributedOperators {
   }
 
   private mutating func multiplyIntegers() {
-    var (a, scaleA, zeroA) = (input(0), input(2), input(4))
-    var (scaleB, zeroB, bias) = (input(3), input(5), input(6))
-    if node.opType == "DynamicQuantizeMatMul" {
-      (scaleB, zeroB, bias) = (input(2), input(3), input(4))
-      (scaleA, zeroA) = (fresh("\(result)/scale"), fresh("\(result)/zero"))
-      a = add("DynamicQuantizeLinear", [a], more: [scaleA, zeroA])
-    }
+    let (scaleB, zeroB, bias) = (input(2), input(3), input(4))
+    let (scaleA, zeroA) = (fresh("\(result)/scale"), fresh("\(result)/zero"))
+    let a = add("DynamicQuantizeLinear", [input(0)], more: [scaleA, zeroA])
     let sums = add("MatMulInteger", [a, input(1), zeroA, zeroB])
     let numbers = add("Cast", [sums], [Attribute("to", .int(Int64(DType.float32.rawValue)))])
     let scaled = add("Mul", [add("Mul", [numbers, scaleA]), scaleB], [], bias.isEmpty ? result : nil)
     if !bias.isEmpty { add("Add", [scaled, bias], [], result) }
+  }
+
+  /// A' B' + C on codes, C in steps of both scales; floats when no scale is given for the result.
+  private mutating func multiplyCodes() {
+    let axis = node.int("transB", default: 0) == 0 ? 1 : 0
+    var inputs = [dequantized(0), add("DequantizeLinear", [input(3), input(4), input(5)], [Attribute("axis", .int(Int64(axis)))])]
+    if has(6) {
+      let steps = add("Mul", [input(1), input(4)])
+      inputs.append(add("DequantizeLinear", [input(6), steps], [Attribute("axis", .int(-1))]))
+    }
+    let attributes = kept("alpha", "transA", "transB")
+    if has(7) { quantize(add("Gemm", inputs, attributes), 7) } else { add("Gemm", inputs, attributes, result) }
   }
 
   // MARK: - Fused activations

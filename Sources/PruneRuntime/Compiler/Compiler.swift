@@ -5,7 +5,7 @@ import PruneTensor
 enum Compiler {
   static func compile(_ model: Model, _ options: ProgramOptions) throws(PruneError) -> Plan {
     var expanded = try BlockProducts.run(try FunctionInlining.run(model))
-    if options.optimizes { expanded = try IntegerProducts.run(try HalfWidening.run(expanded, options)) }
+    if options.optimizes { expanded = try CodeOperators.run(try IntegerProducts.run(try HalfWidening.run(expanded, options))) }
     var flow = try DataflowBuilder.build(expanded, options)
     flow.removeDeadOps()
     if options.optimizes { try QuantizedFusion.run(&flow) }

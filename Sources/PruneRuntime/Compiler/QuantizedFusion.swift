@@ -10,7 +10,7 @@ struct QuantizedFusion {
   private let operands: QuantizedOperands
 
   static func run(_ flow: inout Dataflow) throws(PruneError) {
-    guard OneDNN.multipliesBytes, flow.ops.contains(where: { $0.key.hasSuffix("QuantizeLinear") || $0.key.hasPrefix("QLinear") })
+    guard OneDNN.multipliesBytes, flow.ops.contains(where: { $0.key.hasSuffix("QuantizeLinear") })
     else { return }
     var pass = QuantizedFusion(flow: flow, operands: QuantizedOperands(flow))
     for index in flow.ops.indices { if let fused = try pass.fused(index) { pass.flow.ops[index] = fused } }
@@ -25,13 +25,7 @@ struct QuantizedFusion {
 
   private mutating func fused(_ index: Int) throws(PruneError) -> Dataflow.Op? {
     let op = flow.ops[index]
-    switch op.key {
-    case "QLinearConv": return try qlinearConv(op)
-    case "QLinearMatMul": return try qlinearMatMul(op)
-    case "QuantizeLinear": break
-    default: return nil
-    }
-    guard let result = op.output(0), let target = operands.scheme(op, result), let value = op.input(0),
+    guard op.key == "QuantizeLinear", let result = op.output(0), let target = operands.scheme(op, result), let value = op.input(0),
       let before = operands.producer(value)
     else { return nil }
     if before.key == "DequantizeLinear" { return requantized(before, op, target) }
@@ -176,42 +170,5 @@ struct QuantizedFusion {
   ) -> Dataflow.Op? {
     guard let result = op.output(0), let source = operands.operand(function.input(0)) else { return nil }
     return made(function, [source.value], [source.codes], [], target, result, [node, function, op])
-  }
-
-  // MARK: - Operators on codes
-
-  private mutating func qlinearConv(_ op: Dataflow.Op) throws(PruneError) -> Dataflow.Op? {
-    guard let result = op.output(0), let x = op.input(0), let w = op.input(3), let dtype = flow.values[x].dtype,
-      flow.values[x].isStatic, flow.values[x].constant == nil, let tensor = flow.values[w].constant, tensor.shape.rank >= 3,
-      let source = operands.scheme(scale: op.input(1), zero: op.input(2), dtype),
-      let weight = operands.weight(tensor, scale: op.input(4), zero: op.input(5), channels: tensor.shape[0]),
-      let written = flow.values[result].dtype, let target = operands.scheme(scale: op.input(6), zero: op.input(7), written)
-    else { return nil }
-    var bias: Int?
-    if let id = op.input(8) {
-      guard let sums = try? flow.values[id].constant?.array(of: Int32.self), sums.count == tensor.shape[0] else { return nil }
-      let steps = weight.scales.map { $0 * source.scale }
-      bias = flow.addConstant(
-        try Tensor(sums.indices.map { Float(sums[$0]) * steps[steps.count == 1 ? 0 : $0] }), name: flow.values[id].name)
-    }
-    var core = op
-    core.node.opType = "Conv"
-    return made(
-      core, [x, flow.addConstant(weight.codes, name: flow.values[w].name), bias], [source], [], target, result, [op],
-      scales: weight.scales)
-  }
-
-  private mutating func qlinearMatMul(_ op: Dataflow.Op) throws(PruneError) -> Dataflow.Op? {
-    guard let result = op.output(0), let a = op.input(0), let b = op.input(3), let dtype = flow.values[a].dtype,
-      flow.values[a].isStatic, flow.values[a].constant == nil, let tensor = flow.values[b].constant, tensor.shape.rank == 2,
-      tensor.count > 0, let source = operands.scheme(scale: op.input(1), zero: op.input(2), dtype),
-      let weight = operands.weight(tensor, scale: op.input(4), zero: op.input(5), channels: tensor.shape[1]),
-      let written = flow.values[result].dtype, let target = operands.scheme(scale: op.input(6), zero: op.input(7), written)
-    else { return nil }
-    var core = op
-    core.node.opType = "MatMul"
-    return made(
-      core, [a, flow.addConstant(weight.codes, name: flow.values[b].name), nil], [source], [], target, result, [op],
-      scales: weight.scales)
   }
 }
