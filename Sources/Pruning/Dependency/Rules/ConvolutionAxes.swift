@@ -5,6 +5,14 @@ enum ConvolutionAxes {
   static let rules: [String: AxisRule] = [
     "Conv": { (solver, node) in convolution(&solver, node, data: 0, weight: 1, bias: 2) },
     "ConvInteger": { (solver, node) in convolution(&solver, node, data: 0, weight: 1, bias: -1) },
+    "com.microsoft.FusedConv": { (solver, node) in
+      if let problem = convolution(&solver, node, data: 0, weight: 1, bias: 2) { return problem }
+      // What is added to its result, before the activation.
+      if let result = node.output(0).flatMap({ solver.axesOf($0) }), let addend = solver.input(node, 3) {
+        solver.define(node, 0, solver.broadcast([result, addend], node))
+      }
+      return nil
+    },
     "ConvTranspose": transposed,
     "MaxPool": pooling, "AveragePool": pooling, "LpPool": pooling, "GlobalAveragePool": pooling, "GlobalMaxPool": pooling,
     "GlobalLpPool": pooling,

@@ -3,7 +3,13 @@ import PruneGraph
 /// Products of matrices: what they sum over is shared, the rest goes on.
 enum MatrixAxes {
   static let rules: [String: AxisRule] = [
-    "Gemm": gemm,
+    "Gemm": gemm, "com.microsoft.FusedGemm": gemm,
+    "com.microsoft.FusedMatMul": { (solver, node) in
+      guard ["transA", "transB", "transBatchA", "transBatchB"].allSatisfy({ node.int($0, default: 0) == 0 }) else {
+        return "it transposes its operands"
+      }
+      return matmul(&solver, node, 0, 1)
+    },
     "MatMul": { (solver, node) in matmul(&solver, node, 0, 1) },
     "MatMulInteger": { (solver, node) in matmul(&solver, node, 0, 1) },
     "Einsum": einsum,
@@ -51,14 +57,31 @@ enum MatrixAxes {
     return nil
   }
 
+  /// A term with digits for the axes that an ellipsis stands for, the last one being 0: so they broadcast from the right.
+  private static func spelled(_ term: [Character], _ open: Int) -> [Character]? {
+    guard let first = term.firstIndex(of: ".") else { return term }
+    guard term.count >= first + 3, term[first..<(first + 3)].allSatisfy({ $0 == "." }), (0...9).contains(open) else { return nil }
+    let digits = (0..<open).reversed().compactMap { "\($0)".first }
+    let result = term[..<first] + digits + term[(first + 3)...]
+    return result.contains(".") ? nil : Array(result)
+  }
+
   /// Letters are axes; what the result does not name is summed over.
   private static let einsum: AxisRule = { (solver, node) in
     let equation = node.string("equation", default: "").filter { $0 != " " }
     let sides = equation.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
-    guard sides.count == 2, sides[1].hasPrefix(">"), !equation.contains(".") else { return "its equation is not followed" }
-    let terms = sides[0].split(separator: ",", omittingEmptySubsequences: false).map(Array.init)
-    let output = Array(sides[1].dropFirst())
-    guard terms.count == node.inputs.count else { return "its equation does not fit its operands" }
+    guard sides.count == 2, sides[1].hasPrefix(">") else { return "its equation is not followed" }
+    let written = sides[0].split(separator: ",", omittingEmptySubsequences: false).map(Array.init)
+    guard written.count == node.inputs.count else { return "its equation does not fit its operands" }
+    var terms: [[Character]] = [], most = 0
+    for (index, term) in written.enumerated() {
+      guard let rank = solver.input(node, index)?.count else { return "the rank of an input is not known" }
+      let open = term.contains(".") ? rank - (term.count - 3) : 0
+      guard let whole = spelled(term, open) else { return "its equation does not fit its operands" }
+      terms.append(whole)
+      most = max(most, open)
+    }
+    guard let output = spelled(Array(sides[1].dropFirst()), most) else { return "its equation does not fit its operands" }
     var spaces: [Character: SpaceForest.ID] = [:]
     var places: [Character: (input: Int, axis: Int)] = [:]
     for (index, term) in terms.enumerated() {
