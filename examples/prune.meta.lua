@@ -154,6 +154,7 @@
 ---@field metrics? string|string[] "loss", "accuracy", "top5", "mse", "mae"; those that suit the targets by default
 ---@field batch_size? integer samples a run (default 64)
 ---@field loss? "cross_entropy"|"mse" by the model and the targets by default
+---@field output? string name of the output that is compared with the targets; the first by default
 
 ---@class prune.Model_benchmark_options
 ---@field batch_size? integer samples a run (default 1)

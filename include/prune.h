@@ -652,8 +652,8 @@ typedef struct prune_fit_options {
 
 /** Trains the model in place. Weights that pruning removed stay zero. The report (optional) has "epochs", a list of
  *  {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}; "reason" when it ended early ("early_stopping"),
- *  "working_bytes", the memory of a step beside weights and state; "best_epoch" where `early_stopping` or `restore_best` asked for it; "warnings"; and "frozen", a list of {node, reason,
- *  parameters} where no gradient passes a node.
+ *  "working_bytes", the memory of a step beside weights and state; "best_epoch" where `early_stopping` or `restore_best` asked for it; "warnings", such as of classes that the validation split leaves
+ *  without a sample on either side; and "frozen", a list of {node, reason, parameters} where no gradient passes a node.
  *  Cancelled, by the callback or the context, it returns PRUNE_ERROR_CANCELLED: the model keeps the last complete step and
  *  the report tells what was done until then. Where the loss or a gradient stops being a finite number it returns
  *  PRUNE_ERROR_NUMERIC, names the step and the layer of the largest gradient, and the model keeps the last finite weights.
@@ -675,8 +675,10 @@ typedef struct prune_evaluate_options {
   size_t metric_count;
   /** As in prune_fit_options. */
   const char *loss;
+  /** Name of the output that is compared with the targets; NULL is the first. */
+  const char *output;
 } prune_evaluate_options;
-#define PRUNE_EVALUATE_OPTIONS_INIT {sizeof(prune_evaluate_options), 0, NULL, 0, NULL}
+#define PRUNE_EVALUATE_OPTIONS_INIT {sizeof(prune_evaluate_options), 0, NULL, 0, NULL, NULL}
 
 /** The metrics by name, and "samples". \@threadsafe as prune_model_run. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_evaluate(

@@ -1,13 +1,17 @@
-"""Measures training steps beside PyTorch on the CPU: one process, A B A B, medians of the steps' times and of their ratios.
+"""Measures training steps beside PyTorch on the CPU: one process, A B A B, medians of the steps' times and of their ratios; and
+the memory of a step, each in a process of its own.
 
 usage: bench_training.py LIBRARY [--threads N] [--rounds N] [--steps N] [NAME ...]
 
 Each step is forward, loss, backward and SGD with momentum on the same random batch. Compiling is not part of it: the first
-step of each round is left out. NAMEs choose networks by a part of their name. Needs torch and torchvision.
+step of each round is left out. Memory is the peak of a process over four steps beyond what it held with its libraries loaded: weights,
+momentum, gradients, activations, a batch. NAMEs choose networks by a part of their name. Needs torch and torchvision.
 """
 import argparse
 import ctypes as c
 import statistics
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -95,6 +99,7 @@ class Ours:
         self.sample, self.classes, self.data = sample, classes, {}
 
     def dataset(self, steps):
+        """Of so many whole batches."""
         count = steps * self.batch
         x = np.random.default_rng(0).standard_normal((count, *self.sample)).astype(np.float32)
         y = (np.arange(count) % self.classes).astype(np.int64)
@@ -123,6 +128,12 @@ class Ours:
         return [b - a for a, b in zip(times, times[1:-1])]
 
 
+    def repeat(self, count):
+        """Steps on one batch."""
+        options = FitOptions(c.sizeof(FitOptions), count, self.batch, 1, b"sgd", 1e-3, 0.9)
+        self.library.prune_model_fit(self.model, self.dataset(1), c.byref(options), None)
+
+
 class Torch:
     def __init__(self, make, sample, classes, batch):
         self.model = make().train()
@@ -139,6 +150,36 @@ class Torch:
             times.append(time.perf_counter() - start)
         return times[1:]
 
+    def repeat(self, count):
+        self.steps(count - 1)
+
+
+def status(field):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(field)) / 1e3
+
+
+def peak(engine, library, name, threads):
+    """Peak memory in MB of a few steps, in a process of its own."""
+    done = subprocess.run([sys.executable, __file__, library, "--memory", engine, "--threads", str(threads), name], capture_output=True,
+                          text=True)
+    return float(done.stdout) if done.returncode == 0 else float("nan")
+
+
+def measure_memory(engine, library, name, threads):
+    found = next(network for network in NETWORKS if network[0] == name)
+    opened, make = libprune.Library(library), found[6]
+    # What PyTorch keeps after its first step, whatever the network, is no part of it.
+    torch.nn.functional.cross_entropy(torch.nn.Linear(4, 2)(torch.randn(2, 4)), torch.tensor([0, 1])).backward()
+    if "vision" in make.__code__.co_names:
+        import torchvision  # noqa: F401
+    before = status("VmRSS")
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # resets the peak
+    run = Ours(opened, *found[1:6], threads) if engine == "libprune" else Torch(make, found[3], found[4], found[5])
+    run.repeat(4)
+    print(status("VmHWM") - before)
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -146,11 +187,15 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=0, help="steps a round; 0 goes by the network's size")
+    parser.add_argument("--memory", help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*")
     given = parser.parse_intermixed_args()
     torch.set_num_threads(given.threads)
+    if given.memory:
+        measure_memory(given.memory, given.library, given.names[0], given.threads)
+        return
     library = libprune.Library(given.library)
-    print(f"{'network':<16}{'batch':>6}{'libprune ms':>13}{'PyTorch ms':>12}{'ratio':>8}{'wanted':>8}")
+    print(f"{'network':<16}{'batch':>6}{'libprune ms':>13}{'PyTorch ms':>12}{'ratio':>8}{'wanted':>8}{'MB':>8}{'PyTorch MB':>12}")
     for name, zoo, depth, sample, classes, batch, make, wanted in NETWORKS:
         if given.names and not any(part in name for part in given.names):
             continue
@@ -160,7 +205,8 @@ def main():
         pairs = [(statistics.median(ours.steps(count)), statistics.median(torchs.steps(count))) for _ in range(given.rounds)]
         a, b = (statistics.median(p[k] for p in pairs) * 1000 for k in (0, 1))
         ratio = statistics.median(p[0] / p[1] for p in pairs)
-        print(f"{name:<16}{batch:>6}{a:>13.2f}{b:>12.2f}{ratio:>8.2f}{wanted:>8.2f}", flush=True)
+        memory = [peak(engine, given.library, name, given.threads) for engine in ("libprune", "torch")]
+        print(f"{name:<16}{batch:>6}{a:>13.2f}{b:>12.2f}{ratio:>8.2f}{wanted:>8.2f}{memory[0]:>8.0f}{memory[1]:>12.0f}", flush=True)
 
 
 main()

@@ -229,6 +229,7 @@ static const option evaluate[] = {
     OPTION_LIST("metrics", prune_evaluate_options, metrics, metric_count, TEXTS),
     OPTION(prune_evaluate_options, batch_size, COUNT),
     OPTION(prune_evaluate_options, loss, TEXT),
+    OPTION(prune_evaluate_options, output, TEXT),
 };
 SET(pl_evaluate_set, "Model:evaluate", prune_evaluate_options, sizeof(prune_evaluate_options), evaluate, NULL);
 

@@ -15,6 +15,7 @@ public func prune_model_evaluate(
     wanted.batchSize = Int(given.batch_size)
     if given.metrics != nil { wanted.metrics = try texts(given.metrics, given.metric_count, "metrics") }
     wanted.loss = try optionalText(given.loss, "loss")
+    wanted.output = try optionalText(given.output, "output")
     wanted.cancel = box.cancel
     give(try evaluate(session: box.compiled(), try Handles.object(data, DatasetBox.self).dataset, wanted), out)
   }

@@ -48,6 +48,7 @@ test("the loss may be taken of another output", function()
   for i = 1, 48 do values[i] = {rows[i][2]} end
   local history = m:fit{data = prune.data.tensors(inputs, values), output = m.outputs[2].name, epochs = 12, lr = 0.01}
   check(history.epochs[12].loss < 0.7 * history.epochs[1].loss)
+  near(m:evaluate(prune.data.tensors(inputs, values), {output = m.outputs[2].name, metrics = "mse"}).mse, history.epochs[12].loss, 0.1)
   fails("no output 'outputs'", m.fit, m, {data = data, output = "outputs"})
 end)
 

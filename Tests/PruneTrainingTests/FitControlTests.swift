@@ -226,7 +226,8 @@ import Testing
     #expect(try Fixture.weights(model) == Fixture.weights(before))
   }
 
-  @Test func aSplitThatEmptiesAClassIsSaid() throws {
+  @Test(arguments: [(0.6, "nothing to train on"), (0.4, "nothing to validate with")])
+  func aSplitThatEmptiesAClassIsSaid(share: Double, lack: String) throws {
     let labels = [Int64](repeating: 0, count: 50) + [Int64](repeating: 1, count: 49) + [2]
     var random = RandomSource(seed: 1)
     let x = try Tensor((0..<100 * 64).map { _ in Float(random.uniform()) }, Shape([100, 1, 8, 8]))
@@ -235,10 +236,10 @@ import Testing
     for seed in 0..<12 {
       var model = try Fixture.network(hidden: [4])
       var options = FitOptions()
-      options.validationSplit = 0.6
+      options.validationSplit = share
       options.seed = UInt64(seed)
       if case .list(let warnings)? = try fit(&model, data, options)["warnings"], case .text(let text)? = warnings.first { found.append(text) }
     }
-    #expect(!found.isEmpty && found.allSatisfy { $0.contains("class 2") && $0.contains("1 sample") })
+    #expect(!found.isEmpty && found.allSatisfy { $0.contains("class 2 " + lack) && $0.contains("1 sample") })
   }
 }

@@ -10,6 +10,7 @@ private func text(_ name: String, _ value: String) -> Attribute { Attribute(name
 // Tensors in this file are never too large to allocate.
 private func list(_ values: [Int64], _ dims: [Int]? = nil) -> Tensor { try! Tensor(values, try! Shape(dims ?? [values.count])) }
 private func numbers(_ values: [Float]) -> Tensor { try! Tensor(values) }
+private func table(_ values: [Float], _ dims: [Int]) -> Tensor { try! Tensor(values, try! Shape(dims)) }
 private func number(_ value: Float) -> Tensor { try! Tensor(scalar: value) }
 private let nothing = try! Tensor([Float]())
 
@@ -45,6 +46,7 @@ private let nothing = try! Tensor([Float]())
     scaled("Tan", by: 1), scaled("Sinh", by: 1), scaled("Cosh", by: 1), scaled("Asin", by: 1), scaled("Acos", by: 1),
     scaled("Atan", by: 3), scaled("Asinh", by: 3), scaled("Acosh", by: 0.5, plus: 2), scaled("Atanh", by: 1),
     scaled("Celu", by: 3, [float("alpha", 0.7)]), scaled("Celu", by: 2), scaled("ThresholdedRelu", by: 3, [float("alpha", 0.4)]),
+    GradientCase("Swish", [[3, 6]], .spaced, opset: 24), GradientCase("Swish", [[3, 6]], attributes: [float("alpha", 1.7)], opset: 24),
     scaled("Shrink", by: 3, [float("lambd", 0.6), float("bias", 0.2)]),
   ]
 
@@ -54,6 +56,8 @@ private let nothing = try! Tensor([Float]())
     GradientCase("GroupNormalization", [[2, 6, 4], [3], [3]], attributes: [int("num_groups", 3)], opset: 18),
     GradientCase("GroupNormalization", [[2, 4, 3, 3], [2], [2]], attributes: [int("num_groups", 2), float("epsilon", 1e-3)], opset: 18),
     GradientCase("GroupNormalization", [[2, 6, 4], [6], [6]], attributes: [int("num_groups", 2)], opset: 21),
+    GradientCase("RMSNormalization", [[2, 3, 4], [4]], opset: 23),
+    GradientCase("RMSNormalization", [[2, 3, 4], [3, 4]], attributes: [int("axis", 1), float("epsilon", 1e-2)], opset: 23),
     GradientCase("LRN", [[2, 6, 3, 2]], attributes: [int("size", 3), float("alpha", 0.5), float("beta", 0.6), float("bias", 1.5)]),
     GradientCase("LRN", [[1, 5, 4]], attributes: [int("size", 4), float("alpha", 0.9), float("bias", 1)]),
     GradientCase("LpNormalization", [[3, 5]], .positive), GradientCase("LpNormalization", [[3, 2, 4]], attributes: [int("axis", 1)]),
@@ -82,6 +86,7 @@ private let nothing = try! Tensor([Float]())
     GradientCase(
       "ScatterElements", [Node("ScatterElements", inputs: ["a", "i", "b"], outputs: ["y"], attributes: [int("axis", 1)])],
       [("a", [2, 5], .normal), ("b", [2, 2], .normal)], constants: [("i", list([0, 3, 4, 1], [2, 2]))]),
+    GradientCase("Scatter", [[2, 5]], constants: [list([0, 3, 4, 1], [2, 2]), table([1, 2, 3, 4], [2, 2])], attributes: [int("axis", 1)], opset: 9),
     GradientCase(
       "ScatterND", [Node("ScatterND", inputs: ["a", "i", "b"], outputs: ["y"])],
       [("a", [4, 3], .normal), ("b", [2, 3], .normal)], constants: [("i", list([2, 0], [2, 1]))]),

@@ -403,6 +403,7 @@ Loss, accuracy and other metrics.
 * metrics: string|string[]; "loss", "accuracy", "top5", "mse", "mae"; those that suit the targets by default
 * batch_size: integer = 64; samples a run
 * loss: "cross_entropy"|"mse"; by the model and the targets by default
+* output: string; name of the output that is compared with the targets; the first by default
 > print(m:evaluate(test).accuracy)
 
 Model:benchmark{...} -> Report

@@ -55,15 +55,18 @@ enum DataCheck {
     }
   }
 
-  /// Classes that have no sample left to train on, one line each.
-  static func emptyClasses(of data: Dataset, training: Dataset) throws(PruneError) -> [String] {
+  /// Classes that have no sample left to train on, or none to validate with, one line each.
+  static func emptyClasses(of data: Dataset, training: Dataset, validation: Dataset?) throws(PruneError) -> [String] {
     guard data.classCount != nil, let all = try data.y?.array(of: Int64.self), let kept = try training.y?.array(of: Int64.self)
     else { return [] }
-    let trained = Set(kept)
     var sizes: [Int64: Int] = [:]
-    for label in all where !trained.contains(label) { sizes[label, default: 0] += 1 }
-    return sizes.keys.sorted().map { label in
-      "the validation split leaves class \(label) nothing to train on: it has \(sizes[label] ?? 0) sample(s) in all"
+    for label in all { sizes[label, default: 0] += 1 }
+    let trained = Set(kept), validated = Set(try validation?.y?.array(of: Int64.self) ?? all)
+    var result: [String] = []
+    for (label, size) in sizes.sorted(by: { $0.key < $1.key }) {
+      let lack = !trained.contains(label) ? "nothing to train on" : !validated.contains(label) ? "nothing to validate with" : nil
+      if let lack { result.append("the validation split leaves class \(label) \(lack): it has \(size) sample(s) in all") }
     }
+    return result
   }
 }

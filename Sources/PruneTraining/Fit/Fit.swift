@@ -21,7 +21,7 @@ package func fit(_ model: inout Model, _ data: Dataset, _ options: FitOptions) t
     let parts = try data.split(test: options.validationSplit, seed: options.seed)
     (training, validation) = (parts.train, parts.test)
   }
-  let warnings = options.validationSplit > 0 ? try DataCheck.emptyClasses(of: data, training: training) : []
+  let warnings = options.validationSplit > 0 ? try DataCheck.emptyClasses(of: data, training: training, validation: validation) : []
   training = try mixable(training, model, options)
   let setup = try FitSetup(model, training, options, checked)
   if let validation { _ = try DataCheck.check(validation, model, setup.loss) }
