@@ -50,7 +50,8 @@
 ---@field data prune.Dataset what the metric is measured on
 ---@field calibration? prune.Dataset what criteria and reconstruction look at; the first 256 samples of data by default
 ---@field objective? "macs"|"bytes"|"latency" what is made small; latency by removing channels (default "macs")
----@field metric? string as in Model:evaluate; accuracy where targets are classes, else loss
+---@field metric? string|function as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a number
+---@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
 ---@field max_drop? number the loss of the metric that is tolerated (default 0.01)
 ---@field budget? number minutes after which nothing new is tried (default 10)
 ---@field seed? integer of random choices (default 0)
@@ -137,9 +138,9 @@
 ---@field mixup? number images and targets become mixtures of two, by a share from Beta(mixup, mixup) (default 0)
 
 ---@class prune.Model_fit_regularizer_options
----@field kind "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"sign"|"max_norm" on numbers, output channels, scales of batch normalizations, small channels ever more, weights that change their sign, or a bound on the norm of output channels
+---@field kind "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"greg1"|"greg2"|"sign"|"sign_constraint"|"max_norm" on numbers, output channels, scales of batch normalizations, small channels ever more, what a prune selected ever more, all weights ever more, weights that change their sign (pulled, or held at zero), or a bound on the norm of output channels
 ---@field strength? number how much; the bound of max_norm
----@field growth? number growing: what the smallest channel's strength rises by (default 1e-4)
+---@field growth? number growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune spread over the training if not given (default 1e-4)
 ---@field limit? number growing: up to where (default 1)
 ---@field interval? integer growing: every so many steps (default 10)
 ---@field scope? string|string[] name patterns of parameters; all weights of two axes and more by default, all scales for bn_l1
@@ -151,7 +152,7 @@
 ---@field no_decay? boolean no weight decay (default false)
 
 ---@class prune.Model_evaluate_options
----@field metrics? string|string[] "loss", "accuracy", "top5", "mse", "mae"; those that suit the targets by default
+---@field metrics? string|string[] "loss", "accuracy", "top5", "f1", "auc", "mse", "mae"; those that suit the targets by default
 ---@field batch_size? integer samples a run (default 64)
 ---@field loss? "cross_entropy"|"mse" by the model and the targets by default
 ---@field output? string name of the output that is compared with the targets; the first by default
@@ -171,9 +172,10 @@
 ---@field ignore? string|string[] and not these
 
 ---@class prune.Model_sensitivity_options
----@field data prune.Dataset what the metric is measured on
+---@field data? prune.Dataset what the metric is measured on; needed but with a function
 ---@field amounts? number[] fractions of a layer; 0.1, 0.3, 0.5, 0.7 and 0.9 by default
----@field metric? string as in Model:evaluate; accuracy where targets are classes, else loss
+---@field metric? string|function as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a number
+---@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
 ---@field max_drop? number the loss of the metric up to which an amount is safe (default 0.01)
 ---@field criterion? string as in Model:significance (default "magnitude")
 ---@field granularity? string|table as in Model:prune, n:m excepted (default "weight")
@@ -185,22 +187,25 @@
 ---@field verbose? boolean a line a layer on standard error, terminal or not (default false)
 
 ---@class prune.Model_prune_options
----@field strategy? "global"|"local"|"threshold"|"block"|"cost_aware"|"shared" one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, or equal weights together (default "global")
+---@field strategy? "global"|"local"|"threshold"|"block"|"cost_aware"|"shared"|"penalty"|"regularized" one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each (default "global")
 ---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"lamp"|"random"|function|table which weights matter least; as in Model:significance (default "magnitude")
 ---@field granularity? "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them (default "weight")
 ---@field allocation? "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity" how the amount is divided over layers; by the strategy, row for wanda
----@field cost? "params"|"macs" what strategy cost_aware saves (default "params")
+---@field cost? "params"|"macs"|"bytes"|"latency" what strategy cost_aware saves; what target names if given; latency of channels (default "params")
+---@field metric? string|function what cost_aware and allocation sensitivity may not lose: as in Model:evaluate, or a function of a Model that returns a number; the guard's, else the loss
+---@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
+---@field shared? "one"|"all" local: of a weight that several layers use the first use is pruned, or all of them alike (default "one")
 ---@field reconstruct? "obs"|"sparsegpt"|"least_squares" without training, on data: what stays makes up for what went, or also chooses it; least_squares for channels
 ---@field amount? number the fraction to remove, 0...1
 ---@field threshold? number or the score below which weights go
 ---@field mode? "mask"|"remove" zeros that stay zero (of weights), or a smaller model, certified (of channels and heads)
----@field target? prune.prune.Model_prune_target_options for channels and heads in place of an amount: the fraction of a cost to keep
+---@field target? prune.prune.Model_prune_target_options in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them
 ---@field max_fraction? number the largest share of a group that may go (default 0.9)
 ---@field round_to? integer units left of a group are a multiple of this (default 1)
 ---@field isomorphic? boolean groups are ranked only among those of the same kind and size (default false)
 ---@field width? boolean units that layer normalizations look at, a transformer's width, may go as well; statistics are then those of what is left (default false)
----@field reduce? "mean"|"sum"|"max" how the scores of a group's tensors become a unit's (default "mean")
----@field normalize? "mean"|"max"|"lamp"|"none" how groups are made comparable (default "mean")
+---@field reduce? "mean"|"sum"|"max" mean by default; how the scores of a group's tensors become a unit's
+---@field normalize? "mean"|"max"|"lamp"|"none" mean by default, none after bn_l1; how groups are made comparable
 ---@field benchmark? boolean median latency before and after goes into the report (default false)
 ---@field reestimate? boolean batch normalizations measure their statistics anew on the data (default false)
 ---@field device? "cpu" where to work (default "cpu")
@@ -210,7 +215,8 @@
 ---@field rewind? prune.Model the network earlier in its training: what stays goes back to its weights after every step
 ---@field recipe? string of Report:recipe: its choices and steps, taken again
 ---@field recover? prune.prune.Model_prune_recover_options fine-tuning after each step: the options of Model:fit, data being data by default
----@field guard? prune.guard_options {data =, metric =, max_drop =}: gives back what hurts
+---@field train? prune.prune.Model_prune_train_options penalty, regularized: training before each cut: the options of Model:fit, data being data by default; 5 epochs if not given
+---@field guard? prune.guard_options {data =, metric =, max_drop =, bound =}: gives back what hurts
 ---@field scope? string|string[] name patterns of layers or weights: only these
 ---@field ignore? string|string[] and not these
 ---@field batch_size? integer for criteria and metrics (default 64)
@@ -277,14 +283,68 @@
 ---@field verbose? boolean a line an epoch on standard error, terminal or not (default false)
 ---@field data? prune.Dataset that of the call by default
 
+---@class prune.Model_prune_train_options
+---@field epochs? integer passes over the data (default 1)
+---@field batch_size? integer samples a step (default 32)
+---@field optimizer? "adam"|"adamw"|"sgd"|"rmsprop" how weights move (default "adam")
+---@field lr? number learning rate: 0.001, sgd and rmsprop 0.01 by default
+---@field momentum? number sgd, rmsprop (default 0)
+---@field nesterov? boolean sgd (default false)
+---@field beta1? number adam, adamw (default 0.9)
+---@field beta2? number adam, adamw (default 0.999)
+---@field rho? number rmsprop (default 0.99)
+---@field epsilon? number adam, adamw, rmsprop (default 1e-8)
+---@field weight_decay? number pull towards zero (default 0)
+---@field clip_norm? number limit on the norm of all gradients together
+---@field clip_value? number limit on each number of a gradient
+---@field groups? table[] parameters trained in a way of their own: see Model:fit groups
+---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default; a Model of two inputs, prediction and targets, gives its own
+---@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
+---@field class_weights? number[] cross_entropy: one a class
+---@field delta? number huber: where the square ends (default 1)
+---@field from_probabilities? boolean the output is probabilities though no Softmax or Sigmoid ends the model (default false)
+---@field schedule? "constant"|"linear"|"cosine"|"step"|"one_cycle"|"reduce_on_plateau" learning rate over time (default "constant")
+---@field warmup? integer steps over which the rate rises at the start (default 0)
+---@field step_epochs? integer step: epochs between reductions; after half and three quarters of the steps by default
+---@field gamma? number step, reduce_on_plateau: what the rate is multiplied by (default 0.1)
+---@field patience? integer reduce_on_plateau: epochs without improvement (default 5)
+---@field validation? prune.Dataset evaluated after each epoch
+---@field validation_split? number in its place, the fraction of the data held out
+---@field early_stopping? integer epochs without improvement after which the fit ends
+---@field min_delta? number what counts as an improvement (default 0)
+---@field monitor? "loss"|"accuracy"|"validation_loss"|"validation_accuracy" what improvement is judged by; the loss by default, of the validation data where there are any
+---@field restore_best? boolean the model gets the weights of its best epoch (default false)
+---@field checkpoint? string a file that is written, atomically, as the fit goes on
+---@field checkpoint_epochs? integer every so many epochs (default 1)
+---@field resume? string|true a checkpoint to go on from, or true: the optimizer's state of the last fit
+---@field regularizer? table|table[] what pulls on weights beside the loss: see Model:fit regularizer
+---@field dropout? number|false what a step drops, in place of what the graph's Dropout nodes say; false drops nothing
+---@field teacher? prune.Model a model to learn from beside the targets
+---@field temperature? number softens what teacher and model say (default 4)
+---@field alpha? number weight of the teacher's part of the loss (default 0.5)
+---@field features? string|string[] values that are to be like values of the teacher, by name
+---@field teacher_features? string|string[] the teacher's; the same names by default
+---@field feature_weight? number weight of their mean squared differences (default 1)
+---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
+---@field augment? table random changes of the images that are trained on: see Model:fit augment
+---@field shuffle? boolean a new order each epoch (default true)
+---@field seed? integer of shuffling and splitting (default 0)
+---@field frozen? string|string[] name patterns of weights that stay as they are
+---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
+---@field on_batch? function called with each step's event, likewise
+---@field verbose? boolean a line an epoch on standard error, terminal or not (default false)
+---@field data? prune.Dataset that of the call by default
+
 ---@class prune.Model_prune_schedule_options
 ---@field kind? "one_shot"|"linear"|"cubic"|"dynamic" at once, evenly, fast first, or with weights that come back (default "one_shot")
 ---@field steps? integer number of steps
 
 ---@class prune.guard_options
----@field data prune.Dataset what the metric is measured on
----@field metric? string as in Model:evaluate (default "accuracy")
+---@field data? prune.Dataset what the metric is measured on; needed but with a function
+---@field metric? string|function as in Model:evaluate, loss where targets are no classes; or a function of a Model that returns a number (default "accuracy")
 ---@field max_drop? number the loss of the metric that is tolerated (default 0)
+---@field bound? number what the metric may not be worse than, whatever it was; alone it decides
+---@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
 
 ---@class prune.Model_quantize_options
 ---@field scheme? "static"|"dynamic"|"weight_only"|"float16"|"bfloat16"|"palette" int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision, weights stored as bfloat16, weights of few values for packed files (default "static")
@@ -604,7 +664,7 @@ function Model:benchmark(options) end
 function Model:significance(options) end
 
 ---The metric against the amount, each layer pruned by itself: "layers" with the curve, the values and the largest safe amount.
----@param options prune.Model_sensitivity_options
+---@param options? prune.Model_sensitivity_options
 ---@return prune.Report
 function Model:sensitivity(options) end
 

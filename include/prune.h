@@ -526,15 +526,16 @@ typedef struct prune_augmentation {
 /** A pull on weights beside the loss, or a bound on them. */
 typedef struct prune_regularizer {
   uint32_t struct_size;
-  /** growing: steps between increases; 0 is 10. */
+  /** growing, greg1, greg2: steps between increases; 0 is 10. */
   uint32_t interval;
   /** "l1": strength Σ|w|. "l2": strength/2 Σw². "group_lasso": strength √size Σ‖w_c‖ over output channels. "bn_l1": "l1" of the
    *  scales of batch normalizations. "growing": "l2" with a strength of each output channel that grows, faster where the channel
-   *  is small. "sign": strength Σ|w| over weights of another sign than before the fit. "max_norm": the norm of each output channel
+   *  is small. "sign": strength Σ|w| over weights of another sign than before the fit. "sign_constraint": such weights are zero. "greg2":
+   *  "l2" with one strength that grows. "greg1": the same for what a prune selected to go, with the strategy "regularized" alone. "max_norm": the norm of each output channel
    *  stays at most `strength`. */
   const char *kind;
   double strength;
-  /** growing: what the smallest channel's strength rises by, and up to; 0 is 1e-4, 0 is 1. */
+  /** growing, greg1, greg2: what the (smallest channel's) strength rises by, and up to; 0 is 1e-4, 0 is 1. */
   double growth, limit;
   /** Name patterns of parameters; NULL for all weights of two axes and more, or all scales. */
   const char *const *scope;
@@ -670,7 +671,7 @@ typedef struct prune_evaluate_options {
   uint32_t struct_size;
   /** 0 is 64. */
   uint32_t batch_size;
-  /** Names such as "loss", "accuracy", "top5", "mse", "mae"; NULL is loss, and accuracy where targets are classes. */
+  /** Names such as "loss", "accuracy", "top5", "f1", "auc", "mse", "mae"; NULL is loss, and accuracy where targets are classes. */
   const char *const *metrics;
   size_t metric_count;
   /** As in prune_fit_options. */
@@ -743,6 +744,10 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_loss_compute(
  *  scores lowest goes first. `weight` is borrowed for the call. Non-zero cancels. */
 typedef int (*prune_score_callback)(const char *name, const prune_tensor *weight, float *scores, void *user);
 
+/** A metric of the caller's own: writes to `out_value` how good `model` is. The model is borrowed for the call, and may be
+ *  evaluated, run or cloned. Non-zero cancels. */
+typedef int (*prune_metric_callback)(prune_model *model, double *out_value, void *user);
+
 typedef struct prune_significance_options {
   uint32_t struct_size;
   /** 0 is 64. */
@@ -786,7 +791,7 @@ typedef struct prune_sensitivity_options {
   uint32_t struct_size;
   /** 0 is 64. */
   uint32_t batch_size;
-  /** What the metric is measured on; criteria that look at data use it too. Needed. */
+  /** What the metric is measured on; criteria that look at data use it too. Needed but with `on_metric`. */
   const prune_dataset *data;
   /** Fractions of a layer, each 0...1; NULL is 0.1, 0.3, 0.5, 0.7, 0.9. */
   const double *amounts;
@@ -806,9 +811,14 @@ typedef struct prune_sensitivity_options {
   /** Progress: PRUNE_EVENT_PRUNE after each layer, `step` of `steps`. Non-zero ends it there. */
   prune_event_callback on_event;
   void *user;
+  /** In place of a metric by name, given `user`; the whole model runs for every value then. */
+  prune_metric_callback on_metric;
+  /** Non-zero: a smaller value of `on_metric` is a better one. */
+  uint32_t lower_is_better;
+  uint32_t reserved;
 } prune_sensitivity_options;
 #define PRUNE_SENSITIVITY_OPTIONS_INIT \
-  {sizeof(prune_sensitivity_options), 0, NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, 0, NULL, 0, 0, NULL, NULL}
+  {sizeof(prune_sensitivity_options), 0, NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, 0, NULL, 0, 0, NULL, NULL, NULL, 0, 0}
 
 /** The metric against the amount, each layer pruned by itself: "baseline", "amounts", and a list "layers" of {name, weights,
  *  curve, lowest, safe, values}; `safe` is the largest amount that costs no more than max_drop, 0 when none does. Its text
@@ -827,8 +837,17 @@ typedef struct prune_guard {
   const char *metric;
   /** Absolute; 0 tolerates no drop. */
   double max_drop;
+  /** In place of a metric of the library, which `metric` then only names; no `data` needed. Given `user`. */
+  prune_metric_callback on_metric;
+  void *user;
+  /** What the metric may not be worse than, whatever it was before; 0 for none. Alone, with `max_drop` 0, it decides. A model
+   *  that is beyond it as it is given is an error, before any work. */
+  double bound;
+  /** Non-zero: a smaller value of `on_metric` is a better one. */
+  uint32_t lower_is_better;
+  uint32_t reserved2;
 } prune_guard;
-#define PRUNE_GUARD_INIT {sizeof(prune_guard), 0, NULL, NULL, 0}
+#define PRUNE_GUARD_INIT {sizeof(prune_guard), 0, NULL, NULL, 0, NULL, NULL, 0, 0, 0}
 
 typedef struct prune_prune_options {
   uint32_t struct_size;
@@ -837,7 +856,9 @@ typedef struct prune_prune_options {
   /** "global" (default): one ranking over all layers; "local": the same amount in each layer; "threshold": what scores
    *  below `threshold` goes; "block": blocks, of 4 x 4 unless `granularity` says otherwise; "cost_aware": the cuts that cost
    *  least loss on `data` for what they save (`cost`) first; "shared": weights that are equal lose the same elements, and the
-   *  report's "shared" lists tied weights, equal ones and layers with parallel filters. */
+   *  report's "shared" lists tied weights, equal ones and layers with parallel filters; "regularized": training that drives weights
+   *  to zero, then the cut; "penalty": training in which shared weights keep their signs, those that would change it staying at
+   *  zero, then the cut (both: `train`). */
   const char *strategy;
   /** As in prune_significance_options. */
   const char *criterion;
@@ -878,8 +899,8 @@ typedef struct prune_prune_options {
   /** Progress: PRUNE_EVENT_PRUNE after each step. */
   prune_event_callback on_event;
   void *user;
-  /** For channels and heads, one of these in place of an amount: the fraction of a cost that is kept, 0...1. Met within
-   *  2 %, or the report's notes say why not. */
+  /** One of these in place of an amount: the fraction of a cost that is kept, 0...1. Of weights that become zero the cost is what
+   *  is left without them; latency is for channels and heads alone. Met within 2 %, or the report's notes say why not. */
   double target_macs, target_params, target_bytes, target_latency;
   /** For channels and heads: the largest share of a group that may go; 0 is 0.9, or the amount when that is more. */
   double max_fraction;
@@ -910,7 +931,7 @@ typedef struct prune_prune_options {
   /** The same network as it was earlier in its training: what stays goes back to its weights after every step, before
    *  `recover` (lottery tickets). NULL for none. */
   const prune_model *rewind;
-  /** What "cost_aware" saves: "params" (default) or "macs". */
+  /** What "cost_aware" saves: "params" (default), "macs", "bytes" or, of channels, "latency". */
   const char *cost;
   /** What prune_report_recipe gave: its choices and steps are taken in place of those here; data, guard and callbacks are not
    *  in it. With the same data the result is bit for bit the same. */
@@ -919,11 +940,26 @@ typedef struct prune_prune_options {
    *  transformer, may go as well. The statistics are then those of what is left, and so are those of the masked network that
    *  the certificate compares with. */
   uint32_t width;
+  /** Non-zero: a smaller value of `on_metric` is a better one. */
+  uint32_t lower_is_better;
+  /** What "cost_aware" and the allocation "sensitivity" may not lose: a metric of prune_model_evaluate, or one of the caller's
+   *  own, given `user`. NULL is the guard's, without one the loss. */
+  const char *metric;
+  prune_metric_callback on_metric;
+  /** Training before each cut, for the strategies "penalty" and "regularized", with the regularizers that it names: "sign" or
+   *  "sign_constraint" for the first; "l1", "l2", "group_lasso", "bn_l1", "growing", "greg1" or "greg2" for the second. NULL is 5
+   *  epochs with the strategy's own. Not given, the growth of a strength is spread over the training. */
+  const prune_fit_options *train;
+  /** What `train` trains on; NULL: `data`. */
+  const prune_dataset *train_data;
+  /** For "local", of a weight that several layers use: "one" (default): the first layer's use is pruned, and the others keep a
+   *  whole copy; "all": it is pruned for all of them. Other strategies always do the latter. */
+  const char *shared;
 } prune_prune_options;
 #define PRUNE_PRUNE_OPTIONS_INIT                                                                                     \
   {sizeof(prune_prune_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, \
    0, NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL,   \
-   NULL, 0}
+   NULL, 0, 0, NULL, NULL, NULL, NULL, NULL}
 
 /** Prunes into a new model. The report (optional) says what went, where, what it cost: before, after, layers, journal,
  *  certificate, rolled_back. A guard that undid everything returns a model equal to the given one. */
@@ -976,8 +1012,14 @@ typedef struct prune_search_options {
   /** Progress: PRUNE_EVENT_PRUNE after each candidate, `step` counting them. Non-zero ends the search. */
   prune_event_callback on_event;
   void *user;
+  /** In place of a metric by name, given `user`. */
+  prune_metric_callback on_metric;
+  /** Non-zero: a smaller value of `on_metric` is a better one. */
+  uint32_t lower_is_better;
+  uint32_t reserved2;
 } prune_search_options;
-#define PRUNE_SEARCH_OPTIONS_INIT {sizeof(prune_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL}
+#define PRUNE_SEARCH_OPTIONS_INIT \
+  {sizeof(prune_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, 0, 0}
 
 /** Looks for the smallest model that keeps a metric, without training: ways to prune are tried on a part of the data from
  *  simple to complex, the best are refined on all of it. The report (optional) has "front", the points that no other beats

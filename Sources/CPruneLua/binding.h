@@ -85,8 +85,8 @@ typedef struct pl_call {
   int held_count;
   /** Stack positions of Lua functions, 0 for none: after a step, an epoch, a pruning step, and the progress line. */
   int on_batch, on_epoch, on_step, progress;
-  /** Stack position of a Lua function that scores weights. */
-  int on_score;
+  /** Stack positions of Lua functions that score weights, and that measure models. */
+  int on_score, on_metric;
   /** Stack position that receives an error value of a callback. */
   int error;
   bool failed;

@@ -22,13 +22,19 @@ typedef struct target_options {
   double macs, params, bytes, latency;
 } target_options;
 
+typedef struct guard_options {
+  prune_guard guard;
+  /** Stack position of a name or a function. */
+  int metric;
+} guard_options;
+
 typedef struct prune_call_options {
   prune_prune_options prune;
   target_options *target;
-  fit_options *recover;
-  prune_guard *guard;
+  fit_options *recover, *train;
+  guard_options *guard;
   /** Stack positions of values of several types. */
-  int schedule, validate, criterion, granularity, rewind;
+  int schedule, validate, criterion, granularity, rewind, metric;
   int on_step;
   uint32_t verbose;
 } prune_call_options;
@@ -40,7 +46,7 @@ typedef struct significance_call_options {
 
 typedef struct sensitivity_call_options {
   prune_sensitivity_options sensitivity;
-  int granularity, on_step;
+  int granularity, metric, on_step;
   uint32_t verbose;
 } sensitivity_call_options;
 
@@ -51,7 +57,7 @@ typedef struct ensemble_call_options {
 
 typedef struct search_call_options {
   prune_search_options search;
-  int model, on_step;
+  int model, metric, on_step;
   uint32_t verbose;
 } search_call_options;
 
@@ -66,9 +72,14 @@ typedef struct criterion_fields {
  *  call must be given as the callback's `user`. */
 bool pl_read_criterion(pl_call *call, int value, const criterion_fields *fields);
 
+/** Reads metric = "name" or a function of a Model. True when the call must be given as the callback's `user`. */
+bool pl_read_metric(pl_call *call, int value, const char **name, prune_metric_callback *callback);
+/** The guard that a guard's options say, its metric a name or a function; NULL for none. */
+const prune_guard *pl_read_guard(pl_call *call, guard_options *options);
+
 typedef struct quantize_call_options {
   prune_quantize_options quantize;
-  prune_guard *guard;
+  guard_options *guard;
 } quantize_call_options;
 
 typedef struct split_options {

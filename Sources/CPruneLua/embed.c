@@ -31,9 +31,13 @@ static const char tensor[] = {
 #embed "lua/tensor.lua"
 };
 
+static const char topics[] = {
+#embed "lua/topics.lua"
+};
+
 #define FILE_OF(variable) {#variable, variable, sizeof variable}
 static const embedded_file files[] = {FILE_OF(init),     FILE_OF(docs),   FILE_OF(entries), FILE_OF(help),
-                                      FILE_OF(progress), FILE_OF(report), FILE_OF(tensor)};
+                                      FILE_OF(progress), FILE_OF(report), FILE_OF(tensor), FILE_OF(topics)};
 
 bool pl_load_embedded(lua_State *L, const char *name) {
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) {

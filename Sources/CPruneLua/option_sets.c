@@ -92,13 +92,16 @@ SET(pl_fit_set, "Model:fit", fit_options, sizeof(prune_fit_options), fit_data, &
 
 static const option recover_data[] = {OPTION(fit_options, data, DATASET)};
 SET(pl_recover_set, "Model:prune recover", fit_options, sizeof(prune_fit_options), recover_data, &fit_base);
+static SET(pl_train_set, "Model:prune train", fit_options, sizeof(prune_fit_options), recover_data, &fit_base);
 
 static const option guard[] = {
-    OPTION_NEEDED(prune_guard, data, DATASET),
-    OPTION(prune_guard, metric, TEXT),
+    OPTION(prune_guard, data, DATASET),
+    OPTION(guard_options, metric, VALUE),
     OPTION(prune_guard, max_drop, NUMBER),
+    OPTION(prune_guard, bound, NUMBER),
+    OPTION(prune_guard, lower_is_better, FLAG),
 };
-SET(pl_guard_set, "guard", prune_guard, sizeof(prune_guard), guard, NULL);
+SET(pl_guard_set, "guard", guard_options, sizeof(prune_guard), guard, NULL);
 
 static const option schedule[] = {
     OPTION(schedule_options, kind, TEXT),
@@ -121,6 +124,9 @@ static const option prune[] = {
     OPTION(prune_prune_options, allocation, TEXT),
     OPTION(prune_prune_options, reconstruct, TEXT),
     OPTION(prune_prune_options, cost, TEXT),
+    OPTION(prune_call_options, metric, VALUE),
+    OPTION(prune_prune_options, lower_is_better, FLAG),
+    OPTION(prune_prune_options, shared, TEXT),
     OPTION(prune_prune_options, recipe, TEXT),
     OPTION(prune_call_options, rewind, VALUE),
     OPTION(prune_prune_options, amount, FRACTION),
@@ -131,6 +137,7 @@ static const option prune[] = {
     OPTION(prune_call_options, validate, VALUE),
     OPTION(prune_call_options, schedule, VALUE),
     {.name = "recover", .kind = OPTION_TABLE, .offset = offsetof(prune_call_options, recover), .nested = &pl_recover_set},
+    {.name = "train", .kind = OPTION_TABLE, .offset = offsetof(prune_call_options, train), .nested = &pl_train_set},
     {.name = "guard", .kind = OPTION_TABLE, .offset = offsetof(prune_call_options, guard), .nested = &pl_guard_set},
     OPTION_LIST("scope", prune_prune_options, scope, scope_count, TEXTS),
     OPTION_LIST("ignore", prune_prune_options, ignore, ignore_count, TEXTS),
@@ -162,9 +169,10 @@ SET(pl_significance_set, "Model:significance", significance_call_options, sizeof
     significance, NULL);
 
 static const option sensitivity[] = {
-    OPTION_NEEDED(prune_sensitivity_options, data, DATASET),
+    OPTION(prune_sensitivity_options, data, DATASET),
     OPTION_LIST("amounts", prune_sensitivity_options, amounts, amount_count, NUMBERS),
-    OPTION(prune_sensitivity_options, metric, TEXT),
+    OPTION(sensitivity_call_options, metric, VALUE),
+    OPTION(prune_sensitivity_options, lower_is_better, FLAG),
     OPTION(prune_sensitivity_options, max_drop, NUMBER),
     OPTION(prune_sensitivity_options, criterion, TEXT),
     OPTION(sensitivity_call_options, granularity, VALUE),
@@ -192,7 +200,8 @@ static const option search[] = {
     OPTION_NEEDED(prune_search_options, data, DATASET),
     OPTION(prune_search_options, calibration, DATASET),
     OPTION(prune_search_options, objective, TEXT),
-    OPTION(prune_search_options, metric, TEXT),
+    OPTION(search_call_options, metric, VALUE),
+    OPTION(prune_search_options, lower_is_better, FLAG),
     OPTION(prune_search_options, max_drop, NUMBER),
     OPTION(prune_search_options, budget, POSITIVE),
     OPTION(prune_search_options, seed, SEED),
@@ -295,7 +304,7 @@ static const option normalize[] = {
 SET(pl_normalize_set, "Dataset:normalize", normalize_options, 0, normalize, NULL);
 
 static const option_set *const sets[] = {
-    &pl_fit_set, &pl_recover_set, &pl_prune_set, &pl_target_set, &pl_guard_set, &pl_schedule_set, &pl_significance_set,
+    &pl_fit_set, &pl_recover_set, &pl_train_set, &pl_prune_set, &pl_target_set, &pl_guard_set, &pl_schedule_set, &pl_significance_set,
     &pl_sensitivity_set, &pl_ensemble_set, &pl_search_set,
     &pl_quantize_set, &pl_evaluate_set, &pl_benchmark_set, &pl_summary_set, &pl_text_set, &pl_load_set, &pl_zoo_set,
     &pl_split_set, &pl_idx_set, &pl_npz_set, &pl_csv_set, &pl_normalize_set, &pl_group_set, &pl_loss_set, &pl_regularizer_set, &pl_augment_set,

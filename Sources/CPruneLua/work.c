@@ -233,10 +233,9 @@ static int model_sensitivity(lua_State *L) {
   options.sensitivity.granularity = read_granularity(&call, options.granularity);
   call.on_step = options.on_step;
   pl_use_progress(&call, "sensitivity", options.verbose);
-  if (pl_wants_events(&call)) {
-    options.sensitivity.on_event = pl_event;
-    options.sensitivity.user = &call;
-  }
+  bool measures = pl_read_metric(&call, options.metric, &options.sensitivity.metric, &options.sensitivity.on_metric);
+  if (pl_wants_events(&call)) options.sensitivity.on_event = pl_event;
+  if (options.sensitivity.on_event || measures) options.sensitivity.user = &call;
   handle *object = pl_new(L, &pl_report);
   int position = lua_gettop(L);
   pl_begin(&call, model);
@@ -268,7 +267,8 @@ static void read_prune(pl_call *call, int index, prune_call_options *options) {
   }
   call->on_step = options->on_step;
   pl_use_progress(call, "prune", options->verbose);
-  options->prune.guard = options->guard;
+  options->prune.guard = pl_read_guard(call, options->guard);
+  bool measures = pl_read_metric(call, options->metric, &options->prune.metric, &options->prune.on_metric);
   if (options->target) {
     options->prune.target_macs = options->target->macs;
     options->prune.target_params = options->target->params;
@@ -281,11 +281,14 @@ static void read_prune(pl_call *call, int index, prune_call_options *options) {
     watch_fit(call, options->recover);
     options->prune.recover = &options->recover->fit;
   }
-  if (call->on_step || call->progress) {
-    options->prune.on_event = pl_event;
-    options->prune.user = call;
+  if (options->train) {
+    read_fit(call, options->train);
+    options->prune.train_data = options->train->data;
+    watch_fit(call, options->train);
+    options->prune.train = &options->train->fit;
   }
-  if (scores) options->prune.user = call;
+  if (call->on_step || call->progress) options->prune.on_event = pl_event;
+  if (options->prune.on_event || scores || measures) options->prune.user = call;
 }
 
 /* The prune of m:prune{…}, or with classes that of m:keep_classes. */
@@ -346,21 +349,25 @@ static int model_compact(lua_State *L) {
 }
 
 static int model_quantize(lua_State *L) {
-  prune_model *model = pl_check_model(L, 1);
+  handle *source = pl_handle(L, 1, &pl_model);
   pl_call call = {.L = L, .where = "Model:quantize"};
   quantize_call_options options;
   pl_options(&call, 2, &pl_quantize_set, &options);
-  options.quantize.guard = options.guard;
+  options.quantize.guard = pl_read_guard(&call, options.guard);
   handle *small_object = pl_new(L, &pl_model);
+  int small_position = lua_gettop(L);
   handle *object = pl_new(L, &pl_report);
+  int position = lua_gettop(L);
+  pl_begin(&call, source);
   prune_model *small = NULL;
   prune_report *report = NULL;
-  prune_status status = prune_model_quantize(model, &options.quantize, &small, &report);
+  prune_status status = prune_model_quantize(source->pointer, &options.quantize, &small, &report);
   small_object->pointer = small;
   object->pointer = report;
+  pl_end(&call, source);
   pl_check(L, status);
-  pl_push_report(L, -1);
-  lua_remove(L, -2);
+  lua_pushvalue(L, small_position);
+  pl_push_report(L, position);
   return 2;
 }
 
@@ -467,10 +474,9 @@ int pl_search(lua_State *L) {
   }
   call.on_step = options.on_step;
   pl_use_progress(&call, "search", options.verbose);
-  if (pl_wants_events(&call)) {
-    options.search.on_event = pl_event;
-    options.search.user = &call;
-  }
+  if (pl_wants_events(&call)) options.search.on_event = pl_event;
+  bool measures = pl_read_metric(&call, options.metric, &options.search.metric, &options.search.on_metric);
+  if (options.search.on_event || measures) options.search.user = &call;
   handle *found_object = pl_new(L, &pl_model);
   int found_position = lua_gettop(L);
   handle *object = pl_new(L, &pl_report);

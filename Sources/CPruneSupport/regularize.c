@@ -108,3 +108,10 @@ int32_t ps_project(void *user) {
     }
   return 0;
 }
+
+int32_t ps_keep_signs(void *user) {
+  const ps_keep_signs_args *args = user;
+  for (int64_t i = 0; i < args->count; i++)
+    if ((float)args->signs[i] * args->w[i] < 0) args->w[i] = 0;
+  return 0;
+}

@@ -39,6 +39,7 @@ public func prune_model_search(
     wanted.calibration = try Handles.optional(given.calibration, DatasetBox.self)?.dataset
     if let objective = try optionalText(given.objective, "objective") { wanted.objective = objective }
     wanted.metric = try optionalText(given.metric, "metric")
+    wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
     if given.max_drop != 0 { wanted.maxDrop = try number(given.max_drop, "max_drop", in: 0...1e9) }
     wanted.budget = try number(given.budget, "budget", in: 0...1e6)
     wanted.seed = given.seed

@@ -6,7 +6,8 @@ import PruneTraining
 
 /// Fit options of C as those of Swift.
 func fitOptions(
-  _ pointer: UnsafePointer<prune_fit_options>?, _ context: ContextBox?, _ name: String = "prune_fit_options"
+  _ pointer: UnsafePointer<prune_fit_options>?, _ context: ContextBox?, _ name: String = "prune_fit_options",
+  spreadsGrowth: Bool = false
 ) throws(PruneError) -> FitOptions {
   let given = try options(pointer, zero: prune_fit_options(), name)
   var result = FitOptions()
@@ -31,7 +32,7 @@ func fitOptions(
   try readLoss(given, &result)
   try readOptimizer(given, &result)
   try readControl(given, &result)
-  try readRegularization(given, &result)
+  try readRegularization(given, &result, spreadsGrowth)
   try readTeacher(given, &result)
   result.recomputes = given.checkpointing != 0
   if given.augment != nil {
@@ -97,7 +98,9 @@ private func readControl(_ given: prune_fit_options, _ result: inout FitOptions)
   do { result.resume = .checkpoint(try FitState(tensors: try Npz.load(path: file))) } catch { throw error.located(at: file) }
 }
 
-private func readRegularization(_ given: prune_fit_options, _ result: inout FitOptions) throws(PruneError) {
+private func readRegularization(
+  _ given: prune_fit_options, _ result: inout FitOptions, _ spreadsGrowth: Bool
+) throws(PruneError) {
   for (index, entry) in try elements(given.regularizers, given.regularizer_count, "regularizers").enumerated() {
     let name = "regularizers[\(index)]"
     guard Int(entry.struct_size) == MemoryLayout<prune_regularizer>.size else {
@@ -106,7 +109,8 @@ private func readRegularization(_ given: prune_fit_options, _ result: inout FitO
     var regularizer = Regularizer(
       try Regularizer.kind(try text(entry.kind, "\(name).kind")), entry.strength,
       scope: try texts(entry.scope, entry.scope_count, "\(name).scope"))
-    if entry.growth != 0 { regularizer.growth = entry.growth }
+    // Not given, a prune spreads it over its training.
+    if entry.growth != 0 || spreadsGrowth && regularizer.isGrowing { regularizer.growth = entry.growth }
     if entry.limit != 0 { regularizer.limit = entry.limit }
     if entry.interval != 0 { regularizer.interval = Int(entry.interval) }
     result.regularizers.append(regularizer)

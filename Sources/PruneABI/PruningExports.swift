@@ -40,6 +40,7 @@ public func prune_model_sensitivity(
     wanted.data = try Handles.optional(given.data, DatasetBox.self)?.dataset
     if given.amounts != nil { wanted.amounts = try elements(given.amounts, given.amount_count, "amounts") }
     wanted.metric = try optionalText(given.metric, "metric")
+    wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
     if given.max_drop != 0 { wanted.maxDrop = try number(given.max_drop, "max_drop", in: 0...1e9) }
     wanted.criterion = try optionalText(given.criterion, "criterion")
     if let granularity = try optionalText(given.granularity, "granularity") { wanted.granularity = granularity }
@@ -89,15 +90,26 @@ private func userScores(
 }
 
 /// A guard of C as that of Swift.
-private func guardOptions(_ pointer: UnsafePointer<prune_guard>?) throws(PruneError) -> GuardOptions? {
+private func guardOptions(
+  _ pointer: UnsafePointer<prune_guard>?, _ context: ContextBox?
+) throws(PruneError) -> GuardOptions? {
   guard pointer != nil else { return nil }
   let given = try options(pointer, zero: prune_guard(), "prune_guard")
-  guard let data = try Handles.optional(given.data, DatasetBox.self)?.dataset else {
-    throw PruneError(.invalidArgument, "the guard has no data", hint: "set guard.data to the data its metric is measured on")
+  let data = try Handles.optional(given.data, DatasetBox.self)?.dataset
+  let custom = customMetric(given.on_metric, given.user, given.lower_is_better, context)
+  guard data != nil || custom != nil else {
+    throw PruneError(
+      .invalidArgument, "the guard has no data",
+      hint: "set guard.data to the data its metric is measured on, or guard.on_metric to a metric of your own")
   }
+  guard given.lower_is_better == 0 || custom != nil else {
+    throw PruneError(.invalidArgument, "guard.lower_is_better is of a metric of your own, and there is none")
+  }
+  let implied = custom != nil ? "metric" : data?.y?.dtype == .int64 ? "accuracy" : "loss"
   return GuardOptions(
-    data: data, metric: try optionalText(given.metric, "guard.metric") ?? "accuracy",
-    maxDrop: try number(given.max_drop, "guard.max_drop", in: 0...1e9))
+    data: data, metric: try optionalText(given.metric, "guard.metric") ?? implied,
+    maxDrop: try number(given.max_drop, "guard.max_drop", in: 0...1e9),
+    bound: given.bound == 0 ? nil : try number(given.bound, "guard.bound", in: -1e300...1e300), custom: custom)
 }
 
 /// The options that only channels and heads have.
@@ -115,8 +127,8 @@ private func readStructure(_ given: prune_prune_options, _ wanted: inout PruneOp
   wanted.roundTo = Int(given.round_to)
   wanted.isIsomorphic = given.isomorphic != 0
   wanted.followsWidth = given.width != 0
-  if let reduce = try optionalText(given.reduce, "reduce") { wanted.reduction = reduce }
-  if let normalize = try optionalText(given.normalize, "normalize") { wanted.normalization = normalize }
+  wanted.reduction = try optionalText(given.reduce, "reduce")
+  wanted.normalization = try optionalText(given.normalize, "normalize")
   wanted.benchmarks = given.benchmark != 0
   wanted.reestimates = given.reestimate != 0
 }
@@ -151,8 +163,13 @@ private func pruneOptions(
   if let schedule = try optionalText(given.schedule, "schedule") { wanted.schedule = schedule }
   if given.schedule_steps != 0 { wanted.steps = Int(given.schedule_steps) }
   if given.recover != nil { wanted.recover = try fitOptions(given.recover, box.context, "recover") }
+  if given.train != nil { wanted.train = try fitOptions(given.train, box.context, "train", spreadsGrowth: true) }
+  wanted.trainData = try Handles.optional(given.train_data, DatasetBox.self)?.dataset
+  wanted.shared = try optionalText(given.shared, "shared")
   wanted.recoverData = try Handles.optional(given.recover_data, DatasetBox.self)?.dataset
-  wanted.guard = try guardOptions(given.guard)
+  wanted.guard = try guardOptions(given.guard, box.context)
+  wanted.metric = try optionalText(given.metric, "metric")
+  wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
   wanted.scope = try texts(given.scope, given.scope_count, "scope")
   wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
   if given.seed != 0 { wanted.seed = given.seed }
@@ -160,7 +177,7 @@ private func pruneOptions(
   wanted.reconstruct = try optionalText(given.reconstruct, "reconstruct")
   wanted.scores = try userScores(given.scores, given.on_score, given.user)
   wanted.rewind = try Handles.optional(given.rewind, ModelBox.self)?.model
-  if let cost = try optionalText(given.cost, "cost") { wanted.cost = cost }
+  wanted.cost = try optionalText(given.cost, "cost")
   wanted.recipe = try optionalText(given.recipe, "recipe")
   wanted.cancel = box.cancel
   wanted.rules = box.context?.rules ?? [:]
@@ -301,7 +318,7 @@ public func prune_model_quantize(
     if let calibrator = try optionalText(given.calibrator, "calibrator") { wanted.calibrator = calibrator }
     if let format = try optionalText(given.format, "format") { wanted.format = format }
     wanted.validate = try Handles.optional(given.validate, DatasetBox.self)?.dataset
-    wanted.guard = try guardOptions(given.guard)
+    wanted.guard = try guardOptions(given.guard, box.context)
     wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
     wanted.cancel = box.cancel
     let (quantized, report) = try quantize(box.model, wanted)

@@ -64,6 +64,26 @@ package struct PrunableWeights: Sendable {
     }
   }
 
+  /// Gives all uses of a weight but the first a whole copy of it; the names of the layers that got one. The bytes are shared
+  /// until the first loses weights.
+  mutating func splitUses() -> [String] {
+    var split: [String] = []
+    var names = model.graph.allNames
+    for weight in weights where weight.layers.count > 1 {
+      let readers = model.graph.consumers[weight.name] ?? []
+      guard readers.count > 1, let tensor = model.graph.initializer(weight.name) else { continue }
+      let copy = Graph.uniqueName("\(weight.name).whole", &names)
+      model.graph.setInitializer(copy, tensor)
+      for reader in readers.dropFirst() {
+        for (place, input) in model.graph.nodes[reader].inputs.enumerated() where input == weight.name {
+          model.graph.nodes[reader].inputs[place] = copy
+        }
+        split.append(model.graph.nodes[reader].layerName)
+      }
+    }
+    return split
+  }
+
   /// Those that `scope` names, all when it is empty, without those that `ignore` names.
   /// - Throws: `.notFound` for a pattern that matches nothing, `.invalidArgument` when nothing is left.
   package init(of model: Model, scope: [String], ignore: [String]) throws(PruneError) {

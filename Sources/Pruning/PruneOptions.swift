@@ -7,7 +7,7 @@ import PruneTraining
 /// What to prune, how much, and under which conditions. Every field has a default but the target: exactly one of
 /// `amount`, `threshold` and `target`.
 package struct PruneOptions {
-  /// "global", "local", "threshold", "block" or "cost_aware"; nil picks global for an amount and threshold for a threshold.
+  /// A name of `PrunePlan.strategies`; nil picks global for an amount and threshold for a threshold.
   package var strategy: String?
   /// One of `Criterion.names`; nil is "magnitude".
   package var criterion: String?
@@ -26,7 +26,7 @@ package struct PruneOptions {
   package var reconstruct: String?
   /// Units that score below this go.
   package var threshold: Double?
-  /// For channels and heads: the fraction of a cost that is kept.
+  /// In place of an amount: the fraction of a cost that is kept. With masks zeros cost nothing.
   package var target: CostTarget?
   /// "mask": removed weights become zeros and stay in place. "remove": the model shrinks. Nil is remove for channels and
   /// heads, mask for weights.
@@ -48,8 +48,18 @@ package struct PruneOptions {
   /// What the weights that stay go back to after every step, before it recovers: the network at the start of its training
   /// gives lottery tickets (Frankle and Carbin, 2019), one from a little later their stable kind.
   package var rewind: Model?
-  /// What a cost-aware strategy saves: "params" or "macs".
-  package var cost = "params"
+  /// What a cost-aware strategy saves: a name of `CurveDivision.costs`; nil is "params", or what the target is of.
+  package var cost: String?
+  /// What divisions by curves may not lose; nil is the guard's metric, without one the loss.
+  package var metric: String?
+  /// In place of a metric by name.
+  package var custom: CustomMetric?
+  /// Training before each cut, of the strategies "penalty" and "regularized", with their regularizers; nil is theirs.
+  package var train: FitOptions?
+  /// What `train` trains on; nil means `data`.
+  package var trainData: Dataset?
+  /// For "local", of a weight that several layers use: "one" (nil) prunes the first use of it, "all" every use.
+  package var shared: String?
   /// The text of `PruneOutcome.recipe`: its choices and steps in place of those here.
   package var recipe: String?
   /// Patterns (`*`, `?`) on layer or weight names; empty means all.
@@ -67,9 +77,9 @@ package struct PruneOptions {
   /// The largest share of a group that may go; nil is 0.9, or the amount when that is more.
   package var maxFraction: Double?
   /// "mean", "sum" or "max": how the scores of a group's tensors become a unit's.
-  package var reduction = "mean"
-  /// "mean", "max", "lamp" or "none": how groups are made comparable.
-  package var normalization = "mean"
+  package var reduction: String?
+  /// "mean", "max", "lamp" or "none": how groups are made comparable; nil is "mean", and "none" for network slimming.
+  package var normalization: String?
   /// Whether groups are ranked only among those of the same kind and size.
   package var isIsomorphic = false
   /// Whether units that layer normalizations take statistics over, the width of a transformer, may go as well.

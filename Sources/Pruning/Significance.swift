@@ -33,6 +33,7 @@ package func significance(_ model: Model, _ options: SignificanceOptions) throws
   } else {
     importance = try Criterion.named(options.criterion)
   }
+  try importance.check(options.data)
   let weights = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
   let context = ScoringContext(
     weights: weights, data: options.data, batchSize: options.batchSize > 0 ? options.batchSize : 64,

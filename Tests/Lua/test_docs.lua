@@ -63,6 +63,30 @@ test("entries say what they must", function()
   end
 end)
 
+test("every strategy has a page, and every page an example that runs", function()
+  local topics = internals.topics
+  local choices
+  for _, option in ipairs(docs.options(docs.by_name["Model:prune"])) do
+    if option.name == "strategy" then choices = option.type end
+  end
+  for name in choices:gmatch '"([%w_]+)"' do
+    local topic = topics.by_name["strategy." .. name]
+    check(topic, "strategy '" .. name .. "' has no page")
+    for _, word in ipairs{"Use it", "Options:"} do check(topic.text:find(word, 1, true), topic.name .. " does not say: " .. word) end
+    check(internals.help("strategy." .. name):find(topic.title, 1, true))
+  end
+  local shown = print
+  for _, topic in ipairs(topics.list) do
+    local chunk = assert(load(topics.preamble .. "\n" .. topic.example, topic.name))
+    print = function() end
+    local ok, problem = pcall(chunk)
+    print = shown
+    check(ok, topic.name .. ": " .. tostring(problem))
+  end
+  check(internals.help "penalty":find("may not change their sign", 1, true))
+  check(internals.help():find("strategy.block", 1, true))
+end)
+
 test("the files made from the documentation are current", function()
   check(os.execute(("lua5.4 '%s/scripts/lua_docs' --check"):format(h.root)), "run scripts/lua_docs")
 end)

@@ -185,7 +185,8 @@ the recipe of each.
 * data!: Dataset; what the metric is measured on
 * calibration: Dataset; what criteria and reconstruction look at; the first 256 samples of data by default
 * objective: "macs"|"bytes"|"latency" = "macs"; what is made small; latency by removing channels
-* metric: string; as in Model:evaluate; accuracy where targets are classes, else loss
+* metric: string|function; as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a number
+* lower_is_better: boolean = false; of a metric that is a function: a smaller number is better
 * max_drop: number = 0.01; the loss of the metric that is tolerated
 * budget: number = 10; minutes after which nothing new is tried
 * seed: integer = 0; of random choices
@@ -383,9 +384,9 @@ Random changes of images as they are fed to training, decided by the fit's seed 
 
 Model:fit regularizer
 A pull on weights beside the loss, or a bound on them.
-* kind!: "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"sign"|"max_norm"; on numbers, output channels, scales of batch normalizations, small channels ever more, weights that change their sign, or a bound on the norm of output channels
+* kind!: "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"greg1"|"greg2"|"sign"|"sign_constraint"|"max_norm"; on numbers, output channels, scales of batch normalizations, small channels ever more, what a prune selected ever more, all weights ever more, weights that change their sign (pulled, or held at zero), or a bound on the norm of output channels
 * strength: number; how much; the bound of max_norm
-* growth: number = 1e-4; growing: what the smallest channel's strength rises by
+* growth: number = 1e-4; growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune spread over the training if not given
 * limit: number = 1; growing: up to where
 * interval: integer = 10; growing: every so many steps
 * scope: string|string[]; name patterns of parameters; all weights of two axes and more by default, all scales for bn_l1
@@ -400,7 +401,7 @@ Parameters trained in a way of their own.
 Model:evaluate(data, options) -> Report
 Loss, accuracy and other metrics.
 - data: Dataset; what to evaluate on
-* metrics: string|string[]; "loss", "accuracy", "top5", "mse", "mae"; those that suit the targets by default
+* metrics: string|string[]; "loss", "accuracy", "top5", "f1", "auc", "mse", "mae"; those that suit the targets by default
 * batch_size: integer = 64; samples a run
 * loss: "cross_entropy"|"mse"; by the model and the targets by default
 * output: string; name of the output that is compared with the targets; the first by default
@@ -427,9 +428,10 @@ mean of each output, and "scores", a tensor for each weight. Printing draws a ba
 
 Model:sensitivity{...} -> Report
 The metric against the amount, each layer pruned by itself: "layers" with the curve, the values and the largest safe amount.
-* data!: Dataset; what the metric is measured on
+* data: Dataset; what the metric is measured on; needed but with a function
 * amounts: number[]; fractions of a layer; 0.1, 0.3, 0.5, 0.7 and 0.9 by default
-* metric: string; as in Model:evaluate; accuracy where targets are classes, else loss
+* metric: string|function; as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a number
+* lower_is_better: boolean = false; of a metric that is a function: a smaller number is better
 * max_drop: number = 0.01; the loss of the metric up to which an amount is safe
 * criterion: string = "magnitude"; as in Model:significance
 * granularity: string|table = "weight"; as in Model:prune, n:m excepted
@@ -443,22 +445,25 @@ The metric against the amount, each layer pruned by itself: "layers" with the cu
 
 Model:prune{...} -> Model, Report
 Prunes into a new model. The report says what went, where, and what it cost.
-* strategy: "global"|"local"|"threshold"|"block"|"cost_aware"|"shared" = "global"; one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, or equal weights together
+* strategy: "global"|"local"|"threshold"|"block"|"cost_aware"|"shared"|"penalty"|"regularized" = "global"; one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each
 * criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"lamp"|"random"|function|table = "magnitude"; which weights matter least; as in Model:significance
 * granularity: "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table = "weight"; what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them
 * allocation: "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity"; how the amount is divided over layers; by the strategy, row for wanda
-* cost: "params"|"macs" = "params"; what strategy cost_aware saves
+* cost: "params"|"macs"|"bytes"|"latency" = "params"; what strategy cost_aware saves; what target names if given; latency of channels
+* metric: string|function; what cost_aware and allocation sensitivity may not lose: as in Model:evaluate, or a function of a Model that returns a number; the guard's, else the loss
+* lower_is_better: boolean = false; of a metric that is a function: a smaller number is better
+* shared: "one"|"all" = "one"; local: of a weight that several layers use the first use is pruned, or all of them alike
 * reconstruct: "obs"|"sparsegpt"|"least_squares"; without training, on data: what stays makes up for what went, or also chooses it; least_squares for channels
 * amount: number; the fraction to remove, 0...1
 * threshold: number; or the score below which weights go
 * mode: "mask"|"remove"; zeros that stay zero (of weights), or a smaller model, certified (of channels and heads)
-* target: table; for channels and heads in place of an amount: the fraction of a cost to keep
+* target: table; in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them
 * max_fraction: number = 0.9; the largest share of a group that may go
 * round_to: integer = 1; units left of a group are a multiple of this
 * isomorphic: boolean = false; groups are ranked only among those of the same kind and size
 * width: boolean = false; units that layer normalizations look at, a transformer's width, may go as well; statistics are then those of what is left
-* reduce: "mean"|"sum"|"max" = "mean"; how the scores of a group's tensors become a unit's
-* normalize: "mean"|"max"|"lamp"|"none" = "mean"; how groups are made comparable
+* reduce: "mean"|"sum"|"max"; mean by default; how the scores of a group's tensors become a unit's
+* normalize: "mean"|"max"|"lamp"|"none"; mean by default, none after bn_l1; how groups are made comparable
 * benchmark: boolean = false; median latency before and after goes into the report
 * reestimate: boolean = false; batch normalizations measure their statistics anew on the data
 * device: "cpu" = "cpu"; where to work
@@ -468,7 +473,8 @@ Prunes into a new model. The report says what went, where, and what it cost.
 * rewind: Model; the network earlier in its training: what stays goes back to its weights after every step
 * recipe: string; of Report:recipe: its choices and steps, taken again
 * recover: table; fine-tuning after each step: the options of Model:fit, data being data by default
-* guard: table; {data =, metric =, max_drop =}: gives back what hurts
+* train: table; penalty, regularized: training before each cut: the options of Model:fit, data being data by default; 5 epochs if not given
+* guard: table; {data =, metric =, max_drop =, bound =}: gives back what hurts
 * scope: string|string[]; name patterns of layers or weights: only these
 * ignore: string|string[]; and not these
 * batch_size: integer = 64; for criteria and metrics
@@ -505,6 +511,11 @@ Fine-tuning after each pruning step.
 & Model:fit
 * data: Dataset; that of the call by default
 
+Model:prune train
+Training before each cut, of the strategies penalty and regularized; its regularizer says how.
+& Model:fit
+* data: Dataset; that of the call by default
+
 Model:prune schedule
 How the amount is reached.
 * kind: "one_shot"|"linear"|"cubic"|"dynamic" = "one_shot"; at once, evenly, fast first, or with weights that come back
@@ -512,9 +523,11 @@ How the amount is reached.
 
 guard
 Gives back what hurts: a step that loses more is undone.
-* data!: Dataset; what the metric is measured on
-* metric: string = "accuracy"; as in Model:evaluate
+* data: Dataset; what the metric is measured on; needed but with a function
+* metric: string|function = "accuracy"; as in Model:evaluate, loss where targets are no classes; or a function of a Model that returns a number
 * max_drop: number = 0; the loss of the metric that is tolerated
+* bound: number; what the metric may not be worse than, whatever it was; alone it decides
+* lower_is_better: boolean = false; of a metric that is a function: a smaller number is better
 
 Model:quantize{...} -> Model, Report
 Quantizes into a new model that every ONNX runtime can run.

@@ -1,6 +1,6 @@
 -- prune.help: what there is, and all about one thing, from the documentation.
 local prune, internals = ...
-local docs = internals.docs
+local docs, topics = internals.docs, internals.topics
 
 local CLASSES = { ["prune.Model"] = "Model", ["prune.Dataset"] = "Dataset", ["prune.Tensor"] = "Tensor",
   ["prune.Report"] = "Report" }
@@ -51,6 +51,15 @@ local function argument_lines(list, lines)
   end
 end
 
+--- A page on a topic, verbatim.
+local function topic_text(topic)
+  local lines = { color("1;36", topic.name) .. ": " .. topic.title, "" }
+  for line in (topic.text .. "\n"):gmatch "(.-)\n" do lines[#lines + 1] = line == "" and "" or "  " .. line end
+  lines[#lines + 1] = ""
+  for line in topic.example:gmatch "[^\n]+" do lines[#lines + 1] = "  " .. color("32", "> " .. line) end
+  return table.concat(lines, "\n")
+end
+
 --- All about one entry.
 function internals.help_text(entry)
   local lines = { color("1;36", entry.signature), wrap(entry.text, "  ", 92) }
@@ -86,6 +95,11 @@ local function overview()
     lines[#lines + 1] = ""
     lines[#lines + 1] = color("1;36", group)
     group_lines(group, lines)
+  end
+  lines[#lines + 1] = ""
+  lines[#lines + 1] = color("1;36", "Topics")
+  for _, topic in ipairs(topics.list) do
+    lines[#lines + 1] = ("  %s%s %s"):format(color("1", topic.name), string.rep(" ", 34 - #topic.name), topic.title)
   end
   lines[#lines + 1] = ""
   lines[#lines + 1] = 'help "Model:fit" or help(m.fit) tells all about one of them.'
@@ -129,6 +143,10 @@ local function nearest(name)
     local distance = internals.distance(name:match "[^.:]+$" or name, entry.name:match "[^.:]+$")
     if not least or distance < least then best, least = entry.name, distance end
   end
+  for _, topic in ipairs(topics.list) do
+    local distance = internals.distance(name:match "[^.]+$" or name, topic.name:match "[^.]+$")
+    if distance < least then best, least = topic.name, distance end
+  end
   return least <= math.max(1, #name // 3) and best or nil
 end
 
@@ -141,6 +159,8 @@ local function about_name(name)
     end
   end
   local texts = {}
+  local topic = topics.find(name)
+  if topic then texts[1] = topic_text(topic) end
   for _, entry in ipairs(find(name)) do texts[#texts + 1] = internals.help_text(entry) end
   if #texts > 0 then return table.concat(texts, "\n\n") end
   local guess = nearest(name)

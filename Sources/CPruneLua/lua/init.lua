@@ -28,6 +28,7 @@ part "tensor"
 part "report"
 part "progress"
 internals.docs = internals.embedded "entries"(part "docs")
+internals.topics = part "topics"
 part "help"
 
 -- prune.safe: the same API, but what libprune refuses comes back as nil, message, code. Wrong uses of Lua itself (a number

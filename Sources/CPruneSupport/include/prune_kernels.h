@@ -317,6 +317,14 @@ typedef struct {
 } ps_project_args;
 int32_t ps_project(void *args);
 
+/// Makes numbers of another sign than `signs` (0 for any) zero, in place.
+typedef struct {
+  float *w;
+  const int8_t *signs;
+  int64_t count;
+} ps_keep_signs_args;
+int32_t ps_keep_signs(void *args);
+
 // MARK: - Gradients before an update (gradients.c)
 /// Sums of squares of `count` floats, in chunks of a fixed length so that the sum does not depend on the threads.
 typedef struct {

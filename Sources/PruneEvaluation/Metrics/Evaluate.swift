@@ -30,7 +30,9 @@ package func evaluate(
   let needsCrossEntropy = metrics.contains {
     $0.metric == .crossEntropy || ($0.metric == .loss && loss == .crossEntropy)
   }
-  var sums = MetricAccumulator(OutputKind(of: output.name, in: model.graph), needsCrossEntropy: needsCrossEntropy)
+  var sums = MetricAccumulator(
+    OutputKind(of: output.name, in: model.graph), needsCrossEntropy: needsCrossEntropy,
+    needsCurve: metrics.contains { $0.metric == .areaUnderCurve })
   let feed = try Feed(data, model), size = try feed.batchSize(options.batchSize, of: data)
   for first in stride(from: 0, to: data.count, by: size) {
     try options.cancel?.check()

@@ -28,8 +28,11 @@ enum Metric: Hashable {
   case meanSquaredError, rootMeanSquaredError, meanAbsoluteError
   /// The mean over classes of 2 TP / (2 TP + FP + FN), classes that never occur left out.
   case macroF1
+  /// The area under the receiver operating characteristic: how often a sample of a class scores higher for it than one of
+  /// another, ties counting half; of more than two classes the mean over them, each against the rest.
+  case areaUnderCurve
 
-  static let names = ["loss", "accuracy", "error", "top5", "f1", "cross_entropy", "mse", "rmse", "mae"]
+  static let names = ["loss", "accuracy", "error", "top5", "f1", "auc", "cross_entropy", "mse", "rmse", "mae"]
 
   /// - Throws: `.invalidArgument` with the names there are.
   init(_ name: String) throws(PruneError) {
@@ -42,6 +45,7 @@ enum Metric: Hashable {
     case "rmse": self = .rootMeanSquaredError
     case "mae": self = .meanAbsoluteError
     case "f1": self = .macroF1
+    case "auc": self = .areaUnderCurve
     case "top_k": self = .top(5)
     default:
       let digits = name.hasPrefix("top_") ? name.dropFirst(4) : name.dropFirst(3)
@@ -55,7 +59,7 @@ enum Metric: Hashable {
   /// Whether it compares classes.
   var wantsClasses: Bool {
     switch self {
-    case .accuracy, .error, .top, .macroF1: true
+    case .accuracy, .error, .top, .macroF1, .areaUnderCurve: true
     default: false
     }
   }

@@ -14,8 +14,12 @@ struct MetricAccumulator {
   /// True positives, predictions and targets of each class.
   private var confusion: [(hits: Int, predicted: Int, wanted: Int)] = []
 
-  init(_ kind: OutputKind, needsCrossEntropy: Bool) {
+  /// Scores by class, where the area under the curve is wanted.
+  private var curve: RankScores?
+
+  init(_ kind: OutputKind, needsCrossEntropy: Bool, needsCurve: Bool = false) {
     self.kind = kind
+    curve = needsCurve ? RankScores(kind) : nil
     isCrossEntropyNeeded = needsCrossEntropy
   }
 
@@ -35,6 +39,7 @@ struct MetricAccumulator {
           .mismatch, "sample \(firstSample + row) has class \(classes[row]), the model tells \(classCount) classes apart",
           hint: "data:classes{…} keeps those that a model knows")
       }
+      curve?.add(outputs, row * width, width, wanted)
       if width == 1 {
         addBinary(outputs[row], wanted)
       } else {
@@ -50,7 +55,10 @@ struct MetricAccumulator {
     for index in 0..<values.count { addDifference(Double(outputs[index]), Double(values[index])) }
     let rows = values.count / width
     samples += rows
-    guard width > 1 else { return }
+    guard width > 1 else {
+      for row in 0..<rows { curve?.add(outputs, row, 1, values[row] > 0.5 ? 1 : 0) }
+      return
+    }
     if ranked.isEmpty {
       ranked = [Int](repeating: 0, count: width)
       confusion = .init(repeating: (0, 0, 0), count: width)
@@ -62,7 +70,10 @@ struct MetricAccumulator {
           crossEntropy -= Double(values[start + index]) * logProbability(outputs, start, width, index)
         }
       }
-      if let wanted = Self.highest(values, start, width) { rank(outputs, start, width, wanted) }
+      if let wanted = Self.highest(values, start, width) {
+        curve?.add(outputs, start, width, wanted)
+        rank(outputs, start, width, wanted)
+      }
     }
   }
 
@@ -156,6 +167,7 @@ struct MetricAccumulator {
     case .meanSquaredError: return squares / Double(numbers)
     case .rootMeanSquaredError: return (squares / Double(numbers)).squareRoot()
     case .meanAbsoluteError: return magnitudes / Double(numbers)
+    case .areaUnderCurve: return curve?.area
     case .macroF1:
       let present = confusion.filter { $0.predicted + $0.wanted > 0 }
       guard !present.isEmpty else { return nil }

@@ -2,18 +2,35 @@ import PruneData
 import PruneGraph
 import PruneTensor
 
+/// A metric of the caller's own.
+package struct CustomMetric {
+  package var value: (Model) throws(PruneError) -> Double
+  package var isLowerBetter: Bool
+
+  package init(isLowerBetter: Bool = false, _ value: @escaping (Model) throws(PruneError) -> Double) {
+    self.value = value
+    self.isLowerBetter = isLowerBetter
+  }
+}
+
 /// A bound on what a transformation may cost: a metric on given data, and how much of it may be lost.
-package struct GuardOptions: Sendable {
-  package var data: Dataset
-  /// A metric that `evaluate` knows.
+package struct GuardOptions {
+  /// Nil for a metric of the caller's own.
+  package var data: Dataset?
+  /// A metric that `evaluate` knows, or what to call the caller's own.
   package var metric: String
   /// Absolute: 0.01 of accuracy is one point.
   package var maxDrop: Double
+  /// What the metric may not be worse than, whatever it was before. Alone, with `maxDrop` 0, it decides.
+  package var bound: Double?
+  package var custom: CustomMetric?
 
-  package init(data: Dataset, metric: String = "accuracy", maxDrop: Double = 0) {
+  package init(data: Dataset?, metric: String = "accuracy", maxDrop: Double = 0, bound: Double? = nil, custom: CustomMetric? = nil) {
     self.data = data
     self.metric = metric
     self.maxDrop = maxDrop
+    self.bound = bound
+    self.custom = custom
   }
 }
 
@@ -29,8 +46,8 @@ package struct MetricGuard {
   private static let lowerIsBetter: Set<String> = ["loss", "cross_entropy", "mse", "rmse", "mae", "error"]
 
   /// Measures `model`.
-  /// - Throws: `.invalidArgument` for an impossible bound, `.numeric` when the metric is not a number, and what
-  ///   `evaluate` throws.
+  /// - Throws: `.invalidArgument` for an impossible bound, or one that `model` itself is beyond; `.numeric` when the metric is
+  ///   not a number; and what `evaluate` throws.
   package init(
     _ options: GuardOptions, model: Model, batchSize: Int, cancel: CancelFlag?
   ) throws(PruneError) {
@@ -42,7 +59,15 @@ package struct MetricGuard {
     self.cancel = cancel
     baseline = try Self.measure(model, options, batchSize, cancel)
     guard baseline.isFinite else {
-      throw PruneError(.numeric, "the \(options.metric) of the model to guard is \(baseline)")
+      throw PruneError(
+        .numeric, "metric '\(options.metric)' of the given model is \(baseline.isNaN ? "nan" : "infinite"): nothing can be held to it",
+        hint: "look for NaN in the data, the weights, or the metric itself")
+    }
+    if let bound = options.bound, isWorse(baseline, than: bound) {
+      throw PruneError(
+        .invalidArgument,
+        "the guard is violated before anything is done: \(options.metric) of the given model is \(formatted(baseline, digits: 6, style: "g")), worse than bound \(formatted(bound, digits: 6, style: "g"))",
+        hint: "train the model further, or give a bound that it meets")
     }
   }
 
@@ -53,22 +78,48 @@ package struct MetricGuard {
 
   /// How much worse a value is than the baseline; negative when it is better.
   package func drop(of value: Double) -> Double {
-    Self.lowerIsBetter.contains(options.metric) ? value - baseline : baseline - value
+    isLowerBetter ? value - baseline : baseline - value
   }
 
-  /// Whether a value is within the bound. Rounding of the subtraction does not count as a drop.
+  /// Whether a value is within the bounds. Rounding of the subtraction does not count as a drop.
   package func allows(_ value: Double) -> Bool {
-    drop(of: value) <= options.maxDrop + 1e-12 * max(1, baseline.magnitude)
+    guard value.isFinite else { return false }
+    if let bound = options.bound {
+      if isWorse(value, than: bound) { return false }
+      if options.maxDrop == 0 { return true }
+    }
+    return drop(of: value) <= options.maxDrop + 1e-12 * max(1, baseline.magnitude)
   }
+
+  /// What a refused value did, for a reader.
+  package func refusal(of value: Double) -> String {
+    func text(_ number: Double) -> String { formatted(number, digits: 6, style: "g") }
+    let change = "\(options.metric) went from \(text(baseline)) to \(text(value))"
+    guard value.isFinite else { return "\(change), which is not a number" }
+    if let bound = options.bound, isWorse(value, than: bound) { return "\(change), worse than bound \(text(bound))" }
+    return "\(change), more than max_drop \(text(options.maxDrop)) allows"
+  }
+
+  private var isLowerBetter: Bool { options.custom?.isLowerBetter ?? Self.lowerIsBetter.contains(options.metric) }
+
+  private func isWorse(_ value: Double, than bound: Double) -> Bool { isLowerBetter ? value > bound : value < bound }
 
   private static func measure(
     _ model: Model, _ options: GuardOptions, _ batchSize: Int, _ cancel: CancelFlag?
   ) throws(PruneError) -> Double {
+    if let custom = options.custom {
+      do { return try custom.value(model) } catch { throw error.located(at: "metric '\(options.metric)'") }
+    }
+    guard let data = options.data else {
+      throw PruneError(
+        .invalidArgument, "metric '\(options.metric)' is measured on data, and the guard has none",
+        hint: "give guard a data = …, or a function of a model as its metric")
+    }
     var settings = EvaluateOptions()
     settings.batchSize = batchSize
     settings.metrics = [options.metric]
     settings.cancel = cancel
-    let report = try evaluate(model, options.data, settings)
+    let report = try evaluate(model, data, settings)
     guard let value = report[options.metric]?.number else {
       throw PruneError(.invalidArgument, "evaluation gives no metric '\(options.metric)' for this model and data")
     }

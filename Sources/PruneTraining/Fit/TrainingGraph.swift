@@ -88,7 +88,8 @@ struct TrainingGraph {
           weight: name, rank: weight.shape.rank, decay: plan.groups.decay(of: name), inputs,
           output: Graph.uniqueName("\(name).updated", &taken)))
     }
-    result.graph.nodes += plan.penalties.projections(of: trained, &taken)
+    let projections = plan.penalties.projections(of: trained, in: &result.graph, &taken)
+    result.graph.nodes += projections
     for growth in plan.penalties.growths where trained.contains(growth.parameter) {
       let type = TensorType(.float32, [.fixed(growth.strengths.count)])
       result.graph.inputs.append(ValueInfo(name: growth.input, type: type))

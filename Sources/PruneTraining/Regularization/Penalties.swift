@@ -3,7 +3,7 @@ import PruneTensor
 
 /// The regularizers of a fit, settled for its parameters.
 struct Penalties {
-  /// A strength for each channel of one parameter, growing as the fit goes on.
+  /// A strength for each channel of one parameter, or one for all, growing as the fit goes on.
   struct Growth {
     let regularizer: Regularizer
     let parameter: String
@@ -33,15 +33,15 @@ struct Penalties {
         guard let tensor = model.graph.initializer(name), tensor.shape.rank > 0 else { continue }
         var entry = Entry(regularizer: regularizer, parameter: name, axis: OutputChannels.axis(of: name, in: model))
         switch regularizer.kind {
-        case .sign: entry.signs = try Self.signs(of: tensor)
-        case .growing:
+        case .sign, .signConstraint: entry.signs = try Self.signs(of: tensor)
+        case .growing, .greg1, .greg2:
           let input = "strength/\(number)/\(name)"
           entry.input = input
           let start = Float(min(regularizer.strength, regularizer.limit))
           growths.append(
             Growth(
               regularizer: regularizer, parameter: name, axis: entry.axis, input: input,
-              strengths: [Float](repeating: start, count: tensor.shape[entry.axis])))
+              strengths: [Float](repeating: start, count: regularizer.kind == .growing ? tensor.shape[entry.axis] : 1)))
         default: break
         }
         entries.append(entry)
@@ -57,21 +57,29 @@ struct Penalties {
   /// Appends what the penalties add to a parameter's gradient; returns the value that holds the sum.
   func gradient(_ gradient: String, of parameter: String, in graph: inout Graph, _ taken: inout Set<String>) throws(PruneError) -> String {
     var result = gradient
-    for entry in entries where entry.parameter == parameter && entry.regularizer.kind != .maxNorm {
+    for entry in entries where entry.parameter == parameter && ![.maxNorm, .signConstraint].contains(entry.regularizer.kind) {
       func constant(_ tensor: Tensor, _ base: String) -> String {
         let name = Graph.uniqueName("\(parameter).\(base)", &taken)
         graph.setInitializer(name, tensor)
         return name
       }
+      // What was selected is pulled alone: weights of zero are not.
+      let pulled: String
+      if let selected = entry.regularizer.selection[parameter] {
+        pulled = Graph.uniqueName("\(parameter).selected", &taken)
+        graph.nodes.append(Node("Mul", name: "select/\(parameter)", inputs: [parameter, constant(selected, "selection")], outputs: [pulled]))
+      } else {
+        pulled = parameter
+      }
       let kind: String =
         switch entry.regularizer.kind {
         case .l1, .scales: "l1"
-        case .l2, .maxNorm: "l2"
+        case .l2, .maxNorm, .signConstraint, .greg1, .greg2: "l2"
         case .groupLasso: "groups"
         case .growing: "channels"
         case .sign: "sign"
         }
-      var inputs = [parameter, result]
+      var inputs = [pulled, result]
       if let input = entry.input { inputs.append(input) } else {
         inputs.append(constant(try Tensor(scalar: Float(entry.regularizer.strength)), "strength"))
       }
@@ -86,11 +94,17 @@ struct Penalties {
     return result
   }
 
-  /// Nodes that bring the norms of channels back within their bounds, for behind the updates.
-  func projections(of parameters: [String], _ taken: inout Set<String>) -> [Node] {
-    entries.filter { $0.regularizer.kind == .maxNorm && parameters.contains($0.parameter) }.map { entry in
-      Node(
-        "ProjectUpdate", domain: GradientRules.trainingDomain, name: "project/\(entry.parameter)", inputs: [entry.parameter],
+  /// Nodes that bring the norms of channels, or the signs of weights, back within their bounds, for behind the updates.
+  func projections(of parameters: [String], in graph: inout Graph, _ taken: inout Set<String>) -> [Node] {
+    entries.filter { [.maxNorm, .signConstraint].contains($0.regularizer.kind) && parameters.contains($0.parameter) }.map { entry in
+      var inputs = [entry.parameter]
+      if let signs = entry.signs {
+        let name = Graph.uniqueName("\(entry.parameter).signs", &taken)
+        graph.setInitializer(name, signs)
+        inputs.append(name)
+      }
+      return Node(
+        "ProjectUpdate", domain: GradientRules.trainingDomain, name: "project/\(entry.parameter)", inputs: inputs,
         outputs: [Graph.uniqueName("\(entry.parameter).projected", &taken)],
         attributes: [
           Attribute("bound", .float(Float(entry.regularizer.strength))), Attribute("axis", .int(Int64(entry.axis))),
@@ -102,6 +116,11 @@ struct Penalties {
   mutating func grow(step: Int, _ weight: (String) -> Tensor?) throws(PruneError) {
     for index in growths.indices where step % growths[index].regularizer.interval == 0 {
       let growth = growths[index]
+      if growth.regularizer.kind != .growing {
+        let next = Double(growth.strengths.first ?? 0) + growth.regularizer.growth
+        growths[index].strengths = [Float(min(next, growth.regularizer.limit))]
+        continue
+      }
       guard let tensor = weight(growth.parameter) else { continue }
       let norms = try Self.norms(of: tensor, axis: growth.axis)
       guard let least = norms.min(), let most = norms.max() else { continue }

@@ -17,18 +17,27 @@ package struct Regularizer: Sendable {
     case growing
     /// strength Σ|w| over weights that have another sign than before the fit.
     case sign
+    /// Weights never get another sign than before the fit: what would cross zero stays there.
+    case signConstraint = "sign_constraint"
+    /// strength(t)/2 Σw² over weights that were selected to go, the same for all and growing (Wang et al. 2021, GReg-1).
+    case greg1
+    /// strength(t)/2 Σw² over all weights, growing, which makes those that the loss needs stand out (GReg-2).
+    case greg2
     /// The norm of each output channel stays at most `strength`.
     case maxNorm = "max_norm"
   }
 
   package var kind: Kind
   package var strength: Double
-  /// growing: what is added every `interval` steps to the strength of the smallest channel, and the largest strength.
+  /// growing, greg1, greg2: what is added every `interval` steps to the strength (of the smallest channel), and the largest
+  /// strength.
   package var growth: Double
   package var limit: Double
   package var interval: Int
   /// Name patterns of parameters; empty for all weights of two axes and more, for bn_l1 all scales.
   package var scope: [String]
+  /// greg1: by parameter, 1 where a weight is selected and 0 elsewhere.
+  package var selection: [String: Tensor] = [:]
 
   package init(
     _ kind: Kind, _ strength: Double, growth: Double = 1e-4, limit: Double = 1, interval: Int = 10, scope: [String] = []
@@ -57,18 +66,28 @@ package struct Regularizer: Sendable {
       }
     }
     // A growing one may start from nothing.
-    let isValid = kind == .growing ? strength >= 0 : strength > 0
+    let startsAtNothing = isGrowing || kind == .signConstraint
+    let isValid = startsAtNothing ? strength >= 0 : strength > 0
     try require("strength", strength, isValid && strength.isFinite, "a number above 0")
+    guard kind != .greg1 || !selection.isEmpty else {
+      throw PruneError(
+        .unsupported, "greg1 grows on the weights that a prune selected, and here nothing is selected", at: "regularizer greg1",
+        hint: "use it in prune with strategy = \"regularized\", or greg2")
+    }
     try require("growth", growth, growth > 0 && growth.isFinite, "a number above 0")
     try require("limit", limit, limit > 0 && limit.isFinite, "a number above 0")
     try require("interval", Double(interval), interval > 0 && interval < 1 << 31, "1 or more")
   }
+
+  /// Whether its strength rises during the fit.
+  package var isGrowing: Bool { [.growing, .greg1, .greg2].contains(kind) }
 
   /// The trained parameters it applies to.
   /// - Throws: `.notFound` when there are none.
   func parameters(of model: Model, among trained: [String]) throws(PruneError) -> [String] {
     let scales = kind == .scales ? Self.scales(of: model) : []
     let found = trained.filter { name in
+      if kind == .greg1, selection[name] == nil { return false }
       guard scope.isEmpty else { return scope.contains { NamePattern($0).matches(name) } }
       if kind == .scales { return scales.contains(name) }
       return (model.graph.initializer(name)?.shape.rank ?? 0) > 1

@@ -28,6 +28,8 @@ package enum Allocation: Sendable, Hashable {
   case threshold(Double)
   /// What the granularity itself prescribes, as n:m does.
   case prescribed
+  /// As much as it takes for a fraction of a cost to be left.
+  case target(Double, Division)
   /// So many units of each weight.
   case counts([Int])
 
@@ -45,6 +47,7 @@ package enum Allocation: Sendable, Hashable {
     switch self {
     case .amount(let amount, let division): return .amount(sparsity + (amount - sparsity) * progress, division)
     case .threshold(let threshold): return .threshold(threshold * progress)
+    case .target(let fraction, let division): return .target(1 - (1 - fraction) * progress, division)
     case .prescribed, .counts: return self
     }
   }
@@ -55,7 +58,7 @@ package enum Allocation: Sendable, Hashable {
     _ weights: [Tensor], _ scores: Scores, _ ranking: WeightRanking, layers: [LayerKind] = []
   ) throws(PruneError) -> [Result] {
     switch self {
-    case .prescribed: throw PruneError(.internal, "no amount to allocate")
+    case .prescribed, .target: throw PruneError(.internal, "no amount to allocate")
     case .counts(let counts): return try Self.each(weights, scores, counts)
     case .threshold(let threshold):
       return try Self.results(ranking, ranking.cut(below: scores.key(of: threshold)), scores)

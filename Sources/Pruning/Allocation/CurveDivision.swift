@@ -10,7 +10,7 @@ struct CurveDivision {
 
   /// Where the curves are measured; between them they are straight.
   private static let amounts = [0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98]
-  static let costs = ["params", "macs"]
+  static let costs = ["params", "macs", "bytes", "latency"]
 
   init(_ plan: PrunePlan, _ options: PruneOptions, _ batchSize: Int) {
     self.plan = plan
@@ -18,46 +18,75 @@ struct CurveDivision {
     self.batchSize = batchSize
   }
 
-  /// - Throws: `.invalidArgument` when a division by curves has nothing to measure on, or saves something unknown.
-  static func check(_ options: PruneOptions, _ allocation: Allocation) throws(PruneError) {
-    guard costs.contains(options.cost) else {
-      throw PruneError(
-        .invalidArgument, "there is no cost '\(options.cost)'", hint: Suggestion.hint(for: options.cost, among: costs))
+  /// Whether a division is one by curves.
+  static func divides(_ allocation: Allocation) -> Bool {
+    switch allocation {
+    case .amount(_, let division), .target(_, let division): [.sensitivity, .costAware].contains(division)
+    case .threshold, .prescribed, .counts: false
     }
-    guard case .amount(_, let division) = allocation, [.sensitivity, .costAware].contains(division) else { return }
-    guard let data = options.data, data.y != nil else {
+  }
+
+  /// - Throws: `.invalidArgument` when a division by curves has nothing to measure on, or saves something unknown.
+  static func check(
+    _ options: PruneOptions, _ allocation: Allocation, cost: String, custom: CustomMetric?
+  ) throws(PruneError) {
+    guard costs.contains(cost) else {
+      throw PruneError(.invalidArgument, "there is no cost '\(cost)'", hint: Suggestion.hint(for: cost, among: costs))
+    }
+    guard divides(allocation) else { return }
+    guard custom == nil else { return }
+    let division: Allocation.Division =
+      if case .amount(_, let found) = allocation { found } else if case .target(_, let found) = allocation { found } else { .global }
+    guard let data = options.guard?.data ?? options.data, data.y != nil else {
       throw PruneError(
         .invalidArgument, "'\(division.rawValue)' measures the loss of each layer's pruning on data with targets, and there is none",
         hint: "give data = …")
     }
   }
 
-  /// The allocation itself, or how many weights of each layer go where curves decide that.
-  func divided(
-    _ allocation: Allocation, _ model: Model, _ weights: PrunableWeights, _ scores: Scores
-  ) throws(PruneError) -> Allocation {
-    guard case .amount(let amount, let division) = allocation, [.sensitivity, .costAware].contains(division) else {
-      return allocation
-    }
+  /// What pruning each layer costs.
+  private func lines(
+    _ model: Model, _ weights: PrunableWeights, _ scores: Scores
+  ) throws(PruneError) -> [CostLine] {
     var settings = SensitivityOptions()
     settings.data = options.guard?.data ?? options.data
-    settings.metric = options.guard?.metric ?? "loss"
+    settings.metric = plan.metric
+    settings.custom = plan.customMetric
     settings.amounts = Self.amounts
     settings.batchSize = batchSize
     settings.scope = options.scope
     settings.ignore = options.ignore
     settings.cancel = options.cancel
     let curves = try SensitivityRun(model, settings).curves(by: scores).curves
-    let counts = weights.weights.map(\.tensor.count)
     let lines = curves.map { CostLine(amounts: Self.amounts, drops: $0.drops) }
-    guard lines.count == counts.count else { throw PruneError(.internal, "\(lines.count) curves of \(counts.count) weights") }
+    guard lines.count == weights.weights.count else {
+      throw PruneError(.internal, "\(lines.count) curves of \(weights.weights.count) weights")
+    }
+    return lines
+  }
+
+  /// What becomes of an amount: itself, or how many weights of each layer go where curves decide that. The curves are measured
+  /// once for all amounts.
+  func divider(
+    _ allocation: Allocation, _ model: Model, _ weights: PrunableWeights, _ scores: Scores
+  ) throws(PruneError) -> (Allocation) throws(PruneError) -> Allocation {
+    guard Self.divides(allocation) else { return { allocation in allocation } }
+    let lines = try lines(model, weights, scores)
+    let gains = plan.cost == "macs" ? try saved(weights, model) : weights.weights.map { Double($0.tensor.count) }
+    return { allocation throws(PruneError) in
+      guard case .amount(let amount, let division) = allocation else { return allocation }
+      return counts(lines, gains, weights.weights.map(\.tensor.count), amount, division)
+    }
+  }
+
+  private func counts(
+    _ lines: [CostLine], _ gains: [Double], _ counts: [Int], _ amount: Double, _ division: Allocation.Division
+  ) -> Allocation {
     let shares =
-      division == .sensitivity
-      ? Self.equal(lines, counts.map(Double.init), amount)
-      : Self.cheapest(lines, try saved(weights, model), amount)
+      division == .sensitivity ? Self.equal(lines, counts.map(Double.init), amount) : Self.cheapest(lines, gains, amount)
     var removed = zip(shares, counts).map { Allocation.units($0, of: $1) }
     // Rounding may miss the number of weights by a few: the largest layers make up for it.
-    var missing = options.cost == "params" || division == .sensitivity
+    var missing = plan.cost != "macs" || division == .sensitivity
       ? Allocation.units(amount, of: counts.reduce(0, +)) - removed.reduce(0, +) : 0
     for index in counts.indices.sorted(by: { counts[$0] > counts[$1] }) where missing.magnitude <= counts.count {
       let change = missing > 0 ? min(missing, counts[index] - removed[index]) : max(missing, -removed[index])
@@ -67,9 +96,8 @@ struct CurveDivision {
     return .counts(removed)
   }
 
-  /// What removing all of each weight saves.
+  /// The MACs that removing all of each weight saves.
   private func saved(_ weights: PrunableWeights, _ model: Model) throws(PruneError) -> [Double] {
-    guard options.cost == "macs" else { return weights.weights.map { Double($0.tensor.count) } }
     var macs: [String: Int] = [:]
     for layer in try ModelStats.of(model).layers { macs[layer.name, default: 0] += layer.macs }
     return weights.weights.map { weight in Double(Set(weight.layers).reduce(0) { $0 + (macs[$1] ?? 0) }) }

@@ -14,6 +14,8 @@ package struct SearchOptions {
   /// Nil is accuracy where targets are classes, else loss.
   package var metric: String?
   package var maxDrop = 0.01
+  /// In place of a metric by name.
+  package var custom: CustomMetric?
   /// Minutes after which no new candidate is tried; 0 is 10.
   package var budget = 0.0
   package var seed: UInt64 = 0
@@ -87,12 +89,11 @@ private struct SearchRun {
     self.options = options
     self.data = data
     if let given = options.calibration { calibration = given } else { calibration = try data.take(256) }
-    let metric = options.metric ?? (data.y?.dtype == .int64 ? "accuracy" : "loss")
-    judge = try MetricGuard(
-      GuardOptions(data: data, metric: metric, maxDrop: options.maxDrop), model: model, batchSize: 64, cancel: options.cancel)
-    quick = try MetricGuard(
-      GuardOptions(data: data.take(Self.sample), metric: metric, maxDrop: options.maxDrop), model: model, batchSize: 64,
-      cancel: options.cancel)
+    let metric = options.metric ?? (options.custom != nil ? "metric" : data.y?.dtype == .int64 ? "accuracy" : "loss")
+    var bounds = GuardOptions(data: data, metric: metric, maxDrop: options.maxDrop, custom: options.custom)
+    judge = try MetricGuard(bounds, model: model, batchSize: 64, cancel: options.cancel)
+    bounds.data = try data.take(Self.sample)
+    quick = try options.custom == nil ? MetricGuard(bounds, model: model, batchSize: 64, cancel: options.cancel) : judge
     end = monotonicSeconds() + (options.budget > 0 ? options.budget : 10) * 60
   }
 

@@ -24,6 +24,7 @@ struct CurvatureImportance: Importance {
 
   var name: String { kind.rawValue }
   var needsData: Bool { true }
+  var needsTargets: Bool { true }
 
   func scores(_ context: ScoringContext) throws(PruneError) -> Scores {
     let pass = try GradientPass(criterion: name, context)
@@ -95,6 +96,7 @@ struct CurvatureImportance: Importance {
 struct MovementImportance: Importance {
   var name: String { "movement" }
   var needsData: Bool { true }
+  var needsTargets: Bool { true }
 
   func scores(_ context: ScoringContext) throws(PruneError) -> Scores {
     let pass = try GradientPass(criterion: name, context)

@@ -25,6 +25,7 @@ struct GradientImportance: Importance {
 
   var name: String { kind.rawValue }
   var needsData: Bool { true }
+  var needsTargets: Bool { true }
 
   func scores(_ context: ScoringContext) throws(PruneError) -> Scores {
     let pass = try GradientPass(criterion: name, context)

@@ -8,6 +8,8 @@ package protocol Importance {
   var name: String { get }
   /// Whether scoring runs the model on data.
   var needsData: Bool { get }
+  /// Whether that data needs targets, for a loss.
+  var needsTargets: Bool { get }
   func scores(_ context: ScoringContext) throws(PruneError) -> Scores
 }
 
@@ -66,13 +68,30 @@ package enum Criterion {
 }
 
 extension Importance {
+  package var needsTargets: Bool { false }
+
+  /// - Throws: `.invalidArgument` for missing data, or data without what the criterion looks at.
+  package func check(_ data: Dataset?) throws(PruneError) {
+    guard needsData else { return }
+    guard let data else {
+      throw PruneError(
+        .invalidArgument, "criterion '\(name)' scores weights on data, and there is none",
+        hint: "give data = …, or use criterion = \"magnitude\"")
+    }
+    guard data.count > 0 else {
+      throw PruneError(.invalidArgument, "criterion '\(name)' scores weights on data, and data set '\(data.name)' has no samples")
+    }
+    guard !needsTargets || data.y != nil else {
+      throw PruneError(
+        .invalidArgument, "criterion '\(name)' takes the gradient of a loss, and data set '\(data.name)' has no targets",
+        hint: "give data with labels, or a criterion that needs none: \"magnitude\", \"wanda\"")
+    }
+  }
+
   /// Scores, checked: every one a finite number.
   /// - Throws: `.numeric` naming the weight that is, or whose score is, not finite; `.invalidArgument` when data is missing.
   package func ranking(_ context: ScoringContext) throws(PruneError) -> (scores: Scores, ranking: WeightRanking) {
-    if needsData, context.data == nil {
-      throw PruneError(
-        .invalidArgument, "criterion '\(name)' scores weights on data, and there is none", hint: "give data = …")
-    }
+    try check(context.data)
     let tensors = context.weights.weights.map(\.tensor)
     // Before the work of scoring, which NaN would spoil.
     try context.weights.checkFinite(WeightRanking(tensors), criterion: name)

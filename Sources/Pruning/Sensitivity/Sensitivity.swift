@@ -14,6 +14,8 @@ package struct SensitivityOptions {
   package var metric: String?
   /// The loss of the metric up to which an amount is called safe.
   package var maxDrop = 0.01
+  /// In place of a metric by name; the whole model is measured then.
+  package var custom: CustomMetric?
   package var criterion: String?
   package var granularity = "weight"
   package var scope: [String] = []
@@ -74,7 +76,8 @@ package func sensitivity(_ model: Model, _ options: SensitivityOptions) throws(P
 struct SensitivityRun {
   let model: Model
   @Boxed var options: SensitivityOptions
-  let data: Dataset
+  /// Nil with a metric of the caller's own.
+  let data: Dataset?
   let amounts: [Double]
   let importance: any Importance
   let granularity: Granularity
@@ -83,7 +86,7 @@ struct SensitivityRun {
   let batchSize: Int
 
   init(_ model: Model, _ options: SensitivityOptions) throws(PruneError) {
-    guard let data = options.data else {
+    guard options.data != nil || options.custom != nil else {
       throw PruneError(.invalidArgument, "sensitivity measures a metric on data, and there is none", hint: "give data = …")
     }
     let amounts = options.amounts.isEmpty ? [0.1, 0.3, 0.5, 0.7, 0.9] : options.amounts
@@ -102,12 +105,14 @@ struct SensitivityRun {
         hint: "use granularity = \"weight\", \"kernel\" or {block = {rows, columns}}")
     }
     importance = try Criterion.named(options.criterion ?? "magnitude")
+    try importance.check(options.data)
     weights = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
     batchSize = options.batchSize > 0 ? options.batchSize : 64
-    let metric = options.metric ?? (data.y?.dtype == .int64 ? "accuracy" : "loss")
+    let data = options.data
+    let metric = options.metric ?? (options.custom != nil ? "metric" : data?.y?.dtype == .int64 ? "accuracy" : "loss")
     judge = try MetricGuard(
-      GuardOptions(data: data, metric: metric, maxDrop: options.maxDrop), model: weights.model, batchSize: batchSize,
-      cancel: options.cancel)
+      GuardOptions(data: data, metric: metric, maxDrop: options.maxDrop, custom: options.custom), model: weights.model,
+      batchSize: batchSize, cancel: options.cancel)
     self.model = weights.model
     self.data = data
     self.amounts = amounts
@@ -124,11 +129,11 @@ struct SensitivityRun {
   /// The same with scores that are known already.
   func curves(by scores: Scores) throws(PruneError) -> (curves: [SensitivityCurve], isStopped: Bool) {
     let consumers = model.graph.consumers
-    var tail = ModelTail(model, data)
+    var tail = try options.custom == nil ? data.map { data throws(PruneError) in ModelTail(model, data) } : nil
     var curves: [SensitivityCurve] = []
     for (index, weight) in weights.weights.enumerated() {
       try options.cancel?.check()
-      try tail.advance(to: consumers[weight.name]?.first ?? 0, batchSize: batchSize, cancel: options.cancel)
+      try tail?.advance(to: consumers[weight.name]?.first ?? 0, batchSize: batchSize, cancel: options.cancel)
       curves.append(try curve(weights.only(index), scores.only(index), tail))
       if try options.onLayer?(index + 1, weights.weights.count) ?? false, index + 1 < weights.weights.count {
         return (curves, true)
@@ -137,11 +142,11 @@ struct SensitivityRun {
     return (curves, false)
   }
 
-  private func curve(_ one: PrunableWeights, _ scores: Scores, _ tail: ModelTail) throws(PruneError) -> SensitivityCurve {
+  private func curve(_ one: PrunableWeights, _ scores: Scores, _ tail: ModelTail?) throws(PruneError) -> SensitivityCurve {
     let weight = one.weights[0]
     var curve = SensitivityCurve(weight: weight)
     let variable = Variable(name: weight.name, tensor: weight.tensor)
-    let session = Session(tail.model, variables: [weight.name: variable])
+    let session = tail.map { Session($0.model, variables: [weight.name: variable]) }
     var settings = EvaluateOptions()
     settings.batchSize = batchSize
     settings.metrics = [judge.options.metric]
@@ -150,7 +155,14 @@ struct SensitivityRun {
     for amount in amounts {
       let mask = StepMask(granularity: granularity, allocation: .amount(amount, .local))
       variable.tensor = try mask.results(one, scores, ranking)[0].tensor
-      let metric = try evaluate(session: session, tail.data, settings).number(judge.options.metric) ?? .nan
+      let metric: Double
+      if let session, let tail {
+        metric = try evaluate(session: session, tail.data, settings).number(judge.options.metric) ?? .nan
+      } else {
+        var pruned = model
+        pruned.graph.setInitializer(weight.name, variable.tensor)
+        metric = try judge.measure(pruned)
+      }
       curve.metrics.append(metric)
       curve.drops.append(metric.isFinite ? judge.drop(of: metric) : .infinity)
     }

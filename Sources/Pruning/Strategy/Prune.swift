@@ -21,8 +21,9 @@ package func pruned(_ model: Model, _ options: PruneOptions) throws(PruneError) 
   let plan = try PrunePlan(options)
   if plan.granularity.isStructural {
     let run = try StructuredRun(model, plan, options)
-    try run.run()
-    return PruneOutcome(model: run.result, report: try run.report(), snapshots: [:], recipe: nil)
+    try run.run(recipe?.steps)
+    return PruneOutcome(
+      model: run.result, report: try run.report(), snapshots: run.snapshots, recipe: PruneRecipe(options, plan, run.committed)?.text)
   }
   var run = try PruneRun(model, plan, options)
   try run.steps(recipe?.steps)
@@ -38,8 +39,7 @@ package struct PruneOutcome: Sendable {
   /// The model after each kept step, by its position in the report's journal. The oldest are left out when they take more
   /// than 1 GiB in all.
   package let snapshots: [Int: Model]
-  /// The steps that were kept, for `PruneOptions.recipe`; nil where units are removed by surgery, and when the criterion is
-  /// not one of libprune's own.
+  /// The steps that were kept, for `PruneOptions.recipe`; nil when the criterion is not one of libprune's own.
   package let recipe: String?
 }
 
@@ -59,8 +59,12 @@ struct PruneRun {
   private(set) var isStopped = false
   /// The allocations of the steps that were kept.
   private(set) var committed: [Allocation] = []
+  /// What the last step's allocation came to: an amount where a target was given.
+  private var resolved: Allocation?
   /// Models after kept steps, by position in the journal.
   private(set) var snapshots: [Int: Model] = [:]
+  /// Layers that got a whole copy of a weight of which only the first use is pruned.
+  private(set) var splits: [String] = []
   let judge: MetricGuard?
   /// Sizes and metrics of the given model.
   let before: Report
@@ -88,13 +92,17 @@ struct PruneRun {
     let bytes: Int
     /// Median latency of one sample, where the guard runs the model anyway.
     let milliseconds: Double?
+    /// After training before the cut: the share of the weights' squared norm that the cut took.
+    let normCut: Double?
   }
 
   init(_ model: Model, _ plan: PrunePlan, _ options: PruneOptions) throws(PruneError) {
     self.plan = plan
     self.options = options
     original = model
-    dense = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
+    var dense = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
+    if plan.strategy == "local", options.shared != "all" { splits = dense.splitUses() }
+    self.dense = dense
     self.model = dense.model
     batchSize = options.batchSize > 0 ? options.batchSize : 64
     var layers: [Layer] = []
@@ -143,7 +151,7 @@ struct PruneRun {
           return
         }
         journal.append(entry)
-        if entry.isKept { commit(allocation) }
+        if entry.isKept { commit(resolved ?? allocation) }
         let event = PruneEvent(
           step: step, steps: count, sparsity: entry.sparsity, metric: entry.metric, isKept: entry.isKept)
         let wantsStop = try options.onStep?(event) ?? false
@@ -171,10 +179,10 @@ struct PruneRun {
     for old in snapshots.keys.sorted().dropLast(most) { snapshots[old] = nil }
   }
 
-  /// One step: a candidate is made from the last kept model, and kept if the guard allows it.
-  private mutating func take(_ step: Int, _ allocation: Allocation) throws(PruneError) -> JournalEntry {
-    let base = try step > 1 && plan.schedule.kind == .dynamic ? regrown(step) : model
-    let current = dense.current(in: base)
+  /// The units that go of a model at its scores.
+  private mutating func chosen(
+    _ base: Model, _ current: PrunableWeights, _ allocation: Allocation
+  ) throws(PruneError) -> (results: [Allocation.Result], scores: Scores) {
     let context = ScoringContext(
       weights: current, data: options.data, batchSize: batchSize, seed: options.seed, cancel: options.cancel)
     var (scores, ranking) = try plan.importance.ranking(context)
@@ -183,9 +191,55 @@ struct PruneRun {
       scores = try shared.joined(scores)
       if case .tensors(let list) = scores { ranking = try WeightRanking(current.weights.map(\.tensor), scores: list) }
     }
-    let divided = try CurveDivision(plan, options, batchSize).divided(allocation, base, current, scores)
-    var results = try StepMask(granularity: plan.granularity, allocation: divided).results(current, scores, ranking)
-    if let shared { results = try shared.together(results) }
+    let division = try CurveDivision(plan, options, batchSize).divider(allocation, base, current, scores)
+    let granularity = plan.granularity
+    func results(_ allocation: Allocation) throws(PruneError) -> [Allocation.Result] {
+      try StepMask(granularity: granularity, allocation: division(allocation)).results(current, scores, ranking)
+    }
+    resolved = allocation
+    if case .target(let fraction, let division) = allocation, let kind = plan.target?.kind {
+      let amount = try MaskTarget(kind, current).amount(leaving: fraction) { amount throws(PruneError) in
+        try options.cancel?.check()
+        return try results(.amount(amount, division)).map(\.zeros)
+      }
+      resolved = .amount(amount, division)
+    }
+    let found = try results(resolved ?? allocation)
+    return (try shared?.together(found) ?? found, scores)
+  }
+
+  /// The model trained for the cut to come; the last kept one where the strategy does not train.
+  private mutating func trained(_ base: Model, _ allocation: Allocation) throws(PruneError) -> Model {
+    guard let training = plan.training else { return base }
+    var run = self
+    return try training.run(base, dense) { model throws(PruneError) in
+      let current = run.dense.current(in: model)
+      let results = try run.chosen(model, current, allocation).results
+      var selection: [String: Tensor] = [:]
+      for (weight, result) in zip(current.weights, results) {
+        let selected = try result.tensor.zipped(with: weight.tensor) { $0 == 0 && $1 != 0 ? 1 : 0 }
+        if try selected.total() > 0 { selection[weight.name] = selected }
+      }
+      return selection
+    }
+  }
+
+  /// The share of the weights' squared norm that is not in the results any more.
+  private static func normCut(_ current: PrunableWeights, _ results: [Allocation.Result]) throws(PruneError) -> Double {
+    var before = 0.0, after = 0.0
+    for (weight, result) in zip(current.weights, results) {
+      before += try weight.tensor.zipped(with: weight.tensor, *).total()
+      after += try result.tensor.zipped(with: result.tensor, *).total()
+    }
+    return before > 0 ? max(1 - after / before, 0) : 0
+  }
+
+  /// One step: a candidate is made from the last kept model, and kept if the guard allows it.
+  private mutating func take(_ step: Int, _ allocation: Allocation) throws(PruneError) -> JournalEntry {
+    let base = try trained(step > 1 && plan.schedule.kind == .dynamic ? regrown(step) : model, allocation)
+    let current = dense.current(in: base)
+    var results = try chosen(base, current, allocation).results
+    let normCut = try plan.training == nil ? nil : Self.normCut(current, results)
     if let reconstruction = plan.reconstruction, let data = options.data {
       results = try LayerReconstruction(
         method: reconstruction, granularity: plan.granularity, data: data, batchSize: batchSize, cancel: options.cancel
@@ -194,12 +248,12 @@ struct PruneRun {
     var (candidate, candidateLayers) = apply(results, to: base)
     if let rewind = options.rewind { try Rewinding.apply(rewind, to: &candidate) }
     if let recover = options.recover, let data = options.recoverData ?? options.data {
-      var settings = recover
+      var settings = try plan.training?.recovery(recover, dense, base) ?? recover
       settings.cancel = settings.cancel ?? options.cancel
       _ = try fit(&candidate, data, settings)
       try settings.cancel?.check()
     }
-    if options.rewind != nil || options.recover != nil {
+    if options.rewind != nil || options.recover != nil || plan.training != nil {
       for index in candidateLayers.indices {
         guard let tensor = candidate.graph.initializer(candidateLayers[index].weight.name) else { continue }
         candidateLayers[index].zeros = try WeightRanking([tensor]).zeroCount
@@ -212,11 +266,11 @@ struct PruneRun {
       model = candidate
       layers = candidateLayers
     }
-    return try entry(step, candidate, candidateLayers, metric, isKept)
+    return try entry(step, candidate, candidateLayers, metric, isKept, normCut)
   }
 
   private func entry(
-    _ step: Int, _ candidate: Model, _ layers: [Layer], _ metric: Double?, _ isKept: Bool
+    _ step: Int, _ candidate: Model, _ layers: [Layer], _ metric: Double?, _ isKept: Bool, _ normCut: Double?
   ) throws(PruneError) -> JournalEntry {
     let zeros = layers.reduce(0) { $0 + $1.zeros }
     let stats = try ModelStats.of(candidate)
@@ -230,7 +284,7 @@ struct PruneRun {
     return JournalEntry(
       step: step, zeros: zeros, sparsity: Double(zeros) / Double(max(dense.count, 1)), metric: metric, isKept: isKept,
       macs: stats.effectiveMacs, bytes: stats.bytes - zeros * 4 + (zeros > 0 ? (dense.count + 7) / 8 : 0),
-      milliseconds: milliseconds)
+      milliseconds: milliseconds, normCut: normCut)
   }
 
   /// The last kept model with some of its pruned weights back, trained for as long as a step recovers: what of them matters
@@ -254,7 +308,9 @@ struct PruneRun {
     for (index, result) in results.enumerated() where index < updated.count {
       let name = updated[index].weight.name
       updated[index].threshold = result.threshold.isNaN ? nil : result.threshold
-      guard result.zeros != updated[index].zeros || plan.reconstruction != nil || plan.schedule.kind == .dynamic
+      guard
+        result.zeros != updated[index].zeros || plan.reconstruction != nil || plan.schedule.kind == .dynamic
+          || plan.training != nil
       else { continue }
       candidate.graph.setInitializer(name, result.tensor)
       if known.insert(name).inserted { masked.append(name) }

@@ -1,3 +1,4 @@
+import PruneEvaluation
 import PruneTensor
 
 /// A strategy taken apart into its choices: importance, granularity, allocation and schedule. Recovery and guard are
@@ -18,9 +19,16 @@ package struct PrunePlan {
   let normalization: UnitImportance.Normalization
   /// How the weights that stay make up for those that went.
   package let reconstruction: Reconstruction?
+  /// Training before each cut.
+  let training: TrainingPhase?
+  /// What divisions by curves may not lose.
+  let metric: String
+  let customMetric: CustomMetric?
+  /// What a cost-aware division saves.
+  let cost: String
 
   /// The named strategies, each a preset.
-  package static let strategies = ["global", "local", "threshold", "block", "cost_aware", "shared"]
+  package static let strategies = ["global", "local", "threshold", "block", "cost_aware", "shared", "penalty", "regularized"]
   package static let devices = ["cpu"]
 
   /// Everything that is wrong with the options is said here, before any work is done.
@@ -38,10 +46,17 @@ package struct PrunePlan {
         hint: "there are: \(granularity.modes.joined(separator: ", "))")
     }
     removes = mode == "remove"
-    target = try Self.target(options, granularity)
+    if let given = try Self.target(options, granularity) { target = given } else { target = try Self.saving(options, granularity) }
     isIsomorphic = options.isIsomorphic
-    reduction = try Self.choice("reduce", options.reduction)
-    normalization = try Self.choice("normalize", options.normalization)
+    strategy = options.strategy ?? (options.threshold == nil ? "global" : "threshold")
+    guard Self.strategies.contains(strategy) else {
+      throw PruneError(
+        .invalidArgument, "there is no strategy '\(strategy)'", hint: Suggestion.hint(for: strategy, among: Self.strategies))
+    }
+    training = try TrainingPhase.settled(options, strategy, granularity)
+    let slims = training?.isSlimming == true && granularity.isStructural
+    reduction = try Self.choice("reduce", options.reduction ?? "mean")
+    normalization = try Self.choice("normalize", options.normalization ?? (slims ? "none" : "mean"))
     if let given = options.maxFraction, !(0...1).contains(given) {
       throw PruneError(.invalidArgument, "max_fraction is \(given), it must be a fraction from 0 to 1")
     }
@@ -49,15 +64,23 @@ package struct PrunePlan {
     guard (0...65536).contains(options.roundTo) else {
       throw PruneError(.invalidArgument, "round_to is \(options.roundTo), it must be 1 to 65536 (0 for the default)")
     }
-    importance = try Self.importance(options)
+    importance = try Self.importance(options, implied: slims ? "bn_scale" : "magnitude")
     schedule = try PruneSchedule(kind: options.schedule, steps: options.steps)
-    strategy = options.strategy ?? (options.threshold == nil ? "global" : "threshold")
     var wanted = options
     // A target is reached by as much as it takes.
     if target != nil { wanted.amount = 1 }
-    allocation = try Self.allocation(wanted, strategy, granularity, importance.name)
+    let settled = try Self.allocation(wanted, strategy, granularity, importance.name)
+    if let target, !granularity.isStructural, case .amount(_, let division) = settled {
+      allocation = .target(target.fraction, division)
+    } else {
+      allocation = settled
+    }
+    metric = options.metric ?? (options.custom != nil ? "metric" : options.guard?.metric ?? "loss")
+    customMetric = options.custom ?? (options.metric == nil ? options.guard?.custom : nil)
+    cost = options.cost ?? target?.kind.rawValue ?? "params"
     reconstruction = try Self.reconstruction(options, granularity)
-    try CurveDivision.check(options, allocation)
+    try CurveDivision.check(options, allocation, cost: cost, custom: customMetric)
+    try Self.checkContradictions(options, strategy, granularity, allocation)
     if schedule.kind == .dynamic, options.recover == nil || granularity.isStructural {
       throw PruneError(
         .invalidArgument, "schedule 'dynamic' lets pruned weights come back and trains them, and there is "
@@ -76,14 +99,15 @@ package struct PrunePlan {
     guard options.batchSize >= 0 else {
       throw PruneError(.invalidArgument, "batch_size is \(options.batchSize), it must be 1 or more (0 for the default)")
     }
-    if importance.needsData, options.data == nil {
-      throw PruneError(
-        .invalidArgument, "criterion '\(importance.name)' scores weights on data, and there is none",
-        hint: "give data = …, or use criterion = \"magnitude\"")
-    }
-    if options.recover != nil, options.recoverData == nil, options.data == nil {
-      throw PruneError(
-        .invalidArgument, "recover trains on data, and there is none", hint: "give recover a data = …, or prune a data = …")
+    try importance.check(options.data)
+    if options.recover != nil {
+      guard let data = options.recoverData ?? options.data else {
+        throw PruneError(
+          .invalidArgument, "recover trains on data, and there is none", hint: "give recover a data = …, or prune a data = …")
+      }
+      guard data.y != nil else {
+        throw PruneError(.invalidArgument, "recover trains on data with targets, and data set '\(data.name)' has no targets")
+      }
     }
   }
 
@@ -119,10 +143,18 @@ package struct PrunePlan {
 
   private static func target(_ options: PruneOptions, _ granularity: Granularity) throws(PruneError) -> CostTarget? {
     guard let target = options.target else { return nil }
-    guard granularity.isStructural, options.mode != "mask" else {
+    guard !granularity.isStructural || options.mode != "mask" else {
       throw PruneError(
-        .unsupported, "a target of \(target.kind.rawValue) needs units that are removed",
-        hint: "use granularity = \"channel\" or \"head\" with mode = \"remove\"")
+        .unsupported, "a target of \(target.kind.rawValue) needs units that are removed", hint: "leave mode out")
+    }
+    guard granularity.isStructural || target.kind != .latency else {
+      throw PruneError(
+        .unsupported, "zeros alone do not make a network faster: a target of latency needs units that are removed",
+        hint: "use granularity = \"channel\" or \"head\"")
+    }
+    if case .neighbours = granularity {
+      throw PruneError(
+        .invalidArgument, "granularity '\(granularity.name)' says itself how much goes, a target has no say", hint: "leave target out")
     }
     guard options.amount == nil, options.threshold == nil else {
       throw PruneError(.invalidArgument, "both a target and an amount or threshold are given", hint: "give one of them")
@@ -132,6 +164,17 @@ package struct PrunePlan {
         .invalidArgument, "target \(target.kind.rawValue) is \(target.fraction), it must be the fraction to keep, above 0 and up to 1")
     }
     return target
+  }
+
+  /// A cost-aware amount of units is the share of the cost that is saved.
+  private static func saving(_ options: PruneOptions, _ granularity: Granularity) throws(PruneError) -> CostTarget? {
+    guard options.strategy == "cost_aware", granularity.isStructural, let amount = options.amount else { return nil }
+    guard options.mode != "mask" else {
+      throw PruneError(
+        .unsupported, "strategy 'cost_aware' saves a cost, and units that are only masked save none", hint: "leave mode out")
+    }
+    try check(amount: amount)
+    return CostTarget(CostTarget.Kind(rawValue: options.cost ?? "params") ?? .params, 1 - amount)
   }
 
   /// The granularity, that of strategy "block" being blocks.
@@ -148,8 +191,8 @@ package struct PrunePlan {
     }
   }
 
-  private static func importance(_ options: PruneOptions) throws(PruneError) -> any Importance {
-    guard let scores = options.scores else { return try Criterion.named(options.criterion ?? "magnitude") }
+  private static func importance(_ options: PruneOptions, implied: String) throws(PruneError) -> any Importance {
+    guard let scores = options.scores else { return try Criterion.named(options.criterion ?? implied) }
     if let criterion = options.criterion {
       throw PruneError(
         .invalidArgument, "both criterion '\(criterion)' and scores of your own are given", hint: "give one of the two")
@@ -160,10 +203,6 @@ package struct PrunePlan {
   private static func allocation(
     _ options: PruneOptions, _ strategy: String, _ granularity: Granularity, _ criterion: String
   ) throws(PruneError) -> Allocation {
-    guard strategies.contains(strategy) else {
-      throw PruneError(
-        .invalidArgument, "there is no strategy '\(strategy)'", hint: Suggestion.hint(for: strategy, among: strategies))
-    }
     let division = try division(options, granularity, criterion)
     if case .neighbours(let keep, let of) = granularity {
       return try prescribed(options, keep: keep, of: of)
@@ -225,6 +264,7 @@ package struct PrunePlan {
         .invalidArgument, "strategy '\(implied.rawValue)' and allocation '\(name)' contradict each other",
         hint: "leave strategy out to use the allocation")
     }
+    if granularity.isStructural, granularity != .layer, division == .costAware { return division }
     if granularity.isStructural, ![.global, .local].contains(division) {
       throw PruneError(
         .unsupported, "allocation '\(name)' divides weights, got granularity '\(granularity.name)'",

@@ -19,28 +19,31 @@ package struct PruneRecipe {
     var values: [(String, String)] = [
       ("criterion", plan.importance.name), ("granularity", plan.granularity.name),
       ("schedule", plan.schedule.kind.rawValue), ("steps", "\(plan.schedule.steps)"),
-      ("batch_size", "\(options.batchSize)"), ("seed", "\(options.seed)"), ("cost", options.cost),
+      ("batch_size", "\(options.batchSize)"), ("seed", "\(options.seed)"),
     ]
     if let strategy = options.strategy { values.append(("strategy", strategy)) }
-    if case .amount(_, let division) = plan.allocation { values.append(("allocation", division.rawValue)) }
+    switch plan.allocation {
+    case .amount(_, let division), .target(_, let division): values.append(("allocation", division.rawValue))
+    case .threshold, .prescribed, .counts: break
+    }
     if let reconstruct = options.reconstruct { values.append(("reconstruct", reconstruct)) }
     for pattern in options.scope { values.append(("scope", pattern)) }
     for pattern in options.ignore { values.append(("ignore", pattern)) }
-    if let recover = options.recover {
-      for (key, path) in Self.texts { values.append((key, recover[keyPath: path])) }
-      for (key, path) in Self.integers { values.append((key, "\(recover[keyPath: path])")) }
-      for (key, path) in Self.numbers { values.append((key, "\(recover[keyPath: path])")) }
-      for (key, path) in Self.flags { values.append((key, "\(recover[keyPath: path])")) }
-      values.append(("recover.seed", "\(recover.seed)"))
-      if let loss = recover.loss { values.append(("recover.loss", loss)) }
-      for pattern in recover.frozen { values.append(("recover.frozen", pattern)) }
-    }
+    let optional: [(String, String?)] = [
+      ("cost", options.cost), ("metric", options.metric), ("shared", options.shared), ("mode", options.mode),
+      ("reduce", options.reduction),
+    ]
+    for (key, value) in optional { if let value { values.append((key, value)) } }
+    if options.reestimates { values.append(("reestimate", "true")) }
+    if let recover = options.recover { values += FitLines.lines(recover, prefix: "recover.") }
+    if let train = options.train { values += FitLines.lines(train, prefix: "train.") }
     for step in steps {
       switch step {
       case .amount(let amount, _): values.append(("step", "\(amount)"))
       case .threshold(let threshold): values.append(("step_threshold", "\(threshold)"))
       case .prescribed: values.append(("step", "as granularity"))
-      case .counts: return nil
+      case .counts(let counts): values.append(("step_units", counts.map(String.init).joined(separator: " ")))
+      case .target: return nil
       }
     }
     self.values = values
@@ -70,6 +73,10 @@ package struct PruneRecipe {
       switch key {
       case "step" where value == "as granularity": steps.append(.prescribed)
       case "step": steps.append(.amount(try Self.number(key, value), division))
+      case "step_units":
+        var counts: [Int] = []
+        for part in value.split(separator: " ") { counts.append(try Self.integer(key, String(part))) }
+        steps.append(.counts(counts))
       case "step_threshold": steps.append(.threshold(try Self.number(key, value)))
       default: throw Self.bad(key, value)
       }
@@ -80,14 +87,14 @@ package struct PruneRecipe {
 
   /// The options with the recipe's choices in place of theirs; data, guard and callbacks stay.
   func applied(to options: PruneOptions) throws(PruneError) -> PruneOptions {
-    guard options.amount == nil, options.threshold == nil, options.scores == nil else {
+    guard options.amount == nil, options.threshold == nil, options.target == nil, options.scores == nil else {
       throw PruneError(
-        .invalidArgument, "a recipe says itself how much goes and by which criterion", hint: "leave amount, threshold and criterion out")
+        .invalidArgument, "a recipe says itself how much goes and by which criterion", hint: "leave amount, threshold, target and criterion out")
     }
     var result = options
-    var recover = options.recover ?? FitOptions()
-    recover.frozen = []
-    var recovers = false
+    var recover = options.recover ?? FitOptions(), train = options.train ?? FitOptions()
+    (recover.frozen, recover.regularizers, train.frozen, train.regularizers) = ([], [], [], [])
+    var recovers = false, trains = false
     for (key, value) in values {
       switch key {
       case "strategy": result.strategy = value
@@ -98,77 +105,49 @@ package struct PruneRecipe {
       case "batch_size": result.batchSize = try Self.integer(key, value)
       case "seed": result.seed = UInt64(value) ?? 0
       case "cost": result.cost = value
+      case "metric": result.metric = result.custom == nil ? value : nil
+      case "shared": result.shared = value
+      case "mode": result.mode = value
+      case "reduce": result.reduction = value
+      case "reestimate": result.reestimates = value == "true"
       case "allocation": result.allocation = value
       case "reconstruct": result.reconstruct = value
       case "scope": result.scope.append(value)
       case "ignore": result.ignore.append(value)
-      case "recover.seed": recover.seed = UInt64(value) ?? 0
-      case "recover.loss": recover.loss = value
-      case "recover.frozen": recover.frozen.append(value)
-      case "step", "step_threshold": break
-      default:
-        guard try Self.set(key, value, in: &recover) else { throw Self.bad(key, value) }
+      case "step", "step_threshold", "step_units": break
+      case let key where key.hasPrefix("recover."):
+        try FitLines.set(String(key.dropFirst(8)), value, in: &recover)
         recovers = true
+      case let key where key.hasPrefix("train."):
+        try FitLines.set(String(key.dropFirst(6)), value, in: &train)
+        trains = true
+      default: throw Self.bad(key, value)
       }
     }
     // The last step is the target; the steps themselves are given to the run.
     switch steps.last {
     case .amount(let amount, _)?: result.amount = amount
     case .threshold(let threshold)?: result.threshold = threshold
-    case .prescribed?, .counts?, nil: break
+    // What the counts themselves do not say, nothing else does.
+    case .counts?: result.amount = 1
+    case .prescribed?, .target?, nil: break
     }
     if recovers { result.recover = recover }
+    if trains { result.train = train }
     return result
   }
 
-  // The options of recovery that the text holds; what else a fit takes is that of the call.
-  private static var texts: [(String, WritableKeyPath<FitOptions, String>)] {
-    [("recover.optimizer", \.optimizer), ("recover.schedule", \.schedule)]
-  }
-  private static var integers: [(String, WritableKeyPath<FitOptions, Int>)] {
-    [
-      ("recover.epochs", \.epochs), ("recover.batch_size", \.batchSize), ("recover.warmup", \.warmup),
-      ("recover.step_epochs", \.stepEpochs), ("recover.patience", \.patience),
-    ]
-  }
-  private static var numbers: [(String, WritableKeyPath<FitOptions, Double>)] {
-    [
-      ("recover.lr", \.lr), ("recover.momentum", \.momentum), ("recover.beta1", \.beta1), ("recover.beta2", \.beta2),
-      ("recover.rho", \.rho), ("recover.epsilon", \.epsilon), ("recover.weight_decay", \.weightDecay),
-      ("recover.clip_norm", \.clipNorm), ("recover.clip_value", \.clipValue), ("recover.gamma", \.gamma),
-    ]
-  }
-  private static var flags: [(String, WritableKeyPath<FitOptions, Bool>)] {
-    [("recover.nesterov", \.nesterov), ("recover.shuffle", \.shuffle)]
-  }
-
-  /// Sets the option of that key; false when there is none.
-  private static func set(_ key: String, _ value: String, in recover: inout FitOptions) throws(PruneError) -> Bool {
-    if let (_, path) = texts.first(where: { $0.0 == key }) {
-      recover[keyPath: path] = value
-    } else if let (_, path) = integers.first(where: { $0.0 == key }) {
-      recover[keyPath: path] = try integer(key, value)
-    } else if let (_, path) = numbers.first(where: { $0.0 == key }) {
-      recover[keyPath: path] = try number(key, value)
-    } else if let (_, path) = flags.first(where: { $0.0 == key }) {
-      recover[keyPath: path] = value == "true"
-    } else {
-      return false
-    }
-    return true
-  }
-
-  private static func number(_ key: String, _ value: String) throws(PruneError) -> Double {
+  static func number(_ key: String, _ value: String) throws(PruneError) -> Double {
     guard let number = Double(value), number.isFinite else { throw bad(key, value) }
     return number
   }
 
-  private static func integer(_ key: String, _ value: String) throws(PruneError) -> Int {
+  static func integer(_ key: String, _ value: String) throws(PruneError) -> Int {
     guard let number = Int(value), (0...1 << 31).contains(number) else { throw bad(key, value) }
     return number
   }
 
-  private static func bad(_ key: String, _ value: String) -> PruneError {
+  static func bad(_ key: String, _ value: String) -> PruneError {
     PruneError(.badFormat, "recipe line '\(key) \(value)' is not understood")
   }
 }

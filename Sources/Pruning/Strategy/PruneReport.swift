@@ -10,7 +10,15 @@ extension PruneRun {
     report["criterion"] = .text(plan.importance.name)
     report["granularity"] = .text(plan.granularity.name)
     report["mode"] = .text(plan.granularity.modes[0])
-    if case .amount(_, let division) = plan.allocation { report["allocation"] = .text(division.rawValue) }
+    switch plan.allocation {
+    case .amount(_, let division), .target(_, let division): report["allocation"] = .text(division.rawValue)
+    case .threshold, .prescribed, .counts: break
+    }
+    if let target = plan.target {
+      report["target"] = .text("\(target.kind.rawValue) \(Self.text(target.fraction))")
+      report["kept"] = .number(try MaskTarget(target.kind, dense).kept(layers.map(\.zeros)))
+    }
+    if let training = plan.training { report["train"] = .text(training.kind.rawValue) }
     if let reconstruction = plan.reconstruction { report["reconstruct"] = .text(reconstruction.rawValue) }
     if let amount = options.amount { report["amount"] = .number(amount) }
     if let threshold = options.threshold { report["threshold"] = .number(threshold) }
@@ -29,6 +37,8 @@ extension PruneRun {
     report["journal"] = .list(journal.map { .report(row($0)) })
     if plan.strategy == "shared" { report["shared"] = .list(try SharedWeights(dense).rows()) }
     certify(result, &report)
+    var notes = notes
+    if let target = plan.target, let kept = report["kept"]?.number, let miss = miss(target, kept) { notes.append(miss) }
     if !notes.isEmpty { report["notes"] = .list(notes.map { .text($0) }) }
     if !dense.skipped.isEmpty {
       report["skipped"] = .list(
@@ -86,6 +96,7 @@ extension PruneRun {
       let low = all.min() ?? 0, high = all.max() ?? 0
       row["bar"] = .text(Draw.bar(fraction: high > low ? (metric - low) / (high - low) : 1, width: 12))
     }
+    if let share = entry.normCut { row["norm_cut"] = .number(share) }
     if let milliseconds = entry.milliseconds { row["ms"] = .number(milliseconds) }
     row["kept"] = .flag(entry.isKept)
     return row
@@ -109,18 +120,47 @@ extension PruneRun {
       || changed.reduce(0) { $0 + $1.weight.tensor.count } <= 4 << 20
   }
 
+  /// Layers of which one unit alone was left.
+  private var floored: [String] {
+    layers.filter { layer in
+      let left = layer.weight.tensor.count - layer.zeros
+      guard left > 0, layer.zeros > layer.zerosBefore else { return false }
+      switch plan.granularity {
+      case .block(let rows, let columns): return left <= rows.multipliedReportingOverflow(by: columns).partialValue
+      case .kernel: return left <= layer.weight.tensor.shape.dims.dropFirst(2).reduce(1, *)
+      default: return left == 1
+      }
+    }.map(\.weight.layer)
+  }
+
+  /// Why a target was not met.
+  private func miss(_ target: CostTarget, _ kept: Double) -> String? {
+    guard !isStopped, !isRolledBack, abs(kept - target.fraction) > MaskTarget.tolerance else { return nil }
+    let why =
+      kept > target.fraction
+      ? "what is left is not of the \(dense.count) weights in scope, or one unit of each layer" : "units are too coarse to come closer"
+    return "\(target.kind.rawValue) kept is \(Self.text(kept)), the target was \(Self.text(target.fraction)): \(why)"
+  }
+
   /// What a reader should know besides the numbers.
   private var notes: [String] {
     var notes: [String] = []
+    if !splits.isEmpty {
+      notes.append(
+        "of weights that several layers use the first use was pruned, and \(splits.map { "'\($0)'" }.joined(separator: ", ")) "
+          + "got a whole copy; shared = \"all\" prunes all uses")
+    }
     if let judge, let entry = journal.last(where: { !$0.isKept }), let metric = entry.metric {
       let kept = journal.contains { $0.isKept } ? "the last model that was kept" : "the given model"
       notes.append(
-        "step \(entry.step) was taken back: \(judge.options.metric) went from \(Self.text(judge.baseline)) to "
-          + "\(Self.text(metric)), more than max_drop \(Self.text(judge.options.maxDrop)) allows; this is \(kept)")
+        "step \(entry.step) was taken back: \(judge.refusal(of: metric)); this is \(kept)")
     }
     let empty = layers.filter { $0.zeros == $0.weight.tensor.count }.map { "'\($0.weight.layer)'" }
-    if !empty.isEmpty {
-      notes.append("no weight is left in \(empty.joined(separator: ", ")): what lies behind it sees only biases")
+    if !empty.isEmpty { notes.append("\(empty.joined(separator: ", ")) had no weight left before: nothing was done there") }
+    if !floored.isEmpty {
+      notes.append(
+        "the last unit of \(floored.map { "'\($0)'" }.joined(separator: ", ")) was kept: no layer is emptied, "
+          + "for what lies behind it would see only biases")
     }
     return notes
   }

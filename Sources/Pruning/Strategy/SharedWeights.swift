@@ -26,6 +26,13 @@ struct SharedWeights {
     equal = groups.filter { $0.count > 1 }
   }
 
+  /// Weights that several layers use, or that equal another; empty when there is none.
+  var names: [String] {
+    let tied = weights.weights.filter { $0.layers.count > 1 }.map(\.name)
+    let same = equal.joined().map { weights.weights[$0].name }
+    return tied + same.filter { !tied.contains($0) }
+  }
+
   /// Scores in which equal weights have the sum of their scores: what matters in one place matters in all.
   func joined(_ scores: Scores) throws(PruneError) -> Scores {
     guard !equal.isEmpty else { return scores }
@@ -36,6 +43,32 @@ struct SharedWeights {
       for index in group { tensors[index] = sum }
     }
     return .tensors(tensors)
+  }
+
+  /// Scores in which groups whose tensors are all equal have the sum of their scores.
+  static func joined(_ scores: [[Double]], _ dependencies: Dependencies) -> [[Double]] {
+    func isEqual(_ a: UnitGroup, _ b: UnitGroup) -> Bool {
+      guard a.size == b.size, a.members.count == b.members.count else { return false }
+      return zip(a.members, b.members).allSatisfy { one, other in
+        guard one.axis == other.axis, let first = dependencies.stored[one.tensor], let second = dependencies.stored[other.tensor]
+        else { return false }
+        return first.shape == second.shape && first.dtype == second.dtype && first.bytes.isEqual(to: second.bytes)
+      }
+    }
+    var result = scores
+    var leaders: [(group: Int, members: [Int])] = []
+    for (index, group) in dependencies.groups.enumerated() where !scores[index].isEmpty {
+      if let place = leaders.firstIndex(where: { isEqual(dependencies.groups[$0.group], group) }) {
+        leaders[place].members.append(index)
+      } else {
+        leaders.append((index, [index]))
+      }
+    }
+    for (_, members) in leaders where members.count > 1 {
+      let sum = scores[members[0]].indices.map { unit in members.reduce(0) { $0 + scores[$1][unit] } }
+      for member in members { result[member] = sum }
+    }
+    return result
   }
 
   /// Results in which equal weights have lost the same elements: all that any of them lost.

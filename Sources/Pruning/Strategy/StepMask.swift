@@ -5,9 +5,22 @@ struct StepMask {
   let granularity: Granularity
   let allocation: Allocation
 
-  /// What is left of each weight.
+  /// What is left of each weight: of every one that was not zero already, one unit at least. Where a ranking would take the
+  /// last one, the next lowest of other weights goes in its place.
   func results(_ weights: PrunableWeights, _ scores: Scores, _ ranking: WeightRanking) throws(PruneError) -> [Allocation.Result] {
     let tensors = weights.weights.map(\.tensor)
+    let results = try unbounded(weights, tensors, scores, ranking)
+    guard zip(results, tensors).contains(where: { $0.zeros == $1.count }) else { return results }
+    let values = try scores.tensors(of: tensors)
+    let floor = try LayerFloor(tensors, values, units: partitions(weights, tensors))
+    let bounded = try floor.protecting(values)
+    let again = try unbounded(weights, tensors, .tensors(bounded), WeightRanking(tensors, scores: bounded))
+    return try floor.filling(again, from: tensors)
+  }
+
+  private func unbounded(
+    _ weights: PrunableWeights, _ tensors: [Tensor], _ scores: Scores, _ ranking: WeightRanking
+  ) throws(PruneError) -> [Allocation.Result] {
     switch granularity {
     case .weight:
       let layers = needsLayers ? self.layers(of: weights) : []
@@ -34,14 +47,11 @@ struct StepMask {
     _ weights: PrunableWeights, _ tensors: [Tensor], _ scores: Scores
   ) throws(PruneError) -> [Allocation.Result] {
     let values = try scores.tensors(of: tensors), layers = layers(of: weights)
-    var partitions: [UnitPartition] = []
+    let partitions = try partitions(weights, tensors) ?? []
     var standIns: [Tensor] = [], means: [Tensor] = []
-    for (index, tensor) in tensors.enumerated() {
-      let partition = UnitPartition(
-        granularity, try matrix(of: layers[index], weights.weights[index]), count: tensor.count)
-      standIns.append(try partition.standIns(tensor))
+    for (index, partition) in partitions.enumerated() {
+      standIns.append(try partition.standIns(tensors[index]))
       means.append(try partition.means(values[index]))
-      partitions.append(partition)
     }
     let ranking = try WeightRanking(standIns, scores: means)
     var results = try allocation.masked(standIns, .tensors(means), ranking, layers: layers)
@@ -51,6 +61,19 @@ struct StepMask {
       results[index].zeros = try WeightRanking([tensor]).zeroCount
     }
     return results
+  }
+
+  /// Nil where single weights are the units.
+  private func partitions(_ weights: PrunableWeights, _ tensors: [Tensor]) throws(PruneError) -> [UnitPartition]? {
+    switch granularity {
+    case .block, .kernel: break
+    default: return nil
+    }
+    var partitions: [UnitPartition] = []
+    for (index, layer) in layers(of: weights).enumerated() where index < tensors.count {
+      partitions.append(UnitPartition(granularity, try matrix(of: layer, weights.weights[index]), count: tensors[index].count))
+    }
+    return partitions
   }
 
   private var needsLayers: Bool {

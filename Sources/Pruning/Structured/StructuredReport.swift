@@ -34,6 +34,8 @@ extension StructuredRun {
     report["groups"] = .list(rows.map { .report(Self.row($0)) })
     let pinned = groups.filter { plan.granularity.takes($0) && $0.isPinned }
     if !pinned.isEmpty { report["pinned"] = .list(pinned.map { .report(Self.row(pinned: $0)) }) }
+    if let training = plan.training { report["train"] = .text(training.kind.rawValue) }
+    if plan.strategy == "shared" { report["shared"] = .list(try SharedWeights(PrunableWeights(of: original)).rows()) }
     report["journal"] = .list(journal.map { .report(row($0)) })
     if let worst = steps.compactMap(\.certificate).max() { report["certificate"] = .number(worst) }
     if let reason = steps.last?.certificateMissing { report["certificate_missing"] = .text(reason) }
@@ -100,7 +102,13 @@ extension StructuredRun {
     if let judge, let metric = entry.metric {
       row[judge.options.metric] = .number(metric)
       row["drop"] = .number(judge.drop(of: metric))
+      let all = journal.compactMap(\.metric).filter(\.isFinite) + [judge.baseline]
+      let low = all.min() ?? 0, high = all.max() ?? 0
+      row["bar"] = .text(Draw.bar(fraction: high > low ? (metric - low) / (high - low) : 1, width: 12))
     }
+    row["bytes"] = .integer(entry.cost.bytes)
+    if let milliseconds = entry.milliseconds { row["ms"] = .number(milliseconds) }
+    if let share = entry.normCut { row["norm_cut"] = .number(share) }
     row["kept"] = .flag(entry.isKept)
     return row
   }
@@ -110,11 +118,10 @@ extension StructuredRun {
     if !CostModel.openInputs(original).isEmpty {
       notes.append("macs are those of one sample with open extents of \(CostModel.openExtent)")
     }
-    if let judge, let entry = journal.last, !entry.isKept, let metric = entry.metric {
-      let kept = journal.contains { $0.isKept } ? "the model of step \(entry.step - 1)" : "the given model"
+    if let judge, let entry = journal.last(where: { !$0.isKept }), let metric = entry.metric {
+      let kept = journal.contains { $0.isKept } ? "the last model that was kept" : "the given model"
       notes.append(
-        "step \(entry.step) was taken back: \(judge.options.metric) went from \(Self.text(judge.baseline)) to "
-          + "\(Self.text(metric)), more than max_drop \(Self.text(judge.options.maxDrop)) allows; this is \(kept)")
+        "step \(entry.step) was taken back: \(judge.refusal(of: metric)); this is \(kept)")
     }
     if removed == 0, !isRolledBack, options.threshold == nil { notes.append("nothing was removed: the amount is less than one unit of any group") }
     if let short = shortfall(removed) { notes.append(short) }

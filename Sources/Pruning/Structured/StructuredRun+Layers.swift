@@ -5,13 +5,15 @@ import PruneTensor
 
 extension StructuredRun {
   /// The model without the branches that matter least.
-  func withoutLayers(_ progress: Double) throws(PruneError) -> Candidate {
-    let choice = try LayerChoice(ResidualBlocks(model), scope: options.scope, ignore: options.ignore)
-    let order = try ranked(choice)
+  func withoutLayers(_ base: Model, _ progress: Double, _ given: Allocation?) throws(PruneError) -> Candidate {
+    let choice = try LayerChoice(ResidualBlocks(base), scope: options.scope, ignore: options.ignore)
+    let order = try ranked(choice, base)
     let gone = unitCount - choice.count
     let limit = max(Int((plan.maxFraction * Double(unitCount)).rounded(.down)) - gone, 0)
     let count: Int
-    if let target = plan.target {
+    if case .counts(let list)? = given {
+      count = min(list.reduce(0, +), limit)
+    } else if let target = plan.target {
       count = try self.count(target.kind, 1 - (1 - target.fraction) * progress, choice, order, limit)
     } else if let amount = options.amount {
       count = min(max(Allocation.units(amount * progress, of: unitCount) - gone, 0), limit)
@@ -25,7 +27,7 @@ extension StructuredRun {
     }
     guard !chosen.isEmpty, options.certifies ?? true else { return candidate }
     let shapes = Feed.sampleShapes(options.validate ?? options.data ?? options.guard?.data, model)
-    guard let inputs = try StructuralCertificate.inputs(of: model, sampleShapes: shapes, seed: options.seed) else {
+    guard let inputs = try StructuralCertificate.inputs(of: base, sampleShapes: shapes, seed: options.seed) else {
       candidate.certificateMissing = "the shapes of the model's inputs are open, and there is no data to take them from"
       return candidate
     }
@@ -47,8 +49,8 @@ extension StructuredRun {
   }
 
   /// Blocks by rising mean score of their weights.
-  private func ranked(_ choice: LayerChoice) throws(PruneError) -> [Int] {
-    let weights = PrunableWeights(of: model)
+  private func ranked(_ choice: LayerChoice, _ base: Model) throws(PruneError) -> [Int] {
+    let weights = PrunableWeights(of: base)
     let context = ScoringContext(
       weights: weights, data: options.data, batchSize: batchSize, seed: options.seed, cancel: options.cancel)
     let tensors = try plan.importance.ranking(context).scores.tensors(of: weights.weights.map(\.tensor))

@@ -13,6 +13,10 @@ final class StructuredRun {
   private(set) var isStopped = false
   /// The last kept step: what went from which group, and what proved it.
   private(set) var steps: [Step] = []
+  /// What each kept step removed of every group.
+  private(set) var committed: [Allocation] = []
+  /// Models after kept steps, by position in the journal.
+  private(set) var snapshots: [Int: Model] = [:]
   let judge: MetricGuard?
   let before: Report
   let batchSize: Int
@@ -46,6 +50,9 @@ final class StructuredRun {
     let cost: CostModel.Cost
     let metric: Double?
     let isKept: Bool
+    /// Median latency of one sample, where the guard runs the model anyway.
+    let milliseconds: Double?
+    let normCut: Double?
   }
 
   init(_ model: Model, _ plan: PrunePlan, _ options: PruneOptions) throws(PruneError) {
@@ -81,27 +88,52 @@ final class StructuredRun {
   var isRolledBack: Bool { journal.contains { !$0.isKept } }
   var result: Model { steps.isEmpty ? original : model }
 
-  /// Runs the schedule until its end, a refused step or a stop.
-  func run() throws(PruneError) {
-    let count = max(plan.schedule.steps, 1)
+  /// How often a refused step of a schedule is tried again at half its size.
+  private static let halvings = 3
+  /// Bytes of models that snapshots may hold in all.
+  private static let snapshotBytes = 1 << 30
+
+  /// Runs the schedule, or the given steps, until the end, a refused step or a stop.
+  func run(_ given: [Allocation]?) throws(PruneError) {
+    let count = max(given?.count ?? plan.schedule.steps, 1)
+    let isGradual = plan.schedule.kind == .linear || plan.schedule.kind == .cubic
+    let tries = given == nil && count > 1 && judge != nil && isGradual ? Self.halvings : 0
+    var reached = 0.0
     for step in 1...count {
-      let entry: JournalEntry
-      do {
-        try options.cancel?.check()
-        entry = try take(step)
-      } catch where error.status == .cancelled && !journal.isEmpty {
-        isStopped = true
-        return
-      }
-      journal.append(entry)
-      let event = PruneEvent(step: step, steps: count, sparsity: entry.amount, metric: entry.metric, isKept: entry.isKept)
-      let wantsStop = try options.onStep?(event) ?? false
-      if !entry.isKept { return }
-      if wantsStop, step < count {
-        isStopped = true
-        return
+      var progress = plan.schedule.progress(step)
+      for attempt in 0...tries {
+        let entry: JournalEntry
+        do {
+          try options.cancel?.check()
+          entry = try take(step, progress, given.flatMap { step <= $0.count ? $0[step - 1] : nil })
+        } catch where error.status == .cancelled && !journal.isEmpty {
+          isStopped = true
+          return
+        }
+        journal.append(entry)
+        if entry.isKept { commit(entry) }
+        let event = PruneEvent(step: step, steps: count, sparsity: entry.amount, metric: entry.metric, isKept: entry.isKept)
+        let wantsStop = try options.onStep?(event) ?? false
+        if wantsStop, entry.isKept ? step < count : attempt < tries {
+          isStopped = true
+          return
+        }
+        if entry.isKept {
+          // Half a step was as far as it went.
+          if attempt > 0 { return }
+          reached = progress
+          break
+        }
+        if attempt == tries { return }
+        progress = (reached + progress) / 2
       }
     }
+  }
+
+  private func commit(_ entry: JournalEntry) {
+    snapshots[journal.count - 1] = model
+    let most = max(Self.snapshotBytes / max(entry.cost.bytes, 1), 1)
+    for old in snapshots.keys.sorted().dropLast(most) { snapshots[old] = nil }
   }
 
   // MARK: - One step
@@ -116,16 +148,20 @@ final class StructuredRun {
     var notes: [String] = []
     /// Seconds that finding the groups, scoring their units, and taking them out took.
     var seconds = (groups: 0.0, scores: 0.0, surgery: 0.0)
+    /// The share of the squared norm of all weights that was in what went.
+    var normCut: Double?
 
     var removed: Int { rows.reduce(0) { $0 + $1.removed } }
     var units: Int { rows.reduce(0) { $0 + $1.units } }
   }
 
-  private func take(_ step: Int) throws(PruneError) -> JournalEntry {
-    let progress = plan.schedule.progress(step)
-    var candidate = plan.granularity == .layer ? try withoutLayers(progress) : try withoutUnits(progress)
+  private func take(_ step: Int, _ progress: Double, _ given: Allocation?) throws(PruneError) -> JournalEntry {
+    let (base, chosen) = try trained(progress, given)
+    var candidate =
+      plan.granularity == .layer ? try withoutLayers(base, progress, given) : try withoutUnits(base, progress, given, chosen)
+    let normCut = plan.training == nil ? nil : candidate.normCut
     if let recover = options.recover, let data = options.recoverData ?? options.data {
-      var settings = recover
+      var settings = try plan.training?.recovery(recover, PrunableWeights(of: candidate.model), candidate.model) ?? recover
       settings.cancel = settings.cancel ?? options.cancel
       _ = try fit(&candidate.model, data, settings)
       try settings.cancel?.check()
@@ -134,6 +170,7 @@ final class StructuredRun {
     let isKept = metric.flatMap { judge?.allows($0) } ?? true
     if isKept {
       model = candidate.model
+      committed.append(.counts(candidate.rows.map(\.removed)))
       let isTimed = options.benchmarks || plan.target?.kind == .latency
       steps.append(
         Step(
@@ -141,24 +178,90 @@ final class StructuredRun {
           cost: candidate.cost, latency: isTimed ? try LatencyPair(original, candidate.model, options.cancel) : nil,
           notes: candidate.notes, seconds: candidate.seconds))
     }
+    var milliseconds: Double?
+    if judge != nil {
+      var timing = BenchmarkOptions()
+      (timing.runs, timing.warmup, timing.cancel) = (5, 1, options.cancel)
+      milliseconds = (try? benchmark(candidate.model, timing))?.number("median_ms")
+    }
     let left = candidate.units - candidate.removed
     let gone = plan.removes ? unitCount - left : candidate.removed
     return JournalEntry(
       step: step, removed: candidate.removed, amount: Double(gone) / Double(max(unitCount, 1)), cost: candidate.cost,
-      metric: metric, isKept: isKept)
+      metric: metric, isKept: isKept, milliseconds: milliseconds, normCut: normCut)
   }
 
-  private func withoutUnits(_ progress: Double) throws(PruneError) -> Candidate {
+  /// The model trained for the cut to come, and the units that were chosen before the training, for strategies that do so.
+  private func trained(_ progress: Double, _ given: Allocation?) throws(PruneError) -> (Model, units: [[Int]]?) {
+    guard let training = plan.training else { return (model, nil) }
+    var units: [[Int]]?
+    let result = try training.run(model, PrunableWeights(of: model)) { model throws(PruneError) in
+      guard plan.granularity != .layer else {
+        throw PruneError(
+          .unsupported, "regularizer '\(training.kind.rawValue)' grows on units, got granularity 'layer'",
+          hint: "use regularizer = {kind = \"group_lasso\"}")
+      }
+      let dependencies = try Dependencies(of: model, rules: options.rules, width: options.followsWidth)
+      let chosen = try GroupScope(dependencies, plan.granularity, scope: options.scope, ignore: options.ignore, checks: false).chosen
+      let allocation = try allocation(dependencies, chosen)
+      let counts: [Int]
+      if let given {
+        counts = try self.counts(given, chosen, allocation)
+      } else {
+        counts = try removals(progress, allocation, dependencies, CostModel(dependencies))
+      }
+      let found = allocation.units(counts)
+      units = found
+      let masked = try UnitMasks.masked(dependencies, Cut(dependencies, removed: found))
+      var selection: [String: Tensor] = [:]
+      for value in model.graph.initializers where value.tensor.dtype == .float32 && value.tensor.shape.rank > 1 {
+        guard let after = masked.graph.initializer(value.name), after.shape == value.tensor.shape,
+          !after.bytes.isEqual(to: value.tensor.bytes)
+        else { continue }
+        selection[value.name] = try after.zipped(with: value.tensor) { $0 == 0 && $1 != 0 ? 1 : 0 }
+      }
+      return selection
+    }
+    return (result, units)
+  }
+
+  /// The counts of a recipe's step, by group.
+  private func counts(
+    _ given: Allocation, _ chosen: [Bool], _ allocation: UnitAllocation
+  ) throws(PruneError) -> [Int] {
+    let places = chosen.indices.filter { chosen[$0] }
+    guard case .counts(let list) = given, list.count == places.count,
+      zip(places, list).allSatisfy({ $0.1 >= 0 && $0.1 < max(allocation.groups[$0.0].size, 1) })
+    else {
+      throw PruneError(
+        .mismatch, "the recipe's step does not fit the \(places.count) groups of the model",
+        hint: "a recipe of channels goes with models of the same architecture")
+    }
+    var result = [Int](repeating: 0, count: chosen.count)
+    for (place, count) in zip(places, list) { result[place] = count }
+    return result
+  }
+
+  private func withoutUnits(
+    _ base: Model, _ progress: Double, _ given: Allocation?, _ preset: [[Int]]?
+  ) throws(PruneError) -> Candidate {
     let start = monotonicSeconds()
-    let dependencies = try Dependencies(of: model, rules: options.rules, width: options.followsWidth)
+    let dependencies = try Dependencies(of: base, rules: options.rules, width: options.followsWidth)
     let chosen = try GroupScope(dependencies, plan.granularity, scope: options.scope, ignore: options.ignore, checks: false).chosen
     let solved = monotonicSeconds()
     let allocation = try allocation(dependencies, chosen)
     let scored = monotonicSeconds()
     let costs = CostModel(dependencies)
-    let counts = try removals(progress, allocation, dependencies, costs)
-    let cut = Cut(dependencies, removed: allocation.units(counts))
-    var candidate = Candidate(model: model, cost: costs.cost(plan.removes ? cut.counts : [:]))
+    let counts: [Int]
+    if let preset {
+      counts = preset.map(\.count)
+    } else if let given {
+      counts = try self.counts(given, chosen, allocation)
+    } else {
+      counts = try removals(progress, allocation, dependencies, costs)
+    }
+    let cut = Cut(dependencies, removed: preset ?? allocation.units(counts))
+    var candidate = Candidate(model: base, cost: costs.cost(plan.removes ? cut.counts : [:]))
     for (index, group) in dependencies.groups.enumerated() where chosen[index] {
       candidate.rows.append(Row(name: group.name, units: group.size, removed: counts[index]))
     }
@@ -170,6 +273,7 @@ final class StructuredRun {
     }
     let chosenUnits = monotonicSeconds()
     candidate.model = try plan.removes ? Surgeon.operate(dependencies, cut) : UnitMasks.masked(dependencies, cut)
+    if plan.training != nil { candidate.normCut = try Self.normCut(dependencies, cut) }
     candidate.seconds = (solved - start, scored - solved, monotonicSeconds() - chosenUnits)
     (candidate.certificate, candidate.certificateMissing) = try certify(dependencies, cut, candidate.model)
     if plan.removes {
@@ -178,13 +282,25 @@ final class StructuredRun {
     return candidate
   }
 
+  private static func normCut(_ dependencies: Dependencies, _ cut: Cut) throws(PruneError) -> Double {
+    let masked = try UnitMasks.masked(dependencies, cut)
+    var before = 0.0, after = 0.0
+    for weight in PrunableWeights(of: dependencies.model).weights {
+      before += try weight.tensor.zipped(with: weight.tensor, *).total()
+      let left = masked.graph.initializer(weight.name) ?? weight.tensor
+      after += try left.zipped(with: left, *).total()
+    }
+    return before > 0 ? max(1 - after / before, 0) : 0
+  }
+
   private func allocation(_ dependencies: Dependencies, _ chosen: [Bool]) throws(PruneError) -> UnitAllocation {
     let importance = UnitImportance(
       importance: plan.importance, reduction: plan.reduction, normalization: plan.normalization)
     let context = ScoringContext(
       weights: PrunableWeights(of: dependencies.model), data: options.data, batchSize: batchSize, seed: options.seed,
       cancel: options.cancel)
-    let scores = try importance.scores(dependencies, chosen, context)
+    var scores = try importance.scores(dependencies, chosen, context)
+    if plan.strategy == "shared" { scores = SharedWeights.joined(scores, dependencies) }
     var classes: [String: Int] = [:]
     let groups = dependencies.groups.enumerated().map { index, group in
       let signature = plan.isIsomorphic ? group.signature : ""
@@ -202,8 +318,15 @@ final class StructuredRun {
   ) throws(PruneError) -> [Int] {
     if let target = plan.target {
       let goal = 1 - (1 - target.fraction) * progress
-      return try TargetSearch(plan, options, allocation, dependencies, costs).counts(
-        target.kind, goal: goal, of: costBefore, original: original)
+      var isDivided = target.kind == .latency
+      if case .amount(_, .costAware) = plan.allocation { isDivided = true }
+      if isDivided {
+        return try BudgetDivision(
+          plan: plan, options: options, allocation: allocation, dependencies: dependencies, costs: costs, kind: target.kind,
+          batchSize: batchSize
+        ).counts(goal: goal, of: costBefore, original: original)
+      }
+      return TargetSearch(plan, allocation, dependencies, costs).counts(target.kind, goal: goal, of: costBefore)
     }
     switch plan.allocation {
     case .threshold(let threshold): return allocation.removedCounts(.threshold(threshold * progress))
@@ -212,7 +335,7 @@ final class StructuredRun {
       let left = Double(plan.removes ? allocation.count : unitCount) / Double(max(unitCount, 1))
       let share = left > 0 ? max(1 - (1 - amount * progress) / left, 0) : 0
       return allocation.removedCounts(.amount(share, isLocal: division == .local))
-    case .prescribed, .counts:
+    case .prescribed, .counts, .target:
       throw PruneError(.internal, "granularity '\(plan.granularity.name)' divides an amount over groups")
     }
   }
@@ -223,7 +346,7 @@ final class StructuredRun {
     let shapes = Feed.sampleShapes(options.validate ?? options.data ?? options.guard?.data, model)
     let difference: Double
     do {
-      guard let inputs = try StructuralCertificate.inputs(of: model, sampleShapes: shapes, seed: options.seed) else {
+      guard let inputs = try StructuralCertificate.inputs(of: dependencies.model, sampleShapes: shapes, seed: options.seed) else {
         return (nil, "the shapes of the model's inputs are open, and there is no data to take them from")
       }
       // What the given model cannot do tells nothing about the shrunk one.

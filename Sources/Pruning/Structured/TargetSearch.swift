@@ -19,26 +19,21 @@ struct TargetSearch {
   static let tolerance = 0.02
 
   private let plan: PrunePlan
-  @Boxed private var options: PruneOptions
   private let allocation: UnitAllocation
   private let dependencies: Dependencies
   private let costs: CostModel
 
   init(
-    _ plan: PrunePlan, _ options: PruneOptions, _ allocation: UnitAllocation, _ dependencies: Dependencies, _ costs: CostModel
+    _ plan: PrunePlan, _ allocation: UnitAllocation, _ dependencies: Dependencies, _ costs: CostModel
   ) {
     self.plan = plan
-    self.options = options
     self.allocation = allocation
     self.dependencies = dependencies
     self.costs = costs
   }
 
-  /// - Parameter goal: the fraction to keep of `whole`, or of the time that `original` takes.
-  func counts(
-    _ kind: CostTarget.Kind, goal: Double, of whole: CostModel.Cost, original: Model
-  ) throws(PruneError) -> [Int] {
-    if kind == .latency { return try byLatency(goal, original) }
+  /// - Parameter goal: the fraction to keep of `whole`; of latency see `BudgetDivision`.
+  func counts(_ kind: CostTarget.Kind, goal: Double, of whole: CostModel.Cost) -> [Int] {
     func fraction(_ counts: [Int]) -> Double {
       let cost = costs.cost(kept(counts))
       switch kind {
@@ -73,25 +68,5 @@ struct TargetSearch {
     var result: [SpaceForest.ID: Int] = [:]
     for (group, count) in zip(dependencies.groups, counts) where count > 0 { result[group.space] = group.size - count }
     return result
-  }
-
-  /// Builds candidates and times them: the most that is kept within the time.
-  private func byLatency(_ goal: Double, _ original: Model) throws(PruneError) -> [Int] {
-    var low = 0.0, high = 1.0
-    var best = removed(1), distance = Double.infinity
-    for _ in 0..<7 {
-      try options.cancel?.check()
-      let middle = (low + high) / 2, counts = removed(middle)
-      let cut = Cut(dependencies, removed: allocation.units(counts))
-      let candidate = cut.isEmpty ? dependencies.model : try Surgeon.operate(dependencies, cut)
-      let time = try LatencyPair(original, candidate, options.cancel).ratio
-      if abs(time - goal) < distance {
-        best = counts
-        distance = abs(time - goal)
-      }
-      if abs(time - goal) <= Self.tolerance / 2 { return counts }
-      if time > goal { low = middle } else { high = middle }
-    }
-    return best
   }
 }

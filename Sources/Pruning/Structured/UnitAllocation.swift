@@ -80,13 +80,13 @@ struct UnitAllocation {
     zip(own, counts).map { order, count in order.prefix(count).sorted() }
   }
 
-  private func limit(_ index: Int, _ amount: Double) -> Int {
+  func limit(_ index: Int, _ amount: Double) -> Int {
     let size = groups[index].scores.count
     return max(min(size - 1, Int((max(maxFraction, 0) * Double(size)).rounded(.down))), 0)
   }
 
   /// What is left, to the nearest multiple.
-  private func rounded(_ removed: Int, _ index: Int) -> Int {
+  func rounded(_ removed: Int, _ index: Int) -> Int {
     let size = groups[index].size
     guard roundTo > 1, removed > 0 else { return removed }
     guard size > roundTo else { return 0 }

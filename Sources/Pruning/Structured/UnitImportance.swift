@@ -21,6 +21,7 @@ struct UnitImportance {
   func scores(
     _ dependencies: Dependencies, _ wanted: [Bool], _ context: ScoringContext
   ) throws(PruneError) -> [[Double]] {
+    if importance.name == "bn_scale" { return try scales(dependencies, wanted) }
     var slices = try Slices(dependencies, importance, context)
     var result: [[Double]] = []
     for (index, group) in dependencies.groups.enumerated() {
@@ -49,6 +50,32 @@ struct UnitImportance {
       result.append(scores)
     }
     return result
+  }
+
+  /// Network slimming: |γ| of the batch normalizations that scale a unit. Groups without one come last.
+  private func scales(_ dependencies: Dependencies, _ wanted: [Bool]) throws(PruneError) -> [[Double]] {
+    let names = Set(
+      dependencies.model.graph.nodes.filter { $0.isStandard && $0.opType == "BatchNormalization" }.compactMap { $0.input(1) })
+    var result: [[Double]?] = []
+    for (index, group) in dependencies.groups.enumerated() {
+      var parts: [[Double]] = []
+      for member in group.members where wanted[index] && names.contains(member.tensor) {
+        guard let tensor = dependencies.stored[member.tensor] else { continue }
+        let values = try tensor.cast(to: .float32).array(of: Float.self)
+        var part = [Double](repeating: 0, count: group.size)
+        for (place, unit) in member.positions.enumerated() where unit >= 0 && place < values.count {
+          part[unit] += Double(abs(values[place]))
+        }
+        parts.append(part)
+      }
+      result.append(wanted[index] ? parts.isEmpty ? nil : reduced(parts, group.size) : [])
+    }
+    guard zip(result, wanted).contains(where: { $0.0 != nil && $0.1 }) else {
+      throw PruneError(
+        .unsupported, "criterion 'bn_scale' finds no BatchNormalization at any of the groups", hint: "use criterion = \"magnitude\"")
+    }
+    let last = (result.compactMap { $0?.max() }.max() ?? 0) * 2 + 1
+    return zip(result, dependencies.groups).map { scores, group in scores ?? [Double](repeating: last, count: group.size) }
   }
 
   private func reduced(_ parts: [[Double]], _ count: Int) -> [Double] {

@@ -75,6 +75,16 @@ enum RegularizationStepKernels {
       return false
     }
     let weight = try lowering.updatedBuffer(w)
+    if let id = op.input(1) {
+      guard lowering.value(id).dtype == .int8, lowering.count(id) == lowering.count(w) else { return false }
+      let signs = try lowering.plain(id), count = Int64(lowering.count(w))
+      lowering.emit(op.node.label, reads: [signs], writes: [weight]) { frame in
+        frame.step(
+          ps_keep_signs_args(w: frame.pointer(weight), signs: UnsafePointer(frame.pointer(signs, as: Int8.self)), count: count),
+          ps_keep_signs)
+      }
+      return true
+    }
     let norms = lowering.scratch(4 * max(parts.channels, 1))
     let bound = op.node.float("bound", default: 1)
     lowering.emit(op.node.label, reads: [], writes: [weight, norms]) { frame in

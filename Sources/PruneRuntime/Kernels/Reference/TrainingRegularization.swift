@@ -72,10 +72,17 @@ enum RegularizationKernels {
     return [try Tensor(result, shape)]
   }
 
-  /// ProjectUpdate(W){bound, axis} -> W with the norm of each channel of `axis` at most `bound`.
+  /// ProjectUpdate(W){bound, axis} -> W with the norm of each channel of `axis` at most `bound`. With a second input, signs (int8,
+  /// 0 for any): W with 0 where it has another sign.
   static func project(_ call: TrainingCall) throws(PruneError) -> [Tensor] {
     let shape = try call.tensor(0).shape
     var w = try call.floats(0)
+    if call.node.inputs.count > 1 {
+      let signs = try call.tensor(1).array(of: Int8.self)
+      guard signs.count == w.count else { throw call.error("there are \(signs.count) signs for \(w.count) weights") }
+      for index in w.indices where Float(signs[index]) * w[index] < 0 { w[index] = 0 }
+      return [try Tensor(w, shape)]
+    }
     let parts = try call.split(shape, at: call.node.int("axis", default: 0))
     let bound = Double(call.node.float("bound", default: 1))
     let norms = norms(w, parts)

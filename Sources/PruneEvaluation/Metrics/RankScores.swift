@@ -1,0 +1,70 @@
+import PruneTensor
+
+/// The scores of all samples for each class, for the area under the receiver operating characteristic.
+struct RankScores {
+  private let kind: OutputKind
+  /// By class, one a sample; of two classes only the second.
+  private var scores: [[Float]] = []
+  private var wanted: [Int32] = []
+
+  init(_ kind: OutputKind) { self.kind = kind }
+
+  /// Adds a sample: `width` numbers from `start`; one alone is that of class 1 of two.
+  mutating func add(_ outputs: Span<Float>, _ start: Int, _ width: Int, _ wanted: Int) {
+    self.wanted.append(Int32(truncatingIfNeeded: wanted))
+    if scores.isEmpty { scores = [[Float]](repeating: [], count: width <= 2 ? 1 : width) }
+    guard width > 2 else {
+      // The order of the logits' difference is that of the probability, without its rounding at the ends.
+      scores[0].append(width == 1 || kind != .logits ? outputs[start + width - 1] : outputs[start + 1] - outputs[start])
+      return
+    }
+    guard kind == .logits else {
+      for index in 0..<width { scores[index].append(outputs[start + index]) }
+      return
+    }
+    var peak = -Double.infinity
+    for index in 0..<width { peak = max(peak, Double(outputs[start + index])) }
+    var sum = 0.0
+    for index in 0..<width { sum += exponential(Double(outputs[start + index]) - peak) }
+    for index in 0..<width {
+      let own = Double(outputs[start + index])
+      // log p - log(1 - p): comparable between samples, and never rounded to one.
+      var rest = sum - exponential(own - peak)
+      if own == peak {
+        rest = 0
+        for other in 0..<width where other != index { rest += exponential(Double(outputs[start + other]) - peak) }
+      }
+      scores[index].append(Float(own - peak - logarithm(max(rest, .leastNormalMagnitude))))
+    }
+  }
+
+  /// Nil when no class has both samples and others; NaN when a score is.
+  var area: Double? {
+    var areas: [Double] = []
+    for (index, column) in scores.enumerated() {
+      let label = Int32(truncatingIfNeeded: scores.count == 1 ? 1 : index)
+      if let area = area(column, of: label) { areas.append(area) }
+    }
+    return areas.isEmpty ? nil : areas.reduce(0, +) / Double(areas.count)
+  }
+
+  private func area(_ column: [Float], of label: Int32) -> Double? {
+    let positives = wanted.count { $0 == label }
+    guard positives > 0, positives < column.count, column.count == wanted.count else { return nil }
+    if column.contains(where: \.isNaN) { return .nan }
+    let order = column.indices.sorted { column[$0] < column[$1] }
+    var ranks = 0.0, first = 0
+    while first < order.count {
+      var last = first, hits = 0
+      while last < order.count, column[order[last]] == column[order[first]] {
+        if wanted[order[last]] == label { hits += 1 }
+        last += 1
+      }
+      // Equal scores share the mean of their ranks.
+      ranks += Double(hits) * Double(first + 1 + last) / 2
+      first = last
+    }
+    let count = Double(positives)
+    return (ranks - count * (count + 1) / 2) / (count * Double(column.count - positives))
+  }
+}

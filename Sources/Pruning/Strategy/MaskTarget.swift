@@ -1,0 +1,58 @@
+import PruneEvaluation
+import PruneGraph
+import PruneTensor
+
+/// What a network with stored zeros costs when they are left out, and how much has to become zero for a cost to be met.
+struct MaskTarget {
+  private let kind: CostTarget.Kind
+  private let whole: Double
+  /// What one element of each weight costs.
+  private let elements: [Double]
+  /// Of one bit a weight, which tells zeros from others where bytes are counted.
+  private let bitmap: Double
+
+  /// How far from the target still hits it.
+  static let tolerance = 0.02
+
+  init(_ kind: CostTarget.Kind, _ weights: PrunableWeights) throws(PruneError) {
+    self.kind = kind
+    let stats = try ModelStats.of(weights.model)
+    var macs: [String: Int] = [:]
+    for layer in stats.layers { macs[layer.name, default: 0] += layer.macs }
+    switch kind {
+    case .macs:
+      whole = Double(stats.macs)
+      elements = weights.weights.map { weight in
+        Double(Set(weight.layers).reduce(0) { $0 + (macs[$1] ?? 0) }) / Double(max(weight.tensor.count, 1))
+      }
+    case .bytes:
+      whole = Double(stats.bytes)
+      elements = weights.weights.map { _ in 4 }
+    case .params, .latency:
+      whole = Double(stats.params)
+      elements = weights.weights.map { _ in 1 }
+    }
+    bitmap = kind == .bytes ? Double((weights.count + 7) / 8) : 0
+  }
+
+  /// The fraction of the whole cost that is left with so many zeros in each weight.
+  func kept(_ zeros: [Int]) -> Double {
+    let saved = zip(zeros, elements).reduce(0.0) { $0 + Double($1.0) * $1.1 }
+    return (whole - saved + (zeros.contains { $0 > 0 } ? bitmap : 0)) / max(whole, 1)
+  }
+
+  /// The amount that leaves the fraction, to the nearest that a unit allows.
+  /// - Parameter zeros: how many zeros each weight has when an amount is gone.
+  func amount(
+    leaving fraction: Double, _ zeros: (Double) throws(PruneError) -> [Int]
+  ) throws(PruneError) -> Double {
+    var low = 0.0, high = 1.0
+    var best = (amount: 1.0, distance: abs(kept(try zeros(1)) - fraction))
+    for _ in 0..<24 where best.distance > 1e-5 {
+      let middle = (low + high) / 2, reached = kept(try zeros(middle))
+      if abs(reached - fraction) < best.distance { best = (middle, abs(reached - fraction)) }
+      if reached > fraction { low = middle } else { high = middle }
+    }
+    return best.amount
+  }
+}

@@ -1,0 +1,59 @@
+import PruneTensor
+
+extension PrunePlan {
+  /// Options that would have no say, or say two things.
+  /// - Throws: `.invalidArgument` naming both.
+  static func checkContradictions(
+    _ options: PruneOptions, _ strategy: String, _ granularity: Granularity, _ allocation: Allocation
+  ) throws(PruneError) {
+    func refuse(_ option: String, _ isGiven: Bool, _ why: String, _ hint: String = "") throws(PruneError) {
+      guard isGiven else { return }
+      throw PruneError(.invalidArgument, "\(option) \(why)", hint: hint.isEmpty ? "leave \(option) out" : hint)
+    }
+    if !granularity.isStructural {
+      let only = "is for channels, heads and layers, got granularity '\(granularity.name)'"
+      try refuse("round_to", options.roundTo > 1, only)
+      try refuse("max_fraction", options.maxFraction != nil, only)
+      try refuse("isomorphic", options.isIsomorphic, only, "for weights there is allocation = \"isomorphic\"")
+      try refuse("reduce", options.reduction != nil, only)
+      try refuse("normalize", options.normalization != nil, only)
+      try refuse("width", options.followsWidth, only)
+      try refuse("reestimate", options.reestimates, only)
+    } else {
+      try refuse(
+        "rewind", options.rewind != nil, "goes back to earlier weights under a mask, got granularity '\(granularity.name)'",
+        "use it with granularity = \"weight\", \"kernel\" or blocks")
+    }
+    var division: Allocation.Division?
+    switch allocation {
+    case .amount(_, let found), .target(_, let found): division = found
+    case .threshold, .prescribed, .counts: break
+    }
+    try refuse("cost", options.cost != nil && division != .costAware, "is what strategy 'cost_aware' saves, got '\(strategy)'")
+    if options.cost == "latency", !granularity.isStructural {
+      throw PruneError(
+        .unsupported, "zeros alone do not make a network faster: cost 'latency' needs units that are removed",
+        hint: "use granularity = \"channel\"")
+    }
+    if let cost = options.cost, let target = options.target, cost != target.kind.rawValue {
+      throw PruneError(
+        .invalidArgument, "cost '\(cost)' and a target of \(target.kind.rawValue) contradict each other", hint: "leave cost out")
+    }
+    try refuse(
+      "metric", (options.metric != nil || options.custom != nil) && division != .costAware && division != .sensitivity,
+      "is what cost_aware and the allocation 'sensitivity' may not lose, got strategy '\(strategy)'",
+      "a guard has a metric of its own: guard = {metric = …}")
+    try refuse("recover's data", options.recoverData != nil && options.recover == nil, "is given, but no recover")
+    if let shared = options.shared {
+      guard ["one", "all"].contains(shared) else {
+        throw PruneError(
+          .invalidArgument, "there is no shared '\(shared)'", hint: Suggestion.hint(for: shared, among: ["one", "all"]))
+      }
+      guard strategy == "local", !granularity.isStructural else {
+        throw PruneError(
+          .invalidArgument, "shared says which uses of a weight strategy 'local' prunes, got strategy '\(strategy)', granularity '\(granularity.name)'",
+          hint: "other strategies prune all uses alike")
+      }
+    }
+  }
+}

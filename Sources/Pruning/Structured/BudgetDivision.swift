@@ -1,0 +1,120 @@
+import PruneEvaluation
+import PruneGraph
+import PruneTensor
+
+/// Divides a budget over groups of units by a table of what each width of each group loses and saves: the knapsack of the
+/// strategy "cost_aware" and of every target of latency.
+struct BudgetDivision {
+  let plan: PrunePlan
+  @Boxed var options: PruneOptions
+  let allocation: UnitAllocation
+  let dependencies: Dependencies
+  let costs: CostModel
+  let kind: CostTarget.Kind
+  let batchSize: Int
+
+  /// How often the sum of what groups save by themselves is corrected by what they save together.
+  private static let corrections = 8
+
+  /// How many units of each group go.
+  /// - Parameters:
+  ///   - goal: the fraction to keep of `whole`, or of the time that `original` takes.
+  func counts(goal: Double, of whole: CostModel.Cost, original: Model) throws(PruneError) -> [Int] {
+    let times = LayerTimes(cancel: options.cancel)
+    let before = kind == .latency ? try times.times(of: dependencies.model) : [:]
+    // Times are counted in shares of the original's, which was timed beside the model as it is.
+    let pair = kind == .latency ? try LatencyPair(original, dependencies.model, options.cancel) : nil
+    let start = pair?.ratio ?? value(costs.cost([:]))
+    func saved(_ group: Int, _ count: Int) throws(PruneError) -> Double {
+      var removed = [Int](repeating: 0, count: allocation.groups.count)
+      removed[group] = count
+      guard kind == .latency else { return start - value(costs.cost(kept(removed))) }
+      let after = try times.times(of: shrunk(removed))
+      // Sums in the order of names: no result depends on hashing.
+      let saved = before.keys.sorted().reduce(0) { $0 + (before[$1] ?? 0) - (after[$1] ?? before[$1] ?? 0) }
+      return saved / max(pair?.before ?? 1, 1e-9)
+    }
+    let table = try WidthTable(
+      limits: allocation.groups.indices.map { allocation.limit($0, 1) }, rounded: { allocation.rounded($0, $1) },
+      loss: try losses(), saving: (saved, kind == .latency))
+    let wanted = kind == .latency ? goal : goal * value(whole), current = start
+    guard current > wanted else { return allocation.groups.map { _ in 0 } }
+    var asked = current - wanted, low = 0.0, high = Double.infinity
+    var best = table.counts(saving: asked), distance = Double.infinity
+    for _ in 0..<Self.corrections {
+      try options.cancel?.check()
+      let counts = table.counts(saving: asked)
+      let reached =
+        kind == .latency ? try LatencyPair(original, shrunk(counts), options.cancel).ratio : value(costs.cost(kept(counts)))
+      if abs(reached - wanted) < distance { (best, distance) = (counts, abs(reached - wanted)) }
+      if distance <= TargetSearch.tolerance / 4 * max(wanted, 1e-12) { break }
+      // Together groups save less than by themselves where one's outputs are the other's inputs.
+      if reached > wanted { low = max(low, asked) } else { high = min(high, asked) }
+      let next = asked * (current - wanted) / max(current - reached, (current - wanted) / 16)
+      asked = next > low && next < high ? next : high.isFinite ? (low + high) / 2 : asked * 1.25
+    }
+    return kind == .latency ? best : try refined(best, wanted)
+  }
+
+  /// The counts with single units more or fewer, which the table's widths are too coarse for.
+  private func refined(_ counts: [Int], _ wanted: Double) throws(PruneError) -> [Int] {
+    guard options.roundTo <= 1 else { return counts }
+    var best = counts, distance = abs(value(costs.cost(kept(counts))) - wanted)
+    for _ in 0..<64 where distance > TargetSearch.tolerance / 8 * wanted {
+      try options.cancel?.check()
+      let isTooMuch = value(costs.cost(kept(best))) > wanted
+      var step: (counts: [Int], distance: Double)?
+      for group in best.indices {
+        var next = best
+        next[group] += isTooMuch ? 1 : -1
+        guard next[group] >= 0, next[group] <= allocation.limit(group, 1) else { continue }
+        let reached = abs(value(costs.cost(kept(next))) - wanted)
+        if reached < step?.distance ?? distance { step = (next, reached) }
+      }
+      guard let step else { break }
+      (best, distance) = step
+    }
+    return best
+  }
+
+  /// What units lose: measured for a cost-aware strategy, else the sum of their scores.
+  private func losses() throws(PruneError) -> (value: (Int, Int) throws(PruneError) -> Double, isMeasured: Bool) {
+    guard case .amount(_, .costAware) = plan.allocation else {
+      let sums = allocation.groups.map { group in
+        group.normalized.sorted().reduce(into: [0.0]) { $0.append(($0.last ?? 0) + max($1, 0)) }
+      }
+      return ({ group, count in sums[group][min(count, sums[group].count - 1)] }, false)
+    }
+    let judge = try MetricGuard(
+      GuardOptions(data: options.guard?.data ?? options.data, metric: plan.metric, custom: plan.customMetric),
+      model: dependencies.model, batchSize: batchSize, cancel: options.cancel)
+    return (
+      { group, count throws(PruneError) in
+        try options.cancel?.check()
+        var removed = [Int](repeating: 0, count: allocation.groups.count)
+        removed[group] = count
+        let masked = try UnitMasks.masked(dependencies, Cut(dependencies, removed: allocation.units(removed)))
+        return judge.drop(of: try judge.measure(masked))
+      }, true
+    )
+  }
+
+  private func value(_ cost: CostModel.Cost) -> Double {
+    switch kind {
+    case .params: Double(cost.params)
+    case .bytes: Double(cost.bytes)
+    case .macs, .latency: Double(cost.macs)
+    }
+  }
+
+  private func shrunk(_ counts: [Int]) throws(PruneError) -> Model {
+    let cut = Cut(dependencies, removed: allocation.units(counts))
+    return cut.isEmpty ? dependencies.model : try Surgeon.operate(dependencies, cut)
+  }
+
+  private func kept(_ counts: [Int]) -> [SpaceForest.ID: Int] {
+    var result: [SpaceForest.ID: Int] = [:]
+    for (group, count) in zip(dependencies.groups, counts) where count > 0 { result[group.space] = group.size - count }
+    return result
+  }
+}

@@ -1,0 +1,63 @@
+import PruneEvaluation
+import PruneGraph
+import PruneTensor
+
+/// How long the layers of a network take on this machine, each by itself, timed once for equal shapes.
+final class LayerTimes {
+  private let cancel: CancelFlag?
+  private var known: [String: Double] = [:]
+
+  init(cancel: CancelFlag?) { self.cancel = cancel }
+
+  /// Milliseconds of each layer that multiplies, by its output. The batch is one sample.
+  func times(of model: Model) throws(PruneError) -> [String: Double] {
+    var single: [String: TensorType] = [:]
+    for input in model.graph.trueInputs {
+      guard var type = input.type, let first = type.dims?.first, first.value == nil else { continue }
+      type.dims?[0] = .fixed(1)
+      single[input.name] = type
+    }
+    let types = try ShapeInference.run(model, inputs: single).types
+    var result: [String: Double] = [:]
+    for node in model.graph.nodes {
+      let inputs = node.inputs.map { types[$0] }, outputs = node.outputs.map { types[$0] }
+      guard let output = node.output(0), NodeCost.macs(node, inputs: inputs, outputs: outputs) > 0 else { continue }
+      let key = ([node.opType] + zip(node.inputs, inputs).map { name, type in
+        "\(type?.description ?? "?")\(model.graph.hasInitializer(name) ? "*" : "")"
+      } + node.attributes.map { "\($0.name)=\($0.value)" }).joined(separator: ";")
+      if let found = known[key] {
+        result[output] = found
+        continue
+      }
+      try cancel?.check()
+      // What cannot run by itself has no time of its own.
+      guard let alone = Self.alone(node, inputs, outputs, model) else { continue }
+      var timing = BenchmarkOptions()
+      (timing.runs, timing.warmup, timing.cancel) = (9, 2, cancel)
+      guard let time = (try? benchmark(alone, timing))?.number("min_ms") else { continue }
+      known[key] = time
+      result[output] = time
+    }
+    return result
+  }
+
+  /// A network of one layer, with its weights.
+  private static func alone(_ node: Node, _ inputs: [TensorType?], _ outputs: [TensorType?], _ model: Model) -> Model? {
+    var graph = Graph(name: "layer")
+    for (name, type) in zip(node.inputs, inputs) where !name.isEmpty {
+      if let tensor = model.graph.initializer(name) {
+        graph.setInitializer(name, tensor)
+      } else if !graph.inputs.contains(where: { $0.name == name }) {
+        guard let type, type.shape != nil else { return nil }
+        graph.inputs.append(ValueInfo(name: name, type: type))
+      }
+    }
+    guard let output = node.output(0), !graph.inputs.isEmpty else { return nil }
+    graph.nodes = [node]
+    graph.outputs = [ValueInfo(name: output, type: outputs.first ?? nil)]
+    var alone = Model(graph: graph)
+    alone.opsets = model.opsets
+    alone.irVersion = model.irVersion
+    return alone
+  }
+}
