@@ -21,6 +21,94 @@ static double found(const prune_report *report, const char *path) {
   return value;
 }
 
+/* How many parameters are left: a metric that needs no data. */
+static int by_size(prune_model *model, double *out_value, void *user) {
+  prune_report *report = NULL;
+  ++*(int *)user;
+  if (prune_model_stats(model, &report)) return 1;
+  prune_status status = prune_report_number(report, "nonzero", out_value);
+  prune_report_free(report);
+  return status != PRUNE_OK;
+}
+
+static int not_a_number(prune_model *model, double *out_value, void *user) {
+  (void)model, (void)user;
+  *out_value = NAN;
+  return 0;
+}
+
+static int stop_measuring(prune_model *model, double *out_value, void *user) {
+  (void)model, (void)out_value, (void)user;
+  return 1;
+}
+
+/* Guards, sensitivity and cost-aware pruning by a metric of the caller's own. */
+static void test_metrics(prune_model *model, const prune_dataset *data) {
+  prune_model *pruned = NULL;
+  prune_report *report = NULL;
+  double before = 0, after = 0;
+  int calls = 0;
+  OK(by_size(model, &before, &calls) ? PRUNE_ERROR_INTERNAL : PRUNE_OK);
+  prune_guard guard = PRUNE_GUARD_INIT;
+  guard.on_metric = by_size;
+  guard.user = &calls;
+  guard.max_drop = before / 4;
+  prune_prune_options prune = PRUNE_PRUNE_OPTIONS_INIT;
+  prune.amount = 0.8;
+  prune.schedule = "linear";
+  prune.schedule_steps = 8;
+  prune.guard = &guard;
+  OK(prune_model_prune(model, &prune, &pruned, &report));
+  OK(by_size(pruned, &after, &calls) ? PRUNE_ERROR_INTERNAL : PRUNE_OK);
+  CHECK(after < before && after >= before - before / 4);
+  prune_report_free(report);
+  prune_model_free(pruned);
+  guard.bound = before * 2;
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "violated before");
+  guard.bound = 0;
+  guard.on_metric = not_a_number;
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_NUMERIC, "nan");
+  guard.on_metric = stop_measuring;
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_CANCELLED, "asked to stop");
+  guard.on_metric = NULL;
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "no data");
+
+  prune_sensitivity_options sensitivity = PRUNE_SENSITIVITY_OPTIONS_INIT;
+  const double amounts[] = {0.25, 0.5};
+  sensitivity.amounts = amounts;
+  sensitivity.amount_count = 2;
+  FAILS(prune_model_sensitivity(model, &sensitivity, &report), PRUNE_ERROR_INVALID_ARGUMENT, "there is none");
+  sensitivity.on_metric = by_size;
+  sensitivity.user = &calls;
+  OK(prune_model_sensitivity(model, &sensitivity, &report));
+  prune_report_free(report);
+
+  /* Training before the cut, in C. */
+  prune_regularizer regularizer = PRUNE_REGULARIZER_INIT;
+  regularizer.kind = "greg1";
+  prune_fit_options train = PRUNE_FIT_OPTIONS_INIT;
+  train.epochs = 2;
+  train.regularizers = &regularizer;
+  train.regularizer_count = 1;
+  prune = (prune_prune_options)PRUNE_PRUNE_OPTIONS_INIT;
+  prune.strategy = "regularized";
+  prune.train = &train;
+  prune.train_data = data;
+  prune.target_params = 0.5;
+  OK(prune_model_prune(model, &prune, &pruned, &report));
+  OK(prune_report_number(report, "kept", &after));
+  CHECK(fabs(after - 0.5) < 0.02);
+  prune_report_free(report);
+  prune_model_free(pruned);
+  prune = (prune_prune_options)PRUNE_PRUNE_OPTIONS_INIT;
+  prune.strategy = "cost_aware";
+  prune.amount = 0.5;
+  prune.on_metric = by_size;
+  prune.user = &calls;
+  OK(prune_model_prune(model, &prune, &pruned, NULL));
+  prune_model_free(pruned);
+}
+
 int main(void) {
   prune_dataset *digits = NULL, *data = NULL;
   prune_model *model = NULL, *pruned = NULL;
@@ -64,6 +152,8 @@ int main(void) {
   prune.on_score = by_position;
   FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "both");
   prune_tensors_free(scores);
+
+  test_metrics(model, data);
 
   /* n:m with reconstruction. */
   prune = (prune_prune_options)PRUNE_PRUNE_OPTIONS_INIT;

@@ -93,16 +93,16 @@ static void bench_prune(int runs) {
   prune_model_free(model);
 }
 
-/* Training with Adam, batches of 64. */
-static void bench_training(const char *name, int64_t samples, const char *goal, int runs) {
-  const int64_t shape[] = {samples, 1, 28, 28}, input[] = {1, 28, 28};
+/* Random images with classes. */
+static prune_dataset *images(int64_t samples, int64_t channels, int64_t extent) {
+  const int64_t shape[] = {samples, channels, extent, extent};
   prune_tensor *x = NULL, *y = NULL;
   prune_dataset *data = NULL;
   void *bytes = NULL;
   check(prune_tensor_create(PRUNE_FLOAT32, 4, shape, NULL, &x));
   check(prune_tensor_data_mutable(x, &bytes));
   unsigned state = 1;
-  for (int64_t index = 0; index < samples * 784; index++) {
+  for (int64_t index = 0; index < samples * channels * extent * extent; index++) {
     state = state * 1664525u + 1013904223u;
     ((float *)bytes)[index] = (float)(state >> 8) / (float)(1 << 24);
   }
@@ -110,6 +110,88 @@ static void bench_training(const char *name, int64_t samples, const char *goal, 
   check(prune_tensor_data_mutable(y, &bytes));
   for (int64_t index = 0; index < samples; index++) ((int64_t *)bytes)[index] = index % 10;
   check(prune_dataset_from_tensors(NULL, x, y, &data));
+  prune_tensor_free(x);
+  prune_tensor_free(y);
+  return data;
+}
+
+/* Scores of all weights by magnitude, 25 million of them. */
+static void bench_significance(int runs) {
+  const int64_t input[] = {5000}, hidden[] = {4990};
+  prune_model *model = network("mlp", input, 1, hidden, 1);
+  prune_report *report = NULL;
+  double times[64];
+  for (int run = 0; run < runs; run++) {
+    prune_significance_options options = PRUNE_SIGNIFICANCE_OPTIONS_INIT;
+    double start = now();
+    check(prune_model_significance(model, &options, &report));
+    times[run] = now() - start;
+    prune_report_free(report);
+  }
+  line("significance by magnitude of 25 million weights", median(times, runs), "s", "<= 0.1");
+  prune_model_free(model);
+}
+
+/* What criteria of the gradient cost beside the steps of training they are made of: forward, backward, and no update. The runs
+ * alternate, so that both see the same machine. */
+static void bench_gradients(int runs) {
+  const int64_t input[] = {3, 32, 32}, samples = 512;
+  prune_zoo_options zoo = PRUNE_ZOO_OPTIONS_INIT;
+  zoo.input = input;
+  zoo.input_rank = 3;
+  zoo.depth = 20;
+  prune_model *model = NULL, *copy = NULL;
+  prune_dataset *data = images(samples, 3, 32);
+  check(prune_zoo_create(NULL, "resnet", &zoo, &model));
+  const char *criteria[] = {"taylor", "fisher"};
+  for (int criterion = 0; criterion < 2; criterion++) {
+    double ratios[64];
+    for (int run = 0; run < runs; run++) {
+      prune_significance_options options = PRUNE_SIGNIFICANCE_OPTIONS_INIT;
+      prune_fit_options fit = PRUNE_FIT_OPTIONS_INIT;
+      prune_report *report = NULL;
+      options.criterion = criteria[criterion];
+      options.data = data;
+      options.batch_size = fit.batch_size = 64;
+      fit.optimizer = "sgd";
+      double start = now();
+      check(prune_model_significance(model, &options, &report));
+      double scored = now();
+      prune_report_free(report);
+      check(prune_model_clone(model, &copy));
+      double cloned = now();
+      check(prune_model_fit(copy, data, &fit, NULL));
+      ratios[run] = (scored - start) / (now() - cloned);
+      prune_model_free(copy);
+    }
+    char what[128];
+    snprintf(what, sizeof what, "significance by %s over an epoch of SGD (ResNet-20)", criteria[criterion]);
+    line(what, median(ratios, runs), "", "<= 1.1");
+  }
+  prune_model_free(model);
+  prune_dataset_free(data);
+}
+
+/* The metric against the amount, every layer at five amounts. */
+static void bench_sensitivity(const char *path) {
+  prune_model *model = NULL;
+  prune_report *report = NULL;
+  prune_dataset *data = images(1000, 3, 32);
+  prune_sensitivity_options options = PRUNE_SENSITIVITY_OPTIONS_INIT;
+  options.data = data;
+  check(prune_model_load(NULL, path, NULL, &model));
+  double start = now();
+  check(prune_model_sensitivity(model, &options, &report));
+  line("sensitivity of ResNet-20, 1,000 images, 5 amounts", now() - start, "s", "<= 60");
+  prune_report_free(report);
+  prune_model_free(model);
+  prune_dataset_free(data);
+}
+
+/* Training with Adam, batches of 64. */
+static void bench_training(const char *name, int64_t samples, const char *goal, int runs) {
+  const int64_t input[] = {1, 28, 28};
+  prune_dataset *data = images(samples, 1, 28);
   double rates[64];
   prune_model *model = network(name, input, 3, NULL, 0);
   for (int run = 0; run < runs; run++) {
@@ -124,8 +206,6 @@ static void bench_training(const char *name, int64_t samples, const char *goal, 
   line(what, median(rates, runs), "samples/s", goal);
   prune_model_free(model);
   prune_dataset_free(data);
-  prune_tensor_free(x);
-  prune_tensor_free(y);
 }
 
 static void bench_latency(const char *label, const char *path, uint32_t batch) {
@@ -157,6 +237,10 @@ int main(int argc, char **argv) {
   const char *minilm = getenv("PRUNE_MINILM");
   if (minilm && access(minilm, R_OK) == 0) bench_open("MiniLM, external data of 90 MB", minilm, runs);
   bench_prune(runs);
+  bench_significance(runs);
+  bench_gradients(runs);
+  snprintf(path, sizeof path, "%s/models/resnet_cifar/resnet20_cifar10_jpegft.onnx", shared);
+  if (access(path, R_OK) == 0) bench_sensitivity(path);
   bench_training("lenet5", 6400, ">= 4000", runs);
   bench_training("lenet_300_100", 32000, ">= 40000", runs);
   for (uint32_t batch = 1; batch <= 64; batch *= 64) {

@@ -53,8 +53,10 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
     return try #require(program.run(inputs)["out"]).array(of: Float.self)
   }
 
-  func projected(bound: Float, optimizes: Bool) throws -> [Float] {
-    let model = node("ProjectUpdate", ["w"], [Attribute("bound", .float(bound))])
+  /// - Parameter keepsSigns: projects to signs of 1, -1 and 0 in turn rather than to the bound.
+  func projected(bound: Float, optimizes: Bool, keepsSigns: Bool = false) throws -> [Float] {
+    var model = node("ProjectUpdate", ["w"] + (keepsSigns ? ["signs"] : []), [Attribute("bound", .float(bound))])
+    if keepsSigns { model.graph.setInitializer("signs", try Tensor((0..<weight().count).map { Int8($0 % 3 - 1) }, Shape(shape))) }
     let variable = Variable(name: "w", tensor: try weight())
     let program = try Program(model, ProgramOptions(outputs: [], variables: ["w": variable], optimizes: optimizes))
     _ = try program.run([:])
@@ -99,6 +101,12 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
       let numeric = (try example.penalty(up) - example.penalty(down)) / Double(up[index] - down[index])
       #expect(abs(Double(fast[index]) - numeric) < 2e-3, "\(index): \(fast[index]), \(numeric)")
     }
+  }
+
+  @Test(arguments: cases.filter { $0.kind == "l2" }, [true, false]) func projectionsKeepSigns(example: PenaltyCase, optimizes: Bool) throws {
+    let before = try example.weight().array(of: Float.self)
+    let after = try example.projected(bound: 1, optimizes: optimizes, keepsSigns: true)
+    #expect(after == before.enumerated().map { Float($0.offset % 3 - 1) * $0.element < 0 ? 0 : $0.element })
   }
 
   @Test(arguments: cases.filter { $0.kind == "l2" }, [true, false]) func projectionsBoundChannels(example: PenaltyCase, optimizes: Bool) throws {
@@ -169,6 +177,16 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
     #expect(spread(try trained([Regularizer(.groupLasso, 2e-3)])) < 0.5 * spread(plain))
     let growing = Regularizer(.growing, 0, growth: 5e-3, limit: 0.5, interval: 1)
     #expect(spread(try trained([growing])) < 0.8 * spread(plain))
+    // GReg pulls at what was selected alone.
+    var selected = Regularizer(.greg1, 0, growth: 0.05, limit: 1, interval: 1)
+    selected.selection["fc1.weight"] = try Tensor((0..<2048).map { $0 < 1024 ? 1 : 0 as Float }, Shape([32, 64]))
+    let driven = try trained([selected])["fc1.weight"] ?? [], free = plain["fc1.weight"] ?? []
+    func half(_ weights: [Float], _ first: Bool) -> Double {
+      weights.enumerated().reduce(0) { $0 + (($1.offset < 1024) == first ? Double($1.element * $1.element) : 0) }
+    }
+    #expect(half(driven, true) < 0.05 * half(free, true))
+    #expect(half(driven, false) > 0.5 * half(free, false))
+    #expect(size(try trained([Regularizer(.greg2, 0, growth: 5e-3, limit: 0.2, interval: 1)])) < 0.5 * size(plain))
     let bounded = try trained([Regularizer(.maxNorm, 0.9)])
     #expect(example.norms(bounded["fc1.weight"] ?? []).allSatisfy { $0 < 0.9001 })
     #expect(example.norms(plain["fc1.weight"] ?? []).contains { $0 > 0.9001 })
@@ -181,6 +199,10 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
     }
     let free = changed(try trained([]))
     #expect(changed(try trained([Regularizer(.sign, 0.05)])) < free / 4)
+    let held = try trained([Regularizer(.signConstraint, 0)])
+    #expect(changed(held) == 0)
+    // What wanted to change is exactly zero.
+    #expect((held["fc1.weight"] ?? []).count { $0 == 0 } > free / 4)
   }
 
   @Test func regularizersThatMakeNoSenseAreNamed() throws {
@@ -190,6 +212,7 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
     }
     #expect(message(Regularizer(.l1, -1)).contains("strength is -1"))
     #expect(message(Regularizer(.l1, 0)).contains("regularizer l1"))
+    #expect(message(Regularizer(.greg1, 1)).contains("nothing is selected"))
     #expect(message(Regularizer(.scales, 1e-3)).contains("no batch normalization"))
     #expect(message(Regularizer(.l2, 1e-3, scope: ["fc7*"])).contains("fc7*"))
     #expect(throws: PruneError.self) { try Regularizer.kind("l3") }

@@ -69,10 +69,20 @@ import Testing
     Case("criterion", .invalidArgument, "no criterion 'magnitud'") { $0.criterion = "magnitud" },
     Case("schedule", .invalidArgument, "no schedule") { $0.schedule = "gradual" },
     Case("granularity", .unsupported, "granularity 'pixel'") { $0.granularity = "pixel" },
-    Case("target of weights", .unsupported, "needs units that are removed") {
+    Case("latency of weights", .unsupported, "zeros alone do not make a network faster") {
       $0.amount = nil
+      $0.target = CostTarget(.latency, 0.5)
+    },
+    Case("target of masked channels", .unsupported, "needs units that are removed") {
+      $0.amount = nil
+      $0.granularity = "channel"
+      $0.mode = "mask"
       $0.target = CostTarget(.macs, 0.5)
     },
+    Case("round_to of weights", .invalidArgument, "round_to is for channels") { $0.roundTo = 8 },
+    Case("cost of global", .invalidArgument, "cost is what strategy 'cost_aware' saves") { $0.cost = "macs" },
+    Case("training of global", .invalidArgument, "train is the training of") { $0.train = FitOptions() },
+    Case("regularized without data", .invalidArgument, "trains on data with targets") { $0.strategy = "regularized" },
     Case("target and amount", .invalidArgument, "both a target") {
       $0.granularity = "channel"
       $0.target = CostTarget(.macs, 0.5)
