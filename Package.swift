@@ -35,7 +35,7 @@ let package = Package(
     .target(name: "PruneTensor", dependencies: ["CPruneSupport", "CZlib", "CZip"], swiftSettings: common),
     .target(name: "PruneGraph", dependencies: ["PruneTensor"], swiftSettings: fenced + small),
     .target(name: "PruneFormats", dependencies: ["PruneGraph"], swiftSettings: fenced + small),
-    .target(name: "PruneRuntime", dependencies: ["PruneGraph", "COneDNN", "CPruneSupport"], swiftSettings: common),
+    .target(name: "PruneRuntime", dependencies: ["PruneGraph", "COneDNN", "CPruneSupport"], swiftSettings: common + small),
     .target(name: "PruneData", dependencies: ["PruneTensor"], swiftSettings: fenced),
     .target(name: "PruneEvaluation", dependencies: ["PruneRuntime", "PruneData"], swiftSettings: fenced + small),
     .target(name: "PruneTraining", dependencies: ["PruneEvaluation"], swiftSettings: fenced + small),

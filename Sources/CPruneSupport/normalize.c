@@ -47,6 +47,39 @@ int32_t ps_layer_norm(void *user) {
   return 0;
 }
 
+CLONES static void scale_row(const float *x, const float *scale, const float *shift, float low, float *y, int64_t n) {
+  COMPACT for (int64_t i = 0; i < n; i++) {
+    float v = x[i] * scale[i] + shift[i];
+    y[i] = v < low ? low : v;
+  }
+}
+
+CLONES static void scale_channel(const float *x, float scale, float shift, float low, float *y, int64_t n) {
+  COMPACT for (int64_t i = 0; i < n; i++) {
+    float v = x[i] * scale + shift;
+    y[i] = v < low ? low : v;
+  }
+}
+
+static void scale_range(int64_t first, int64_t last, void *user) {
+  const ps_channels_args *args = user;
+  int64_t n = args->pixels > 0 ? args->pixels : args->channels;
+  for (int64_t row = first; row < last; row++) {
+    const float *x = args->x + row * n;
+    float *y = args->y + row * n;
+    int64_t channel = row % args->channels;
+    if (args->pixels > 0) scale_channel(x, args->scale[channel], args->shift[channel], args->low, y, n);
+    else scale_row(x, args->scale, args->shift, args->low, y, n);
+  }
+}
+
+int32_t ps_scale_channels(void *user) {
+  const ps_channels_args *args = user;
+  int64_t n = args->pixels > 0 ? args->pixels : args->channels;
+  if (n > 0 && args->channels > 0) ps_parallel_for(args->rows, ELEMENTWISE_GRAIN / n + 1, scale_range, user);
+  return 0;
+}
+
 /// One scale and bias a channel: the row is channels of `inner` elements each.
 static void normalize_groups(int64_t first, int64_t last, void *user) {
   const ps_group_norm_args *args = user;

@@ -1,3 +1,4 @@
+import Glibc
 import PruneTensor
 import Testing
 
@@ -25,6 +26,24 @@ import Testing
   @Test func readingAsAnotherTypeIsAnError() throws {
     let tensor = try Tensor([1] as [Int64])
     #expect(throws: PruneError.self) { try tensor.array(of: Float.self) }
+  }
+
+  @Test func forgottenPagesAreReadAgain() throws {
+    let path = "/tmp/prune-forget-\(UInt64.random(in: 0...UInt64.max))"
+    defer { unlink(path) }
+    let count = FileReader.mappingThreshold / 4 + 1000
+    let numbers = try Tensor((0..<count).map { Int32(truncatingIfNeeded: $0) })
+    let file = try AtomicFile(path: path)
+    try file.write(numbers.bytes)
+    try file.commit()
+    let bytes = try FileReader.bytes(of: path)
+    #expect(!bytes.storage.isWritable)
+    let part = try Tensor(.int32, Shape([count - 5]), over: try #require(bytes.slice(20, count * 4)))
+    for tensor in [part, try part.rows(1000, 200_000), try part.rows(7, 8), numbers] {
+      let before = try tensor.array(of: Int32.self)
+      tensor.forgetPages()
+      #expect(try tensor.array(of: Int32.self) == before)
+    }
   }
 
   @Test func rowsAreViews() throws {

@@ -395,6 +395,17 @@ typedef struct {
 } ps_layer_norm_args;
 int32_t ps_layer_norm(void *args);
 
+/// y = x * scale + shift, a factor and a term a channel, but no less than `low`. Rows are channels of `pixels` elements each,
+/// or, where `pixels` is 0, pixels of all channels each.
+typedef struct {
+  const float *x;
+  float *y;
+  const float *scale, *shift;
+  int64_t rows, channels, pixels;
+  float low;
+} ps_channels_args;
+int32_t ps_scale_channels(void *args);
+
 /// Each row of x is a group: [channels, inner], normalized as one; scale and bias have one number a channel of the
 /// `groups` that follow each other. In place.
 typedef struct {

@@ -18,12 +18,20 @@ enum BatchNormFolding {
       else { continue }
       let name = flow.values[result].name
       let weightID = flow.addConstant(weight, name: "\(name)/weight")
+      flow.values[weightID].derivation = derivation(flow, conv: flow.ops[source], norm: norm)
       let biasID = flow.addConstant(bias, name: "\(name)/bias")
       flow.ops[source].inputs = [flow.ops[source].inputs[0], weightID, biasID]
       flow.ops[source].outputs = [result]
       removed.insert(index)
     }
     flow.ops = flow.ops.indices.filter { !removed.contains($0) }.map { flow.ops[$0] }
+  }
+
+  /// What the folded weights are made of.
+  private static func derivation(_ flow: Dataflow, conv: Dataflow.Op, norm: Dataflow.Op) -> Derivation {
+    Derivation(
+      [conv.input(1), norm.input(1), norm.input(4)].compactMap { $0.flatMap { flow.values[$0].constant } },
+      parameter: norm.node.float("epsilon", default: 1e-5))
   }
 
   private static func folded(
@@ -47,9 +55,15 @@ enum BatchNormFolding {
       let centred = Double(before?[channel] ?? 0) - Double(m[channel])
       return Float(centred * factors[channel] + Double(b[channel]))
     }
-    var values = try weight.array(of: Float.self)
-    let each = values.count / channels
-    for index in values.indices { values[index] = Float(Double(values[index]) * factors[index / max(each, 1)]) }
-    return (try Tensor(values, weight.shape), try Tensor(bias))
+    var folded = try weight.copied()
+    weight.forgetPages()
+    let each = weight.count / channels
+    try folded.withMutableSpan(of: Float.self) { span in
+      for channel in 0..<channels {
+        let factor = factors[channel]
+        for index in (channel * each)..<((channel + 1) * each) { span[index] = Float(Double(span[index]) * factor) }
+      }
+    }
+    return (folded, try Tensor(bias))
   }
 }

@@ -21,6 +21,6 @@ enum Compiler {
       flow.removeDeadOps()
     }
     flow.delayUpdates()
-    return try Lowering.run(flow, optimizes: options.optimizes)
+    return try Lowering.run(consume flow, optimizes: options.optimizes, packed: options.packed)
   }
 }

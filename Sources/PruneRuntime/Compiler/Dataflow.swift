@@ -18,6 +18,8 @@ struct Dataflow {
     var dtype: DType?
     var shape: Shape?
     var origin: Origin
+    /// What a constant was computed from while compiling; nil for one of the model's own.
+    var derivation: Derivation?
 
     var constant: Tensor? {
       if case .constant(let tensor) = origin { return tensor }

@@ -38,6 +38,8 @@ final class Lowering {
   private var lastUse: [Int]
   private var viewGroup: [Int]
   private var current = 0
+  /// Whether what is emitted runs on one thread, which it must be made for.
+  private var isAlone = false
   /// Max-pools that a gradient will undo, by the value they pool.
   var poolWorkspaces: [Int: PoolWorkspace] = [:]
 
@@ -54,20 +56,27 @@ final class Lowering {
     let source: Layout
   }
 
-  private init(_ flow: Dataflow) {
-    self.flow = flow
+  private let weights: PackedWeights
+
+  private init(_ flow: consuming Dataflow, _ weights: PackedWeights) {
+    self.weights = weights
     materials = Array(repeating: [], count: flow.values.count)
     lastUse = Array(repeating: -1, count: flow.values.count)
     viewGroup = Array(flow.values.indices)
     for (index, op) in flow.ops.enumerated() { for value in op.reads { lastUse[value] = index } }
     for output in flow.outputs { lastUse[output.value] = Int.max }
+    self.flow = flow
   }
 
-  /// - Parameter optimizes: false runs everything by reference kernels.
-  static func run(_ flow: Dataflow, optimizes: Bool) throws(PruneError) -> Plan {
-    let lowering = Lowering(flow)
-    for input in flow.inputs where lowering.lastUse[input] >= 0 {
-      guard flow.values[input].isStatic else {
+  /// - Parameters:
+  ///   - optimizes: false runs everything by reference kernels.
+  ///   - packed: weights that other programs of the model packed.
+  static func run(_ flow: consuming Dataflow, optimizes: Bool, packed: PackedWeights?) throws(PruneError) -> Plan {
+    let lowering = Lowering(flow, packed ?? PackedWeights())
+    let (inputs, ops) = (lowering.flow.inputs, lowering.flow.ops)
+    let loners = optimizes ? WorkEstimate.loners(lowering.flow) : ops.map { _ in false }
+    for input in inputs where lowering.lastUse[input] >= 0 {
+      guard lowering.flow.values[input].isStatic else {
         _ = lowering.slot(input)
         continue
       }
@@ -75,14 +84,24 @@ final class Lowering {
       lowering.drafts[buffer].first = -1
       lowering.drafts[buffer].last = -1
     }
-    for (index, op) in flow.ops.enumerated() {
+    for (index, op) in ops.enumerated() {
       lowering.current = index
-      do { try lowering.lower(op, optimizes: optimizes) } catch { throw error.located(at: op.node.label) }
+      do {
+        try lowering.alone(loners[index]) { () throws(PruneError) in try lowering.lower(op, optimizes: optimizes) }
+      } catch {
+        throw error.located(at: op.node.label)
+      }
+      lowering.releaseConstants(op)
     }
     return try lowering.finish()
   }
 
   // MARK: - Operations
+
+  /// Lets go of constants that nothing reads any more: what was packed is not kept twice.
+  private func releaseConstants(_ op: Dataflow.Op) {
+    for id in op.reads where lastUse[viewGroup[id]] == current && flow.values[id].constant != nil { flow.values[id].origin = .computed }
+  }
 
   private func lower(_ op: Dataflow.Op, optimizes: Bool) throws(PruneError) {
     let touched = op.reads + op.outputs.compactMap { $0 }
@@ -97,7 +116,7 @@ final class Lowering {
       variableBuffers = variableBuffers.filter { $0.value < draftCount }
     }
     if let control = op.control { return try emitControl(op, control) }
-    let parts = try op.quantized.map { quantized throws(PruneError) in try separate(quantized.parts, into: op) } ?? (op.epilogue.isEmpty ? [] : unfused(op))
+    let parts = try op.quantized.map { quantized throws(PruneError) in try separate(quantized.parts, into: op) } ?? unfused(op)
     guard parts.isEmpty else {
       for part in parts { try lower(part, optimizes: optimizes) }
       return
@@ -105,27 +124,20 @@ final class Lowering {
     try emitReference(op)
   }
 
-  /// A fused operation as the operations it was made of.
+  /// A fused operation as two: what follows last comes off. Empty when nothing follows.
   private func unfused(_ op: Dataflow.Op) -> [Dataflow.Op] {
-    guard let result = op.output(0) else { return [] }
-    var parts: [Dataflow.Op] = []
+    guard let result = op.output(0), let last = op.epilogue.last else { return [] }
     var base = op
-    base.epilogue = []
-    func temporary() -> Int { self.temporary(like: result) }
-    var value = temporary()
-    base.outputs[0] = value
-    parts.append(base)
-    for (index, item) in op.epilogue.enumerated() {
-      let target = index == op.epilogue.count - 1 ? result : temporary()
-      switch item {
-      case .add(let other):
-        parts.append(.init(node: Node("Add", name: op.node.name, inputs: [], outputs: []), opset: 13, inputs: [value, other], outputs: [target]))
-      case .activation(let activation):
-        parts.append(.init(node: activation.node(named: op.node.name), opset: 6, inputs: [value], outputs: [target]))
-      }
-      value = target
+    base.epilogue.removeLast()
+    let between = temporary(like: result)
+    base.outputs[0] = between
+    switch last {
+    case .add(let other):
+      let sum = Node("Add", name: op.node.name, inputs: [], outputs: [])
+      return [base, .init(node: sum, opset: 13, inputs: [between, other], outputs: [result])]
+    case .activation(let activation):
+      return [base, .init(node: activation.node(named: op.node.name), opset: 6, inputs: [between], outputs: [result])]
     }
-    return parts
   }
 
   /// A value that only parts of the current operation touch.
@@ -215,10 +227,9 @@ final class Lowering {
     if layout.isRowMajor { return try plain(id) }
     if let found = materials[id].first(where: { $0.layout == layout }) { return found.buffer }
     if case .constant(let tensor) = flow.values[id].origin {
-      guard let packed = try Reorder.packed(tensor.elementAligned(), layout) else {
-        throw PruneError(.unsupported, "no reorder of '\(flow.values[id].name)'")
-      }
-      let buffer = add(Draft(kind: .constant(packed), byteCount: packed.byteCount))
+      guard let plain = Layout.plain(layout.dims, type: tensor.dtype.dnnl ?? layout.type),
+        let buffer = try packed(id, from: plain, in: layout)
+      else { throw PruneError(.unsupported, "no reorder of '\(flow.values[id].name)'") }
       materials[id].append(Material(layout: layout, buffer: buffer))
       return buffer
     }
@@ -232,10 +243,14 @@ final class Lowering {
     return buffer
   }
 
-  /// A constant's elements, which lie as `from` says, in another layout.
-  func packed(_ tensor: Tensor, from: Layout, in layout: Layout) throws(PruneError) -> Int? {
-    guard let packed = try Reorder.packed(tensor.elementAligned(), layout, from: from) else { return nil }
-    return try constantBuffer(packed)
+  /// A constant's elements, which lie as `from` says, in another layout. Nil when oneDNN cannot.
+  func packed(_ id: Int, from: Layout, in layout: Layout) throws(PruneError) -> Int? {
+    guard let tensor = constant(id) else { return nil }
+    let key = PackedWeights.Key(source: flow.values[id].derivation ?? Derivation([tensor]), from: from, to: layout)
+    if let known = weights.find(key) { return try constantBuffer(known) }
+    guard let made = try Reorder.packed(tensor, layout, from: from) else { return nil }
+    weights.add(made, key)
+    return try constantBuffer(made)
   }
 
   private func variableBuffer(_ id: Int, _ variable: Variable) -> Int {
@@ -344,16 +359,30 @@ final class Lowering {
       drafts[place].first = min(drafts[place].first, steps.count)
       drafts[place].last = max(drafts[place].last, steps.count)
     }
-    steps.append(Plan.Step(label: label, isReference: isReference, bind: bind))
+    steps.append(Plan.Step(label: label, isReference: isReference, isAlone: isAlone, bind: bind))
+  }
+
+  /// Makes and emits what `body` does for one thread, if so said.
+  private func alone(_ isAlone: Bool, _ body: () throws(PruneError) -> Void) throws(PruneError) {
+    let (before, threads) = (self.isAlone, Parallel.threads)
+    self.isAlone = isAlone || before
+    if self.isAlone, threads != 1 { Parallel.threads = 1 }
+    defer {
+      self.isAlone = before
+      if threads != 1 { Parallel.threads = threads }
+    }
+    try body()
   }
 
   private func emitReorder(from: Layout, _ source: Int, to: Layout, _ target: Int) throws(PruneError) {
-    guard let primitive = Primitive.reorder(from: from, to: to) else {
-      throw PruneError(.unsupported, "oneDNN has no reorder between these layouts")
+    try alone(WorkEstimate.isSmall(movedBytes: from.byteCount + to.byteCount)) { () throws(PruneError) in
+      guard let primitive = Primitive.reorder(from: from, to: to) else {
+        throw PruneError(.unsupported, "oneDNN has no reorder between these layouts")
+      }
+      emit(
+        "Reorder", primitive,
+        [.init(DNNL_ARG_FROM, source, from), .init(DNNL_ARG_TO, target, to, isWritten: true)])
     }
-    emit(
-      "Reorder", primitive,
-      [.init(DNNL_ARG_FROM, source, from), .init(DNNL_ARG_TO, target, to, isWritten: true)])
   }
 
   // MARK: - The plan

@@ -1,6 +1,4 @@
-import PruneTensor
-
-/// Work that is done before a second thread has woken up.
+/// Matrix products inside other kernels that are done before a second thread has woken up.
 enum SmallWork {
   /// Multiplications that one thread does in some ten microseconds.
   private static let limit = 1 << 20
@@ -10,14 +8,5 @@ enum SmallWork {
     guard m < limit, n < limit, k < limit else { return false }
     // Below 2^40 each time.
     return m * n < limit && m * n * k < limit
-  }
-
-  /// Makes a primitive that will run on the calling thread alone: oneDNN decides when it makes them.
-  static func onOneThread(_ make: () -> Primitive?) -> Primitive? {
-    let threads = Parallel.threads
-    guard threads > 1 else { return make() }
-    Parallel.threads = 1
-    defer { Parallel.threads = threads }
-    return make()
   }
 }

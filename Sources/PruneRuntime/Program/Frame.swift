@@ -5,6 +5,8 @@ import PruneTensor
 struct BoundStep {
   let run: @convention(c) (UnsafeMutableRawPointer?) -> Int32
   let context: UnsafeMutableRawPointer
+  /// Whether other threads are to be left asleep.
+  var isAlone = false
 }
 
 /// What one run of a program works in: its arena, the slots of values whose shape only a run tells, and its steps
@@ -56,7 +58,11 @@ final class Frame {
     }
     var bound: [BoundStep] = []
     bound.reserveCapacity(plan.steps.count)
-    for step in plan.steps { bound.append(try step.bind(self)) }
+    for step in plan.steps {
+      var made = try step.bind(self)
+      made.isAlone = step.isAlone
+      bound.append(made)
+    }
     steps = bound
     boundAddresses = variables
   }

@@ -19,6 +19,8 @@ struct Plan {
     let label: String
     /// Whether it runs a reference kernel.
     var isReference = false
+    /// Whether it runs on one thread: what oneDNN makes is made for a number of threads.
+    var isAlone = false
     let bind: (Frame) throws(PruneError) -> BoundStep
   }
 

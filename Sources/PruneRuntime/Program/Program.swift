@@ -19,7 +19,7 @@ package final class Program: @unchecked Sendable {
   /// Labels of the steps that have no fast kernel and run by their reference kernel.
   package var referenceLabels: [String] { plan.steps.filter(\.isReference).map(\.label) }
 
-  private let plan: Plan
+  let plan: Plan
   // Safe: the plan never changes; idle frames are handed out one run at a time under the lock.
   private let idle = Mutex<FrameStack>(FrameStack())
 
@@ -72,6 +72,9 @@ package final class Program: @unchecked Sendable {
     frame.cancel = cancel
     var failed = -1
     var status: Int32 = 0
+    let threads = Parallel.threads
+    var usesOne = threads == 1
+    defer { if usesOne, threads != 1 { Parallel.threads = threads } }
     // Safe: the steps and all they point to belong to the frame, which this run has to itself.
     frame.steps.withUnsafeBufferPointer { steps in
       for index in steps.indices {
@@ -79,6 +82,10 @@ package final class Program: @unchecked Sendable {
           status = 1
           failed = index
           return
+        }
+        if steps[index].isAlone != usesOne, threads != 1 {
+          usesOne = steps[index].isAlone
+          Parallel.threads = usesOne ? 1 : threads
         }
         let start = onStep == nil ? 0 : ps_now_ns()
         status = steps[index].run(steps[index].context)

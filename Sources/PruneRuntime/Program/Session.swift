@@ -9,6 +9,7 @@ package final class Session: @unchecked Sendable {
   // Safe: programs only read the variables they do not update; callers that train run one program at a time.
   private let variables: [String: Variable]
   private let programs = Mutex<[Entry]>([])
+  private let packed = PackedWeights()
 
   private struct Entry: Sendable {
     let shapes: [String: Shape]
@@ -42,7 +43,9 @@ package final class Session: @unchecked Sendable {
     if let known { return known }
     try checkNames(of: shapes)
     // Compiled outside the lock: two threads may both do it, and the later one's is kept as well.
-    let program = try Program(model, ProgramOptions(inputShapes: shapes, outputs: outputs, variables: variables))
+    var options = ProgramOptions(inputShapes: shapes, outputs: outputs, variables: variables)
+    options.packed = packed
+    let program = try Program(model, options)
     programs.withLock { entries in
       if entries.count >= Self.capacity { entries.removeFirst() }
       entries.append(Entry(shapes: shapes, threads: threads, program: program))

@@ -13,6 +13,8 @@ package final class Storage: @unchecked Sendable {
   package let byteCount: Int
   /// False for mapped and lent bytes: whoever wants to write copies first.
   package let isWritable: Bool
+  /// Whether the bytes are those of a file, mapped.
+  private let isMapped: Bool
   private let release: (UnsafeMutableRawPointer) -> Void
 
   /// Bytes of our own: zeroed, or as they come for a caller that writes every one of them at once.
@@ -32,6 +34,7 @@ package final class Storage: @unchecked Sendable {
     base = pointer
     self.byteCount = byteCount
     isWritable = true
+    isMapped = false
     release = { free($0) }
   }
 
@@ -58,13 +61,23 @@ package final class Storage: @unchecked Sendable {
 
   /// Bytes owned by someone else, given back through `release`.
   package init(
-    borrowing base: UnsafeMutableRawPointer, byteCount: Int, isWritable: Bool,
+    borrowing base: UnsafeMutableRawPointer, byteCount: Int, isWritable: Bool, isMapped: Bool = false,
     release: @escaping (UnsafeMutableRawPointer) -> Void
   ) {
     self.base = base
     self.byteCount = byteCount
     self.isWritable = isWritable
+    self.isMapped = isMapped
     self.release = release
+  }
+
+  /// Gives the memory of a part of a mapped file back; whoever reads it again reads the file. Other bytes stay.
+  package func forget(from offset: Int, count: Int) {
+    let page = 1 << 12
+    guard isMapped, offset >= 0, count > page, count <= byteCount, offset <= byteCount - count else { return }
+    let (first, end) = ((offset + page - 1) / page * page, (offset + count) / page * page)
+    // Safe: whole pages inside a private mapping that nobody can write to. Where pages are larger, the call does nothing.
+    if first < end { _ = madvise(base.advanced(by: first), end - first, MADV_DONTNEED) }
   }
 
   deinit { release(base) }

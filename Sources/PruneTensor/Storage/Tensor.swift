@@ -167,6 +167,9 @@ package struct Tensor: Sendable {
     return copy
   }
 
+  /// Lets go of the memory that mapped elements take, for a caller that has what it needs of them.
+  package func forgetPages() { storage.forget(from: byteOffset, count: byteCount) }
+
   /// Whether two tensors are the same bytes in memory, not merely equal.
   package func sharesStorage(with other: Tensor) -> Bool {
     storage === other.storage && byteOffset == other.byteOffset && shape == other.shape && dtype == other.dtype

@@ -17,9 +17,7 @@ enum AttentionKernels {
     let (batch, heads, queries, keys) = (sizes[0], sizes[1], sizes[2], sizes[3])
     let block = max(1, min(queries, max(16, blockLimit / keys)))
     let items = batch * heads * ((queries + block - 1) / block)
-    // A second thread has to be worth waking.
-    let isSmall = batch * heads * queries * keys * (sizes[4] + sizes[5]) < 1 << 18
-    let shares = isSmall ? 1 : max(1, min(Int(Parallel.threads), items))
+    let shares = max(1, min(Int(Parallel.threads), items))
     let (left, right, values) = (try lowering.plain(q), try lowering.plain(k), try lowering.plain(v))
     let mask = try op.input(3).map { id throws(PruneError) in try lowering.plain(id) }
     let scratch = lowering.scratch(4 * shares * block * (keys + 1))

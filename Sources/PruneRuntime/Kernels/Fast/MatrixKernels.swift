@@ -167,8 +167,7 @@ enum MatrixKernels {
     var descriptor = dnnl_matmul_desc_t()
     var (ar, br, yr) = (al.raw, bl.raw, yl.raw)
     guard dnnl_matmul_desc_init(&descriptor, &ar, &br, nil, &yr) == dnnl_success,
-      let primitive = SmallWork.contains(lowering.count(y), aDims[aDims.count - 1])
-        ? SmallWork.onOneThread({ Primitive.make(descriptor) }) : Primitive.make(descriptor)
+      let primitive = Primitive.make(descriptor)
     else { return false }
     let (left, right) = (try lowering.plain(a), try lowering.plain(b))
     let target = try lowering.define(y, layout: nil)

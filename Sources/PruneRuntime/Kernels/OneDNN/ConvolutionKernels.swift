@@ -38,9 +38,10 @@ enum ConvolutionKernels {
         (self.xLayout, self.yLayout, self.wLayout) = (xLayout, yLayout, wLayout)
         return
       }
-      // Blocks of 16 channels waste work where the counts leave them half empty; then channels go innermost instead.
-      func waste(_ channels: Int) -> Double { Double((channels + 15) / 16 * 16) / Double(channels) }
-      let isWasteful = groups == 1 && (x[1] < 16 ? 1 : waste(x[1])) * waste(w[0]) > 1.4
+      // Blocks of channels waste work where the counts leave them half empty; then channels go innermost instead.
+      let block = OneDNN.block
+      func waste(_ channels: Int) -> Double { Double((channels + block - 1) / block * block) / Double(channels) }
+      let isWasteful = groups == 1 && (x[1] < block ? 1 : waste(x[1])) * waste(w[0]) > 1.4
       guard let xLayout = isWasteful ? Layout.channelsLast(x) : Layout.any(x),
         let yLayout = isWasteful ? Layout.channelsLast(y) : Layout.any(y), let wLayout = Layout.any(self.w)
       else { return nil }
@@ -55,10 +56,8 @@ enum ConvolutionKernels {
       return Parallel.threads == 1 ? pixels >= 128 || x[1] * y[1] <= 128 * 128 : pixels >= 256
     }
 
-    /// Images in blocks of 16 channels, which is what Winograd's kernels read and write.
-    var blocked: Layout? {
-      w.count == 4 && x[1].isMultiple(of: 16) && y[1].isMultiple(of: 16) ? Layout(x, tag: dnnl_nChw16c) : nil
-    }
+    /// Images in blocks of channels, which is what Winograd's kernels read and write.
+    var blocked: Layout? { w.count == 4 && y[1].isMultiple(of: OneDNN.block) ? Layout.blocked(x) : nil }
 
     /// - Parameter source: the layout of the images; nil leaves it to the primitive.
     func forward(
@@ -107,6 +106,8 @@ enum ConvolutionKernels {
       let wl = primitive.layout(dnnl_query_weights_md), let yl = primitive.layout(dnnl_query_dst_md),
       let bl = Layout.plain([problem.y[1]])
     else { return false }
+    // What most kernels cannot do behind a convolution, as to add before a function, is better done in a step of its own.
+    guard op.epilogue.isEmpty || !primitive.isPlain else { return false }
     let source = try lowering.buffer(x, in: xl)
     let weight = try lowering.buffer(w, in: wl)
     var arguments: [PrimitiveArgument] = [.init(DNNL_ARG_SRC, source, xl), .init(DNNL_ARG_WEIGHTS, weight, wl)]

@@ -8,7 +8,7 @@ enum DeconvolutionKernels {
 
   private static func forward(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
     guard let x = op.input(0), let w = op.input(1), let y = op.output(0), lowering.isFloat(x), lowering.isFloat(w),
-      let weight = lowering.constant(w)
+      lowering.constant(w) != nil
     else { return false }
     let (xd, wd, yd) = (lowering.dims(x), lowering.dims(w), lowering.dims(y))
     let groups = op.node.int("group", default: 1)
@@ -46,7 +46,7 @@ enum DeconvolutionKernels {
     }
     guard status == dnnl_success, let primitive = Primitive.make(descriptor, post: post),
       let source = primitive.layout(dnnl_query_src_md), let target = primitive.layout(dnnl_query_dst_md),
-      let wanted = primitive.layout(dnnl_query_weights_md), let packed = try lowering.packed(weight, from: from, in: wanted)
+      let wanted = primitive.layout(dnnl_query_weights_md), let packed = try lowering.packed(w, from: from, in: wanted)
     else { return false }
     var arguments: [PrimitiveArgument] = [
       .init(DNNL_ARG_SRC, try lowering.buffer(x, in: source), source), .init(DNNL_ARG_WEIGHTS, packed, wanted),

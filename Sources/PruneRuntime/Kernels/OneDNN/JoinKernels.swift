@@ -53,10 +53,10 @@ enum JoinKernels {
   }
 
   private static func layout(_ dims: [Int], _ isBlocked: Bool) -> Layout? {
-    isBlocked ? Layout(dims, tag: dnnl_nChw16c) : Layout.channelsLast(dims)
+    isBlocked ? Layout.blocked(dims) : Layout.channelsLast(dims)
   }
 
-  /// Whether most elements lie in blocks of 16 channels, rather than with channels innermost; nil for neither.
+  /// Whether most elements lie in blocks of channels, rather than with channels innermost; nil for neither.
   private static func sharesBlocks(_ inputs: [Int], _ lowering: Lowering) throws(PruneError) -> Bool? {
     var (blocked, innermost, other) = (0, 0, 0)
     for input in inputs {
@@ -66,7 +66,7 @@ enum JoinKernels {
       else { other += lowering.count(input) }
     }
     guard blocked + innermost > other else { return nil }
-    return blocked > innermost && inputs.allSatisfy { lowering.dims($0)[1].isMultiple(of: 16) }
+    return blocked > innermost && inputs.allSatisfy { lowering.dims($0)[1].isMultiple(of: OneDNN.block) }
   }
 
   /// The parts of the longest join that begins with `inputs` and goes on, in blocks too.
@@ -76,7 +76,7 @@ enum JoinKernels {
       let parts = op.inputs.compactMap { $0 }
       guard let y = op.output(0), parts.count == op.inputs.count, parts.count > max(inputs.count, found?.count ?? 0),
         parts.starts(with: inputs), lowering.value(y).shape?.axis(op.node.int("axis", default: 1)) == 1,
-        parts.allSatisfy({ lowering.isFloat($0) && lowering.dims($0).count == 4 && lowering.dims($0)[1].isMultiple(of: 16) })
+        parts.allSatisfy({ lowering.isFloat($0) && lowering.dims($0).count == 4 && lowering.dims($0)[1].isMultiple(of: OneDNN.block) })
       else { continue }
       found = parts
     }

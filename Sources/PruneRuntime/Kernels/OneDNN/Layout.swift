@@ -50,6 +50,12 @@ struct Layout: Equatable {
     return Layout(dims, strides: strides, type: type)
   }
 
+  /// Channels in blocks as this machine's kernels like them, for images of two axes. Nil when blocks would not be full.
+  static func blocked(_ dims: [Int]) -> Layout? {
+    guard dims.count == 4, dims[1].isMultiple(of: OneDNN.block) else { return nil }
+    return Layout(dims, tag: OneDNN.block == 16 ? dnnl_nChw16c : dnnl_nChw8c)
+  }
+
   static func rowMajorStrides(_ dims: [Int]) -> [Int] {
     var strides = [Int](repeating: 1, count: dims.count)
     for axis in stride(from: dims.count - 2, through: 0, by: -1) {

@@ -39,6 +39,7 @@ enum NormalizationKernels {
       flags |= dnnl_fuse_norm_relu.rawValue
     }
     let home = try lowering.home(x)
+    if try affine(op, lowering, home, x, y, [scale, shift, mean, variance]) { return true }
     guard let xl = home.layout ?? Layout.plain(lowering.dims(x)),
       let primitive = forward(xl, dnnl_forward_inference, epsilon: op.node.float("epsilon", default: 1e-5), flags: flags)
     else { return false }
@@ -50,6 +51,38 @@ enum NormalizationKernels {
     }
     arguments.append(.init(DNNL_ARG_DST, try lowering.define(y, layout: xl), xl, isWritten: true))
     lowering.emit(op.node.label, primitive, arguments)
+    return true
+  }
+
+  /// With constant parameters, what is left is a factor and a term a channel: for images that do not lie in blocks, which
+  /// oneDNN's fast kernels want.
+  private static func affine(
+    _ op: Dataflow.Op, _ lowering: Lowering, _ home: Lowering.Material, _ x: Int, _ y: Int, _ parameters: [Int]
+  ) throws(PruneError) -> Bool {
+    let dims = lowering.dims(x)
+    let isInnermost = home.layout.map { !$0.isRowMajor && $0 == Layout.channelsLast(dims) } ?? false
+    guard isInnermost || (home.layout?.isRowMajor ?? true) else { return false }
+    var numbers: [[Float]] = []
+    for parameter in parameters {
+      guard let tensor = lowering.constant(parameter) else { return false }
+      numbers.append(try tensor.array(of: Float.self))
+    }
+    let epsilon = Double(op.node.float("epsilon", default: 1e-5))
+    let factors = zip(numbers[0], numbers[3]).map { Double($0) / (Double($1) + epsilon).squareRoot() }
+    let terms = factors.indices.map { Double(numbers[1][$0]) - Double(numbers[2][$0]) * factors[$0] }
+    let scales = try lowering.constantBuffer(try Tensor(factors.map { Float($0) }))
+    let shifts = try lowering.constantBuffer(try Tensor(terms.map { Float($0) }))
+    let target = try lowering.define(y, layout: home.layout)
+    let (channels, pixels) = (Int64(dims[1]), Int64(dims[2...].reduce(1, *)))
+    let isByPixel = isInnermost || pixels == 1
+    let rows = Int64(dims[0]) * (isByPixel ? pixels : channels)
+    let low: Float = op.epilogue.isEmpty ? -.infinity : 0
+    lowering.emit(op.node.label, reads: [home.buffer, scales, shifts], writes: [target]) { frame in
+      frame.step(
+        ps_channels_args(
+          x: frame.pointer(home.buffer), y: frame.pointer(target), scale: frame.pointer(scales), shift: frame.pointer(shifts),
+          rows: rows, channels: channels, pixels: isByPixel ? 0 : pixels, low: low), ps_scale_channels)
+    }
     return true
   }
 

@@ -64,16 +64,15 @@ enum PackedMatrixKernels {
     let status =
       tail.bias == nil
       ? dnnl_matmul_desc_init(&descriptor, &ar, &br, nil, &yr) : dnnl_matmul_desc_init(&descriptor, &ar, &br, &cr, &yr)
-    guard status == dnnl_success, let primitive = SmallWork.contains(m, n, k)
-        ? SmallWork.onOneThread({ Primitive.make(descriptor, post: tail.post) }) : Primitive.make(descriptor, post: tail.post),
+    guard status == dnnl_success, let primitive = Primitive.make(descriptor, post: tail.post),
       let bl = primitive.layout(dnnl_query_weights_md)
     else { return false }
     let matrix: Int
     if bl == plain, !extents.transposesB {
       matrix = try lowering.plain(b)
     } else {
-      guard let packed = try Reorder.packed(weight.elementAligned(), bl, from: plain) else { return false }
-      matrix = try lowering.constantBuffer(packed)
+      guard let packed = try lowering.packed(b, from: plain, in: bl) else { return false }
+      matrix = packed
     }
     var arguments: [PrimitiveArgument] = [.init(DNNL_ARG_SRC, try lowering.plain(a), al), .init(DNNL_ARG_WEIGHTS, matrix, bl)]
     if let bias = tail.bias { arguments.append(.init(DNNL_ARG_BIAS, try lowering.plain(bias), row)) }

@@ -73,11 +73,17 @@ enum PoolingKernels {
       else { return false }
       home = .init(layout: layout, buffer: try lowering.buffer(x, in: layout))
     }
-    guard let xl = home.layout ?? Layout.plain(lowering.dims(x)) else { return false }
+    guard var xl = home.layout ?? Layout.plain(lowering.dims(x)) else { return false }
     let isUndone = lowering.readers(of: x).contains { isGradient($0, of: problem, x, lowering) }
-    guard let primitive = problem.forward(xl, y: lowering.dims(y), training: isUndone),
-      let yl = primitive.layout(dnnl_query_dst_md)
-    else { return false }
+    guard var primitive = problem.forward(xl, y: lowering.dims(y), training: isUndone) else { return false }
+    // There are no good kernels for row-major images, or not for this window.
+    if primitive.isPlain, let layout = Layout.blocked(lowering.dims(x)) ?? Layout.channelsLast(lowering.dims(x)), type == dnnl_f32,
+      let other = problem.forward(layout, y: lowering.dims(y), training: isUndone), !other.isPlain
+    {
+      home = .init(layout: layout, buffer: try lowering.buffer(x, in: layout))
+      (xl, primitive) = (layout, other)
+    }
+    guard let yl = primitive.layout(dnnl_query_dst_md) else { return false }
     let target = try lowering.define(y, layout: yl)
     var arguments: [PrimitiveArgument] = [
       .init(DNNL_ARG_SRC, home.buffer, xl), .init(DNNL_ARG_DST, target, yl, isWritten: true),

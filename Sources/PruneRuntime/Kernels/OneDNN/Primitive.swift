@@ -10,6 +10,12 @@ enum OneDNN {
     return dnnl_engine_create(&made, dnnl_cpu, 0) == dnnl_success ? made : nil
   }()
 
+  /// Channels that lie together in the layout this machine's kernels for images like.
+  static let block: Int = {
+    let wide = dnnl_cpu_isa_avx512_core.rawValue
+    return dnnl_get_effective_cpu_isa().rawValue & wide == wide ? 16 : 8
+  }()
+
   /// Whether this machine multiplies bytes into 32-bit sums. Without, oneDNN's 8-bit kernels may saturate between.
   static let multipliesBytes: Bool = {
     let isa = dnnl_get_effective_cpu_isa().rawValue
@@ -80,6 +86,14 @@ final class Primitive: @unchecked Sendable {
       guard status == dnnl_success, let descriptor else { return nil }
       return Primitive(adopting: descriptor)
     }
+  }
+
+  /// Whether oneDNN has no better than plain loops for it, which take a hundred times as long as its other kernels.
+  var isPlain: Bool {
+    var name: UnsafePointer<CChar>?
+    guard dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) == dnnl_success, let name else { return false }
+    let text = String(cString: name)
+    return text.hasPrefix("ref") || text.hasPrefix("simple")
   }
 
   /// Copies between two layouts of the same extents.

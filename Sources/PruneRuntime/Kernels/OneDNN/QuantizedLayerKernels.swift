@@ -90,7 +90,7 @@ enum QuantizedLayerKernels {
       dnnl_inner_product_forward_desc_init(&descriptor, dnnl_forward_inference, &xr, &wr, bias == nil ? nil : $0, &yr)
     }
     guard status == dnnl_success, let primitive = Primitive.make(descriptor, post: post),
-      let wl = primitive.layout(dnnl_query_weights_md), let packed = try lowering.packed(weight, from: from, in: wl)
+      let wl = primitive.layout(dnnl_query_weights_md), let packed = try lowering.packed(w, from: from, in: wl)
     else { return false }
     var arguments: [PrimitiveArgument] = [
       .init(DNNL_ARG_SRC, try lowering.plain(x), xl), .init(DNNL_ARG_WEIGHTS, packed, wl),

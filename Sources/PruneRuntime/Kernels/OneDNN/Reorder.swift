@@ -71,13 +71,17 @@ extension Frame {
 }
 
 enum Reorder {
-  /// A constant, row-major unless `from` says otherwise, in another layout, as an opaque run of bytes. Nil when oneDNN
-  /// cannot.
-  static func packed(_ tensor: Tensor, _ layout: Layout, from: Layout? = nil) throws(PruneError) -> Tensor? {
-    guard let type = tensor.dtype.dnnl, let engine = OneDNN.engine, let plain = from ?? Layout.plain(layout.dims, type: type),
-      plain.byteCount == tensor.byteCount, let primitive = Primitive.reorder(from: plain, to: layout)
+  /// A constant, which lies as `plain` says, in another layout, as an opaque run of bytes. Nil when oneDNN cannot.
+  ///
+  /// The constant's own pages are given back where they are a file's: it is seldom read again.
+  static func packed(_ constant: Tensor, _ layout: Layout, from plain: Layout) throws(PruneError) -> Tensor? {
+    guard constant.dtype.dnnl == plain.type, let engine = OneDNN.engine, plain.byteCount == constant.byteCount,
+      let primitive = Primitive.reorder(from: plain, to: layout)
     else { return nil }
-    let target = try Storage(byteCount: layout.byteCount)
+    let tensor = try constant.elementAligned()
+    defer { constant.forgetPages() }
+    if tensor.storage !== constant.storage { constant.forgetPages() }
+    let target = try Storage(byteCount: layout.byteCount, zeroed: false)
     let scratch = try Storage(byteCount: primitive.scratchByteCount)
     var stream: dnnl_stream_t?
     guard dnnl_stream_create(&stream, engine, 0) == dnnl_success, let stream else { return nil }
