@@ -299,6 +299,7 @@
 ---@field clip_value? number limit on each number of a gradient
 ---@field groups? table[] parameters trained in a way of their own: see Model:fit groups
 ---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default; a Model of two inputs, prediction and targets, gives its own
+---@field output? string name of the output that the loss is taken of; the first by default
 ---@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
 ---@field class_weights? number[] cross_entropy: one a class
 ---@field delta? number huber: where the square ends (default 1)
