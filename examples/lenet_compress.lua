@@ -17,10 +17,9 @@ of the dense network's as float32. The packed file is read again before it is te
 It fails when a stage keeps more or errs more than its recipe says. Nothing is chosen by looking at the test images.
 ]=]
 
--- A stage goes to `kept` of the dense network's parameters in `steps` steps of an epoch each, then trains `epochs` more at a
--- rate that falls to nothing. `bits` a weight are stored. `most` is the error allowed to the stage, `packed` the fraction of the
--- bytes and the error allowed to the packed file. TEMPERATURE softens what the dense network says.
-local TEMPERATURE = 3
+-- `start` of the weights goes at once. A stage goes on to `kept` of the dense network's parameters in `steps` steps of an epoch
+-- each, then trains `epochs` more at a rate that falls from `lr` to nothing. `bits` a weight are stored. `most` is the error
+-- allowed to the stage, `packed` the fraction of the bytes and the error allowed to the packed file.
 local RECIPES = {
   {
     name = "lenet_300_100",
@@ -28,22 +27,24 @@ local RECIPES = {
       epochs = 50, batch_size = 128, optimizer = "adamw", lr = 2e-3, weight_decay = 0.05, schedule = "cosine",
       augment = {crop = 2},
     },
+    start = 0.8,
     stages = {
-      {kept = 1 / 22, steps = 12, epochs = 15, bits = 4, most = 0.0164, packed = {1 / 64, 0.0164}},
-      {kept = 1 / 60, steps = 40, epochs = 60, bits = 5, most = 0.0165},
+      {kept = 1 / 22, steps = 8, epochs = 8, lr = 1.5e-3, augment = {crop = 1}, bits = 4, most = 0.0164, packed = {1 / 64, 0.0164}},
+      {kept = 1 / 60, steps = 24, epochs = 40, lr = 2e-3, bits = 4, most = 0.0165},
     },
   },
   {
     name = "lenet5",
     fit = {epochs = 6, batch_size = 64, optimizer = "adamw", lr = 1.5e-3, weight_decay = 0.05, schedule = "cosine", warmup = 200},
     -- Channels and hidden units first: what is trained from there on is a fifth of the work.
-    channels = {params = 0.12, epochs = 4},
-    augment = {crop = 1},
+    channels = {params = 0.12, epochs = 2},
     stages = {
-      {kept = 1 / 108, steps = 20, epochs = 40, bits = 4, most = 0.008, packed = {1 / 162, 0.008}},
+      {kept = 1 / 108, steps = 8, epochs = 24, lr = 2e-3, augment = {crop = 1}, bits = 4, most = 0.008, packed = {1 / 162, 0.008}},
     },
   },
 }
+-- What softens the dense network's answers.
+local TEMPERATURE = 3
 
 local here = arg[0]:match "^(.*)/[^/]*$" or "."
 local folder, only = arg[1] or here .. "/../../shared/data/mnist", arg[2]
@@ -106,8 +107,8 @@ local function answers(dense)
 end
 
 --- Options of a fit of a network that is being pruned.
-local function learning(data, recipe, seed, options)
-  local fit = {data = data, loss = "cross_entropy", batch_size = 128, optimizer = "adam", augment = recipe.augment, seed = seed}
+local function learning(data, seed, options)
+  local fit = {data = data, loss = "cross_entropy", batch_size = 128, optimizer = "adam", seed = seed}
   for key, value in pairs(options) do fit[key] = value end
   return fit
 end
@@ -128,15 +129,16 @@ local function compress(recipe, seed)
   if recipe.channels then
     m = dense:prune{
       granularity = "channel", criterion = "taylor", target = {params = recipe.channels.params}, max_fraction = 0.95,
-      data = train:take(2000), recover = learning(soft, recipe, seed, {epochs = recipe.channels.epochs, lr = 1e-3}),
+      data = train:take(1000), recover = learning(soft, seed, {epochs = recipe.channels.epochs, lr = 2e-3, schedule = "cosine"}),
     }
   end
+  if recipe.start then m = m:prune{allocation = "lamp", amount = recipe.start} end
   for position, stage in ipairs(recipe.stages) do
-    local step = learning(soft, recipe, seed, {epochs = 1, lr = 1e-3})
-    local target = amount(m, stage.kept * all)
-    m = m:prune{allocation = "lamp", amount = target, data = train, seed = seed, recover = step,
-      schedule = {kind = "cubic", steps = stage.steps}}
-    m:fit(learning(soft, recipe, seed + 100, {epochs = stage.epochs, lr = 2e-3, schedule = "cosine"}))
+    m = m:prune{
+      allocation = "lamp", amount = amount(m, stage.kept * all), schedule = {kind = "cubic", steps = stage.steps},
+      data = train, recover = learning(soft, seed, {epochs = 1, lr = 1e-3, augment = stage.augment}),
+    }
+    m:fit(learning(soft, seed + 100, {epochs = stage.epochs, lr = stage.lr, schedule = "cosine", augment = stage.augment}))
     local left, lost = m:stats().nonzero, wrong(m)
 
     local name = ("%s.seed%d.stage%d.prunez"):format(recipe.name, seed, position)
