@@ -1087,7 +1087,8 @@ typedef struct prune_quantize_options {
    * activations with scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in float.
    * "float16": weights and activations, but for operators that need float32; inputs and outputs stay float32.
    * "bfloat16": weights stored as bfloat16, layers compute in float32. "palette": weights that take few different values each
-   * (k-means), float32 in ONNX files and small in packed ones.
+   * (k-means), float32 in ONNX files and small in packed ones. "joint": each weight pruned and palettized as far as a budget of
+   * `bytes` for all asks for, by what it tolerates on `calibration`.
    */
   const char *scheme;
   /** 8, or 4 with "weight_only", 2 to 8 with "palette"; 0 is what the scheme has (8, 16, or 4 for palettes). */
@@ -1132,15 +1133,26 @@ typedef struct prune_quantize_options {
   /** "static", non-zero: when the guard does not hold, layers go back to float, the most damaging first, until it does. */
   uint32_t mixed;
   /** "static", non-zero: the result keeps float weights and computes as if they were int8, for prune_model_fit to adapt them to
-   *  their codes (straight-through gradients; scales stay, pruned weights stay zero). Quantizing it again, without data, stores
+   *  their codes (straight-through gradients; pruned weights stay zero, scales stay unless `learn_scales`). Quantizing it again, without data, stores
    *  the int8 model. */
   uint32_t qat;
   /** "nearest" (default), or "gptq": weights of "static", and those of "weight_only" with one scale a channel, are rounded so that
-   *  each makes up for the errors before it, on the calibration data. */
+   *  each makes up for the errors before it, on the calibration data. "adaround": the same, and then up or down one weight at a
+   *  time until no change brings the layer's outputs closer. "awq", with "weight_only": weights that meet large activations are
+   *  rounded more finely, their input divided by a constant in return. */
   const char *rounding;
+  /** "static": how far ranges of channels are moved from activations into weights first (SmoothQuant's alpha), through rectifiers,
+   *  pools and residual sums; 0 for not at all, 1 for all the way. */
+  double smooth;
+  /** "static", non-zero: layers that take longer in int8 than in float32 on this machine, each timed alone, stay float. */
+  uint32_t keep_faster;
+  /** "joint": what the weights may take in a packed file; up to 1 a fraction of what they take now, else bytes. */
+  double bytes;
+  /** With `qat`, non-zero: scales of weights and activations are trained too (LSQ), as initializers that end in "_scale_log". */
+  uint32_t learn_scales;
 } prune_quantize_options;
 #define PRUNE_QUANTIZE_OPTIONS_INIT \
-  {sizeof(prune_quantize_options), 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL}
+  {sizeof(prune_quantize_options), 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0}
 
 /**
  * Quantizes into a new model that standard ONNX runtimes execute. Zeros of weights stay zero. One scale a channel needs opset

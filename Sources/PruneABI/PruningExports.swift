@@ -312,6 +312,10 @@ public func prune_model_quantize(
     wanted.biasCorrection = given.bias_correction != 0
     wanted.mixed = given.mixed != 0
     wanted.qat = given.qat != 0
+    wanted.learnScales = given.learn_scales != 0
+    wanted.bytes = try number(given.bytes, "bytes", in: 0...Double(Int64.max))
+    wanted.keepFaster = given.keep_faster != 0
+    wanted.smooth = try number(given.smooth, "smooth", in: 0...1)
     if let rounding = try optionalText(given.rounding, "rounding") { wanted.rounding = rounding }
     if given.percentile != 0 { wanted.percentile = try number(given.percentile, "percentile", in: 0...100) }
     wanted.calibration = try Handles.optional(given.calibration, DatasetBox.self)?.dataset

@@ -1,7 +1,6 @@
 import PruneData
 import PruneEvaluation
 import PruneGraph
-import PruneRuntime
 import PruneTensor
 
 /// Gives layers back to float until a guard holds: those first that, quantized alone, change the model's outputs most.
@@ -51,31 +50,13 @@ struct MixedPrecision {
 
   private func ranked() throws(PruneError) -> [Damage] {
     let layers = try scheme.layers
-    let feed = try Feed(scheme.data, scheme.model)
-    let samples = try scheme.data.take(feed.fixedBatch ?? 32)
-    let feeds = try feed.inputs(of: samples, filling: feed.fixedBatch)
-    let wanted = try outputs(scheme.model, feeds)
+    let probe = try OutputProbe(scheme.model, scheme.data, count: 32, cancel: cancel)
     var damages: [Damage] = []
     for layer in layers {
       try cancel?.check()
       let alone = try scheme.build(keeping: Set(layers).subtracting([layer]))
-      damages.append(Damage(layer: layer, distance: Self.distance(wanted, try outputs(alone.model, feeds))))
+      damages.append(Damage(layer: layer, distance: try probe.distance(of: alone.model)))
     }
     return damages.sorted { ($0.distance, $1.layer) > ($1.distance, $0.layer) }
-  }
-
-  private func outputs(_ model: Model, _ feeds: [String: Tensor]) throws(PruneError) -> [Double] {
-    let results = try Session(model).run(feeds, cancel: cancel)
-    var values: [Double] = []
-    for output in model.graph.outputs {
-      if let tensor = results[output.name], tensor.dtype.isFloatingPoint { values += try tensor.doubles() }
-    }
-    return values
-  }
-
-  private static func distance(_ a: [Double], _ b: [Double]) -> Double {
-    let noise = zip(a, b).reduce(0.0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
-    let signal = a.reduce(0.0) { $0 + $1 * $1 }
-    return (noise / max(signal, 1e-30)).squareRoot()
   }
 }

@@ -28,7 +28,9 @@ enum PaletteScheme {
           throw PruneError(.numeric, "weight '\(layer.weight)' holds NaN or infinity")
         }
         guard model.graph.hasInitializer(layer.weight) else { throw PruneError(.unsupported, "its weight is no initializer") }
-        let made = try palettized(weight, layer, importance[layer.weight], scheme)
+        let made = try palettized(
+          weight, rows: layer.channelAxis == 0 ? weight.shape[0] : 1, bits: scheme.bits, groupSize: scheme.groupSize,
+          importance: importance[layer.weight])
         result.graph.setInitializer(layer.weight, made.tensor)
         layers.append(
           QuantizedLayer(
@@ -43,21 +45,20 @@ enum PaletteScheme {
       provenance: "palette \(scheme.bits) bits" + (samples > 0 ? " fisher \(samples) samples" : ""))
   }
 
-  private static func palettized(
-    _ weight: Tensor, _ layer: WeightPlan.Layer, _ importance: Tensor?, _ scheme: QuantizationScheme
+  /// - Parameter rows: channels that lie together; of other layouts the whole tensor, one row, shares a palette.
+  static func palettized(
+    _ weight: Tensor, rows: Int, bits: Int, groupSize: Int, importance: Tensor?
   ) throws(PruneError) -> (tensor: Tensor, groups: Int, signal: Double, noise: Double) {
     var result = try Tensor(zeros: .float32, weight.shape)
     var signal = 0.0, noise = 0.0
-    // Channels that are rows lie together; of other layouts the whole tensor shares one palette.
-    let rows = layer.channelAxis == 0 ? weight.shape[0] : 1
-    let grouped = scheme.groupSize > 0 ? min(scheme.groupSize, rows) : rows
+    let grouped = groupSize > 0 ? min(groupSize, rows) : rows
     let groups = (rows + grouped - 1) / max(grouped, 1), inner = weight.count / max(rows, 1)
     func fill(_ values: Span<Float>, _ weights: Span<Float>?) throws(PruneError) {
       try result.withMutableSpan(of: Float.self) { target throws(PruneError) in
         for group in 0..<groups {
           let places = group * grouped * inner..<min((group + 1) * grouped, rows) * inner
           let hasZeros = places.contains { values[$0] == 0 }
-          let size = (1 << scheme.bits) - (hasZeros ? 1 : 0)
+          let size = (1 << bits) - (hasZeros ? 1 : 0)
           let codebook = Codebook(values, places, weights: weights, size: size, skipsZeros: hasZeros)
           for place in places where values[place] != 0 {
             let value = values[place]

@@ -66,6 +66,7 @@ struct QuantizationReport {
     row["weight"] = .text(layer.weight)
     row["weights"] = .integer(layer.weights)
     row["bits"] = .integer(layer.bits)
+    if let density = layer.density { row["density"] = .number(density) }
     if layer.channels > 0 {
       row["scales"] = .integer(layer.channels)
       row["max_scale"] = .number(Double(layer.largestScale))

@@ -17,7 +17,8 @@ package func quantize(_ model: Model, _ options: QuantizeOptions) throws(PruneEr
   if let settings = options.guard {
     judge = try MetricGuard(settings, model: model, batchSize: scheme.batchSize, cancel: options.cancel)
   }
-  let staticScheme = scheme.kind == .static && !isTrained ? try StaticScheme(model, options, scheme) : nil
+  var staticScheme = scheme.kind == .static && !isTrained ? try StaticScheme(model, options, scheme) : nil
+  if options.keepFaster { try staticScheme?.keepFaster() }
   var result: QuantizedModel
   if let staticScheme {
     result = try staticScheme.build(keeping: [])
@@ -30,6 +31,7 @@ package func quantize(_ model: Model, _ options: QuantizeOptions) throws(PruneEr
       case .float16: try WeightSchemes.float16(model, scheme)
       case .bfloat16: try WeightSchemes.bfloat16(model, scheme)
       case .palette: try PaletteScheme.apply(model, options, scheme)
+      case .joint: try JointBudget.apply(model, options, scheme)
       }
   }
   var damages: [MixedPrecision.Damage] = []
@@ -40,6 +42,7 @@ package func quantize(_ model: Model, _ options: QuantizeOptions) throws(PruneEr
   result.model.metadata.append(MetadataEntry(key: provenanceKey, value: result.provenance))
 
   var report = QuantizationReport(options, scheme, result).report
+  if let timings = staticScheme?.timings, !timings.isEmpty { report["speed"] = .list(timings.map { .report($0.report) }) }
   if !damages.isEmpty { report["damage"] = .list(damages.map { .report($0.report) }) }
   if let judge { report["guard"] = .report(try judgement(judge, try judge.measure(result.model))) }
   report["before"] = .report(try QuantizationReport.state(model, options, scheme, title: "before"))

@@ -6,7 +6,8 @@ import PruneTensor
 package struct QuantizeOptions {
   /// "static": int8 weights, and activations with scales from calibration data. "dynamic": int8 weights, and activations with
   /// scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in float. "float16",
-  /// "bfloat16": half precision. "palette": weights that take few different values, for packed files.
+  /// "bfloat16": half precision. "palette": weights that take few different values, for packed files. "joint": each weight
+  /// pruned and palettized as far as a budget for all asks for.
   package var scheme = "static"
   /// 8, or 4 for weights alone; of palettes 2 to 8; 0 is what the scheme has.
   package var bits = 0
@@ -22,22 +23,33 @@ package struct QuantizeOptions {
   package var symmetric = false
   /// "weight_only": elements along the summed axis that share a scale; 0 is 32 for 4 bits and one scale a channel for 8.
   package var blockSize = 0
+  /// "joint": what the weights may take in a packed file; up to 1 a fraction of what they take now, else bytes.
+  package var bytes = 0.0
   /// "palette": output channels that share a palette; 0 is one palette a weight.
   package var groupSize = 0
   /// "palette": values count by how much the loss depends on them, from calibration data with targets.
   package var fisher = false
   /// "nearest", or "gptq": weights of "static", and those of "weight_only" with a scale a channel, are rounded one input after
-  /// the other, each making up for the errors before it, on calibration data.
+  /// the other, each making up for the errors before it, on calibration data. "adaround" goes on from there, up or down one
+  /// weight at a time, until no change makes the layer's outputs closer. "awq", for "weight_only": weights that
+  /// meet large activations are rounded more finely.
   package var rounding = "nearest"
   /// "static": ranges of channels are evened out between layers first.
   package var equalize = false
+  /// "static": how far ranges of channels are moved from activations into weights first (SmoothQuant's α), 0 for not at all,
+  /// 1 for all the way.
+  package var smooth = 0.0
   /// "static": the mean error of rounded weights is taken off the biases.
   package var biasCorrection = false
   /// "static": when the guard's bound does not hold, layers go back to float, the most damaging first, until it does.
   package var mixed = false
+  /// "static": layers that take longer in int8 than in float32 on this machine stay float.
+  package var keepFaster = false
   /// "static": the model is not stored in integers yet but computes as if it were, so that `fit` can adapt its weights to
   /// their codes; quantizing the result once more stores it.
   package var qat = false
+  /// "qat": scales are trained as well (LSQ).
+  package var learnScales = false
   /// "qdq": QuantizeLinear and DequantizeLinear; "qoperator": operators on codes, for "static"; "matmul_nbits": ONNX Runtime's
   /// fused operator, for "weight_only".
   package var format = "qdq"
@@ -60,13 +72,14 @@ struct QuantizationScheme {
     case `static`
     case dynamic
     case weightOnly = "weight_only"
-    case float16, bfloat16, palette
+    case float16, bfloat16, palette, joint
 
     var bits: [Int] {
       switch self {
       case .static, .dynamic: [8]
       case .weightOnly: [8, 4]
       case .float16, .bfloat16: [16]
+      case .joint: [0]
       case .palette: [4, 2, 3, 5, 6, 7, 8]
       }
     }
@@ -81,7 +94,7 @@ struct QuantizationScheme {
   }
 
   enum Rounding: String, CaseIterable {
-    case nearest, gptq
+    case nearest, gptq, adaround, awq
   }
 
   let kind: Kind
@@ -114,8 +127,11 @@ struct QuantizationScheme {
     }
     guard rounding == .nearest || options.calibration != nil else {
       throw PruneError(
-        .invalidArgument, "rounding 'gptq' looks at what layers are fed, and there is no calibration data",
+        .invalidArgument, "rounding '\(options.rounding)' looks at what layers are fed, and there is no calibration data",
         hint: "give calibration = some hundred samples")
+    }
+    guard rounding != .awq || kind == .weightOnly else {
+      throw PruneError(.invalidArgument, "rounding 'awq' is for scheme 'weight_only', the scheme is '\(options.scheme)'")
     }
     bits = options.bits == 0 ? kind.bits[0] : options.bits
     guard kind.bits.contains(bits) else {
@@ -148,13 +164,24 @@ struct QuantizationScheme {
       throw PruneError(.invalidArgument, "group_size is \(groupSize): it is for scheme 'palette', 1 or more (0 for one palette a weight)")
     }
     for (name, isSet) in [("equalize", options.equalize), ("bias_correction", options.biasCorrection), ("mixed", options.mixed),
-      ("qat", options.qat)]
+      ("qat", options.qat), ("keep_faster", options.keepFaster)]
     where isSet && kind != .static {
       throw PruneError(.invalidArgument, "\(name) is for scheme 'static', the scheme is '\(options.scheme)'")
+    }
+    guard (options.bytes > 0) == (kind == .joint), options.bytes >= 0, options.bytes.isFinite else {
+      throw PruneError(
+        .invalidArgument, "bytes is \(options.bytes): scheme 'joint' needs a budget above 0, and no other has one",
+        hint: "give scheme = \"joint\", bytes = 0.05 for a twentieth")
+    }
+    guard options.smooth == 0 || kind == .static, (0...1).contains(options.smooth) else {
+      throw PruneError(.invalidArgument, "smooth is \(options.smooth): it is for scheme 'static', from 0 to 1")
     }
     guard !options.qat || format == "qdq" else {
       throw PruneError(
         .invalidArgument, "a model to train has format 'qdq'", hint: "give format = \"qoperator\" when it is quantized once more, to be stored")
+    }
+    guard !options.learnScales || options.qat else {
+      throw PruneError(.invalidArgument, "learn_scales is for a model to train", hint: "give qat = true as well")
     }
     guard !options.mixed || options.guard != nil else {
       throw PruneError(.invalidArgument, "mixed gives layers back until a guard holds, and there is none", hint: "give guard = …")

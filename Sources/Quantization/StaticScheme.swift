@@ -14,6 +14,9 @@ struct StaticScheme {
   @Boxed private var options: QuantizeOptions
   private let scheme: QuantizationScheme
   private let rounded: [String: GPTQ.Rounded]
+  /// What `keepFaster` found: how long layers take, and why some stay float.
+  private(set) var timings: [LayerSpeed.Timing] = []
+  private var slow: [String: String] = [:]
   private var steps: [(name: String, count: Int)] = []
 
   /// Calibrates.
@@ -41,6 +44,18 @@ struct StaticScheme {
       folded = made.model
       steps.append(("equalized_pairs", made.pairs))
     }
+    if options.smooth > 0 {
+      let smooth = Smooth(folded, scheme.ignore), wanted = smooth.wanted
+      var magnitudes: [String: [Float]] = [:]
+      if !wanted.isEmpty {
+        magnitudes = try Calibration(folded, data, values: [], channels: wanted, scheme: scheme, cancel: options.cancel)
+          .channels.mapValues(\.magnitudes)
+      }
+      let made = try smooth.apply(
+        folded, magnitudes: magnitudes, strength: Float(options.smooth), perChannel: options.perChannel)
+      folded = made.model
+      steps.append(("smoothed_groups", made.groups))
+    }
     let plan = try QuantizationPlan(GraphIndex(folded.graph), ignore: scheme.ignore)
     guard !plan.layers.isEmpty else {
       let why = plan.kept.prefix(3).map { "\($0.operation) '\($0.name)': \($0.reason)" }.joined(separator: "; ")
@@ -49,7 +64,7 @@ struct StaticScheme {
         hint: why)
     }
     var rounded: [String: GPTQ.Rounded] = [:]
-    if scheme.rounding == .gptq {
+    if scheme.rounding != .nearest {
       var targets: [GPTQ.Target] = []
       for layer in plan.layers where plan.layers.count(where: { $0.weight == layer.weight }) == 1 {
         guard let weight = folded.graph.initializer(layer.weight), try weight.finiteRange() != nil else { continue }
@@ -59,12 +74,12 @@ struct StaticScheme {
             node: layer.node, input: layer.input, weight: layer.weight, axis: layer.axis,
             scales: WeightScale.symmetric(maxima: maxima, biasBounds: [0]), low: -127, high: 127))
       }
-      rounded = try GPTQ.apply(folded, data, targets, cancel: options.cancel)
-      steps.append(("gptq_layers", rounded.count))
+      rounded = try GPTQ.apply(folded, data, targets, settles: scheme.rounding == .adaround, cancel: options.cancel)
+      steps.append((scheme.rounding.rawValue + "_layers", rounded.count))
     }
     self.rounded = rounded
     // With fewer layers other activations may need scales of their own.
-    let values = Set(options.mixed ? Array(plan.quantized) : plan.quantized.map { plan.source(of: $0) }).sorted()
+    let values = Set(options.mixed || options.keepFaster ? Array(plan.quantized) : plan.quantized.map { plan.source(of: $0) }).sorted()
     var channels: [String: Bool] = [:]
     if options.biasCorrection {
       for layer in plan.layers { channels[layer.input] = folded.graph.nodes[layer.node].opType != "Conv" }
@@ -87,18 +102,30 @@ struct StaticScheme {
     (model, self.scales, index) = (folded, scales, GraphIndex(folded.graph))
   }
 
+  /// Leaves the layers float that are slower in integers on this machine.
+  mutating func keepFaster() throws(PruneError) {
+    let plan = try QuantizationPlan(index, ignore: scheme.ignore)
+    timings = try LayerSpeed(
+      model: model, plan: plan, scales: scales, perChannel: options.perChannel, cancel: options.cancel
+    ).measured(on: data)
+    for timing in timings where timing.isSlower { slow[timing.layer] = timing.reason }
+  }
+
   /// Titles of the layers that are quantized.
   var layers: [String] {
     get throws(PruneError) {
-      try QuantizationPlan(index, ignore: scheme.ignore).layers.map { index.graph.nodes[$0.node].title }
+      try QuantizationPlan(index, ignore: scheme.ignore, keeping: slow).layers.map { index.graph.nodes[$0.node].title }
     }
   }
 
   /// The quantized model, without the layers that are kept float.
   func build(keeping: Set<String>) throws(PruneError) -> QuantizedModel {
-    let plan = try QuantizationPlan(index, ignore: scheme.ignore, keeping: keeping)
+    var reasons = slow
+    for layer in keeping { reasons[layer] = "the guard does not hold with it" }
+    let plan = try QuantizationPlan(index, ignore: scheme.ignore, keeping: reasons)
     var rewriter = QDQRewriter(model, plan, index, scales: scales, perChannel: options.perChannel, trainable: options.qat, rounded: rounded)
     var result = try rewriter.rewrite()
+    if options.learnScales { result = try TrainedQuantization.learningScales(result) }
     if scheme.format == "qoperator" { result = try QOperatorRewriter.apply(result) }
     let used = Set(plan.quantized.map { plan.source(of: $0) }).sorted()
     let activations = used.compactMap { name in

@@ -11,8 +11,48 @@ enum TrainedQuantization {
     model.metadata.contains { $0.key == provenanceKey && $0.value.hasPrefix(mark) }
   }
 
+  /// The model with scales that `fit` learns together with the weights: they are stored as logarithms, so that no step of any
+  /// optimizer makes one zero or negative, and steps are relative to their size.
+  static func learningScales(_ model: Model) throws(PruneError) -> Model {
+    var result = model
+    var names = model.graph.allNames
+    var nodes: [Node] = []
+    let scales = Set(
+      model.graph.nodes.filter { $0.isStandard && ["QuantizeLinear", "DequantizeLinear"].contains($0.opType) }.compactMap { $0.input(1) })
+    for name in scales.sorted() {
+      guard let tensor = model.graph.initializer(name), tensor.dtype == .float32 else { continue }
+      let logarithms = Graph.uniqueName(name + "_log", &names)
+      let values = try tensor.array(of: Float.self).map { Float(logarithm(Double($0))) }
+      result.graph.setInitializer(logarithms, try Tensor(values, tensor.shape))
+      nodes.append(Node("Exp", name: name, inputs: [logarithms], outputs: [name]))
+    }
+    result.graph.removeInitializers { scales.contains($0.name) }
+    result.graph.nodes = nodes + result.graph.nodes
+    return result
+  }
+
+  /// The model with learned scales as numbers again.
+  private static func settled(_ model: Model) throws(PruneError) -> Model {
+    let scales = Set(
+      model.graph.nodes.filter { ["QuantizeLinear", "DequantizeLinear"].contains($0.opType) }.compactMap { $0.input(1) })
+    var result = model
+    var unused: Set<String> = []
+    result.graph.nodes.removeAll { $0.opType == "Exp" && scales.contains($0.outputs.first ?? "") && model.graph.hasInitializer($0.inputs.first ?? "") }
+    guard result.graph.nodes.count < model.graph.nodes.count else { return model }
+    for node in model.graph.nodes where node.opType == "Exp" {
+      guard let name = node.output(0), scales.contains(name), let source = node.input(0), let tensor = model.graph.initializer(source)
+      else { continue }
+      let values = try tensor.array(of: Float.self).map { Float(exponential(Double($0))) }
+      result.graph.setInitializer(name, try Tensor(values, tensor.shape))
+      unused.insert(source)
+    }
+    result.graph.removeUnused(unused)
+    return result
+  }
+
   /// - Throws: `.numeric` when training left a weight that is not finite, `.invalidModel` when nothing is left to store.
-  static func finish(_ model: Model, _ scheme: QuantizationScheme) throws(PruneError) -> QuantizedModel {
+  static func finish(_ trained: Model, _ scheme: QuantizationScheme) throws(PruneError) -> QuantizedModel {
+    let model = try settled(trained)
     var edit = GraphEdit(model)
     var nodes: [Node] = []
     /// Scales of a weight by the value that stands for it.

@@ -23,10 +23,17 @@ enum WeightSchemes {
     var wide = model
     if isNew, !fused { wide = try RaiseOpset.apply(model, to: 21) }
     if !isNew { try checkOpset(model, atLeast: options.perChannel ? 13 : 10, for: "DequantizeLinear") }
+    var steps: [(name: String, count: Int)] = []
+    if scheme.rounding == .awq, let data = options.calibration {
+      let made = try ActivationAware.apply(wide, data, scheme, symmetric: options.symmetric, cancel: options.cancel)
+      wide = made.model
+      steps = [("awq_inputs", made.inputs)]
+    }
     let edit = GraphEdit(wide)
     let operators: Set<String> = fused ? ["Gemm", "MatMul", "Gather"] : ["Conv", "ConvTranspose", "Gemm", "MatMul", "Gather"]
     let plan = try WeightPlan(edit.index, ignore: scheme.ignore, operators: operators)
-    let rounded = scheme.rounding == .gptq ? try gptq(edit, plan, options, scheme) : [:]
+    let rounded = scheme.rounding == .gptq || scheme.rounding == .adaround ? try rounded(edit, plan, options, scheme) : [:]
+    if !rounded.isEmpty { steps.append((scheme.rounding.rawValue + "_layers", rounded.count)) }
     var rewriter = WeightOnlyRewriter(
       edit, plan, rounded,
       .init(
@@ -35,12 +42,12 @@ enum WeightSchemes {
     let result = try rewriter.rewrite(cancel: options.cancel)
     return QuantizedModel(
       model: result.model, layers: result.layers, kept: plan.kept,
-      steps: scheme.rounding == .gptq ? [("gptq_layers", rounded.count)] : [],
+      steps: steps,
       provenance: "weight_only int\(scheme.bits) block_size \(scheme.blockSize) \(scheme.format)")
   }
 
-  /// The weights with one scale a channel, rounded by GPTQ.
-  private static func gptq(
+  /// The weights with one scale a channel, rounded by GPTQ or AdaRound.
+  private static func rounded(
     _ edit: GraphEdit, _ plan: WeightPlan, _ options: QuantizeOptions, _ scheme: QuantizationScheme
   ) throws(PruneError) -> [String: GPTQ.Rounded] {
     guard let data = options.calibration, data.count > 0, scheme.format == "qdq" else { return [:] }
@@ -58,7 +65,7 @@ enum WeightSchemes {
         GPTQ.Target(
           node: layer.node, input: input, weight: layer.weight, axis: layer.channelAxis, scales: scales, low: low, high: high))
     }
-    return try GPTQ.apply(edit.model, data, targets, cancel: options.cancel)
+    return try GPTQ.apply(edit.model, data, targets, settles: scheme.rounding == .adaround, cancel: options.cancel)
   }
 
   static func float16(_ model: Model, _ scheme: QuantizationScheme) throws(PruneError) -> QuantizedModel {

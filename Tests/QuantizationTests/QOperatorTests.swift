@@ -61,3 +61,24 @@ import Quantization
     #expect(zip(a, b).allSatisfy { ($0 - $1).magnitude < 1e-4 })
   }
 }
+
+@Suite struct LayerSpeedTests {
+  @Test func layersThatAreSlowerInIntegersStayFloat() throws {
+    let model = try Networks.residual(), x = try Networks.images(16, seed: 3).x
+    var options = QuantizeOptions()
+    options.calibration = try Networks.images(32)
+    options.keepFaster = true
+    let (mixed, report) = try quantize(model, options)
+    let rows = try #require(report["speed"]?.list).compactMap(\.report)
+    #expect(rows.compactMap { $0["name"]?.text }.sorted() == ["conv1", "conv2", "fc"])
+    let slow = rows.filter { ($0["int8_ms"]?.number ?? 0) > ($0["float_ms"]?.number ?? 0) }.compactMap { $0["name"]?.text }
+    let kept = (report["float_layers"]?.list ?? []).compactMap(\.report)
+    #expect(kept.compactMap { $0["name"]?.text }.sorted() == slow.sorted())
+    #expect(kept.allSatisfy { $0["reason"]?.text?.hasPrefix("int8 is slower here") == true })
+    #expect((report["layers"]?.list?.count ?? 0) + slow.count == 3)
+    #expect(rows.allSatisfy { ($0["int8_ms"]?.number ?? 0) > 0 && ($0["float_ms"]?.number ?? 0) > 0 })
+    _ = try #require(try Session(mixed).run(["x": x])["y"])
+    options.scheme = "dynamic"
+    #expect(throws: PruneError.self) { try quantize(model, options) }
+  }
+}

@@ -17,4 +17,8 @@ extension ReportValue {
     if case .list(let value) = self { return value }
     return nil
   }
+  var report: Report? {
+    if case .report(let value) = self { return value }
+    return nil
+  }
 }

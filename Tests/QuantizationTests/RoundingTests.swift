@@ -63,6 +63,59 @@ import Quantization
     #expect(equalized < plain * (rectifier == "Relu" ? 0.8 : 1), "\(plain) -> \(equalized)")
   }
 
+  @Test(arguments: ["Relu", "Clip"], [0.5, 1])
+  func smoothingHelpsUnevenActivationsAndChangesNothingInFloat(rectifier: String, strength: Double) throws {
+    let model = try uneven(rectifier), data = try Networks.images(64), x = try Networks.images(32, seed: 5).x
+    var options = QuantizeOptions()
+    options.calibration = data
+    let wanted = try run(model, x)
+    let plain = distance(wanted, try run(try quantize(model, options).model, x))
+    options.smooth = strength
+    let (even, report) = try quantize(model, options)
+    let smoothed = distance(wanted, try run(even, x))
+    #expect(report["smoothed_groups"]?.integer == 2)
+    #expect(smoothed < plain * (rectifier == "Relu" ? 0.9 : 1), "\(plain) -> \(smoothed)")
+    // Nothing can be moved where channels become positions.
+    #expect(try quantize(try Networks.residual(), options).report["smoothed_groups"]?.integer == 0)
+    options.scheme = "dynamic"
+    let refused = #expect(throws: PruneError.self) { try quantize(model, options) }
+    #expect(refused?.message.contains("smooth") == true)
+  }
+
+  /// A stream that two blocks add to, read by two layers.
+  @Test func channelsOfAResidualStreamAreScaledTogether() throws {
+    var graph = Graph(name: "stream")
+    graph.inputs = [ValueInfo(name: "x", type: TensorType(.float32, [.named("N"), .fixed(3), .fixed(8), .fixed(8)]))]
+    graph.outputs = [ValueInfo(name: "y", type: TensorType(.float32, [.named("N"), .fixed(4), .fixed(8), .fixed(8)]))]
+    for (name, dims, seed) in [("w0", [6, 3, 1, 1], 1), ("w1", [8, 6, 1, 1], 2), ("w2", [6, 8, 1, 1], 3), ("w3", [4, 6, 1, 1], 4)] {
+      var weight = try Networks.random(dims, seed: UInt64(seed))
+      if dims[0] == 6 {
+        try weight.withMutableSpan(of: Float.self) { span throws(PruneError) in
+          for place in span.indices { span[place] *= [0.02, 1, 0.1, 4, 0.5, 0.03][place / dims[1]] }
+        }
+      }
+      graph.setInitializer(name, weight)
+    }
+    graph.nodes = [
+      Node("Conv", name: "stem", inputs: ["x", "w0"], outputs: ["a"]),
+      Node("Conv", name: "expand", inputs: ["a", "w1"], outputs: ["e"]),
+      Node("Relu", name: "relu", inputs: ["e"], outputs: ["r"]),
+      Node("Conv", name: "project", inputs: ["r", "w2"], outputs: ["p"]),
+      Node("Add", name: "add", inputs: ["a", "p"], outputs: ["s"]),
+      Node("Conv", name: "head", inputs: ["s", "w3"], outputs: ["y"]),
+    ]
+    let model = Model(graph: graph, opset: 17), x = try Networks.images(32, seed: 5).x
+    var options = QuantizeOptions()
+    options.calibration = try Networks.images(64)
+    let wanted = try run(model, x)
+    let plain = distance(wanted, try run(try quantize(model, options).model, x))
+    options.smooth = 0.5
+    let (even, report) = try quantize(model, options)
+    #expect(report["smoothed_groups"]?.integer == 2)
+    let smoothed = distance(wanted, try run(even, x))
+    #expect(smoothed < plain, "\(plain) -> \(smoothed)")
+  }
+
   @Test func correctedBiasesBringTheMeansBack() throws {
     let model = try uneven("Relu"), data = try Networks.images(128), x = data.x
     var options = QuantizeOptions()
@@ -193,6 +246,100 @@ import Quantization
     let kept = try evaluate(stored, test, EvaluateOptions())["loss"]?.number ?? .infinity
     #expect(after < before)
     #expect(abs(kept - after) < 0.02 * max(after, 0.1))
+  }
+
+  @Test func settledCodesAreCloserThanThoseOfGPTQ() throws {
+    let model = try uneven("Relu"), data = try Networks.images(64), x = data.x
+    var options = QuantizeOptions()
+    (options.scheme, options.bits, options.calibration) = ("weight_only", 4, data)
+    let wanted = try run(model, x)
+    // Of a single layer, so that the objective is what is measured.
+    options.ignore = ["conv2", "conv3"]
+    options.blockSize = 0
+    var found: [String: Double] = [:]
+    for rounding in ["nearest", "gptq", "adaround"] {
+      options.rounding = rounding
+      let (small, report) = try quantize(model, options)
+      found[rounding] = distance(wanted, try run(small, x))
+      if rounding != "nearest" { #expect(report["\(rounding)_layers"]?.integer == 1) }
+    }
+    let nearest = try #require(found["nearest"]), gptq = try #require(found["gptq"]), settled = try #require(found["adaround"])
+    #expect(gptq < nearest && settled < gptq, "\(found)")
+  }
+
+  @Test(arguments: ["qdq", "matmul_nbits"])
+  func weightsThatMeetLargeActivationsAreRoundedFinely(format: String) throws {
+    var graph = Graph(name: "products")
+    graph.inputs = [ValueInfo(name: "x", type: TensorType(.float32, [.named("N"), .fixed(64)]))]
+    graph.outputs = [ValueInfo(name: "y", type: TensorType(.float32, [.named("N"), .fixed(24)]))]
+    graph.setInitializer("w1", try Networks.random([64, 16], seed: 1))
+    graph.setInitializer("w2", try Networks.random([64, 8], seed: 2))
+    graph.nodes = [
+      Node("MatMul", name: "left", inputs: ["x", "w1"], outputs: ["l"]),
+      Node("MatMul", name: "right", inputs: ["x", "w2"], outputs: ["r"]),
+      Node("Concat", name: "join", inputs: ["l", "r"], outputs: ["y"], attributes: [Attribute("axis", .int(1))]),
+    ]
+    let model = Model(graph: graph, opset: 21)
+    var values = try Networks.random([128, 64], seed: 3, scale: 1)
+    try values.withMutableSpan(of: Float.self) { span throws(PruneError) in
+      for place in span.indices where place % 64 % 9 == 0 { span[place] *= 20 }
+    }
+    var options = QuantizeOptions()
+    (options.scheme, options.bits, options.format) = ("weight_only", 4, format)
+    options.calibration = try Dataset.tensors(values, nil)
+    let wanted = try run(model, values)
+    let plain = distance(wanted, try run(try quantize(model, options).model, values))
+    options.rounding = "awq"
+    let (aware, report) = try quantize(model, options)
+    #expect(report["awq_inputs"]?.integer == 1)
+    // Both products read the one input that was scaled.
+    #expect(aware.graph.nodes.count { $0.opType == "Mul" } == 1)
+    let found = distance(wanted, try run(aware, values))
+    #expect(found < 0.8 * plain, "\(plain) -> \(found)")
+    options.scheme = "static"
+    options.format = "qdq"
+    options.bits = 8
+    #expect(throws: PruneError.self) { try quantize(model, options) }
+  }
+
+  @Test(arguments: [false, true])
+  func scalesAreLearnedTogetherWithWeights(perChannel: Bool) throws {
+    let (train, test) = try Dataset.digits().split(test: 0.2, seed: 7)
+    var zoo = ZooOptions()
+    (zoo.input, zoo.hidden) = ([1, 8, 8], [32, 16])
+    var model = try Zoo.make("mlp", zoo)
+    var fitting = FitOptions()
+    (fitting.epochs, fitting.batchSize) = (4, 64)
+    _ = try fit(&model, train, fitting)
+    var pruning = PruneOptions()
+    pruning.amount = 0.5
+    model = try prune(model, pruning).model
+    var options = QuantizeOptions()
+    // Scales that are far too large, which training has to bring down.
+    options.calibration = try Dataset.tensors(Networks.random([64, 1, 8, 8], seed: 1, scale: 40), nil)
+    (options.qat, options.learnScales, options.perChannel) = (true, true, perChannel)
+    var simulated = try quantize(model, options).model
+    let learned = simulated.graph.initializers.map(\.name).filter { $0.hasSuffix("_scale_log") }
+    #expect(learned.count == 6)
+    let before = try #require(try evaluate(simulated, test, EvaluateOptions())["loss"]?.number)
+    let old = try learned.map { name in try simulated.graph.initializer(name)?.array(of: Float.self) }
+    fitting.epochs = 6
+    _ = try fit(&simulated, train, fitting)
+    let new = try learned.map { name in try simulated.graph.initializer(name)?.array(of: Float.self) }
+    #expect(zip(old, new).allSatisfy { $0 != $1 })
+    let after = try #require(try evaluate(simulated, test, EvaluateOptions())["loss"]?.number)
+    #expect(after < before, "\(before) -> \(after)")
+    let stored = try quantize(simulated, QuantizeOptions()).model
+    #expect(!stored.graph.nodes.contains { $0.opType == "Exp" })
+    let kept = try #require(try evaluate(stored, test, EvaluateOptions())["loss"]?.number)
+    #expect(abs(kept - after) < 0.02 * max(after, 0.1))
+    for name in model.maskedParameters {
+      let floats = try #require(model.graph.initializer(name)).array(of: Float.self)
+      let codes = try #require(stored.maskedParameters.first { $0.hasPrefix(name) }.flatMap { stored.graph.initializer($0) })
+      #expect(zip(floats, try codes.array(of: Int8.self)).allSatisfy { $0 != 0 || $1 == 0 })
+    }
+    options.qat = false
+    #expect(throws: PruneError.self) { try quantize(model, options) }
   }
 
   // MARK: - Palettes

@@ -531,7 +531,8 @@ Gives back what hurts: a step that loses more is undone.
 
 Model:quantize{...} -> Model, Report
 Quantizes into a new model that every ONNX runtime can run.
-* scheme: "static"|"dynamic"|"weight_only"|"float16"|"bfloat16"|"palette" = "static"; int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision, weights stored as bfloat16, weights of few values for packed files
+* scheme: "static"|"dynamic"|"weight_only"|"float16"|"bfloat16"|"palette"|"joint" = "static"; int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision, weights stored as bfloat16, weights of few values for packed files, each weight pruned and of few values as far as a budget of bytes asks for
+* bytes: number; joint: what the weights may take in a packed file, up to 1 as a fraction of what they take now
 * bits: integer = 8; of weights and activations; weight_only has 8 and 4, palette 2 to 8 (4 if not given)
 * per_channel: boolean = true; a scale for each output channel of a weight
 * symmetric: boolean = false; int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights
@@ -539,10 +540,13 @@ Quantizes into a new model that every ONNX runtime can run.
 * group_size: integer; palette: output channels that share one; all of a weight's if not given
 * fisher: boolean = false; palette: values count by the squared gradient of the loss on calibration, which needs labels
 * equalize: boolean = false; static: even out the ranges of channels between layers first
+* smooth: number; static: move ranges of channels from activations into weights first, SmoothQuant's alpha, up to 1 for all the way
 * bias_correction: boolean = false; static: take the mean error of rounded weights off the biases
 * mixed: boolean = false; static: when the guard does not hold, give layers back to float, the most damaging first, until it does
+* keep_faster: boolean = false; static: layers that are slower in int8 than in float on this machine stay float
 * qat: boolean = false; static: keep float weights that compute as int8 for Model:fit to adapt; quantizing again stores the int8 model
-* rounding: "nearest"|"gptq" = "nearest"; gptq: each weight makes up for the errors before it; static, and weight_only with a scale a channel
+* learn_scales: boolean = false; with qat: Model:fit trains the scales too (LSQ)
+* rounding: "nearest"|"gptq"|"adaround"|"awq" = "nearest"; gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both for static, and weight_only with a scale a channel; awq: finer where activations are large, for weight_only
 * calibration: Dataset; a few hundred samples; needed by static
 * calibrator: "minmax"|"moving_average"|"percentile"|"entropy"|"mse" = "minmax"; how ranges are found
 * percentile: number = 99.99; what the calibrator percentile covers

@@ -29,7 +29,8 @@ package enum TrainableParameters {
     _ node: Node, _ index: Int, _ tensor: Tensor, _ producer: (String) -> String?
   ) -> Bool {
     guard node.isStandard else { return true }
-    if arithmetic.contains(node.opType) { return false }
+    // Scales of codes are constants unless they are computed from something that is trained.
+    if arithmetic.contains(node.opType) || node.opType == "QuantizeLinear" && index > 0 { return false }
     if let allowed = GradientRules.rule(for: node)?.differentiable, !allowed.contains(index) { return false }
     guard tensor.count == 1, ["Add", "Mul", "Sum", "Mean"].contains(node.opType) else { return true }
     return node.opType == "Add" && tensor.shape.rank == 1

@@ -1,15 +1,22 @@
 import PruneTensor
 
-/// The mean and the largest value of each channel of an activation.
+/// The mean, the largest value and the largest magnitude of each channel of an activation.
 struct ChannelStatistics {
   /// Whether channels are the last axis (matrix products) or the second one (convolutions).
   let isLast: Bool
   private var sums: [Double] = []
   private var count = 0.0
   private(set) var maxima: [Float] = []
+  private(set) var magnitudes: [Float] = []
 
   init(isLast: Bool) { self.isLast = isLast }
 
+  private var magnitudeSums: [Double] = []
+  private var squareSums: [Double] = []
+
+  /// Mean magnitudes and mean squares.
+  var absolutes: [Double] { magnitudeSums.map { $0 / max(count, 1) } }
+  var squares: [Double] { squareSums.map { $0 / max(count, 1) } }
   var means: [Double] { sums.map { $0 / max(count, 1) } }
 
   mutating func observe(_ values: Tensor) throws(PruneError) {
@@ -19,22 +26,31 @@ struct ChannelStatistics {
     if sums.isEmpty {
       sums = [Double](repeating: 0, count: channels)
       maxima = [Float](repeating: -.infinity, count: channels)
+      magnitudes = [Float](repeating: 0, count: channels)
+      (magnitudeSums, squareSums) = (sums, sums)
     }
     guard sums.count == channels else { return }
-    var added = sums, most = maxima
+    var added = sums, most = maxima, extremes = magnitudes, absolute = magnitudeSums, squared = squareSums
     try values.withSpan(of: Float.self) { span throws(PruneError) in
       for row in 0..<span.count / inner {
         let channel = row % channels
-        var sum: Float = 0, largest = most[channel]
+        var sum: Float = 0, size: Float = 0, square: Float = 0, largest = most[channel], least = -extremes[channel]
         for place in row * inner..<(row + 1) * inner {
-          sum += span[place]
-          largest = max(largest, span[place])
+          let value = span[place]
+          sum += value
+          size += value.magnitude
+          square += value * value
+          largest = max(largest, value)
+          least = min(least, value)
         }
         added[channel] += Double(sum)
+        absolute[channel] += Double(size)
+        squared[channel] += Double(square)
         most[channel] = largest
+        extremes[channel] = max(-least, largest)
       }
     }
-    (sums, maxima) = (added, most)
+    (sums, maxima, magnitudes, magnitudeSums, squareSums) = (added, most, extremes, absolute, squared)
     count += Double(values.count / channels)
   }
 }

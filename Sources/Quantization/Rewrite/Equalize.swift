@@ -70,7 +70,7 @@ enum Equalize {
     return weight.shape.rank == 2 && node.int("transA", default: 0) == 0 && node.float("alpha", default: 1) == 1
   }
 
-  private static func bounds(_ node: Node, _ index: GraphIndex) -> (low: Float, high: Float)? {
+  static func bounds(_ node: Node, _ index: GraphIndex) -> (low: Float, high: Float)? {
     func bound(_ place: Int, _ name: String, _ none: Float) -> Float? {
       if case .float(let value)? = node.attribute(name) { return value }
       guard let input = node.input(place) else { return none }

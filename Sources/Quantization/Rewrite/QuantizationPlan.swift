@@ -35,9 +35,9 @@ struct QuantizationPlan {
 
   /// - Parameters:
   ///   - ignore: patterns on names of layers or weights that stay float.
-  ///   - keeping: titles of layers that a guard keeps float.
+  ///   - keeping: titles of layers that stay float, and why.
   /// - Throws: `.notFound` for a pattern that matches nothing.
-  init(_ index: GraphIndex, ignore: [NamePattern], keeping: Set<String> = []) throws(PruneError) {
+  init(_ index: GraphIndex, ignore: [NamePattern], keeping: [String: String] = [:]) throws(PruneError) {
     self.index = index
     try Self.check(ignore, index)
     for (place, node) in index.graph.nodes.enumerated() where node.isStandard {
@@ -45,7 +45,7 @@ struct QuantizationPlan {
       let name = node.name.isEmpty ? node.outputs.first ?? "" : node.name
       do throws(Reason) {
         if ignore.contains(where: { $0.matches(name) || $0.matches(node.input(1) ?? "") }) { throw Reason("ignored") }
-        if keeping.contains(name) { throw Reason("the guard does not hold with it") }
+        if let why = keeping[name] { throw Reason(why) }
         layers.append(try layer(node, at: place))
       } catch {
         kept.append(Kept(name: name, operation: node.opType, reason: error.text))

@@ -25,8 +25,9 @@ struct GPTQ {
   }
 
   /// - Throws: `.numeric` for activations that are not finite, and what running the model throws.
+  /// - Parameter settles: whether AdaRound goes on from what GPTQ leaves.
   static func apply(
-    _ model: Model, _ data: Dataset, _ targets: [Target], cancel: CancelFlag?
+    _ model: Model, _ data: Dataset, _ targets: [Target], settles: Bool, cancel: CancelFlag?
   ) throws(PruneError) -> [String: Rounded] {
     let graph = model.graph
     var moments: [Int: InputMoments] = [:]
@@ -61,7 +62,7 @@ struct GPTQ {
       try cancel?.check()
       guard let moment = moments[target.node], moment.count > 0, let weight = graph.initializer(target.weight) else { continue }
       moments[target.node] = nil
-      if let tensor = try round(weight, graph.nodes[target.node], target, moment) {
+      if let tensor = try round(weight, graph.nodes[target.node], target, moment, settles) {
         result[target.weight] = Rounded(tensor: tensor, scales: target.scales)
       }
     }
@@ -69,7 +70,7 @@ struct GPTQ {
   }
 
   private static func round(
-    _ weight: Tensor, _ node: Node, _ target: Target, _ moment: InputMoments
+    _ weight: Tensor, _ node: Node, _ target: Target, _ moment: InputMoments, _ settles: Bool
   ) throws(PruneError) -> Tensor? {
     // Output channels are rows here.
     let isTransposed = weight.shape.rank == 2 && target.axis == 1
@@ -94,6 +95,11 @@ struct GPTQ {
           }
         }
       }
+      guard settles else { continue }
+      AdaRound.settle(
+        &values, rows: group * perGroup..<(group + 1) * perGroup, width: width, wanted: old,
+        scales: { target.scales[target.scales.count == 1 ? 0 : $0] }, low: target.low, high: target.high,
+        AdaRound.moments(moment, group))
     }
     let shape = isTransposed ? try Shape([rows, width]) : weight.shape
     let rounded = try Tensor(values, shape)

@@ -14,6 +14,8 @@ struct QuantizedLayer {
   let decibels: Double?
   let bytesBefore: Int
   let bytesAfter: Int
+  /// The share of weights that is left, where the scheme prunes as well.
+  var density: Double?
 
   static func decibels(signal: Double, noise: Double) -> Double? {
     noise > 0 && signal > 0 ? 10 * logarithm(signal / noise) / logarithm(10) : nil

@@ -3,7 +3,7 @@ import CPruneSupport
 import PruneGraph
 import PruneTensor
 
-/// QuantizeLinear and DequantizeLinear between float32 and 8 bits, with constant scales.
+/// QuantizeLinear and DequantizeLinear between float32 and 8 bits, with constant zero points.
 enum QuantizationKernels {
   static let table: [String: FastKernel] = ["QuantizeLinear": quantize, "DequantizeLinear": dequantize]
 
@@ -14,14 +14,12 @@ enum QuantizationKernels {
     let outer, extent, inner: Int
 
     init?(_ op: Dataflow.Op, _ lowering: Lowering, dims: [Int]) throws(PruneError) {
-      guard let scale = op.input(1), let tensor = lowering.constant(scale), tensor.dtype == .float32,
-        op.node.int("block_size", default: 0) == 0
-      else { return nil }
-      if tensor.count == 1 {
+      guard let scale = op.input(1), lowering.isFloat(scale), op.node.int("block_size", default: 0) == 0 else { return nil }
+      let form = lowering.dims(scale), count = form.reduce(1, *)
+      if count == 1 {
         (outer, extent, inner) = (1, 1, dims.reduce(1, *))
       } else {
-        guard let shape = try? Shape(dims), let axis = shape.axis(op.node.int("axis", default: 1)), tensor.count == dims[axis],
-          tensor.shape.rank == 1
+        guard let shape = try? Shape(dims), let axis = shape.axis(op.node.int("axis", default: 1)), form == [dims[axis]]
         else { return nil }
         outer = dims[..<axis].reduce(1, *)
         extent = dims[axis]
@@ -59,7 +57,7 @@ enum QuantizationKernels {
     let zeros = try lowering.constantBuffer(try Tensor(scheme.zeros))
     let home = try place(x, scheme, lowering)
     let (source, target) = (home.buffer, try lowering.define(y, layout: home.layout.flatMap { layout in dtype.dnnl.map(layout.typed) }))
-    lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
+    lowering.emit(op.node.label, reads: [source, scheme.scales], writes: [target]) { frame in
       frame.step(
         ps_quantize_args(
           x: frame.pointer(source), scales: frame.pointer(scheme.scales), zeros: frame.pointer(zeros, as: Int32.self),
@@ -77,7 +75,7 @@ enum QuantizationKernels {
     let zeros = try lowering.constantBuffer(try Tensor(scheme.zeros))
     let home = try place(x, scheme, lowering)
     let (source, target) = (home.buffer, try lowering.define(y, layout: home.layout?.typed(dnnl_f32)))
-    lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
+    lowering.emit(op.node.label, reads: [source, scheme.scales], writes: [target]) { frame in
       frame.step(
         ps_dequantize_args(
           x: UnsafeRawPointer(frame.pointers[source]), scales: frame.pointer(scheme.scales),
