@@ -348,7 +348,8 @@
 ---@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
 
 ---@class prune.Model_quantize_options
----@field scheme? "static"|"dynamic"|"weight_only"|"float16"|"bfloat16"|"palette" int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision, weights stored as bfloat16, weights of few values for packed files (default "static")
+---@field scheme? "static"|"dynamic"|"weight_only"|"float16"|"bfloat16"|"palette"|"joint" int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision, weights stored as bfloat16, weights of few values for packed files, each weight pruned and of few values as far as a budget of bytes asks for (default "static")
+---@field bytes? number joint: what the weights may take in a packed file, up to 1 as a fraction of what they take now
 ---@field bits? integer of weights and activations; weight_only has 8 and 4, palette 2 to 8 (4 if not given) (default 8)
 ---@field per_channel? boolean a scale for each output channel of a weight (default true)
 ---@field symmetric? boolean int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights (default false)
@@ -356,10 +357,13 @@
 ---@field group_size? integer palette: output channels that share one; all of a weight's if not given
 ---@field fisher? boolean palette: values count by the squared gradient of the loss on calibration, which needs labels (default false)
 ---@field equalize? boolean static: even out the ranges of channels between layers first (default false)
+---@field smooth? number static: move ranges of channels from activations into weights first, SmoothQuant's alpha, up to 1 for all the way
 ---@field bias_correction? boolean static: take the mean error of rounded weights off the biases (default false)
 ---@field mixed? boolean static: when the guard does not hold, give layers back to float, the most damaging first, until it does (default false)
+---@field keep_faster? boolean static: layers that are slower in int8 than in float on this machine stay float (default false)
 ---@field qat? boolean static: keep float weights that compute as int8 for Model:fit to adapt; quantizing again stores the int8 model (default false)
----@field rounding? "nearest"|"gptq" gptq: each weight makes up for the errors before it; static, and weight_only with a scale a channel (default "nearest")
+---@field learn_scales? boolean with qat: Model:fit trains the scales too (LSQ) (default false)
+---@field rounding? "nearest"|"gptq"|"adaround"|"awq" gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both for static, and weight_only with a scale a channel; awq: finer where activations are large, for weight_only (default "nearest")
 ---@field calibration? prune.Dataset a few hundred samples; needed by static
 ---@field calibrator? "minmax"|"moving_average"|"percentile"|"entropy"|"mse" how ranges are found (default "minmax")
 ---@field percentile? number what the calibrator percentile covers (default 99.99)
@@ -367,7 +371,7 @@
 ---@field validate? prune.Dataset metrics before and after
 ---@field guard? prune.guard_options {data =, metric =, max_drop =}: refuses a model that lost more
 ---@field ignore? string|string[] name patterns of layers that stay float
----@field batch_size? integer samples a run (default 64)
+---@field batch_size? integer samples a run; 4 to calibrate on and 64 to evaluate on
 
 ---@class prune.Report_to_text_options
 ---@field width? integer columns; the terminal's by default

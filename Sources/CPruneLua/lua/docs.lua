@@ -554,7 +554,7 @@ Quantizes into a new model that every ONNX runtime can run.
 * validate: Dataset; metrics before and after
 * guard: table; {data =, metric =, max_drop =}: refuses a model that lost more
 * ignore: string|string[]; name patterns of layers that stay float
-* batch_size: integer = 64; samples a run
+* batch_size: integer; samples a run; 4 to calibrate on and 64 to evaluate on
 > local int8 = slim:quantize{scheme = "static", calibration = train:take(200), calibrator = "entropy"}
 > local int4, report = slim:quantize{scheme = "weight_only", bits = 4}
 

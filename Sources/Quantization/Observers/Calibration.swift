@@ -25,7 +25,7 @@ struct Calibration {
       throw PruneError(.invalidArgument, "the calibration data is empty", hint: "give some hundred samples")
     }
     let feed = try Feed(data, model), inputs = feed.names
-    let size = feed.fixedBatch ?? max(scheme.batchSize, 1)
+    let size = feed.fixedBatch ?? max(scheme.calibrationBatch, 1)
     channels = wanted.mapValues { ChannelStatistics(isLast: $0) }
     let seen = Set(values).union(wanted.keys).sorted()
     let session = Session(model, outputs: seen.filter { !inputs.contains($0) })
