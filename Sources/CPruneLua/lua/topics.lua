@@ -43,6 +43,8 @@ the order within it second. With "magnitude" layers of small weights lose most: 
 allocation = "lamp", or strategy.local. No layer is emptied: where the ranking would take the last unit of one, the next lowest of
 another layer goes in its place, and the report says so.
 
+Use it first: it is what an `amount` alone does, and it asks for no knowledge of the network.
+
 Options: `amount` or `target` = {params|macs|bytes = share kept}, `criterion`, `granularity`; channels are compared after
 `normalize` = "mean"|"max"|"lamp"|"none", `isomorphic` = true ranks only groups of the same kind together.]],
     example = [[
