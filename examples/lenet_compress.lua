@@ -29,8 +29,11 @@ local RECIPES = {
     },
     start = 0.8,
     stages = {
-      {kept = 1 / 22, steps = 8, epochs = 8, lr = 1.5e-3, augment = {crop = 1}, bits = 4, most = 0.0164, packed = {1 / 64, 0.0164}},
-      {kept = 1 / 60, steps = 24, epochs = 40, lr = 2e-3, bits = 4, most = 0.0165},
+      {
+        kept = 1 / 22, steps = 8, epochs = 8, lr = 1.5e-3, augment = {crop = 1}, bits = 4, most = 0.0164,
+        packed = {1 / 64, 0.0164},
+      },
+      {kept = 1 / 60, steps = 60, epochs = 150, lr = 2e-3, bits = 4, most = 0.0165},
     },
   },
   {
@@ -39,7 +42,10 @@ local RECIPES = {
     -- Channels and hidden units first: what is trained from there on is a fifth of the work.
     channels = {params = 0.12, epochs = 2},
     stages = {
-      {kept = 1 / 108, steps = 8, epochs = 24, lr = 2e-3, augment = {crop = 1}, bits = 4, most = 0.008, packed = {1 / 162, 0.008}},
+      {
+        kept = 1 / 108, steps = 12, epochs = 30, lr = 2e-3, augment = {crop = 1}, bits = 4, most = 0.008,
+        packed = {1 / 162, 0.008},
+      },
     },
   },
 }
