@@ -103,7 +103,7 @@ enum LayoutAxes {
     guard !dims.contains(where: { $0 < 1 }), !x.contains(where: { solver.forest.size($0) < 1 }) else {
       return equalParts(&solver, node, x, output, dims)
     }
-    guard let result = parts(&solver, x[...], dims[...]) else { return "the axes it makes do not line up with those it takes" }
+    guard let result = parts(&solver, x, dims) else { return "the axes it makes do not line up with those it takes" }
     solver.define(node, 0, result)
     pinUnsayable(&solver, node, output)
     return nil
@@ -111,9 +111,8 @@ enum LayoutAxes {
 
   /// What axes of known extents become; nil when the numbers of elements differ or nothing lines up.
   private static func parts(
-    _ solver: inout AxisSolver, _ taken: ArraySlice<SpaceForest.ID>, _ made: ArraySlice<Int>
+    _ solver: inout AxisSolver, _ x: [SpaceForest.ID], _ dims: [Int]
   ) -> [SpaceForest.ID]? {
-    let x = Array(taken), dims = Array(made)
     var result: [SpaceForest.ID] = []
     var input = 0, place = 0
     while place < dims.count {
@@ -137,27 +136,16 @@ enum LayoutAxes {
         outer.append(1)
         place += 1
       }
-      guard let parts = solver.forest.factor(solver.forest.product(inner), into: outer) else {
-        return nil
-      }
-      result += parts
+      guard let made = solver.forest.factor(solver.forest.product(inner), into: outer) else { return nil }
+      result += made
     }
     return result
   }
 
-  /// With extents that are not known only axes that plainly stay can be followed: the leading ones and the trailing ones; and a
-  /// batch, before axes that have as many elements on both sides.
+  /// With extents that are not known only axes that plainly stay can be followed: the leading ones and the trailing ones.
   private static func equalParts(
     _ solver: inout AxisSolver, _ node: Node, _ x: [SpaceForest.ID], _ output: String, _ dims: [Int]
   ) -> String? {
-    let sizes = x.map { solver.forest.size($0) }
-    if let batch = x.first, sizes[0] < 0, let made = dims.first, made < 0, !sizes.dropFirst().contains(where: { $0 < 1 }),
-      !dims.dropFirst().contains(where: { $0 < 1 }), sizes.dropFirst().reduce(1, multiplied) == dims.dropFirst().reduce(1, multiplied),
-      let rest = parts(&solver, x.dropFirst(), dims.dropFirst())
-    {
-      solver.define(node, 0, [batch] + rest)
-      return nil
-    }
     guard x.count == dims.count, let before = node.input(0), let old = solver.symbolic.types[before]?.dims,
       let new = solver.symbolic.types[output]?.dims, old == new, old.count(where: { $0 == .unknown }) <= 1
     else { return "the extents it works on are not known" }
