@@ -140,7 +140,7 @@
 ---@class prune.Model_fit_regularizer_options
 ---@field kind "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"greg1"|"greg2"|"sign"|"sign_constraint"|"max_norm" on numbers, output channels, scales of batch normalizations, small channels ever more, what a prune selected ever more, all weights ever more, weights that change their sign (pulled, or held at zero), or a bound on the norm of output channels
 ---@field strength? number how much; the bound of max_norm
----@field growth? number growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune spread over the training if not given (default 1e-4)
+---@field growth? number growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune that of greg1 and greg2 is spread over the training if not given (default 1e-4)
 ---@field limit? number growing: up to where (default 1)
 ---@field interval? integer growing: every so many steps (default 10)
 ---@field scope? string|string[] name patterns of parameters; all weights of two axes and more by default, all scales for bn_l1

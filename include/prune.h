@@ -948,7 +948,7 @@ typedef struct prune_prune_options {
   prune_metric_callback on_metric;
   /** Training before each cut, for the strategies "penalty" and "regularized", with the regularizers that it names: "sign" or
    *  "sign_constraint" for the first; "l1", "l2", "group_lasso", "bn_l1", "growing", "greg1" or "greg2" for the second. NULL is 5
-   *  epochs with the strategy's own. Not given, the growth of a strength is spread over the training. */
+   *  epochs with the strategy's own. Not given, the growth of greg1 and greg2 is spread over the training. */
   const prune_fit_options *train;
   /** What `train` trains on; NULL: `data`. */
   const prune_dataset *train_data;

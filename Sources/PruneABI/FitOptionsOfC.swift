@@ -110,7 +110,7 @@ private func readRegularization(
       try Regularizer.kind(try text(entry.kind, "\(name).kind")), entry.strength,
       scope: try texts(entry.scope, entry.scope_count, "\(name).scope"))
     // Not given, a prune spreads it over its training.
-    if entry.growth != 0 || spreadsGrowth && regularizer.isGrowing { regularizer.growth = entry.growth }
+    if entry.growth != 0 || spreadsGrowth && [.greg1, .greg2].contains(regularizer.kind) { regularizer.growth = entry.growth }
     if entry.limit != 0 { regularizer.limit = entry.limit }
     if entry.interval != 0 { regularizer.interval = Int(entry.interval) }
     result.regularizers.append(regularizer)

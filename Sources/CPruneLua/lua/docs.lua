@@ -386,7 +386,7 @@ Model:fit regularizer
 A pull on weights beside the loss, or a bound on them.
 * kind!: "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"greg1"|"greg2"|"sign"|"sign_constraint"|"max_norm"; on numbers, output channels, scales of batch normalizations, small channels ever more, what a prune selected ever more, all weights ever more, weights that change their sign (pulled, or held at zero), or a bound on the norm of output channels
 * strength: number; how much; the bound of max_norm
-* growth: number = 1e-4; growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune spread over the training if not given
+* growth: number = 1e-4; growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune that of greg1 and greg2 is spread over the training if not given
 * limit: number = 1; growing: up to where
 * interval: integer = 10; growing: every so many steps
 * scope: string|string[]; name patterns of parameters; all weights of two axes and more by default, all scales for bn_l1

@@ -38,7 +38,7 @@ themselves.
 
     removed = the amount · n lowest of  { score(w) : w in all layers }
 
-With "taylor" or "fisher" the score is the change of the loss, so that the importance of a layer comes from the loss first, and
+Use it as the first thing to try. With "taylor" or "fisher" the score is the change of the loss, so that the importance of a layer comes from the loss first, and
 the order within it second. With "magnitude" layers of small weights lose most: batch-normalized networks then want
 allocation = "lamp", or strategy.local. No layer is emptied: where the ranking would take the last unit of one, the next lowest of
 another layer goes in its place, and the report says so.
@@ -147,8 +147,8 @@ Before each cut the model is trained with a regularizer, so that the cut takes l
     greg2        λ(t)/2 Σw² over all weights first, which lets those that the loss holds stand out; in the second half of the epochs
                  greg1 on what then scores lowest (GReg-2)
 
-λ is `strength`; λ(t) starts there and rises by `growth` every `interval` steps, by as much as brings it to `limit` after 60 % of the
-training if `growth` is not given.
+λ is `strength`; λ(t) starts there and rises by `growth` every `interval` steps; for greg1 and greg2, if `growth` is not given, by as
+much as brings it to `limit` after 60 % of the training.
 
 Use it when there is data and time to train, and above all for channels, which one-shot cuts hurt.
 
@@ -157,7 +157,7 @@ growth =, limit =, interval =}}, `granularity`, `mode`; 5 epochs if not given.]]
     example = [[
 local slim, report = m:prune{
   strategy = "regularized", granularity = "channel", amount = 0.4, data = train, validate = test,
-  train = {epochs = 4, regularizer = {kind = "greg1", limit = 1}},
+  train = {epochs = 6, lr = 3e-3, regularizer = {kind = "greg1", limit = 1}},
 }
 print(report.before.accuracy, report.after.accuracy, report.params_kept)]],
   },

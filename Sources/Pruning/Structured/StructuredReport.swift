@@ -149,10 +149,14 @@ extension StructuredRun {
     }
     guard abs(reached - target.fraction) > TargetSearch.tolerance else { return nil }
     let pinned = zip(groups, chosen).count { !$0.1 && plan.granularity.takes($0.0) }
+    let least = max(options.roundTo, 1)
+    let isExhausted = rows.allSatisfy { $0.units - $0.removed <= max(Int(Double($0.units) * (1 - plan.maxFraction)) + 1, least) }
     let why =
-      reached > target.fraction
-      ? "one unit of each group stays, \(pinned) groups are pinned or left out, and max_fraction and round_to hold back more"
-      : target.kind == .latency ? "times do not fall evenly with units, and vary from run to run" : "units are too coarse to come closer"
+      target.kind == .latency && !isExhausted
+      ? "times do not fall evenly with units, and vary from run to run"
+      : reached > target.fraction
+        ? "one unit of each group stays, \(pinned) groups are pinned or left out, and max_fraction and round_to hold back more"
+        : "units are too coarse to come closer"
     return "\(target.kind.rawValue) kept is \(Self.text(reached)), the target was \(Self.text(target.fraction)): \(why)"
   }
 
