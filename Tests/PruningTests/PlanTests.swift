@@ -1,4 +1,5 @@
 import PruneTensor
+import PruneTraining
 import Pruning
 import Testing
 
