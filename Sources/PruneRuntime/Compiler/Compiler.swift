@@ -3,7 +3,8 @@ import PruneTensor
 
 /// Model to plan, stage by stage.
 enum Compiler {
-  static func compile(_ model: Model, _ options: ProgramOptions) throws(PruneError) -> Plan {
+  /// - Parameter packed: where programs of the model share their packed weights.
+  static func compile(_ model: Model, _ options: ProgramOptions, sharing packed: PackedWeights) throws(PruneError) -> Plan {
     var expanded = try BlockProducts.run(try FunctionInlining.run(model))
     if options.optimizes { expanded = try CodeOperators.run(try IntegerProducts.run(try HalfWidening.run(expanded, options))) }
     var flow = try DataflowBuilder.build(expanded, options)
@@ -21,6 +22,6 @@ enum Compiler {
       flow.removeDeadOps()
     }
     flow.delayUpdates()
-    return try Lowering.run(consume flow, optimizes: options.optimizes, packed: options.packed)
+    return try Lowering.run(consume flow, optimizes: options.optimizes, packed: packed)
   }
 }

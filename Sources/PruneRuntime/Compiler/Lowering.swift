@@ -70,9 +70,9 @@ final class Lowering {
 
   /// - Parameters:
   ///   - optimizes: false runs everything by reference kernels.
-  ///   - packed: weights that other programs of the model packed.
-  static func run(_ flow: consuming Dataflow, optimizes: Bool, packed: PackedWeights?) throws(PruneError) -> Plan {
-    let lowering = Lowering(flow, packed ?? PackedWeights())
+  ///   - packed: weights that programs of the model packed.
+  static func run(_ flow: consuming Dataflow, optimizes: Bool, packed: PackedWeights) throws(PruneError) -> Plan {
+    let lowering = Lowering(flow, packed)
     let (inputs, ops) = (lowering.flow.inputs, lowering.flow.ops)
     let loners = optimizes ? WorkEstimate.loners(lowering.flow) : ops.map { _ in false }
     for input in inputs where lowering.lastUse[input] >= 0 {

@@ -12,6 +12,7 @@ final class BodyGraph: Sendable {
   // Safe: never changed, and they hold no variable.
   private nonisolated(unsafe) let options: ProgramOptions
   private let state = Mutex(State())
+  private let packed = PackedWeights()
 
   private struct Entry: Sendable {
     /// The types it was compiled for.
@@ -105,7 +106,7 @@ final class BodyGraph: Sendable {
     var (model, options) = (model, options)
     model.graph.inputs = zip(inputNames, types).map { ValueInfo(name: $0, type: $1) }
     options.openInputs = Set(open.map { inputNames[$0] })
-    let program = try Program(model, options)
+    let program = try Program(model, options, sharing: packed)
     state.withLock { state in
       if state.entries.count >= Self.capacity { state.entries.removeFirst() }
       state.entries.append(Entry(types: types, open: open, threads: threads, program: program))

@@ -27,8 +27,13 @@ package final class Program: @unchecked Sendable {
 
   /// - Throws: `.unsupported` for a node that no kernel can run; `.mismatch` where shapes contradict each other;
   ///   `.invalidArgument` when the shape of an input is open.
-  package init(_ model: Model, _ options: ProgramOptions = .init()) throws(PruneError) {
-    plan = try Compiler.compile(model, options)
+  package convenience init(_ model: Model, _ options: ProgramOptions = .init()) throws(PruneError) {
+    try self.init(model, options, sharing: PackedWeights())
+  }
+
+  /// - Parameter packed: where programs of the model share their packed weights.
+  init(_ model: Model, _ options: ProgramOptions, sharing packed: PackedWeights) throws(PruneError) {
+    plan = try Compiler.compile(model, options, sharing: packed)
     inputTypes = Dictionary(uniqueKeysWithValues: plan.inputs.map { ($0.name, TensorType($0.dtype, $0.shape?.dims.map(Dim.fixed))) })
     outputTypes = Dictionary(
       plan.outputs.map { ($0.name, TensorType($0.dtype, $0.shape?.dims.map(Dim.fixed))) },

@@ -43,9 +43,8 @@ package final class Session: @unchecked Sendable {
     if let known { return known }
     try checkNames(of: shapes)
     // Compiled outside the lock: two threads may both do it, and the later one's is kept as well.
-    var options = ProgramOptions(inputShapes: shapes, outputs: outputs, variables: variables)
-    options.packed = packed
-    let program = try Program(model, options)
+    let options = ProgramOptions(inputShapes: shapes, outputs: outputs, variables: variables)
+    let program = try Program(model, options, sharing: packed)
     programs.withLock { entries in
       if entries.count >= Self.capacity { entries.removeFirst() }
       entries.append(Entry(shapes: shapes, threads: threads, program: program))

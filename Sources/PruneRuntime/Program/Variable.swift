@@ -28,8 +28,6 @@ package struct ProgramOptions {
   var openInputs: Set<String> = []
   /// How many graphs this one is a body of.
   var depth = 0
-  /// Where programs of one model share their packed weights.
-  var packed: PackedWeights?
 
   package init(
     inputShapes: [String: Shape] = [:], outputs: [String]? = nil, variables: [String: Variable] = [:],

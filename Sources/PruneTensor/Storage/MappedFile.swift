@@ -26,7 +26,7 @@ package enum FileReader {
       guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
         throw failure("cannot map '\(path)'")
       }
-      return Bytes(storage: Storage(borrowing: base, byteCount: size, isWritable: false, isMapped: true) { munmap($0, size) })
+      return Bytes(storage: Storage(mapping: base, byteCount: size))
     }
     let storage = try Storage(byteCount: size)
     var done = 0

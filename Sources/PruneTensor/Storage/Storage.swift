@@ -61,14 +61,23 @@ package final class Storage: @unchecked Sendable {
 
   /// Bytes owned by someone else, given back through `release`.
   package init(
-    borrowing base: UnsafeMutableRawPointer, byteCount: Int, isWritable: Bool, isMapped: Bool = false,
+    borrowing base: UnsafeMutableRawPointer, byteCount: Int, isWritable: Bool,
     release: @escaping (UnsafeMutableRawPointer) -> Void
   ) {
     self.base = base
     self.byteCount = byteCount
     self.isWritable = isWritable
-    self.isMapped = isMapped
+    isMapped = false
     self.release = release
+  }
+
+  /// A mapped file, which nobody writes to; unmapped at the end.
+  package init(mapping base: UnsafeMutableRawPointer, byteCount: Int) {
+    self.base = base
+    self.byteCount = byteCount
+    isWritable = false
+    isMapped = true
+    release = { munmap($0, byteCount) }
   }
 
   /// Gives the memory of a part of a mapped file back; whoever reads it again reads the file. Other bytes stay.
