@@ -104,6 +104,13 @@ struct ParameterTracing {
 
   /// Inputs that say how an operator works rather than being weights.
   private static func isSetting(_ node: Node, _ index: Int) -> Bool {
+    if node.domain == "com.microsoft" {
+      switch node.opType {
+      case "QGemm": return ![0, 3, 6].contains(index)
+      case "MatMulIntegerToFloat": return ![0, 1, 6].contains(index)
+      default: return false
+      }
+    }
     guard node.isStandard else { return false }
     switch node.opType {
     case "Clip", "Resize", "Upsample", "Pad", "Dropout", "Pow", "Slice", "Expand", "Tile", "TopK", "OneHot", "ReduceSum",
@@ -118,5 +125,6 @@ struct ParameterTracing {
 
   private static func takesIntegers(_ node: Node) -> Bool {
     node.isStandard && ["QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"].contains(node.opType)
+      || node.domain == "com.microsoft" && ["QGemm", "MatMulIntegerToFloat"].contains(node.opType)
   }
 }

@@ -4,7 +4,10 @@ import PruneTensor
 package enum NodeCost {
   /// The MACs of a node that multiplies weights or matrices; 0 for any other, and while shapes are not known.
   package static func macs(_ node: Node, inputs: [TensorType?], outputs: [TensorType?]) -> Int {
-    guard node.isStandard || node.domain == "com.microsoft" && node.opType == "MatMulNBits" else { return 0 }
+    guard
+      node.isStandard
+        || node.domain == "com.microsoft" && ["MatMulNBits", "QGemm", "MatMulIntegerToFloat"].contains(node.opType)
+    else { return 0 }
     func input(_ index: Int) -> [Int]? { index < inputs.count ? inputs[index]?.shape?.dims : nil }
     let output = outputs.first.flatMap { $0?.shape?.dims }
     switch node.opType {
@@ -21,7 +24,7 @@ package enum NodeCost {
     case "Gemm":
       guard let output, let a = input(0), a.count == 2 else { return 0 }
       return product(output + [node.int("transA", default: 0) != 0 ? a[0] : a[1]])
-    case "MatMul", "MatMulInteger", "MatMulNBits", "QLinearMatMul":
+    case "MatMul", "MatMulInteger", "MatMulNBits", "QLinearMatMul", "QGemm", "MatMulIntegerToFloat":
       guard let output, let a = input(0), let inner = a.last else { return 0 }
       return product(output + [inner])
     case "Einsum": return einsum(node, inputs)

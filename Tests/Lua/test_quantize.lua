@@ -1,0 +1,85 @@
+package.path = (arg[0]:match "^(.*)/[^/]*$" or ".") .. "/?.lua;" .. package.path
+local h = require "harness"
+local prune = require "prune"
+local test, equal, check, fails = h.test, h.equal, h.check, h.fails
+
+local train, rest = prune.data.digits():split{test = 0.2, seed = 7}
+local few = train:take(100)
+local m = prune.zoo.mlp{classes = 10, input = {1, 8, 8}, hidden = {32, 16}, seed = 3}
+m:fit{data = train, epochs = 4, batch_size = 64, optimizer = "adam", lr = 3e-3, seed = 1}
+local dense = m:evaluate(rest).accuracy
+
+local function close(model, lost) check(model:evaluate(rest).accuracy > dense - lost) end
+
+test("operators on codes", function()
+  local pairs_, codes = m:quantize{calibration = few}, m:quantize{calibration = few, format = "qoperator"}
+  equal(codes:evaluate(rest).accuracy, pairs_:evaluate(rest).accuracy)
+  local kinds = {}
+  for _, layer in ipairs(codes:layers()) do kinds[layer.op] = true end
+  check(kinds.QGemm, "no QGemm")
+  fails("quantized already", codes.quantize, codes, {calibration = few})
+  fails("not available", m.quantize, m, {scheme = "dynamic", format = "qoperator"})
+end)
+
+test("rounding", function()
+  for _, rounding in ipairs{"gptq", "adaround"} do
+    local small, report = m:quantize{calibration = few, rounding = rounding}
+    equal(report[rounding .. "_layers"], 3)
+    close(small, 0.02)
+  end
+  local small, report = m:quantize{scheme = "weight_only", bits = 4, block_size = 16, calibration = few, rounding = "awq"}
+  check(report.awq_inputs <= 3)
+  close(small, 0.05)
+  fails("awq", m.quantize, m, {calibration = few, rounding = "awq"})
+  fails("calibration", m.quantize, m, {scheme = "weight_only", rounding = "awq"})
+end)
+
+test("smooth", function()
+  local small, report = m:quantize{calibration = few, smooth = 0.5}
+  equal(report.smoothed_groups, 2)
+  close(small, 0.02)
+  fails("smooth", m.quantize, m, {calibration = few, smooth = 2})
+  fails("smooth", m.quantize, m, {scheme = "dynamic", smooth = 0.5})
+end)
+
+test("layers that are slower in integers", function()
+  local _, report = m:quantize{calibration = few, keep_faster = true}
+  equal(#report.speed, 3)
+  for _, row in ipairs(report.speed) do check(row.float_ms > 0 and row.int8_ms > 0) end
+  for _, row in ipairs(report.float_layers or {}) do check(row.reason:find "slower here") end
+end)
+
+test("one budget for bits and densities", function()
+  local small, report = m:quantize{scheme = "joint", bytes = 0.1, calibration = few}
+  check(report.estimated_bytes <= report.budget)
+  equal(#report.layers, 3)
+  close(small, 0.1)
+  fails("budget", m.quantize, m, {scheme = "joint", bytes = 0.001, calibration = few})
+  fails("bytes", m.quantize, m, {scheme = "joint", calibration = few})
+end)
+
+test("scales that are learned", function()
+  local pruned = m:prune{strategy = "global", amount = 0.5}
+  local simulated = pruned:quantize{calibration = few, qat = true, learn_scales = true}
+  simulated:fit{data = train, epochs = 2, batch_size = 64, optimizer = "adam", lr = 1e-3}
+  local stored = simulated:quantize{format = "qoperator"}
+  local path = h.temporary "onnx"
+  stored:save(path)
+  local again = prune.load(path)
+  os.remove(path)
+  check(math.abs(again:evaluate(rest).accuracy - simulated:evaluate(rest).accuracy) < 0.01)
+  close(again, 0.03)
+  -- Every zero of the pruned model is a zero of the codes.
+  check(again:stats().sparsity > 0.45)
+  fails("qat", m.quantize, m, {calibration = few, learn_scales = true})
+end)
+
+test("what cannot be done is said", function()
+  fails("calibration", m.quantize, m, {})
+  fails("float32", m.quantize, m, {calibration = prune.data.tensors(prune.tensor{{1, 2}, {3, 4}})})
+  local constant = m:quantize{calibration = prune.data.tensors(few:take(1).x)}
+  close(constant, 1)
+  fails("not available", m.quantize, m, {scheme = "ternary"})
+end)
+
+h.finish()
