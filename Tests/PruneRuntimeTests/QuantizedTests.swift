@@ -91,8 +91,9 @@ struct QuantizedTests {
   ) throws {
     let fed = Dictionary(uniqueKeysWithValues: inputs)
     let program = try Program(model)
-    #expect(program.referenceLabels == [])
+    // A machine that cannot multiply bytes dequantizes first.
     if let label, OneDNN.multipliesBytes {
+      #expect(program.referenceLabels == [])
       #expect(program.stepLabels.contains { $0.hasPrefix("ai.libprune.Quantized\(label)") }, "\(program.stepLabels)")
     }
     let fast = try program.run(fed)
@@ -232,7 +233,8 @@ struct QuantizedTests {
     }
     let model = builder.model([value])
     let program = try Program(model)
-    #expect(program.stepLabels.count { $0.hasPrefix("QuantizeLinear") } == 1, "\(program.stepLabels)")
+    let count = program.stepLabels.count { $0.hasPrefix("QuantizeLinear") }
+    #expect(count == (OneDNN.multipliesBytes ? 1 : 4), "\(program.stepLabels)")
     try expectSame(model, builder.inputs)
   }
 
