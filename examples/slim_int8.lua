@@ -3,11 +3,10 @@
 local prune = require "prune"
 
 local train, test = prune.data.digits():split{test = 0.2, seed = 7}
-train, test = train:resize{16, 16}, test:resize{16, 16}
 local calibration = train:take(200)
 
-local m = prune.zoo.resnet{depth = 20, classes = 10, input = {1, 16, 16}, seed = 1}
-m:fit{data = train, epochs = 6, batch_size = 32, optimizer = "adam", lr = 2e-3, schedule = "cosine", seed = 1}
+local m = prune.zoo.lenet5{classes = 10, input = {1, 8, 8}, seed = 1}
+m:fit{data = train, epochs = 6, batch_size = 32, optimizer = "adam", lr = 1e-3, seed = 1}
 
 -- Channels out of every tensor they reach, a short training, and the certificate that the cut is what the mask was.
 local slim, cut = m:prune{
