@@ -1,8 +1,7 @@
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 import Testing
-
-@testable import PruneRuntime
 
 /// How programs use threads, and what they keep of their weights.
 @Suite(.serialized) struct PlanTests {
@@ -38,13 +37,12 @@ import Testing
     try withThreads(2) {
       let (small, x) = try network(16, pixels: 8)
       let program = try Program(small, .init(inputShapes: ["x": x.shape]))
-      let isAlone = program.plan.steps.allSatisfy(\.isAlone)
-      #expect(isAlone)
+      #expect(program.lonelyLabels == program.stepLabels)
       _ = try program.run(["x": x])
       #expect(Parallel.threads == 2)
       let (large, y) = try network(64, pixels: 64)
       let other = try Program(large, .init(inputShapes: ["x": y.shape]))
-      #expect(other.plan.steps.contains { !$0.isAlone && $0.label.hasPrefix("Conv") })
+      #expect(!other.lonelyLabels.contains { $0.hasPrefix("Conv") })
       _ = try other.run(["x": y])
       #expect(Parallel.threads == 2)
     }
@@ -70,9 +68,7 @@ import Testing
   }
 
   private func weights(of program: Program) -> Set<ObjectIdentifier> {
-    Set(program.plan.buffers.compactMap {
-      if case .constant(let tensor) = $0.place, tensor.byteCount > 4096 { ObjectIdentifier(tensor.storage) } else { nil }
-    })
+    Set(program.constants.filter { $0.byteCount > 4096 }.map { ObjectIdentifier($0.storage) })
   }
 
   @Test func programsOfOneSessionShareTheirPackedWeights() throws {

@@ -1,5 +1,5 @@
 import PruneGraph
-@testable import PruneRuntime
+import PruneRuntime
 import PruneTensor
 import Testing
 

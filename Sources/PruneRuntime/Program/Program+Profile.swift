@@ -20,4 +20,12 @@ extension Program {
     }
     return times
   }
+
+  /// Labels of the steps that run on one thread, whatever the pool's size.
+  package var lonelyLabels: [String] { plan.steps.filter(\.isAlone).map(\.label) }
+
+  /// The constants that it reads, packed ones as they are packed.
+  package var constants: [Tensor] {
+    plan.buffers.compactMap { if case .constant(let tensor) = $0.place { tensor } else { nil } }
+  }
 }

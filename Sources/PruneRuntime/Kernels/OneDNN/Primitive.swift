@@ -2,7 +2,7 @@ import COneDNN
 import PruneTensor
 
 /// oneDNN's CPU engine, and the statuses its calls return.
-enum OneDNN {
+package enum OneDNN {
   /// Nil when the library cannot make one; then everything runs by other kernels.
   nonisolated(unsafe) static let engine: dnnl_engine_t? = {
     // Safe: made once, never changed, and engines may be shared between threads.
@@ -17,7 +17,7 @@ enum OneDNN {
   }()
 
   /// Whether this machine multiplies bytes into 32-bit sums. Without, oneDNN's 8-bit kernels may saturate between.
-  static let multipliesBytes: Bool = {
+  package static let multipliesBytes: Bool = {
     let isa = dnnl_get_effective_cpu_isa().rawValue
     return [dnnl_cpu_isa_avx512_core_vnni.rawValue, dnnl_cpu_isa_avx2_vnni.rawValue].contains { isa & $0 == $0 }
   }()
