@@ -43,7 +43,7 @@ local RECIPES = {
     channels = {params = 0.12, epochs = 2},
     stages = {
       {
-        kept = 1 / 108, steps = 12, epochs = 30, lr = 2e-3, augment = {crop = 1}, bits = 4, most = 0.008,
+        kept = 1 / 108, steps = 12, epochs = 30, lr = 2e-3, augment = {crop = 1}, bits = 5, most = 0.008,
         packed = {1 / 162, 0.008},
       },
     },
