@@ -80,6 +80,22 @@ int32_t ps_scale_channels(void *user) {
   return 0;
 }
 
+static void clear_range(int64_t first, int64_t last, void *user) {
+  const ps_tail_args *args = user;
+  for (int64_t image = first; image < last; image++) {
+    float *x = args->x + ((image + 1) * args->blocks - 1) * args->pixels * args->block;
+    for (int64_t pixel = 0; pixel < args->pixels; pixel++, x += args->block) {
+      for (int64_t lane = args->used; lane < args->block; lane++) x[lane] = 0;
+    }
+  }
+}
+
+int32_t ps_clear_tail(void *user) {
+  const ps_tail_args *args = user;
+  if (args->pixels > 0) ps_parallel_for(args->images, ELEMENTWISE_GRAIN / args->pixels + 1, clear_range, user);
+  return 0;
+}
+
 /// One scale and bias a channel: the row is channels of `inner` elements each.
 static void normalize_groups(int64_t first, int64_t last, void *user) {
   const ps_group_norm_args *args = user;

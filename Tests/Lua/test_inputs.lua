@@ -36,7 +36,7 @@ test("everything takes data of several inputs", function()
   check(report.accuracy > 0.7, report.accuracy)
   equal(m:predict(data).shape[1], 48)
   equal(m:predict{image = data:take(2).x.image, table = data:take(2).x.table}.shape[2], 4)
-  local slim, pruned = m:prune{granularity = "channel", amount = 0.3, criterion = "taylor", data = data, recover = {data = data, epochs = 1}}
+  local slim, pruned = m:prune{granularity = "channel", amount = 0.3, criterion = "l2", data = data, recover = {data = data, epochs = 1}}
   check(pruned.certificate < 1e-4)
   local int8 = slim:quantize{scheme = "static", calibration = prune.data.tensors(data.x)}
   print(prune.compare{{"dense", m}, {"slim", slim}, {"int8", int8}, data = data})

@@ -58,6 +58,35 @@ struct TrainingKernelTests {
     try expectSame(model, inputs, tolerance: 1e-4)
   }
 
+  /// Blocks of channels that are not full hold zeros behind the last channel, whatever lies behind its parameters: the convolutions
+  /// behind multiply those lanes by zero weights.
+  @Test(arguments: [5, 30, 45])
+  func normalizationsInBlocksThatAreNotFull(channels: Int) throws {
+    var random = RandomSource(seed: 13)
+    func parameter(_ low: Float) throws -> Tensor {
+      let values = (0..<channels).map { _ in Float(random.uniform()) + low } + [Float](repeating: .nan, count: 3 * channels)
+      return try Tensor(values, try Shape([4, channels])).rows(0, 1).reshaped(try Shape([channels]))
+    }
+    var constants = [("s", try parameter(0.5)), ("b", try parameter(0)), ("m", try parameter(0)), ("v", try parameter(0.5))]
+    constants += [("w", try random.tensor([channels, 16, 3, 3])), ("u", try random.tensor([32, channels, 3, 3]))]
+    let inputs = [("x", try random.tensor([2, 16, 8, 8])), ("g", try random.tensor([2, 16, 8, 8]))]
+    let pads = [Attribute("pads", .integers([1, 1, 1, 1]))]
+    func conv(_ input: String, _ weight: String, _ output: String) -> Node {
+      Node("Conv", inputs: [input, weight], outputs: [output], attributes: pads)
+    }
+    let nodes = [
+      conv("x", "w", "c"), conv("g", "w", "dy"),
+      Node(
+        "BatchNormTrain", domain: "ai.libprune", inputs: ["c", "s", "b", "m", "v"], outputs: ["y", "mean", "inverse", "m2", "v2"],
+        attributes: [Attribute("momentum", .float(0.8))]),
+      Node("BatchNormGrad", domain: "ai.libprune", inputs: ["dy", "c", "s", "mean", "inverse"], outputs: ["dx", "ds", "db"]),
+      conv("y", "u", "forward"), conv("dx", "u", "backward"),
+    ]
+    try expectSame(
+      makeModel(nodes, inputs: inputs, constants: constants, outputs: ["forward", "backward", "ds", "db", "m2", "v2"]), inputs,
+      tolerance: 1e-4)
+  }
+
   /// A linear model with each optimizer: the variables move as by the reference kernels, masked weights stay zero, and
   /// the memory they lie in stays where it is.
   @Test(arguments: ["sgd", "momentum", "nesterov", "adam", "adamw"], [false, true])

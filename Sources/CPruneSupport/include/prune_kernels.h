@@ -406,6 +406,14 @@ typedef struct {
 } ps_channels_args;
 int32_t ps_scale_channels(void *args);
 
+/// Of channels in blocks, [images, blocks, pixels, block], those lanes of the last block become zero that hold no channel: `used`
+/// of them do.
+typedef struct {
+  float *x;
+  int64_t images, blocks, pixels, block, used;
+} ps_tail_args;
+int32_t ps_clear_tail(void *args);
+
 /// Each row of x is a group: [channels, inner], normalized as one; scale and bias have one number a channel of the
 /// `groups` that follow each other. In place.
 typedef struct {

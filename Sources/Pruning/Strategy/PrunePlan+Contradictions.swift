@@ -43,7 +43,6 @@ extension PrunePlan {
       "metric", (options.metric != nil || options.custom != nil) && division != .costAware && division != .sensitivity,
       "is what cost_aware and the allocation 'sensitivity' may not lose, got strategy '\(strategy)'",
       "a guard has a metric of its own: guard = {metric = …}")
-    try refuse("recover's data", options.recoverData != nil && options.recover == nil, "is given, but no recover")
     if let shared = options.shared {
       guard ["one", "all"].contains(shared) else {
         throw PruneError(

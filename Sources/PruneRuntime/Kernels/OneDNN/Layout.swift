@@ -85,6 +85,18 @@ struct Layout: Equatable {
   /// Whether extents are rounded up to whole blocks, the rest being zeros.
   var isPadded: Bool { dims != paddedDims }
 
+  /// How many channels lie together where images lie in blocks of channels and in no others.
+  var channelBlock: Int? {
+    let tags =
+      switch dims.count {
+      case 3: [(dnnl_nCw8c, 8), (dnnl_nCw16c, 16)]
+      case 4: [(dnnl_nChw8c, 8), (dnnl_nChw16c, 16)]
+      case 5: [(dnnl_nCdhw8c, 8), (dnnl_nCdhw16c, 16)]
+      default: [(dnnl_format_tag_t, Int)]()
+      }
+    return tags.first { Layout(dims, tag: $0.0, type: type) == self }?.1
+  }
+
   var type: dnnl_data_type_t { raw.data_type }
 
   /// The same places for elements of another type.

@@ -40,7 +40,7 @@ enum NormalizationKernels {
     }
     let home = try lowering.home(x)
     if try affine(op, lowering, home, x, y, [scale, shift, mean, variance]) { return true }
-    guard let xl = home.layout ?? Layout.plain(lowering.dims(x)),
+    guard let xl = layout(home, lowering.dims(x)),
       let primitive = forward(xl, dnnl_forward_inference, epsilon: op.node.float("epsilon", default: 1e-5), flags: flags)
     else { return false }
     var arguments: [PrimitiveArgument] = [.init(DNNL_ARG_SRC, home.buffer, xl)]
@@ -49,9 +49,30 @@ enum NormalizationKernels {
     ] {
       arguments.append(.init(index, try lowering.plain(value), each))
     }
-    arguments.append(.init(DNNL_ARG_DST, try lowering.define(y, layout: xl), xl, isWritten: true))
+    let target = try lowering.define(y, layout: xl)
+    arguments.append(.init(DNNL_ARG_DST, target, xl, isWritten: true))
     lowering.emit(op.node.label, primitive, arguments)
+    clearTail(of: target, xl, op, lowering)
     return true
+  }
+
+  /// Where the values lie; nil for blocks that `clearTail` does not know.
+  private static func layout(_ home: Lowering.Material, _ dims: [Int]) -> Layout? {
+    guard let layout = home.layout else { return Layout.plain(dims) }
+    return layout.isPadded && layout.channelBlock == nil ? nil : layout
+  }
+
+  /// oneDNN's kernels look behind the last channel's parameters, and what they find there goes into the lanes that hold no
+  /// channel. The layers behind count on zeros.
+  private static func clearTail(of buffer: Int, _ layout: Layout, _ op: Dataflow.Op, _ lowering: Lowering) {
+    guard layout.isPadded, let block = layout.channelBlock else { return }
+    let dims = layout.dims
+    lowering.emit("\(op.node.label) rest of a block", reads: [buffer], writes: [buffer]) { frame in
+      frame.step(
+        ps_tail_args(
+          x: frame.pointer(buffer), images: Int64(dims[0]), blocks: Int64(layout.paddedDims[1] / block),
+          pixels: Int64(dims[2...].reduce(1, *)), block: Int64(block), used: Int64(dims[1] % block)), ps_clear_tail)
+    }
   }
 
   /// With constant parameters, what is left is a factor and a term a channel: for images that do not lie in blocks, which
@@ -93,7 +114,7 @@ enum NormalizationKernels {
     else { return false }
     let epsilon = op.node.float("epsilon", default: 1e-5)
     let home = try lowering.home(x)
-    guard let xl = home.layout ?? Layout.plain(lowering.dims(x)),
+    guard let xl = layout(home, lowering.dims(x)),
       let primitive = forward(xl, dnnl_forward_training, epsilon: epsilon, flags: scaleAndShift)
     else { return false }
     let mean = try op.output(1).map { id throws(PruneError) in try lowering.define(id, layout: nil) } ?? lowering.scratch(4 * channels)
@@ -108,6 +129,7 @@ enum NormalizationKernels {
         .init(DNNL_ARG_SHIFT, shiftBuffer, each), .init(DNNL_ARG_MEAN, mean, each, isWritten: true),
         .init(DNNL_ARG_VARIANCE, variance, each, isWritten: true), .init(DNNL_ARG_DST, target, xl, isWritten: true),
       ])
+    clearTail(of: target, xl, op, lowering)
     var outputs: [Int?] = []
     for index in 2...4 {
       outputs.append(try op.output(index).map { id throws(PruneError) in try lowering.define(id, layout: nil) })
@@ -134,7 +156,7 @@ enum NormalizationKernels {
       let channels = channels(x, [scale, mean, inverse], lowering), let each = Layout.plain([channels])
     else { return false }
     let home = try lowering.home(x)
-    guard let xl = home.layout ?? Layout.plain(lowering.dims(x)),
+    guard let xl = layout(home, lowering.dims(x)),
       let hint = forward(xl, dnnl_forward_training, epsilon: 0, flags: scaleAndShift)
     else { return false }
     var descriptor = dnnl_batch_normalization_desc_t()
@@ -168,6 +190,7 @@ enum NormalizationKernels {
         .init(DNNL_ARG_DIFF_SCALE, dScale, each, isWritten: true),
         .init(DNNL_ARG_DIFF_SHIFT, dShift, each, isWritten: true),
       ])
+    clearTail(of: target, xl, op, lowering)
     return true
   }
 }
