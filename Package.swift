@@ -71,7 +71,7 @@ let package = Package(
     .testTarget(name: "PruneEvaluationTests", dependencies: ["PruneEvaluation", "PruneFormats"]),
     .testTarget(name: "PruneFormatsTests", dependencies: ["PruneFormats"]),
     .testTarget(name: "PruneGraphTests", dependencies: ["PruneGraph"]),
-    .testTarget(name: "PruneRuntimeTests", dependencies: ["PruneRuntime", "PruneFormats"]),
+    .testTarget(name: "PruneRuntimeTests", dependencies: ["PruneRuntime", "PruneFormats", "CPruneSupport"]),
     .testTarget(name: "PruneTensorTests", dependencies: ["PruneTensor"]),
     .testTarget(name: "PruneTrainingTests", dependencies: ["PruneTraining", "PruneFormats"]),
     .testTarget(name: "PruningTests", dependencies: ["Pruning", "PruneFormats"]),

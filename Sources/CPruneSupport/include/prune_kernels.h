@@ -250,6 +250,19 @@ typedef struct {
   float alpha, beta;
 } ps_slope_args;
 int32_t ps_slope(void *args);
+/// A max-pool of [planes, height, width, channels], or its gradient. `place` numbers, for each element of the result, the one of
+/// its window that it came from; windows have at most 255, each with an element inside the image.
+typedef struct ps_max_pool_args {
+  const float *x;
+  float *y;
+  uint8_t *place;
+  const float *dy;
+  float *dx;
+  int64_t planes, height, width, channels, rows, columns;
+  int64_t kernel[2], stride[2], before[2];
+} ps_max_pool_args;
+int32_t ps_max_pool(void *args);
+int32_t ps_max_pool_grad(void *args);
 
 /// From the softmax, or its logarithm, of each row; in place of dy.
 typedef struct {

@@ -42,6 +42,8 @@ final class Lowering {
   private var isAlone = false
   /// Max-pools that a gradient will undo, by the value they pool.
   var poolWorkspaces: [Int: PoolWorkspace] = [:]
+  /// The same of those that our own kernels do.
+  var poolTraces: [Int: MaxPoolKernels.Trace] = [:]
 
   /// Joins of images under way, each for those that begin with the same parts.
   var joins: [JoinKernels.Join] = []

@@ -75,6 +75,7 @@ enum PoolingKernels {
     }
     guard var xl = home.layout ?? Layout.plain(lowering.dims(x)) else { return false }
     let isUndone = lowering.readers(of: x).contains { isGradient($0, of: problem, x, lowering) }
+    if isUndone, type == dnnl_f32, try MaxPoolKernels.forward(problem, op, x, y, home, lowering) { return true }
     guard var primitive = problem.forward(xl, y: lowering.dims(y), training: isUndone) else { return false }
     // There are no good kernels for row-major images, or not for this window.
     if primitive.isPlain, let layout = Layout.blocked(lowering.dims(x)) ?? Layout.channelsLast(lowering.dims(x)), type == dnnl_f32,
@@ -108,6 +109,7 @@ enum PoolingKernels {
     guard let dy = op.input(0), let x = op.input(1), let dx = op.output(0), lowering.isFloat(dy), lowering.isFloat(x),
       let problem = Problem(op.node, x: lowering.dims(x), y: lowering.dims(dy))
     else { return false }
+    if try MaxPoolKernels.gradient(problem, op, dy, x, dx, lowering) { return true }
     let forward: Lowering.PoolWorkspace
     if let known = lowering.poolWorkspaces[x], known.problem == problem {
       forward = known
