@@ -86,7 +86,6 @@ private let nothing = try! Tensor([Float]())
     GradientCase(
       "ScatterElements", [Node("ScatterElements", inputs: ["a", "i", "b"], outputs: ["y"], attributes: [int("axis", 1)])],
       [("a", [2, 5], .normal), ("b", [2, 2], .normal)], constants: [("i", list([0, 3, 4, 1], [2, 2]))]),
-    GradientCase("Scatter", [[2, 5]], constants: [list([0, 3, 4, 1], [2, 2]), table([1, 2, 3, 4], [2, 2])], attributes: [int("axis", 1)], opset: 9),
     GradientCase(
       "ScatterND", [Node("ScatterND", inputs: ["a", "i", "b"], outputs: ["y"])],
       [("a", [4, 3], .normal), ("b", [2, 3], .normal)], constants: [("i", list([2, 0], [2, 1]))]),

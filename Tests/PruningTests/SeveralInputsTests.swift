@@ -80,6 +80,8 @@ import Testing
         var whole = PruneOptions()
         whole.amount = amount
         whole.strategy = "local"
+        // One layer reads "w2" twice, and its curve is that of both uses.
+        whole.shared = "all"
         whole.scope = [report["layers.\(layer).name"]?.text ?? ""]
         let pruned = try prune(Self.model(), whole).model
         let expected = try evaluate(pruned, try #require(options.data)).number("accuracy")

@@ -167,7 +167,7 @@ import Quantization
     Case("blocks of activations", .invalidArgument) { $0.blockSize = 32 },
     Case("odd blocks", .invalidArgument) { ($0.scheme, $0.format, $0.blockSize) = ("weight_only", "matmul_nbits", 24) },
     Case("a format of another scheme", .unsupported) { $0.format = "matmul_nbits" },
-    Case("format", .unsupported) { $0.format = "qoperator" },
+    Case("format", .unsupported) { $0.format = "qoperators" },
     Case("ignore", .notFound) { $0.ignore = ["nothing*"] },
     Case("everything ignored", .invalidArgument) { $0.ignore = ["*"] },
     Case("batch size", .invalidArgument) { $0.batchSize = -1 },
