@@ -40,7 +40,7 @@ enum LineEditor {
     setUp()
     line = nil
     isDone = false
-    let signals = prune_shell_prompt_begin()
+    prune_shell_prompt_begin()
     defer { prune_shell_prompt_end() }
     rl_callback_handler_install(prompt) { text in LineEditor.finish(text) }
     if let start, start.pointee != 0 {
@@ -48,7 +48,9 @@ enum LineEditor {
       rl_redisplay()
     }
     while !isDone {
-      if wait(signals) { rl_callback_read_char() }
+      let ready = prune_shell_prompt_wait()
+      if ready > 0 { rl_callback_read_char() }
+      if ready < 0 { rl_check_signals() }
       guard prune_shell_prompt_interrupted() == 0 || isDone else {
         abandonLine()
         interrupted?.pointee = 1
@@ -56,16 +58,6 @@ enum LineEditor {
       }
     }
     return line
-  }
-
-  /// Waits for a key or Ctrl-C; whether there is a key.
-  private static func wait(_ signals: Int32) -> Bool {
-    var sources = [
-      pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0), pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
-    ]
-    let ready = poll(&sources, 2, -1)
-    if ready < 0 { rl_check_signals() }
-    return ready > 0 && sources[0].revents != 0
   }
 
   private static func finish(_ text: UnsafeMutablePointer<CChar>?) {

@@ -33,8 +33,11 @@ char **prune_shell_complete(const char *line, int start, int end, int *append);
 /** Whether byte `end` of the line is inside a string literal. */
 int prune_shell_in_string(const char *line, int end);
 
-/** While a line is being read: Ctrl-C makes this file descriptor readable. */
-int prune_shell_prompt_begin(void);
+/** While a line is being read: Ctrl-C is noted, during prune_shell_prompt_wait alone. */
+void prune_shell_prompt_begin(void);
+/** Waits for a key or a signal: positive for a key, negative for a signal, which readline may want to see; 0 when Ctrl-C was
+ *  pressed before. */
+int prune_shell_prompt_wait(void);
 void prune_shell_prompt_end(void);
 /** Whether Ctrl-C was pressed since prune_shell_prompt_begin; forgets it. */
 int prune_shell_prompt_interrupted(void);

@@ -1,9 +1,9 @@
 /* Ctrl-C. The handler only stores flags, asks libprune to cancel and sets a hook: all safe in a signal handler. */
-#define _GNU_SOURCE /* pipe2 */
+#define _GNU_SOURCE /* ppoll */
 #include "shell.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,7 +12,8 @@ static lua_State *volatile watched_state;
 static prune_context *volatile watched_context;
 static volatile sig_atomic_t evaluating, prompting, pressed, prompt_pressed;
 static volatile long long last_press_ms;
-static int prompt_pipe[2] = {-1, -1};
+/* What the thread blocks outside the prompt. */
+static sigset_t usual_mask;
 static struct sigaction before_evaluation, before_prompt;
 
 static long long now_ms(void) {
@@ -47,8 +48,6 @@ static void on_interrupt(int signal) {
     lua_sethook(watched_state, stop_lua, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
   } else if (prompting) {
     prompt_pressed = 1;
-    ssize_t written = write(prompt_pipe[1], "c", 1);
-    (void)written;
   }
   errno = saved_errno;
 }
@@ -75,22 +74,37 @@ bool shell_unwatch_interrupts(lua_State *L) {
   return pressed;
 }
 
-int prune_shell_prompt_begin(void) {
-  if (prompt_pipe[0] < 0 && pipe2(prompt_pipe, O_CLOEXEC | O_NONBLOCK) != 0) return -1;
+static void block_interrupts(sigset_t *before) {
+  sigset_t interrupt;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &interrupt, before);
+}
+
+void prune_shell_prompt_begin(void) {
   prompt_pressed = 0;
   prompting = 1;
+  block_interrupts(&usual_mask);
   install(&before_prompt);
-  return prompt_pipe[0];
+}
+
+int prune_shell_prompt_wait(void) {
+  /* Ctrl-C gets through here and nowhere else: between readline's last look for signals and the wait it would stay unseen until
+     the next key. Readline leaves the signal unblocked when it has passed one on. */
+  block_interrupts(NULL);
+  if (prompt_pressed) return 0;
+  struct pollfd key = {.fd = STDIN_FILENO, .events = POLLIN};
+  return ppoll(&key, 1, NULL, &usual_mask);
 }
 
 void prune_shell_prompt_end(void) {
+  /* What is pending still goes to our handler. */
+  pthread_sigmask(SIG_SETMASK, &usual_mask, NULL);
   prompting = 0;
   sigaction(SIGINT, &before_prompt, NULL);
 }
 
 int prune_shell_prompt_interrupted(void) {
-  char byte;
-  while (prompt_pipe[0] >= 0 && read(prompt_pipe[0], &byte, 1) == 1) continue;
   int result = prompt_pressed;
   prompt_pressed = 0;
   return result;
