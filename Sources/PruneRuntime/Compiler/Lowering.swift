@@ -65,7 +65,11 @@ final class Lowering {
     materials = Array(repeating: [], count: flow.values.count)
     lastUse = Array(repeating: -1, count: flow.values.count)
     viewGroup = Array(flow.values.indices)
-    for (index, op) in flow.ops.enumerated() { for value in op.reads { lastUse[value] = index } }
+    for (index, op) in flow.ops.enumerated() {
+      for value in op.reads { lastUse[value] = index }
+      // Where no kernel takes codes, what the operation was made of is run, and reads scales and zero points.
+      for part in op.quantized?.parts ?? [] { for value in part.reads { lastUse[value] = index } }
+    }
     for output in flow.outputs { lastUse[output.value] = Int.max }
     self.flow = flow
   }
