@@ -64,3 +64,29 @@ void ps_scores_square_root(float *scores, int64_t count) {
   struct batch b = {scores, 0, 0, 0, -1};
   ps_parallel_for(count, 1 << 16, add_share, &b);
 }
+
+CLONES static void absolute(const float *weights, float *scores, int64_t count) {
+  for (int64_t i = 0; i < count; i++) scores[i] = fabsf(weights[i]);
+}
+
+CLONES static void squared(const float *weights, float *scores, int64_t count) {
+  for (int64_t i = 0; i < count; i++) scores[i] = weights[i] * weights[i];
+}
+
+static void magnitude_share(int64_t first, int64_t last, void *user) {
+  const struct batch *b = user;
+  (b->kind ? squared : absolute)(b->weight + first, b->scores + first, last - first);
+}
+
+void ps_scores_magnitude(const float *weights, int64_t count, int32_t squares, float *scores) {
+  struct batch b = {scores, 0, weights, 0, squares};
+  ps_parallel_for(count, 1 << 16, magnitude_share, &b);
+}
+
+#pragma clang fp reassociate(on)
+
+CLONES double ps_sum(const float *values, int64_t count) {
+  double sum = 0;
+  for (int64_t i = 0; i < count; i++) sum += (double)values[i];
+  return sum;
+}

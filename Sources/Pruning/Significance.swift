@@ -76,26 +76,13 @@ private struct ScoreSummary {
   var low = 0.0
   var high = 0.0
   /// Scores in each of equal parts of low...high.
-  var histogram = [Int](repeating: 0, count: 12)
+  var histogram = [Int64](repeating: 0, count: 12)
 
   init(_ scores: Tensor) throws(PruneError) {
     guard let range = try scores.finiteRange() else { return }
-    low = Double(range.low)
-    high = Double(range.high)
-    let (low, last) = (range.low, histogram.count - 1)
-    // Halved, so that the widest range there is does not overflow.
-    let half = range.high / 2 - low / 2
-    let fine = Float(histogram.count) / half
-    let scale = fine.isFinite ? fine : 0
-    (sum, histogram) = try scores.withSpan(of: Float.self) { span throws(PruneError) in
-      var sum = 0.0
-      var counts = [Int](repeating: 0, count: last + 1)
-      for index in span.indices {
-        sum += Double(span[index])
-        counts[min(max(Int((span[index] / 2 - low / 2) * scale), 0), last)] += 1
-      }
-      return (sum, counts)
-    }
+    (low, high) = (Double(range.low), Double(range.high))
+    try scores.addHistogram(to: &histogram, low: range.low, high: range.high)
+    sum = try scores.sum()
   }
 }
 
@@ -146,14 +133,6 @@ extension Scores {
       if case .tensors(let list) = self { return list }
       return []
     }
-    var result: [Tensor] = []
-    for weight in weights {
-      var scores = weight
-      try scores.withMutableSpan(of: Float.self) { span throws(PruneError) in
-        for index in span.indices { span[index] = exponent == 2 ? span[index] * span[index] : abs(span[index]) }
-      }
-      result.append(scores)
-    }
-    return result
+    return try weights.map { weight throws(PruneError) in try weight.magnitudes(squared: exponent == 2) }
   }
 }

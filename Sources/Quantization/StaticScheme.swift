@@ -5,7 +5,7 @@ import PruneTensor
 /// Batch norms are folded, weights become int8 (symmetric), activations get scales from calibration data, all as
 /// QuantizeLinear/DequantizeLinear pairs that ONNX runtimes fuse.
 struct StaticScheme {
-  /// The float model that is rewritten: folded, equalized, its biases corrected.
+  /// The float model that is rewritten: folded, equalized.
   let model: Model
   let data: Dataset
   private let index: GraphIndex
@@ -18,6 +18,8 @@ struct StaticScheme {
   private(set) var timings: [LayerSpeed.Timing] = []
   private var slow: [String: String] = [:]
   private var steps: [(name: String, count: Int)] = []
+  /// What the biases of layers become with the layer's weights in int8.
+  private var corrections: [BiasCorrection.Change] = []
 
   /// Calibrates.
   init(_ original: Model, _ options: QuantizeOptions, _ scheme: QuantizationScheme) throws(PruneError) {
@@ -87,10 +89,9 @@ struct StaticScheme {
     calibration = try Calibration(
       folded, data, values: values, channels: channels, scheme: scheme, cancel: options.cancel)
     if options.biasCorrection {
-      let made = try BiasCorrection.apply(
+      corrections = try BiasCorrection.apply(
         folded, plan, means: calibration.channels.mapValues(\.means), perChannel: options.perChannel, rounded: rounded)
-      folded = made.model
-      steps.append(("corrected_biases", made.corrected))
+      steps.append(("corrected_biases", corrections.count))
     }
     var scales: [String: AffineScale] = [:]
     for value in values {
@@ -123,6 +124,10 @@ struct StaticScheme {
     var reasons = slow
     for layer in keeping { reasons[layer] = "the guard does not hold with it" }
     let plan = try QuantizationPlan(index, ignore: scheme.ignore, keeping: reasons)
+    var model = model
+    let quantized = Set(plan.layers.map(\.node))
+    for change in corrections where quantized.contains(change.layer) { model.graph.setInitializer(change.bias, change.after) }
+    let index = corrections.isEmpty ? index : GraphIndex(model.graph)
     var rewriter = QDQRewriter(model, plan, index, scales: scales, perChannel: options.perChannel, trainable: options.qat, rounded: rounded)
     var result = try rewriter.rewrite()
     if options.learnScales { result = try TrainedQuantization.learningScales(result) }

@@ -38,6 +38,25 @@ import Testing
     #expect(try range("percentile", outlier: 1) { $0.percentile = 100 } == range("minmax", outlier: 1))
   }
 
+  /// The range follows the unit: activations far below 1 are calibrated as well as those above.
+  @Test(arguments: Calibrator.names)
+  func theUnitDoesNotMatter(name: String) throws {
+    func range(_ unit: Float) throws -> (low: Float, high: Float) {
+      var observer = try Calibrator.named(name).init(CalibratorSettings())
+      var random = RandomSource(seed: 3)
+      var values = (0..<40000).map { _ in Float(random.normal()) * unit }
+      values[5] = 60 * unit
+      try observer.observe(try Tensor(values), low: values.min() ?? 0, high: values.max() ?? 0)
+      return observer.range
+    }
+    let wanted = try range(1)
+    for unit in [Float(1e-3), 0x1p-7, 100] {
+      let found = try range(unit)
+      #expect(abs(found.low / unit - wanted.low) < 0.02 * abs(wanted.low), "\(unit): \(found), \(wanted)")
+      #expect(abs(found.high / unit - wanted.high) < 0.02 * abs(wanted.high), "\(unit): \(found), \(wanted)")
+    }
+  }
+
   @Test func squaredErrorOfSymmetricCodesClipsToo() throws {
     let found = try range("mse", outlier: 30) { $0.codes = .signed }
     #expect(found.high > 4 && found.high < 29)

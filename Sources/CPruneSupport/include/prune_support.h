@@ -62,6 +62,9 @@ enum { PS_SCORES_PLAIN, PS_SCORES_ABSOLUTE, PS_SCORES_SQUARE, PS_SCORES_PRODUCT 
 void ps_scores_add(
     float *scores, const float *gradient, const float *weight, float share, int64_t count, int32_t kind);
 void ps_scores_square_root(float *scores, int64_t count);
+/// scores = absolute weights, or their squares.
+void ps_scores_magnitude(const float *weights, int64_t count, int32_t squares, float *scores);
+double ps_sum(const float *values, int64_t count);
 
 // MARK: - Slices (slices.c). A tensor is [outer, count, inner].
 /// Adds to sums[count] the absolute values, or the squares, of each slice.
@@ -97,8 +100,8 @@ void ps_channel_abs_max(const float *values, int64_t outer, int64_t channels, in
 void ps_quantize_int8(
     const float *values, int64_t outer, int64_t channels, int64_t inner, const float *scales, int8_t *out,
     double *signal, double *noise);
-/// Adds finite values to counts of `bins` equal bins over -reach..<reach; the outermost bins take what lies outside.
-void ps_histogram(const float *values, int64_t count, float reach, int64_t bins, int64_t *counts);
+/// Adds finite values to counts of bins as wide as 1 / scale from `low` on; the outermost bins take what lies outside.
+void ps_histogram(const float *values, int64_t count, float low, float scale, int64_t bins, int64_t *counts);
 
 // MARK: - Packed models (prunez.c): the decoder of include/prunez.h
 int64_t ps_prunez_work_size(const uint8_t *data, int64_t size);

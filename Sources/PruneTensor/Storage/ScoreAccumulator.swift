@@ -75,3 +75,34 @@ package struct ScoreAccumulator: Sendable {
     UnsafePointer(tensor.storage.base.advanced(by: tensor.byteOffset).assumingMemoryBound(to: Float.self))
   }
 }
+
+extension Tensor {
+  /// The absolute values of a float32 tensor, or their squares.
+  package func magnitudes(squared: Bool) throws(PruneError) -> Tensor {
+    let result = try Tensor(unfilled: .float32, shape)
+    try withSpan(of: Float.self) { span throws(PruneError) in
+      // Safe: the result has no other owner yet, and both hold count elements.
+      span.withUnsafeBufferPointer { values in
+        if let base = values.baseAddress {
+          ps_scores_magnitude(
+            base, Int64(values.count), squared ? 1 : 0, result.storage.base.assumingMemoryBound(to: Float.self))
+        }
+      }
+    }
+    return result
+  }
+
+  /// The sum of a float32 tensor's elements.
+  package func sum() throws(PruneError) -> Double { try sums(rows: 1)[0] }
+
+  /// The sums of so many equal runs of a float32 tensor's elements.
+  package func sums(rows: Int) throws(PruneError) -> [Double] {
+    try withSpan(of: Float.self) { span throws(PruneError) in
+      // Safe: the runs lie within the span.
+      span.withUnsafeBufferPointer { values in
+        let each = values.count / max(rows, 1)
+        return (0..<rows).map { row in values.baseAddress.map { ps_sum($0 + row * each, Int64(each)) } ?? 0 }
+      }
+    }
+  }
+}

@@ -29,15 +29,17 @@ extension Tensor {
     }
   }
 
-  /// Adds the elements of a float32 tensor to counts of equal bins over -reach..<reach; what lies outside goes to the
+  /// Adds the finite elements of a float32 tensor to counts of equal bins over low..<high; what lies outside goes to the
   /// outermost ones.
-  package func addHistogram(to counts: inout [Int64], reach: Float) throws(PruneError) {
+  package func addHistogram(to counts: inout [Int64], low: Float, high: Float) throws(PruneError) {
     let bins = Int64(counts.count)
     guard bins > 0 else { return }
+    let fine = Float(bins) / (high - low)
+    let scale = fine.isFinite ? fine : 0
     try withSpan(of: Float.self) { span throws(PruneError) in
       // Safe: the loop keeps within the span's count and the table's.
       span.withUnsafeBufferPointer { values in
-        if let base = values.baseAddress { ps_histogram(base, Int64(values.count), reach, bins, &counts) }
+        if let base = values.baseAddress { ps_histogram(base, Int64(values.count), low, scale, bins, &counts) }
       }
     }
   }

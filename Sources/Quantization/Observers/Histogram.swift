@@ -27,7 +27,8 @@ package struct Histogram: Sendable {
       reach = min(max(largest * 1.0001, .leastNormalMagnitude * 0x1p24), .greatestFiniteMagnitude / 4)
     }
     while reach > 0, reach <= largest, reach < .greatestFiniteMagnitude / 2 { widen() }
-    try values.addHistogram(to: &counts, reach: max(reach, 1))
+    let width = reach > 0 ? reach : 1
+    try values.addHistogram(to: &counts, low: -width, high: width)
   }
 
   /// The middle of a bin. Zero is the lower edge of its bin, and most of what is in there for a rectified activation.

@@ -6,15 +6,21 @@ import PruneTensor
 ///
 /// The rounded weights are those that the rewriter will store, so that the correction is exact for inputs that are their mean.
 enum BiasCorrection {
+  /// What a layer's bias becomes.
+  struct Change {
+    let layer: Int
+    let bias: String
+    let after: Tensor
+  }
+
   /// - Parameters:
   ///   - means: of each observed activation, by channel; nil entries are left alone.
   ///   - axis: the channel axis of layers' weights if their scales are per channel.
   static func apply(
     _ model: Model, _ plan: QuantizationPlan, means: [String: [Double]], perChannel: Bool, rounded: [String: GPTQ.Rounded]
-  ) throws(PruneError) -> (model: Model, corrected: Int) {
-    var result = model
+  ) throws(PruneError) -> [Change] {
+    var changes: [Change] = []
     let index = GraphIndex(model.graph)
-    var corrected = 0
     // A bias or a weight that several layers share cannot be right for all of them.
     let uses = Dictionary(plan.layers.flatMap { [$0.bias, $0.weight] }.compactMap { $0 }.map { ($0, 1) }, uniquingKeysWith: +)
     for layer in plan.layers {
@@ -37,10 +43,10 @@ enum BiasCorrection {
         let error = Double(Float(codes[place]) * scale) - Double(floats[place])
         values[channel] -= error * mean[inputs.channel(place)]
       }
-      result.graph.setInitializer(biasName, try Tensor(values.map { Float($0) }, bias.shape))
-      corrected += 1
+      let after = try Tensor(values.map { Float($0) }, bias.shape)
+      changes.append(Change(layer: layer.node, bias: biasName, after: after))
     }
-    return (result, corrected)
+    return changes
   }
 }
 
