@@ -46,6 +46,7 @@ local RECIPES = {
         kept = 1 / 108, steps = 12, epochs = 30, lr = 2e-3, augment = {crop = 1}, bits = 5, most = 0.008,
         packed = {1 / 162, 0.008},
       },
+      {kept = 1 / 280, steps = 20, epochs = 80, lr = 2e-3, augment = {crop = 1}, bits = 5, most = 0.008},
     },
   },
 }
@@ -159,9 +160,10 @@ local function compress(recipe, seed)
 
     local function want(what, value, most)
       if value <= most then return end
-      missed[#missed + 1] = ("%s of stage %d is %.4f, wanted at most %.4f"):format(what, position, value, most)
+      missed[#missed + 1] = ("%s of stage %d is %.6g, wanted at most %.6g"):format(what, position, value, most)
     end
-    want("what is left", left / all, stage.kept)
+    -- A fraction of all is a whole number of parameters, rounded.
+    want("what is left", left, math.ceil(stage.kept * all))
     want("the error", lost, stage.most)
     if stage.packed then
       want("the packed fraction", bytes / (4 * all), stage.packed[1])

@@ -763,7 +763,8 @@ typedef struct prune_significance_options {
    *  and, the same for all weights of an output, layers without what is measured coming last:
    *  - "apoz": how often the output is above 0 behind its Relu, over `data`; "bn_scale": |gamma| of the BatchNormalization
    *    behind it; "fpgm": the sum of distances to the layer's other filters; "cosine": 1 - |cosine| with the most alike
-   *    filter before it. */
+   *    filter before it; "mutual": 1 - the largest squared correlation, over `data`, with an output before it, which is
+   *    exp(-2 I) of their mutual information I in nats. */
   const char *criterion;
   const prune_dataset *data;
   uint64_t seed;

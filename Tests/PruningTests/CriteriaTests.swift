@@ -131,6 +131,12 @@ import Testing
     #expect(found[0] == 1)
     #expect(found[2 * 18] < 1e-5)
     #expect(found[18] > 0.01 && found[3 * 18] > 0.01)
+    // So does an output that repeats another up to scale and offset, and the correlation of the others is not perfect.
+    var random = RandomSource(seed: 8)
+    let data = try Dataset.tensors(try Tensor((0..<600).map { _ in Float(1 + random.normal()) }, Shape([12, 2, 5, 5])), nil)
+    let mutual = try scores(model, "mutual", data, "w", batchSize: 5)
+    #expect(mutual[0] == 1 && mutual[2 * 18] < 1e-5)
+    #expect(mutual[18] > 0.01 && mutual[18] <= 1 && mutual[3 * 18] > 0.01)
     // fpgm: distances to all others, by hand.
     let medians = try scores(model, "fpgm", "w")
     for filter in 0..<4 {

@@ -187,30 +187,4 @@ import Testing
     #expect(message { $0.strategy = "cost_aware"; $0.amount = 0.5; $0.data = data; $0.cost = "joules" }.contains("joules"))
     #expect(message { $0.strategy = "cost_aware"; $0.amount = 0.5; $0.data = data; $0.granularity = "kernel" }.contains("kernel"))
   }
-
-  // MARK: - Shared weights
-
-  /// a and b hold the same numbers; c repeats one of its filters.
-  private func repeated() throws -> Model {
-    var model = try Networks.mixed()
-    model.graph.setInitializer("b", try #require(model.graph.initializer("a")))
-    var c = try Networks.values(model, "c")
-    for index in 0..<4 { c[4 + index] = -3 * c[index] }
-    model.graph.setInitializer("c", try Tensor(c, Shape([4, 4])))
-    return model
-  }
-
-  @Test func equalWeightsLoseTheSame() throws {
-    let model = try repeated()
-    func run(_ strategy: String) throws -> PruneOutcome {
-      try pruned(model, options { $0.strategy = strategy; $0.criterion = "random"; $0.amount = 0.5; $0.seed = 3 })
-    }
-    let outcome = try run("shared")
-    #expect(try Networks.values(outcome.model, "a") == Networks.values(outcome.model, "b"))
-    let free = try run("global").model
-    #expect(try Networks.values(free, "a") != Networks.values(free, "b"))
-    let rows = try #require(outcome.report["shared"]?.list)
-    let relations = rows.indices.compactMap { outcome.report["shared.\($0).relation"]?.text }
-    #expect(relations.contains("tied") && relations.contains("equal") && relations.contains("parallel filters"))
-  }
 }

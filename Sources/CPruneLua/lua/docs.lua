@@ -418,7 +418,7 @@ Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second
 Model:significance{...} -> Report
 How much each weight matters: "layers" with mean, sum, min, max and share, "bottom" and "top" outputs of layers, "units", the
 mean of each output, and "scores", a tensor for each weight. Printing draws a bar a layer and the spread of its scores.
-* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"lamp"|"random"|function|table = "magnitude"; what is measured; or a function of a weight's name and Tensor that returns scores; or {weight = Tensor}
+* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|function|table = "magnitude"; what is measured; or a function of a weight's name and Tensor that returns scores; or {weight = Tensor}
 * data: Dataset; with labels for gradient, taylor, fisher, hessian, snip, grasp and movement; without for wanda and apoz
 * batch_size: integer = 64; samples a step
 * seed: integer = 0; of random, hessian and movement
@@ -446,7 +446,7 @@ The metric against the amount, each layer pruned by itself: "layers" with the cu
 Model:prune{...} -> Model, Report
 Prunes into a new model. The report says what went, where, and what it cost.
 * strategy: "global"|"local"|"threshold"|"block"|"cost_aware"|"shared"|"penalty"|"regularized" = "global"; one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each
-* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"lamp"|"random"|function|table = "magnitude"; which weights matter least; as in Model:significance
+* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|function|table = "magnitude"; which weights matter least; as in Model:significance
 * granularity: "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table = "weight"; what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them
 * allocation: "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity"; how the amount is divided over layers; by the strategy, row for wanda
 * cost: "params"|"macs"|"bytes"|"latency" = "params"; what strategy cost_aware saves; what target names if given; latency of channels

@@ -103,7 +103,8 @@ sum of their scores, for what matters in one place matters in all, and lose the 
     score(i) = Σ over equal weights k of score_k(i),   removed in one = removed in all
 
 Use it for networks with repeated blocks or tied embeddings, which packing (.prunez) stores once as long as they stay equal. Parallel
-filters are taken out by criterion = "cosine" with granularity = "channel": a filter that repeats an earlier one scores 0.
+filters are taken out by criterion = "cosine" with granularity = "channel": a filter that repeats an earlier one scores 0. With
+data, criterion = "mutual" finds outputs that say the same, whatever their weights.
 
 Options: `amount` or `threshold`, `criterion`, `granularity`.]],
     example = [[

@@ -44,7 +44,7 @@ package enum Scores: Sendable {
 package enum Criterion {
   package static let names = [
     "magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale",
-    "fpgm", "cosine", "lamp", "random",
+    "fpgm", "cosine", "mutual", "lamp", "random",
   ]
 
   /// - Throws: `.invalidArgument` with the nearest names.
@@ -56,6 +56,7 @@ package enum Criterion {
     case "wanda": return WandaImportance()
     case "apoz": return ActivityImportance()
     case "lamp": return LampImportance()
+    case "mutual": return MutualImportance()
     case "movement": return MovementImportance()
     default:
       if let kind = GradientImportance.Kind(rawValue: name) { return GradientImportance(kind) }
