@@ -164,7 +164,7 @@
 ---@field warmup? integer runs before them (default 5)
 
 ---@class prune.Model_significance_options
----@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"lamp"|"random"|function|table what is measured; or a function of a weight's name and Tensor that returns scores; or {weight = Tensor} (default "magnitude")
+---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|function|table what is measured; or a function of a weight's name and Tensor that returns scores; or {weight = Tensor} (default "magnitude")
 ---@field data? prune.Dataset with labels for gradient, taylor, fisher, hessian, snip, grasp and movement; without for wanda and apoz
 ---@field batch_size? integer samples a step (default 64)
 ---@field seed? integer of random, hessian and movement (default 0)
@@ -188,7 +188,7 @@
 
 ---@class prune.Model_prune_options
 ---@field strategy? "global"|"local"|"threshold"|"block"|"cost_aware"|"shared"|"penalty"|"regularized" one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each (default "global")
----@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"lamp"|"random"|function|table which weights matter least; as in Model:significance (default "magnitude")
+---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|function|table which weights matter least; as in Model:significance (default "magnitude")
 ---@field granularity? "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them (default "weight")
 ---@field allocation? "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity" how the amount is divided over layers; by the strategy, row for wanda
 ---@field cost? "params"|"macs"|"bytes"|"latency" what strategy cost_aware saves; what target names if given; latency of channels (default "params")
@@ -545,7 +545,7 @@ function prune.losses.bce(y_true, y_pred, options) end
 ---@return number
 function prune.losses.kl(y_true, y_pred, options) end
 
----Several models side by side on one data set: accuracy, loss, parameters, sparsity, MACs, bytes, latency.
+---Several models side by side on one data set: accuracy, loss, parameters, sparsity, MACs, latency, and bytes in memory, as ONNX   file and packed.
 ---@param options prune.compare_options|table
 ---@return prune.Report
 function prune.compare(options) end
@@ -624,10 +624,11 @@ function Model:sizes() end
 ---@return table<string, prune.Tensor>
 function Model:run(inputs) end
 
----Runs a model; its first output.
----@param x prune.Tensor|prune.Dataset|table a batch of samples; {input = samples} for a model of several inputs
+---Runs a model; its first output. A data set is run in batches, a Tensor at once.
+---@param x prune.Tensor|prune.Dataset|table samples; {input = samples} for a model of several inputs
+---@param batch_size? integer of a data set
 ---@return prune.Tensor
-function Model:predict(x) end
+function Model:predict(x, batch_size) end
 
 ---Names of the weights and constants.
 ---@return string[]

@@ -417,6 +417,10 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_run(
 /** Runs a model of one input; the first output. \@threadsafe as prune_model_run. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_predict(
     prune_model *model, const prune_tensor *x, prune_tensor **out_y);
+/** The first output for all samples of a data set, run in batches of `batch_size` (0 is 64): memory is that of a batch. Also for
+ *  models of several inputs. \@threadsafe as prune_model_run. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_predict_dataset(
+    prune_model *model, const prune_dataset *data, uint32_t batch_size, prune_tensor **out_y);
 /** @} */
 
 /** @defgroup zoo Networks made here, randomly initialised
@@ -703,7 +707,8 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_benchmark(
     prune_model *model, const prune_benchmark_options *options, prune_report **out_report);
 
 /** Several models side by side on one data set: a list "models" of {label, accuracy, loss, params, nonzero, sparsity,
- *  macs, bytes, median_ms}. `labels` may be NULL. */
+ *  macs, bytes, onnx_bytes, packed_bytes, median_ms}: bytes in memory, in an ONNX file and in a packed one, the last two not
+ *  above 2 GB. `labels` may be NULL. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_compare(
     prune_model *const *models, const char *const *labels, size_t count, const prune_dataset *data,
     prune_report **out_report);

@@ -166,14 +166,21 @@ static int predict_named(lua_State *L, prune_model *model) {
   return 1;
 }
 
-/* m:predict(x): a Tensor, nested tables, {input = tensor} or a Dataset. */
+/* m:predict(x): a Tensor, nested tables or {input = tensor}, run as they are, or a Dataset, run in batches. */
 static int model_predict(lua_State *L) {
   prune_model *model = pl_check_model(L, 1);
-  lua_settop(L, 2);
-  if (pl_test(L, 2, &pl_dataset)) {
-    lua_getfield(L, 2, "x");
-    lua_replace(L, 2);
+  handle *data = pl_test(L, 2, &pl_dataset);
+  if (data) {
+    lua_Integer size = luaL_optinteger(L, 3, 0);
+    luaL_argcheck(L, size >= 0 && size <= UINT32_MAX, 3, "a batch size is 1 or more");
+    handle *object = pl_new(L, &pl_tensor);
+    prune_tensor *y = NULL;
+    prune_status status = prune_model_predict_dataset(model, data->pointer, (uint32_t)size, &y);
+    object->pointer = y;
+    pl_check(L, status);
+    return 1;
   }
+  lua_settop(L, 2);
   if (pl_has_names(L, 2)) return predict_named(L, model);
   prune_tensor *x = pl_to_tensor(L, 2, pl_test(L, 2, &pl_tensor) ? 0 : input_dtype(L, model));
   handle *object = pl_new(L, &pl_tensor);

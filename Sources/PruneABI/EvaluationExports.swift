@@ -1,5 +1,6 @@
 import CPrune
 import PruneEvaluation
+import PruneFormats
 import PruneTensor
 
 @_cdecl("prune_model_evaluate") @implementation
@@ -50,9 +51,17 @@ public func prune_model_compare(
     let boxes = try elements(models, count, "models").mapThrowing { handle throws(PruneError) in try ModelBox.enter(handle) }
     let names = labels == nil ? boxes.indices.map { "model \($0 + 1)" } : try texts(labels, count, "labels")
     let dataset = try Handles.object(data, DatasetBox.self).dataset
-    give(
-      try compare(
-        zip(names, boxes).map { (label: $0, model: $1.model) }, data: dataset, cancel: boxes.first?.cancel), out)
+    let cancel = boxes.first?.cancel
+    let report = try compare(zip(names, boxes).map { (label: $0, model: $1.model) }, data: dataset, cancel: cancel) {
+      model throws(PruneError) in
+      do throws(PruneError) {
+        let sizes = try Prunez.sizes(model, cancel: cancel)
+        return (sizes.onnx, sizes.file)
+      } catch where error.status == .unsupported {
+        return nil
+      }
+    }
+    give(report, out)
   }
 }
 

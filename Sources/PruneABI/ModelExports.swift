@@ -225,3 +225,16 @@ public func prune_model_predict(
     out.pointee = Handles.make(TensorBox(y))
   }
 }
+
+@_cdecl("prune_model_predict_dataset") @implementation
+public func prune_model_predict_dataset(
+  _ model: OpaquePointer!, _ data: OpaquePointer!, _ batch_size: UInt32, _ out_y: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_y, "out_y")
+    let box = try ModelBox.enter(model)
+    let data = try Handles.object(data, DatasetBox.self).dataset
+    out.pointee = Handles.make(
+      TensorBox(try predict(box.compiled(), data, batchSize: Int(batch_size), cancel: box.cancel)))
+  }
+}

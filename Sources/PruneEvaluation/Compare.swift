@@ -2,11 +2,13 @@ import PruneData
 import PruneGraph
 import PruneTensor
 
-/// Models side by side: a list "models" of {label, accuracy, loss, params, nonzero, sparsity, macs, bytes, median_ms}, without
-/// what the data's targets do not give.
+/// Models side by side: a list "models" of {label, accuracy, loss, params, nonzero, sparsity, macs, bytes, onnx_bytes,
+/// packed_bytes, median_ms}, without what the data's targets do not give.
+/// - Parameter files: bytes of a model as ONNX file and as packed file; nil for a model that cannot be written so.
 /// - Throws: what evaluating one throws, with its label.
 package func compare(
-  _ models: [(label: String, model: Model)], data: Dataset, batchSize: Int = 0, cancel: CancelFlag? = nil
+  _ models: [(label: String, model: Model)], data: Dataset, batchSize: Int = 0, cancel: CancelFlag? = nil,
+  files: (Model) throws(PruneError) -> (onnx: Int, packed: Int)? = { _ in nil }
 ) throws(PruneError) -> Report {
   guard !models.isEmpty else { throw PruneError(.invalidArgument, "there is no model to compare") }
   var evaluation = EvaluateOptions()
@@ -28,6 +30,10 @@ package func compare(
       row["sparsity"] = .number(stats.sparsity)
       row["macs"] = .integer(stats.macs)
       row["bytes"] = .integer(stats.bytes)
+      if let sizes = try files(model) {
+        row["onnx_bytes"] = .integer(sizes.onnx)
+        row["packed_bytes"] = .integer(sizes.packed)
+      }
       row["median_ms"] = try benchmark(model, timing)["median_ms"]
       rows.append(.report(row))
     } catch {

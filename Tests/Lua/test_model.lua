@@ -130,6 +130,18 @@ test("significance", function()
   check(tostring(report):find "█", "a bar")
 end)
 
+test("a data set is predicted in batches", function()
+  local m = mlp()
+  local whole = m:predict(rest.x)
+  check(m:predict(rest) == whole)
+  for _, size in ipairs{1, 7, 1000} do
+    local batched = m:predict(rest:take(20), size)
+    equal(batched.shape[1], 20)
+    near(batched:totable()[20][3], whole:totable()[20][3], 1e-6)
+  end
+  fails("1 or more", m.predict, m, rest, -1)
+end)
+
 test("quantize, save, reload, compare", function()
   local m = mlp()
   m:fit{data = train, epochs = 3, lr = 0.005}
@@ -142,6 +154,10 @@ test("quantize, save, reload, compare", function()
   local report = prune.compare{{"dense", m}, {"int8", back}, data = rest}
   equal(#report.models, 2)
   equal(report.models[2].label, "int8")
+  for i, model in ipairs{m, int8} do
+    equal(report.models[i].onnx_bytes, model:sizes().onnx)
+    equal(report.models[i].packed_bytes, model:sizes().packed)
+  end
   check(tostring(report):find "int8")
   check(m:benchmark{runs = 3, warmup = 1, batch_size = 2}.median_ms > 0)
 end)

@@ -173,7 +173,8 @@ What losses take beside the numbers.
 * delta: number = 1; huber: where the square ends
 
 prune.compare{...} -> Report
-Several models side by side on one data set: accuracy, loss, parameters, sparsity, MACs, bytes, latency.
+Several models side by side on one data set: accuracy, loss, parameters, sparsity, MACs, latency, and bytes in memory, as ONNX
+  file and packed.
 - entries: table; {label, model} entries, and data
 * data!: Dataset; what they are evaluated on
 > print(prune.compare{{"dense", m}, {"slim", slim}, data = test})
@@ -295,9 +296,10 @@ Runs the model on named inputs, any batch size.
 - inputs: table<string, Tensor|table>; by name
 > local y = m:run{x = test.x}
 
-Model:predict(x) -> Tensor
-Runs a model; its first output.
-- x: Tensor|Dataset|table; a batch of samples; {input = samples} for a model of several inputs
+Model:predict(x, batch_size) -> Tensor
+Runs a model; its first output. A data set is run in batches, a Tensor at once.
+- x: Tensor|Dataset|table; samples; {input = samples} for a model of several inputs
+- batch_size?: integer = 64; of a data set
 > print(m:predict(test:take(3)))
 
 Model:parameters() -> string[]

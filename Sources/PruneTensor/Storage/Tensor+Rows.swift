@@ -17,4 +17,26 @@ extension Tensor {
     }
     return result
   }
+
+  /// The rows of tensors that are alike but for how many they have, one behind the other.
+  /// - Throws: `.mismatch` for other kinds of rows.
+  package init(joiningRowsOf parts: [Tensor]) throws(PruneError) {
+    guard let first = parts.first, first.shape.rank > 0, first.dtype.bitWidth % 8 == 0,
+      parts.allSatisfy({ $0.dtype == first.dtype && $0.shape.dims.dropFirst() == first.shape.dims.dropFirst() })
+    else {
+      throw PruneError(.mismatch, "rows of \(parts.prefix(3).map { "\($0.dtype.name) \($0.shape)" }.joined(separator: ", ")) do not join")
+    }
+    guard parts.count > 1 else {
+      self = first
+      return
+    }
+    let rows = try Shape([parts.reduce(0) { $0 + $1.shape[0] }] + first.shape.dims.dropFirst())
+    try self.init(zeros: first.dtype, rows)
+    var end = 0
+    for part in parts {
+      // Safe: the parts' bytes add up to the result's, which has no other owner yet.
+      storage.base.advanced(by: end).copyMemory(from: part.storage.base.advanced(by: part.byteOffset), byteCount: part.byteCount)
+      end += part.byteCount
+    }
+  }
 }
