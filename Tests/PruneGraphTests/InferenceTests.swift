@@ -181,4 +181,26 @@ import Testing
       NodeCost.macs(
         Node("MatMul", inputs: ["a", "b"], outputs: ["y"]), inputs: [a, b], outputs: [y]) == 105)
   }
+
+  /// What the body gives back with the extents it took keeps them; what grows does not.
+  @Test func loopsKeepTheExtentsThatTheirBodiesKeep() throws {
+    func found(_ step: Node) throws -> TensorType? {
+      var body = Graph(name: "body")
+      body.inputs = ["i", "go", "v"].map { ValueInfo(name: $0, type: nil) }
+      body.outputs = ["go", "w"].map { ValueInfo(name: $0, type: nil) }
+      body.nodes = [step]
+      let loop = Node("Loop", inputs: ["count", "", "x"], outputs: ["y"], attributes: [Attribute("body", .graph(body))])
+      let net = model([.named("N"), .fixed(4), .fixed(3)], [loop], weights: [("count", try Tensor(scalar: 5 as Int64))])
+      return try ShapeInference.run(net).types["y"]
+    }
+    let kept = try found(Node("Relu", inputs: ["v"], outputs: ["w"]))
+    #expect(kept == TensorType(.float32, [.named("N"), .fixed(4), .fixed(3)]))
+    let grown = try found(Node("Concat", inputs: ["v", "v"], outputs: ["w"], attributes: [Attribute("axis", .int(1))]))
+    #expect(grown == TensorType(.float32, [.named("N"), .unknown, .fixed(3)]))
+    let turned = try found(
+      Node("Transpose", inputs: ["v"], outputs: ["w"], attributes: [Attribute("perm", .ints([0, 2, 1]))]))
+    #expect(turned == TensorType(.float32, [.named("N"), .unknown, .unknown]))
+    let flat = try found(Node("Flatten", inputs: ["v"], outputs: ["w"]))
+    #expect(flat?.dtype == .float32 && flat?.dims?.contains(.fixed(4)) != true)
+  }
 }

@@ -247,21 +247,37 @@ package struct ShapeInference {
         "the body carries \(carried) values but the node has \(max(operands.inputCount - 2, 0))",
         at: node.label)
     }
-    // What a loop carries may change its extents on the way: only the rank it starts with is kept.
-    var types: [String: TensorType] = [
-      body.inputs[0].name: TensorType(.int64, [Dim]()),
-      body.inputs[1].name: TensorType(.bool, [Dim]()),
-    ]
-    for index in 0..<carried {
-      let start = operands.type(index + 2)
-      types[body.inputs[index + 2].name] = TensorType(start?.dtype, nil)
+    // What a loop carries may change its extents on the way: those stay that the body gives back as it took them.
+    let unknown = (0..<carried).map { TensorType(operands.dtype($0 + 2), nil) }
+    // The tries of loops within loops would multiply.
+    var tries = depth < 3 ? 2 : 0
+    var taken = tries > 0 ? (0..<carried).map { operands.type($0 + 2) ?? unknown[$0] } : unknown
+    while true {
+      var types: [String: TensorType] = [
+        body.inputs[0].name: TensorType(.int64, [Dim]()), body.inputs[1].name: TensorType(.bool, [Dim]()),
+      ]
+      for (info, type) in zip(body.inputs.dropFirst(2), taken) { types[info.name] = type }
+      do throws(PruneError) { try infer(body, types, depth: depth + 1) } catch {
+        guard taken != unknown else { throw error }
+        taken = unknown
+        continue
+      }
+      let kept = zip(taken, body.outputs.dropFirst()).map { Self.common($0, found.types[$1.name]) }
+      if kept == taken { break }
+      tries -= 1
+      taken = tries > 0 ? kept : unknown
     }
-    try infer(body, types, depth: depth + 1)
     return body.outputs.dropFirst().enumerated().map { index, info in
       let type = found.types[info.name]
-      if index < carried { return type ?? TensorType(operands.dtype(index + 2), nil) }
+      guard index >= carried else { return taken[index].dims == nil ? type ?? taken[index] : taken[index] }
       return TensorType(type?.dtype, type?.dims.map { [.unknown] + $0 })
     }
+  }
+
+  /// The first type, without the extents that the second does not have as well.
+  private static func common(_ type: TensorType, _ other: TensorType?) -> TensorType {
+    guard let dims = type.dims, let others = other?.dims, dims.count == others.count else { return TensorType(type.dtype, nil) }
+    return TensorType(type.dtype, zip(dims, others).map { $0 == $1 ? $0 : .unknown })
   }
 
   private mutating func inferScan(
