@@ -162,6 +162,7 @@
 ---@field threads? integer all cores by default
 ---@field runs? integer timed runs (default 50)
 ---@field warmup? integer runs before them (default 5)
+---@field steps? boolean also "steps": what the compiled model does, with the time and share of each, the slowest first (default false)
 
 ---@class prune.Model_significance_options
 ---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|function|table what is measured; or a function of a weight's name and Tensor that returns scores; or {weight = Tensor} (default "magnitude")

@@ -699,10 +699,13 @@ typedef struct prune_benchmark_options {
   uint32_t runs;
   /** Untimed runs before them; 0 is 5. */
   uint32_t warmup;
+  /** 1 also times what the compiled program does, step by step. */
+  int32_t steps;
 } prune_benchmark_options;
-#define PRUNE_BENCHMARK_OPTIONS_INIT {sizeof(prune_benchmark_options), 0, 0, 0, 0}
+#define PRUNE_BENCHMARK_OPTIONS_INIT {sizeof(prune_benchmark_options), 0, 0, 0, 0, 0}
 
-/** Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second, runs, threads, batch_size. */
+/** Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second, runs, threads, batch_size; with `steps` a
+ *  list "steps" of name (the node's; of several that run as one, the first's), ms and share, the slowest first. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_benchmark(
     prune_model *model, const prune_benchmark_options *options, prune_report **out_report);
 

@@ -251,6 +251,7 @@ static const option benchmark[] = {
     OPTION(prune_benchmark_options, threads, COUNT),
     OPTION(prune_benchmark_options, runs, COUNT),
     OPTION(prune_benchmark_options, warmup, COUNT),
+    OPTION(prune_benchmark_options, steps, FLAG),
 };
 SET(pl_benchmark_set, "Model:benchmark", prune_benchmark_options, sizeof(prune_benchmark_options), benchmark, NULL);
 

@@ -36,6 +36,7 @@ public func prune_model_benchmark(
     if given.threads != 0 { wanted.threads = Int(given.threads) }
     if given.runs != 0 { wanted.runs = Int(given.runs) }
     if given.warmup != 0 { wanted.warmup = Int(given.warmup) }
+    wanted.steps = given.steps != 0
     wanted.cancel = box.cancel
     give(try benchmark(box.model, wanted), out)
   }

@@ -11,6 +11,8 @@ package struct BenchmarkOptions {
   package var runs = 50
   /// Runs before them that are not timed.
   package var warmup = 5
+  /// Also times what the program does, step by step.
+  package var steps = false
   package var seed: UInt64 = 1
   /// Shapes of inputs that leave more than the batch open; other open extents are 128.
   package var inputShapes: [String: Shape] = [:]
@@ -20,7 +22,9 @@ package struct BenchmarkOptions {
 }
 
 /// The time a run takes on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second (by the median), runs,
-/// threads, batch_size. Compilation is not part of it; the number of threads is as before afterwards.
+/// threads, batch_size. Compilation is not part of it; the number of threads is as before afterwards. With `steps`, "steps" lists
+/// what the compiled program does, the slowest first: name (the node's, of several that were fused the first's), ms (the shortest
+/// of some runs) and share.
 /// - Throws: `.invalidArgument` for numbers below 1, `.cancelled`, and what running the model throws.
 package func benchmark(_ model: Model, _ options: BenchmarkOptions = .init()) throws(PruneError) -> Report {
   guard options.batchSize > 0, options.runs > 0, options.warmup >= 0, options.threads >= 0 else {
@@ -52,7 +56,7 @@ package func benchmark(_ model: Model, _ options: BenchmarkOptions = .init()) th
   // The nearest rank: nine tenths of the runs took no longer.
   let p90 = times[(times.count * 9 + 9) / 10 - 1]
   let batch = model.graph.trueInputs.first.flatMap { inputs[$0.name]?.shape.dims.first } ?? options.batchSize
-  return Report(
+  var report = Report(
     title: "benchmark",
     entries: [
       ("median_ms", .number(median)), ("min_ms", .number(times[0])), ("p90_ms", .number(p90)),
@@ -60,6 +64,19 @@ package func benchmark(_ model: Model, _ options: BenchmarkOptions = .init()) th
       ("samples_per_second", .number(Double(batch) / max(median, 1e-9) * 1000)), ("runs", .integer(options.runs)),
       ("threads", .integer(Parallel.threads)), ("batch_size", .integer(batch)),
     ])
+  if options.steps { report["steps"] = .list(try steps(session, inputs)) }
+  return report
+}
+
+private func steps(_ session: Session, _ inputs: [String: Tensor]) throws(PruneError) -> [ReportValue] {
+  let times = try session.program(for: inputs.mapValues(\.shape)).profile(inputs)
+  let total = max(times.reduce(0) { $0 + $1.seconds }, .leastNormalMagnitude)
+  return times.sorted { $0.seconds > $1.seconds }.map { step in
+    .report(
+      Report(
+        title: "",
+        entries: [("name", .text(step.label)), ("ms", .number(step.seconds * 1000)), ("share", .number(step.seconds / total))]))
+  }
 }
 
 /// The shape an input gets: the given one, or the declared one with the batch in front and 128 where an extent is open.

@@ -160,6 +160,12 @@ test("quantize, save, reload, compare", function()
   end
   check(tostring(report):find "int8")
   check(m:benchmark{runs = 3, warmup = 1, batch_size = 2}.median_ms > 0)
+  local share, before = 0, math.huge
+  for _, step in ipairs(m:benchmark{runs = 3, steps = true}.steps) do
+    check(step.ms <= before and #step.name > 0)
+    share, before = share + step.share, step.ms
+  end
+  near(share, 1, 1e-6)
 end)
 
 test("quantization schemes", function()

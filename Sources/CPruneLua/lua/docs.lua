@@ -415,6 +415,7 @@ Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second
 * threads: integer; all cores by default
 * runs: integer = 50; timed runs
 * warmup: integer = 5; runs before them
+* steps: boolean = false; also "steps": what the compiled model does, with the time and share of each, the slowest first
 > print(m:benchmark{batch_size = 1, threads = 1}.median_ms)
 
 Model:significance{...} -> Report
