@@ -13,7 +13,8 @@ final class Lowering {
     var buffer: Int
   }
 
-  private struct Draft {
+  /// Memory that is asked for, and the steps from the first to the last that touch it.
+  struct Draft {
     enum Kind {
       case arena
       case constant(Tensor)
@@ -28,12 +29,12 @@ final class Lowering {
   }
 
   private(set) var flow: Dataflow
-  private var drafts: [Draft] = []
-  private var steps: [Plan.Step] = []
-  private var materials: [[Material]]
+  var drafts: [Draft] = []
+  private(set) var steps: [Plan.Step] = []
+  private(set) var materials: [[Material]]
   private var variableBuffers: [Int: Int] = [:]
-  private var variables: [(variable: Variable, isUpdated: Bool, dtype: DType, shape: Shape)] = []
-  private var slots: [Int: Int] = [:]
+  private(set) var variables: [(variable: Variable, isUpdated: Bool, dtype: DType, shape: Shape)] = []
+  private(set) var slots: [Int: Int] = [:]
   /// The last operation that reads each value, `Int.max` for outputs; views count with what they are views of.
   private var lastUse: [Int]
   private var viewGroup: [Int]
@@ -259,7 +260,7 @@ final class Lowering {
     return try constantBuffer(made)
   }
 
-  private func variableBuffer(_ id: Int, _ variable: Variable) -> Int {
+  func variableBuffer(_ id: Int, _ variable: Variable) -> Int {
     if let known = variableBuffers[id] { return known }
     var index = variables.firstIndex { $0.variable === variable }
     if index == nil {
@@ -348,7 +349,7 @@ final class Lowering {
     return drafts.count - 1
   }
 
-  private func root(_ buffer: Int) -> Int {
+  func root(_ buffer: Int) -> Int {
     if case .alias(let other) = drafts[buffer].kind { return root(other) }
     return buffer
   }
@@ -389,64 +390,5 @@ final class Lowering {
         "Reorder", primitive,
         [.init(DNNL_ARG_FROM, source, from), .init(DNNL_ARG_TO, target, to, isWritten: true)])
     }
-  }
-
-  // MARK: - The plan
-
-  private func finish() throws(PruneError) -> Plan {
-    var plan = Plan()
-    for output in flow.outputs {
-      let value = flow.values[output.value]
-      let source: Plan.Output.Source
-      switch value.origin {
-      case .constant(let tensor): source = .constant(tensor)
-      case .variable(let variable):
-        _ = variableBuffer(output.value, variable)
-        source = .variable(variables.firstIndex { $0.variable === variable } ?? 0)
-      case .input, .computed:
-        if value.isStatic {
-          let buffer = try plain(output.value)
-          drafts[root(buffer)].last = Int.max
-          source = .buffer(buffer)
-        } else {
-          source = .slot(slot(output.value))
-        }
-      }
-      plan.outputs.append(.init(name: output.name, dtype: value.dtype, shape: value.shape, source: source))
-    }
-    let planned = drafts.indices.filter {
-      if case .arena = drafts[$0].kind { return drafts[$0].first <= drafts[$0].last }
-      return false
-    }
-    if let index = planned.max(by: { drafts[$0].byteCount < drafts[$1].byteCount }),
-      steps.indices.contains(drafts[index].first)
-    {
-      plan.largestLabel = steps[drafts[index].first].label
-    }
-    let (offsets, total) = try MemoryPlanner.place(planned.map { index in
-      MemoryPlanner.Request(byteCount: drafts[index].byteCount, first: drafts[index].first, last: drafts[index].last)
-    })
-    var offset = [Int](repeating: 0, count: drafts.count)
-    for (position, index) in planned.enumerated() { offset[index] = offsets[position] }
-    plan.buffers = drafts.indices.map { index in
-      let place: Plan.Buffer.Place
-      switch drafts[root(index)].kind {
-      case .arena, .alias: place = .arena(offset[root(index)])
-      case .constant(let tensor): place = .constant(tensor)
-      case .variable(let number): place = .variable(number)
-      }
-      return Plan.Buffer(place: place, byteCount: drafts[index].byteCount)
-    }
-    plan.inputs = flow.inputs.compactMap { id in
-      let value = flow.values[id]
-      guard let dtype = value.dtype else { return nil }
-      return Plan.Input(
-        name: value.name, dtype: dtype, shape: value.shape, buffer: materials[id].first?.buffer, slot: slots[id])
-    }
-    plan.steps = steps
-    plan.variables = variables
-    plan.slotCount = slots.count
-    plan.arenaByteCount = total
-    return plan
   }
 }
