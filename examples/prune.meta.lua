@@ -123,6 +123,7 @@
 ---@field teacher_features? string|string[] the teacher's; the same names by default
 ---@field feature_weight? number weight of their mean squared differences (default 1)
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
+---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
 ---@field augment? prune.prune.Model_fit_augment_options random changes of the images that are trained on: see Model:fit augment
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
@@ -274,6 +275,7 @@
 ---@field teacher_features? string|string[] the teacher's; the same names by default
 ---@field feature_weight? number weight of their mean squared differences (default 1)
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
+---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
@@ -327,6 +329,7 @@
 ---@field teacher_features? string|string[] the teacher's; the same names by default
 ---@field feature_weight? number weight of their mean squared differences (default 1)
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
+---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)

@@ -642,7 +642,9 @@ typedef struct prune_fit_options {
   const prune_augmentation *augment;
   /** Non-zero: parts of the forward pass are computed again for the backward pass rather than kept in memory. */
   uint32_t checkpointing;
-  uint32_t reserved_last;
+  /** Non-zero, for a model that scheme "palette" made: each weight keeps its place in its palette, and the values of the palettes
+   *  are trained, by the sum of the gradients of the weights that share them. Zero stays zero. */
+  uint32_t palettes;
   /** Name of the output that the loss is taken of; NULL is the first. */
   const char *output;
 } prune_fit_options;

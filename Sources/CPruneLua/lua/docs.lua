@@ -372,6 +372,7 @@ validation_loss, validation_accuracy and seconds of each.
 * frozen: string|string[]; name patterns of weights that stay as they are
 * on_epoch: function; called with each epoch's event; "stop" or true ends the fit
 * on_batch: function; called with each step's event, likewise
+* palettes: boolean = false; of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero
 * verbose: boolean = false; a line an epoch on standard error, terminal or not
 > m:fit{data = train, epochs = 10, batch_size = 64, lr = 1e-3, validation_split = 0.2}
 
@@ -562,6 +563,7 @@ Tensor.shape: integer[]
 Its extents; {} for a scalar. #t is the first.
 > print(t.shape[1], #t)
 
+> local few = slim:quantize{scheme = "palette", bits = 2}; few:fit{data = train, palettes = true}; few:save "few.prunez"
 Tensor.dtype: string
 "float32", "int64", "uint8", ...
 > print(t.dtype)
