@@ -1158,7 +1158,8 @@ typedef struct prune_quantize_options {
 
 /**
  * Quantizes into a new model that standard ONNX runtimes execute. Zeros of weights stay zero. One scale a channel needs opset
- * 13 or later; 4 bits and blocks are written for opset 21, to which the model is raised.
+ * 13 or later; 4 bits and blocks are written for opset 21, to which the model is raised. The report lists layers, activations with
+ * their ranges, and in "warnings" what calibration was too little for: fewer than 32 samples, activations that were always 0.
  */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_quantize(
     prune_model *model, const prune_quantize_options *options, prune_model **out_model, prune_report **out_report);
