@@ -606,6 +606,11 @@ function Dataset:resize(size) end
 ---@return prune.Dataset
 function Dataset:classes(classes) end
 
+---The samples with what a model answers as their targets: the accuracy of another model on them is its agreement with that one. A guard on them bounds how often a quantized or pruned model differs, without labels.
+---@param m prune.Model a classifier
+---@return prune.Dataset
+function Dataset:labelled(m) end
+
 ---Prints the table of layers: output shape, parameters, MACs, sparsity, totals.
 ---@param options? prune.Model_summary_options
 function Model:summary(options) end

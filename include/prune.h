@@ -417,6 +417,10 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_run(
 /** Runs a model of one input; the first output. \@threadsafe as prune_model_run. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_predict(
     prune_model *model, const prune_tensor *x, prune_tensor **out_y);
+/** The samples with what the model answers as their targets, the class of the highest number of its first output, [N, classes]. The
+ *  accuracy of another model on them is its agreement with this one: a guard for models without labelled data. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_labelled(
+    const prune_dataset *dataset, prune_model *model, prune_dataset **out_dataset);
 /** @} */
 
 /** @defgroup zoo Networks made here, randomly initialised
