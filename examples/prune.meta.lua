@@ -123,6 +123,7 @@
 ---@field teacher_features? string|string[] the teacher's; the same names by default
 ---@field feature_weight? number weight of their mean squared differences (default 1)
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
+---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
 ---@field augment? prune.prune.Model_fit_augment_options random changes of the images that are trained on: see Model:fit augment
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
@@ -275,6 +276,7 @@
 ---@field teacher_features? string|string[] the teacher's; the same names by default
 ---@field feature_weight? number weight of their mean squared differences (default 1)
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
+---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
@@ -328,6 +330,7 @@
 ---@field teacher_features? string|string[] the teacher's; the same names by default
 ---@field feature_weight? number weight of their mean squared differences (default 1)
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
+---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
@@ -603,6 +606,11 @@ function Dataset:resize(size) end
 ---@param classes integer[] class numbers as they are in y
 ---@return prune.Dataset
 function Dataset:classes(classes) end
+
+---The samples with what a model answers as their targets: the accuracy of another model on them is its agreement with that one. A guard on them bounds how often a quantized or pruned model differs, without labels.
+---@param m prune.Model a classifier
+---@return prune.Dataset
+function Dataset:labelled(m) end
 
 ---Prints the table of layers: output shape, parameters, MACs, sparsity, totals.
 ---@param options? prune.Model_summary_options

@@ -421,6 +421,10 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_predict(
  *  models of several inputs. \@threadsafe as prune_model_run. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_predict_dataset(
     prune_model *model, const prune_dataset *data, uint32_t batch_size, prune_tensor **out_y);
+/** The samples with what the model answers as their targets, the class of the highest number of its first output, [N, classes]. The
+ *  accuracy of another model on them is its agreement with this one: a guard for models without labelled data. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_labelled(
+    const prune_dataset *dataset, prune_model *model, prune_dataset **out_dataset);
 /** @} */
 
 /** @defgroup zoo Networks made here, randomly initialised
@@ -646,7 +650,9 @@ typedef struct prune_fit_options {
   const prune_augmentation *augment;
   /** Non-zero: parts of the forward pass are computed again for the backward pass rather than kept in memory. */
   uint32_t checkpointing;
-  uint32_t reserved_last;
+  /** Non-zero, for a model that scheme "palette" made: each weight keeps its place in its palette, and the values of the palettes
+   *  are trained, by the sum of the gradients of the weights that share them. Zero stays zero. */
+  uint32_t palettes;
   /** Name of the output that the loss is taken of; NULL is the first. */
   const char *output;
 } prune_fit_options;
@@ -1165,7 +1171,8 @@ typedef struct prune_quantize_options {
 
 /**
  * Quantizes into a new model that standard ONNX runtimes execute. Zeros of weights stay zero. One scale a channel needs opset
- * 13 or later; 4 bits and blocks are written for opset 21, to which the model is raised.
+ * 13 or later; 4 bits and blocks are written for opset 21, to which the model is raised. The report lists layers, activations with
+ * their ranges, and in "warnings" what calibration was too little for: fewer than 32 samples, activations that were always 0.
  */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_quantize(
     prune_model *model, const prune_quantize_options *options, prune_model **out_model, prune_report **out_report);

@@ -249,6 +249,13 @@ static int dataset_classes(lua_State *L) {
   return 1;
 }
 
+static int dataset_labelled(lua_State *L) {
+  prune_dataset *dataset = pl_check_dataset(L, 1);
+  prune_model *model = pl_check_model(L, 2);
+  NEW_DATASET(L, prune_dataset_labelled(dataset, model, &out));
+  return 1;
+}
+
 /* {input = tensor} of the samples; a single x without a name is under "". */
 static void push_inputs(lua_State *L, prune_dataset *dataset) {
   handle *object = pl_new(L, &pl_tensors);
@@ -346,7 +353,8 @@ static int dataset_tostring(lua_State *L) {
 void pl_open_dataset(lua_State *L, int api) {
   static const luaL_Reg methods[] = {
       {"split", dataset_split},   {"take", dataset_take},       {"subset", dataset_subset}, {"normalize", dataset_normalize},
-      {"resize", dataset_resize}, {"classes", dataset_classes}, {NULL, NULL}};
+      {"resize", dataset_resize}, {"classes", dataset_classes}, {"labelled", dataset_labelled},
+      {NULL, NULL}};
   static const luaL_Reg fields[] = {
       {"x", dataset_x}, {"y", dataset_y}, {"class_count", dataset_class_count}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__len", dataset_len}, {"__tostring", dataset_tostring}, {NULL, NULL}};

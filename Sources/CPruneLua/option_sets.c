@@ -78,6 +78,7 @@ static const option fit[] = {
     OPTION_LIST("teacher_features", prune_fit_options, teacher_features, teacher_feature_count, TEXTS),
     OPTION(prune_fit_options, feature_weight, POSITIVE),
     OPTION(prune_fit_options, checkpointing, FLAG),
+    OPTION(prune_fit_options, palettes, FLAG),
     {.name = "augment", .kind = OPTION_TABLE, .offset = offsetof(prune_fit_options, augment), .nested = &pl_augment_set},
     OPTION(prune_fit_options, seed, SEED),
     OPTION_LIST("frozen", prune_fit_options, frozen, frozen_count, TEXTS),

@@ -182,9 +182,25 @@ int32_t ps_layer_norm_grad(void *user) {
 
 // MARK: - Gather
 
+enum { FEW = 256 };
+
+// Sums by index of a few, precise over any number of elements. Two take turns, so that an addition seldom waits for the one
+// before it.
+static int32_t sums_of_few(const ps_gather_grad_args *args) {
+  double sums[2][FEW] = {{0}};
+  for (int64_t i = 0; i < args->indices; i++) {
+    int64_t index = args->wide ? args->wide[i] : args->narrow[i];
+    if (index < -args->extent || index >= args->extent) return PS_STATUS_BAD_LABEL;
+    sums[i & 1][index < 0 ? index + args->extent : index] += args->dy[i];
+  }
+  for (int64_t k = 0; k < args->extent; k++) args->dx[k] = (float)(sums[0][k] + sums[1][k]);
+  return 0;
+}
+
 int32_t ps_gather_grad(void *user) {
   const ps_gather_grad_args *args = user;
   const int64_t inner = args->inner;
+  if (inner == 1 && args->outer == 1 && args->extent <= FEW) return sums_of_few(args);
   memset(args->dx, 0, sizeof(float) * (size_t)(args->outer * args->extent * inner));
   for (int64_t i = 0; i < args->indices; i++) {
     int64_t index = args->wide ? args->wide[i] : args->narrow[i];

@@ -11,7 +11,7 @@ static void gather_range(int64_t first, int64_t last, void *user) {
   const ps_gather_args *args = user;
   size_t bytes = (size_t)(args->inner * args->width);
   for (int64_t item = first; item < last; item++) {
-    int64_t outer = item / args->count, at = item % args->count;
+    int64_t outer = args->outer > 1 ? item / args->count : 0, at = item - outer * args->count;
     int64_t index = args->wide_indices ? ((const int64_t *)args->indices)[at] : ((const int32_t *)args->indices)[at];
     if (index < 0) index += args->extent;
     const char *from = (const char *)args->x + (size_t)(outer * args->extent + index) * bytes;

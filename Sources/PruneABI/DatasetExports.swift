@@ -1,5 +1,6 @@
 import CPrune
 import PruneData
+import PruneEvaluation
 import PruneFormats
 import PruneTensor
 
@@ -216,6 +217,16 @@ public func prune_dataset_resize(
   _ dataset: OpaquePointer!, _ height: Int32, _ width: Int32, _ out_dataset: UnsafeMutablePointer<OpaquePointer?>!
 ) -> prune_status {
   derive(dataset, out_dataset) { data throws(PruneError) in try data.resize(Int(height), Int(width)) }
+}
+
+@_cdecl("prune_dataset_labelled") @implementation
+public func prune_dataset_labelled(
+  _ dataset: OpaquePointer!, _ model: OpaquePointer!, _ out_dataset: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  derive(dataset, out_dataset) { data throws(PruneError) in
+    let box = try ModelBox.enter(model)
+    return try data.labelled(by: box.compiled(), cancel: box.cancel)
+  }
 }
 
 @_cdecl("prune_dataset_classes") @implementation

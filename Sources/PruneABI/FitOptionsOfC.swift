@@ -35,6 +35,7 @@ func fitOptions(
   try readRegularization(given, &result, spreadsGrowth)
   try readTeacher(given, &result)
   result.recomputes = given.checkpointing != 0
+  result.palettes = given.palettes != 0
   if given.augment != nil {
     let wanted = try options(given.augment, zero: prune_augmentation(), "prune_augmentation")
     var augmentation = Augmentation()

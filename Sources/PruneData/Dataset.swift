@@ -36,7 +36,7 @@ package struct Dataset: Sendable {
   }
 
   /// Used where the parts are known to fit; `columns` is not empty.
-  init(columns: [Column], y: Tensor?, classCount: Int?, name: String) {
+  package init(columns: [Column], y: Tensor?, classCount: Int?, name: String) {
     self.columns = columns
     self.y = y
     self.classCount = classCount

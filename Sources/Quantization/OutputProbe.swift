@@ -16,6 +16,9 @@ struct OutputProbe {
     let feed = try Feed(data, model)
     feeds = try feed.inputs(of: data.take(feed.fixedBatch ?? count), filling: feed.fixedBatch)
     wanted = try Self.outputs(model, feeds, cancel)
+    guard wanted.allSatisfy(\.isFinite) else {
+      throw PruneError(.numeric, "the model's outputs on the calibration data '\(data.name)' are NaN or infinite")
+    }
   }
 
   /// ‖outputs - wanted‖ / ‖wanted‖.

@@ -33,6 +33,8 @@ struct QuantizationReport {
           return .report(row)
         })
     }
+    let warnings = Self.warnings(result)
+    if !warnings.isEmpty { report["warnings"] = .list(warnings.map { .text($0) }) }
     guard !result.kept.isEmpty else { return }
     report["float_layers"] = .list(
       result.kept.map { kept in
@@ -42,6 +44,25 @@ struct QuantizationReport {
         row["reason"] = .text(kept.reason)
         return .report(row)
       })
+  }
+
+  /// Fewer samples than this say little about the rest.
+  private static let fewSamples = 32
+
+  /// What may go wrong later with what calibration saw.
+  private static func warnings(_ result: QuantizedModel) -> [String] {
+    var warnings: [String] = []
+    if (1..<fewSamples).contains(result.samples) {
+      warnings.append(
+        "calibrated on \(result.samples) \(result.samples == 1 ? "sample" : "samples"), \(fewSamples) or more are wanted, some hundred are better")
+    }
+    let silent = result.activations.filter { $0.range == (0, 0) }.map { "'\($0.name)'" }
+    if !silent.isEmpty {
+      warnings.append(
+        "always 0 on the calibration data, so rounded to whole numbers: \(silent.prefix(3).joined(separator: ", "))"
+          + (silent.count > 3 ? " and \(silent.count - 3) more" : ""))
+    }
+    return warnings
   }
 
   /// Sizes, and metrics where there is data to validate on.

@@ -42,7 +42,7 @@ enum WeightSchemes {
     let result = try rewriter.rewrite(cancel: options.cancel)
     return QuantizedModel(
       model: result.model, layers: result.layers, kept: plan.kept,
-      steps: steps,
+      samples: scheme.rounding == .nearest ? 0 : options.calibration?.count ?? 0, steps: steps,
       provenance: "weight_only int\(scheme.bits) block_size \(scheme.blockSize) \(scheme.format)")
   }
 

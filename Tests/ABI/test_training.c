@@ -132,6 +132,34 @@ int main(void) {
   eight.regularizer_count = 0;
   eight.teacher = NULL;
   FAILS(prune_model_fit(student, data, &eight, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "no teacher");
+
+  /* Shared values are trained; what a model answers are labels. */
+  prune_quantize_options palette = PRUNE_QUANTIZE_OPTIONS_INIT;
+  palette.scheme = "palette";
+  palette.bits = 2;
+  prune_model *few = NULL;
+  OK(prune_model_quantize(student, &palette, &few, NULL));
+  prune_fit_options shared = PRUNE_FIT_OPTIONS_INIT;
+  shared.palettes = 1;
+  OK(prune_model_fit(few, data, &shared, NULL));
+  int values = 0;
+  float seen[512];
+  for (int i = 0; i < 512; i++) {
+    int known = 0;
+    float value = weight(few, i);
+    for (int j = 0; j < values; j++) known |= seen[j] == value;
+    if (!known) seen[values++] = value;
+  }
+  CHECK(values > 1 && values <= 4);
+  prune_dataset *answered = NULL;
+  OK(prune_dataset_labelled(data, few, &answered));
+  OK(prune_model_evaluate(few, answered, NULL, &report));
+  OK(prune_report_number(report, "accuracy", &losses[0]));
+  CHECK(losses[0] == 1);
+  FAILS(prune_dataset_labelled(data, NULL, &answered), PRUNE_ERROR_INVALID_ARGUMENT, "");
+  prune_report_free(report);
+  prune_dataset_free(answered);
+  prune_model_free(few);
   prune_model_free(teacher);
   prune_model_free(student);
 

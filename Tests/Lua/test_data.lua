@@ -35,6 +35,15 @@ test("take, subset and classes", function()
   for _, class in ipairs(two.y) do check(class == 0 or class == 1) end
 end)
 
+test("samples are labelled by a model", function()
+  local m, some = prune.zoo.mlp{classes = 10, input = {1, 8, 8}}, digits:take(100)
+  local answered = some:labelled(m)
+  equal(answered.class_count, 10)
+  equal(m:evaluate(answered).accuracy, 1)
+  check(answered.y ~= some.y and answered.x == some.x)
+  fails("expected", some.labelled, some)
+end)
+
 test("normalize and resize", function()
   local normal = digits:take(2):normalize{mean = 0.5, std = 0.25}
   near(normal.x:at(1, 1, 1, 1), (digits.x:at(1, 1, 1, 1) - 0.5) / 0.25)

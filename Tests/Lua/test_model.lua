@@ -215,6 +215,19 @@ test("packed files", function()
   check(#sizes.tensors > 0 and sizes.tensors[1].packed < sizes.tensors[1].bytes)
 end)
 
+test("palettes are trained", function()
+  local m = mlp()
+  m:fit{data = train, epochs = 3, lr = 0.005}
+  fails("no weight takes few values", m.fit, m, {data = train, palettes = true})
+  local few = m:prune{amount = 0.5}:quantize{scheme = "palette", bits = 2}
+  local before, size, nonzero = few:evaluate(rest), few:sizes().packed, few:stats().nonzero
+  few:fit{data = train, epochs = 3, palettes = true, frozen = "*.bias"}
+  local after = few:evaluate(rest)
+  check(after.loss < before.loss and after.accuracy > before.accuracy)
+  near(few:sizes().packed, size, 50)
+  equal(few:stats().nonzero, nonzero)
+end)
+
 test("what goes wrong is told", function()
   local m = mlp()
   fails("fisher takes the gradient of a loss", m.quantize, m, {scheme = "palette", fisher = true})

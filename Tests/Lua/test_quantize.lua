@@ -21,6 +21,21 @@ test("operators on codes", function()
   fails("not available", m.quantize, m, {scheme = "dynamic", format = "qoperator"})
 end)
 
+test("a guard without labels", function()
+  local answered = rest:labelled(m)
+  local small, report = m:quantize{calibration = few, mixed = true, guard = {data = answered, max_drop = 0.02}}
+  equal(report.guard.before, 1)
+  check(report.guard.after >= 0.98 and small:evaluate(answered).accuracy >= 0.98)
+end)
+
+test("calibration is warned of", function()
+  local _, report = m:quantize{calibration = train:take(5)}
+  check(report.warnings[1]:find "calibrated on 5 samples, 32 or more")
+  check(tostring(report):find "calibrated on 5 samples")
+  _, report = m:quantize{calibration = few}
+  equal(report.warnings, nil)
+end)
+
 test("rounding", function()
   for _, rounding in ipairs{"gptq", "adaround"} do
     local small, report = m:quantize{calibration = few, rounding = rounding}

@@ -35,6 +35,27 @@ import Testing
     #expect(abs(found - expected) < 1e-9)
   }
 
+  @Test(arguments: [Dim.named("N"), .fixed(4), .fixed(3)])
+  func samplesAreLabelledWithAnswers(batch: Dim) throws {
+    // The first of the highest counts, whatever the labels were.
+    let data = try self.data([9, 1, 0, 4, 5, 5, 7, 5, 8, 0, 0, 1]), session = Session(echo(3, batch: batch))
+    let answered = try data.labelled(by: session)
+    #expect(try answered.y?.array(of: Int64.self) == [0, 1, 2, 2])
+    #expect(answered.classCount == 3 && answered.count == 4)
+    #expect(try evaluate(session: session, answered).number("accuracy") == 1)
+    #expect(try evaluate(session: session, data).number("accuracy") == 0.5)
+    let named = try Dataset.tensors(inputs: ["x": data.x], nil)
+    #expect(try named.labelled(by: session).y?.array(of: Int64.self) == [0, 1, 2, 2])
+  }
+
+  @Test func onlyClassesAreAnswers() throws {
+    let one = try Dataset.tensors(Tensor([1, 2] as [Float], Shape([2, 1])), nil)
+    #expect(failure { _ = try one.labelled(by: Session(echo(1))) }?.status == .mismatch)
+    let data = try self.data([9, 1, 0, 4, .nan, 5, 7, 5, 8, 0, 0, 1])
+    let error = failure { _ = try data.labelled(by: Session(echo(3))) }
+    #expect(error?.status == .numeric && error?.message.contains("sample 1") == true)
+  }
+
   @Test func theLossIsTheSameOfLogitsProbabilitiesAndLogProbabilities() throws {
     let data = try data([9, 1, 0, 4, 5, 0, 7, 5, 6, 0, 0, 1])
     let wanted = try #require(evaluate(echo(3), data).number("loss"))

@@ -154,4 +154,21 @@ struct TrainingKernelTests {
     #expect(try #require(kept).sharesStorage(with: last) == false)
     #expect(try weight.array(of: Float.self) != last.array(of: Float.self))
   }
+
+  /// Few rows of one number, as palettes have, and others.
+  @Test(arguments: [[3], [256], [257], [5, 4], [2, 7, 3]], [DType.int32, .int64])
+  func gradientOfPickedRows(dims: [Int], type: DType) throws {
+    var random = RandomSource(seed: 8)
+    let axis = dims.count / 2, extent = dims[axis]
+    let indices = try Tensor((0..<1000).map { _ in Int64(random.pick(-extent...(extent - 1))) }).cast(to: type)
+    let shape = Array(dims[..<axis]) + [1000] + Array(dims[(axis + 1)...])
+    let inputs = [("dy", try random.tensor(shape)), ("i", indices)]
+    let node = Node(
+      "GatherGrad", domain: "ai.libprune", inputs: ["dy", "i"], outputs: ["dx"],
+      attributes: [Attribute("axis", .int(Int64(axis))), Attribute("input_shape", .integers(dims))])
+    try expectSame(makeModel([node], inputs: inputs), inputs, tolerance: 1e-4)
+    let outside = try Tensor([Int64](repeating: Int64(extent), count: 1000)).cast(to: type)
+    let program = try Program(makeModel([node], inputs: inputs))
+    #expect(throws: PruneError.self) { try program.run(["dy": inputs[0].1, "i": outside]) }
+  }
 }

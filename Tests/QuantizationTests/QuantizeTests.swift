@@ -189,19 +189,71 @@ import Quantization
     #expect(result.graph.initializer("w1_scale")?.shape == .scalar)
   }
 
-  @Test func aQuantizedModelIsNotQuantizedAgain() throws {
+  @Test(arguments: ["static", "dynamic", "weight_only", "float16", "palette"])
+  func aQuantizedModelIsNotQuantizedAgain(scheme: String) throws {
     let data = try Networks.images(4)
     let once = try quantize(try Networks.residual(), options(data)).model
-    let error = #expect(throws: PruneError.self) { try quantize(once, options(data)) }
-    #expect(error?.message.contains("already") == true)
+    let error = #expect(throws: PruneError.self) { try quantize(once, options(data) { $0.scheme = scheme }) }
+    #expect(error?.status == .invalidArgument && error?.message.contains("already") == true)
   }
 
-  @Test func calibrationDataThatIsNotFiniteIsNamed() throws {
+  // MARK: - Calibration data
+
+  private func calibration(_ place: Int, _ value: Float) throws -> Dataset {
     var x = try Networks.images(4).x
-    try x.withMutableSpan(of: Float.self) { span throws(PruneError) in span[5] = .nan }
-    let data = try Dataset.tensors(x, nil)
-    let error = #expect(throws: PruneError.self) { try quantize(try Networks.residual(), options(data)) }
-    #expect(error?.status == .numeric)
+    try x.withMutableSpan(of: Float.self) { span throws(PruneError) in span[place] = value }
+    return try Dataset.tensors(x, nil)
+  }
+
+  @Test(arguments: [Float.nan, .infinity, -.infinity], ["minmax", "percentile", "entropy", "mse"])
+  func calibrationDataThatIsNotFiniteIsNamed(value: Float, calibrator: String) throws {
+    let data = try calibration(5, value)
+    let error = #expect(throws: PruneError.self) { try quantize(try Networks.residual(), options(data) { $0.calibrator = calibrator }) }
+    #expect(error?.status == .numeric && error?.message.contains("'x'") == true)
+  }
+
+  @Test func otherSchemesNameItToo() throws {
+    let data = try calibration(5, .infinity), model = try Networks.residual()
+    for change: (inout QuantizeOptions) -> Void in [
+      { $0.rounding = "gptq" }, { $0.smooth = 0.5 }, { ($0.scheme, $0.rounding) = ("weight_only", "gptq") }, { ($0.scheme, $0.bytes) = ("joint", 0.2) },
+    ] {
+      let error = #expect(throws: PruneError.self) { try quantize(model, options(data, change)) }
+      #expect(error?.status == .numeric, "\(error?.description ?? "")")
+    }
+  }
+
+  @Test func calibrationDataThatDoesNotFitIsNamed() throws {
+    let narrow = try Dataset.tensors(Networks.random([40, 3, 8, 7], seed: 1), nil)
+    let misshapen = #expect(throws: PruneError.self) { try quantize(try Networks.residual(), options(narrow)) }
+    #expect(misshapen?.status == .mismatch && misshapen?.message.contains("[3,8,7]") == true)
+    let none = try Dataset.tensors(Tensor(zeros: .float32, Shape([0, 3, 8, 8])), nil)
+    let empty = #expect(throws: PruneError.self) { try quantize(try Networks.residual(), options(none)) }
+    #expect(empty?.status == .invalidArgument)
+  }
+
+  @Test(arguments: [1, 31, 32])
+  func fewSamplesAreWarnedOf(count: Int) throws {
+    let report = try quantize(try Networks.residual(), options(try Networks.images(count))).report
+    let warnings = report["warnings"]?.list?.compactMap(\.text) ?? []
+    #expect(warnings.count == (count < 32 ? 1 : 0))
+    if count < 32 { #expect(warnings.first?.hasPrefix("calibrated on \(count) sample") == true && warnings.first?.contains("32") == true) }
+    let weights = try quantize(
+      try Networks.residual(), options(try Networks.images(count)) { ($0.scheme, $0.rounding) = ("weight_only", "gptq") }
+    ).report
+    #expect((weights["warnings"] != nil) == (count < 32))
+  }
+
+  @Test(arguments: ["minmax", "moving_average", "percentile", "entropy", "mse"], [Float(0), 3])
+  func constantActivationsHaveAScale(calibrator: String, value: Float) throws {
+    let data = try Dataset.tensors(Tensor([Float](repeating: value, count: 32 * 192), Shape([32, 3, 8, 8])), nil)
+    let model = try Networks.residual()
+    let (result, report) = try quantize(model, options(data) { $0.calibrator = calibrator })
+    let warnings = report["warnings"]?.list?.compactMap(\.text) ?? []
+    #expect(warnings == (value == 0 ? ["always 0 on the calibration data, so rounded to whole numbers: 'x'"] : []))
+    for scale in report["activations"]?.list ?? [] { #expect((scale.report?["scale"]?.number ?? 0) > 0) }
+    let a = try outputs(model, data.x), b = try outputs(result, data.x)
+    let signal = a.reduce(0) { $0 + Double($1 * $1) }, noise = zip(a, b).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+    #expect(noise < 0.01 * signal)
   }
 }
 

@@ -260,6 +260,12 @@ Only the samples of these classes, renumbered 0, 1, ... in the order given.
 - classes: integer[]; class numbers as they are in y
 > local threes_and_fives = data:classes{3, 5}
 
+Dataset:labelled(m) -> Dataset
+The samples with what a model answers as their targets: the accuracy of another model on them is its agreement with that one. A guard
+on them bounds how often a quantized or pruned model differs, without labels.
+- m: Model; a classifier
+> local int8 = m:quantize{calibration = data, mixed = true, guard = {data = data:labelled(m), max_drop = 0.02}}
+
 Model.name: string
 The graph's name.
 > print(m.name)
@@ -368,6 +374,7 @@ validation_loss, validation_accuracy and seconds of each.
 * teacher_features: string|string[]; the teacher's; the same names by default
 * feature_weight: number = 1; weight of their mean squared differences
 * checkpointing: boolean = false; computes parts of the forward pass again for the backward pass rather than keeping them
+* palettes: boolean = false; of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero
 * augment: table; random changes of the images that are trained on: see Model:fit augment
 * shuffle: boolean = true; a new order each epoch
 * seed: integer = 0; of shuffling and splitting
@@ -559,6 +566,7 @@ Quantizes into a new model that every ONNX runtime can run.
 * ignore: string|string[]; name patterns of layers that stay float
 * batch_size: integer; samples a run; 4 to calibrate on and 64 to evaluate on
 > local int8 = slim:quantize{scheme = "static", calibration = train:take(200), calibrator = "entropy"}
+> local few = slim:quantize{scheme = "palette", bits = 2}; few:fit{data = train, palettes = true}; few:save "few.prunez"
 > local int4, report = slim:quantize{scheme = "weight_only", bits = 4}
 
 Tensor.shape: integer[]

@@ -126,7 +126,7 @@ struct MetricAccumulator {
   }
 
   /// The position of the first highest number, nil when one is NaN.
-  private static func highest(_ values: Span<Float>, _ start: Int, _ width: Int) -> Int? {
+  static func highest(_ values: Span<Float>, _ start: Int, _ width: Int) -> Int? {
     var best = 0
     for index in 0..<width {
       if values[start + index].isNaN { return nil }

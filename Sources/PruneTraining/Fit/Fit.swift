@@ -6,7 +6,7 @@ import PruneTensor
 /// Trains a model on a dataset.
 ///
 /// The graph stays as it is; only trained initializers (and running statistics of normalizations) are replaced.
-/// Weights that pruning zeroed (`Model.maskedParameters`) stay exactly zero. The samples that do not fill the last batch
+/// Weights that pruning zeroed (`Model.maskedParameters`) stay exactly zero; with `palettes` weights that are equal stay so. The samples that do not fill the last batch
 /// of an epoch make a smaller one.
 ///
 /// - Returns: the history; see `History.report`. Stopped by `cancel` or `onEvent`, the model keeps the last complete
@@ -23,16 +23,22 @@ package func fit(_ model: inout Model, _ data: Dataset, _ options: FitOptions) t
   }
   let warnings = options.validationSplit > 0 ? try DataCheck.emptyClasses(of: data, training: training, validation: validation) : []
   training = try mixable(training, model, options)
-  let setup = try FitSetup(model, training, options, checked)
+  let source = model
+  let shared = options.palettes ? try SharedValues.split(source, frozen: options.frozen) : nil
+  let setup = try FitSetup(shared?.model ?? source, training, options, checked)
   if let validation { _ = try DataCheck.check(validation, model, setup.loss) }
   var run = FitRun(setup: setup, data: training, validation: validation, options: options, checked: checked)
   run.warn(warnings)
+  func trained() throws(PruneError) -> Model {
+    let model = setup.trainer.model()
+    return try shared.map { made throws(PruneError) in try SharedValues.joined(model, made.indices, as: source) } ?? model
+  }
   do {
     let history = try run.train()
-    model = setup.trainer.model()
+    model = try trained()
     return history.report
   } catch {
-    if error.status == .numeric { model = setup.trainer.model() }
+    if error.status == .numeric { model = try trained() }
     throw error
   }
 }

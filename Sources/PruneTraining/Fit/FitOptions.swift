@@ -50,6 +50,8 @@ package struct FitOptions {
   package var stopping = Stopping()
   /// Computes parts of the forward pass again for the backward pass rather than keeping them in memory.
   package var recomputes = false
+  /// Weights of few different values keep which of them they have; the values are trained. See `SharedValues`.
+  package var palettes = false
   /// Random changes of the images that are trained on.
   package var augmentation: Augmentation?
   package var seed: UInt64 = 0

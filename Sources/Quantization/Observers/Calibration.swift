@@ -27,8 +27,10 @@ struct Calibration {
     let feed = try Feed(data, model), inputs = feed.names
     let size = feed.fixedBatch ?? max(scheme.calibrationBatch, 1)
     channels = wanted.mapValues { ChannelStatistics(isLast: $0) }
-    let seen = Set(values).union(wanted.keys).sorted()
-    let session = Session(model, outputs: seen.filter { !inputs.contains($0) })
+    let computed = Set(values).union(wanted.keys).subtracting(inputs).sorted()
+    // Inputs first: what is wrong with them is not the fault of what they make of the rest.
+    let seen = inputs.filter { values.contains($0) || wanted[$0] != nil } + computed
+    let session = Session(model, outputs: computed)
     let ranged = Set(values)
     var observers: [String: any RangeObserver] = [:]
     for first in stride(from: 0, to: data.count, by: size) {
