@@ -731,7 +731,7 @@ function Tensor:reshape(shape) end
 ---@return prune.Model
 function Report:restore(i) end
 
----The steps of a prune that were kept, as text for Model:prune{recipe = ...}.
+---The steps of a prune that were kept, as text for Model:prune{recipe = ...}. A teacher, and whatever else is a model or data, is given again.
 ---@return string
 function Report:recipe() end
 

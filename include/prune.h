@@ -663,8 +663,8 @@ typedef struct prune_fit_options {
 
 /** Trains the model in place. Weights that pruning removed stay zero. The report (optional) has "epochs", a list of
  *  {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}; "reason" when it ended early ("early_stopping"),
- *  "working_bytes", the memory of a step beside weights and state; "best_epoch" where `early_stopping` or `restore_best` asked for it; "warnings", such as of classes that the validation split leaves
- *  without a sample on either side; and "frozen", a list of {node, reason, parameters} where no gradient passes a node.
+ *  "working_bytes", the memory of a step beside weights and state; "best_epoch" where `early_stopping` or `restore_best` asked for
+ *  it; "warnings", such as of classes that the validation split leaves without a sample on either side; and "frozen", a list of {node, reason, parameters} where no gradient passes a node.
  *  Cancelled, by the callback or the context, it returns PRUNE_ERROR_CANCELLED: the model keeps the last complete step and
  *  the report tells what was done until then. Where the loss or a gradient stops being a finite number it returns
  *  PRUNE_ERROR_NUMERIC, names the step and the layer of the largest gradient, and the model keeps the last finite weights.
@@ -691,7 +691,8 @@ typedef struct prune_evaluate_options {
 } prune_evaluate_options;
 #define PRUNE_EVALUATE_OPTIONS_INIT {sizeof(prune_evaluate_options), 0, NULL, 0, NULL, NULL}
 
-/** The metrics by name, and "samples". \@threadsafe as prune_model_run. */
+/** The metrics by name, "samples", and "warnings", such as of targets that look like probabilities though the loss is that of
+ *  values. \@threadsafe as prune_model_run. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_evaluate(
     prune_model *model, const prune_dataset *data, const prune_evaluate_options *options, prune_report **out_report);
 
@@ -948,8 +949,8 @@ typedef struct prune_prune_options {
   const prune_model *rewind;
   /** What "cost_aware" saves: "params" (default), "macs", "bytes" or, of channels, "latency". */
   const char *cost;
-  /** What prune_report_recipe gave: its choices and steps are taken in place of those here; data, guard and callbacks are not
-   *  in it. With the same data the result is bit for bit the same. */
+  /** What prune_report_recipe gave: its choices and steps are taken in place of those here; data, guard, callbacks and models (a
+   *  teacher, `rewind`) are not in it. With the same data the result is bit for bit the same. */
   const char *recipe;
   /** Non-zero, for channels that are removed: units that layer normalizations take means and variances over, the width of a
    *  transformer, may go as well. The statistics are then those of what is left, and so are those of the masked network that
@@ -986,7 +987,8 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_prune(
 PRUNE_API PRUNE_NODISCARD prune_status prune_report_restore(
     const prune_report *report, size_t index, prune_model **out_model);
 /** The steps of a prune that were kept, as text for prune_prune_options.recipe, to be taken again on another model of the
- *  same architecture. Not for channels and heads, nor for scores of the caller's own. */
+ *  same architecture. A teacher, a loss graph, validation data of a training and weights to rewind to are given again with it. Not
+ *  for scores of the caller's own. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_report_recipe(const prune_report *report, prune_buffer *out_recipe);
 
 typedef struct prune_ensemble_options {

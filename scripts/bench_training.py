@@ -5,7 +5,8 @@ usage: bench_training.py LIBRARY [--threads N] [--rounds N] [--steps N] [NAME ..
 
 Each step is forward, loss, backward and SGD with momentum on the same random batch. Compiling is not part of it: the first
 step of each round is left out. Memory is the peak of a process over four steps beyond what it held with its libraries loaded: weights,
-momentum, gradients, activations, a batch. NAMEs choose networks by a part of their name. Needs torch and torchvision.
+momentum, gradients, activations, a batch. NAMEs choose networks by a part of their name. Needs torch alone: the networks are
+defined here as torchvision has them, whose wheels load only beside the very torch that they were built for.
 """
 import argparse
 import ctypes as c
@@ -41,27 +42,61 @@ class FitOptions(c.Structure):
 EVENT = c.CFUNCTYPE(c.c_int, c.POINTER(c.c_uint32), c.c_void_p)
 
 
+def convolution(inputs, outputs, kernel, stride=1, groups=1, activation=nn.ReLU):
+    """With its normalization, padded to keep the image's extents."""
+    layers = [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(outputs)]
+    return nn.Sequential(*layers, *([activation(True)] if activation else []))
+
+
 class BasicBlock(nn.Module):
-    """ResNet for CIFAR with shortcuts of projection, as the zoo has them."""
+    """With a shortcut of projection where the shape changes."""
 
     def __init__(self, inputs, outputs, stride):
         super().__init__()
-        self.a = nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(True),
-                               nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs))
-        self.b = nn.Sequential() if inputs == outputs else nn.Sequential(
-            nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        self.a = nn.Sequential(convolution(inputs, outputs, 3, stride), convolution(outputs, outputs, 3, activation=None))
+        self.b = nn.Sequential() if inputs == outputs else convolution(inputs, outputs, 1, stride, activation=None)
 
     def forward(self, x):
         return F.relu(self.a(x) + self.b(x))
 
 
+class InvertedResidual(nn.Module):
+    def __init__(self, inputs, outputs, stride, expansion):
+        super().__init__()
+        wide, self.adds = inputs * expansion, stride == 1 and inputs == outputs
+        self.a = nn.Sequential(*([convolution(inputs, wide, 1, activation=nn.ReLU6)] if expansion > 1 else []),
+                               convolution(wide, wide, 3, stride, wide, nn.ReLU6), convolution(wide, outputs, 1, activation=None))
+
+    def forward(self, x):
+        return x + self.a(x) if self.adds else self.a(x)
+
+
+def residual(stem, blocks, widths, classes):
+    layers, inputs = [stem], widths[0]
+    for width in widths:
+        for block in range(blocks):
+            layers.append(BasicBlock(inputs, width, 2 if block == 0 and width > widths[0] else 1))
+            inputs = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
+
+
 def resnet20():
-    layers, inputs = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(True)], 16
-    for outputs in (16, 32, 64):
-        for block in range(3):
-            layers.append(BasicBlock(inputs, outputs, 2 if block == 0 and outputs > 16 else 1))
-            inputs = outputs
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+    return residual(convolution(3, 16, 3), 3, (16, 32, 64), 10)
+
+
+def resnet18():
+    return residual(nn.Sequential(convolution(3, 64, 7, 2), nn.MaxPool2d(3, 2, 1)), 2, (64, 128, 256, 512), 1000)
+
+
+def mobilenet_v2():
+    layers, inputs = [convolution(3, 32, 3, 2, activation=nn.ReLU6)], 32
+    for expansion, width, blocks, stride in ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+                                             (6, 320, 1, 1)):
+        for block in range(blocks):
+            layers.append(InvertedResidual(inputs, width, stride if block == 0 else 1, expansion))
+            inputs = width
+    return nn.Sequential(*layers, convolution(inputs, 1280, 1, activation=nn.ReLU6), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                         nn.Linear(1280, 1000))
 
 
 def lenet5():
@@ -73,18 +108,13 @@ def lenet300():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10))
 
 
-def vision(name):
-    import torchvision
-    return getattr(torchvision.models, name)()
-
-
 NETWORKS = [
     # name, zoo name, depth, sample, classes, batch, PyTorch's, wanted ratio
     ("lenet_300_100", b"lenet_300_100", 0, (1, 28, 28), 10, 64, lenet300, 0.4),
     ("lenet5", b"lenet5", 0, (1, 28, 28), 10, 64, lenet5, 0.4),
     ("resnet20", b"resnet", 20, (3, 32, 32), 10, 128, resnet20, 0.7),
-    ("resnet18", b"resnet", 18, (3, 224, 224), 1000, 8, lambda: vision("resnet18"), 0.85),
-    ("mobilenet_v2", b"mobilenet_v2", 0, (3, 224, 224), 1000, 8, lambda: vision("mobilenet_v2"), 0.85),
+    ("resnet18", b"resnet", 18, (3, 224, 224), 1000, 8, resnet18, 0.85),
+    ("mobilenet_v2", b"mobilenet_v2", 0, (3, 224, 224), 1000, 8, mobilenet_v2, 0.85),
 ]
 
 
@@ -171,8 +201,6 @@ def measure_memory(engine, library, name, threads):
     opened, make = libprune.Library(library), found[6]
     # What PyTorch keeps after its first step, whatever the network, is no part of it.
     torch.nn.functional.cross_entropy(torch.nn.Linear(4, 2)(torch.randn(2, 4)), torch.tensor([0, 1])).backward()
-    if "vision" in make.__code__.co_names:
-        import torchvision  # noqa: F401
     before = status("VmRSS")
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")  # resets the peak

@@ -71,10 +71,10 @@ build_lua_module() {
 
 # PyTorch in .venv, to measure training beside it.
 training_environment() {
-  "$root/.venv/bin/python" -c 'import torch, torchvision' 2>/dev/null && return
+  "$root/.venv/bin/python" -c 'import torch, numpy' 2>/dev/null && return
   say "making .venv with torch"
   python3 -m venv "$root/.venv"
-  "$root/.venv/bin/pip" install -q torch torchvision numpy
+  "$root/.venv/bin/pip" install -q torch numpy
 }
 
 # The Python environment that measures us against others: .venv, for development alone.

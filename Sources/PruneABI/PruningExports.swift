@@ -277,7 +277,7 @@ public func prune_report_recipe(_ report: OpaquePointer!, _ out_recipe: UnsafeMu
     guard let recipe = try journal(of: report).recipe else {
       throw PruneError(
         .unsupported, "this prune has no recipe",
-        hint: "channels and heads, and criteria of your own, cannot be replayed from a text")
+        hint: "scores of your own cannot be taken again from a text")
     }
     try fill(out, with: Array(recipe.utf8))
   }

@@ -144,6 +144,24 @@ package struct Dataset: Sendable {
     Dataset(columns: [Column(name: columns[0].name, tensor: x)], y: y, classCount: classCount, name: name)
   }
 
+  /// Whether targets look like probabilities of classes: rows of numbers from 0 to 1 that sum to 1.
+  package var hasDistributions: Bool {
+    guard let y, classCount == nil, y.dtype == .float32, y.shape.rank == 2, y.shape[1] > 1, count > 0 else { return false }
+    let width = y.shape[1]
+    let found = try? y.withSpan(of: Float.self) { span throws(PruneError) in
+      for row in 0..<count {
+        var sum: Float = 0
+        for index in row * width..<(row + 1) * width {
+          guard span[index] >= 0, span[index] <= 1 else { return false }
+          sum += span[index]
+        }
+        if abs(sum - 1) > 1e-3 { return false }
+      }
+      return true
+    }
+    return found ?? false
+  }
+
   /// Throws for a data set of several inputs, which `what` cannot work on.
   package func wantOneColumn(_ what: String) throws(PruneError) {
     guard columns.count > 1 else { return }

@@ -127,6 +127,13 @@ package struct PrunableWeights: Sendable {
     return copy
   }
 
+  /// All but those of these names, in the same model.
+  func without(_ names: Set<String>) -> PrunableWeights {
+    var copy = self
+    copy.weights.removeAll { names.contains($0.name) }
+    return copy
+  }
+
   /// The weights as they now are in a model with the same names.
   package func current(in model: Model) -> PrunableWeights {
     var copy = replacing(weights.map { model.graph.initializer($0.name) ?? $0.tensor })

@@ -34,10 +34,12 @@ package func significance(_ model: Model, _ options: SignificanceOptions) throws
     importance = try Criterion.named(options.criterion)
   }
   try importance.check(options.data)
-  let weights = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
-  let context = ScoringContext(
-    weights: weights, data: options.data, batchSize: options.batchSize > 0 ? options.batchSize : 64,
-    seed: options.seed, cancel: options.cancel)
+  var context = ScoringContext(
+    weights: try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore), data: options.data,
+    batchSize: options.batchSize > 0 ? options.batchSize : 64, seed: options.seed, cancel: options.cancel)
+  let unreached = try context.unreached(by: importance)
+  let weights = context.weights.without(unreached)
+  context.weights = weights
   let tensors = try importance.ranking(context).scores.tensors(of: weights.weights.map(\.tensor))
   let summaries = try tensors.map { tensor throws(PruneError) in try ScoreSummary(tensor) }
   let total = summaries.reduce(0) { $0 + $1.sum }
@@ -67,6 +69,7 @@ package func significance(_ model: Model, _ options: SignificanceOptions) throws
   var scores = Report(title: "scores")
   for (weight, tensor) in zip(weights.weights, tensors) { scores[weight.name] = .tensor(tensor) }
   report["scores"] = .report(scores)
+  if let note = importance.note(unreached: unreached) { report["notes"] = .list([.text(note)]) }
   return report
 }
 

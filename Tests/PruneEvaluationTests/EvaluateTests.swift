@@ -136,6 +136,22 @@ import Testing
     #expect(error?.status == .mismatch && error?.message.contains("sample 1 has class 7") == true)
   }
 
+  @Test func rowsOfProbabilitiesWarnOfTheChosenLoss() throws {
+    func warning(_ rows: [Float], _ loss: String? = nil, metric: String = "loss") throws -> String? {
+      var wanted = options(metric)
+      wanted.loss = loss
+      let data = try Dataset.tensors(Tensor(zeros: .float32, Shape([2, 3])), Tensor(rows, Shape([2, 3])))
+      guard case .text(let text)? = try evaluate(echo(3), data, wanted)["warnings.0"] else { return nil }
+      return text
+    }
+    let rows: [Float] = [0.2, 0.3, 0.5, 1, 0, 0]
+    #expect(try warning(rows)?.contains("loss = \"cross_entropy\"") == true)
+    #expect(try warning(rows, "mse") == nil && warning(rows, "cross_entropy") == nil && warning(rows, metric: "mae") == nil)
+    #expect(try warning([0.2, 0.3, 0.4, 1, 0, 0]) == nil && warning([1.5, -0.5, 0, 1, 0, 0]) == nil)
+    // Rows of 0 and 1 are class numbers.
+    #expect(try warning([0, 1, 0, 1, 0, 0]) == nil)
+  }
+
   @Test func otherMisfitsAreErrors() throws {
     let x = try Tensor(zeros: .float32, Shape([2, 3]))
     let labels = try Tensor([0, 1] as [Int64])

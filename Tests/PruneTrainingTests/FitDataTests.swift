@@ -1,4 +1,5 @@
 import PruneData
+import PruneEvaluation
 import PruneGraph
 import PruneTensor
 import PruneTraining
@@ -39,6 +40,22 @@ import Testing
     graph.inputs = [ValueInfo(name: "x", type: TensorType(.float32, [.named("N"), .fixed(1), .fixed(8), .fixed(8)]))]
     graph.outputs = [ValueInfo(name: "y", type: TensorType(.float32, [.named("N"), .fixed(10)]))]
     return Model(graph: graph)
+  }
+
+  @Test func rowsOfProbabilitiesWarnOfTheChosenLoss() throws {
+    func warning(_ loss: String?, smoothed: Float) throws -> String? {
+      let digits = try Fixture.digits(64), labels = try #require(digits.y).array(of: Int64.self)
+      var rows = [Float](repeating: smoothed / 9, count: 640)
+      for (row, label) in labels.enumerated() { rows[row * 10 + Int(label)] = 1 - smoothed }
+      let data = try Dataset.tensors(digits.x, try Tensor(rows, Shape([64, 10])))
+      var model = try network()
+      var options = FitOptions()
+      options.loss = loss
+      guard case .text(let text)? = try fit(&model, data, options)["warnings.0"] else { return nil }
+      return text
+    }
+    #expect(try warning(nil, smoothed: 0.2)?.contains("loss = \"cross_entropy\"") == true)
+    #expect(try warning("cross_entropy", smoothed: 0.2) == nil && warning("mse", smoothed: 0.2) == nil && warning(nil, smoothed: 0) == nil)
   }
 
   @Test func recomputationSavesMemoryAndChangesNothing() throws {

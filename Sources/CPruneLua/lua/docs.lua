@@ -605,7 +605,7 @@ The model after a step that was kept: entry i of the journal of a report of Mode
 > local earlier = report:restore(2)
 
 Report:recipe() -> string
-The steps of a prune that were kept, as text for Model:prune{recipe = ...}.
+The steps of a prune that were kept, as text for Model:prune{recipe = ...}. A teacher, and whatever else is a model or data, is given again.
 > local again = other:prune{recipe = report:recipe(), data = train}
 
 Report:to_text{...} -> string

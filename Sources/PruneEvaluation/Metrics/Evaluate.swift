@@ -3,7 +3,7 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// How well a model does on a data set: the metrics by name, and "samples".
+/// How well a model does on a data set: the metrics by name, "samples", and "warnings" if there are any.
 ///
 /// Cross-entropy is taken of the probabilities when the model ends in a softmax, clipped at 1e-15, else of the logits.
 /// Every metric is a mean over all samples; the batch size does not change it.
@@ -51,6 +51,7 @@ package func evaluate(
     report[name] = .number(value)
   }
   report["samples"] = .integer(data.count)
+  if names.contains("loss"), let warning = data.warning(ofLoss: options.loss) { report["warnings"] = .list([.text(warning)]) }
   return report
 }
 

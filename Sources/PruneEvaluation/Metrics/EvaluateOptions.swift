@@ -1,3 +1,4 @@
+import PruneData
 import PruneTensor
 
 /// How a model is evaluated.
@@ -62,6 +63,15 @@ enum Metric: Hashable {
     case .accuracy, .error, .top, .macroF1, .areaUnderCurve: true
     default: false
     }
+  }
+}
+
+extension Dataset {
+  /// What to say of a loss that was left to be chosen, where the choice may surprise.
+  package func warning(ofLoss name: String?) -> String? {
+    guard name == nil, hasDistributions else { return nil }
+    return "each row of the targets sums to 1, as probabilities of classes do, and the loss is the mean squared error, as it is for values: "
+      + "name loss = \"cross_entropy\", or \"mse\" if that is wanted"
   }
 }
 

@@ -30,6 +30,7 @@ struct FitSetup {
     loss = try TrainingLoss(
       options.loss, model: model, targets: data.classCount == nil ? targets.dtype : .int64, output: options.output,
       options.lossSettings)
+    if options.lossSettings.graph == nil, let warning = data.warning(ofLoss: options.loss) { warnings.append(warning) }
     let feed = try DataCheck.check(data, model, loss), fixed = feed.fixedBatch
     let parameters = try TrainableParameters.names(in: model, frozen: options.frozen)
     guard !parameters.isEmpty else {

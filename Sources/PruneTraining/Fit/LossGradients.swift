@@ -40,6 +40,15 @@ package final class LossGradients {
     return (Double(loss), gradients)
   }
 
+  /// The parameters that the loss of such a batch does not depend on, without a run: neither a gradient nor a node in `blocked` is to
+  /// blame.
+  package func unreached(_ inputs: [String: Tensor], _ y: Tensor) throws(PruneError) -> [String] {
+    let key = BatchType(inputs, y)
+    let parts = try LossGraph(model, loss: loss, batch: key.shapes, targets: key.targets, parameters: parameters)
+    let known = Set(parts.gradients.keys).union(parts.blocked.flatMap(\.parameters))
+    return parameters.filter { !known.contains($0) }
+  }
+
   private func compiled(
     _ inputs: [String: Tensor], _ y: Tensor
   ) throws(PruneError) -> (parts: LossGraph, program: Program) {

@@ -46,6 +46,24 @@ struct GradientImportance: Importance {
   }
 }
 
+extension ScoringContext {
+  /// The weights that the loss does not depend on, as those of another output's layers: a criterion that takes a gradient cannot tell
+  /// how much they matter, and they have no part in its ranking.
+  /// - Throws: `.unsupported` when that leaves none, and for weights that a node without a gradient cuts off.
+  func unreached(by importance: any Importance) throws(PruneError) -> Set<String> {
+    importance.needsTargets ? try GradientPass(criterion: importance.name, self).unreached() : []
+  }
+}
+
+extension Importance {
+  /// What a report says of them, if there are any.
+  func note(unreached names: Set<String>) -> String? {
+    guard !names.isEmpty else { return nil }
+    let list = names.sorted().map { "'\($0)'" }.joined(separator: ", ")
+    return "the loss does not depend on \(list): criterion '\(name)' does not score \(names.count == 1 ? "it" : "them")"
+  }
+}
+
 /// Gradients of the loss by the scored weights, batch by batch over the data of a scoring.
 struct GradientPass {
   let criterion: String
@@ -69,7 +87,18 @@ struct GradientPass {
     self.targets = targets.dtype
   }
 
-  /// What a kind of accumulation makes of the gradients of all batches, one tensor a weight.
+  /// Names of the weights that the loss does not depend on.
+  func unreached() throws(PruneError) -> Set<String> {
+    let model = context.weights.model, batch = try data.rows(0, min(context.batchSize, data.count))
+    let source = try LossGradients(model, targets: targets, parameters: weights.map(\.name))
+    guard let y = batch.y, let first = weights.first else { return [] }
+    let names = try source.unreached(Feed(data, model).inputs(of: batch), y)
+    guard names.count < weights.count else { throw missing(first, source) }
+    return Set(names)
+  }
+
+  /// What a kind of accumulation makes of the gradients of all batches, one tensor a weight: of zeros where the loss does not depend
+  /// on it.
   /// - Parameter moved: values in place of the weights; nil leaves them as they are.
   func accumulated(_ kind: ScoreAccumulator.Kind, at moved: [Tensor]? = nil) throws(PruneError) -> [Tensor] {
     var model = context.weights.model
@@ -85,7 +114,12 @@ struct GradientPass {
       guard let y = batch.y else { continue }
       let gradients = try source.run(feed.inputs(of: batch), y, cancel: context.cancel).gradients
       for (index, weight) in weights.enumerated() {
-        guard let gradient = gradients[weight.name] else { throw missing(weight, source) }
+        guard let gradient = gradients[weight.name] else {
+          guard !gradients.isEmpty, !source.blocked.contains(where: { $0.parameters.contains(weight.name) }) else {
+            throw missing(weight, source)
+          }
+          continue
+        }
         try accumulators[index].add(gradient, share: Float(last - first) / Float(data.count))
       }
     }

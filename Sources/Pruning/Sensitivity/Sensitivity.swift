@@ -69,6 +69,7 @@ package func sensitivity(_ model: Model, _ options: SensitivityOptions) throws(P
       row["values"] = .list(curve.metrics.map { .number($0) })
       return .report(row)
     })
+  if let note = run.importance.note(unreached: run.unreached) { report["notes"] = .list([.text(note)]) }
   return report
 }
 
@@ -83,6 +84,8 @@ struct SensitivityRun {
   let granularity: Granularity
   let judge: MetricGuard
   let weights: PrunableWeights
+  /// Weights that the criterion cannot score.
+  let unreached: Set<String>
   let batchSize: Int
 
   init(_ model: Model, _ options: SensitivityOptions) throws(PruneError) {
@@ -106,8 +109,10 @@ struct SensitivityRun {
     }
     importance = try Criterion.named(options.criterion ?? "magnitude")
     try importance.check(options.data)
-    weights = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
+    let all = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
     batchSize = options.batchSize > 0 ? options.batchSize : 64
+    unreached = try ScoringContext(weights: all, data: options.data, batchSize: batchSize).unreached(by: importance)
+    weights = all.without(unreached)
     let data = options.data
     let metric = options.metric ?? (options.custom != nil ? "metric" : data?.y?.dtype == .int64 ? "accuracy" : "loss")
     judge = try MetricGuard(

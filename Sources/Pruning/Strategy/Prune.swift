@@ -63,6 +63,8 @@ struct PruneRun {
   private var resolved: Allocation?
   /// Models after kept steps, by position in the journal.
   private(set) var snapshots: [Int: Model] = [:]
+  /// Weights that the criterion cannot score.
+  let unreached: Set<String>
   /// Layers that got a whole copy of a weight of which only the first use is pruned.
   private(set) var splits: [String] = []
   let judge: MetricGuard?
@@ -98,13 +100,18 @@ struct PruneRun {
 
   init(_ model: Model, _ plan: PrunePlan, _ options: PruneOptions) throws(PruneError) {
     self.plan = plan
-    self.options = options
     original = model
-    var dense = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
+    batchSize = options.batchSize > 0 ? options.batchSize : 64
+    let all = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
+    unreached = try ScoringContext(weights: all, data: options.data, batchSize: batchSize).unreached(by: plan.importance)
+    // Whatever else lists weights leaves them out too.
+    var options = options
+    options.ignore += unreached.sorted()
+    self.options = options
+    var dense = all.without(unreached)
     if plan.strategy == "local", options.shared != "all" { splits = dense.splitUses() }
     self.dense = dense
     self.model = dense.model
-    batchSize = options.batchSize > 0 ? options.batchSize : 64
     var layers: [Layer] = []
     for weight in dense.weights {
       let zeros = try WeightRanking([weight.tensor]).zeroCount

@@ -4,7 +4,8 @@ import PruneTraining
 /// The steps of a prune as text, to be taken again on a model of the same architecture: with the same data and seed bit for
 /// bit the same.
 ///
-/// One `key value` a line, behind a first line that says what it is. Data, guard and callbacks are not part of it.
+/// One `key value` a line, behind a first line that says what it is. Data, guard and callbacks are not part of it, and of models
+/// (a teacher, weights to rewind to) only that they are to be given again.
 package struct PruneRecipe {
   package let text: String
   /// What each kept step left.
@@ -35,6 +36,8 @@ package struct PruneRecipe {
     ]
     for (key, value) in optional { if let value { values.append((key, value)) } }
     if options.reestimates { values.append(("reestimate", "true")) }
+    if options.followsWidth { values.append(("width", "true")) }
+    if options.rewind != nil { values.append(("rewind", "given")) }
     if let recover = options.recover { values += FitLines.lines(recover, prefix: "recover.") }
     if let train = options.train { values += FitLines.lines(train, prefix: "train.") }
     for step in steps {
@@ -92,8 +95,7 @@ package struct PruneRecipe {
         .invalidArgument, "a recipe says itself how much goes and by which criterion", hint: "leave amount, threshold, target and criterion out")
     }
     var result = options
-    var recover = options.recover ?? FitOptions(), train = options.train ?? FitOptions()
-    (recover.frozen, recover.regularizers, train.frozen, train.regularizers) = ([], [], [], [])
+    var recover = FitLines.emptied(options.recover), train = FitLines.emptied(options.train)
     var recovers = false, trains = false
     for (key, value) in values {
       switch key {
@@ -110,18 +112,26 @@ package struct PruneRecipe {
       case "mode": result.mode = value
       case "reduce": result.reduction = value
       case "reestimate": result.reestimates = value == "true"
+      case "width": result.followsWidth = value == "true"
+      case "rewind":
+        guard options.rewind != nil else {
+          throw PruneError(
+            .invalidArgument, "the recipe was made with weights to rewind to, which a text cannot hold, and none are given with it",
+            at: "recipe", hint: "give them again: rewind = …")
+        }
       case "allocation": result.allocation = value
       case "reconstruct": result.reconstruct = value
       case "scope": result.scope.append(value)
       case "ignore": result.ignore.append(value)
       case "step", "step_threshold", "step_units": break
-      case let key where key.hasPrefix("recover."):
-        try FitLines.set(String(key.dropFirst(8)), value, in: &recover)
-        recovers = true
-      case let key where key.hasPrefix("train."):
-        try FitLines.set(String(key.dropFirst(6)), value, in: &train)
-        trains = true
-      default: throw Self.bad(key, value)
+      default:
+        if try FitLines.set(key, value, of: "recover", in: &recover) {
+          recovers = true
+        } else if try FitLines.set(key, value, of: "train", in: &train) {
+          trains = true
+        } else {
+          throw Self.bad(key, value)
+        }
       }
     }
     // The last step is the target; the steps themselves are given to the run.

@@ -50,6 +50,16 @@ struct GroupScope {
         + (kind.isEmpty ? "no layer has any" : "all \(kind.count) groups are pinned"),
       hint: why.isEmpty ? "m:groups() lists what there is" : why.joined(separator: "; "))
   }
+
+  /// Without the groups of which these weights are all that could be scored.
+  func chosen(of dependencies: Dependencies, without unreached: Set<String>) -> [Bool] {
+    guard !unreached.isEmpty else { return chosen }
+    let reached = Set(PrunableWeights(of: dependencies.model).weights.map(\.name)).subtracting(unreached)
+    return zip(dependencies.groups, chosen).map { group, isChosen in
+      let tensors = Set(group.members.map(\.tensor))
+      return isChosen && (tensors.isDisjoint(with: unreached) || !tensors.isDisjoint(with: reached))
+    }
+  }
 }
 
 extension Granularity {

@@ -115,6 +115,7 @@ extension StructuredRun {
 
   private func notes(_ removed: Int) -> [String] {
     var notes: [String] = steps.last?.notes ?? []
+    if let note = plan.importance.note(unreached: unreached) { notes.append(note) }
     if !CostModel.openInputs(original).isEmpty {
       notes.append("macs are those of one sample with open extents of \(CostModel.openExtent)")
     }

@@ -50,7 +50,7 @@ extension StructuredRun {
 
   /// Blocks by rising mean score of their weights.
   private func ranked(_ choice: LayerChoice, _ base: Model) throws(PruneError) -> [Int] {
-    let weights = PrunableWeights(of: base)
+    let weights = PrunableWeights(of: base).without(unreached)
     let context = ScoringContext(
       weights: weights, data: options.data, batchSize: batchSize, seed: options.seed, cancel: options.cancel)
     let tensors = try plan.importance.ranking(context).scores.tensors(of: weights.weights.map(\.tensor))
@@ -60,7 +60,8 @@ extension StructuredRun {
     }
     func score(_ place: Int) -> Double {
       let found = choice.blocks.blocks[place].weights.compactMap { sums[$0] }
-      return found.reduce(0) { $0 + $1.sum } / Double(max(found.reduce(0) { $0 + $1.count }, 1))
+      // What is known of none comes last.
+      return found.isEmpty ? .infinity : found.reduce(0) { $0 + $1.sum } / Double(max(found.reduce(0) { $0 + $1.count }, 1))
     }
     return choice.places.map { (score($0), $0) }.sorted { $0 < $1 }.map(\.1)
   }

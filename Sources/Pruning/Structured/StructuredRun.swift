@@ -23,6 +23,8 @@ final class StructuredRun {
   /// The groups of the given model, and which of them may lose units.
   let groups: [UnitGroup]
   let chosen: [Bool]
+  /// Weights that the criterion cannot score.
+  let unreached: Set<String>
   let costBefore: CostModel.Cost
   /// Units, or layers, that may go.
   let unitCount: Int
@@ -68,11 +70,14 @@ final class StructuredRun {
     }
     let dependencies = try Dependencies(of: model, rules: options.rules, width: options.followsWidth)
     groups = dependencies.groups
+    let weights = PrunableWeights(of: model)
+    unreached = try ScoringContext(weights: weights, data: options.data, batchSize: batchSize).unreached(by: plan.importance)
     if plan.granularity == .layer {
       chosen = groups.map { _ in false }
       unitCount = try LayerChoice(ResidualBlocks(model), scope: options.scope, ignore: options.ignore).count
     } else {
-      chosen = try GroupScope(dependencies, plan.granularity, scope: options.scope, ignore: options.ignore).chosen
+      chosen = try GroupScope(dependencies, plan.granularity, scope: options.scope, ignore: options.ignore)
+        .chosen(of: dependencies, without: unreached)
       unitCount = zip(groups, chosen).reduce(0) { $0 + ($1.1 ? $1.0.size : 0) }
     }
     costBefore = CostModel(dependencies).cost([:])
@@ -202,7 +207,7 @@ final class StructuredRun {
           hint: "use regularizer = {kind = \"group_lasso\"}")
       }
       let dependencies = try Dependencies(of: model, rules: options.rules, width: options.followsWidth)
-      let chosen = try GroupScope(dependencies, plan.granularity, scope: options.scope, ignore: options.ignore, checks: false).chosen
+      let chosen = try chosen(dependencies)
       let allocation = try allocation(dependencies, chosen)
       let counts: [Int]
       if let given {
@@ -247,7 +252,7 @@ final class StructuredRun {
   ) throws(PruneError) -> Candidate {
     let start = monotonicSeconds()
     let dependencies = try Dependencies(of: base, rules: options.rules, width: options.followsWidth)
-    let chosen = try GroupScope(dependencies, plan.granularity, scope: options.scope, ignore: options.ignore, checks: false).chosen
+    let chosen = try chosen(dependencies)
     let solved = monotonicSeconds()
     let allocation = try allocation(dependencies, chosen)
     let scored = monotonicSeconds()
@@ -282,6 +287,11 @@ final class StructuredRun {
     return candidate
   }
 
+  private func chosen(_ dependencies: Dependencies) throws(PruneError) -> [Bool] {
+    try GroupScope(dependencies, plan.granularity, scope: options.scope, ignore: options.ignore, checks: false)
+      .chosen(of: dependencies, without: unreached)
+  }
+
   private static func normCut(_ dependencies: Dependencies, _ cut: Cut) throws(PruneError) -> Double {
     let masked = try UnitMasks.masked(dependencies, cut)
     var before = 0.0, after = 0.0
@@ -297,7 +307,7 @@ final class StructuredRun {
     let importance = UnitImportance(
       importance: plan.importance, reduction: plan.reduction, normalization: plan.normalization)
     let context = ScoringContext(
-      weights: PrunableWeights(of: dependencies.model), data: options.data, batchSize: batchSize, seed: options.seed,
+      weights: PrunableWeights(of: dependencies.model).without(unreached), data: options.data, batchSize: batchSize, seed: options.seed,
       cancel: options.cancel)
     var scores = try importance.scores(dependencies, chosen, context)
     if plan.strategy == "shared" { scores = SharedWeights.joined(scores, dependencies) }
