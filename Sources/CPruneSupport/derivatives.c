@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "prune_kernels.h"
+#include "prune_training.h"
 #include "prune_support.h"
 #include "vector_math.h"
 

@@ -1,7 +1,7 @@
 // What is asked of all gradients before weights are updated: their norms, and whether they are numbers.
 #include <math.h>
 
-#include "prune_kernels.h"
+#include "prune_training.h"
 #include "prune_support.h"
 #include "vector_math.h"
 

@@ -2,7 +2,7 @@
 // an order of magnitude longer where the channels are no multiple of its vectors.
 #include <string.h>
 
-#include "prune_kernels.h"
+#include "prune_training.h"
 #include "prune_support.h"
 
 #if defined(__x86_64__)

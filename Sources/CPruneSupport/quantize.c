@@ -1,6 +1,6 @@
 #include <math.h>
 
-#include "prune_kernels.h"
+#include "prune_codes.h"
 #include "prune_support.h"
 #include "vector_math.h"
 

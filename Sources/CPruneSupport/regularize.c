@@ -1,7 +1,7 @@
 // Dropout, penalties on weights and projections of them.
 #include <math.h>
 
-#include "prune_kernels.h"
+#include "prune_training.h"
 #include "prune_support.h"
 #include "vector_math.h"
 

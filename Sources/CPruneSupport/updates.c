@@ -1,7 +1,7 @@
 // Optimizer steps and batch statistics.
 #include <math.h>
 
-#include "prune_kernels.h"
+#include "prune_training.h"
 #include "prune_support.h"
 #include "vector_math.h"
 
