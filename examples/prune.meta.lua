@@ -375,7 +375,7 @@
 ---@field validate? prune.Dataset metrics before and after
 ---@field guard? prune.guard_options {data =, metric =, max_drop =}: refuses a model that lost more
 ---@field ignore? string|string[] name patterns of layers that stay float
----@field batch_size? integer samples a run; 4 to calibrate on and 64 to evaluate on
+---@field batch_size? integer samples a run; 4 to calibrate on, of images 1, and 64 to evaluate on
 
 ---@class prune.Report_to_text_options
 ---@field width? integer columns; the terminal's by default

@@ -1097,7 +1097,7 @@ PRUNE_API void prune_axis_node_sum(prune_axis_node *node, uint32_t input, uint32
 
 typedef struct prune_quantize_options {
   uint32_t struct_size;
-  /** Samples a run; 0 is 4 to calibrate on and 64 to evaluate on. */
+  /** Samples a run; 0 is 4 to calibrate on, 1 where a sample has more than 32,768 numbers, and 64 to evaluate on. */
   uint32_t batch_size;
   /**
    * "static" (default): int8 weights and uint8 activations with scales from calibration data. "dynamic": int8 weights, and

@@ -55,7 +55,7 @@ package struct QuantizeOptions {
   package var format = "qdq"
   /// Patterns (`*`, `?`) on names of layers or weights that stay float.
   package var ignore: [String] = []
-  /// Of calibration and evaluation; 0 is 4 and 64.
+  /// Of calibration and evaluation; 0 is 4 (1 for images), and 64.
   package var batchSize = 0
   /// Metrics on this data go into the report, before and after.
   package var validate: Dataset?
@@ -107,7 +107,8 @@ struct QuantizationScheme {
   let calibrator: CalibratorSettings
   let ignore: [NamePattern]
   let batchSize: Int
-  let calibrationBatch: Int
+  /// Nil for as many as go well.
+  let calibrationBatch: Int?
 
   /// - Throws: `.unsupported` naming what there is, `.invalidArgument` for what makes no sense.
   init(_ options: QuantizeOptions) throws(PruneError) {
@@ -199,7 +200,7 @@ struct QuantizationScheme {
     calibrator = settings
     ignore = options.ignore.map { NamePattern($0) }
     batchSize = options.batchSize > 0 ? options.batchSize : 64
-    // All activations of a batch are there at once: in fresh memory, whose first touch would cost as much as the products.
-    calibrationBatch = options.batchSize > 0 ? options.batchSize : 4
+    // A moving average is one over batches.
+    calibrationBatch = options.batchSize > 0 ? options.batchSize : options.calibrator == "moving_average" ? 4 : nil
   }
 }

@@ -55,6 +55,40 @@ struct ProgramTests {
     #expect(error?.status == .notFound)
   }
 
+  /// A convolution whose channels are a whole number of vectors, or not; values of every origin.
+  @Test(arguments: [16, 5], [true, false])
+  func innerValuesAreShownWhileRunning(channels: Int, isOrdered: Bool) throws {
+    var random = RandomSource(seed: 4)
+    let x = try random.tensor([2, 3, 12, 12])
+    let nodes = [
+      Node("Conv", inputs: ["x", "w"], outputs: ["c"]), Node("Relu", inputs: ["c"], outputs: ["r"]),
+      Node("Conv", inputs: ["r", "v"], outputs: ["d"]), Node("Flatten", inputs: ["d"], outputs: ["f"]), Node("Abs", inputs: ["f"], outputs: ["y"]),
+      Node("Neg", inputs: ["v"], outputs: ["constant"]),
+    ]
+    let model = makeModel(
+      nodes, inputs: [("x", x)], constants: [("w", try random.tensor([channels, 3, 3, 3])), ("v", try random.tensor([channels, channels, 3, 3]))],
+      outputs: ["y"])
+    let names = ["x", "c", "r", "f", "constant", "y"]
+    let wanted = try Program(model, .init(outputs: names)).run(["x": x])
+    var options = ProgramOptions(outputs: [])
+    options.watched = names.map { ($0, isOrdered: isOrdered) }
+    let program = try Program(model, options)
+    for _ in 0..<2 {
+      var seen: [String: Tensor] = [:]
+      #expect(try program.run(["x": x], watch: { name, value throws(PruneError) in seen[name] = try value.copied() }).isEmpty)
+      #expect(seen.keys.sorted() == names.sorted())
+      for (name, tensor) in wanted {
+        let (a, b) = (try tensor.array(of: Float.self), try #require(seen[name]).array(of: Float.self))
+        #expect(isOrdered ? a == b : a.sorted() == b.sorted(), "\(name)")
+      }
+    }
+    let stop = PruneError(.numeric, "enough")
+    let error = #expect(throws: PruneError.self) { try program.run(["x": x], watch: { _, _ throws(PruneError) in throw stop }) }
+    #expect(error?.status == .numeric && error?.message == "enough")
+    // Nobody looks, nobody is asked.
+    #expect(try program.run(["x": x]).isEmpty)
+  }
+
   @Test func anUnknownOperatorIsNamed() throws {
     let x = try Tensor([Float(1)])
     let model = makeModel([Node("Frobnicate", name: "f", inputs: ["x"], outputs: ["y"])], inputs: [("x", x)])

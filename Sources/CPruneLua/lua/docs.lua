@@ -564,7 +564,7 @@ Quantizes into a new model that every ONNX runtime can run.
 * validate: Dataset; metrics before and after
 * guard: table; {data =, metric =, max_drop =}: refuses a model that lost more
 * ignore: string|string[]; name patterns of layers that stay float
-* batch_size: integer; samples a run; 4 to calibrate on and 64 to evaluate on
+* batch_size: integer; samples a run; 4 to calibrate on, of images 1, and 64 to evaluate on
 > local int8 = slim:quantize{scheme = "static", calibration = train:take(200), calibrator = "entropy"}
 > local few = slim:quantize{scheme = "palette", bits = 2}; few:fit{data = train, palettes = true}; few:save "few.prunez"
 > local int4, report = slim:quantize{scheme = "weight_only", bits = 4}

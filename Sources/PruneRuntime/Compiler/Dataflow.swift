@@ -81,6 +81,8 @@ struct Dataflow {
   var ops: [Op] = []
   /// Requested values, in the order they were asked for.
   var outputs: [(name: String, value: Int)] = []
+  /// Values to show while running.
+  var watched: [(name: String, value: Int, isOrdered: Bool)] = []
   /// Values that are fed, in the graph's order.
   var inputs: [Int] = []
 
@@ -93,18 +95,20 @@ struct Dataflow {
     addValue(Value(name: name, dtype: tensor.dtype, shape: tensor.shape, origin: .constant(tensor)))
   }
 
+  private var wanted: [Int] { outputs.map(\.value) + watched.map(\.value) }
+
   /// How many operations read each value; requested outputs count as a reader.
   var useCounts: [Int] {
     var counts = [Int](repeating: 0, count: values.count)
     for op in ops { for value in op.reads { counts[value] += 1 } }
-    for output in outputs { counts[output.value] += 1 }
+    for value in wanted { counts[value] += 1 }
     return counts
   }
 
   /// Drops operations whose results nobody reads, updates of variables excepted.
   mutating func removeDeadOps() {
     var isNeeded = [Bool](repeating: false, count: values.count)
-    for output in outputs { isNeeded[output.value] = true }
+    for value in wanted { isNeeded[value] = true }
     var kept: [Op] = []
     for op in ops.reversed() {
       guard op.updatedInputs != nil || op.outputs.contains(where: { $0.map { isNeeded[$0] } ?? false }) else { continue }

@@ -22,7 +22,7 @@ struct DataflowBuilder {
   private init(model: Model, options: ProgramOptions) {
     self.model = model
     self.options = options
-    var (weights, others) = (Set<String>(), Set(options.outputs ?? model.graph.outputs.map(\.name)))
+    var (weights, others) = (Set<String>(), Set((options.outputs ?? model.graph.outputs.map(\.name)) + options.watched.map(\.name)))
     for node in model.graph.nodes {
       let isLayer = node.isStandard && ["Conv", "Gemm", "MatMul"].contains(node.opType)
       for (place, name) in node.allReads.enumerated() {
@@ -51,10 +51,12 @@ struct DataflowBuilder {
       throw PruneError(.notFound, "the model has no input '\(name)'; its inputs are \(inputList)")
     }
     for node in model.graph.nodes { try add(node) }
-    for name in options.outputs ?? model.graph.outputs.map(\.name) {
+    func id(_ name: String) throws(PruneError) -> Int {
       guard let id = ids[name] else { throw PruneError(.notFound, "the model has no value '\(name)' to return") }
-      flow.outputs.append((name, id))
+      return id
     }
+    for name in options.outputs ?? model.graph.outputs.map(\.name) { flow.outputs.append((name, try id(name))) }
+    for (name, isOrdered) in options.watched { flow.watched.append((name, try id(name), isOrdered)) }
   }
 
   private var inputList: String {

@@ -91,10 +91,16 @@ final class Lowering {
       lowering.drafts[buffer].first = -1
       lowering.drafts[buffer].last = -1
     }
+    for watched in lowering.flow.watched where !ops.contains(where: { $0.outputs.contains(watched.value) }) {
+      try lowering.emitWatch(watched, of: Node("Identity", name: watched.name, inputs: [], outputs: []))
+    }
     for (index, op) in ops.enumerated() {
       lowering.current = index
       do {
-        try lowering.alone(loners[index]) { () throws(PruneError) in try lowering.lower(op, optimizes: optimizes) }
+        try lowering.alone(loners[index]) { () throws(PruneError) in
+          try lowering.lower(op, optimizes: optimizes)
+          for watched in lowering.flow.watched where op.outputs.contains(watched.value) { try lowering.emitWatch(watched, of: op.node) }
+        }
       } catch {
         throw error.located(at: op.node.label)
       }
@@ -227,6 +233,13 @@ final class Lowering {
     }
     materials[id].append(Material(layout: nil, buffer: buffer))
     return buffer
+  }
+
+  /// The value's elements in whatever order they lie, with nothing between them.
+  func unordered(_ id: Int) throws(PruneError) -> Int {
+    let home = try home(id)
+    guard let layout = home.layout, layout.byteCount != value(id).dtype?.byteCount(count(id)) else { return home.buffer }
+    return try plain(id)
   }
 
   /// The value's elements in `layout`, whose extents may be another view of the same row-major array.

@@ -84,16 +84,25 @@ extension Lowering {
     }
   }
 
+  /// Shows a value to whoever watches the run.
+  func emitWatch(_ watched: (name: String, value: Int, isOrdered: Bool), of node: Node) throws(PruneError) {
+    let op = Dataflow.Op(node: node, opset: 1, inputs: [watched.value], outputs: [])
+    try emit(op, isReference: false, isOrdered: watched.isOrdered) { (frame, inputs) throws(PruneError) in
+      if let tensor = inputs[0] { try frame.watch?(watched.name, tensor) }
+      return []
+    }
+  }
+
   /// Adds a step that works on whole tensors.
   private func emit(
-    _ op: Dataflow.Op, isReference: Bool, _ evaluate: @escaping Evaluation
+    _ op: Dataflow.Op, isReference: Bool, isOrdered: Bool = true, _ evaluate: @escaping Evaluation
   ) throws(PruneError) {
     enum Place { case absent, constant(Tensor), buffer(Int, DType, Shape), slot(Int) }
     func place(_ id: Int) throws(PruneError) -> Place {
       let value = self.value(id)
       if let constant = value.constant { return .constant(constant) }
       guard let dtype = value.dtype, let shape = value.shape, value.isStatic else { return .slot(slot(id)) }
-      return .buffer(try plain(id), dtype, shape)
+      return .buffer(isOrdered ? try plain(id) : try unordered(id), dtype, shape)
     }
     var sources: [Place] = []
     for input in op.inputs { sources.append(try input.map { id throws(PruneError) in try place(id) } ?? .absent) }

@@ -22,6 +22,8 @@ final class Frame {
   var slots: [Tensor?]
   /// The flag that stops the run in progress, for steps that run programs of their own.
   var cancel: CancelFlag?
+  /// Who is shown the values that are watched.
+  var watch: Program.Watch?
   /// What a step that failed has to say.
   var failure: PruneError?
   private(set) var steps: [BoundStep] = []
@@ -91,5 +93,6 @@ extension Frame {
   func clearSlots() {
     for index in slots.indices { slots[index] = nil }
     cancel = nil
+    watch = nil
   }
 }

@@ -40,16 +40,22 @@ package final class Program: @unchecked Sendable {
       uniquingKeysWith: { first, _ in first })
   }
 
+  /// Takes a value that is watched, by its name; the tensor lasts as long as the call.
+  package typealias Watch = (_ name: String, _ value: Tensor) throws(PruneError) -> Void
+
   /// Runs once. Returns fresh tensors by output name.
+  /// - Parameter watch: is called with each value that the options list as watched.
   /// - Throws: `.notFound` or `.mismatch` naming the input that is missing, unknown or of another type or shape;
   ///   `.cancelled`.
-  package func run(_ inputs: [String: Tensor], cancel: CancelFlag? = nil) throws(PruneError) -> [String: Tensor] {
-    try run(inputs, cancel: cancel, onStep: nil)
+  package func run(
+    _ inputs: [String: Tensor], cancel: CancelFlag? = nil, watch: Watch? = nil
+  ) throws(PruneError) -> [String: Tensor] {
+    try run(inputs, cancel: cancel, watch: watch, onStep: nil)
   }
 
   /// As `run`, telling after each step how many nanoseconds it took.
   func run(
-    _ inputs: [String: Tensor], cancel: CancelFlag?, onStep: ((Int, UInt64) -> Void)?
+    _ inputs: [String: Tensor], cancel: CancelFlag?, watch: Watch? = nil, onStep: ((Int, UInt64) -> Void)?
   ) throws(PruneError) -> [String: Tensor] {
     try check(inputs)
     let addresses = try variableAddresses()
@@ -65,6 +71,7 @@ package final class Program: @unchecked Sendable {
       frame.pointers[buffer].copyMemory(
         from: tensor.storage.base.advanced(by: tensor.byteOffset), byteCount: tensor.byteCount)
     }
+    frame.watch = watch
     defer { frame.clearSlots() }
     try execute(frame, cancel, onStep)
     return try results(of: frame, addresses)

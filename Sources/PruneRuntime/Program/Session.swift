@@ -6,6 +6,7 @@ import Synchronization
 package final class Session: @unchecked Sendable {
   package let model: Model
   private let outputs: [String]?
+  private let watched: [(name: String, isOrdered: Bool)]
   // Safe: programs only read the variables they do not update; callers that train run one program at a time.
   private let variables: [String: Variable]
   private let programs = Mutex<[Entry]>([])
@@ -20,15 +21,21 @@ package final class Session: @unchecked Sendable {
   /// Programs kept; the one longest unused goes first.
   private static let capacity = 8
 
-  package init(_ model: Model, outputs: [String]? = nil, variables: [String: Variable] = [:]) {
+  /// - Parameter watched: what `run` shows while it runs.
+  package init(
+    _ model: Model, outputs: [String]? = nil, watched: [(name: String, isOrdered: Bool)] = [], variables: [String: Variable] = [:]
+  ) {
     self.model = model
     self.outputs = outputs
+    self.watched = watched
     self.variables = variables
   }
 
   /// Runs the model, compiling it first when these shapes are new.
-  package func run(_ inputs: [String: Tensor], cancel: CancelFlag? = nil) throws(PruneError) -> [String: Tensor] {
-    try program(for: inputs.mapValues(\.shape)).run(inputs, cancel: cancel)
+  package func run(
+    _ inputs: [String: Tensor], cancel: CancelFlag? = nil, watch: Program.Watch? = nil
+  ) throws(PruneError) -> [String: Tensor] {
+    try program(for: inputs.mapValues(\.shape)).run(inputs, cancel: cancel, watch: watch)
   }
 
   /// The program for these input shapes and the calling thread's number of threads.
@@ -43,7 +50,8 @@ package final class Session: @unchecked Sendable {
     if let known { return known }
     try checkNames(of: shapes)
     // Compiled outside the lock: two threads may both do it, and the later one's is kept as well.
-    let options = ProgramOptions(inputShapes: shapes, outputs: outputs, variables: variables)
+    var options = ProgramOptions(inputShapes: shapes, outputs: outputs, variables: variables)
+    options.watched = watched
     let program = try Program(model, options, sharing: packed)
     programs.withLock { entries in
       if entries.count >= Self.capacity { entries.removeFirst() }

@@ -6,12 +6,10 @@ extension Tensor {
     try withSpan(of: Float.self) { span throws(PruneError) in
       // Safe: the pointer is used within the closure, over the span's own count.
       span.withUnsafeBufferPointer { buffer in
-        guard let base = buffer.baseAddress, !buffer.isEmpty, ps_count_not_finite(base, Int64(buffer.count)) == 0 else {
-          return nil
-        }
+        guard let base = buffer.baseAddress, !buffer.isEmpty else { return nil }
         var low: Float = 0, high: Float = 0
         ps_min_max(base, Int64(buffer.count), &low, &high)
-        return (low, high)
+        return low.isFinite && high.isFinite ? (low, high) : nil
       }
     }
   }

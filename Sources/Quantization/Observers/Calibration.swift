@@ -25,12 +25,12 @@ struct Calibration {
       throw PruneError(.invalidArgument, "the calibration data is empty", hint: "give some hundred samples")
     }
     let feed = try Feed(data, model), inputs = feed.names
-    let size = feed.fixedBatch ?? max(scheme.calibrationBatch, 1)
-    channels = wanted.mapValues { ChannelStatistics(isLast: $0) }
+    // Images one by one, so that the activations of one stay in the cache; of small samples, weights are the most that is read.
+    let isLarge = data.columns.contains { $0.tensor.count > data.count << 15 }
+    let size = feed.fixedBatch ?? scheme.calibrationBatch ?? (isLarge ? 1 : 4)
+    var channels = wanted.mapValues { ChannelStatistics(isLast: $0) }
     let computed = Set(values).union(wanted.keys).subtracting(inputs).sorted()
-    // Inputs first: what is wrong with them is not the fault of what they make of the rest.
-    let seen = inputs.filter { values.contains($0) || wanted[$0] != nil } + computed
-    let session = Session(model, outputs: computed)
+    let session = Session(model, outputs: [], watched: computed.map { ($0, isOrdered: wanted[$0] != nil) })
     let ranged = Set(values)
     var observers: [String: any RangeObserver] = [:]
     for first in stride(from: 0, to: data.count, by: size) {
@@ -38,22 +38,27 @@ struct Calibration {
       let last = min(first + size, data.count)
       // A model of one batch size sees nothing of what does not fill the last batch, unless that is all there is.
       if feed.fixedBatch != nil, last - first < size, first > 0 { break }
-      let feeds = try feed.inputs(of: data.rows(first, last), filling: feed.fixedBatch)
-      let activations = try session.run(feeds, cancel: cancel).merging(feeds) { computed, _ in computed }
-      for value in seen {
-        guard let tensor = activations[value], tensor.dtype == .float32, tensor.count > 0 else { continue }
+      func observe(_ value: String, _ tensor: Tensor) throws(PruneError) {
+        guard tensor.dtype == .float32, tensor.count > 0 else { return }
         guard let range = try tensor.finiteRange() else {
           throw PruneError(
             .numeric, "activation '\(value)' is NaN or infinite on samples \(first)..<\(last) of the calibration data")
         }
         if wanted[value] != nil { try channels[value]?.observe(tensor) }
-        guard ranged.contains(value) else { continue }
-        var watcher = observers[value] ?? scheme.observer.init(scheme.calibrator)
+        guard ranged.contains(value) else { return }
+        var watcher = observers.removeValue(forKey: value) ?? scheme.observer.init(scheme.calibrator)
         try watcher.observe(tensor, low: range.low, high: range.high)
         observers[value] = watcher
       }
+      let feeds = try feed.inputs(of: data.rows(first, last), filling: feed.fixedBatch)
+      for input in inputs where ranged.contains(input) || wanted[input] != nil {
+        if let tensor = feeds[input] { try observe(input, tensor) }
+      }
+      // Each value is seen where it is made, while it is in the cache, and none is kept.
+      _ = try session.run(feeds, cancel: cancel) { value, tensor throws(PruneError) in try observe(value, tensor) }
       count = last
     }
+    self.channels = channels
     ranges = observers.mapValues(\.range)
   }
 }

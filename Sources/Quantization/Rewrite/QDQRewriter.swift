@@ -127,9 +127,9 @@ struct QDQRewriter {
     let axis = perChannel ? layer.axis : nil
     let maxima = try weight.absoluteMaxima(axis: axis)
     let chosen = WeightScale.symmetric(maxima: maxima, biasBounds: try biasBounds(layer, channels: maxima.count))
-    let used = rounded[layer.weight].flatMap { $0.scales == chosen ? $0.tensor : nil } ?? weight
-    let codes = try used.quantizedInt8(scales: chosen, axis: axis).codes
-    let (signal, noise) = try weight.noise(of: codes, scales: chosen, axis: axis)
+    let better = rounded[layer.weight].flatMap { $0.scales == chosen ? $0.tensor : nil }
+    let (codes, own, rest) = try (better ?? weight).quantizedInt8(scales: chosen, axis: axis)
+    let (signal, noise) = better == nil ? (own, rest) : try weight.noise(of: codes, scales: chosen, axis: axis)
     let name = trainable ? Graph.uniqueName(layer.weight + "_quantized", &names) : add(layer.weight + "_quantized", codes)
     let scale: String, zero: String
     if perChannel {
