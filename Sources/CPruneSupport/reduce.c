@@ -95,8 +95,52 @@ static void reduce_range(int64_t first, int64_t last, void *user) {
   }
 }
 
+// Columns of a matrix, as gradients of biases are: rows are divided into parts, the same whatever the number of threads.
+enum { PARTS = 16, LANES = 16 };
+struct columns {
+  const float *x;
+  int64_t rows, width, at[2];
+  vector16 sums[PARTS][2];
+};
+
+CLONES static void sum_parts(int64_t first, int64_t last, void *user) {
+  struct columns *columns = user;
+  for (int64_t part = first; part < last; part++) {
+    int64_t row = part * columns->rows / PARTS, end = (part + 1) * columns->rows / PARTS;
+    vector16 a = {0}, b = {0};
+    for (const float *x = columns->x + row * columns->width; row < end; row++, x += columns->width) {
+      a += *(const vector16 *)(x + columns->at[0]);
+      b += *(const vector16 *)(x + columns->at[1]);
+    }
+    columns->sums[part][0] = a;
+    columns->sums[part][1] = b;
+  }
+}
+
+CLONES static void sum_columns(const float *x, float *y, int64_t rows, int64_t width) {
+  struct columns columns = {.x = x, .rows = rows, .width = width};
+  for (int64_t start = 0; start < width; start += 2 * LANES) {
+    // The last vectors repeat some columns rather than be less than whole.
+    for (int half = 0; half < 2; half++) {
+      int64_t at = start + half * LANES;
+      columns.at[half] = at + LANES <= width ? at : width - LANES;
+    }
+    ps_parallel_for(PARTS, ELEMENTWISE_GRAIN * PARTS / (rows * 2 * LANES) + 1, sum_parts, &columns);
+    for (int half = 0; half < 2; half++) {
+      vector16 sum = columns.sums[0][half];
+      for (int part = 1; part < PARTS; part++) sum += columns.sums[part][half];
+      *(vector16 *)(y + columns.at[half]) = sum;
+    }
+  }
+}
+
 int32_t ps_reduce(void *user) {
   const ps_reduce_args *args = user;
+  if (args->rank == 2 && args->kind == PS_REDUCE_SUM && !args->y_strides[0] && args->y_strides[1] && args->dims[1] >= LANES) {
+    sum_columns(args->x, args->y, args->dims[0], args->dims[1]);
+    finish(args->y, args->scale, args->takes_root, args->count);
+    return 0;
+  }
   float start = args->kind == PS_REDUCE_MAX ? -INFINITY : args->kind == PS_REDUCE_MIN ? INFINITY : args->kind == PS_REDUCE_PRODUCT;
   for (int64_t i = 0; i < args->count; i++) args->y[i] = start;
   int64_t below = 1;

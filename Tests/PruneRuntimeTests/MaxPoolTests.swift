@@ -18,6 +18,8 @@ import Testing
     Case(size: (7, 5), channels: 3, kernel: (3, 2), stride: (2, 1), before: (1, 0), result: (4, 4)),
     Case(size: (6, 9), channels: 70, kernel: (3, 3), stride: (1, 2), before: (1, 1), result: (6, 5)),
     Case(size: (5, 5), channels: 1, kernel: (2, 2), stride: (2, 2), result: (3, 3)),
+    Case(size: (6, 4), channels: 33, kernel: (3, 2), stride: (3, 2), result: (2, 2)),
+    Case(size: (5, 6), channels: 17, kernel: (2, 2), stride: (2, 2), result: (2, 3)),
     Case(size: (4, 4), channels: 64, kernel: (4, 4), stride: (4, 4), result: (1, 1)),
   ]
 

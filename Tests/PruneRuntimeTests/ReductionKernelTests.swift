@@ -18,6 +18,22 @@ struct ReductionKernelTests {
     }
   }
 
+  /// As gradients of biases are: the same bits whatever the number of threads.
+  @Test(arguments: [15, 16, 20, 32, 33, 500], [1, 3, 40, 4099])
+  func sumsOfColumns(columns: Int, rows: Int) throws {
+    var random = RandomSource(seed: 21)
+    let x = try random.tensor([rows, columns])
+    let node = Node("ReduceMean", inputs: ["x"], outputs: ["y"], attributes: [Attribute("axes", .integers([0])), Attribute("keepdims", .int(0))])
+    let model = makeModel([node], inputs: [("x", x)])
+    try expectSame(model, [("x", x)], tolerance: 1e-5)
+    func values() throws -> [Float] { try #require(try Program(model).run(["x": x])["y"]).array(of: Float.self) }
+    let before = Parallel.threads
+    Parallel.threads = 1
+    let alone = try values()
+    Parallel.threads = before
+    #expect(try values() == alone)
+  }
+
   @Test func extremesOfNaN() throws {
     let x = try Tensor([1, .nan, 3, 4, 5, 6] as [Float], try Shape([2, 3]))
     for name in ["ReduceMax", "ReduceMin"] {

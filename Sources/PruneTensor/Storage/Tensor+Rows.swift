@@ -6,7 +6,7 @@ extension Tensor {
       throw PruneError(.invalidArgument, "a \(dtype.name) \(shape) tensor has no rows to gather")
     }
     let rowBytes = shape[0] == 0 ? 0 : byteCount / shape[0]
-    let result = try Tensor(zeros: dtype, try Shape([indices.count] + shape.dims.dropFirst()))
+    let result = try Tensor(unfilled: dtype, try Shape([indices.count] + shape.dims.dropFirst()))
     for (position, index) in indices.enumerated() {
       guard index >= 0, index < shape[0] else {
         throw PruneError(.invalidArgument, "row \(index) does not exist: there are \(shape[0])")

@@ -66,7 +66,8 @@ struct FitRun {
   private mutating func step(
     _ epoch: Int, _ index: Int, _ samples: ArraySlice<Int>, _ progress: inout Progress
   ) throws(PruneError) {
-    var batch = try data.batch(samples)
+    // In the order of the data nothing needs to be copied.
+    var batch = try options.shuffle ? data.batch(samples) : data.rows(samples.startIndex, samples.endIndex)
     if let augmentation = options.augmentation {
       // By the number of the step, so that a resumed fit goes on the same way.
       var random = RandomSource(seed: options.seed).fork(UInt64(stepsDone) &+ 0xA06)

@@ -63,9 +63,16 @@ enum ReductionKernels {
       next *= dims[axis]
     }
     guard let walk = StridedWalk(dims, [Layout.rowMajorStrides(dims), strides]) else { return false }
-    let source = try lowering.plain(x)
-    let target = try lowering.define(y, layout: nil)
-    let count = lowering.count(y)
+    emit(
+      op, lowering, source: try lowering.plain(x), target: try lowering.define(y, layout: nil), count: lowering.count(y), walk,
+      scale: scale, kind: kind)
+    return true
+  }
+
+  private static func emit(
+    _ op: Dataflow.Op, _ lowering: Lowering, source: Int, target: Int, count: Int, _ walk: StridedWalk, scale: Float,
+    kind: ps_reduce_kind
+  ) {
     let takesRoot = op.key == "ReduceL2"
     lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
       var arguments = ps_reduce_args()
@@ -80,6 +87,14 @@ enum ReductionKernels {
       StridedWalk.fill(&arguments.y_strides, walk.strides[1])
       return frame.step(arguments, ps_reduce)
     }
+  }
+
+  /// The sums of a matrix's columns.
+  static func columnSums(
+    _ op: Dataflow.Op, _ lowering: Lowering, source: Int, target: Int, rows: Int, columns: Int
+  ) -> Bool {
+    guard let walk = StridedWalk([rows, columns], [[columns, 1], [0, 1]]) else { return false }
+    emit(op, lowering, source: source, target: target, count: columns, walk, scale: 1, kind: PS_REDUCE_SUM)
     return true
   }
 

@@ -157,14 +157,19 @@ enum ConvolutionKernels {
       let hint = problem.forward(bias: false, training: true), let bl = Layout.plain([problem.y[1]])
     else { return false }
     let db = op.output(1)
-    var descriptor = dnnl_convolution_desc_t()
-    var (xr, wr, yr, br) = (problem.xLayout.raw, problem.wLayout.raw, problem.yLayout.raw, bl.raw)
-    let status = withUnsafePointer(to: &br) {
-      dnnl_dilated_convolution_backward_weights_desc_init(
-        &descriptor, dnnl_convolution_direct, &xr, &wr, db == nil ? nil : $0, &yr, dnnlDims(problem.window.strides),
-        dnnlDims(problem.window.gaps), dnnlDims(problem.window.before), dnnlDims(problem.window.after))
+    func primitive(bias: Bool) -> Primitive? {
+      var descriptor = dnnl_convolution_desc_t()
+      var (xr, wr, yr, br) = (problem.xLayout.raw, problem.wLayout.raw, problem.yLayout.raw, bl.raw)
+      let status = withUnsafePointer(to: &br) {
+        dnnl_dilated_convolution_backward_weights_desc_init(
+          &descriptor, dnnl_convolution_direct, &xr, &wr, bias ? $0 : nil, &yr, dnnlDims(problem.window.strides),
+          dnnlDims(problem.window.gaps), dnnlDims(problem.window.before), dnnlDims(problem.window.after))
+      }
+      return status == dnnl_success ? Primitive.make(descriptor, hint: hint) : nil
     }
-    guard status == dnnl_success, let primitive = Primitive.make(descriptor, hint: hint),
+    // oneDNN adds up a bias's gradient in memory, number by number, where channels lie innermost.
+    let alone = primitive(bias: false), sumsHere = db != nil && alone?.layout(dnnl_query_diff_dst_md) == Layout.channelsLast(problem.y)
+    guard let primitive = db == nil || sumsHere ? alone : primitive(bias: true),
       let xl = primitive.layout(dnnl_query_src_md), let wl = primitive.layout(dnnl_query_diff_weights_md),
       let yl = primitive.layout(dnnl_query_diff_dst_md)
     else { return false }
@@ -175,8 +180,12 @@ enum ConvolutionKernels {
       .init(DNNL_ARG_DIFF_DST, gradient, yl), .init(DNNL_ARG_SRC, source, xl),
       .init(DNNL_ARG_DIFF_WEIGHTS, target, wl, isWritten: true),
     ]
-    if let db { arguments.append(.init(DNNL_ARG_DIFF_BIAS, try lowering.define(db, layout: nil), bl, isWritten: true)) }
+    let bias = try db.map { id throws(PruneError) in try lowering.define(id, layout: nil) }
+    if let bias, !sumsHere { arguments.append(.init(DNNL_ARG_DIFF_BIAS, bias, bl, isWritten: true)) }
     lowering.emit(op.node.label, primitive, arguments)
-    return true
+    guard let bias, sumsHere else { return true }
+    let channels = problem.y[1]
+    return ReductionKernels.columnSums(
+      op, lowering, source: gradient, target: bias, rows: problem.y.reduce(1, *) / max(channels, 1), columns: channels)
   }
 }
