@@ -7,20 +7,22 @@ extension Tensor {
   /// - Throws: `.unsupported` for strings, complex numbers and types under 8 bits as a target.
   package func cast(to target: DType) throws(PruneError) -> Tensor {
     if target == dtype { return self }
+    // Not chunk by chunk: a file's bytes may lie anywhere.
+    let source = try aligned(to: UInt(max(dtype.bitWidth / 8, 1)))
     var result = try Tensor(zeros: target, shape)
     let count = self.count
     if dtype.isFloatingPoint || (dtype == .uint64 && target.isFloatingPoint) {
       var chunk = [Double](repeating: 0, count: min(count, Self.chunkCount))
       for first in stride(from: 0, to: count, by: Self.chunkCount) {
         let last = min(first + Self.chunkCount, count)
-        try readDoubles(first, last, &chunk)
+        try source.readDoubles(first, last, &chunk)
         try result.writeDoubles(first, last, chunk)
       }
     } else {
       var chunk = [Int64](repeating: 0, count: min(count, Self.chunkCount))
       for first in stride(from: 0, to: count, by: Self.chunkCount) {
         let last = min(first + Self.chunkCount, count)
-        try readInts(first, last, &chunk)
+        try source.readInts(first, last, &chunk)
         try result.writeInts(first, last, chunk)
       }
     }

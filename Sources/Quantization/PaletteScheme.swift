@@ -19,7 +19,7 @@ enum PaletteScheme {
     var layers: [QuantizedLayer] = []
     var done: Set<String> = []
     for (place, node) in model.graph.nodes.enumerated() {
-      guard let layer = plan.layers[place], done.insert(layer.weight).inserted, let weight = index.constant(layer.weight) else {
+      guard let layer = plan.layers[place], done.insert(layer.weight).inserted, let weight = try index.weight(layer.weight) else {
         continue
       }
       try options.cancel?.check()

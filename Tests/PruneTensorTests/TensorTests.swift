@@ -16,6 +16,16 @@ import Testing
     let bytes = try Bytes([0xFF, 0, 0, 0x80, 0x3F, 0, 0, 0, 0x40])
     let view = try Tensor(.float32, Shape([2]), over: try #require(bytes.slice(1, 9)))
     #expect(try view.withSpan(of: Float.self) { span throws(PruneError) in span[0] + span[1] } == 3)
+    #expect(try view.cast(to: .int32).array(of: Int32.self) == [1, 2])
+  }
+
+  /// A copy for each chunk would take minutes.
+  @Test(arguments: [DType.float16, .bfloat16, .int8])
+  func largeMisalignedTensorsAreConverted(type: DType) throws {
+    let count = 8 << 20, numbers = try Tensor((0..<count).map { Float($0 % 100) })
+    let bytes = try Bytes([0] + numbers.bytes.array)
+    let view = try Tensor(.float32, Shape([count]), over: try #require(bytes.slice(1, count * 4 + 1)))
+    #expect(try view.cast(to: type).bytes.isEqual(to: numbers.cast(to: type).bytes))
   }
 
   @Test(arguments: [[-1], [1 << 40, 1 << 40], [Int.max, 2, 0]])

@@ -21,7 +21,7 @@ struct DynamicRewriter {
     var nodes: [Node] = []
     var kept = plan.kept
     for (place, node) in edit.index.graph.nodes.enumerated() {
-      guard let layer = plan.layers[place], let weight = edit.index.constant(layer.weight) else {
+      guard let layer = plan.layers[place], let weight = try edit.index.weight(layer.weight) else {
         nodes.append(node)
         continue
       }

@@ -28,6 +28,11 @@ struct GraphIndex {
     return graph.nodes[position].tensor("value")
   }
 
+  /// A constant that is looked at several times: a file's bytes may lie anywhere, and are copied once.
+  func weight(_ name: String) throws(PruneError) -> Tensor? {
+    try constant(name).map { tensor throws(PruneError) in try tensor.aligned(to: 4) }
+  }
+
   func isConstant(_ name: String) -> Bool {
     let name = source(of: name)
     if graph.hasInitializer(name) { return true }

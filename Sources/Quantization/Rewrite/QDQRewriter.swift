@@ -118,7 +118,7 @@ struct QDQRewriter {
   private mutating func store(
     _ layer: QuantizationPlan.Layer, _ node: Node
   ) throws(PruneError) -> (output: String, scales: [Float], nodes: [Node]) {
-    guard let weight = index.constant(layer.weight) else {
+    guard let weight = try index.weight(layer.weight) else {
       throw PruneError(.internal, "weight '\(layer.weight)' is gone", at: node.label)
     }
     guard try weight.finiteRange() != nil else {

@@ -32,7 +32,7 @@ struct WeightOnlyRewriter {
   mutating func rewrite(cancel: CancelFlag?) throws(PruneError) -> (model: Model, layers: [QuantizedLayer]) {
     var nodes: [Node] = []
     for (place, node) in edit.index.graph.nodes.enumerated() {
-      guard let layer = plan.layers[place], let weight = edit.index.constant(layer.weight) else {
+      guard let layer = plan.layers[place], let weight = try edit.index.weight(layer.weight) else {
         nodes.append(node)
         continue
       }
