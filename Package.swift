@@ -40,7 +40,7 @@ let package = Package(
     .target(name: "PruneEvaluation", dependencies: ["PruneRuntime", "PruneData"], swiftSettings: fenced + small),
     .target(name: "PruneTraining", dependencies: ["PruneEvaluation"], swiftSettings: fenced + small),
     .target(name: "Pruning", dependencies: ["PruneTraining"], swiftSettings: fenced + small),
-    .target(name: "Quantization", dependencies: ["PruneTraining"], swiftSettings: fenced),
+    .target(name: "Quantization", dependencies: ["PruneTraining"], swiftSettings: fenced + small),
     .target(
       name: "PruneABI", dependencies: ["CPrune", "PruneFormats", "Pruning", "Quantization"],
       swiftSettings: common + small),
