@@ -138,7 +138,8 @@ struct JointBudget {
     try sparse.withMutableSpan(of: Float.self) { span throws(PruneError) in
       for place in span.indices where span[place].magnitude < threshold { span[place] = 0 }
     }
-    return try PaletteScheme.palettized(sparse, rows: 1, bits: choice.bits, groupSize: 0, importance: nil).tensor
+    _ = try PaletteScheme.palettized(&sparse, rows: 1, bits: choice.bits, groupSize: 0, importance: nil)
+    return sparse
   }
 
   /// Bytes of a coder that knows how often each value occurs, and of the values.

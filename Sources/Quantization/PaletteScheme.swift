@@ -19,19 +19,20 @@ enum PaletteScheme {
     var layers: [QuantizedLayer] = []
     var done: Set<String> = []
     for (place, node) in model.graph.nodes.enumerated() {
-      guard let layer = plan.layers[place], done.insert(layer.weight).inserted, let weight = try index.weight(layer.weight) else {
+      guard let layer = plan.layers[place], done.insert(layer.weight).inserted, var weight = try index.weight(layer.weight) else {
         continue
       }
       try options.cancel?.check()
+      defer { index.constant(layer.weight)?.forgetPages() }
       do throws(PruneError) {
         guard try weight.finiteRange() != nil else {
           throw PruneError(.numeric, "weight '\(layer.weight)' holds NaN or infinity")
         }
         guard model.graph.hasInitializer(layer.weight) else { throw PruneError(.unsupported, "its weight is no initializer") }
         let made = try palettized(
-          weight, rows: layer.channelAxis == 0 ? weight.shape[0] : 1, bits: scheme.bits, groupSize: scheme.groupSize,
+          &weight, rows: layer.channelAxis == 0 ? weight.shape[0] : 1, bits: scheme.bits, groupSize: scheme.groupSize,
           importance: importance[layer.weight])
-        result.graph.setInitializer(layer.weight, made.tensor)
+        result.graph.setInitializer(layer.weight, weight)
         layers.append(
           QuantizedLayer(
             name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: scheme.bits,
@@ -45,38 +46,39 @@ enum PaletteScheme {
       provenance: "palette \(scheme.bits) bits" + (samples > 0 ? " fisher \(samples) samples" : ""))
   }
 
+  /// Brings a weight to few values, in place where it has its memory to itself.
   /// - Parameter rows: channels that lie together; of other layouts the whole tensor, one row, shares a palette.
   static func palettized(
-    _ weight: Tensor, rows: Int, bits: Int, groupSize: Int, importance: Tensor?
-  ) throws(PruneError) -> (tensor: Tensor, groups: Int, signal: Double, noise: Double) {
-    var result = try Tensor(zeros: .float32, weight.shape)
+    _ weight: inout Tensor, rows: Int, bits: Int, groupSize: Int, importance: Tensor?
+  ) throws(PruneError) -> (groups: Int, signal: Double, noise: Double) {
     var signal = 0.0, noise = 0.0
     let grouped = groupSize > 0 ? min(groupSize, rows) : rows
     let groups = (rows + grouped - 1) / max(grouped, 1), inner = weight.count / max(rows, 1)
-    func fill(_ values: Span<Float>, _ weights: Span<Float>?) throws(PruneError) {
-      try result.withMutableSpan(of: Float.self) { target throws(PruneError) in
+    func fill(_ weights: Span<Float>?) throws(PruneError) {
+      try weight.withMutableSpan(of: Float.self) { values throws(PruneError) in
         for group in 0..<groups {
           let places = group * grouped * inner..<min((group + 1) * grouped, rows) * inner
           let hasZeros = places.contains { values[$0] == 0 }
           let size = (1 << bits) - (hasZeros ? 1 : 0)
-          let codebook = Codebook(values, places, weights: weights, size: size, skipsZeros: hasZeros)
+          let codebook = Codebook(values.span, places, weights: weights, size: size, skipsZeros: hasZeros)
           for place in places where values[place] != 0 {
             let value = values[place]
             var nearest = codebook.nearest(value)
             // A palette has one zero, and it means pruned.
             if nearest == 0 { nearest = .leastNormalMagnitude }
-            target[place] = nearest
+            values[place] = nearest
             signal += Double(value) * Double(value)
             noise += Double(value - nearest) * Double(value - nearest)
           }
         }
       }
     }
-    try weight.withSpan(of: Float.self) { values throws(PruneError) in
-      guard let importance else { return try fill(values, nil) }
-      try importance.withSpan(of: Float.self) { weights throws(PruneError) in try fill(values, weights) }
+    if let importance {
+      try importance.withSpan(of: Float.self) { weights throws(PruneError) in try fill(weights) }
+    } else {
+      try fill(nil)
     }
-    return (result, groups, signal, noise)
+    return (groups, signal, noise)
   }
 
   /// The diagonal of the empirical Fisher information: means over batches of squared gradients, and a little for all.

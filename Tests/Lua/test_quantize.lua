@@ -21,6 +21,25 @@ test("operators on codes", function()
   fails("not available", m.quantize, m, {scheme = "dynamic", format = "qoperator"})
 end)
 
+test("weights are rewritten one by one", function()
+  local path = h.temporary ".onnx"
+  prune.zoo.mlp{input = {1024}, hidden = {1024, 1024, 1024, 1024, 1024, 1024, 1024}, classes = 8}:save(path)
+  collectgarbage()
+  local function memory(key) return io.open "/proc/self/status":read "a":match(key .. ":%s*(%d+)") / 1024 end
+  local reset = io.open("/proc/self/clear_refs", "w")
+  for _, scheme in ipairs{"weight_only", "float16", "bfloat16", "palette"} do
+    -- Starts the peak anew.
+    if not reset or not reset:write "5" or not reset:flush() then return end
+    local before = memory "VmRSS"
+    local small = prune.load(path):quantize{scheme = scheme}
+    -- 28 MB of weights, of which one is 4 MB.
+    local peak = memory "VmHWM" - before
+    check(peak < 28 + 3 * 4, scheme .. ": " .. peak .. " MB")
+    small = nil
+    collectgarbage()
+  end
+end)
+
 test("a guard without labels", function()
   local answered = rest:labelled(m)
   local small, report = m:quantize{calibration = few, mixed = true, guard = {data = answered, max_drop = 0.02}}

@@ -74,6 +74,7 @@ package enum FoldBatchNormalization {
         for place in channel * inner..<(channel + 1) * inner { span[place] *= factor }
       }
     }
+    weight.forgetPages()
     return (scaled, try Tensor(biases))
   }
 }

@@ -30,7 +30,10 @@ struct GraphIndex {
 
   /// A constant that is looked at several times: a file's bytes may lie anywhere, and are copied once.
   func weight(_ name: String) throws(PruneError) -> Tensor? {
-    try constant(name).map { tensor throws(PruneError) in try tensor.aligned(to: 4) }
+    guard let tensor = constant(name) else { return nil }
+    let result = try tensor.aligned(to: 4)
+    if !result.sharesStorage(with: tensor) { tensor.forgetPages() }
+    return result
   }
 
   func isConstant(_ name: String) -> Bool {

@@ -108,6 +108,7 @@ struct HalfRewriter {
     if let known = halves[name] { return known }
     if let tensor = edit.index.constant(name) {
       let half = edit.add(name + "_half", try tensor.cast(to: .float16))
+      tensor.forgetPages()
       halves[name] = half
       edit.replace(name, by: half)
       if tensor.count > 1 {
@@ -156,6 +157,7 @@ enum BFloat16Rewriter {
       var node = node
       if stored[layer.weight] == nil {
         let name = edit.add(layer.weight + "_bfloat16", try weight.cast(to: .bfloat16))
+        weight.forgetPages()
         let output = edit.name(layer.weight + "_float")
         edit.replace(layer.weight, by: name)
         stored[layer.weight] = output

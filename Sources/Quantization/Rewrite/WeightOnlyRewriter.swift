@@ -37,6 +37,8 @@ struct WeightOnlyRewriter {
         continue
       }
       try cancel?.check()
+      // One by one: the file's part of a weight is not needed again.
+      defer { weight.forgetPages() }
       do throws(PruneError) {
         guard try weight.finiteRange() != nil else {
           throw PruneError(.numeric, "weight '\(layer.weight)' holds NaN or infinity")
