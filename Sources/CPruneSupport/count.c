@@ -2,13 +2,8 @@
 
 #include <string.h>
 
+#include "clones.h"
 #include "prune_support.h"
-
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONES
-#endif
 
 // Mapped files need not be aligned.
 typedef uint16_t __attribute__((aligned(1), may_alias)) loose16;

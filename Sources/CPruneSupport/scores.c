@@ -2,13 +2,8 @@
 
 #include <math.h>
 
+#include "clones.h"
 #include "prune_support.h"
-
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONES
-#endif
 
 struct batch {
   float *scores;

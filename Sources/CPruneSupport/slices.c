@@ -4,13 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clones.h"
 #include "prune_support.h"
-
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONES
-#endif
 
 enum { LANES = 16 };
 

@@ -6,11 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONES
-#endif
+#include "clones.h"
 
 /// Before a loop whose places are worked on one by one, in place or not: without this the compiler falls back to single
 /// numbers where input and output are the same array. Vectors, but not several at a time: a fraction of the code, and

@@ -1,8 +1,35 @@
 /* Threads: with a count of 1 no call starts any; one model may run on several threads at once. */
+#define _GNU_SOURCE
 #include "check.h"
 
 #include <dirent.h>
 #include <pthread.h>
+
+#ifdef SANITIZED
+/* A lock of Swift's that has to wait does so in the kernel, where ThreadSanitizer does not see it: told about it here, it knows
+   that one thread's turn comes after the other's. */
+#include <dlfcn.h>
+#include <linux/futex.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+extern void __tsan_acquire(void *address), __tsan_release(void *address);
+
+long syscall(long number, ...) {
+  va_list list;
+  va_start(list, number);
+  long a[6];
+  for (int i = 0; i < 6; i++) a[i] = va_arg(list, long);
+  va_end(list);
+  static long (*next)(long, ...);
+  if (!next) next = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+  if (number == SYS_futex && (a[1] & FUTEX_CMD_MASK) == FUTEX_UNLOCK_PI) __tsan_release((void *)a[0]);
+  long result = next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+  if (number == SYS_futex && (a[1] & FUTEX_CMD_MASK) == FUTEX_LOCK_PI) __tsan_acquire((void *)a[0]);
+  return result;
+}
+#endif
 
 static int threads(void) {
   DIR *folder = opendir("/proc/self/task");
@@ -120,10 +147,11 @@ int main(void) {
   OK(prune_context_set_threads(NULL, 1));
   CHECK(prune_context_threads(NULL) == 1);
   work(NULL);
-  run_at_once(NULL);
   CHECK(threads() == 1);
+  run_at_once(NULL);
   FAILS(prune_context_set_threads(NULL, -1), PRUNE_ERROR_INVALID_ARGUMENT, "-1");
-#ifndef SANITIZED /* OpenMP's own synchronisation is not seen by ThreadSanitizer. */
+#ifndef SANITIZED /* ThreadSanitizer has a thread of its own, and does not see how OpenMP synchronises. */
+  CHECK(threads() == 1);
   OK(prune_context_set_threads(context, 2));
   work(context);
   CHECK(threads() == 2);
