@@ -15,6 +15,9 @@ static const char init[] = {
 static const char docs[] = {
 #embed "lua/docs.lua"
 };
+static const char docs_model[] = {
+#embed "lua/docs_model.lua"
+};
 static const char entries[] = {
 #embed "lua/entries.lua"
 };
@@ -36,8 +39,9 @@ static const char topics[] = {
 };
 
 #define FILE_OF(variable) {#variable, variable, sizeof variable}
-static const embedded_file files[] = {FILE_OF(init),     FILE_OF(docs),   FILE_OF(entries), FILE_OF(help),
-                                      FILE_OF(progress), FILE_OF(report), FILE_OF(tensor), FILE_OF(topics)};
+static const embedded_file files[] = {FILE_OF(init), FILE_OF(docs),     FILE_OF(docs_model), FILE_OF(entries),
+                                      FILE_OF(help), FILE_OF(progress), FILE_OF(report),     FILE_OF(tensor),
+                                      FILE_OF(topics)};
 
 bool pl_load_embedded(lua_State *L, const char *name) {
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) {

@@ -27,6 +27,13 @@ test("every criterion by its name", function()
   fails("data", m.significance, m, {criterion = "wanda"})
 end)
 
+test("outputs too many to compare in pairs come last", function()
+  local m = prune.zoo.mlp{input = {4}, hidden = {9000}, classes = 3, seed = 1}
+  local data = prune.data.tensors(prune.tensor{shape = {6, 4}, dtype = "float32"})
+  local wide, head = table.unpack(m:significance{criterion = "mutual", data = data}.layers)
+  check(wide.min == wide.max and wide.min > head.max)
+end)
+
 test("a criterion of one's own", function()
   local m = mlp()
   local seen = {}

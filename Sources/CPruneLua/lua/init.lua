@@ -27,7 +27,7 @@ local function part(name) return internals.embedded(name)(prune, internals) end
 part "tensor"
 part "report"
 part "progress"
-internals.docs = internals.embedded "entries"(part "docs")
+internals.docs = internals.embedded "entries"(part "docs" .. "\n" .. part "docs_model")
 internals.topics = part "topics"
 part "help"
 

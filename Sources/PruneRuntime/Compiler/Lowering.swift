@@ -137,24 +137,8 @@ final class Lowering {
     try emitReference(op)
   }
 
-  /// A fused operation as two: what follows last comes off. Empty when nothing follows.
-  private func unfused(_ op: Dataflow.Op) -> [Dataflow.Op] {
-    guard let result = op.output(0), let last = op.epilogue.last else { return [] }
-    var base = op
-    base.epilogue.removeLast()
-    let between = temporary(like: result)
-    base.outputs[0] = between
-    switch last {
-    case .add(let other):
-      let sum = Node("Add", name: op.node.name, inputs: [], outputs: [])
-      return [base, .init(node: sum, opset: 13, inputs: [between, other], outputs: [result])]
-    case .activation(let activation):
-      return [base, .init(node: activation.node(named: op.node.name), opset: 6, inputs: [between], outputs: [result])]
-    }
-  }
-
   /// A value that only parts of the current operation touch.
-  private func temporary(like id: Int, origin: Dataflow.Origin = .computed) -> Int {
+  func temporary(like id: Int, origin: Dataflow.Origin = .computed) -> Int {
     var value = flow.values[id]
     value.origin = origin
     let made = flow.addValue(value)
@@ -162,28 +146,6 @@ final class Lowering {
     lastUse.append(current)
     viewGroup.append(made)
     return made
-  }
-
-  /// What `op` was made of, with values of its own between: those of the graph may be made by others as well.
-  private func separate(_ parts: [Dataflow.Op], into op: Dataflow.Op) throws(PruneError) -> [Dataflow.Op] {
-    var own: [Int: Int] = [:]
-    var result: [Dataflow.Op] = []
-    for part in parts {
-      var part = part
-      if let output = part.output(0), let tensor = try ConstantDequantization.tensor(part, flow) {
-        own[output] = temporary(like: output, origin: .constant(tensor))
-        continue
-      }
-      part.inputs = part.inputs.map { $0.map { own[$0] ?? $0 } }
-      part.outputs = part.outputs.map { output in
-        guard let output, !op.outputs.contains(output) else { return output }
-        let made = temporary(like: output)
-        own[output] = made
-        return made
-      }
-      result.append(part)
-    }
-    return result
   }
 
   // MARK: - Values

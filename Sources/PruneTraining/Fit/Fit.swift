@@ -6,8 +6,8 @@ import PruneTensor
 /// Trains a model on a dataset.
 ///
 /// The graph stays as it is; only trained initializers (and running statistics of normalizations) are replaced.
-/// Weights that pruning zeroed (`Model.maskedParameters`) stay exactly zero; with `palettes` weights that are equal stay so. The samples that do not fill the last batch
-/// of an epoch make a smaller one.
+/// Weights that pruning zeroed (`Model.maskedParameters`) stay exactly zero; with `palettes` weights that are equal stay so.
+/// The samples that do not fill the last batch of an epoch make a smaller one.
 ///
 /// - Returns: the history; see `History.report`. Stopped by `cancel` or `onEvent`, the model keeps the last complete
 ///   step and the history says so.

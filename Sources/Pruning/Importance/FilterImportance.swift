@@ -40,7 +40,7 @@ struct FilterImportance: Importance {
     guard rows.contains(where: { $0 != nil }) else {
       throw PruneError(
         .unsupported, "criterion '\(criterion)' finds nothing to measure at any of the \(weights.count) weights",
-        hint: "bn_scale wants BatchNormalization behind layers, apoz Relu; magnitude works everywhere")
+        hint: "bn_scale wants BatchNormalization behind layers, apoz Relu, mutual at most 8,192 outputs; magnitude works everywhere")
     }
     let last = max(rows.compactMap { $0?.max() }.max() ?? 0, 0) * 2 + 1
     var tensors: [Tensor] = []

@@ -6,8 +6,11 @@ import PruneTensor
 /// (Cover and Thomas, Elements of Information Theory, 8.5), so that the score is 1 - ρ²: an output that repeats an earlier one,
 /// up to scale and offset, scores 0, and so does one that never changes.
 ///
-/// Unlike `cosine`, which compares weights, it sees what the data makes of them.
+/// Unlike `cosine`, which compares weights, it sees what the data makes of them. Layers of more than 8,192 outputs, whose pairs
+/// would be too many to keep, come last.
 struct MutualImportance: Importance {
+  private static let most = 8192
+
   var name: String { "mutual" }
   var needsData: Bool { true }
 
@@ -48,7 +51,7 @@ struct MutualImportance: Importance {
     var probe = ActivationProbe(context.weights.model)
     var wanted: [(weight: Int, shape: String, sums: String, products: String)] = []
     for (index, uses) in uses.enumerated() {
-      guard let use = uses.first else { continue }
+      guard let use = uses.first, use.matrix.rows <= Self.most else { continue }
       let table = try Self.table(use, &probe)
       let turned = probe.emit("Transpose", [table], [Attribute("perm", .integers([1, 0]))])
       wanted.append((index, probe.emit("Shape", [table]), try probe.sum(table, [1]), probe.emit("MatMul", [table, turned])))

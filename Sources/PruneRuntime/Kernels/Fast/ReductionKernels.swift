@@ -93,7 +93,7 @@ enum ReductionKernels {
   static func columnSums(
     _ op: Dataflow.Op, _ lowering: Lowering, source: Int, target: Int, rows: Int, columns: Int
   ) -> Bool {
-    guard let walk = StridedWalk([rows, columns], [[columns, 1], [0, 1]]) else { return false }
+    guard rows > 0, let walk = StridedWalk([rows, columns], [[columns, 1], [0, 1]]) else { return false }
     emit(op, lowering, source: source, target: target, count: columns, walk, scale: 1, kind: PS_REDUCE_SUM)
     return true
   }
