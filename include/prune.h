@@ -770,7 +770,8 @@ typedef struct prune_significance_options {
   /** What is measured of each weight w, with gradients g of the mean loss of a batch, averaged over batches:
    *  - "magnitude" (default): |w|; "l2": w^2; "lamp": w^2 over the squares of the layer that are not smaller; "random";
    *  - "gradient": E|g|; "taylor": root of E[(g w)^2]; "fisher": w^2 E[g^2] / 2; "snip": |E[g] w| over its sum; they need
-   *    `data` with targets;
+   *    `data` with targets for the first output; weights that its loss does not depend on have no score, stay as they are, and
+   *    are named in the report's "notes", as for the next two;
    *  - "hessian": w^2 |h| / 2, h the Hessian's diagonal by Hutchinson's method; "grasp": w (H g), both by differences of
    *    gradients, 4 x 2 and 3 passes over `data`;
    *  - "movement": half of how much w^2 grows over one epoch of gradient descent on `data`;

@@ -1,9 +1,11 @@
 import PruneTensor
 
 extension Dataset {
+  private static let apart = "make a data set of that input alone, change it, and put its x among the others of a new one"
+
   /// (x - mean) / std for each channel (axis 1); one value of each stands for all channels. x becomes float32.
   package func normalize(mean: [Float], std: [Float]) throws(PruneError) -> Dataset {
-    try wantOneColumn("normalize")
+    try wantOneColumn("normalize", hint: Self.apart)
     guard x.shape.rank >= 2 else {
       throw PruneError(.mismatch, "samples of '\(name)' are \(sampleShape): they have no channels")
     }
@@ -30,7 +32,7 @@ extension Dataset {
 
   /// Images [N, C, H, W] resized to height x width: bilinear, pixel centres at halves (ONNX Resize "half_pixel").
   package func resize(_ height: Int, _ width: Int) throws(PruneError) -> Dataset {
-    try wantOneColumn("resize")
+    try wantOneColumn("resize", hint: Self.apart)
     guard x.shape.rank == 4, x.shape[2] > 0, x.shape[3] > 0 else {
       throw PruneError(.mismatch, "samples of '\(name)' are \(sampleShape), resize wants images [C, H, W]")
     }

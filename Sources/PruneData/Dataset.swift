@@ -163,11 +163,11 @@ package struct Dataset: Sendable {
   }
 
   /// Throws for a data set of several inputs, which `what` cannot work on.
-  package func wantOneColumn(_ what: String) throws(PruneError) {
+  package func wantOneColumn(_ what: String, hint: String = "") throws(PruneError) {
     guard columns.count > 1 else { return }
     throw PruneError(
       .unsupported,
-      "data set '\(name)' has \(columns.count) inputs (\(columns.map { "'\($0.name)'" }.joined(separator: ", "))), \(what) works on one")
+      "data set '\(name)' has \(columns.count) inputs (\(columns.map { "'\($0.name)'" }.joined(separator: ", "))), \(what) works on one", hint: hint)
   }
 }
 

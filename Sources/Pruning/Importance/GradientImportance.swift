@@ -57,10 +57,10 @@ extension ScoringContext {
 
 extension Importance {
   /// What a report says of them, if there are any.
-  func note(unreached names: Set<String>) -> String? {
+  func note(unreached names: Set<String>, _ what: String = "does not score") -> String? {
     guard !names.isEmpty else { return nil }
     let list = names.sorted().map { "'\($0)'" }.joined(separator: ", ")
-    return "the loss does not depend on \(list): criterion '\(name)' does not score \(names.count == 1 ? "it" : "them")"
+    return "the loss does not depend on \(list): criterion '\(name)' \(what) \(names.count == 1 ? "it" : "them")"
   }
 }
 

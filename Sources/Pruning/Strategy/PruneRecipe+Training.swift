@@ -100,11 +100,11 @@ enum FitLines {
     let parts = value.split(separator: " ").map(String.init)
     func wants(_ count: Int) throws(PruneError) { if parts.count != count { throw PruneRecipe.bad(key, value) } }
     func number(_ place: Int) throws(PruneError) -> Double { try PruneRecipe.number(key, parts[place]) }
-    func wants(given isGiven: Bool, _ what: String) throws(PruneError) {
+    func wants(given isGiven: Bool, _ what: String, _ option: String) throws(PruneError) {
       guard !isGiven else { return }
       throw PruneError(
-        .invalidArgument, "the recipe was made with a \(what) for \(phase), which a text cannot hold, and none is given with it",
-        at: "recipe", hint: "give it again: \(phase) = {\(what == "loss graph" ? "loss" : what) = …}")
+        .invalidArgument, "the recipe was made with \(what) for \(phase), which a text cannot hold, and none is given with it",
+        at: "recipe", hint: "give it again: \(phase) = {\(option) = …}")
     }
     switch key {
     case "seed": options.seed = UInt64(value) ?? 0
@@ -133,7 +133,7 @@ enum FitLines {
       options.augmentation = changes
     case "teacher":
       try wants(3)
-      try wants(given: options.distillation != nil, "teacher")
+      try wants(given: options.distillation != nil, "a teacher", "teacher")
       options.distillation?.temperature = try number(0)
       options.distillation?.alpha = try number(1)
       options.distillation?.featureWeight = try number(2)
@@ -141,8 +141,8 @@ enum FitLines {
     case "feature": options.distillation?.features.append((value, value))
     case "feature_of_teacher":
       if let last = options.distillation?.features.indices.last { options.distillation?.features[last].teacher = value }
-    case "loss_graph": try wants(given: options.lossSettings.graph != nil, "loss graph")
-    case "validation": try wants(given: options.validation != nil, "validation")
+    case "loss_graph": try wants(given: options.lossSettings.graph != nil, "a loss graph", "loss")
+    case "validation": try wants(given: options.validation != nil, "validation data", "validation")
     default: throw PruneRecipe.bad(key, value)
     }
   }

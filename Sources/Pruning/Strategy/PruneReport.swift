@@ -144,7 +144,7 @@ extension PruneRun {
 
   /// What a reader should know besides the numbers.
   private var notes: [String] {
-    var notes = plan.importance.note(unreached: unreached).map { [$0 + ", and they stay whole"] } ?? []
+    var notes = plan.importance.note(unreached: unreached, "neither scores nor prunes").map { [$0] } ?? []
     if !splits.isEmpty {
       notes.append(
         "of weights that several layers use the first use was pruned, and \(splits.map { "'\($0)'" }.joined(separator: ", ")) "
