@@ -1,5 +1,5 @@
 ---@meta prune
--- Made by scripts/lua_docs from Sources/CPruneLua/lua/docs.lua.
+-- Made by scripts/lua_docs from docs.lua and docs_model.lua in Sources/CPruneLua/lua.
 
 ---@class prune.ValueInfo
 ---@field name string
@@ -124,6 +124,7 @@
 ---@field feature_weight? number weight of their mean squared differences (default 1)
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
 ---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
+---@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: such networks bear higher rates (default false)
 ---@field augment? prune.prune.Model_fit_augment_options random changes of the images that are trained on: see Model:fit augment
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
@@ -277,6 +278,7 @@
 ---@field feature_weight? number weight of their mean squared differences (default 1)
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
 ---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
+---@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: such networks bear higher rates (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
@@ -331,6 +333,7 @@
 ---@field feature_weight? number weight of their mean squared differences (default 1)
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
 ---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
+---@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: such networks bear higher rates (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)

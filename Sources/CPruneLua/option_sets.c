@@ -79,6 +79,7 @@ static const option fit[] = {
     OPTION(prune_fit_options, feature_weight, POSITIVE),
     OPTION(prune_fit_options, checkpointing, FLAG),
     OPTION(prune_fit_options, palettes, FLAG),
+    OPTION(prune_fit_options, batch_norm, FLAG),
     {.name = "augment", .kind = OPTION_TABLE, .offset = offsetof(prune_fit_options, augment), .nested = &pl_augment_set},
     OPTION(prune_fit_options, seed, SEED),
     OPTION_LIST("frozen", prune_fit_options, frozen, frozen_count, TEXTS),

@@ -36,6 +36,7 @@ func fitOptions(
   try readTeacher(given, &result)
   result.recomputes = given.checkpointing != 0
   result.palettes = given.palettes != 0
+  result.restoresNormalization = given.batch_norm != 0
   if given.augment != nil {
     let wanted = try options(given.augment, zero: prune_augmentation(), "prune_augmentation")
     var augmentation = Augmentation()

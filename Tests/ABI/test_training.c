@@ -142,6 +142,8 @@ int main(void) {
   prune_fit_options shared = PRUNE_FIT_OPTIONS_INIT;
   shared.palettes = 1;
   OK(prune_model_fit(few, data, &shared, NULL));
+  shared.batch_norm = 1;
+  FAILS(prune_model_fit(few, data, &shared, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "batch_norm and palettes");
   int values = 0;
   float seen[512];
   for (int i = 0; i < 512; i++) {

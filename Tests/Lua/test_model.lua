@@ -215,6 +215,16 @@ test("packed files", function()
   check(#sizes.tensors > 0 and sizes.tensors[1].packed < sizes.tensors[1].bytes)
 end)
 
+test("folded normalizations are there while a model is trained", function()
+  local m = prune.zoo.lenet5{input = {1, 8, 8}, seed = 2}
+  local before = m:stats().params
+  local report = m:fit{data = train, epochs = 2, lr = 0.01, batch_norm = true}
+  equal(report.batch_norms, 2)
+  equal(m:stats().params, before)
+  check(m:evaluate(rest).accuracy > 0.8)
+  fails("batch_norm and palettes", m.fit, m, {data = train, batch_norm = true, palettes = true})
+end)
+
 test("palettes are trained", function()
   local m = mlp()
   m:fit{data = train, epochs = 3, lr = 0.005}

@@ -109,6 +109,7 @@ validation_loss, validation_accuracy and seconds of each.
 * feature_weight: number = 1; weight of their mean squared differences
 * checkpointing: boolean = false; computes parts of the forward pass again for the backward pass rather than keeping them
 * palettes: boolean = false; of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero
+* batch_norm: boolean = false; convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: such networks bear higher rates
 * augment: table; random changes of the images that are trained on: see Model:fit augment
 * shuffle: boolean = true; a new order each epoch
 * seed: integer = 0; of shuffling and splitting

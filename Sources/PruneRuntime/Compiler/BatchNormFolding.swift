@@ -40,30 +40,9 @@ enum BatchNormFolding {
     func constant(_ op: Dataflow.Op, _ index: Int) -> Tensor? {
       op.input(index).flatMap { flow.values[$0].constant }.flatMap { $0.dtype == .float32 ? $0 : nil }
     }
-    guard let weight = constant(conv, 1), let scale = constant(norm, 1), let shift = constant(norm, 2),
-      let mean = constant(norm, 3), let variance = constant(norm, 4), weight.shape.rank > 0
-    else { return nil }
-    let channels = weight.shape[0]
-    guard channels > 0, [scale, shift, mean, variance].allSatisfy({ $0.count == channels }) else { return nil }
-    if conv.input(2) != nil, constant(conv, 2)?.count != channels { return nil }
-    let epsilon = Double(norm.node.float("epsilon", default: 1e-5))
-    let (s, b) = (try scale.array(of: Float.self), try shift.array(of: Float.self))
-    let (m, v) = (try mean.array(of: Float.self), try variance.array(of: Float.self))
-    let factors = (0..<channels).map { Double(s[$0]) / (Double(v[$0]) + epsilon).squareRoot() }
-    let before = try constant(conv, 2).map { tensor throws(PruneError) in try tensor.array(of: Float.self) }
-    let bias = (0..<channels).map { channel -> Float in
-      let centred = Double(before?[channel] ?? 0) - Double(m[channel])
-      return Float(centred * factors[channel] + Double(b[channel]))
-    }
-    var folded = try weight.copied()
-    weight.forgetPages()
-    let each = weight.count / channels
-    try folded.withMutableSpan(of: Float.self) { span in
-      for channel in 0..<channels {
-        let factor = factors[channel]
-        for index in (channel * each)..<((channel + 1) * each) { span[index] = Float(Double(span[index]) * factor) }
-      }
-    }
-    return (folded, try Tensor(bias))
+    let norms = (1...4).compactMap { constant(norm, $0) }
+    guard let weight = constant(conv, 1), conv.input(2) == nil || constant(conv, 2) != nil else { return nil }
+    return try BatchNormFold.folded(
+      weight: weight, bias: constant(conv, 2), norm: norms, epsilon: Double(norm.node.float("epsilon", default: 1e-5)))
   }
 }

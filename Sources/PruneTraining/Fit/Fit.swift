@@ -24,14 +24,17 @@ package func fit(_ model: inout Model, _ data: Dataset, _ options: FitOptions) t
   let warnings = options.validationSplit > 0 ? try DataCheck.emptyClasses(of: data, training: training, validation: validation) : []
   training = try mixable(training, model, options)
   let source = model
+  let restored = try restored(source, training, options, checked)
   let shared = options.palettes ? try SharedValues.split(source, frozen: options.frozen) : nil
-  let setup = try FitSetup(shared?.model ?? source, training, options, checked)
+  let setup = try FitSetup(shared?.model ?? restored?.model ?? source, training, options, checked)
   if let validation { _ = try DataCheck.check(validation, model, setup.loss) }
   var run = FitRun(setup: setup, data: training, validation: validation, options: options, checked: checked)
   run.warn(warnings)
+  if let restored { run.restored(restored.count) }
   func trained() throws(PruneError) -> Model {
     let model = setup.trainer.model()
-    return try shared.map { made throws(PruneError) in try SharedValues.joined(model, made.indices, as: source) } ?? model
+    if let shared { return try SharedValues.joined(model, shared.indices, as: source) }
+    return try restored?.folded(model) ?? model
   }
   do {
     let history = try run.train()
@@ -41,6 +44,20 @@ package func fit(_ model: inout Model, _ data: Dataset, _ options: FitOptions) t
     if error.status == .numeric { model = try trained() }
     throw error
   }
+}
+
+/// The model with its folded normalizations back, when that is wanted.
+private func restored(
+  _ model: Model, _ data: Dataset, _ options: FitOptions, _ checked: FitOptions.Checked
+) throws(PruneError) -> RestoredNormalization? {
+  guard options.restoresNormalization else { return nil }
+  guard !options.palettes else {
+    throw PruneError(
+      .invalidArgument, "both batch_norm and palettes are given: weights that are scaled do not keep the values they share", at: "fit",
+      hint: "give one of them")
+  }
+  return try RestoredNormalization(
+    model, data, batchSize: checked.batchSize, frozen: options.frozen, cancel: options.cancel)
 }
 
 /// Targets that mixup can mix: class numbers become rows.

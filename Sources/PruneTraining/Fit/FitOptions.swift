@@ -52,6 +52,8 @@ package struct FitOptions {
   package var recomputes = false
   /// Weights of few different values keep which of them they have; the values are trained. See `SharedValues`.
   package var palettes = false
+  /// Convolutions whose batch normalization was folded have one while they are trained. See `RestoredNormalization`.
+  package var restoresNormalization = false
   /// Random changes of the images that are trained on.
   package var augmentation: Augmentation?
   package var seed: UInt64 = 0

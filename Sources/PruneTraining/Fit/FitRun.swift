@@ -35,6 +35,12 @@ struct FitRun {
 
   mutating func warn(_ warnings: [String]) { history.warnings += warnings }
 
+  /// Says how many normalizations are there while the model is trained.
+  mutating func restored(_ count: Int) {
+    history.restoredNormalizations = count
+    if count == 0 { warn(["batch_norm: there is no convolution to normalize"]) }
+  }
+
   private var stepsInAll: Int { checked.epochs * setup.batches.count }
 
   mutating func train() throws(PruneError) -> History {

@@ -34,10 +34,12 @@ struct History {
   var bestEpoch: Int?
   var warnings: [String] = []
   var workingByteCount = 0
+  /// Normalizations that the model had while it was trained, nil where nobody asked for any.
+  var restoredNormalizations: Int?
 
   /// The report: "epochs", a list of {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}; "steps",
-  /// "seconds", "stopped" when the caller ended it, "reason" when it ended early, "working_bytes", "best_epoch", "warnings", and "frozen", a
-  /// list of {node, reason, parameters}.
+  /// "seconds", "stopped" when the caller ended it, "reason" when it ended early, "working_bytes", "best_epoch", "batch_norms", "warnings", and "frozen",
+  /// a list of {node, reason, parameters}.
   var report: Report {
     var report = Report(title: "fit")
     report["epochs"] = .list(epochs.map { .report(Self.report($0)) })
@@ -47,6 +49,7 @@ struct History {
     report["reason"] = ending.map { .text($0.rawValue) }
     report["working_bytes"] = .integer(workingByteCount)
     report["best_epoch"] = bestEpoch.map { .integer($0) }
+    report["batch_norms"] = restoredNormalizations.map { .integer($0) }
     if !warnings.isEmpty { report["warnings"] = .list(warnings.map { .text($0) }) }
     if !blocked.isEmpty { report["frozen"] = .list(blocked.map { .report(Self.report($0)) }) }
     return report

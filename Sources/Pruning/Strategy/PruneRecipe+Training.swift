@@ -30,6 +30,7 @@ enum FitLines {
     [
       ("nesterov", \.nesterov), ("shuffle", \.shuffle), ("restore_best", \.stopping.restoresBest),
       ("from_probabilities", \.lossSettings.fromProbabilities), ("checkpointing", \.recomputes),
+      ("batch_norm", \.restoresNormalization),
     ]
   }
   private static let given = "given"

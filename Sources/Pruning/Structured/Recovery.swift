@@ -3,6 +3,7 @@ import PruneEvaluation
 import PruneGraph
 import PruneRuntime
 import PruneTensor
+import PruneTraining
 
 /// What mends a shrunk network before any training: its layers are fitted to what they gave before, then its batch
 /// normalizations measure their statistics anew.
