@@ -357,4 +357,25 @@ typedef struct {
 } ps_variance_args;
 int32_t ps_variance(void *args);
 
+// MARK: - Winograd
+
+enum { PS_WINOGRAD_TILE = 256 };
+
+enum ps_winograd_order {
+  PS_WINOGRAD_BY_PLACE,     // [places][output tiles][input tiles], tiles of [inputs][outputs]
+  PS_WINOGRAD_INTERLEAVED,  // [places][output chunks][input tiles][inputs][output tiles of a chunk][outputs]
+  PS_WINOGRAD_BY_CHUNK,     // [output chunks][places][input chunks][output tiles][input tiles], tiles of [inputs][outputs]
+};
+
+/// How the weights of a 3x3 convolution lie in Winograd's domain: tiles of input_block * output_block channels, at most
+/// PS_WINOGRAD_TILE; chunks of so many tiles. alpha is 4 (two results a step) or 6 (four).
+typedef struct {
+  int64_t alpha, inputs, outputs, padded_inputs, padded_outputs;
+  int64_t input_block, output_block, input_chunk, output_chunk;
+  int32_t order;
+} ps_winograd;
+
+/// [outputs][inputs][3][3], aligned or not, to alpha * alpha * padded_inputs * padded_outputs floats.
+void ps_winograd_weights(const void *weights, float *result, const ps_winograd *shape);
+
 #endif

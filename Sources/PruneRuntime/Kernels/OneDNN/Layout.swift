@@ -99,6 +99,12 @@ struct Layout: Equatable {
 
   var type: dnnl_data_type_t { raw.data_type }
 
+  /// Of the axes, where elements lie one by one rather than in blocks.
+  var strides: [Int]? {
+    guard raw.format_kind == dnnl_blocked, raw.format_desc.blocking.inner_nblks == 0 else { return nil }
+    return Self.list(raw.format_desc.blocking.strides, Int(raw.ndims))
+  }
+
   /// The same places for elements of another type.
   func typed(_ type: dnnl_data_type_t) -> Layout {
     var made = self

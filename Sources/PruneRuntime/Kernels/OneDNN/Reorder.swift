@@ -1,118 +1,149 @@
 import COneDNN
+import CPruneSupport
 import PruneTensor
 
-/// One argument of a oneDNN step.
-struct PrimitiveArgument {
-  let index: Int32
-  let buffer: Int
-  let layout: Layout
-  let isWritten: Bool
-
-  init(_ index: Int32, _ buffer: Int, _ layout: Layout, isWritten: Bool = false) {
-    self.index = index
-    self.buffer = buffer
-    self.layout = layout
-    self.isWritten = isWritten
-  }
-}
-
-private struct PrimitiveCall {
-  let primitive: dnnl_primitive_t
-  let stream: dnnl_stream_t
-  let arguments: UnsafeMutablePointer<dnnl_exec_arg_t>
-  let count: Int32
-}
-
-extension Lowering {
-  /// Adds a step that executes a primitive.
-  func emit(_ label: String, _ primitive: Primitive, _ arguments: [PrimitiveArgument]) {
-    var arguments = arguments
-    if primitive.scratchByteCount > 0, let layout = primitive.layout(dnnl_query_scratchpad_md) {
-      arguments.append(.init(DNNL_ARG_SCRATCHPAD, scratch(primitive.scratchByteCount), layout, isWritten: true))
-    }
-    let final = arguments
-    emit(label, reads: final.filter { !$0.isWritten }.map(\.buffer), writes: final.filter(\.isWritten).map(\.buffer)) {
-      frame throws(PruneError) in
-      try frame.step(label, primitive, final)
-    }
-  }
-}
-
-extension Frame {
-  fileprivate func step(_ label: String, _ primitive: Primitive, _ arguments: [PrimitiveArgument]) throws(PruneError) -> BoundStep {
-    guard let engine = OneDNN.engine, let stream else { throw PruneError(.internal, "oneDNN has no CPU engine") }
-    let list = UnsafeMutablePointer<dnnl_exec_arg_t>.allocate(capacity: arguments.count)
-    var made = 0
-    func release() {
-      for index in 0..<made { dnnl_memory_destroy(list[index].memory) }
-      list.deallocate()
-    }
-    for argument in arguments {
-      var memory: dnnl_memory_t?
-      var raw = argument.layout.raw
-      // Safe: the buffer has the layout's size and lives as long as this frame's binding.
-      guard dnnl_memory_create(&memory, &raw, engine, pointers[argument.buffer]) == dnnl_success else {
-        release()
-        throw PruneError(.outOfMemory, "oneDNN cannot describe the memory", at: label)
-      }
-      list[made] = dnnl_exec_arg_t(arg: argument.index, memory: memory)
-      made += 1
-    }
-    // The primitive itself is kept alive by the plan's step, which captured it.
-    onRelease(release)
-    let call = PrimitiveCall(
-      primitive: primitive.handle, stream: stream, arguments: list, count: Int32(made))
-    return step(call) { context in
-      guard let call = context?.assumingMemoryBound(to: PrimitiveCall.self) else { return -1 }
-      return Int32(bitPattern: dnnl_primitive_execute(
-        call.pointee.primitive, call.pointee.stream, call.pointee.count, call.pointee.arguments).rawValue)
-    }
-  }
-}
-
+/// Constants laid out anew for a kernel, once, when a program is compiled.
 enum Reorder {
+  /// What is copied at a time of a constant whose elements are not aligned.
+  private static let partBytes = 1 << 20
+  /// A multiple of all blocks that layouts have.
+  private static let partRows = 64
+
   /// A constant, which lies as `plain` says, in another layout, as an opaque run of bytes. Nil when oneDNN cannot.
   ///
   /// The constant's own pages are given back where they are a file's: it is seldom read again.
   static func packed(_ constant: Tensor, _ layout: Layout, from plain: Layout) throws(PruneError) -> Tensor? {
-    guard constant.dtype.dnnl == plain.type, let engine = OneDNN.engine, plain.byteCount == constant.byteCount,
-      let primitive = Primitive.reorder(from: plain, to: layout)
-    else { return nil }
-    let tensor = try constant.elementAligned()
+    guard constant.dtype.dnnl == plain.type, plain.byteCount == constant.byteCount else { return nil }
     defer { constant.forgetPages() }
-    if tensor.storage !== constant.storage { constant.forgetPages() }
     let target = try Storage(byteCount: layout.byteCount, zeroed: false)
-    let scratch = try Storage(byteCount: primitive.scratchByteCount)
+    let source = constant.storage.base.advanced(by: constant.byteOffset)
+    if let shape = layout.winograd(from: plain), constant.dtype == .float32 {
+      var shape = shape
+      // Safe: the layout's size is that of the shape, and the constant's that of its kernels.
+      ps_winograd_weights(source, target.base.assumingMemoryBound(to: Float.self), &shape)
+    } else {
+      var isDone = false
+      if !constant.isElementAligned { isDone = try packed(inParts: constant, layout, from: plain, to: target) }
+      if !isDone {
+        let tensor = try constant.elementAligned()
+        guard let primitive = Primitive.reorder(from: plain, to: layout),
+          try run(primitive, tensor.storage.base.advanced(by: tensor.byteOffset), plain, target.base, layout)
+        else { return nil }
+      }
+    }
+    return try Tensor(.uint8, try Shape([target.byteCount]), over: Bytes(storage: target))
+  }
+
+  /// The same for a constant that a file holds at an odd place, some rows at a time: a copy of all of it would need as much
+  /// memory again, fresh from the system.
+  /// - Returns: false where the layout cannot be filled in parts.
+  private static func packed(
+    inParts constant: Tensor, _ layout: Layout, from plain: Layout, to target: Storage
+  ) throws(PruneError) -> Bool {
+    let dims = plain.dims
+    guard constant.byteCount > 2 * partBytes, layout.isBlocked, let strides = plain.strides, let axis = dims.indices.max(by: { strides[$0] < strides[$1] }),
+      strides[axis] * dims[axis] == constant.count
+    else { return false }
+    let rowBytes = constant.byteCount / dims[axis]
+    let rows = max(partBytes / rowBytes / partRows, 1) * partRows
+    let copy = try Storage(byteCount: min(rows, dims[axis]) * rowBytes, zeroed: false)
+    var primitive: Primitive?
+    for first in stride(from: 0, to: dims[axis], by: rows) {
+      let count = min(rows, dims[axis] - first)
+      var part = dims
+      part[axis] = count
+      guard let from = Layout(part, strides: strides, type: plain.type),
+        let (to, offset) = layout.part(part, axis: axis, from: first)
+      else { return false }
+      if first == 0 || count < rows { primitive = Primitive.reorder(from: from, to: to) }
+      // Safe: the rows lie within the constant, and the part of the layout within the target.
+      copy.base.copyMemory(
+        from: constant.storage.base.advanced(by: constant.byteOffset + first * rowBytes), byteCount: count * rowBytes)
+      guard let primitive, try run(primitive, copy.base, from, target.base.advanced(by: offset), to) else { return false }
+    }
+    return true
+  }
+
+  private static func run(
+    _ primitive: Primitive, _ source: UnsafeMutableRawPointer, _ from: Layout, _ target: UnsafeMutableRawPointer, _ to: Layout
+  ) throws(PruneError) -> Bool {
+    guard let engine = OneDNN.engine else { return false }
+    let scratch = try Storage(byteCount: primitive.scratchByteCount, zeroed: false)
     var stream: dnnl_stream_t?
-    guard dnnl_stream_create(&stream, engine, 0) == dnnl_success, let stream else { return nil }
+    guard dnnl_stream_create(&stream, engine, 0) == dnnl_success, let stream else { return false }
     defer { dnnl_stream_destroy(stream) }
     var memories: [dnnl_memory_t?] = []
     defer { for memory in memories { dnnl_memory_destroy(memory) } }
     var arguments: [dnnl_exec_arg_t] = []
-    // Safe: each memory spans a storage of its layout's size that outlives the call.
+    // Safe: each memory spans what its layout describes and outlives the call.
     let places: [(Int32, Layout?, UnsafeMutableRawPointer)] = [
-      (DNNL_ARG_FROM, plain, tensor.storage.base.advanced(by: tensor.byteOffset)), (DNNL_ARG_TO, layout, target.base),
+      (DNNL_ARG_FROM, from, source), (DNNL_ARG_TO, to, target),
       (DNNL_ARG_SCRATCHPAD, primitive.layout(dnnl_query_scratchpad_md), scratch.base),
     ]
     for (index, layout, pointer) in places {
       guard var raw = layout?.raw else { continue }
       var memory: dnnl_memory_t?
-      guard dnnl_memory_create(&memory, &raw, engine, pointer) == dnnl_success else { return nil }
+      guard dnnl_memory_create(&memory, &raw, engine, pointer) == dnnl_success else { return false }
       memories.append(memory)
       arguments.append(dnnl_exec_arg_t(arg: index, memory: memory))
     }
-    guard dnnl_primitive_execute(primitive.handle, stream, Int32(arguments.count), arguments) == dnnl_success,
-      dnnl_stream_wait(stream) == dnnl_success
+    return dnnl_primitive_execute(primitive.handle, stream, Int32(arguments.count), arguments) == dnnl_success
+      && dnnl_stream_wait(stream) == dnnl_success
+  }
+}
+
+extension Layout {
+  /// Whether parts of it are layouts too: nothing is stored beside the elements.
+  fileprivate var isBlocked: Bool { raw.format_kind == dnnl_blocked && raw.extra.flags == 0 }
+
+  /// Some rows of an axis, and where they begin, in bytes. Nil when blocks do not end where they do.
+  fileprivate func part(_ dims: [Int], axis: Int, from first: Int) -> (Layout, offset: Int)? {
+    var offsets = [Int64](repeating: 0, count: dims.count)
+    offsets[axis] = Int64(first)
+    var (whole, made) = (raw, dnnl_memory_desc_t())
+    guard dnnl_memory_desc_init_submemory(&made, &whole, dims.map(Int64.init), offsets) == dnnl_success else { return nil }
+    let offset = Int(made.offset0 - whole.offset0) * Int(dnnl_data_type_size(made.data_type))
+    made.offset0 = whole.offset0
+    return (Layout(made), offset)
+  }
+
+  /// What our transform of weights fills, where this is a layout in Winograd's domain that it knows: oneDNN's own takes a
+  /// hundred times as long.
+  fileprivate func winograd(from plain: Layout) -> ps_winograd? {
+    guard raw.format_kind == dnnl_format_kind_wino else { return nil }
+    let given = raw.format_desc.wino_desc, dims = plain.dims
+    var shape = ps_winograd()
+    switch given.wino_format {
+    case dnnl_wino_wei_aaOio: shape.order = Int32(PS_WINOGRAD_BY_PLACE.rawValue)
+    case dnnl_wino_wei_aaOBiOo: shape.order = Int32(PS_WINOGRAD_INTERLEAVED.rawValue)
+    case dnnl_wino_wei_OBaaIBOIio: shape.order = Int32(PS_WINOGRAD_BY_CHUNK.rawValue)
+    default: return nil
+    }
+    guard plain.isRowMajor, dims.count == 4, dims[2] == 3, dims[3] == 3, given.r == 3,
+      given.alpha == (given.wino_format == dnnl_wino_wei_OBaaIBOIio ? 6 : 4), given.ic_block > 0, given.oc_block > 0,
+      given.ic_block * given.oc_block <= PS_WINOGRAD_TILE, given.ic >= dims[1], given.oc >= dims[0]
     else { return nil }
-    return try Tensor(.uint8, try Shape([target.byteCount]), over: Bytes(storage: target))
+    shape.alpha = Int64(given.alpha)
+    (shape.inputs, shape.outputs) = (Int64(dims[1]), Int64(dims[0]))
+    (shape.padded_inputs, shape.padded_outputs) = (Int64(given.ic), Int64(given.oc))
+    (shape.input_block, shape.output_block) = (Int64(given.ic_block), Int64(given.oc_block))
+    shape.input_chunk = given.wino_format == dnnl_wino_wei_OBaaIBOIio ? Int64(max(given.ic2_block, 1)) : 1
+    shape.output_chunk = given.wino_format == dnnl_wino_wei_aaOio ? 1 : Int64(max(given.oc2_block, 1))
+    guard shape.padded_inputs % (shape.input_block * shape.input_chunk) == 0,
+      shape.padded_outputs % (shape.output_block * shape.output_chunk) == 0,
+      Int64(byteCount) == 4 * shape.alpha * shape.alpha * shape.padded_inputs * shape.padded_outputs
+    else { return nil }
+    return shape
   }
 }
 
 extension Tensor {
-  /// The tensor itself when its elements are aligned for their type, else a copy; a mapped file may leave any offset.
-  func elementAligned() throws(PruneError) -> Tensor {
+  var isElementAligned: Bool {
     let width = max(dtype.bitWidth / 8, 1)
     let address = UInt(bitPattern: storage.base) + UInt(byteOffset)
-    return address % UInt(min(width, 8)) == 0 ? self : try copied()
+    return address % UInt(min(width, 8)) == 0
   }
+
+  /// The tensor itself when its elements are aligned for their type, else a copy; a mapped file may leave any offset.
+  func elementAligned() throws(PruneError) -> Tensor { isElementAligned ? self : try copied() }
 }

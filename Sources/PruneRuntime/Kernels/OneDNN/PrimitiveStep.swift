@@ -1,0 +1,71 @@
+import COneDNN
+import PruneTensor
+
+/// One argument of a oneDNN step.
+struct PrimitiveArgument {
+  let index: Int32
+  let buffer: Int
+  let layout: Layout
+  let isWritten: Bool
+
+  init(_ index: Int32, _ buffer: Int, _ layout: Layout, isWritten: Bool = false) {
+    self.index = index
+    self.buffer = buffer
+    self.layout = layout
+    self.isWritten = isWritten
+  }
+}
+
+private struct PrimitiveCall {
+  let primitive: dnnl_primitive_t
+  let stream: dnnl_stream_t
+  let arguments: UnsafeMutablePointer<dnnl_exec_arg_t>
+  let count: Int32
+}
+
+extension Lowering {
+  /// Adds a step that executes a primitive.
+  func emit(_ label: String, _ primitive: Primitive, _ arguments: [PrimitiveArgument]) {
+    var arguments = arguments
+    if primitive.scratchByteCount > 0, let layout = primitive.layout(dnnl_query_scratchpad_md) {
+      arguments.append(.init(DNNL_ARG_SCRATCHPAD, scratch(primitive.scratchByteCount), layout, isWritten: true))
+    }
+    let final = arguments
+    emit(label, reads: final.filter { !$0.isWritten }.map(\.buffer), writes: final.filter(\.isWritten).map(\.buffer)) {
+      frame throws(PruneError) in
+      try frame.step(label, primitive, final)
+    }
+  }
+}
+
+extension Frame {
+  fileprivate func step(_ label: String, _ primitive: Primitive, _ arguments: [PrimitiveArgument]) throws(PruneError) -> BoundStep {
+    guard let engine = OneDNN.engine, let stream else { throw PruneError(.internal, "oneDNN has no CPU engine") }
+    let list = UnsafeMutablePointer<dnnl_exec_arg_t>.allocate(capacity: arguments.count)
+    var made = 0
+    func release() {
+      for index in 0..<made { dnnl_memory_destroy(list[index].memory) }
+      list.deallocate()
+    }
+    for argument in arguments {
+      var memory: dnnl_memory_t?
+      var raw = argument.layout.raw
+      // Safe: the buffer has the layout's size and lives as long as this frame's binding.
+      guard dnnl_memory_create(&memory, &raw, engine, pointers[argument.buffer]) == dnnl_success else {
+        release()
+        throw PruneError(.outOfMemory, "oneDNN cannot describe the memory", at: label)
+      }
+      list[made] = dnnl_exec_arg_t(arg: argument.index, memory: memory)
+      made += 1
+    }
+    // The primitive itself is kept alive by the plan's step, which captured it.
+    onRelease(release)
+    let call = PrimitiveCall(
+      primitive: primitive.handle, stream: stream, arguments: list, count: Int32(made))
+    return step(call) { context in
+      guard let call = context?.assumingMemoryBound(to: PrimitiveCall.self) else { return -1 }
+      return Int32(bitPattern: dnnl_primitive_execute(
+        call.pointee.primitive, call.pointee.stream, call.pointee.count, call.pointee.arguments).rawValue)
+    }
+  }
+}
