@@ -167,6 +167,32 @@ struct ConvolutionTests {
     try expectSame(makeModel(nodes, inputs: [("x", x)], constants: constants), [("x", x)], tolerance: 2e-5)
   }
 
+  /// Windows side by side, as where images are doubled: channels that fill blocks and channels that do not.
+  @Test(arguments: [(3, 5), (16, 8), (32, 16), (20, 48), (64, 33)], [(2, 2), (3, 3), (2, 4)])
+  func convTransposedSideBySide(_ channels: (inputs: Int, outputs: Int), _ window: (rows: Int, columns: Int)) throws {
+    var random = RandomSource(seed: UInt64(channels.inputs + window.columns))
+    let x = try random.tensor([2, channels.inputs, 5, 6]), b = try random.tensor([channels.outputs])
+    let w = try random.tensor([channels.inputs, channels.outputs, window.rows, window.columns])
+    for hasBias in [true, false] {
+      let attributes = [Attribute("strides", .integers([window.rows, window.columns]))]
+      let nodes = [
+        Node("ConvTranspose", inputs: hasBias ? ["x", "w", "b"] : ["x", "w"], outputs: ["c"], attributes: attributes),
+        Node("Relu", inputs: ["c"], outputs: ["y"]),
+      ]
+      try expectSame(makeModel(nodes, inputs: [("x", x)], constants: [("w", w), ("b", b)], outputs: ["y"]), [("x", x)], tolerance: 2e-5)
+    }
+  }
+
+  @Test(arguments: [2, 3], ["DCR", "CRD"]) func depthAndSpace(block: Int, mode: String) throws {
+    var random = RandomSource(seed: UInt64(block))
+    let x = try random.tensor([2, 7 * block * block, 3 * block, 4 * block]), size = Attribute("blocksize", .int(Int64(block)))
+    let wide = Node("DepthToSpace", inputs: ["x"], outputs: ["y"], attributes: [size, Attribute("mode", .text(mode))])
+    try expectSame(makeModel([wide], inputs: [("x", x)]), [("x", x)], tolerance: 0)
+    try expectSame(makeModel([Node("SpaceToDepth", inputs: ["x"], outputs: ["y"], attributes: [size])], inputs: [("x", x)]), [("x", x)], tolerance: 0)
+    let codes = try x.cast(to: .int8)
+    try expectSame(makeModel([wide], inputs: [("x", codes)]), [("x", codes)])
+  }
+
   @Test(arguments: 0..<40)
   func convGradients(seed: Int) throws {
     var (random, _, batch, group, i, o, window) = convolution(seed)

@@ -59,7 +59,7 @@ final class Lowering {
     let source: Layout
   }
 
-  private let weights: PackedWeights
+  let weights: PackedWeights
 
   private init(_ flow: consuming Dataflow, _ weights: PackedWeights) {
     self.weights = weights

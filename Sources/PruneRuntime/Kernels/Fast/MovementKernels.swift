@@ -7,8 +7,8 @@ import PruneTensor
 enum MovementKernels {
   static let table: [String: FastKernel] = [
     "Reshape": view, "Flatten": view, "Squeeze": view, "Unsqueeze": view, "Identity": view, "Transpose": transpose,
-    "Expand": expand, "Concat": concat, "Split": split, "Slice": slice,
-    "Pad": pad,
+    "Expand": expand, "Concat": concat, "Split": split, "Slice": slice, "Pad": pad, "DepthToSpace": depthToSpace,
+    "SpaceToDepth": spaceToDepth,
   ]
 
   /// Bytes of an element that strided copies can move.
@@ -28,26 +28,59 @@ enum MovementKernels {
     let dims = lowering.dims(x)
     let order = op.node.ints("perm") ?? dims.indices.reversed()
     guard order.sorted() == Array(dims.indices) else { return false }
-    let strides = Layout.rowMajorStrides(dims)
-    let result = lowering.dims(y)
     // Only axes of one element change places: nothing moves.
     if order.filter({ dims[$0] != 1 }) == dims.indices.filter({ dims[$0] != 1 }) {
       try lowering.defineView(y, of: x)
       return true
     }
+    return try permute(op, lowering, x, dims, order, y, width)
+  }
+
+  private static func depthToSpace(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let (x, y, width, block) = blocks(op, lowering) else { return false }
+    let d = lowering.dims(x), mode = op.node.string("mode", default: "DCR")
+    guard d[1] % (block * block) == 0, mode == "DCR" || mode == "CRD" else { return false }
+    let depth = d[1] / (block * block)
+    return mode == "CRD"
+      ? try permute(op, lowering, x, [d[0], depth, block, block, d[2], d[3]], [0, 1, 4, 2, 5, 3], y, width)
+      : try permute(op, lowering, x, [d[0], block, block, depth, d[2], d[3]], [0, 3, 4, 1, 5, 2], y, width)
+  }
+
+  private static func spaceToDepth(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let (x, y, width, block) = blocks(op, lowering) else { return false }
+    let d = lowering.dims(x)
+    guard d[2] % block == 0, d[3] % block == 0 else { return false }
+    return try permute(op, lowering, x, [d[0], d[1], d[2] / block, block, d[3] / block, block], [0, 3, 5, 1, 2, 4], y, width)
+  }
+
+  private static func blocks(_ op: Dataflow.Op, _ lowering: Lowering) -> (x: Int, y: Int, width: Int, block: Int)? {
+    guard let x = op.input(0), let y = op.output(0), let width = width(x, lowering), lowering.dims(x).count == 4,
+      lowering.count(x) == lowering.count(y)
+    else { return nil }
+    let block = op.node.int("blocksize", default: 1)
+    return (1...1 << 16).contains(block) ? (x, y, width, block) : nil
+  }
+
+  /// `x`, seen as `dims`, with its axes in `order`.
+  private static func permute(
+    _ op: Dataflow.Op, _ lowering: Lowering, _ x: Int, _ dims: [Int], _ order: [Int], _ y: Int, _ width: Int
+  ) throws(PruneError) -> Bool {
+    let strides = Layout.rowMajorStrides(dims), result = order.map { dims[$0] }
     guard let walk = StridedWalk(result, [order.map { strides[$0] }, Layout.rowMajorStrides(result)]) else { return false }
-    let source = try lowering.plain(x)
-    let target = try lowering.define(y, layout: nil)
-    // oneDNN's reorders are tiled and vectorized for four-byte elements.
+    emitMove(op, lowering, width, walk, try lowering.plain(x), try lowering.define(y, layout: nil))
+    return true
+  }
+
+  /// Copies all of a walk. oneDNN's reorders are tiled and vectorized for four-byte elements.
+  static func emitMove(_ op: Dataflow.Op, _ lowering: Lowering, _ width: Int, _ walk: StridedWalk, _ source: Int, _ target: Int) {
     if width == 4, let from = Layout(walk.dims, strides: walk.strides[0]), let to = Layout(walk.dims, strides: walk.strides[1]),
       let primitive = Primitive.reorder(from: from, to: to)
     {
       lowering.emit(
         op.node.label, primitive, [.init(DNNL_ARG_FROM, source, from), .init(DNNL_ARG_TO, target, to, isWritten: true)])
-      return true
+    } else {
+      emitCopy(op, lowering, width, walk, source, 0, target, 0)
     }
-    emitCopy(op, lowering, width, walk, source, 0, target, 0)
-    return true
   }
 
   private static func expand(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {

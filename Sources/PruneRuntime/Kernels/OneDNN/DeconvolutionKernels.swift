@@ -37,6 +37,11 @@ enum DeconvolutionKernels {
       guard case .activation(let activation) = item else { return false }
       post.items.append(activation.postOperation)
     }
+    if groups == 1, taps > 1, window.strides == Array(wd[2...]), (window.before + after + window.gaps).allSatisfy({ $0 == 0 }),
+      try sideBySide(op, lowering, weight: wd, bias: bias, post)
+    {
+      return true
+    }
     var descriptor = dnnl_deconvolution_desc_t()
     var (xr, wr, yr, br) = (xl.raw, wl.raw, yl.raw, bl.raw)
     let status = withUnsafePointer(to: &br) {
