@@ -167,6 +167,25 @@ struct ConvolutionTests {
     try expectSame(makeModel(nodes, inputs: [("x", x)], constants: constants), [("x", x)], tolerance: 2e-5)
   }
 
+  /// As many channels as larger networks have, behind and before others, with a step of two and of one.
+  @Test(arguments: [(64, 80), (96, 64), (256, 128), (64, 64)], [1, 2]) func wideConvolutions(_ channels: (i: Int, o: Int), step: Int) throws {
+    var random = RandomSource(seed: UInt64(channels.i + step))
+    for (batch, side) in [(1, 7), (1, 14), (3, 9)] {
+      let x = try random.tensor([batch, channels.i, side, side]), r = try random.tensor([batch, channels.o, side, side])
+      let u = try random.tensor([channels.i, channels.i, 1, 1]), w = try random.tensor([channels.o, channels.i, 3, 3])
+      let nodes = [
+        Node("Conv", inputs: ["x", "u"], outputs: ["a"]),
+        Node(
+          "Conv", inputs: ["a", "w"], outputs: ["c"],
+          attributes: [Attribute("pads", .integers([1, 1, 1, 1])), Attribute("strides", .integers([step, step]))]),
+        step == 1 ? Node("Add", inputs: ["c", "r"], outputs: ["s"]) : Node("Sigmoid", inputs: ["c"], outputs: ["s"]),
+        Node("Relu", inputs: ["s"], outputs: ["y"]),
+      ]
+      let fed = step == 1 ? [("x", x), ("r", r)] : [("x", x)]
+      try expectSame(makeModel(nodes, inputs: fed, constants: [("u", u), ("w", w)]), fed, tolerance: 2e-5)
+    }
+  }
+
   /// Windows side by side, as where images are doubled: channels that fill blocks and channels that do not.
   @Test(arguments: [(3, 5), (16, 8), (32, 16), (20, 48), (64, 33)], [(2, 2), (3, 3), (2, 4)])
   func convTransposedSideBySide(_ channels: (inputs: Int, outputs: Int), _ window: (rows: Int, columns: Int)) throws {

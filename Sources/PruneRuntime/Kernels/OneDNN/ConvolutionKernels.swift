@@ -56,16 +56,24 @@ enum ConvolutionKernels {
       return Parallel.threads == 1 ? pixels >= 128 || x[1] * y[1] <= 128 * 128 : pixels >= 256
     }
 
+    /// Whether channels are better innermost for this convolution though its neighbours have them in blocks: oneDNN's kernels for
+    /// windows of several pixels take up to a third less time then, once there is more to do than to lay images out.
+    var favorsChannelsLast: Bool {
+      w.count == 4 && OneDNN.block == 16 && w[2] * w[3] > 1 && min(x[1], y[1]) >= 64 && (x[1] | y[1]) % 16 == 0
+    }
+
     /// Images in blocks of channels, which is what Winograd's kernels read and write.
     var blocked: Layout? { w.count == 4 && y[1].isMultiple(of: OneDNN.block) ? Layout.blocked(x) : nil }
 
-    /// - Parameter source: the layout of the images; nil leaves it to the primitive.
+    /// - Parameters:
+    ///   - source: the layout of the images; nil leaves it to the primitive.
+    ///   - target: that of the results.
     func forward(
       bias: Bool, training: Bool = false, algorithm: dnnl_alg_kind_t = dnnl_convolution_direct, source: Layout? = nil,
-      post: PostOperations = .init()
+      target: Layout? = nil, post: PostOperations = .init()
     ) -> Primitive? {
       var descriptor = dnnl_convolution_desc_t()
-      var (x, w, y) = ((source ?? xLayout).raw, wLayout.raw, yLayout.raw)
+      var (x, w, y) = ((source ?? xLayout).raw, wLayout.raw, (target ?? yLayout).raw)
       guard var b = Layout.plain([self.y[1]])?.raw else { return nil }
       let status = withUnsafePointer(to: &b) {
         dnnl_dilated_convolution_forward_desc_init(
@@ -94,15 +102,21 @@ enum ConvolutionKernels {
         post.items.append(.sum)
       }
     }
-    let usesWinograd = problem.favorsWinograd && lowering.constant(w) != nil
-    let winograd =
-      usesWinograd ? problem.forward(bias: bias != nil, algorithm: dnnl_convolution_winograd, post: post) : nil
-    // What already lies in blocks stays so: the kernel that a free choice would give is no faster than two reorders are slow.
-    var inBlocks: Primitive?
-    if winograd == nil, let blocked = problem.blocked, try lowering.home(x).layout == blocked {
-      inBlocks = problem.forward(bias: bias != nil, source: blocked, post: post)
+    let isConstant = lowering.constant(w) != nil
+    var chosen: Primitive?
+    if isConstant, problem.favorsWinograd {
+      chosen = problem.forward(bias: bias != nil, algorithm: dnnl_convolution_winograd, post: post)
     }
-    guard let primitive = winograd ?? inBlocks ?? problem.forward(bias: bias != nil, post: post), let xl = primitive.layout(dnnl_query_src_md),
+    if chosen == nil, isConstant, residual == nil, problem.favorsChannelsLast, let xl = Layout.channelsLast(problem.x),
+      let yl = Layout.channelsLast(problem.y)
+    {
+      chosen = problem.forward(bias: bias != nil, source: xl, target: yl, post: post)
+    }
+    // What already lies in blocks stays so: the kernel that a free choice would give is no faster than two reorders are slow.
+    if chosen == nil, let blocked = problem.blocked, try lowering.home(x).layout == blocked {
+      chosen = problem.forward(bias: bias != nil, source: blocked, post: post)
+    }
+    guard let primitive = chosen ?? problem.forward(bias: bias != nil, post: post), let xl = primitive.layout(dnnl_query_src_md),
       let wl = primitive.layout(dnnl_query_weights_md), let yl = primitive.layout(dnnl_query_dst_md),
       let bl = Layout.plain([problem.y[1]])
     else { return false }
