@@ -119,12 +119,12 @@
 ---@field teacher? prune.Model a model to learn from beside the targets
 ---@field temperature? number softens what teacher and model say (default 4)
 ---@field alpha? number weight of the teacher's part of the loss (default 0.5)
----@field features? string|string[] values that are to be like values of the teacher, by name
+---@field features? string|string[] values that are to be like values of the teacher, by name or pattern: {"*Relu*"} are all of such names; what blocks end with teaches a pruned network more than answers alone
 ---@field teacher_features? string|string[] the teacher's; the same names by default
 ---@field feature_weight? number weight of their mean squared differences (default 1)
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
 ---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
----@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: such networks bear higher rates (default false)
+---@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: they bear higher rates (default false)
 ---@field augment? prune.prune.Model_fit_augment_options random changes of the images that are trained on: see Model:fit augment
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
@@ -273,12 +273,12 @@
 ---@field teacher? prune.Model a model to learn from beside the targets
 ---@field temperature? number softens what teacher and model say (default 4)
 ---@field alpha? number weight of the teacher's part of the loss (default 0.5)
----@field features? string|string[] values that are to be like values of the teacher, by name
+---@field features? string|string[] values that are to be like values of the teacher, by name or pattern: {"*Relu*"} are all of such names; what blocks end with teaches a pruned network more than answers alone
 ---@field teacher_features? string|string[] the teacher's; the same names by default
 ---@field feature_weight? number weight of their mean squared differences (default 1)
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
 ---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
----@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: such networks bear higher rates (default false)
+---@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: they bear higher rates (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
@@ -328,12 +328,12 @@
 ---@field teacher? prune.Model a model to learn from beside the targets
 ---@field temperature? number softens what teacher and model say (default 4)
 ---@field alpha? number weight of the teacher's part of the loss (default 0.5)
----@field features? string|string[] values that are to be like values of the teacher, by name
+---@field features? string|string[] values that are to be like values of the teacher, by name or pattern: {"*Relu*"} are all of such names; what blocks end with teaches a pruned network more than answers alone
 ---@field teacher_features? string|string[] the teacher's; the same names by default
 ---@field feature_weight? number weight of their mean squared differences (default 1)
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
 ---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
----@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: such networks bear higher rates (default false)
+---@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: they bear higher rates (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)

@@ -639,7 +639,8 @@ typedef struct prune_fit_options {
   /** 0 is 4; 0 is 0.5. */
   double temperature, alpha;
   /** Values of the model that are to be like values of the teacher, by name; where channels differ, a 1x1 convolution is trained
-   *  in between. NULL teacher_features: the same names. */
+   *  in between. NULL teacher_features: the same names; then a pattern ("*Relu*") stands for all values of such names. What the
+   *  blocks of a network end with teaches its pruned copy more than the teacher's answers alone. */
   const char *const *features;
   size_t feature_count;
   const char *const *teacher_features;
@@ -658,7 +659,7 @@ typedef struct prune_fit_options {
   /** Non-zero: convolutions whose batch normalization was folded into their weights, as exporters do, have one while they are
    *  trained. It begins as nothing at all (its statistics measured on the first batches of the data, scale and shift undoing
    *  them), works by the statistics of each batch as in any training, and is folded again at the end: the graph stays as it was.
-   *  Such networks bear higher learning rates and learn more. Convolutions get none that have a normalization behind them, whose
+   *  Such networks bear higher learning rates. Convolutions get none that have a normalization behind them, whose
    *  outputs are outputs of the model or a single value a channel, or whose weights are frozen or shared. The optimizer's state
    *  is not kept. */
   uint32_t batch_norm;

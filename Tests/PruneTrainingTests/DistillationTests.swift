@@ -113,6 +113,23 @@ import Testing
     #expect(try Fixture.weights(resumed) == Fixture.weights(student))
   }
 
+  @Test func aPatternStandsForItsFeatures() throws {
+    let teacher = try teacher()
+    func weights(_ features: [String]) throws -> [String: [Float]] {
+      var student = try Fixture.network(hidden: [64], seed: 30)
+      var options = FitOptions()
+      options.distillation = Distillation(teacher: teacher)
+      options.distillation?.features = features.map { (student: $0, teacher: $0) }
+      _ = try fit(&student, Fixture.digits(100), options)
+      return try Fixture.weights(student)
+    }
+    let all = teacher.graph.nodes.flatMap(\.outputs)
+    #expect(all.count > 2)
+    #expect(try weights(["*"]) == weights(all))
+    #expect(try weights(["*"]) != weights([]))
+    #expect { try weights(["nothing*"]) } throws: { "\($0)".contains("the student has no value 'nothing*'") }
+  }
+
   @Test func regressionLearnsTheTeachersNumbers() throws {
     var zoo = ZooOptions()
     (zoo.input, zoo.classes, zoo.activation) = ([4], 2, "tanh")

@@ -104,12 +104,12 @@ validation_loss, validation_accuracy and seconds of each.
 * teacher: Model; a model to learn from beside the targets
 * temperature: number = 4; softens what teacher and model say
 * alpha: number = 0.5; weight of the teacher's part of the loss
-* features: string|string[]; values that are to be like values of the teacher, by name
+* features: string|string[]; values that are to be like values of the teacher, by name or pattern: {"*Relu*"} are all of such names; what blocks end with teaches a pruned network more than answers alone
 * teacher_features: string|string[]; the teacher's; the same names by default
 * feature_weight: number = 1; weight of their mean squared differences
 * checkpointing: boolean = false; computes parts of the forward pass again for the backward pass rather than keeping them
 * palettes: boolean = false; of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero
-* batch_norm: boolean = false; convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: such networks bear higher rates
+* batch_norm: boolean = false; convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: they bear higher rates
 * augment: table; random changes of the images that are trained on: see Model:fit augment
 * shuffle: boolean = true; a new order each epoch
 * seed: integer = 0; of shuffling and splitting

@@ -11,7 +11,8 @@ package struct Distillation: Sendable {
   package var temperature = 4.0
   /// Weight of what the teacher says; the labels have the rest.
   package var alpha = 0.5
-  /// Values of the student that are to be like values of the teacher, by name.
+  /// Values of the student that are to be like values of the teacher, by name. A pattern for both stands for all values of that
+  /// name that both compute.
   package var features: [(student: String, teacher: String)] = []
   package var featureWeight = 1.0
 
@@ -55,6 +56,8 @@ struct Teaching {
     known: [String: Tensor]
   ) throws(PruneError) {
     try settings.check()
+    var settings = settings
+    settings.features = Self.listed(settings.features, student, settings.teacher)
     self.settings = settings
     do { feed = try Feed(data, settings.teacher, ignoringOthers: true) } catch {
       throw PruneError(error.status, error.message, at: "teacher", hint: error.hint)
@@ -93,6 +96,20 @@ struct Teaching {
       let deviation = 1 / Double(max(inputs, 1)).squareRoot()
       let values = (0..<shape.count).map { _ in Float(deviation * random.normal()) }
       adaptors.append(Adaptor(name: name, tensor: try Tensor(values, shape), feature: index))
+    }
+  }
+
+  /// The features with patterns replaced by what they stand for, in the order of the student's graph. What matches nothing stays,
+  /// to be told of.
+  private static func listed(
+    _ features: [(student: String, teacher: String)], _ student: Model, _ teacher: Model
+  ) -> [(student: String, teacher: String)] {
+    let values = student.graph.nodes.flatMap(\.outputs), known = Set(values), theirs = Set(teacher.graph.nodes.flatMap(\.outputs))
+    return features.flatMap { feature in
+      guard feature.student == feature.teacher, !known.contains(feature.student) else { return [feature] }
+      let pattern = NamePattern(feature.student)
+      let found = values.filter { !$0.isEmpty && theirs.contains($0) && pattern.matches($0) }
+      return found.isEmpty ? [feature] : found.map { (student: $0, teacher: $0) }
     }
   }
 
