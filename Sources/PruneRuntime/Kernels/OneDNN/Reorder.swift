@@ -4,7 +4,7 @@ import PruneTensor
 
 /// Constants laid out anew for a kernel, once, when a program is compiled.
 enum Reorder {
-  /// What is copied at a time of a constant whose elements are not aligned.
+  /// What is laid out at a time of a large constant.
   private static let partBytes = 1 << 20
   /// A multiple of all blocks that layouts have.
   private static let partRows = 64
@@ -21,32 +21,28 @@ enum Reorder {
       var shape = shape
       // Safe: the layout's size is that of the shape, and the constant's that of its kernels.
       ps_winograd_weights(source, target.base.assumingMemoryBound(to: Float.self), &shape)
-    } else {
-      var isDone = false
-      if !constant.isElementAligned { isDone = try packed(inParts: constant, layout, from: plain, to: target) }
-      if !isDone {
-        let tensor = try constant.elementAligned()
-        guard let primitive = Primitive.reorder(from: plain, to: layout),
-          try run(primitive, tensor.storage.base.advanced(by: tensor.byteOffset), plain, target.base, layout)
-        else { return nil }
-      }
+    } else if try !packed(inParts: constant, layout, from: plain, to: target) {
+      let tensor = try constant.elementAligned()
+      guard let primitive = Primitive.reorder(from: plain, to: layout),
+        try run(primitive, tensor.storage.base.advanced(by: tensor.byteOffset), plain, target.base, layout)
+      else { return nil }
     }
     return try Tensor(.uint8, try Shape([target.byteCount]), over: Bytes(storage: target))
   }
 
-  /// The same for a constant that a file holds at an odd place, some rows at a time: a copy of all of it would need as much
-  /// memory again, fresh from the system.
+  /// The same for a large constant, some rows at a time: neither the pages of a file that it was read from nor a copy, where the
+  /// file holds it at an odd place, take as much memory again.
   /// - Returns: false where the layout cannot be filled in parts.
   private static func packed(
     inParts constant: Tensor, _ layout: Layout, from plain: Layout, to target: Storage
   ) throws(PruneError) -> Bool {
     let dims = plain.dims
-    guard constant.byteCount > 2 * partBytes, layout.isBlocked, let strides = plain.strides, let axis = dims.indices.max(by: { strides[$0] < strides[$1] }),
-      strides[axis] * dims[axis] == constant.count
+    guard constant.byteCount > 2 * partBytes, layout.isBlocked, let strides = plain.strides,
+      let axis = dims.indices.max(by: { strides[$0] < strides[$1] }), strides[axis] * dims[axis] == constant.count
     else { return false }
     let rowBytes = constant.byteCount / dims[axis]
     let rows = max(partBytes / rowBytes / partRows, 1) * partRows
-    let copy = try Storage(byteCount: min(rows, dims[axis]) * rowBytes, zeroed: false)
+    let copy = constant.isElementAligned ? nil : try Storage(byteCount: min(rows, dims[axis]) * rowBytes, zeroed: false)
     var primitive: Primitive?
     for first in stride(from: 0, to: dims[axis], by: rows) {
       let count = min(rows, dims[axis] - first)
@@ -56,10 +52,12 @@ enum Reorder {
         let (to, offset) = layout.part(part, axis: axis, from: first)
       else { return false }
       if first == 0 || count < rows { primitive = Primitive.reorder(from: from, to: to) }
+      let begin = constant.byteOffset + first * rowBytes
       // Safe: the rows lie within the constant, and the part of the layout within the target.
-      copy.base.copyMemory(
-        from: constant.storage.base.advanced(by: constant.byteOffset + first * rowBytes), byteCount: count * rowBytes)
-      guard let primitive, try run(primitive, copy.base, from, target.base.advanced(by: offset), to) else { return false }
+      let source = constant.storage.base.advanced(by: begin)
+      copy?.base.copyMemory(from: source, byteCount: count * rowBytes)
+      guard let primitive, try run(primitive, copy?.base ?? source, from, target.base.advanced(by: offset), to) else { return false }
+      constant.storage.forget(from: begin, count: count * rowBytes)
     }
     return true
   }
