@@ -660,7 +660,7 @@ typedef struct prune_fit_options {
    *  trained. It begins as nothing at all (its statistics measured on the first batches of the data, scale and shift undoing
    *  them), works by the statistics of each batch as in any training, and is folded again at the end: the graph stays as it was.
    *  Such networks bear higher learning rates. Convolutions get none that have a normalization behind them, whose
-   *  outputs are outputs of the model or a single value a channel, or whose weights are frozen or shared. The optimizer's state
+   *  outputs are outputs of the model or a single value a channel, or whose weights or biases are frozen, or weights shared. The optimizer's state
    *  is not kept. */
   uint32_t batch_norm;
   uint32_t reserved_batch_norm;

@@ -100,6 +100,10 @@ import Testing
     let frozen = try #require(lenet.graph.initializer("conv1.weight")).array(of: Float.self)
     #expect(try fit(&lenet, Fixture.digits(), settings)["batch_norms"]?.number == 1)
     #expect(try #require(lenet.graph.initializer("conv1.weight")).array(of: Float.self) == frozen)
+    settings.frozen = ["conv1.bias"]
+    let bias = try #require(lenet.graph.initializer("conv1.bias")).array(of: Float.self)
+    #expect(try fit(&lenet, Fixture.digits(), settings)["batch_norms"]?.number == 1)
+    #expect(try #require(lenet.graph.initializer("conv1.bias")).array(of: Float.self) == bias)
     settings.palettes = true
     #expect { try fit(&lenet, Fixture.digits(), settings) } throws: { "\($0)".contains("batch_norm and palettes") }
   }

@@ -41,7 +41,8 @@ package func fit(_ model: inout Model, _ data: Dataset, _ options: FitOptions) t
     model = try trained()
     return history.report
   } catch {
-    if error.status == .numeric { model = try trained() }
+    // What cannot be folded was no number from the start: the model stays as it was.
+    if error.status == .numeric, let kept = try? trained() { model = kept }
     throw error
   }
 }

@@ -42,7 +42,7 @@ struct RestoredNormalization {
 
   /// - Parameters:
   ///   - data: what the convolutions' outputs are measured on: its first batches.
-  ///   - frozen: name patterns; a convolution whose weight stays as it is gets no normalization.
+  ///   - frozen: name patterns; a convolution whose weight or bias stays as it is gets no normalization.
   init(
     _ source: Model, _ data: Dataset, batchSize: Int, frozen: [String], cancel: CancelFlag?
   ) throws(PruneError) {
@@ -93,7 +93,7 @@ struct RestoredNormalization {
     for (position, node) in source.graph.nodes.enumerated() {
       guard node.isStandard, node.opType == "Conv", let output = node.output(0), let weight = node.input(1),
         trained.contains(weight), readers[weight]?.count == 1, let channels = source.graph.initializer(weight)?.shape.dims.first,
-        channels > 0, isBias(node.input(2), source, channels: channels), !outputs.contains(output),
+        channels > 0, isBias(node.input(2), source, trained, channels: channels), !outputs.contains(output),
         let next = readers[output], !next.allSatisfy({ normalizing.contains(source.graph.nodes[$0].opType) }),
         // One value a sample, as in a squeeze-and-excitation block, is not normalized.
         types.types[output]?.dims?.dropFirst(2).contains(where: { $0.value != 1 }) ?? true
@@ -108,8 +108,9 @@ struct RestoredNormalization {
     return result
   }
 
-  private static func isBias(_ name: String?, _ model: Model, channels: Int) -> Bool {
+  private static func isBias(_ name: String?, _ model: Model, _ trained: Set<String>, channels: Int) -> Bool {
     guard let name else { return true }
+    guard trained.contains(name) else { return false }
     let tensor = model.graph.initializer(name)
     return tensor?.dtype == .float32 && tensor?.count == channels
   }
