@@ -18,7 +18,7 @@ static inline float vector_log1p_exp(float x) {
 }
 
 #define LOOP(slope)                                    \
-  for (int64_t i = first; i < last; i++) {             \
+  COMPACT for (int64_t i = first; i < last; i++) {             \
     float v = x[i];                                    \
     dx[i] = dy[i] * (slope);                           \
   }                                                    \
@@ -39,13 +39,13 @@ CLONES static void slope_range(int64_t first, int64_t last, void *user) {
     case PS_SLOPE_ERF: LOOP(1.1283791671f * vector_exp(-v * v));
     case PS_SLOPE_GELU: LOOP(0.5f * (1 + vector_erf(v * 0.70710678119f)) + v * 0.39894228040f * vector_exp(-0.5f * v * v));
     case PS_SLOPE_GELU_TANH:
-      for (int64_t i = first; i < last; i++) {
+      COMPACT for (int64_t i = first; i < last; i++) {
         float v = x[i], t = vector_tanh(0.79788456080f * (v + 0.044715f * v * v * v));
         dx[i] = dy[i] * (0.5f * (1 + t) + 0.5f * v * (1 - t * t) * 0.79788456080f * (1 + 0.134145f * v * v));
       }
       break;
     case PS_SLOPE_MISH:
-      for (int64_t i = first; i < last; i++) {
+      COMPACT for (int64_t i = first; i < last; i++) {
         float v = x[i], t = vector_tanh(vector_log1p_exp(v));
         dx[i] = dy[i] * (t + v * (1 - t * t) / (1 + vector_exp(-v)));
       }
@@ -92,10 +92,10 @@ CLONES static void softmax_rows(int64_t first, int64_t last, void *user) {
     float *dx = args->dx + row * args->extent;
     if (args->is_log) {
       const float sum = total(dy, args->extent);
-      for (int64_t i = 0; i < args->extent; i++) dx[i] = dy[i] - vector_exp(y[i]) * sum;
+      COMPACT for (int64_t i = 0; i < args->extent; i++) dx[i] = dy[i] - vector_exp(y[i]) * sum;
     } else {
       const float sum = product(dy, y, args->extent);
-      for (int64_t i = 0; i < args->extent; i++) dx[i] = y[i] * (dy[i] - sum);
+      COMPACT for (int64_t i = 0; i < args->extent; i++) dx[i] = y[i] * (dy[i] - sum);
     }
   }
 }

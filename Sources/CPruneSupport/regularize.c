@@ -20,7 +20,7 @@ CLONES static void dropout_range(int64_t first, int64_t last, void *user) {
   float *y = args->y;
   const uint32_t key = mixed(args->key ^ mixed((uint32_t)(int64_t)*args->step)), limit = args->limit;
   const float scale = args->scale;
-  for (int64_t i = first; i < last; i++) y[i] = mixed((uint32_t)i + key) >= limit ? x[i] * scale : 0;
+  COMPACT for (int64_t i = first; i < last; i++) y[i] = mixed((uint32_t)i + key) >= limit ? x[i] * scale : 0;
 }
 
 int32_t ps_dropout(void *user) {
@@ -35,14 +35,14 @@ CLONES static void penalty_range(int64_t first, int64_t last, void *user) {
   float *out = args->out;
   switch (args->kind) {
     case PS_PENALTY_L1:
-      for (int64_t i = first; i < last; i++)
+      COMPACT for (int64_t i = first; i < last; i++)
         out[i] = gradient[i] + (w[i] > 0 ? strength : w[i] < 0 ? -strength : 0);
       break;
     case PS_PENALTY_L2:
-      for (int64_t i = first; i < last; i++) out[i] = gradient[i] + strength * w[i];
+      COMPACT for (int64_t i = first; i < last; i++) out[i] = gradient[i] + strength * w[i];
       break;
     case PS_PENALTY_SIGN:
-      for (int64_t i = first; i < last; i++) {
+      COMPACT for (int64_t i = first; i < last; i++) {
         float sign = (float)args->signs[i];
         out[i] = gradient[i] - (sign * w[i] < 0 ? strength * sign : 0);
       }

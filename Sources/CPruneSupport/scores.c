@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "clones.h"
+#include "vector_math.h"
 #include "prune_support.h"
 
 struct batch {
@@ -13,27 +13,27 @@ struct batch {
 };
 
 CLONES static void add_plain(float *scores, const float *gradient, float share, int64_t count) {
-  for (int64_t i = 0; i < count; i++) scores[i] += share * gradient[i];
+  COMPACT for (int64_t i = 0; i < count; i++) scores[i] += share * gradient[i];
 }
 
 CLONES static void add_absolute(float *scores, const float *gradient, float share, int64_t count) {
-  for (int64_t i = 0; i < count; i++) scores[i] += share * fabsf(gradient[i]);
+  COMPACT for (int64_t i = 0; i < count; i++) scores[i] += share * fabsf(gradient[i]);
 }
 
 CLONES static void add_squares(float *scores, const float *gradient, float share, int64_t count) {
-  for (int64_t i = 0; i < count; i++) scores[i] += share * (gradient[i] * gradient[i]);
+  COMPACT for (int64_t i = 0; i < count; i++) scores[i] += share * (gradient[i] * gradient[i]);
 }
 
 CLONES static void add_products(
     float *scores, const float *gradient, const float *weight, float share, int64_t count) {
-  for (int64_t i = 0; i < count; i++) {
+  COMPACT for (int64_t i = 0; i < count; i++) {
     float product = gradient[i] * weight[i];
     scores[i] += share * (product * product);
   }
 }
 
 CLONES static void square_roots(float *scores, int64_t count) {
-  for (int64_t i = 0; i < count; i++) scores[i] = sqrtf(scores[i]);
+  COMPACT for (int64_t i = 0; i < count; i++) scores[i] = __builtin_elementwise_sqrt(scores[i]);
 }
 
 static void add_share(int64_t first, int64_t last, void *user) {
@@ -61,11 +61,11 @@ void ps_scores_square_root(float *scores, int64_t count) {
 }
 
 CLONES static void absolute(const float *weights, float *scores, int64_t count) {
-  for (int64_t i = 0; i < count; i++) scores[i] = fabsf(weights[i]);
+  COMPACT for (int64_t i = 0; i < count; i++) scores[i] = fabsf(weights[i]);
 }
 
 CLONES static void squared(const float *weights, float *scores, int64_t count) {
-  for (int64_t i = 0; i < count; i++) scores[i] = weights[i] * weights[i];
+  COMPACT for (int64_t i = 0; i < count; i++) scores[i] = weights[i] * weights[i];
 }
 
 static void magnitude_share(int64_t first, int64_t last, void *user) {

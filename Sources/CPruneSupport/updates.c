@@ -20,7 +20,7 @@ static inline float limited(struct limits limits, float gradient) {
 
 static void keep_zeros(const uint8_t *mask, float *values, int64_t first, int64_t last) {
   if (mask && values)
-    for (int64_t i = first; i < last; i++) values[i] = mask[i] ? values[i] : 0;
+    COMPACT for (int64_t i = first; i < last; i++) values[i] = mask[i] ? values[i] : 0;
 }
 
 CLONES static void sgd_range(int64_t first, int64_t last, void *user) {
@@ -31,14 +31,14 @@ CLONES static void sgd_range(int64_t first, int64_t last, void *user) {
   const int nesterov = args->nesterov;
   const struct limits limits = limits_of(args->gate, args->clip);
   if (buffer) {
-    for (int64_t i = first; i < last; i++) {
+    COMPACT for (int64_t i = first; i < last; i++) {
       float step = limited(limits, gradient[i]) + decay * w[i];
       float velocity = momentum * buffer[i] + step;
       buffer[i] = velocity;
       w[i] -= rate * (nesterov ? step + momentum * velocity : velocity);
     }
   } else {
-    for (int64_t i = first; i < last; i++) w[i] -= rate * (limited(limits, gradient[i]) + decay * w[i]);
+    COMPACT for (int64_t i = first; i < last; i++) w[i] -= rate * (limited(limits, gradient[i]) + decay * w[i]);
   }
   keep_zeros(args->mask, buffer, first, last);
   keep_zeros(args->mask, w, first, last);
@@ -65,7 +65,7 @@ CLONES static void adam_range(int64_t first, int64_t last, void *user) {
   const float coupled = args->decoupled ? 0 : args->decay, decoupled = args->decoupled ? args->decay : 0;
   const float size = rate / adam->correction1, root = 1 / sqrtf(adam->correction2);
   const struct limits limits = limits_of(args->gate, args->clip);
-  for (int64_t i = first; i < last; i++) {
+  COMPACT for (int64_t i = first; i < last; i++) {
     float g = limited(limits, gradient[i]) + coupled * w[i];
     float first_moment = beta1 * m[i] + (1 - beta1) * g;
     float second_moment = beta2 * v[i] + (1 - beta2) * g * g;
@@ -94,7 +94,7 @@ CLONES static void rmsprop_range(int64_t first, int64_t last, void *user) {
   const float rate = *args->rate, alpha = args->alpha, epsilon = args->epsilon, decay = args->decay;
   const float momentum = args->momentum;
   const struct limits limits = limits_of(args->gate, args->clip);
-  for (int64_t i = first; i < last; i++) {
+  COMPACT for (int64_t i = first; i < last; i++) {
     float g = limited(limits, gradient[i]) + decay * w[i];
     float square = alpha * v[i] + (1 - alpha) * g * g;
     v[i] = square;

@@ -37,6 +37,13 @@ extension RandomSource {
   mutating func pick(_ range: ClosedRange<Int>) -> Int { range.lowerBound + Int(next() % UInt64(range.count)) }
 }
 
+/// The same numbers, one byte beside where they would be aligned.
+func shifted(_ tensor: Tensor) throws -> Tensor {
+  var copy = [UInt8](repeating: 0, count: tensor.byteCount + 1)
+  try tensor.bytes.withSpan { span throws(PruneError) in for place in 0..<span.count { copy[place + 1] = span[place] } }
+  return try Tensor(tensor.dtype, tensor.shape, over: #require(Bytes(copy).slice(1, copy.count)))
+}
+
 /// A model of nodes over given inputs, its outputs those of the last node unless said.
 func makeModel(_ nodes: [Node], inputs: [(String, Tensor)], constants: [(String, Tensor)] = [], outputs: [String]? = nil, opset: Int64 = 17) -> Model {
   var graph = Graph(name: "test")

@@ -62,7 +62,7 @@ import Testing
     func trained(_ recomputes: Bool) throws -> (weights: [String: [Float]], bytes: Double, loss: Double) {
       var model = try network()
       var options = FitOptions()
-      options.batchSize = 64
+      options.batchSize = 96
       options.epochs = 2
       options.recomputes = recomputes
       options.dropout = 0.1

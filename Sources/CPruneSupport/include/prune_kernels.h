@@ -359,23 +359,31 @@ int32_t ps_variance(void *args);
 
 // MARK: - Winograd
 
-enum { PS_WINOGRAD_TILE = 256 };
-
-enum ps_winograd_order {
-  PS_WINOGRAD_BY_PLACE,     // [places][output tiles][input tiles], tiles of [inputs][outputs]
-  PS_WINOGRAD_INTERLEAVED,  // [places][output chunks][input tiles][inputs][output tiles of a chunk][outputs]
-  PS_WINOGRAD_BY_CHUNK,     // [output chunks][places][input chunks][output tiles][input tiles], tiles of [inputs][outputs]
-};
-
-/// How the weights of a 3x3 convolution lie in Winograd's domain: tiles of input_block * output_block channels, at most
-/// PS_WINOGRAD_TILE; chunks of so many tiles. alpha is 4 (two results a step) or 6 (four).
+/// Kernels of 3x3 in Winograd's domain, as `ps_winograd` reads them: kernel (o, i) begins at o * output_stride + i *
+/// input_stride kernels, at any address; turned by half a turn for a gradient.
 typedef struct {
-  int64_t alpha, inputs, outputs, padded_inputs, padded_outputs;
-  int64_t input_block, output_block, input_chunk, output_chunk;
-  int32_t order;
-} ps_winograd;
+  const void *weights;
+  float *result;
+  int64_t outputs, inputs, output_stride, input_stride;
+  int32_t is_turned;
+} ps_winograd_weights_args;
+int64_t ps_winograd_weight_count(int64_t outputs, int64_t inputs);
+int32_t ps_winograd_weights(void *args);
 
-/// [outputs][inputs][3][3], aligned or not, to alpha * alpha * padded_inputs * padded_outputs floats.
-void ps_winograd_weights(const void *weights, float *result, const ps_winograd *shape);
+/// A convolution of 3x3 windows one step apart by F(4x4, 3x3): x [images][inputs][height][width][16] to
+/// y [images][outputs][rows][columns][16], channels in blocks of sixteen.
+/// y = min(high, max(low, leaky(x * w + bias + y))), without y where `adds` is 0. Needs AVX-512.
+typedef struct {
+  const float *x, *weights, *bias;  // bias [16 * outputs] or NULL
+  float *y, *scratch;
+  int64_t images, inputs, outputs, height, width, rows, columns, before[2];
+  int64_t parts, workers;  // that the tiles of 4x4 results come in; that work on them at a time
+  int32_t adds;
+  float slope, low, high;  // slope 1 for nothing
+} ps_winograd_args;
+int64_t ps_winograd_tiles(const ps_winograd_args *args);
+/// Numbers of scratch for each worker.
+int64_t ps_winograd_scratch(const ps_winograd_args *args);
+int32_t ps_winograd(void *args);
 
 #endif

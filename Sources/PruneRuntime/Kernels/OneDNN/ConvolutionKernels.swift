@@ -48,36 +48,27 @@ enum ConvolutionKernels {
       (self.xLayout, self.yLayout, self.wLayout) = (xLayout, yLayout, wLayout)
     }
 
-    /// Whether Winograd's minimal filtering (Lavin and Gray 2016) pays: 3x3 windows one step apart, over enough channels, and
-    /// enough pixels to be worth reading weights that are 16/9 as large, or several threads' barriers.
-    var favorsWinograd: Bool {
-      guard w.count == 4, w[2...] == [3, 3], window.strides == [1, 1], window.gaps == [0, 0], min(x[1], y[1]) >= 32 else { return false }
-      let pixels = y[0] * y[2] * y[3]
-      return Parallel.threads == 1 ? pixels >= 128 || x[1] * y[1] <= 128 * 128 : pixels >= 256
-    }
-
     /// Whether channels are better innermost for this convolution though its neighbours have them in blocks: oneDNN's kernels for
     /// windows of several pixels take up to a third less time then, once there is more to do than to lay images out.
     var favorsChannelsLast: Bool {
       w.count == 4 && OneDNN.block == 16 && w[2] * w[3] > 1 && min(x[1], y[1]) >= 64 && (x[1] | y[1]) % 16 == 0
     }
 
-    /// Images in blocks of channels, which is what Winograd's kernels read and write.
+    /// Images in blocks of channels.
     var blocked: Layout? { w.count == 4 && y[1].isMultiple(of: OneDNN.block) ? Layout.blocked(x) : nil }
 
     /// - Parameters:
     ///   - source: the layout of the images; nil leaves it to the primitive.
     ///   - target: that of the results.
     func forward(
-      bias: Bool, training: Bool = false, algorithm: dnnl_alg_kind_t = dnnl_convolution_direct, source: Layout? = nil,
-      target: Layout? = nil, post: PostOperations = .init()
+      bias: Bool, training: Bool = false, source: Layout? = nil, target: Layout? = nil, post: PostOperations = .init()
     ) -> Primitive? {
       var descriptor = dnnl_convolution_desc_t()
       var (x, w, y) = ((source ?? xLayout).raw, wLayout.raw, (target ?? yLayout).raw)
       guard var b = Layout.plain([self.y[1]])?.raw else { return nil }
       let status = withUnsafePointer(to: &b) {
         dnnl_dilated_convolution_forward_desc_init(
-          &descriptor, training ? dnnl_forward_training : dnnl_forward_inference, algorithm, &x, &w,
+          &descriptor, training ? dnnl_forward_training : dnnl_forward_inference, dnnl_convolution_direct, &x, &w,
           bias ? $0 : nil, &y, dnnlDims(window.strides), dnnlDims(window.gaps), dnnlDims(window.before),
           dnnlDims(window.after))
       }
@@ -91,6 +82,12 @@ enum ConvolutionKernels {
     else { return false }
     let bias = op.input(2)
     if let bias { guard lowering.isFloat(bias), lowering.count(bias) == problem.y[1] else { return false } }
+    let isConstant = lowering.constant(w) != nil
+    if let minimal = WinogradKernels.Problem(problem, isConstant: isConstant) {
+      if minimal.takes(op.epilogue, lowering), try WinogradKernels.emit(minimal, op, x, w, bias: bias, to: y, lowering) { return true }
+      // A function of its own costs less than is gained.
+      if op.epilogue.count == 1, case .activation = op.epilogue[0], problem.x[1] >= 32 { return false }
+    }
     var post = PostOperations()
     var residual: Int?
     for item in op.epilogue {
@@ -102,12 +99,8 @@ enum ConvolutionKernels {
         post.items.append(.sum)
       }
     }
-    let isConstant = lowering.constant(w) != nil
     var chosen: Primitive?
-    if isConstant, problem.favorsWinograd {
-      chosen = problem.forward(bias: bias != nil, algorithm: dnnl_convolution_winograd, post: post)
-    }
-    if chosen == nil, isConstant, residual == nil, problem.favorsChannelsLast, let xl = Layout.channelsLast(problem.x),
+    if isConstant, residual == nil, problem.favorsChannelsLast, let xl = Layout.channelsLast(problem.x),
       let yl = Layout.channelsLast(problem.y)
     {
       chosen = problem.forward(bias: bias != nil, source: xl, target: yl, post: post)
@@ -141,12 +134,16 @@ enum ConvolutionKernels {
 
   private static func gradInput(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
     guard let dy = op.input(0), let w = op.input(1), let dx = op.output(0), lowering.isFloat(dy), lowering.isFloat(w),
-      let problem = Problem(op.node, x: lowering.dims(dx), w: lowering.dims(w), y: lowering.dims(dy)),
-      let hint = problem.forward(bias: false, training: true)
+      let problem = Problem(op.node, x: lowering.dims(dx), w: lowering.dims(w), y: lowering.dims(dy))
     else { return false }
+    if let minimal = WinogradKernels.Problem(problem, isGradient: true, isConstant: false),
+      try WinogradKernels.emit(minimal, op, dy, w, to: dx, lowering)
+    {
+      return true
+    }
     var descriptor = dnnl_convolution_desc_t()
     var (xr, wr, yr) = (problem.xLayout.raw, problem.wLayout.raw, problem.yLayout.raw)
-    guard
+    guard let hint = problem.forward(bias: false, training: true),
       dnnl_dilated_convolution_backward_data_desc_init(
         &descriptor, dnnl_convolution_direct, &xr, &wr, &yr, dnnlDims(problem.window.strides),
         dnnlDims(problem.window.gaps), dnnlDims(problem.window.before), dnnlDims(problem.window.after)) == dnnl_success,

@@ -1,5 +1,4 @@
 import COneDNN
-import CPruneSupport
 import PruneTensor
 
 /// Constants laid out anew for a kernel, once, when a program is compiled.
@@ -16,12 +15,7 @@ enum Reorder {
     guard constant.dtype.dnnl == plain.type, plain.byteCount == constant.byteCount else { return nil }
     defer { constant.forgetPages() }
     let target = try Storage(byteCount: layout.byteCount, zeroed: false)
-    let source = constant.storage.base.advanced(by: constant.byteOffset)
-    if let shape = layout.winograd(from: plain), constant.dtype == .float32 {
-      var shape = shape
-      // Safe: the layout's size is that of the shape, and the constant's that of its kernels.
-      ps_winograd_weights(source, target.base.assumingMemoryBound(to: Float.self), &shape)
-    } else if try !packed(inParts: constant, layout, from: plain, to: target) {
+    if try !packed(inParts: constant, layout, from: plain, to: target) {
       let tensor = try constant.elementAligned()
       guard let primitive = Primitive.reorder(from: plain, to: layout),
         try run(primitive, tensor.storage.base.advanced(by: tensor.byteOffset), plain, target.base, layout)
@@ -103,35 +97,6 @@ extension Layout {
     let offset = Int(made.offset0 - whole.offset0) * Int(dnnl_data_type_size(made.data_type))
     made.offset0 = whole.offset0
     return (Layout(made), offset)
-  }
-
-  /// What our transform of weights fills, where this is a layout in Winograd's domain that it knows: oneDNN's own takes a
-  /// hundred times as long.
-  fileprivate func winograd(from plain: Layout) -> ps_winograd? {
-    guard raw.format_kind == dnnl_format_kind_wino else { return nil }
-    let given = raw.format_desc.wino_desc, dims = plain.dims
-    var shape = ps_winograd()
-    switch given.wino_format {
-    case dnnl_wino_wei_aaOio: shape.order = Int32(PS_WINOGRAD_BY_PLACE.rawValue)
-    case dnnl_wino_wei_aaOBiOo: shape.order = Int32(PS_WINOGRAD_INTERLEAVED.rawValue)
-    case dnnl_wino_wei_OBaaIBOIio: shape.order = Int32(PS_WINOGRAD_BY_CHUNK.rawValue)
-    default: return nil
-    }
-    guard plain.isRowMajor, dims.count == 4, dims[2] == 3, dims[3] == 3, given.r == 3,
-      given.alpha == (given.wino_format == dnnl_wino_wei_OBaaIBOIio ? 6 : 4), given.ic_block > 0, given.oc_block > 0,
-      given.ic_block * given.oc_block <= PS_WINOGRAD_TILE, given.ic >= dims[1], given.oc >= dims[0]
-    else { return nil }
-    shape.alpha = Int64(given.alpha)
-    (shape.inputs, shape.outputs) = (Int64(dims[1]), Int64(dims[0]))
-    (shape.padded_inputs, shape.padded_outputs) = (Int64(given.ic), Int64(given.oc))
-    (shape.input_block, shape.output_block) = (Int64(given.ic_block), Int64(given.oc_block))
-    shape.input_chunk = given.wino_format == dnnl_wino_wei_OBaaIBOIio ? Int64(max(given.ic2_block, 1)) : 1
-    shape.output_chunk = given.wino_format == dnnl_wino_wei_aaOio ? 1 : Int64(max(given.oc2_block, 1))
-    guard shape.padded_inputs % (shape.input_block * shape.input_chunk) == 0,
-      shape.padded_outputs % (shape.output_block * shape.output_chunk) == 0,
-      Int64(byteCount) == 4 * shape.alpha * shape.alpha * shape.padded_inputs * shape.padded_outputs
-    else { return nil }
-    return shape
   }
 }
 

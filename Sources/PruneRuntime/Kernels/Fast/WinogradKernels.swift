@@ -1,0 +1,154 @@
+import COneDNN
+import CPruneSupport
+import PruneGraph
+import PruneTensor
+
+/// Convolutions of 3x3 windows one step apart, and their gradients, by minimal filtering: F(4x4, 3x3) of Lavin and Gray,
+/// "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. A quarter of the products, and what is added to get there
+/// is little as soon as there are some channels.
+enum WinogradKernels {
+  /// A convolution of `x` [N, C, H, W] to `y` [N, O, rows, columns] with so many pixels of pads before.
+  struct Problem {
+    let x: [Int]
+    let y: [Int]
+    let before: [Int]
+    /// Whether the weights are those of another convolution, [C, O, 3, 3], whose gradient with respect to its input this is.
+    let isTurned: Bool
+
+    /// Nil where other kernels are better.
+    init?(_ problem: ConvolutionKernels.Problem, isGradient: Bool = false, isConstant: Bool) {
+      let window = problem.window
+      guard OneDNN.block == 16, problem.w.count == 4, problem.w[2...] == [3, 3], window.strides == [1, 1], window.gaps == [0, 0],
+        window.before.allSatisfy({ $0 <= 2 })
+      else { return nil }
+      (x, y) = isGradient ? (problem.y, problem.x) : (problem.x, problem.y)
+      before = isGradient ? window.before.map { 2 - $0 } : window.before
+      isTurned = isGradient
+      func waste(_ channels: Int) -> Double { Double((channels + 15) / 16 * 16) / Double(channels) }
+      // Tiles may be mostly beyond the image, and weights, four times as many numbers as otherwise, be read or made for little.
+      guard min(x[1], y[1]) >= 16, waste(x[1]) * waste(y[1]) <= 1.4, 2 * tiles <= y[0] * y[2] * y[3],
+        tiles >= (isConstant ? 8 : 64) || isConstant && x[1] * y[1] <= 128 * 128
+      else { return nil }
+    }
+
+    /// Blocks of channels.
+    var inputs: Int { (x[1] + 15) / 16 }
+    var outputs: Int { (y[1] + 15) / 16 }
+    var tiles: Int { y[0] * ((y[2] + 3) / 4) * ((y[3] + 3) / 4) }
+
+    /// How many parts the tiles come in. Some 24 fill the kernel's registers, are worth their weights' way through the caches,
+    /// and stay in the second level themselves; if there are no more, all threads work on the same.
+    func parts(threads: Int) -> Int {
+      threads > 1 && tiles <= 36 ? 1 : max((tiles + 12 * threads) / (24 * threads), 1) * threads
+    }
+
+    /// Whether what follows a convolution can be done with it.
+    func takes(_ epilogue: [Dataflow.Epilogue], _ lowering: Lowering) -> Bool {
+      for (index, item) in epilogue.enumerated() {
+        switch item {
+        case .add(let other): guard index == 0, lowering.dims(other) == y else { return false }
+        case .activation(let activation):
+          guard index == epilogue.count - 1, limits(activation) != nil, activation.keepsZero || y[1] % 16 == 0 else { return false }
+        }
+      }
+      return true
+    }
+
+    var arguments: ps_winograd_args {
+      let threads = max(Parallel.threads, 1)
+      var made = ps_winograd_args()
+      (made.images, made.inputs, made.outputs) = (Int64(x[0]), Int64(inputs), Int64(outputs))
+      (made.height, made.width, made.rows, made.columns) = (Int64(x[2]), Int64(x[3]), Int64(y[2]), Int64(y[3]))
+      made.before = (Int64(before[0]), Int64(before[1]))
+      (made.parts, made.workers) = (Int64(parts(threads: threads)), Int64(threads))
+      (made.slope, made.low, made.high) = (1, -.infinity, .infinity)
+      return made
+    }
+  }
+
+  /// An activation as a leaky rectifier between two limits.
+  private static func limits(_ activation: Activation) -> (slope: Float, low: Float, high: Float)? {
+    switch activation {
+    case .relu: (1, 0, .infinity)
+    case .leakyRelu(let slope): (slope, -.infinity, .infinity)
+    case .clip(let low, let high): (1, low, high)
+    default: nil
+    }
+  }
+
+  /// Adds the steps of a convolution, and of an epilogue that the problem takes.
+  static func emit(
+    _ problem: Problem, _ op: Dataflow.Op, _ x: Int, _ w: Int, bias: Int? = nil, to y: Int, _ lowering: Lowering
+  ) throws(PruneError) -> Bool {
+    guard let xl = Layout(problem.x, tag: dnnl_nChw16c), let yl = Layout(problem.y, tag: dnnl_nChw16c),
+      let weights = try weights(problem, op, w, lowering)
+    else { return false }
+    var arguments = problem.arguments
+    var residual: Int?
+    for item in op.epilogue {
+      switch item {
+      case .add(let other): residual = other
+      case .activation(let activation):
+        if let limits = limits(activation) { (arguments.slope, arguments.low, arguments.high) = limits }
+      }
+    }
+    let source = try lowering.buffer(x, in: xl), shift = try bias.map { id throws(PruneError) in try padded(id, problem, lowering) }
+    let target: Int
+    if let residual {
+      target = try lowering.define(y, layout: yl, holding: residual, in: op)
+      arguments.adds = 1
+    } else {
+      target = try lowering.define(y, layout: yl)
+    }
+    let scratch = lowering.scratch(4 * Int(ps_winograd_scratch(&arguments) * min(arguments.workers, arguments.parts)))
+    let final = arguments
+    lowering.emit(op.node.label, reads: [source, weights] + [shift].compactMap { $0 }, writes: [target, scratch]) { frame in
+      var bound = final
+      bound.x = UnsafePointer(frame.pointer(source))
+      bound.weights = UnsafePointer(frame.pointer(weights))
+      bound.bias = shift.map { UnsafePointer(frame.pointer($0)) }
+      bound.y = frame.pointer(target)
+      bound.scratch = frame.pointer(scratch)
+      return frame.step(bound, ps_winograd)
+    }
+    return true
+  }
+
+  /// The weights in Winograd's domain: constants once, variables in every run.
+  private static func weights(_ problem: Problem, _ op: Dataflow.Op, _ w: Int, _ lowering: Lowering) throws(PruneError) -> Int? {
+    let (inputs, outputs) = (Int64(problem.x[1]), Int64(problem.y[1]))
+    let count = Int(ps_winograd_weight_count(outputs, inputs))
+    var arguments = ps_winograd_weights_args()
+    (arguments.outputs, arguments.inputs) = (outputs, inputs)
+    (arguments.output_stride, arguments.input_stride) = problem.isTurned ? (1, outputs) : (inputs, 1)
+    arguments.is_turned = problem.isTurned ? 1 : 0
+    guard !problem.isTurned, let tensor = lowering.constant(w) else {
+      let final = arguments, plain = try lowering.plain(w), made = lowering.scratch(4 * count)
+      lowering.emit(op.node.label, reads: [plain], writes: [made]) { frame in
+        var bound = final
+        bound.weights = UnsafeRawPointer(frame.pointer(plain))
+        bound.result = frame.pointer(made)
+        return frame.step(bound, ps_winograd_weights)
+      }
+      return made
+    }
+    guard let plain = Layout.plain(lowering.dims(w)), let layout = Layout.plain([count]) else { return nil }
+    let key = PackedWeights.Key(source: lowering.value(w).derivation ?? Derivation([tensor]), from: plain, to: layout)
+    if let known = lowering.weights.find(key) { return try lowering.constantBuffer(known) }
+    let target = try Storage(byteCount: 4 * count, zeroed: false)
+    // Safe: the strides reach as many kernels as the constant has, at any address, and the target is of `count` numbers.
+    arguments.weights = UnsafeRawPointer(tensor.storage.base.advanced(by: tensor.byteOffset))
+    arguments.result = target.base.assumingMemoryBound(to: Float.self)
+    _ = ps_winograd_weights(&arguments)
+    tensor.forgetPages()
+    let packed = try Tensor(.uint8, try Shape([target.byteCount]), over: Bytes(storage: target))
+    lowering.weights.add(packed, key)
+    return try lowering.constantBuffer(packed)
+  }
+
+  /// A bias for whole blocks of channels.
+  private static func padded(_ bias: Int, _ problem: Problem, _ lowering: Lowering) throws(PruneError) -> Int {
+    guard problem.y[1] % 16 != 0, let layout = Layout([1, problem.y[1], 1, 1], tag: dnnl_nChw16c) else { return try lowering.plain(bias) }
+    return try lowering.buffer(bias, in: layout)
+  }
+}
