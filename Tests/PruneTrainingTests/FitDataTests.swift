@@ -62,7 +62,7 @@ import Testing
     func trained(_ recomputes: Bool) throws -> (weights: [String: [Float]], bytes: Double, loss: Double) {
       var model = try network()
       var options = FitOptions()
-      options.batchSize = 96
+      options.batchSize = 64
       options.epochs = 2
       options.recomputes = recomputes
       options.dropout = 0.1
@@ -70,7 +70,7 @@ import Testing
       return (try Fixture.weights(model), try #require(history["working_bytes"]?.number), try #require(history["epochs.1.loss"]?.number))
     }
     let (plain, again) = (try trained(false), try trained(true))
-    #expect(again.bytes < 0.75 * plain.bytes, "\(again.bytes) of \(plain.bytes)")
+    #expect(again.bytes < 0.8 * plain.bytes, "\(again.bytes) of \(plain.bytes)")
     #expect(abs(again.loss - plain.loss) < 1e-4)
     for (name, values) in plain.weights {
       let other = try #require(again.weights[name])
