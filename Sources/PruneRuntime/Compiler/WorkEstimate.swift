@@ -60,13 +60,20 @@ enum WorkEstimate {
   private static func multiplications(_ op: Dataflow.Op, _ flow: Dataflow) -> Double? {
     func count(_ value: Int?) -> Double { Self.count(value, flow) }
     func dims(_ value: Int?) -> [Int] { value.flatMap { flow.values[$0].shape?.dims } ?? [] }
+    /// What minimal filtering leaves of a convolution's products.
+    var minimal: Double {
+      guard op.key == "Conv", ConvolutionKernels.Problem(op.node, x: dims(op.input(0)), w: dims(op.input(1)), y: dims(op.output(0)))
+        .flatMap({ WinogradKernels.Problem($0, isConstant: flow.values[op.inputs[1] ?? 0].constant != nil) }) != nil
+      else { return 1 }
+      return 0.35
+    }
     /// Each element of `images` is made of, or goes into, one filter's worth of products.
     func filtered(_ images: Int?, _ filters: Int?) -> Double? {
       let extents = dims(filters)
       guard extents.count > 2, extents[0] > 0 else { return nil }
       // Blocks of 16 channels that are not full take as long as full ones; depthwise filters use a part of the machine.
       let waste = extents[1] == 1 ? 4 : Double((extents[0] + 15) / 16 * 16) / Double(extents[0])
-      return count(images) * count(filters) / Double(extents[0]) * waste
+      return count(images) * count(filters) / Double(extents[0]) * waste * minimal
     }
     switch op.key {
     case "Conv", "ai.libprune.QuantizedConv": return filtered(op.output(0), op.input(1))

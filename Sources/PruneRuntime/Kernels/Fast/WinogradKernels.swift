@@ -26,8 +26,8 @@ enum WinogradKernels {
       isTurned = isGradient
       func waste(_ channels: Int) -> Double { Double((channels + 15) / 16 * 16) / Double(channels) }
       // Tiles may be mostly beyond the image, and weights, four times as many numbers as otherwise, be read or made for little.
-      guard min(x[1], y[1]) >= 16, waste(x[1]) * waste(y[1]) <= 1.4, 2 * tiles <= y[0] * y[2] * y[3],
-        tiles >= (isConstant ? 8 : 64) || isConstant && x[1] * y[1] <= 128 * 128
+      let pixels = y[0] * y[2] * y[3], least = isConstant ? x[1] * y[1] <= 128 * 128 ? 36 : 128 : 1024
+      guard min(x[1], y[1]) >= 16, waste(x[1]) * waste(y[1]) <= 1.4, 6 * tiles <= pixels, pixels >= least
       else { return nil }
     }
 
