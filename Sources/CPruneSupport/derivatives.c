@@ -24,7 +24,7 @@ static inline float vector_log1p_exp(float x) {
   }                                                    \
   break
 
-CLONES static void slope_range(int64_t first, int64_t last, void *user) {
+FEW_CLONES static void slope_range(int64_t first, int64_t last, void *user) {
   const ps_slope_args *args = user;
   const float *dy = args->dy, *x = args->x;
   float *dx = args->dx;

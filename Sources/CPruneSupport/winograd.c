@@ -1,4 +1,5 @@
-// Winograd's convolution of 3x3 windows one step apart, for vectors of 16 numbers. oneDNN's takes two to three times as long.
+// Winograd's convolution of windows of 3x3 or 4x4 one step apart, for vectors of 16 numbers. oneDNN's takes two to three times
+// as long.
 
 #include "winograd.h"
 
@@ -13,6 +14,7 @@
 #define KERNEL __attribute__((WIDE_ISA)) static
 #define INLINE __attribute__((always_inline, WIDE_ISA)) static inline
 #define UNROLLED _Pragma("clang loop unroll(full)")
+#define ROLLED _Pragma("clang loop unroll(disable)")
 
 typedef float vector __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef int32_t mask __attribute__((vector_size(4 * LANES), aligned(4)));
@@ -35,11 +37,12 @@ INLINE void into_domain(const vector d[SIDE], vector r[SIDE]) {
   r[5] = (d[5] - SUM * d[3]) + PRODUCT * d[1];
 }
 
-INLINE void out_of_domain(const vector m[SIDE], vector r[STEP]) {
+/// Four results of windows of three, or three of windows of four: `last` is 1 where the third is the last, else 0.
+INLINE void out_of_domain(const vector m[SIDE], float last, vector r[4]) {
   const vector s = m[1] + m[2], d = m[1] - m[2], t = m[3] + m[4], e = m[3] - m[4];
   r[0] = m[0] + s + t;
   r[1] = A * d + B * e;
-  r[2] = A2 * s + B2 * t;
+  r[2] = A2 * s + B2 * t + last * m[5];
   r[3] = m[5] + A3 * d + B3 * e;
 }
 
@@ -48,11 +51,11 @@ struct tile {
   int64_t image, row, column;
 };
 
-static int64_t steps(int64_t extent) { return (extent + STEP - 1) / STEP; }
+static int64_t steps(const ps_winograd_args *a, int64_t extent) { return (extent + a->step - 1) / a->step; }
 
 static struct tile tile_at(const ps_winograd_args *a, int64_t index) {
-  const int64_t across = steps(a->columns), down = steps(a->rows);
-  return (struct tile){index / (across * down), index / across % down * STEP, index % across * STEP};
+  const int64_t across = steps(a, a->columns), down = steps(a, a->rows);
+  return (struct tile){index / (across * down), index / across % down * a->step, index % across * a->step};
 }
 
 /// Numbers from a place of one tile's domain to the next. Odd numbers of vectors: those of a power of two would compete for
@@ -99,26 +102,29 @@ KERNEL void enter(const ps_winograd_args *a, int64_t first, int64_t count, int64
 /// A block of channels of some tiles out of the domain, and what follows the convolution.
 KERNEL void leave(const ps_winograd_args *a, int64_t first, int64_t count, int64_t block, const float *m) {
   const int64_t place = distance(count);
+  const float last = a->step == 3 ? 1 : 0;
   const vector zero = {0}, bias = a->bias ? load(a->bias + block * LANES) : zero, low = a->low + zero, high = a->high + zero;
   for (int64_t t = 0; t < count; t++, m += LANES) {
     const struct tile at = tile_at(a, first + t);
-    const int64_t rows = a->rows - at.row < STEP ? a->rows - at.row : STEP;
-    const int64_t columns = a->columns - at.column < STEP ? a->columns - at.column : STEP;
-    float *y = a->y + (((at.image * a->outputs + block) * a->rows + at.row) * a->columns + at.column) * LANES;
-    vector half[STEP][SIDE];
+    const int64_t rows = a->rows - at.row < a->step ? a->rows - at.row : a->step;
+    const int64_t columns = a->columns - at.column < a->step ? a->columns - at.column : a->step;
+    const int64_t pixel = a->innermost ? a->outputs * LANES : LANES;
+    float *y = a->y + at.image * a->outputs * a->rows * a->columns * LANES + (at.row * a->columns + at.column) * pixel;
+    y += block * (a->innermost ? LANES : a->rows * a->columns * LANES);
+    vector half[4][SIDE];
     UNROLLED for (int j = 0; j < SIDE; j++) {
-      vector d[SIDE], r[STEP];
+      vector d[SIDE], r[4];
       UNROLLED for (int i = 0; i < SIDE; i++) d[i] = load(m + (i * SIDE + j) * place);
-      out_of_domain(d, r);
-      UNROLLED for (int i = 0; i < STEP; i++) half[i][j] = r[i];
+      out_of_domain(d, last, r);
+      UNROLLED for (int i = 0; i < 4; i++) half[i][j] = r[i];
     }
-    UNROLLED for (int i = 0; i < STEP; i++) {
+    UNROLLED for (int i = 0; i < 4; i++) {
       if (i >= rows) break;
-      vector r[STEP];
-      out_of_domain(half[i], r);
-      UNROLLED for (int j = 0; j < STEP; j++) {
+      vector r[4];
+      out_of_domain(half[i], last, r);
+      UNROLLED for (int j = 0; j < 4; j++) {
         if (j >= columns) break;
-        float *to = y + (i * a->columns + j) * LANES;
+        float *to = y + (i * a->columns + j) * pixel;
         vector value = r[j] + bias;
         if (a->adds) value += load(to);
         if (a->slope != 1) value = choose(value < 0, a->slope * value, value);
@@ -130,14 +136,15 @@ KERNEL void leave(const ps_winograd_args *a, int64_t first, int64_t count, int64
 }
 
 /// m = v u for one place of some tiles and `width` blocks of results, all in registers.
-INLINE void product(int width, int tiles, const float *v, int64_t v_block, const float *u, int64_t blocks, float *m, int64_t m_block) {
+INLINE void product(
+    int width, int tiles, const ps_winograd_args *a, const float *v, const float *u, float *m, int64_t block) {
   enum { MOST = 12 };
   vector sum[MOST][4];
   UNROLLED for (int t = 0; t < tiles; t++) {
     UNROLLED for (int n = 0; n < width; n++) sum[t][n] = (vector){0};
   }
-  for (int64_t b = 0; b < blocks; b++, v += v_block) {
-    _Pragma("clang loop unroll(disable)") for (int k = 0; k < LANES; k++, u += width * LANES) {
+  for (int64_t b = 0; b < a->inputs; b++, v += block) {
+    ROLLED for (int k = 0; k < a->lanes; k++, u += width * LANES) {
       vector w[4];
       UNROLLED for (int n = 0; n < width; n++) w[n] = load(u + n * LANES);
       UNROLLED for (int t = 0; t < tiles; t++) {
@@ -146,14 +153,14 @@ INLINE void product(int width, int tiles, const float *v, int64_t v_block, const
     }
   }
   UNROLLED for (int t = 0; t < tiles; t++) {
-    UNROLLED for (int n = 0; n < width; n++) store(m + n * m_block + t * LANES, sum[t][n]);
+    UNROLLED for (int n = 0; n < width; n++) store(m + n * block + t * LANES, sum[t][n]);
   }
 }
 
-typedef void product_function(const float *, int64_t, const float *, int64_t, float *, int64_t);
+typedef void product_function(const ps_winograd_args *, const float *, const float *, float *, int64_t);
 #define MADE(W, T) \
-  KERNEL void product_##W##_##T(const float *v, int64_t vb, const float *u, int64_t blocks, float *m, int64_t mb) { \
-    product(W, T, v, vb, u, blocks, m, mb); \
+  KERNEL void product_##W##_##T(const ps_winograd_args *a, const float *v, const float *u, float *m, int64_t block) { \
+    product(W, T, a, v, u, m, block); \
   }
 #define UP_TO_6(W) MADE(W, 1) MADE(W, 2) MADE(W, 3) MADE(W, 4) MADE(W, 5) MADE(W, 6)
 #define UP_TO_12(W) UP_TO_6(W) MADE(W, 7) MADE(W, 8) MADE(W, 9) MADE(W, 10) MADE(W, 11) MADE(W, 12)
@@ -173,12 +180,14 @@ static void multiply(const ps_winograd_args *a, int64_t count, int64_t place, co
     const int64_t most = width == 4 ? 6 : 12, calls = (count + most - 1) / most;
     for (int64_t call = 0, t = 0; call < calls; call++) {
       const int64_t tiles = count / calls + (call < count % calls), at = place * distance(count) + t * LANES;
-      functions[tiles - 1](v + at, block, u, a->inputs, m + o * block + at, block);
+      functions[tiles - 1](a, v + at, u, m + o * block + at, block);
       t += tiles;
     }
     u += width * LANES * a->inputs * LANES;
   }
 }
+
+int64_t ps_winograd_tiles(const ps_winograd_args *a) { return a->images * steps(a, a->rows) * steps(a, a->columns); }
 
 /// Some tiles, all channels, and where the domain is.
 struct part {
@@ -188,7 +197,7 @@ struct part {
 };
 
 static struct part part_at(const ps_winograd_args *a, int64_t index, float *scratch) {
-  const int64_t all = a->images * steps(a->rows) * steps(a->columns), size = all / a->parts, rest = all % a->parts;
+  const int64_t all = ps_winograd_tiles(a), size = all / a->parts, rest = all % a->parts;
   struct part p = {a, index * size + (index < rest ? index : rest), size + (index < rest), scratch, scratch};
   p.m += a->inputs * PLACES * distance(p.count);
   return p;
@@ -222,7 +231,6 @@ static void work(int64_t first, int64_t last, void *user) {
   }
 }
 
-int64_t ps_winograd_tiles(const ps_winograd_args *a) { return a->images * steps(a->rows) * steps(a->columns); }
 
 int64_t ps_winograd_scratch(const ps_winograd_args *a) {
   const int64_t most = (ps_winograd_tiles(a) + a->parts - 1) / a->parts;

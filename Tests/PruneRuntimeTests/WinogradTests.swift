@@ -39,6 +39,22 @@ import Testing
     try expectSame(makeModel([node], inputs: [("x", x)], constants: [("w", w)]), [("x", x)], tolerance: 1e-5)
   }
 
+  /// Windows two steps apart of images with few channels, pads odd and even, extents that end before and behind a window.
+  @Test(arguments: [(5, [2, 2, 2, 2]), (6, [2, 2, 3, 3]), (7, [3, 3, 3, 3]), (7, [0, 1, 2, 0]), (8, [3, 4, 4, 3])], 1...4)
+  func folded(_ window: (side: Int, pads: [Int]), channels: Int) throws {
+    var random = RandomSource(seed: UInt64(window.side + channels))
+    for (batch, height, width) in [(1, 20, 31), (3, 17, 16)] {
+      let x = try random.tensor([batch, channels, height, width])
+      let w = try shifted(random.tensor([48, channels, window.side, window.side])), b = try random.tensor([48])
+      let nodes = [
+        Node(
+          "Conv", inputs: ["x", "w", "b"], outputs: ["c"],
+          attributes: self.window(window.pads) + [Attribute("strides", .integers([2, 2]))]), Node("Relu", inputs: ["c"], outputs: ["y"]),
+      ]
+      try expectSame(makeModel(nodes, inputs: [("x", x)], constants: [("w", w), ("b", b)]), [("x", x)], tolerance: 1e-5)
+    }
+  }
+
   /// What follows in the same step or in one of its own, over blocks that are full and one that is not.
   @Test(arguments: ["", "Relu", "LeakyRelu", "Clip", "Elu", "Sigmoid", "HardSwish"], [64, 60])
   func epilogues(_ function: String, outputs: Int) throws {
