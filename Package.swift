@@ -13,7 +13,7 @@ let fenced: [SwiftSetting] = common + [.strictMemorySafety()]
 let small: [SwiftSetting] = [.unsafeFlags(["-Osize"])]
 let supportC: [CSetting] = [
   .headerSearchPath("../../include"),
-  .unsafeFlags(["-std=gnu17", "-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-c23-extensions", "-Werror"]),
+  .unsafeFlags(["-std=gnu17", "-O2", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-c23-extensions", "-Werror"]),
 ]
 
 /// `PRUNE_TESTS=PruningTests,QuantizationTests` leaves the other test targets out of the build.

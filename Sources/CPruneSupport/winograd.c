@@ -3,31 +3,9 @@
 
 #include "winograd.h"
 
-#include "prune_kernels.h"
 #include "prune_support.h"
 
-#if defined(__x86_64__)
-#define WIDE_ISA target("avx512f")
-#else
-#define WIDE_ISA
-#endif
-#define KERNEL __attribute__((WIDE_ISA)) static
-#define INLINE __attribute__((always_inline, WIDE_ISA)) static inline
-#define UNROLLED _Pragma("clang loop unroll(full)")
-#define ROLLED _Pragma("clang loop unroll(disable)")
-
-typedef float vector __attribute__((vector_size(4 * LANES), aligned(4)));
-typedef int32_t mask __attribute__((vector_size(4 * LANES), aligned(4)));
-
-INLINE vector load(const float *from) { return *(const vector *)from; }
-INLINE void store(float *to, vector value) { *(vector *)to = value; }
-INLINE vector choose(mask which, vector x, vector y) { return (vector)(((mask)x & which) | ((mask)y & ~which)); }
-
-// The points and their powers.
-static const float A = 0.625f, A2 = 0.390625f, A3 = 0.244140625f, B = 1.5f, B2 = 2.25f, B3 = 3.375f;
-static const float SUM = 2.640625f, PRODUCT = 0.87890625f;  // of A2 and B2
-
-INLINE void into_domain(const vector d[SIDE], vector r[SIDE]) {
+WIDE_INLINE void into_domain(const vector d[SIDE], vector r[SIDE]) {
   const vector e = d[4] - B2 * d[2], f = d[3] - B2 * d[1], g = d[4] - A2 * d[2], h = d[3] - A2 * d[1];
   r[0] = (d[4] - SUM * d[2]) + PRODUCT * d[0];
   r[1] = e + A * f;
@@ -38,7 +16,7 @@ INLINE void into_domain(const vector d[SIDE], vector r[SIDE]) {
 }
 
 /// Four results of windows of three, or three of windows of four: `last` is 1 where the third is the last, else 0.
-INLINE void out_of_domain(const vector m[SIDE], float last, vector r[4]) {
+WIDE_INLINE void out_of_domain(const vector m[SIDE], float last, vector r[4]) {
   const vector s = m[1] + m[2], d = m[1] - m[2], t = m[3] + m[4], e = m[3] - m[4];
   r[0] = m[0] + s + t;
   r[1] = A * d + B * e;
@@ -46,23 +24,7 @@ INLINE void out_of_domain(const vector m[SIDE], float last, vector r[4]) {
   r[3] = m[5] + A3 * d + B3 * e;
 }
 
-/// Where a tile begins in the result.
-struct tile {
-  int64_t image, row, column;
-};
-
-static int64_t steps(const ps_winograd_args *a, int64_t extent) { return (extent + a->step - 1) / a->step; }
-
-static struct tile tile_at(const ps_winograd_args *a, int64_t index) {
-  const int64_t across = steps(a, a->columns), down = steps(a, a->rows);
-  return (struct tile){index / (across * down), index / across % down * a->step, index % across * a->step};
-}
-
-/// Numbers from a place of one tile's domain to the next. Odd numbers of vectors: those of a power of two would compete for
-/// the same lines of the cache.
-static int64_t distance(int64_t tiles) { return (tiles | 1) * LANES; }
-
-KERNEL void enter_tile(const float *x, int64_t row, float *v, int64_t place) {
+WIDE static void enter_tile(const float *x, int64_t row, float *v, int64_t place) {
   vector half[SIDE][SIDE];
   UNROLLED for (int j = 0; j < SIDE; j++) {
     vector d[SIDE], r[SIDE];
@@ -77,8 +39,7 @@ KERNEL void enter_tile(const float *x, int64_t row, float *v, int64_t place) {
   }
 }
 
-/// A block of channels of some tiles into the domain.
-KERNEL void enter(const ps_winograd_args *a, int64_t first, int64_t count, int64_t block, float *v) {
+WIDE void winograd_enter(const ps_winograd_args *a, int64_t first, int64_t count, int64_t block, float *v) {
   const int64_t place = distance(count), row = a->width * LANES;
   for (int64_t t = 0; t < count; t++, v += LANES) {
     const struct tile at = tile_at(a, first + t);
@@ -100,7 +61,7 @@ KERNEL void enter(const ps_winograd_args *a, int64_t first, int64_t count, int64
 }
 
 /// A block of channels of some tiles out of the domain, and what follows the convolution.
-KERNEL void leave(const ps_winograd_args *a, int64_t first, int64_t count, int64_t block, const float *m) {
+WIDE static void leave(const ps_winograd_args *a, int64_t first, int64_t count, int64_t block, const float *m) {
   const int64_t place = distance(count);
   const float last = a->step == 3 ? 1 : 0;
   const vector zero = {0}, bias = a->bias ? load(a->bias + block * LANES) : zero, low = a->low + zero, high = a->high + zero;
@@ -136,7 +97,7 @@ KERNEL void leave(const ps_winograd_args *a, int64_t first, int64_t count, int64
 }
 
 /// m = v u for one place of some tiles and `width` blocks of results, all in registers.
-INLINE void product(
+WIDE_INLINE void product(
     int width, int tiles, const ps_winograd_args *a, const float *v, const float *u, float *m, int64_t block) {
   enum { MOST = 12 };
   vector sum[MOST][4];
@@ -159,7 +120,7 @@ INLINE void product(
 
 typedef void product_function(const ps_winograd_args *, const float *, const float *, float *, int64_t);
 #define MADE(W, T) \
-  KERNEL void product_##W##_##T(const ps_winograd_args *a, const float *v, const float *u, float *m, int64_t block) { \
+  WIDE static void product_##W##_##T(const ps_winograd_args *a, const float *v, const float *u, float *m, int64_t block) { \
     product(W, T, a, v, u, m, block); \
   }
 #define UP_TO_6(W) MADE(W, 1) MADE(W, 2) MADE(W, 3) MADE(W, 4) MADE(W, 5) MADE(W, 6)
@@ -197,15 +158,13 @@ struct part {
 };
 
 static struct part part_at(const ps_winograd_args *a, int64_t index, float *scratch) {
-  const int64_t all = ps_winograd_tiles(a), size = all / a->parts, rest = all % a->parts;
-  struct part p = {a, index * size + (index < rest ? index : rest), size + (index < rest), scratch, scratch};
-  p.m += a->inputs * PLACES * distance(p.count);
-  return p;
+  const struct span span = span_at(a, index);
+  return (struct part){a, span.first, span.count, scratch, scratch + a->inputs * PLACES * distance(span.count)};
 }
 
 static void enter_blocks(int64_t first, int64_t last, void *user) {
   const struct part *p = user;
-  for (int64_t b = first; b < last; b++) enter(p->args, p->first, p->count, b, p->v + b * PLACES * distance(p->count));
+  for (int64_t b = first; b < last; b++) winograd_enter(p->args, p->first, p->count, b, p->v + b * PLACES * distance(p->count));
 }
 
 static void multiply_places(int64_t first, int64_t last, void *user) {

@@ -2,21 +2,11 @@
 
 #include <string.h>
 
-#include "prune_kernels.h"
 #include "prune_support.h"
 #include "vector_math.h"
 #include "winograd.h"
 
 enum { MOST = 4, TILE = LANES * LANES };
-
-// Powers of the points over what they are from each other; of infinity the last power of the window alone.
-static const float points[SIDE - 1][MOST] = {
-    {1.13777777777778f, 0, 0, 0},
-    {-0.688403361344538f, -0.430252100840336f, -0.26890756302521f, -0.168067226890756f},
-    {-0.688403361344538f, 0.430252100840336f, -0.26890756302521f, 0.168067226890756f},
-    {0.119514472455649f, 0.179271708683473f, 0.26890756302521f, 0.403361344537815f},
-    {0.119514472455649f, -0.179271708683473f, 0.26890756302521f, -0.403361344537815f},
-};
 
 /// For each number of a kernel where it goes: to which tap of a window, and behind its input's first lane.
 struct places {
@@ -54,7 +44,7 @@ CLONES static void combine(int point, int64_t taps, const float *kernels, int64_
     memcpy(result, kernels + (taps - 1) * stride * TILE, sizeof(float) * TILE);
     return;
   }
-  const float *g = points[point], *x = kernels, *y = x + stride * TILE, *z = y + stride * TILE;
+  const float *g = winograd_points[point], *x = kernels, *y = x + stride * TILE, *z = y + stride * TILE;
   COMPACT for (int64_t n = 0; n < TILE; n++) result[n] = g[0] * x[n] + g[1] * y[n] + g[2] * z[n];
   if (taps < MOST) return;
   const float *last = z + stride * TILE;

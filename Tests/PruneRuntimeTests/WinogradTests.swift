@@ -78,9 +78,12 @@ import Testing
     }
   }
 
-  /// Weights that are no constants, and the gradient of what goes in.
-  @Test(arguments: [(32, 32, 16), (16, 48, 33), (60, 64, 20)], [[1, 1, 1, 1], [0, 2, 1, 0]])
+  /// Weights that are no constants, and the gradients of what goes in, weights and bias, on as many threads as there are and more.
+  @Test(arguments: [(32, 32, 16), (16, 48, 33), (60, 64, 20), (80, 112, 16), (17, 200, 18)], [[1, 1, 1, 1], [0, 2, 1, 0]])
   func training(_ shape: (inputs: Int, outputs: Int, side: Int), pads: [Int]) throws {
+    let before = Parallel.threads
+    defer { Parallel.threads = before }
+    Parallel.threads = shape.side % 4 + 1
     var random = RandomSource(seed: UInt64(shape.side))
     let x = try random.tensor([4, shape.inputs, shape.side, shape.side]), w = try random.tensor([shape.outputs, shape.inputs, 3, 3])
     let dy = try random.tensor([4, shape.outputs, shape.side + pads[0] + pads[2] - 2, shape.side + pads[1] + pads[3] - 2])
@@ -89,9 +92,12 @@ import Testing
       Node(
         "ConvGradInput", domain: "ai.libprune", inputs: ["dy", "w"], outputs: ["dx"],
         attributes: window(pads) + [Attribute("input_shape", .integers(x.shape.dims))]),
+      Node(
+        "ConvGradWeight", domain: "ai.libprune", inputs: ["dy", "x"], outputs: ["dw", "db"],
+        attributes: window(pads) + [Attribute("weight_shape", .integers(w.shape.dims))]),
     ]
     let fed = [("x", x), ("w", w), ("b", try random.tensor([shape.outputs])), ("dy", dy)]
-    try expectSame(makeModel(nodes, inputs: fed, outputs: ["y", "dx"]), fed, tolerance: 1e-5)
+    try expectSame(makeModel(nodes, inputs: fed, outputs: ["y", "dx", "dw", "db"]), fed, tolerance: 1e-5)
   }
 
   /// Numbers that are none come out as that, and nowhere but near where they went in.

@@ -399,4 +399,15 @@ int64_t ps_winograd_tiles(const ps_winograd_args *args);
 int64_t ps_winograd_scratch(const ps_winograd_args *args);
 int32_t ps_winograd(void *args);
 
+/// The gradient of such a convolution with windows of 3x3: of its weights, [outputs, inputs, 3, 3] channels, and sums of `y`, which
+/// is the gradient of its results.
+typedef struct {
+  ps_winograd_args convolution;
+  float *dw, *db;  // db may be NULL
+  int64_t outputs, inputs;
+} ps_winograd_gradient_args;
+/// Numbers of scratch for each worker.
+int64_t ps_winograd_gradient_scratch(const ps_winograd_args *args);
+int32_t ps_winograd_gradient(void *args);
+
 #endif

@@ -141,6 +141,37 @@ enum WinogradKernels {
     return true
   }
 
+  /// Adds the step of a convolution's gradient with respect to its weights and bias.
+  static func emitGradient(
+    _ problem: Problem, _ op: Dataflow.Op, _ dy: Int, _ x: Int, to dw: Int, bias db: Int?, _ lowering: Lowering
+  ) throws(PruneError) -> Bool {
+    // Each thread adds up all weights in the domain.
+    guard problem.x[1] * problem.y[1] <= 128 * 128, let yl = Layout(problem.y, tag: dnnl_nChw16c),
+      let source = try source(problem, op, x, lowering)
+    else { return false }
+    let gradient = try lowering.buffer(dy, in: yl)
+    let (target, sums) = (
+      try lowering.define(dw, layout: nil), try db.map { id throws(PruneError) in try lowering.define(id, layout: nil) }
+    )
+    var arguments = ps_winograd_gradient_args()
+    arguments.convolution = problem.arguments
+    (arguments.outputs, arguments.inputs) = (Int64(problem.y[1]), Int64(problem.x[1]))
+    let workers = min(arguments.convolution.workers, arguments.convolution.parts)
+    arguments.convolution.workers = workers
+    let scratch = lowering.scratch(4 * Int(ps_winograd_gradient_scratch(&arguments.convolution) * workers))
+    let final = arguments
+    lowering.emit(op.node.label, reads: [source, gradient], writes: [target, scratch] + [sums].compactMap { $0 }) { frame in
+      var bound = final
+      bound.convolution.x = UnsafePointer(frame.pointer(source))
+      bound.convolution.y = frame.pointer(gradient)
+      bound.convolution.scratch = frame.pointer(scratch)
+      bound.dw = frame.pointer(target)
+      bound.db = sums.map { frame.pointer($0) }
+      return frame.step(bound, ps_winograd_gradient)
+    }
+    return true
+  }
+
   /// The images in blocks of channels, four pixels in one where the problem says so.
   private static func source(_ problem: Problem, _ op: Dataflow.Op, _ x: Int, _ lowering: Lowering) throws(PruneError) -> Int? {
     guard let folded = problem.folded else {

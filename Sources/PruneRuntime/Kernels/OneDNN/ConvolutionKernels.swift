@@ -164,10 +164,15 @@ enum ConvolutionKernels {
 
   private static func gradWeight(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
     guard let dy = op.input(0), let x = op.input(1), let dw = op.output(0), lowering.isFloat(dy), lowering.isFloat(x),
-      let problem = Problem(op.node, x: lowering.dims(x), w: lowering.dims(dw), y: lowering.dims(dy)),
-      let hint = problem.forward(bias: false, training: true), let bl = Layout.plain([problem.y[1]])
+      let problem = Problem(op.node, x: lowering.dims(x), w: lowering.dims(dw), y: lowering.dims(dy))
     else { return false }
     let db = op.output(1)
+    if let minimal = WinogradKernels.Problem(problem, isConstant: false),
+      try WinogradKernels.emitGradient(minimal, op, dy, x, to: dw, bias: db, lowering)
+    {
+      return true
+    }
+    guard let hint = problem.forward(bias: false, training: true), let bl = Layout.plain([problem.y[1]]) else { return false }
     func primitive(bias: Bool) -> Primitive? {
       var descriptor = dnnl_convolution_desc_t()
       var (xr, wr, yr, br) = (problem.xLayout.raw, problem.wLayout.raw, problem.yLayout.raw, bl.raw)
