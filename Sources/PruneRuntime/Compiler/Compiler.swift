@@ -5,23 +5,41 @@ import PruneTensor
 enum Compiler {
   /// - Parameter packed: where programs of the model share their packed weights.
   static func compile(_ model: Model, _ options: ProgramOptions, sharing packed: PackedWeights) throws(PruneError) -> Plan {
+    var flow = try dataflow(model, options)
+    var divisions = 1
+    if options.optimizes, let division = BatchDivision(flow), let parted = division.applied(to: options) {
+      let outputs = flow.outputs.map { [flow] in flow.values[$0.value].shape }
+      // Two of them would hold what was computed from weights twice.
+      flow = Dataflow()
+      if let part = try? dataflow(model, parted), division.fits(part, outputs: outputs) {
+        flow = part
+        divisions = division.batch / division.part
+      } else {
+        flow = try dataflow(model, options)
+      }
+    }
+    flow.delayUpdates()
+    var plan = try Lowering.run(consume flow, optimizes: options.optimizes, packed: packed)
+    if divisions > 1 { try plan.divide(into: divisions) }
+    return plan
+  }
+
+  private static func dataflow(_ model: Model, _ options: ProgramOptions) throws(PruneError) -> Dataflow {
     var expanded = try BlockProducts.run(try FunctionInlining.run(model))
     if options.optimizes { expanded = try CodeOperators.run(try IntegerProducts.run(try HalfWidening.run(expanded, options))) }
     var flow = try DataflowBuilder.build(expanded, options)
     flow.removeDeadOps()
     if options.optimizes { try QuantizedFusion.run(&flow) }
     try ConstantDequantization.run(&flow)
-    if options.optimizes {
-      try BatchNormFolding.run(&flow)
-      try NormalizationRecognition.run(&flow)
-      ActivationRecognition.run(&flow)
-      AttentionRecognition.run(&flow)
-      ProductRecognition.run(&flow)
-      MatrixFusion.run(&flow)
-      Fusion.run(&flow)
-      flow.removeDeadOps()
-    }
-    flow.delayUpdates()
-    return try Lowering.run(consume flow, optimizes: options.optimizes, packed: packed)
+    guard options.optimizes else { return flow }
+    try BatchNormFolding.run(&flow)
+    try NormalizationRecognition.run(&flow)
+    ActivationRecognition.run(&flow)
+    AttentionRecognition.run(&flow)
+    ProductRecognition.run(&flow)
+    MatrixFusion.run(&flow)
+    Fusion.run(&flow)
+    flow.removeDeadOps()
+    return flow
   }
 }

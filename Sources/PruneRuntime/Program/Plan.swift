@@ -28,7 +28,7 @@ struct Plan {
     let name: String
     let dtype: DType
     /// Nil when any shape will do.
-    let shape: Shape?
+    var shape: Shape?
     /// Where it goes: a buffer or, when its place could not be planned, a slot. Neither when nothing reads it.
     let buffer: Int?
     let slot: Int?
@@ -43,7 +43,7 @@ struct Plan {
     }
     let name: String
     let dtype: DType?
-    let shape: Shape?
+    var shape: Shape?
     let source: Source
   }
 
@@ -52,8 +52,21 @@ struct Plan {
   var inputs: [Input] = []
   var outputs: [Output] = []
   var variables: [(variable: Variable, isUpdated: Bool, dtype: DType, shape: Shape)] = []
+  /// Parts that the batch, the first axis of every input and output, is run in one after the other.
+  private(set) var divisions = 1
   var slotCount = 0
   var arenaByteCount = 0
   /// The step that first touches the largest value: the one to name when there is no memory.
   var largestLabel = ""
+
+  /// Makes a plan for a part of a batch one for all of it.
+  mutating func divide(into times: Int) throws(PruneError) {
+    func whole(_ shape: Shape?) throws(PruneError) -> Shape? {
+      guard let dims = shape?.dims, let first = dims.first else { return shape }
+      return try Shape([first * times] + dims.dropFirst())
+    }
+    divisions = times
+    for index in inputs.indices { inputs[index].shape = try whole(inputs[index].shape) }
+    for index in outputs.indices { outputs[index].shape = try whole(outputs[index].shape) }
+  }
 }

@@ -14,9 +14,10 @@ extension Program {
   package func profile(_ inputs: [String: Tensor], runs: Int = 10) throws(PruneError) -> [StepTime] {
     var times = stepLabels.map { StepTime(label: $0, seconds: .infinity) }
     for _ in 0..<max(runs, 1) {
-      _ = try run(inputs, cancel: nil) { (index, nanoseconds) in
-        times[index].seconds = min(times[index].seconds, Double(nanoseconds) * 1e-9)
-      }
+      // A step runs once for each part of a batch.
+      var sums = [Double](repeating: 0, count: times.count)
+      _ = try run(inputs, cancel: nil) { (index, nanoseconds) in sums[index] += Double(nanoseconds) * 1e-9 }
+      for index in times.indices { times[index].seconds = min(times[index].seconds, sums[index]) }
     }
     return times
   }

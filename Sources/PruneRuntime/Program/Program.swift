@@ -63,18 +63,15 @@ package final class Program: @unchecked Sendable {
     if let free = idle.withLock({ $0.frames.popLast() }) { frame = free } else { frame = try Frame(plan) }
     defer { idle.withLock { $0.frames.append(frame) } }
     try frame.bind(variables: addresses)
-    for input in plan.inputs {
-      guard let tensor = inputs[input.name] else { continue }
-      if let slot = input.slot { frame.slots[slot] = tensor }
-      guard let buffer = input.buffer else { continue }
-      // Safe: dtype and shape were checked, so both sides have byteCount bytes.
-      frame.pointers[buffer].copyMemory(
-        from: tensor.storage.base.advanced(by: tensor.byteOffset), byteCount: tensor.byteCount)
-    }
     frame.watch = watch
     defer { frame.clearSlots() }
-    try execute(frame, cancel, onStep)
-    return try results(of: frame, addresses)
+    let whole = try storages()
+    for part in 0..<plan.divisions {
+      feed(inputs, to: frame, part: part)
+      try execute(frame, cancel, onStep)
+      collect(whole, from: frame, part: part)
+    }
+    return try results(of: frame, whole)
   }
 
   private func execute(
@@ -168,22 +165,57 @@ package final class Program: @unchecked Sendable {
     return result
   }
 
+  /// Copies a part of the inputs to where the steps read them.
+  private func feed(_ inputs: [String: Tensor], to frame: Frame, part: Int) {
+    for input in plan.inputs {
+      guard let tensor = inputs[input.name] else { continue }
+      if let slot = input.slot { frame.slots[slot] = tensor }
+      guard let buffer = input.buffer else { continue }
+      let count = tensor.byteCount / plan.divisions
+      // Safe: dtype and shape were checked, so a part is as many bytes on both sides.
+      frame.pointers[buffer].copyMemory(
+        from: tensor.storage.base.advanced(by: tensor.byteOffset + part * count), byteCount: count)
+    }
+  }
+
   // MARK: - Outputs
 
-  private func results(of frame: Frame, _ addresses: [UnsafeMutableRawPointer]) throws(PruneError) -> [String: Tensor] {
+  /// Memory for the outputs that steps leave in the arena; nil for others.
+  private func storages() throws(PruneError) -> [Storage?] {
+    var made: [Storage?] = []
+    for output in plan.outputs {
+      guard case .buffer = output.source, let bytes = output.shape.flatMap({ output.dtype?.byteCount($0.count) }) else {
+        made.append(nil)
+        continue
+      }
+      made.append(try Storage(byteCount: bytes, zeroed: false))
+    }
+    return made
+  }
+
+  /// Copies what one part left in the arena.
+  private func collect(_ whole: [Storage?], from frame: Frame, part: Int) {
+    for (output, storage) in zip(plan.outputs, whole) {
+      guard case .buffer(let buffer) = output.source, let storage else { continue }
+      let count = storage.byteCount / plan.divisions
+      // Safe: the plan gave the buffer the size of dtype and shape, of a part.
+      storage.base.advanced(by: part * count).copyMemory(from: frame.pointers[buffer], byteCount: count)
+    }
+  }
+
+  private func results(of frame: Frame, _ whole: [Storage?]) throws(PruneError) -> [String: Tensor] {
     var results: [String: Tensor] = [:]
     results.reserveCapacity(plan.outputs.count)
-    for output in plan.outputs {
+    for (output, storage) in zip(plan.outputs, whole) {
       switch output.source {
       case .constant(let tensor): results[output.name] = tensor
       case .variable(let index): results[output.name] = try plan.variables[index].variable.tensor.copied()
       case .slot(let slot):
         guard let tensor = frame.slots[slot] else { throw PruneError(.internal, "output '\(output.name)' was not computed") }
         results[output.name] = tensor
-      case .buffer(let buffer):
-        guard let dtype = output.dtype, let shape = output.shape else { continue }
-        // Safe: the plan gave the buffer the size of dtype and shape.
-        results[output.name] = try Tensor(copying: frame.pointers[buffer], dtype, shape)
+      case .buffer:
+        guard let storage, let dtype = output.dtype, let shape = output.shape else { continue }
+        results[output.name] = try Tensor(dtype, shape, over: Bytes(storage: storage))
       }
     }
     return results
