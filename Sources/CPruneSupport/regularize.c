@@ -14,7 +14,7 @@ static inline uint32_t mixed(uint32_t x) {
   return x ^ (x >> 16);
 }
 
-CLONES static void dropout_range(int64_t first, int64_t last, void *user) {
+FEW_CLONES static void dropout_range(int64_t first, int64_t last, void *user) {
   const ps_dropout_args *args = user;
   const float *x = args->x;
   float *y = args->y;
@@ -29,7 +29,7 @@ int32_t ps_dropout(void *user) {
   return 0;
 }
 
-CLONES static void penalty_range(int64_t first, int64_t last, void *user) {
+FEW_CLONES static void penalty_range(int64_t first, int64_t last, void *user) {
   const ps_penalty_args *args = user;
   const float *w = args->w, *gradient = args->gradient, strength = *args->strength;
   float *out = args->out;
@@ -52,7 +52,7 @@ CLONES static void penalty_range(int64_t first, int64_t last, void *user) {
 }
 
 /// norms[c] = the L2 norm of channel c of [outer, channels, inner].
-CLONES static void channel_norms(const float *w, int64_t outer, int64_t channels, int64_t inner, float *norms) {
+FEW_CLONES static void channel_norms(const float *w, int64_t outer, int64_t channels, int64_t inner, float *norms) {
   for (int64_t c = 0; c < channels; c++) norms[c] = 0;
   for (int64_t o = 0; o < outer; o++) {
     const float *plane = w + o * channels * inner;
@@ -70,7 +70,7 @@ CLONES static void channel_norms(const float *w, int64_t outer, int64_t channels
 }
 
 /// out = gradient + factors[c] * w for each channel; `gradient` NULL is 0.
-CLONES static void add_scaled(const ps_penalty_args *args, const float *factors) {
+FEW_CLONES static void add_scaled(const ps_penalty_args *args, const float *factors) {
   int64_t row = 0;
   for (int64_t o = 0; o < args->outer; o++)
     for (int64_t c = 0; c < args->channels; c++, row++) {

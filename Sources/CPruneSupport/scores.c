@@ -12,19 +12,19 @@ struct batch {
   int32_t kind;
 };
 
-CLONES static void add_plain(float *scores, const float *gradient, float share, int64_t count) {
+FEW_CLONES static void add_plain(float *scores, const float *gradient, float share, int64_t count) {
   COMPACT for (int64_t i = 0; i < count; i++) scores[i] += share * gradient[i];
 }
 
-CLONES static void add_absolute(float *scores, const float *gradient, float share, int64_t count) {
+FEW_CLONES static void add_absolute(float *scores, const float *gradient, float share, int64_t count) {
   COMPACT for (int64_t i = 0; i < count; i++) scores[i] += share * fabsf(gradient[i]);
 }
 
-CLONES static void add_squares(float *scores, const float *gradient, float share, int64_t count) {
+FEW_CLONES static void add_squares(float *scores, const float *gradient, float share, int64_t count) {
   COMPACT for (int64_t i = 0; i < count; i++) scores[i] += share * (gradient[i] * gradient[i]);
 }
 
-CLONES static void add_products(
+FEW_CLONES static void add_products(
     float *scores, const float *gradient, const float *weight, float share, int64_t count) {
   COMPACT for (int64_t i = 0; i < count; i++) {
     float product = gradient[i] * weight[i];
@@ -32,7 +32,7 @@ CLONES static void add_products(
   }
 }
 
-CLONES static void square_roots(float *scores, int64_t count) {
+FEW_CLONES static void square_roots(float *scores, int64_t count) {
   COMPACT for (int64_t i = 0; i < count; i++) scores[i] = __builtin_elementwise_sqrt(scores[i]);
 }
 
@@ -60,11 +60,11 @@ void ps_scores_square_root(float *scores, int64_t count) {
   ps_parallel_for(count, 1 << 16, add_share, &b);
 }
 
-CLONES static void absolute(const float *weights, float *scores, int64_t count) {
+FEW_CLONES static void absolute(const float *weights, float *scores, int64_t count) {
   COMPACT for (int64_t i = 0; i < count; i++) scores[i] = fabsf(weights[i]);
 }
 
-CLONES static void squared(const float *weights, float *scores, int64_t count) {
+FEW_CLONES static void squared(const float *weights, float *scores, int64_t count) {
   COMPACT for (int64_t i = 0; i < count; i++) scores[i] = weights[i] * weights[i];
 }
 
@@ -80,7 +80,7 @@ void ps_scores_magnitude(const float *weights, int64_t count, int32_t squares, f
 
 #pragma clang fp reassociate(on)
 
-CLONES double ps_sum(const float *values, int64_t count) {
+FEW_CLONES double ps_sum(const float *values, int64_t count) {
   double sum = 0;
   for (int64_t i = 0; i < count; i++) sum += (double)values[i];
   return sum;

@@ -23,7 +23,7 @@ static void keep_zeros(const uint8_t *mask, float *values, int64_t first, int64_
     COMPACT for (int64_t i = first; i < last; i++) values[i] = mask[i] ? values[i] : 0;
 }
 
-CLONES static void sgd_range(int64_t first, int64_t last, void *user) {
+FEW_CLONES static void sgd_range(int64_t first, int64_t last, void *user) {
   const ps_sgd_args *args = user;
   float *restrict w = args->w, *restrict buffer = args->momentum_buffer;
   const float *restrict gradient = args->gradient;
@@ -56,7 +56,7 @@ struct adam {
   float correction1, correction2;
 };
 
-CLONES static void adam_range(int64_t first, int64_t last, void *user) {
+FEW_CLONES static void adam_range(int64_t first, int64_t last, void *user) {
   const struct adam *adam = user;
   const ps_adam_args *args = adam->args;
   float *restrict w = args->w, *restrict m = args->m, *restrict v = args->v;
@@ -87,7 +87,7 @@ int32_t ps_adam_update(void *user) {
   return 0;
 }
 
-CLONES static void rmsprop_range(int64_t first, int64_t last, void *user) {
+FEW_CLONES static void rmsprop_range(int64_t first, int64_t last, void *user) {
   const ps_rmsprop_args *args = user;
   float *restrict w = args->w, *restrict v = args->v, *restrict buffer = args->momentum_buffer;
   const float *restrict gradient = args->gradient;
