@@ -107,4 +107,17 @@ import Testing
     settings.palettes = true
     #expect { try fit(&lenet, Fixture.digits(), settings) } throws: { "\($0)".contains("batch_norm and palettes") }
   }
+
+  /// Data that is no number: the fit says so, and the model is what it was.
+  @Test func dataThatIsNoNumberLeavesTheModel() throws {
+    let source = try Fixture.network("lenet5")
+    var model = source
+    let digits = try Fixture.digits(64)
+    var pixels = try digits.x.array(of: Float.self)
+    pixels[100] = .nan
+    let data = try Dataset.tensors(Tensor(pixels, digits.x.shape), digits.y)
+    #expect { try fit(&model, data, options(1e-3)) } throws: { ($0 as? PruneError)?.status == .numeric }
+    #expect(model.graph.nodes.map(\.opType) == source.graph.nodes.map(\.opType))
+    #expect(try Fixture.weights(model).allSatisfy { $0.value.allSatisfy(\.isFinite) })
+  }
 }
