@@ -86,7 +86,7 @@ enum ConvolutionKernels {
     if let minimal = WinogradKernels.Problem(problem, isConstant: isConstant) {
       if minimal.takes(op.epilogue, lowering), try WinogradKernels.emit(minimal, op, x, w, bias: bias, to: y, lowering) { return true }
       // A function of its own costs less than is gained.
-      if op.epilogue.count == 1, case .activation = op.epilogue[0], problem.x[1] >= 32 { return false }
+      if op.epilogue.count == 1, case .activation = op.epilogue[0] { return false }
     }
     var post = PostOperations()
     var residual: Int?
