@@ -76,6 +76,33 @@ struct ConvolutionTests {
     try expectSame(makeModel(nodes, inputs: fed, constants: constants, outputs: asked), fed, tolerance: 2e-5)
   }
 
+  /// A function, then a sum, then another function.
+  @Test(arguments: 0..<60)
+  func convWithActivationBeforeSum(seed: Int) throws {
+    var (random, _, batch, group, i, o, window) = convolution(seed)
+    let fed = [("x", try random.tensor([batch, i] + window.input)), ("r", try random.tensor([batch, o] + window.output))]
+    let constants = [("w", try random.tensor([o, i / group] + window.kernel)), ("b", try random.tensor([o]))]
+    let nodes = [
+      Node("Conv", inputs: seed % 2 == 0 ? ["x", "w"] : ["x", "w", "b"], outputs: ["c"], attributes: window.attributes + [Attribute("group", .int(Int64(group)))]),
+      Node(random.pick(["Relu", "Sigmoid", "LeakyRelu", "HardSwish", "Clip"]), inputs: ["c"], outputs: ["a"]),
+      Node("Add", inputs: random.pick([["a", "r"], ["r", "a"]]), outputs: ["s"]),
+      Node(random.pick(["Relu", "Sigmoid", "LeakyRelu", "HardSwish"]), inputs: ["s"], outputs: ["y"]),
+    ]
+    try expectSame(makeModel(nodes, inputs: fed, constants: constants), fed, tolerance: 2e-5)
+  }
+
+  @Test(arguments: ["Gemm", "ConvTranspose"]) func otherActivationsTwice(_ kind: String) throws {
+    var random = RandomSource(seed: 6)
+    let isGemm = kind == "Gemm"
+    let x = try random.tensor(isGemm ? [7, 40] : [2, 16, 5, 5]), r = try random.tensor(isGemm ? [7, 24] : [2, 24, 7, 7])
+    let w = try random.tensor(isGemm ? [40, 24] : [16, 24, 3, 3])
+    let nodes = [
+      Node(kind, inputs: ["x", "w"], outputs: ["c"]), Node("Relu", inputs: ["c"], outputs: ["a"]), Node("Add", inputs: ["a", "r"], outputs: ["s"]),
+      Node("LeakyRelu", inputs: ["s"], outputs: ["y"]),
+    ]
+    try expectSame(makeModel(nodes, inputs: [("x", x), ("r", r)], constants: [("w", w)]), [("x", x), ("r", r)], tolerance: 2e-5)
+  }
+
   @Test(arguments: 0..<24)
   func convWithBatchNorm(seed: Int) throws {
     var (random, _, batch, group, i, o, window) = convolution(seed)

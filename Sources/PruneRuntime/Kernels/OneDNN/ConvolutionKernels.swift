@@ -99,6 +99,7 @@ enum ConvolutionKernels {
         post.items.append(.sum)
       }
     }
+    guard post.isUnambiguous else { return false }
     var chosen: Primitive?
     if isConstant, residual == nil, problem.favorsChannelsLast, let xl = Layout.channelsLast(problem.x),
       let yl = Layout.channelsLast(problem.y)

@@ -37,6 +37,7 @@ enum DeconvolutionKernels {
       guard case .activation(let activation) = item else { return false }
       post.items.append(activation.postOperation)
     }
+    guard post.isUnambiguous else { return false }
     if groups == 1, taps > 1, window.strides == Array(wd[2...]), (window.before + after + window.gaps).allSatisfy({ $0 == 0 }),
       try sideBySide(op, lowering, weight: wd, bias: bias, post)
     {

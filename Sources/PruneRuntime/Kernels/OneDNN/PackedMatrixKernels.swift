@@ -46,7 +46,7 @@ enum PackedMatrixKernels {
         }
       }
     }
-    return tail
+    return tail.post.isUnambiguous ? tail : nil
   }
 
   /// False when the matrix is no constant, or oneDNN has no primitive for it.
