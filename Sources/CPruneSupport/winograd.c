@@ -190,7 +190,6 @@ static void work(int64_t first, int64_t last, void *user) {
   }
 }
 
-
 int64_t ps_winograd_scratch(const ps_winograd_args *a) {
   const int64_t most = (ps_winograd_tiles(a) + a->parts - 1) / a->parts;
   return PLACES * distance(most) * (a->inputs + a->outputs);
