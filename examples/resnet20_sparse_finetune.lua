@@ -9,7 +9,7 @@ usage: prune resnet20_sparse_finetune.lua MODEL TEST TRAINING [EPOCHS [SEED...]]
   MODEL      an ONNX file with input [N,3,32,32]: pixels 0...1, less the ImageNet mean, over its standard deviation
   TEST       CIFAR-10 binary records to measure on, gzip'ed or not
   TRAINING   records to calibrate and train on
-  EPOCHS     of training at the final sparsity, 0 for none; 180 by default
+  EPOCHS     of training at the final sparsity, 0 for none; 150 by default
   SEED       of order and augmentation, one or several; 1 by default
 
 The first part takes half of the weights out without training, SparseGPT's way, and fails when that loses more than a point.
@@ -36,7 +36,7 @@ local function images(path)
 end
 
 local m, test, train = prune.load(arg[1]), images(arg[2]), images(arg[3])
-local epochs = math.tointeger(tonumber(arg[4] or 180))
+local epochs = math.tointeger(tonumber(arg[4] or 150))
 local seeds = {}
 for position = 5, #arg do seeds[#seeds + 1] = math.tointeger(tonumber(arg[position])) end
 if #seeds == 0 then seeds = {1} end
