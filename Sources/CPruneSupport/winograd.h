@@ -5,7 +5,7 @@
 #ifndef WINOGRAD_H
 #define WINOGRAD_H
 
-#include "prune_kernels.h"
+#include "prune_winograd.h"
 
 enum {
   LANES = 16,            // channels that lie together
