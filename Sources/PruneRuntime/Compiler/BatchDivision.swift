@@ -10,28 +10,26 @@ struct BatchDivision {
   let part: Int
 
   /// What an operation may read and write for a thread to find it in its caches, and what it must for a division to matter.
-  private static let bytesPerThread = 4 << 20
-  private static let leastBytes = 24 << 20
+  private static let bytesPerThread = 4_194_304.0
+  private static let leastBytes = 25_165_824.0
 
   /// Nil where samples depend on each other, as far as can be told, or nothing would be gained.
   init?(_ flow: Dataflow) {
     guard let first = flow.inputs.first, let batch = flow.values[first].shape?.dims.first, batch > 1,
       Self.isIndependent(flow, batch: batch)
     else { return nil }
-    func bytes(_ value: Int) -> Int {
-      guard let shape = flow.values[value].shape, let dtype = flow.values[value].dtype else { return 0 }
-      return dtype.byteCount(shape.count) ?? 0
-    }
-    var (most, made) = (0, 0), weights: [Int: Int] = [:]
+    // Extents may be such that sums of their sizes are beyond an Int.
+    func bytes(_ value: Int) -> Double { Double(flow.values[value].shape?.count ?? 0) * Double(flow.values[value].dtype?.bitWidth ?? 8) / 8 }
+    var (most, made) = (0.0, 0.0), weights: [Int: Double] = [:]
     for op in flow.ops {
       let outputs = op.outputs.compactMap { $0 }, constants = Set(op.reads.filter { flow.values[$0].constant != nil })
-      most = max(most, (outputs + op.reads.filter { !constants.contains($0) }).reduce(0) { $0 + bytes($1) })
-      made += outputs.reduce(0) { $0 + bytes($1) }
+      most = max(most, (outputs + op.reads.filter { !constants.contains($0) }).reduce(0.0) { $0 + bytes($1) })
+      made += outputs.reduce(0.0) { $0 + bytes($1) }
       for constant in constants { weights[constant] = bytes(constant) }
     }
-    let target = Self.bytesPerThread * max(Parallel.threads, 1)
-    guard most > max(Self.leastBytes, 2 * target), made / batch > weights.values.reduce(0, +) else { return nil }
-    let part = (1..<batch).last { batch % $0 == 0 && most / batch * $0 <= target } ?? 1
+    let target = Self.bytesPerThread * Double(max(Parallel.threads, 1)), sample = most / Double(batch)
+    guard most > max(Self.leastBytes, 2 * target), made / Double(batch) > weights.values.reduce(0, +) else { return nil }
+    let part = (1...max(Int(target / sample), 1)).last { batch % $0 == 0 } ?? 1
     self.batch = batch
     self.part = part
   }

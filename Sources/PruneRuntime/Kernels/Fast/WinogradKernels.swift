@@ -106,8 +106,8 @@ enum WinogradKernels {
     _ problem: Problem, _ op: Dataflow.Op, _ x: Int, _ w: Int, bias: Int? = nil, to y: Int, _ lowering: Lowering
   ) throws(PruneError) -> Bool {
     let isInnermost = problem.folded != nil && problem.y[1] % 16 == 0
-    guard let yl = isInnermost ? Layout.channelsLast(problem.y) : Layout(problem.y, tag: dnnl_nChw16c), let source = try source(problem, op, x, lowering),
-      let weights = try weights(problem, op, w, lowering)
+    guard let yl = isInnermost ? Layout.channelsLast(problem.y) : Layout(problem.y, tag: dnnl_nChw16c),
+      let source = try source(problem, op, x, lowering), let weights = try weights(problem, op, w, lowering)
     else { return false }
     var arguments = problem.arguments
     arguments.innermost = isInnermost ? 1 : 0
@@ -194,7 +194,7 @@ enum WinogradKernels {
     return made
   }
 
-  /// The weights in Winograd's domain: constants once, variables in every run.
+  /// The weights in Winograd's domain: constants once, variables and what is turned in every run.
   private static func weights(_ problem: Problem, _ op: Dataflow.Op, _ w: Int, _ lowering: Lowering) throws(PruneError) -> Int? {
     let (inputs, outputs) = (Int64(problem.x[1]), Int64(problem.y[1]))
     let count = Int(ps_winograd_weight_count(outputs, inputs))
