@@ -138,6 +138,7 @@
 ---@field crop? integer moves images by up to so many pixels each way; what comes in is zeros (default 0)
 ---@field cutout? integer side of a square of zeros, centred anywhere (default 0)
 ---@field mixup? number images and targets become mixtures of two, by a share from Beta(mixup, mixup) (default 0)
+---@field cutmix? number a rectangle of each image becomes that of another, and as much of its target: a share from Beta(cutmix, cutmix); where mixup is given too a batch gets one of the two (default 0)
 
 ---@class prune.Model_fit_regularizer_options
 ---@field kind "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"greg1"|"greg2"|"sign"|"sign_constraint"|"max_norm" on numbers, output channels, scales of batch normalizations, small channels ever more, what a prune selected ever more, all weights ever more, weights that change their sign (pulled, or held at zero), or a bound on the norm of output channels

@@ -526,10 +526,13 @@ typedef struct prune_augmentation {
   uint32_t crop;
   /** Side of a square of zeros, centred anywhere. */
   uint32_t cutout;
-  /** Above 0: images and targets become mixtures of two, by a share from Beta(mixup, mixup). */
+  /** Above 0: images and targets become mixtures of two, by a share from Beta(mixup, mixup) (Zhang et al. 2018). */
   double mixup;
+  /** Above 0: a rectangle of each image becomes that of another image, and as much of its target: a share from Beta(cutmix, cutmix)
+   *  (Yun et al. 2019). Where mixup is given too a batch gets one of the two. */
+  double cutmix;
 } prune_augmentation;
-#define PRUNE_AUGMENTATION_INIT {sizeof(prune_augmentation), 0, 0, 0, 0}
+#define PRUNE_AUGMENTATION_INIT {sizeof(prune_augmentation), 0, 0, 0, 0, 0}
 
 /** A pull on weights beside the loss, or a bound on them. */
 typedef struct prune_regularizer {

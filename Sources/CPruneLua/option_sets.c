@@ -18,6 +18,7 @@ static const option augment[] = {
     OPTION(prune_augmentation, crop, COUNT),
     OPTION(prune_augmentation, cutout, COUNT),
     OPTION(prune_augmentation, mixup, POSITIVE),
+    OPTION(prune_augmentation, cutmix, POSITIVE),
 };
 SET(pl_augment_set, "Model:fit augment", prune_augmentation, sizeof(prune_augmentation), augment, NULL);
 

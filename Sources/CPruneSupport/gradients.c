@@ -34,6 +34,44 @@ int32_t ps_norm(void *user) {
   return 0;
 }
 
+CLONES static void error_chunks(int64_t first, int64_t last, void *user) {
+  const ps_squared_error_args *args = user;
+  float slope = (float)(2 / (double)args->count);
+  for (int64_t chunk = first; chunk < last; chunk++) {
+    int64_t start = chunk * PS_NORM_CHUNK, rest = args->count - start;
+    int64_t count = rest < PS_NORM_CHUNK ? rest : PS_NORM_CHUNK;
+    const float *x = args->prediction + start, *y = args->target + start;
+    float *gradient = args->gradient + start;
+    float lanes[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+      // All are read before any is written: the gradient may be where the prediction is.
+      float differences[LANES];
+      for (int lane = 0; lane < LANES; lane++) differences[lane] = x[i + lane] - y[i + lane];
+      for (int lane = 0; lane < LANES; lane++) lanes[lane] += differences[lane] * differences[lane];
+      for (int lane = 0; lane < LANES; lane++) gradient[i + lane] = slope * differences[lane];
+    }
+    double sum = 0;
+    for (int lane = 0; lane < LANES; lane++) sum += (double)lanes[lane];
+    for (; i < count; i++) {
+      float difference = x[i] - y[i];
+      sum += (double)difference * (double)difference;
+      gradient[i] = slope * difference;
+    }
+    args->chunks[chunk] = sum;
+  }
+}
+
+int32_t ps_squared_error(void *user) {
+  const ps_squared_error_args *args = user;
+  int64_t chunks = (args->count + PS_NORM_CHUNK - 1) / PS_NORM_CHUNK;
+  ps_parallel_for(chunks, 2, error_chunks, user);
+  double sum = 0;
+  for (int64_t chunk = 0; chunk < chunks; chunk++) sum += args->chunks[chunk];
+  *args->loss = (float)(sum / (double)args->count);
+  return 0;
+}
+
 int32_t ps_gate(void *user) {
   const ps_gate_args *args = user;
   double sum = 0;

@@ -42,7 +42,7 @@ func fitOptions(
     var augmentation = Augmentation()
     augmentation.flip = wanted.flip != 0
     (augmentation.crop, augmentation.cutout) = (Int(wanted.crop), Int(wanted.cutout))
-    augmentation.mixup = wanted.mixup
+    (augmentation.mixup, augmentation.cutmix) = (wanted.mixup, wanted.cutmix)
     result.augmentation = augmentation
   }
   result.cancel = context?.cancel

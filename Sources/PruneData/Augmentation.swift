@@ -15,6 +15,9 @@ package struct Augmentation: Sendable {
   /// Above 0: each image and its target become a mixture with another of the batch, by a share drawn from Beta(mixup, mixup)
   /// (Zhang et al. 2018).
   package var mixup = 0.0
+  /// Above 0: a rectangle of each image becomes that of another of the batch, and as much of its target; its share of the image
+  /// is one drawn from Beta(cutmix, cutmix) (Yun et al. 2019). With `mixup` a batch gets one of the two.
+  package var cutmix = 0.0
 
   package init() {}
 
@@ -25,12 +28,16 @@ package struct Augmentation: Sendable {
         throw PruneError(.invalidArgument, "\(name) is \(value), wanted a number of pixels", at: "augment")
       }
     }
-    guard mixup >= 0, mixup <= 100 else {
-      throw PruneError(.invalidArgument, "mixup is \(mixup), wanted 0...100", at: "augment")
+    for (name, value) in [("mixup", mixup), ("cutmix", cutmix)] {
+      guard value >= 0, value <= 100 else {
+        throw PruneError(.invalidArgument, "\(name) is \(value), wanted 0...100", at: "augment")
+      }
     }
   }
 
-  package var changesImages: Bool { flip || crop > 0 || cutout > 0 }
+  /// Whether an image's target becomes a mixture too.
+  package var mixes: Bool { mixup > 0 || cutmix > 0 }
+  private var changesImages: Bool { flip || crop > 0 || cutout > 0 }
 
   /// A batch changed as `random` decides.
   /// - Throws: as below; `.unsupported` for samples of several inputs.
@@ -42,24 +49,27 @@ package struct Augmentation: Sendable {
   }
 
   /// A batch changed as `random` decides: the same generator changes the same batch the same way.
-  /// - Throws: `.mismatch` for samples that are no float32 images; for a mixup of targets that are class numbers.
+  /// - Throws: `.mismatch` for samples that are no float32 images; for mixtures of targets that are class numbers.
   package func apply(
     _ x: Tensor, _ y: Tensor, random: inout RandomSource
   ) throws(PruneError) -> (x: Tensor, y: Tensor) {
-    var result = x
-    if changesImages {
+    if changesImages || cutmix > 0 {
       guard x.shape.rank == 4, x.dtype == .float32 else {
         throw PruneError(.mismatch, "samples are \(x.dtype.name) \(x.shape), wanted float32 images [N, C, H, W]", at: "augment")
       }
-      result = try changed(x, &random)
     }
-    guard mixup > 0, x.shape.rank > 0, x.shape[0] > 1 else { return (result, y) }
-    guard x.dtype == .float32, y.dtype == .float32 else {
-      throw PruneError(.mismatch, "mixup wants float32 samples and targets, got \(x.dtype.name) and \(y.dtype.name)", at: "augment")
+    let result = changesImages ? try changed(x, &random) : x
+    guard mixes, x.shape.rank > 0, x.shape[0] > 1 else { return (result, y) }
+    guard x.dtype == .float32, y.dtype == .float32, y.shape.rank > 0, y.shape[0] == x.shape[0] else {
+      throw PruneError(
+        .mismatch, "mixtures are of float32 samples and as many float32 targets, got \(x.dtype.name) \(x.shape) and "
+          + "\(y.dtype.name) \(y.shape)", at: "augment")
     }
-    let share = Float(Self.beta(mixup, &random))
+    let cuts = cutmix > 0 && (mixup == 0 || random.next() >> 63 == 1)
     let partners = random.permutation(x.shape[0])
-    return (try Self.mixed(result, partners, share), try Self.mixed(y, partners, share))
+    if cuts { return try Patches(result.shape, partners, alpha: cutmix, &random).pasted(result, y) }
+    let shares = [Float](repeating: Float(Self.beta(mixup, &random)), count: partners.count)
+    return (try Self.mixed(result, partners, shares), try Self.mixed(y, partners, shares))
   }
 
   private func changed(_ x: Tensor, _ random: inout RandomSource) throws(PruneError) -> Tensor {
@@ -111,13 +121,14 @@ package struct Augmentation: Sendable {
     return lower..<max(min(first + count, extent), lower)
   }
 
-  /// share * row + (1 - share) * its partner's.
-  private static func mixed(_ tensor: Tensor, _ partners: [Int], _ share: Float) throws(PruneError) -> Tensor {
+  /// Of each row its share, and of its partner's the rest.
+  static func mixed(_ tensor: Tensor, _ partners: [Int], _ shares: [Float]) throws(PruneError) -> Tensor {
     var result = try Tensor(zeros: .float32, tensor.shape)
     let width = tensor.count / max(partners.count, 1)
     try tensor.withSpan(of: Float.self) { source throws(PruneError) in
       try result.withMutableSpan(of: Float.self) { target throws(PruneError) in
         for (row, partner) in partners.enumerated() {
+          let share = shares[row]
           for index in 0..<width {
             target[row * width + index] = share * source[row * width + index] + (1 - share) * source[partner * width + index]
           }
@@ -128,7 +139,7 @@ package struct Augmentation: Sendable {
   }
 
   /// A number from Beta(alpha, alpha), as a ratio of two from Gamma.
-  private static func beta(_ alpha: Double, _ random: inout RandomSource) -> Double {
+  static func beta(_ alpha: Double, _ random: inout RandomSource) -> Double {
     let (a, b) = (gamma(alpha, &random), gamma(alpha, &random))
     return a + b > 0 ? a / (a + b) : 0.5
   }

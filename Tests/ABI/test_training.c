@@ -121,6 +121,8 @@ int main(void) {
   augment.mixup = 0.2;
   eight.augment = &augment;
   OK(prune_model_fit(student, data, &eight, NULL));
+  augment.cutmix = 1;
+  OK(prune_model_fit(student, data, &eight, NULL));
   augment.mixup = -1;
   FAILS(prune_model_fit(student, data, &eight, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "mixup is -1");
   eight.augment = NULL;

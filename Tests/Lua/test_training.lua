@@ -146,6 +146,8 @@ test("images are changed as they are fed", function()
   local m = mlp()
   local history = m:fit{data = data, epochs = 12, lr = 0.02, augment = {mixup = 0.2}, validation_split = 0.2}
   check(history.epochs[12].loss < history.epochs[1].loss and history.epochs[12].validation_accuracy > 0.5)
+  history = mlp():fit{data = data, epochs = 12, lr = 0.02, augment = {cutmix = 1}, validation_split = 0.2}
+  check(history.epochs[12].loss < history.epochs[1].loss and history.epochs[12].validation_accuracy > 0.5)
   fails("did you mean 'flip'", loss, {flipp = true})
   local rows = prune.data.tensors({{1, 2}, {3, 4}}, {0, 1})
   fails("wanted float32 images", function() prune.zoo.mlp{input = {2}, classes = 2}:fit{data = rows, augment = {flip = true}} end)

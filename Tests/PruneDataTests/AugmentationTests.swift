@@ -107,12 +107,67 @@ import Testing
     #expect(throws: PruneError.self) { try augmentation.apply(x, labels, random: &random) }
   }
 
+  @Test func cutmixPastesARectangleAndAsMuchOfTheTarget() throws {
+    var augmentation = Augmentation()
+    augmentation.cutmix = 1
+    let x = try images(8), plain = try x.array(of: Float.self)
+    let data = try Dataset.tensors(x, try Tensor((0..<8).map { Int64($0) })).oneHot(8)
+    let y = try #require(data.y)
+    var sizes: Set<Int> = [], others = 0
+    for seed in 0..<100 {
+      var random = RandomSource(seed: UInt64(seed))
+      let pasted = try augmentation.apply(x, y, random: &random)
+      let (images, targets) = (try pasted.x.array(of: Float.self), try pasted.y.array(of: Float.self))
+      for image in 0..<8 {
+        // Every pixel is that of one of the eight images at the same place.
+        let from: [Int] = (0..<60).map { index in
+          // Pixels say which image they are of.
+          let pixel = Int(images[image * 60 + index])
+          return plain[pixel / 1000 * 60 + index] == images[image * 60 + index] ? pixel / 1000 : -1
+        }
+        let foreign = (0..<30).filter { from[$0] != image }
+        #expect(Array(from[0..<30]) == Array(from[30..<60]) && Set(foreign.map { from[$0] }).count <= 1)
+        let (rows, columns) = (Set(foreign.map { $0 / 5 }), Set(foreign.map { $0 % 5 }))
+        #expect(foreign.count == rows.count * columns.count)
+        if let partner = foreign.first.map({ from[$0] }) {
+          others += 1
+          sizes.insert(foreign.count)
+          #expect(abs(targets[image * 8 + partner] - Float(foreign.count) / 30) < 1e-6)
+        }
+        #expect(abs(targets[image * 8..<image * 8 + 8].reduce(0, +) - 1) < 1e-5)
+      }
+    }
+    #expect(others > 400 && sizes.count > 10 && sizes.contains { $0 > 20 })
+  }
+
+  @Test func aBatchIsMixedOneWayOfTwo() throws {
+    var augmentation = Augmentation()
+    (augmentation.mixup, augmentation.cutmix) = (5, 5)
+    let x = try images(8), plain = try x.array(of: Float.self)
+    let data = try Dataset.tensors(x, try Tensor((0..<8).map { Int64($0) })).oneHot(8)
+    let y = try #require(data.y)
+    var cut = 0
+    for seed in 0..<60 {
+      var random = RandomSource(seed: UInt64(seed))
+      let images = try augmentation.apply(x, y, random: &random).x.array(of: Float.self)
+      let areWhole = images.enumerated().allSatisfy { index, value in plain[Int(value) / 1000 * 60 + index % 60] == value }
+      if areWhole { cut += 1 }
+    }
+    #expect((15...45).contains(cut))
+  }
+
   @Test func whatIsNoImageIsRefused() throws {
     var augmentation = Augmentation()
     augmentation.flip = true
     var random = RandomSource(seed: 1)
     let rows = try Tensor(zeros: .float32, Shape([3, 4]))
     #expect(throws: PruneError.self) { try augmentation.apply(rows, rows, random: &random) }
+    augmentation.flip = false
+    augmentation.cutmix = 1
+    #expect(throws: PruneError.self) { try augmentation.apply(rows, rows, random: &random) }
+    augmentation.cutmix = 101
+    #expect(throws: PruneError.self) { try augmentation.check() }
+    augmentation.cutmix = 0
     augmentation.crop = -1
     #expect(throws: PruneError.self) { try augmentation.check() }
   }

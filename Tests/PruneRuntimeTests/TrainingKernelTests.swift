@@ -23,6 +23,23 @@ struct TrainingKernelTests {
     try expectSame(makeModel([node], inputs: inputs), inputs, tolerance: 1e-5)
   }
 
+  /// Of a prediction that is read again, and of one whose place the gradient may take.
+  @Test(arguments: [1, 17, 40_000, 100_003], [false, true])
+  func squaredErrorAndGradient(count: Int, isLast: Bool) throws {
+    var random = RandomSource(seed: UInt64(count))
+    let inputs = [("p", try random.tensor([count])), ("t", try random.tensor([1, count]))]
+    var nodes = [
+      Node("Neg", inputs: ["p"], outputs: ["x"]),
+      Node("MeanSquaredError", domain: "ai.libprune", inputs: ["x", "t"], outputs: ["loss", "dx"]),
+    ]
+    var outputs = ["loss", "dx"]
+    if !isLast {
+      nodes.append(Node("Exp", inputs: ["x"], outputs: ["e"]))
+      outputs.append("e")
+    }
+    try expectSame(makeModel(nodes, inputs: inputs, outputs: outputs), inputs)
+  }
+
   @Test func aLabelOutsideTheClassesIsAnError() throws {
     let node = Node("SoftmaxCrossEntropy", domain: "ai.libprune", inputs: ["x", "t"], outputs: ["loss", "dx"])
     let inputs = [("x", try Tensor([Float](repeating: 0, count: 6), try Shape([2, 3]))), ("t", try Tensor([Int64(0), 3]))]

@@ -42,7 +42,7 @@ import Testing
 
   private func augmented(_ options: inout FitOptions) {
     var changes = Augmentation()
-    (changes.flip, changes.crop, changes.cutout, changes.mixup) = (true, 1, 2, 0.4)
+    (changes.flip, changes.crop, changes.cutout, changes.mixup, changes.cutmix) = (true, 1, 2, 0.4, 0.5)
     options.augmentation = changes
   }
 
@@ -50,7 +50,7 @@ import Testing
     let (first, again, text) = try both(training(augmented))
     let isSame = first == again, isOther = try both(training { _ in }).first != first
     #expect(isSame && isOther)
-    #expect(text.contains("\nrecover.augment true 1 2 0.4\n"))
+    #expect(text.contains("\nrecover.augment true 1 2 0.4 0.5\n"))
   }
 
   @Test func everyOptionOfTheTrainingReplays() throws {

@@ -125,6 +125,7 @@ Random changes of images as they are fed to training, decided by the fit's seed 
 * crop: integer = 0; moves images by up to so many pixels each way; what comes in is zeros
 * cutout: integer = 0; side of a square of zeros, centred anywhere
 * mixup: number = 0; images and targets become mixtures of two, by a share from Beta(mixup, mixup)
+* cutmix: number = 0; a rectangle of each image becomes that of another, and as much of its target: a share from Beta(cutmix, cutmix); where mixup is given too a batch gets one of the two
 
 Model:fit regularizer
 A pull on weights beside the loss, or a bound on them.

@@ -126,6 +126,15 @@ typedef struct {
 enum { PS_NORM_CHUNK = 1 << 15 };
 int32_t ps_norm(void *args);
 
+/// The mean of (prediction - target)² and its gradient, 2 (prediction - target) / count, which may be where the prediction is.
+typedef struct {
+  const float *prediction, *target;
+  float *gradient, *loss;
+  double *chunks;  // one for each PS_NORM_CHUNK elements
+  int64_t count;
+} ps_squared_error_args;
+int32_t ps_squared_error(void *args);
+
 /// gate = 0 where the loss or a norm is not finite; else what makes all norms together at most max_norm (0: no limit).
 typedef struct {
   const float *loss, *norms;

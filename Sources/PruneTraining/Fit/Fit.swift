@@ -61,11 +61,11 @@ private func restored(
     model, data, batchSize: checked.batchSize, frozen: options.frozen, cancel: options.cancel)
 }
 
-/// Targets that mixup can mix: class numbers become rows.
+/// Targets that can be mixed where they have to be: class numbers become rows.
 private func mixable(_ data: Dataset, _ model: Model, _ options: FitOptions) throws(PruneError) -> Dataset {
   guard let augmentation = options.augmentation else { return data }
   try augmentation.check()
-  guard augmentation.mixup > 0, let targets = data.y, targets.dtype == .int64 else { return data }
+  guard augmentation.mixes, let targets = data.y, targets.dtype == .int64 else { return data }
   let loss = try TrainingLoss(options.loss, model: model, targets: targets.dtype, output: options.output, options.lossSettings)
   _ = try DataCheck.check(data, model, loss)
   let declared = loss.output.type?.dims.flatMap { $0.count > 1 ? $0[1].value : nil }

@@ -55,7 +55,9 @@ enum FitLines {
       add("group", [group.lr, group.weightDecay ?? -1])
       for pattern in group.parameters { add("group_parameters", [pattern]) }
     }
-    if let changes = options.augmentation { add("augment", [changes.flip, changes.crop, changes.cutout, changes.mixup]) }
+    if let changes = options.augmentation {
+      add("augment", [changes.flip, changes.crop, changes.cutout, changes.mixup, changes.cutmix])
+    }
     if let distillation = options.distillation {
       add("teacher", [distillation.temperature, distillation.alpha, distillation.featureWeight])
       for (student, teacher) in distillation.features {
@@ -126,11 +128,13 @@ enum FitLines {
       options.groups.append(ParameterGroup([], lr: try number(0), weightDecay: decay < 0 ? nil : decay))
     case "group_parameters" where !options.groups.isEmpty: options.groups[options.groups.count - 1].parameters.append(value)
     case "augment":
-      try wants(4)
+      // Recipes had four parts before there was cutmix.
+      if parts.count != 4 { try wants(5) }
       var changes = Augmentation()
       changes.flip = parts[0] == "true"
       (changes.crop, changes.cutout) = (try PruneRecipe.integer(key, parts[1]), try PruneRecipe.integer(key, parts[2]))
       changes.mixup = try number(3)
+      if parts.count > 4 { changes.cutmix = try number(4) }
       options.augmentation = changes
     case "teacher":
       try wants(3)

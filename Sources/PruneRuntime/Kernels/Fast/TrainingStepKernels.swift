@@ -5,8 +5,8 @@ import PruneTensor
 /// The loss with its gradient, and the optimizer steps, which write their variables in place.
 enum TrainingStepKernels {
   static let table: [String: FastKernel] = [
-    "ai.libprune.SoftmaxCrossEntropy": crossEntropy, "ai.libprune.SGDUpdate": sgd, "ai.libprune.AdamUpdate": adam,
-    "ai.libprune.RMSpropUpdate": rmsprop, "ai.libprune.GradientGate": gate,
+    "ai.libprune.SoftmaxCrossEntropy": crossEntropy, "ai.libprune.MeanSquaredError": squaredError, "ai.libprune.SGDUpdate": sgd,
+    "ai.libprune.AdamUpdate": adam, "ai.libprune.RMSpropUpdate": rmsprop, "ai.libprune.GradientGate": gate,
   ]
 
   private static func crossEntropy(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
@@ -33,6 +33,32 @@ enum TrainingStepKernels {
           logits: frame.pointer(source), labels: isLabels ? frame.pointer(wanted, as: Int64.self) : nil,
           targets: isLabels ? nil : frame.pointer(wanted), loss: frame.pointer(mean), gradient: frame.pointer(gradient),
           rows: Int64(dims[0]), classes: Int64(dims[1]), smoothing: smoothing), ps_softmax_cross_entropy)
+    }
+    return true
+  }
+
+  private static func squaredError(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+    guard let prediction = op.input(0), let target = op.input(1), let loss = op.output(0), lowering.isFloat(prediction),
+      lowering.isFloat(target), lowering.count(prediction) == lowering.count(target), lowering.count(target) > 0
+    else { return false }
+    let count = lowering.count(prediction)
+    let (source, wanted) = (try lowering.plain(prediction), try lowering.plain(target))
+    let mean = try lowering.define(loss, layout: nil)
+    let gradient: Int
+    if let output = op.output(1) {
+      gradient =
+        lowering.canOverwrite(prediction, in: op)
+        ? lowering.define(output, layout: nil, over: source) : try lowering.define(output, layout: nil)
+    } else {
+      gradient = lowering.scratch(4 * count)
+    }
+    let chunk = Int(PS_NORM_CHUNK)
+    let sums = lowering.scratch(8 * ((count + chunk - 1) / chunk))
+    lowering.emit(op.node.label, reads: [source, wanted], writes: [mean, gradient, sums]) { frame in
+      frame.step(
+        ps_squared_error_args(
+          prediction: frame.pointer(source), target: frame.pointer(wanted), gradient: frame.pointer(gradient),
+          loss: frame.pointer(mean), chunks: frame.pointer(sums, as: Double.self), count: Int64(count)), ps_squared_error)
     }
     return true
   }
