@@ -55,6 +55,7 @@
 ---@field max_drop? number the loss of the metric that is tolerated (default 0.01)
 ---@field budget? number minutes after which nothing new is tried (default 10)
 ---@field seed? integer of random choices (default 0)
+---@field output? string name of the output that the metric is of, and gradients; the first by default
 ---@field on_step? function called after each candidate; "stop" or true ends the search
 ---@field verbose? boolean a line a candidate on standard error, terminal or not (default false)
 
@@ -172,6 +173,7 @@
 ---@field data? prune.Dataset with labels for gradient, taylor, fisher, hessian, snip, grasp and movement; without for wanda and apoz
 ---@field batch_size? integer samples a step (default 64)
 ---@field seed? integer of random, hessian and movement (default 0)
+---@field output? string name of the output that gradients are of the loss of; the first by default
 ---@field scope? string|string[] name patterns of layers or weights: only these
 ---@field ignore? string|string[] and not these
 
@@ -187,6 +189,7 @@
 ---@field ignore? string|string[] and not these
 ---@field batch_size? integer samples a run (default 64)
 ---@field seed? integer of random (default 0)
+---@field output? string name of the output that the metric is of, and gradients; the first by default
 ---@field on_step? function called after each layer; "stop" or true ends it there
 ---@field verbose? boolean a line a layer on standard error, terminal or not (default false)
 
@@ -225,6 +228,7 @@
 ---@field ignore? string|string[] and not these
 ---@field batch_size? integer for criteria and metrics (default 64)
 ---@field seed? integer of random (default 0)
+---@field output? string name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name none; the first by default
 ---@field on_step? function called after each pruning step; "stop" or true ends it
 ---@field verbose? boolean a line a step on standard error, terminal or not (default false)
 
@@ -354,6 +358,7 @@
 ---@field max_drop? number the loss of the metric that is tolerated (default 0)
 ---@field bound? number what the metric may not be worse than, whatever it was; alone it decides
 ---@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
+---@field output? string name of the output that the metric is of; that of the call by default, else the first
 
 ---@class prune.Model_quantize_options
 ---@field scheme? "static"|"dynamic"|"weight_only"|"float16"|"bfloat16"|"palette"|"joint" int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision, weights stored as bfloat16, weights of few values for packed files, each weight pruned and of few values as far as a budget of bytes asks for (default "static")

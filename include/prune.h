@@ -783,7 +783,7 @@ typedef struct prune_significance_options {
   /** What is measured of each weight w, with gradients g of the mean loss of a batch, averaged over batches:
    *  - "magnitude" (default): |w|; "l2": w^2; "lamp": w^2 over the squares of the layer that are not smaller; "random";
    *  - "gradient": E|g|; "taylor": root of E[(g w)^2]; "fisher": w^2 E[g^2] / 2; "snip": |E[g] w| over its sum; they need
-   *    `data` with targets for the first output; weights that its loss does not depend on have no score, stay as they are, and
+   *    `data` with targets for `output`; weights that its loss does not depend on have no score, stay as they are, and
    *    are named in the report's "notes", as for the next two;
    *  - "hessian": w^2 |h| / 2, h the Hessian's diagonal by Hutchinson's method; "grasp": w (H g), both by differences of
    *    gradients, 4 x 2 and 3 passes over `data`;
@@ -806,9 +806,11 @@ typedef struct prune_significance_options {
   const prune_tensors *scores;
   prune_score_callback on_score;
   void *user;
+  /** What gradients are of the loss of, and the targets of `data`: the name of an output; NULL is the first. */
+  const char *output;
 } prune_significance_options;
 #define PRUNE_SIGNIFICANCE_OPTIONS_INIT \
-  {sizeof(prune_significance_options), 0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, NULL}
+  {sizeof(prune_significance_options), 0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL}
 
 /** How much each weight matters: a list "layers" (name, weights, mean, sum, min, max, share), lists "bottom" and "top" of
  *  the outputs of layers with the lowest and highest mean scores (name, unit from 1, mean), "units", the mean score of each
@@ -846,9 +848,11 @@ typedef struct prune_sensitivity_options {
   /** Non-zero: a smaller value of `on_metric` is a better one. */
   uint32_t lower_is_better;
   uint32_t reserved;
+  /** What the metric is of, and gradients: the name of an output; NULL is the first. */
+  const char *output;
 } prune_sensitivity_options;
 #define PRUNE_SENSITIVITY_OPTIONS_INIT \
-  {sizeof(prune_sensitivity_options), 0, NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, 0, NULL, 0, 0, NULL, NULL, NULL, 0, 0}
+  {sizeof(prune_sensitivity_options), 0, NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, 0, NULL, 0, 0, NULL, NULL, NULL, 0, 0, NULL}
 
 /** The metric against the amount, each layer pruned by itself: "baseline", "amounts", and a list "layers" of {name, weights,
  *  curve, lowest, safe, values}; `safe` is the largest amount that costs no more than max_drop, 0 when none does. Its text
@@ -876,8 +880,10 @@ typedef struct prune_guard {
   /** Non-zero: a smaller value of `on_metric` is a better one. */
   uint32_t lower_is_better;
   uint32_t reserved2;
+  /** What the metric is of: the name of an output; NULL is the first, or what the pruning that it guards names. */
+  const char *output;
 } prune_guard;
-#define PRUNE_GUARD_INIT {sizeof(prune_guard), 0, NULL, NULL, 0, NULL, NULL, 0, 0, 0}
+#define PRUNE_GUARD_INIT {sizeof(prune_guard), 0, NULL, NULL, 0, NULL, NULL, 0, 0, 0, NULL}
 
 typedef struct prune_prune_options {
   uint32_t struct_size;
@@ -985,11 +991,14 @@ typedef struct prune_prune_options {
   /** For "local", of a weight that several layers use: "one" (default): the first layer's use is pruned, and the others keep a
    *  whole copy; "all": it is pruned for all of them. Other strategies always do the latter. */
   const char *shared;
+  /** Of a model with several outputs the one that the targets are of: what gradients, metrics, guard, recover and train take
+   *  unless they name their own. NULL is the first. */
+  const char *output;
 } prune_prune_options;
 #define PRUNE_PRUNE_OPTIONS_INIT                                                                                     \
   {sizeof(prune_prune_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, \
    0, NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL,   \
-   NULL, 0, 0, NULL, NULL, NULL, NULL, NULL}
+   NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL}
 
 /** Prunes into a new model. The report (optional) says what went, where, what it cost: before, after, layers, journal,
  *  certificate, rolled_back. A guard that undid everything returns a model equal to the given one. */
@@ -1048,9 +1057,11 @@ typedef struct prune_search_options {
   /** Non-zero: a smaller value of `on_metric` is a better one. */
   uint32_t lower_is_better;
   uint32_t reserved2;
+  /** What the metric is of, and gradients: the name of an output; NULL is the first. */
+  const char *output;
 } prune_search_options;
 #define PRUNE_SEARCH_OPTIONS_INIT \
-  {sizeof(prune_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, 0, 0}
+  {sizeof(prune_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, 0, 0, NULL}
 
 /** Looks for the smallest model that keeps a metric, without training: ways to prune are tried on a part of the data from
  *  simple to complex, the best are refined on all of it. The report (optional) has "front", the points that no other beats

@@ -103,6 +103,7 @@ static const option guard[] = {
     OPTION(prune_guard, max_drop, NUMBER),
     OPTION(prune_guard, bound, NUMBER),
     OPTION(prune_guard, lower_is_better, FLAG),
+    OPTION(prune_guard, output, TEXT),
 };
 SET(pl_guard_set, "guard", guard_options, sizeof(prune_guard), guard, NULL);
 
@@ -146,6 +147,7 @@ static const option prune[] = {
     OPTION_LIST("ignore", prune_prune_options, ignore, ignore_count, TEXTS),
     OPTION(prune_prune_options, batch_size, COUNT),
     OPTION(prune_prune_options, seed, SEED),
+    OPTION(prune_prune_options, output, TEXT),
     {.name = "target", .kind = OPTION_TABLE, .offset = offsetof(prune_call_options, target), .nested = &pl_target_set},
     OPTION(prune_prune_options, max_fraction, FRACTION),
     OPTION(prune_prune_options, round_to, COUNT),
@@ -165,6 +167,7 @@ static const option significance[] = {
     OPTION(prune_significance_options, data, DATASET),
     OPTION(prune_significance_options, batch_size, COUNT),
     OPTION(prune_significance_options, seed, SEED),
+    OPTION(prune_significance_options, output, TEXT),
     OPTION_LIST("scope", prune_significance_options, scope, scope_count, TEXTS),
     OPTION_LIST("ignore", prune_significance_options, ignore, ignore_count, TEXTS),
 };
@@ -183,6 +186,7 @@ static const option sensitivity[] = {
     OPTION_LIST("ignore", prune_sensitivity_options, ignore, ignore_count, TEXTS),
     OPTION(prune_sensitivity_options, batch_size, COUNT),
     OPTION(prune_sensitivity_options, seed, SEED),
+    OPTION(prune_sensitivity_options, output, TEXT),
     OPTION(sensitivity_call_options, on_step, FUNCTION),
     OPTION(sensitivity_call_options, verbose, FLAG),
 };
@@ -208,6 +212,7 @@ static const option search[] = {
     OPTION(prune_search_options, max_drop, NUMBER),
     OPTION(prune_search_options, budget, POSITIVE),
     OPTION(prune_search_options, seed, SEED),
+    OPTION(prune_search_options, output, TEXT),
     OPTION(search_call_options, on_step, FUNCTION),
     OPTION(search_call_options, verbose, FLAG),
 };

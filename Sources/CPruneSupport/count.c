@@ -10,7 +10,7 @@ typedef uint16_t __attribute__((aligned(1), may_alias)) loose16;
 typedef uint32_t __attribute__((aligned(1), may_alias)) loose32;
 typedef uint64_t __attribute__((aligned(1), may_alias)) loose64;
 
-CLONES static int64_t count8(const uint8_t *values, int64_t count, uint8_t mask, uint8_t zero) {
+FEW_CLONES static int64_t count8(const uint8_t *values, int64_t count, uint8_t mask, uint8_t zero) {
   int64_t total = 0;
   while (count > 0) {
     // Short runs, so that the counters of a vector stay narrow.
@@ -24,13 +24,13 @@ CLONES static int64_t count8(const uint8_t *values, int64_t count, uint8_t mask,
   return total;
 }
 
-CLONES static int64_t count16(const loose16 *values, int64_t count, uint16_t mask) {
+FEW_CLONES static int64_t count16(const loose16 *values, int64_t count, uint16_t mask) {
   int64_t total = 0;
   for (int64_t i = 0; i < count; i++) total += (values[i] & mask) != 0;
   return total;
 }
 
-CLONES static int64_t count32(const loose32 *values, int64_t count, uint32_t mask) {
+FEW_CLONES static int64_t count32(const loose32 *values, int64_t count, uint32_t mask) {
   int64_t total = 0;
   while (count > 0) {
     int64_t run = count < 1 << 24 ? count : 1 << 24;
@@ -43,13 +43,13 @@ CLONES static int64_t count32(const loose32 *values, int64_t count, uint32_t mas
   return total;
 }
 
-CLONES static int64_t count64(const loose64 *values, int64_t count, uint64_t mask) {
+FEW_CLONES static int64_t count64(const loose64 *values, int64_t count, uint64_t mask) {
   int64_t total = 0;
   for (int64_t i = 0; i < count; i++) total += (values[i] & mask) != 0;
   return total;
 }
 
-CLONES static int64_t count4(const uint8_t *values, int64_t count, uint8_t mask) {
+FEW_CLONES static int64_t count4(const uint8_t *values, int64_t count, uint8_t mask) {
   int64_t total = 0;
   for (int64_t i = 0; i < count / 2; i++) total += ((values[i] & mask) != 0) + (((values[i] >> 4) & mask) != 0);
   if (count % 2) total += (values[count / 2] & mask) != 0;

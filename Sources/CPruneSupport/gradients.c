@@ -7,7 +7,7 @@
 
 enum { LANES = 16 };
 
-CLONES static void norm_chunks(int64_t first, int64_t last, void *user) {
+FEW_CLONES static void norm_chunks(int64_t first, int64_t last, void *user) {
   const ps_norm_args *args = user;
   for (int64_t chunk = first; chunk < last; chunk++) {
     const float *x = args->x + chunk * PS_NORM_CHUNK;
@@ -34,7 +34,7 @@ int32_t ps_norm(void *user) {
   return 0;
 }
 
-CLONES static void error_chunks(int64_t first, int64_t last, void *user) {
+FEW_CLONES static void error_chunks(int64_t first, int64_t last, void *user) {
   const ps_squared_error_args *args = user;
   float slope = (float)(2 / (double)args->count);
   for (int64_t chunk = first; chunk < last; chunk++) {

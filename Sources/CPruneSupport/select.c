@@ -82,19 +82,19 @@ void ps_select_histogram_low(
 
 // MARK: - Counting and masking
 
-CLONES static int64_t count_magnitude(const float *weights, int64_t count, uint32_t key) {
+FEW_CLONES static int64_t count_magnitude(const float *weights, int64_t count, uint32_t key) {
   int64_t found = 0;
   for (int64_t i = 0; i < count; i++) found += magnitude_key(bits_at(weights, i)) == key;
   return found;
 }
 
-CLONES static int64_t count_score(const float *weights, const float *scores, int64_t count, uint32_t key) {
+FEW_CLONES static int64_t count_score(const float *weights, const float *scores, int64_t count, uint32_t key) {
   int64_t found = 0;
   for (int64_t i = 0; i < count; i++) found += score_key(bits_at(weights, i), bits_at(scores, i)) == key;
   return found;
 }
 
-CLONES static int64_t mask_magnitude(const float *weights, float *out, int64_t count, uint32_t limit) {
+FEW_CLONES static int64_t mask_magnitude(const float *weights, float *out, int64_t count, uint32_t limit) {
   int64_t kept = 0;
   for (int64_t i = 0; i < count; i++) {
     uint32_t bits = bits_at(weights, i), keep = -(uint32_t)(magnitude_key(bits) >= limit);
@@ -105,7 +105,7 @@ CLONES static int64_t mask_magnitude(const float *weights, float *out, int64_t c
   return count - kept;
 }
 
-CLONES static int64_t mask_score(
+FEW_CLONES static int64_t mask_score(
     const float *weights, const float *scores, float *out, int64_t count, uint32_t limit) {
   int64_t kept = 0;
   for (int64_t i = 0; i < count; i++) {
@@ -117,7 +117,7 @@ CLONES static int64_t mask_score(
   return count - kept;
 }
 
-CLONES static int64_t count_not_finite(const float *values, int64_t count) {
+FEW_CLONES static int64_t count_not_finite(const float *values, int64_t count) {
   int64_t found = 0;
   for (int64_t i = 0; i < count; i++) found += magnitude_key(bits_at(values, i)) >= 0x7f800000u;
   return found;

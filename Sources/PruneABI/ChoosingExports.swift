@@ -43,6 +43,7 @@ public func prune_model_search(
     if given.max_drop != 0 { wanted.maxDrop = try number(given.max_drop, "max_drop", in: 0...1e9) }
     wanted.budget = try number(given.budget, "budget", in: 0...1e6)
     wanted.seed = given.seed
+    wanted.output = try optionalText(given.output, "output")
     wanted.cancel = box.cancel
     let sink = EventSink(callback: given.on_event, user: given.user)
     wanted.onCandidate = { tried in

@@ -21,6 +21,7 @@ public func prune_model_significance(
     wanted.scope = try texts(given.scope, given.scope_count, "scope")
     wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
     wanted.scores = try userScores(given.scores, given.on_score, given.user)
+    wanted.output = try optionalText(given.output, "output")
     wanted.cancel = box.cancel
     give(try significance(box.model, wanted), out)
   }
@@ -47,6 +48,7 @@ public func prune_model_sensitivity(
     wanted.scope = try texts(given.scope, given.scope_count, "scope")
     wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
     wanted.seed = given.seed
+    wanted.output = try optionalText(given.output, "output")
     wanted.cancel = box.cancel
     let sink = EventSink(callback: given.on_event, user: given.user)
     wanted.onLayer = { layer, layers in
@@ -109,7 +111,8 @@ private func guardOptions(
   return GuardOptions(
     data: data, metric: try optionalText(given.metric, "guard.metric") ?? implied,
     maxDrop: try number(given.max_drop, "guard.max_drop", in: 0...1e9),
-    bound: given.bound == 0 ? nil : try number(given.bound, "guard.bound", in: -1e300...1e300), custom: custom)
+    bound: given.bound == 0 ? nil : try number(given.bound, "guard.bound", in: -1e300...1e300), custom: custom,
+    output: try optionalText(given.output, "guard.output"))
 }
 
 /// The options that only channels and heads have.
@@ -179,6 +182,7 @@ private func pruneOptions(
   wanted.rewind = try Handles.optional(given.rewind, ModelBox.self)?.model
   wanted.cost = try optionalText(given.cost, "cost")
   wanted.recipe = try optionalText(given.recipe, "recipe")
+  wanted.output = try optionalText(given.output, "output")
   wanted.cancel = box.cancel
   wanted.rules = box.context?.rules ?? [:]
   try readStructure(given, &wanted)

@@ -33,6 +33,9 @@ package struct PruneOptions {
   package var mode: String?
   /// For criteria that look at data; also recovers and calibrates where no other data is given.
   package var data: Dataset?
+  /// The output that the targets of all data are of: losses and metrics are taken of it, in guard, recover and train where those
+  /// name none. Nil is the first.
+  package var output: String?
   /// Metrics on this data go into the report, before and after.
   package var validate: Dataset?
   package var device = "cpu"
@@ -44,7 +47,7 @@ package struct PruneOptions {
   @Boxed package var recover: FitOptions? = nil
   /// What `recover` trains on; nil means `data`.
   package var recoverData: Dataset?
-  package var `guard`: GuardOptions?
+  @Boxed package var `guard`: GuardOptions? = nil
   /// What the weights that stay go back to after every step, before it recovers: the network at the start of its training
   /// gives lottery tickets (Frankle and Carbin, 2019), one from a little later their stable kind.
   package var rewind: Model?
@@ -55,7 +58,7 @@ package struct PruneOptions {
   /// In place of a metric by name.
   package var custom: CustomMetric?
   /// Training before each cut, of the strategies "penalty" and "regularized", with their regularizers; nil is theirs.
-  package var train: FitOptions?
+  @Boxed package var train: FitOptions? = nil
   /// What `train` trains on; nil means `data`.
   package var trainData: Dataset?
   /// For "local", of a weight that several layers use: "one" (nil) prunes the first use of it, "all" every use.
@@ -108,4 +111,27 @@ package struct PruneEvent: Sendable {
   package var metric: Double?
   /// False when the guard took the step back.
   package var isKept: Bool
+}
+
+extension PruneOptions {
+  /// The same with the output named wherever something is measured or trained that names none of its own.
+  /// - Throws: `.notFound` for an output that the model does not have.
+  func withOutput(of model: Model) throws(PruneError) -> PruneOptions {
+    try model.checkOutput(output)
+    guard let output else { return self }
+    var result = self
+    if result.guard?.output == nil { result.guard?.output = output }
+    if result.recover?.output == nil { result.recover?.output = output }
+    if result.train?.output == nil { result.train?.output = output }
+    return result
+  }
+}
+
+extension Model {
+  /// - Throws: `.notFound` for a name that is no output.
+  func checkOutput(_ name: String?) throws(PruneError) {
+    guard let name, !graph.outputs.contains(where: { $0.name == name }) else { return }
+    throw PruneError(
+      .notFound, "the model has no output '\(name)'", hint: Suggestion.hint(for: name, among: graph.outputs.map(\.name)))
+  }
 }

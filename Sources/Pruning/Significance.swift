@@ -10,6 +10,8 @@ package struct SignificanceOptions {
   /// 0 is 64.
   package var batchSize = 0
   package var seed: UInt64 = 0
+  /// As in `PruneOptions`.
+  package var output: String?
   package var scope: [String] = []
   package var ignore: [String] = []
   /// As in `PruneOptions`.
@@ -34,9 +36,11 @@ package func significance(_ model: Model, _ options: SignificanceOptions) throws
     importance = try Criterion.named(options.criterion)
   }
   try importance.check(options.data)
+  try model.checkOutput(options.output)
   var context = ScoringContext(
     weights: try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore), data: options.data,
-    batchSize: options.batchSize > 0 ? options.batchSize : 64, seed: options.seed, cancel: options.cancel)
+    batchSize: options.batchSize > 0 ? options.batchSize : 64, seed: options.seed, output: options.output,
+    cancel: options.cancel)
   let unreached = try context.unreached(by: importance)
   let weights = context.weights.without(unreached)
   context.weights = weights

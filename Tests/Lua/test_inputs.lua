@@ -50,6 +50,16 @@ test("the loss may be taken of another output", function()
   check(history.epochs[12].loss < 0.7 * history.epochs[1].loss)
   near(m:evaluate(prune.data.tensors(inputs, values), {output = m.outputs[2].name, metrics = "mse"}).mse, history.epochs[12].loss, 0.1)
   fails("no output 'outputs'", m.fit, m, {data = data, output = "outputs"})
+  local other, name = prune.data.tensors(inputs, values), m.outputs[2].name
+  local slim, report = m:prune{
+    amount = 0.5, criterion = "taylor", data = other, output = name, validate = true, guard = {data = other, metric = "mse", max_drop = 100},
+    recover = {epochs = 2, lr = 0.01},
+  }
+  near(report.after.loss, slim:evaluate(other, {output = name, metrics = "mse"}).mse, 1e-6)
+  check(#m:significance{criterion = "fisher", data = other, output = name}.layers > 1)
+  near(m:sensitivity{data = other, output = name, amounts = {0.5}, metric = "mse"}.baseline, m:evaluate(other, {output = name, metrics = "mse"}).mse, 1e-6)
+  fails("no output 'outputs'", m.prune, m, {amount = 0.5, output = "outputs"})
+  fails("no output 'outputs'", m.significance, m, {output = "outputs"})
 end)
 
 test("what does not fit is named", function()

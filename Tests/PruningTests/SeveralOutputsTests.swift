@@ -34,10 +34,10 @@ import Testing
     return Model(graph: graph)
   }
 
-  private func data() throws -> Dataset {
+  private func data(classes: Int = 3) throws -> Dataset {
     var random = RandomSource(seed: 5)
     let x = try Tensor((0..<6 * 48).map { _ in Float(random.normal()) }, Shape([48, 6]))
-    return try Dataset.tensors(x, Tensor((0..<48).map { Int64($0 % 3) }))
+    return try Dataset.tensors(x, Tensor((0..<48).map { Int64($0 % classes) }))
   }
 
   private func options(_ criterion: String, _ change: (inout PruneOptions) -> Void = { _ in }) throws -> PruneOptions {
@@ -75,6 +75,65 @@ import Testing
     alone.graph.removeInitializers { $0.name.hasPrefix("b") }
     let expected = try prune(alone, options(criterion) { $0.granularity = "channel" }).model
     for name in ["trunk", "a1", "a2"] { #expect(try Networks.values(slim, name) == Networks.values(expected, name)) }
+  }
+
+  /// Named, the other output is what is scored, measured, guarded and trained.
+  @Test(arguments: criteria, ["weight", "channel"]) func theOutputMayBeNamed(criterion: String, granularity: String) throws {
+    let data = try data(classes: 2)
+    let (pruned, report) = try prune(
+      model(),
+      options(criterion) {
+        ($0.output, $0.data, $0.granularity, $0.validate) = ("z", data, granularity, data)
+        $0.guard = GuardOptions(data: data, metric: "loss", maxDrop: 10)
+        $0.recover = FitOptions()
+      })
+    // Units of the trunk go, and their rows of a1 with them.
+    for name in ["a1", "a2"] where granularity == "weight" || name == "a2" {
+      #expect(try Networks.values(pruned, name) == Networks.values(model(), name))
+    }
+    #expect(notes(report).contains("'a1', 'a2'"))
+    #expect(try Networks.values(pruned, "b2") != Networks.values(model(), "b2"))
+    var settings = EvaluateOptions()
+    settings.output = "z"
+    let before = try evaluate(model(), data, settings), after = try evaluate(pruned, data, settings)
+    #expect(report["before"]?.report?.number("loss") == before.number("loss"))
+    #expect(report["after"]?.report?.number("loss") == after.number("loss"))
+    #expect(report["journal"]?.list?.first?.report?.number("loss") == after.number("loss"))
+  }
+
+  @Test func curvesAndScoresMayBeOfANamedOutput() throws {
+    let data = try data(classes: 2)
+    var scoring = SignificanceOptions()
+    (scoring.criterion, scoring.data, scoring.output) = ("taylor", data, "z")
+    #expect(notes(try significance(model(), scoring)).contains("'a1', 'a2'"))
+    var curves = SensitivityOptions()
+    (curves.amounts, curves.data, curves.metric, curves.output) = ([0.5], data, "loss", "z")
+    let report = try sensitivity(model(), curves)
+    var settings = EvaluateOptions()
+    settings.output = "z"
+    #expect(report.number("baseline") == (try evaluate(model(), data, settings).number("loss")))
+    let values = (report["layers"]?.list ?? []).compactMap { row -> Double? in
+      row.report?["name"]?.text?.contains("by_a") == true ? row.report?["values"]?.list?.first?.number : nil
+    }
+    // The other output's layers change nothing.
+    #expect(values.count == 2 && values.allSatisfy { abs($0 - (report.number("baseline") ?? 0)) < 1e-6 })
+    let divided = try prune(model(), options("magnitude") { ($0.allocation, $0.data, $0.output) = ("sensitivity", data, "z") }).model
+    #expect(try Networks.zeros(divided, ["a1", "a2"]) > Networks.zeros(divided, ["b1", "b2"]))
+    for change: (inout PruneOptions) -> Void in [{ $0.output = "zz" }, { $0.guard = GuardOptions(data: data, output: "zz") }] {
+      let error = #expect(throws: PruneError.self) { try prune(model(), options("magnitude", change)) }
+      #expect(error?.status == .notFound && error?.hint.contains("'z'") == true)
+    }
+    scoring.output = "zz"
+    #expect(throws: PruneError.self) { try significance(model(), scoring) }
+  }
+
+  @Test func aRecipeNamesTheOutput() throws {
+    let data = try data(classes: 2)
+    let outcome = try pruned(model(), options("taylor") { ($0.output, $0.data) = ("z", data) })
+    var again = PruneOptions()
+    (again.recipe, again.data) = (outcome.recipe, data)
+    let other = try prune(model(), again).model
+    for name in ["trunk", "a1", "b1", "b2"] { #expect(try Networks.values(outcome.model, name) == Networks.values(other, name)) }
   }
 
   @Test func curvesAndScoresNameWhatTheyLeaveOut() throws {

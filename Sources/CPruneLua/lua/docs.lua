@@ -191,6 +191,7 @@ the recipe of each.
 * max_drop: number = 0.01; the loss of the metric that is tolerated
 * budget: number = 10; minutes after which nothing new is tried
 * seed: integer = 0; of random choices
+* output: string; name of the output that the metric is of, and gradients; the first by default
 * on_step: function; called after each candidate; "stop" or true ends the search
 * verbose: boolean = false; a line a candidate on standard error, terminal or not
 > local small, report = prune.search{model = m, data = test, max_drop = 0.02, budget = 2}

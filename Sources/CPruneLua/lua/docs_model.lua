@@ -168,6 +168,7 @@ mean of each output, and "scores", a tensor for each weight. Printing draws a ba
 * data: Dataset; with labels for gradient, taylor, fisher, hessian, snip, grasp and movement; without for wanda and apoz
 * batch_size: integer = 64; samples a step
 * seed: integer = 0; of random, hessian and movement
+* output: string; name of the output that gradients are of the loss of; the first by default
 * scope: string|string[]; name patterns of layers or weights: only these
 * ignore: string|string[]; and not these
 > print(m:significance{data = train, criterion = "taylor"})
@@ -185,6 +186,7 @@ The metric against the amount, each layer pruned by itself: "layers" with the cu
 * ignore: string|string[]; and not these
 * batch_size: integer = 64; samples a run
 * seed: integer = 0; of random
+* output: string; name of the output that the metric is of, and gradients; the first by default
 * on_step: function; called after each layer; "stop" or true ends it there
 * verbose: boolean = false; a line a layer on standard error, terminal or not
 > print(m:sensitivity{data = test, amounts = {0.3, 0.6, 0.9}})
@@ -225,6 +227,7 @@ Prunes into a new model. The report says what went, where, and what it cost.
 * ignore: string|string[]; and not these
 * batch_size: integer = 64; for criteria and metrics
 * seed: integer = 0; of random
+* output: string; name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name none; the first by default
 * on_step: function; called after each pruning step; "stop" or true ends it
 * verbose: boolean = false; a line a step on standard error, terminal or not
 > local slim, report = m:prune{strategy = "global", threshold = 0.01, device = "cpu", validate = test}
@@ -274,6 +277,7 @@ Gives back what hurts: a step that loses more is undone.
 * max_drop: number = 0; the loss of the metric that is tolerated
 * bound: number; what the metric may not be worse than, whatever it was; alone it decides
 * lower_is_better: boolean = false; of a metric that is a function: a smaller number is better
+* output: string; name of the output that the metric is of; that of the call by default, else the first
 
 Model:quantize{...} -> Model, Report
 Quantizes into a new model that every ONNX runtime can run.

@@ -24,13 +24,19 @@ package struct GuardOptions {
   /// What the metric may not be worse than, whatever it was before. Alone, with `maxDrop` 0, it decides.
   package var bound: Double?
   package var custom: CustomMetric?
+  /// What the metric is of; nil is the first output.
+  package var output: String?
 
-  package init(data: Dataset?, metric: String = "accuracy", maxDrop: Double = 0, bound: Double? = nil, custom: CustomMetric? = nil) {
+  package init(
+    data: Dataset?, metric: String = "accuracy", maxDrop: Double = 0, bound: Double? = nil, custom: CustomMetric? = nil,
+    output: String? = nil
+  ) {
     self.data = data
     self.metric = metric
     self.maxDrop = maxDrop
     self.bound = bound
     self.custom = custom
+    self.output = output
   }
 }
 
@@ -117,7 +123,7 @@ package struct MetricGuard {
     }
     var settings = EvaluateOptions()
     settings.batchSize = batchSize
-    settings.metrics = [options.metric]
+    (settings.metrics, settings.output) = ([options.metric], options.output)
     settings.cancel = cancel
     let report = try evaluate(model, data, settings)
     guard let value = report[options.metric]?.number else {

@@ -17,14 +17,15 @@ package final class LossGradients {
   /// - Parameters:
   ///   - loss, settings: as in `FitOptions`.
   ///   - targets: dtype of the targets to come.
+  ///   - output: what the loss is taken of; nil is the first output.
   ///   - parameters: names of initializers; nil means all that training would train.
   package init(
-    _ model: Model, loss: String? = nil, settings: TrainingLoss.Settings = .init(), targets: DType,
+    _ model: Model, loss: String? = nil, settings: TrainingLoss.Settings = .init(), targets: DType, output: String? = nil,
     parameters: [String]? = nil
   ) throws(PruneError) {
     self.model = model
     self.parameters = parameters ?? TrainableParameters.names(in: model)
-    self.loss = try TrainingLoss(loss, model: model, targets: targets, settings)
+    self.loss = try TrainingLoss(loss, model: model, targets: targets, output: output, settings)
   }
 
   /// Runs one batch, inputs by name: the mean loss, and the gradients by parameter. Parameters that the loss does not depend on, or

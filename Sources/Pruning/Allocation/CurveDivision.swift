@@ -51,7 +51,7 @@ struct CurveDivision {
     var settings = SensitivityOptions()
     settings.data = options.guard?.data ?? options.data
     settings.metric = plan.metric
-    settings.custom = plan.customMetric
+    (settings.custom, settings.output) = (plan.customMetric, options.guard?.output ?? options.output)
     settings.amounts = Self.amounts
     settings.batchSize = batchSize
     settings.scope = options.scope

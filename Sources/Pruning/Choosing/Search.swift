@@ -14,6 +14,8 @@ package struct SearchOptions {
   /// Nil is accuracy where targets are classes, else loss.
   package var metric: String?
   package var maxDrop = 0.01
+  /// What the metric and gradients are of; nil is the first output.
+  package var output: String?
   /// In place of a metric by name.
   package var custom: CustomMetric?
   /// Minutes after which no new candidate is tried; 0 is 10.
@@ -90,7 +92,8 @@ private struct SearchRun {
     self.data = data
     if let given = options.calibration { calibration = given } else { calibration = try data.take(256) }
     let metric = options.metric ?? (options.custom != nil ? "metric" : data.y?.dtype == .int64 ? "accuracy" : "loss")
-    var bounds = GuardOptions(data: data, metric: metric, maxDrop: options.maxDrop, custom: options.custom)
+    var bounds = GuardOptions(
+      data: data, metric: metric, maxDrop: options.maxDrop, custom: options.custom, output: options.output)
     judge = try MetricGuard(bounds, model: model, batchSize: 64, cancel: options.cancel)
     bounds.data = try data.take(Self.sample)
     quick = try options.custom == nil ? MetricGuard(bounds, model: model, batchSize: 64, cancel: options.cancel) : judge
@@ -172,7 +175,7 @@ private struct SearchRun {
     var settings = PruneOptions()
     way.change(&settings)
     settings.amount = amount
-    settings.data = calibration
+    (settings.data, settings.output) = (calibration, options.output)
     settings.seed = options.seed
     settings.cancel = options.cancel
     settings.certifies = settings.granularity == "channel" ? nil : false

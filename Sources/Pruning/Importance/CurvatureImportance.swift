@@ -105,7 +105,7 @@ struct MovementImportance: Importance {
     var options = FitOptions()
     options.optimizer = "sgd"
     options.batchSize = min(context.batchSize, 32)
-    options.seed = context.seed
+    (options.seed, options.output) = (context.seed, context.output)
     options.cancel = context.cancel
     _ = try fit(&model, data, options)
     try context.cancel?.check()

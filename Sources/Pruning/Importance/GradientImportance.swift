@@ -90,7 +90,7 @@ struct GradientPass {
   /// Names of the weights that the loss does not depend on.
   func unreached() throws(PruneError) -> Set<String> {
     let model = context.weights.model, batch = try data.rows(0, min(context.batchSize, data.count))
-    let source = try LossGradients(model, targets: targets, parameters: weights.map(\.name))
+    let source = try LossGradients(model, targets: targets, output: context.output, parameters: weights.map(\.name))
     guard let y = batch.y, let first = weights.first else { return [] }
     let names = try source.unreached(Feed(data, model).inputs(of: batch), y)
     guard names.count < weights.count else { throw missing(first, source) }
@@ -104,7 +104,7 @@ struct GradientPass {
     var model = context.weights.model
     for (weight, tensor) in zip(weights, moved ?? []) { model.graph.setInitializer(weight.name, tensor) }
     let feed = try Feed(data, model)
-    let source = try LossGradients(model, targets: targets, parameters: weights.map(\.name))
+    let source = try LossGradients(model, targets: targets, output: context.output, parameters: weights.map(\.name))
     var accumulators: [ScoreAccumulator] = []
     for weight in weights { accumulators.append(try ScoreAccumulator(kind, weight: weight.tensor)) }
     for first in stride(from: 0, to: data.count, by: context.batchSize) {

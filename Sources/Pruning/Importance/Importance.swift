@@ -20,13 +20,17 @@ package struct ScoringContext {
   package var data: Dataset?
   package var batchSize: Int
   package var seed: UInt64
+  /// What gradients are of the loss of; nil is the first output.
+  package var output: String?
   package var cancel: CancelFlag?
 
   package init(
-    weights: PrunableWeights, data: Dataset? = nil, batchSize: Int = 64, seed: UInt64 = 0, cancel: CancelFlag? = nil
+    weights: PrunableWeights, data: Dataset? = nil, batchSize: Int = 64, seed: UInt64 = 0, output: String? = nil,
+    cancel: CancelFlag? = nil
   ) {
     self.weights = weights
     self.data = data
+    self.output = output
     self.batchSize = batchSize
     self.seed = seed
     self.cancel = cancel

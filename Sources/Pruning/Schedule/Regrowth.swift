@@ -21,7 +21,7 @@ struct Regrowth {
   /// The model with weights back, small enough not to change what it computes.
   func model(_ model: Model, _ weights: PrunableWeights, _ data: Dataset) throws(PruneError) -> Model {
     let context = ScoringContext(
-      weights: weights, data: data, batchSize: batchSize, seed: options.seed, cancel: options.cancel)
+      weights: weights, data: data, batchSize: batchSize, seed: options.seed, output: options.output, cancel: options.cancel)
     let gradients = try GradientPass(criterion: "dynamic", context).accumulated(.plain)
     var result = model
     for (weight, gradient) in zip(weights.weights, gradients) {

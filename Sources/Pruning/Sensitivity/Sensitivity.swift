@@ -17,6 +17,8 @@ package struct SensitivityOptions {
   /// In place of a metric by name; the whole model is measured then.
   package var custom: CustomMetric?
   package var criterion: String?
+  /// What the metric and gradients are of; nil is the first output.
+  package var output: String?
   package var granularity = "weight"
   package var scope: [String] = []
   package var ignore: [String] = []
@@ -111,12 +113,13 @@ struct SensitivityRun {
     try importance.check(options.data)
     let all = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
     batchSize = options.batchSize > 0 ? options.batchSize : 64
-    unreached = try ScoringContext(weights: all, data: options.data, batchSize: batchSize).unreached(by: importance)
+    unreached = try ScoringContext(weights: all, data: options.data, batchSize: batchSize, output: options.output)
+      .unreached(by: importance)
     weights = all.without(unreached)
     let data = options.data
     let metric = options.metric ?? (options.custom != nil ? "metric" : data?.y?.dtype == .int64 ? "accuracy" : "loss")
     judge = try MetricGuard(
-      GuardOptions(data: data, metric: metric, maxDrop: options.maxDrop, custom: options.custom), model: weights.model,
+      GuardOptions(data: data, metric: metric, maxDrop: options.maxDrop, custom: options.custom, output: options.output), model: weights.model,
       batchSize: batchSize, cancel: options.cancel)
     self.model = weights.model
     self.data = data
@@ -127,7 +130,7 @@ struct SensitivityRun {
   /// One curve a weight, in the order the graph uses them.
   func curves() throws(PruneError) -> (curves: [SensitivityCurve], isStopped: Bool) {
     let context = ScoringContext(
-      weights: weights, data: data, batchSize: batchSize, seed: options.seed, cancel: options.cancel)
+      weights: weights, data: data, batchSize: batchSize, seed: options.seed, output: options.output, cancel: options.cancel)
     return try curves(by: try importance.ranking(context).scores)
   }
 
@@ -154,7 +157,7 @@ struct SensitivityRun {
     let session = tail.map { Session($0.model, variables: [weight.name: variable]) }
     var settings = EvaluateOptions()
     settings.batchSize = batchSize
-    settings.metrics = [judge.options.metric]
+    (settings.metrics, settings.output) = ([judge.options.metric], options.output)
     settings.cancel = options.cancel
     let ranking = try WeightRanking([weight.tensor], scores: scores.tensor(0).map { [$0] })
     for amount in amounts {

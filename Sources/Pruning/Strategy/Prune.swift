@@ -17,7 +17,7 @@ package func prune(_ model: Model, _ options: PruneOptions) throws(PruneError) -
 /// `prune`, with what its journal needs to be used again.
 package func pruned(_ model: Model, _ options: PruneOptions) throws(PruneError) -> PruneOutcome {
   let recipe = try options.recipe.map { text throws(PruneError) in try PruneRecipe(text) }
-  let options = try recipe?.applied(to: options) ?? options
+  let options = try (recipe?.applied(to: options) ?? options).withOutput(of: model)
   let plan = try PrunePlan(options)
   if plan.granularity.isStructural {
     let run = try StructuredRun(model, plan, options)
@@ -103,7 +103,8 @@ struct PruneRun {
     original = model
     batchSize = options.batchSize > 0 ? options.batchSize : 64
     let all = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
-    unreached = try ScoringContext(weights: all, data: options.data, batchSize: batchSize).unreached(by: plan.importance)
+    unreached = try ScoringContext(weights: all, data: options.data, batchSize: batchSize, output: options.output)
+      .unreached(by: plan.importance)
     // Whatever else lists weights leaves them out too.
     var options = options
     options.ignore += unreached.sorted()
@@ -191,7 +192,8 @@ struct PruneRun {
     _ base: Model, _ current: PrunableWeights, _ allocation: Allocation
   ) throws(PruneError) -> (results: [Allocation.Result], scores: Scores) {
     let context = ScoringContext(
-      weights: current, data: options.data, batchSize: batchSize, seed: options.seed, cancel: options.cancel)
+      weights: current, data: options.data, batchSize: batchSize, seed: options.seed, output: options.output,
+      cancel: options.cancel)
     var (scores, ranking) = try plan.importance.ranking(context)
     let shared = plan.strategy == "shared" ? try SharedWeights(current) : nil
     if let shared {

@@ -32,7 +32,7 @@ package struct PruneRecipe {
     for pattern in options.ignore { values.append(("ignore", pattern)) }
     let optional: [(String, String?)] = [
       ("cost", options.cost), ("metric", options.metric), ("shared", options.shared), ("mode", options.mode),
-      ("reduce", options.reduction),
+      ("output", options.output), ("reduce", options.reduction),
     ]
     for (key, value) in optional { if let value { values.append((key, value)) } }
     if options.reestimates { values.append(("reestimate", "true")) }
@@ -111,6 +111,7 @@ package struct PruneRecipe {
       case "shared": result.shared = value
       case "mode": result.mode = value
       case "reduce": result.reduction = value
+      case "output": result.output = value
       case "reestimate": result.reestimates = value == "true"
       case "width": result.followsWidth = value == "true"
       case "rewind":

@@ -63,7 +63,7 @@ extension PruneRun {
     report["layers"] = nil
     guard let validate = options.validate else { return report }
     var settings = EvaluateOptions()
-    settings.batchSize = batchSize
+    (settings.batchSize, settings.output) = (batchSize, options.output)
     settings.cancel = cancel
     let metrics = try evaluate(model, validate, settings)
     for (key, value) in metrics.entries where report[key] == nil { report[key] = value }

@@ -86,7 +86,9 @@ struct BudgetDivision {
       return ({ group, count in sums[group][min(count, sums[group].count - 1)] }, false)
     }
     let judge = try MetricGuard(
-      GuardOptions(data: options.guard?.data ?? options.data, metric: plan.metric, custom: plan.customMetric),
+      GuardOptions(
+        data: options.guard?.data ?? options.data, metric: plan.metric, custom: plan.customMetric,
+        output: options.guard?.output ?? options.output),
       model: dependencies.model, batchSize: batchSize, cancel: options.cancel)
     return (
       { group, count throws(PruneError) in

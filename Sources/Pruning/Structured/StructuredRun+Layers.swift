@@ -52,7 +52,7 @@ extension StructuredRun {
   private func ranked(_ choice: LayerChoice, _ base: Model) throws(PruneError) -> [Int] {
     let weights = PrunableWeights(of: base).without(unreached)
     let context = ScoringContext(
-      weights: weights, data: options.data, batchSize: batchSize, seed: options.seed, cancel: options.cancel)
+      weights: weights, data: options.data, batchSize: batchSize, seed: options.seed, output: options.output, cancel: options.cancel)
     let tensors = try plan.importance.ranking(context).scores.tensors(of: weights.weights.map(\.tensor))
     var sums: [String: (sum: Double, count: Int)] = [:]
     for (weight, tensor) in zip(weights.weights, tensors) {

@@ -71,7 +71,8 @@ final class StructuredRun {
     let dependencies = try Dependencies(of: model, rules: options.rules, width: options.followsWidth)
     groups = dependencies.groups
     let weights = PrunableWeights(of: model)
-    unreached = try ScoringContext(weights: weights, data: options.data, batchSize: batchSize).unreached(by: plan.importance)
+    unreached = try ScoringContext(weights: weights, data: options.data, batchSize: batchSize, output: options.output)
+      .unreached(by: plan.importance)
     if plan.granularity == .layer {
       chosen = groups.map { _ in false }
       unitCount = try LayerChoice(ResidualBlocks(model), scope: options.scope, ignore: options.ignore).count
@@ -308,7 +309,7 @@ final class StructuredRun {
       importance: plan.importance, reduction: plan.reduction, normalization: plan.normalization)
     let context = ScoringContext(
       weights: PrunableWeights(of: dependencies.model).without(unreached), data: options.data, batchSize: batchSize, seed: options.seed,
-      cancel: options.cancel)
+      output: options.output, cancel: options.cancel)
     var scores = try importance.scores(dependencies, chosen, context)
     if plan.strategy == "shared" { scores = SharedWeights.joined(scores, dependencies) }
     var classes: [String: Int] = [:]

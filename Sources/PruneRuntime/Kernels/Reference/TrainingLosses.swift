@@ -83,9 +83,13 @@ enum LossKernels {
     guard prediction.count == wanted.count, !wanted.isEmpty else {
       throw call.error("targets are \(try call.tensor(1).shape), predictions \(shape)")
     }
-    let differences = zip(prediction, wanted).map { Double($0) - Double($1) }
-    let loss = differences.reduce(0) { $0 + $1 * $1 } / Double(wanted.count)
-    let gradient = differences.map { Float(2 * $0 / Double(wanted.count)) }
-    return [try Tensor(scalar: Float(loss)), try Tensor(gradient, shape)]
+    var gradient = prediction
+    var loss = 0.0
+    for index in prediction.indices {
+      let difference = Double(prediction[index]) - Double(wanted[index])
+      loss += difference * difference
+      gradient[index] = Float(2 * difference / Double(wanted.count))
+    }
+    return [try Tensor(scalar: Float(loss / Double(wanted.count))), try Tensor(gradient, shape)]
   }
 }
