@@ -38,7 +38,10 @@ local RECIPES = {
   },
   {
     name = "lenet5",
-    fit = {epochs = 6, batch_size = 64, optimizer = "adamw", lr = 1.5e-3, weight_decay = 0.05, schedule = "cosine", warmup = 200},
+    fit = {
+      epochs = 20, batch_size = 64, optimizer = "adamw", lr = 1.5e-3, weight_decay = 0.05, schedule = "cosine", warmup = 200,
+      augment = {crop = 2},
+    },
     -- Channels and hidden units first: what is trained from there on is a fifth of the work.
     channels = {params = 0.12, epochs = 2},
     stages = {
@@ -46,7 +49,7 @@ local RECIPES = {
         kept = 1 / 108, steps = 12, epochs = 30, lr = 2e-3, augment = {crop = 1}, bits = 5, most = 0.008,
         packed = {1 / 162, 0.008},
       },
-      {kept = 1 / 280, steps = 48, epochs = 160, lr = 2e-3, augment = {crop = 1}, bits = 5, most = 0.008},
+      {kept = 1 / 280, steps = 80, epochs = 300, lr = 2e-3, augment = {crop = 1}, bits = 5, most = 0.008},
     },
   },
 }

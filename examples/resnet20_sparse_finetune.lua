@@ -4,32 +4,28 @@
 local prune = require "prune"
 
 local USAGE = [=[
-usage: prune resnet20_sparse_finetune.lua MODEL TEST TRAINING [TEACHER] [EPOCHS [SEED...]]
+usage: prune resnet20_sparse_finetune.lua MODEL TEST TRAINING [EPOCHS [SEED...]]
 
   MODEL      an ONNX file with input [N,3,32,32]: pixels 0...1, less the ImageNet mean, over its standard deviation
   TEST       CIFAR-10 binary records to measure on, gzip'ed or not
   TRAINING   records to calibrate and train on; their labels are not read
-  TEACHER    another ONNX file for the same images, ResNet-56 say, that teaches together with the dense network
-  EPOCHS     of training at the final sparsity, 0 for none; by default 120 with TEACHER and 180 without, which take as long
+  EPOCHS     of training at the final sparsity, 0 for none; 170 by default
   SEED       of order and augmentation, one or several; 1 by default
 
 The first part takes half of the weights out without training, SparseGPT's way, and fails when that loses more than a point.
 The second goes to 80 % in 16 steps, each with an epoch of training towards what the dense network's layers and answers are, and
-trains on towards answers alone, with images mirrored, moved and pasted into one another: what a teacher says of those is worth as
-much as what it says of others. It fails when more than a point is lost, and says whether half a point is. The test images decide
-nothing.
+trains on towards its answers alone, of images that are mirrored, moved and pasted into one another: it has an answer to those too.
+It fails when more than a point is lost, and says whether half a point is. The test images decide nothing.
 ]=]
 
 if #arg < 3 then
   io.stderr:write(USAGE)
   os.exit(2)
 end
-local files = {arg[1], arg[2], arg[3]}
-if arg[4] and not tonumber(arg[4]) then files[4] = table.remove(arg, 4) end
-for _, path in ipairs(files) do
-  local found = io.open(path, "rb")
+for position = 1, 3 do
+  local found = io.open(arg[position], "rb")
   if not found then
-    print(("skipped: there is no file %s"):format(path))
+    print(("skipped: there is no file %s"):format(arg[position]))
     os.exit(0)
   end
   found:close()
@@ -40,8 +36,7 @@ local function images(path)
 end
 
 local m, test, train = prune.load(arg[1]), images(arg[2]), images(arg[3])
-local teacher = files[4] and prune.ensemble{models = {m, prune.load(files[4])}} or m
-local epochs = math.tointeger(tonumber(arg[4] or files[4] and 120 or 180))
+local epochs = math.tointeger(tonumber(arg[4] or 170))
 local seeds = {}
 for position = 5, #arg do seeds[#seeds + 1] = math.tointeger(tonumber(arg[position])) end
 if #seeds == 0 then seeds = {1} end
@@ -50,7 +45,6 @@ local function accuracy(model) return 100 * model:evaluate(test, {metrics = {"ac
 
 local base = accuracy(m)
 print(("dense: %.2f %%"):format(base))
-if teacher ~= m then print(("with its fellow teacher: %.2f %%"):format(accuracy(teacher))) end
 local half, report = m:prune{amount = 0.5, allocation = "lamp", reconstruct = "sparsegpt", data = calibration}
 local after = accuracy(half)
 print(("%.0f %% out, no training: %.2f %%, %+.2f points"):format(100 * report.sparsity, after, after - base))
@@ -60,7 +54,7 @@ if epochs == 0 then return end
 --- Nothing normalizes a network whose batch normalizations are folded: gradients are kept short.
 local function settings(options)
   local fit = {
-    data = train, batch_size = 128, optimizer = "adam", clip_norm = 1, alpha = 1, temperature = 4,
+    data = train, batch_size = 128, optimizer = "adam", clip_norm = 1, teacher = m, alpha = 1, temperature = 4,
     augment = {flip = true, crop = 4, cutmix = 1},
   }
   for key, value in pairs(options) do fit[key] = value end
@@ -72,10 +66,10 @@ for _, seed in ipairs(seeds) do
   local start, cpu = os.time(), os.clock()
   local sparse, report = m:prune{
     amount = 0.8, allocation = "lamp", data = calibration, schedule = {kind = "cubic", steps = 16},
-    recover = settings{epochs = 1, lr = 1e-3, seed = seed, teacher = m, features = {"*Relu*"}, feature_weight = 2},
+    recover = settings{epochs = 1, lr = 1e-3, seed = seed, features = {"*Relu*"}, feature_weight = 2},
   }
   local before = accuracy(sparse)
-  sparse:fit(settings{epochs = epochs, lr = 1.5e-3, schedule = "cosine", seed = seed, teacher = teacher})
+  sparse:fit(settings{epochs = epochs, lr = 1.5e-3, schedule = "cosine", seed = seed})
   local after = accuracy(sparse)
   print(("seed %d: %.1f %% out, %.2f %% after the steps, %.2f %% in the end, %+.2f points, %s half a point"):format(
     seed, 100 * report.sparsity, before, after, after - base, base - after < 0.5 + 1e-6 and "within" or "beyond"))
