@@ -49,7 +49,7 @@ local RECIPES = {
         kept = 1 / 108, steps = 12, epochs = 30, lr = 2e-3, augment = {crop = 1}, bits = 5, most = 0.008,
         packed = {1 / 162, 0.008},
       },
-      {kept = 1 / 280, steps = 48, epochs = 160, lr = 2e-3, augment = {crop = 1}, bits = 5, most = 0.008},
+      {kept = 1 / 280, steps = 48, epochs = 160, lr = 2e-3, augment = {crop = 1}, bits = 5, most = 0.0085},
     },
   },
 }
