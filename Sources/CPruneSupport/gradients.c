@@ -7,12 +7,24 @@
 
 enum { LANES = 16 };
 
+static int64_t chunks_of(int64_t count) { return (count + PS_NORM_CHUNK - 1) / PS_NORM_CHUNK; }
+
+static int64_t length_of(int64_t chunk, int64_t count) {
+  int64_t rest = count - chunk * PS_NORM_CHUNK;
+  return rest < PS_NORM_CHUNK ? rest : PS_NORM_CHUNK;
+}
+
+static double total(const double *sums, int64_t count) {
+  double sum = 0;
+  for (int64_t i = 0; i < count; i++) sum += sums[i];
+  return sum;
+}
+
 FEW_CLONES static void norm_chunks(int64_t first, int64_t last, void *user) {
   const ps_norm_args *args = user;
   for (int64_t chunk = first; chunk < last; chunk++) {
     const float *x = args->x + chunk * PS_NORM_CHUNK;
-    int64_t rest = args->count - chunk * PS_NORM_CHUNK;
-    int64_t count = rest < PS_NORM_CHUNK ? rest : PS_NORM_CHUNK;
+    int64_t count = length_of(chunk, args->count);
     float lanes[LANES] = {0};
     int64_t i = 0;
     for (; i + LANES <= count; i += LANES)
@@ -26,11 +38,9 @@ FEW_CLONES static void norm_chunks(int64_t first, int64_t last, void *user) {
 
 int32_t ps_norm(void *user) {
   const ps_norm_args *args = user;
-  int64_t chunks = (args->count + PS_NORM_CHUNK - 1) / PS_NORM_CHUNK;
+  int64_t chunks = chunks_of(args->count);
   ps_parallel_for(chunks, 2, norm_chunks, user);
-  double sum = 0;
-  for (int64_t chunk = 0; chunk < chunks; chunk++) sum += args->chunks[chunk];
-  *args->norm = (float)sqrt(sum);
+  *args->norm = (float)sqrt(total(args->chunks, chunks));
   return 0;
 }
 
@@ -38,8 +48,7 @@ FEW_CLONES static void error_chunks(int64_t first, int64_t last, void *user) {
   const ps_squared_error_args *args = user;
   float slope = (float)(2 / (double)args->count);
   for (int64_t chunk = first; chunk < last; chunk++) {
-    int64_t start = chunk * PS_NORM_CHUNK, rest = args->count - start;
-    int64_t count = rest < PS_NORM_CHUNK ? rest : PS_NORM_CHUNK;
+    int64_t start = chunk * PS_NORM_CHUNK, count = length_of(chunk, args->count);
     const float *x = args->prediction + start, *y = args->target + start;
     float *gradient = args->gradient + start;
     float lanes[LANES] = {0};
@@ -64,11 +73,9 @@ FEW_CLONES static void error_chunks(int64_t first, int64_t last, void *user) {
 
 int32_t ps_squared_error(void *user) {
   const ps_squared_error_args *args = user;
-  int64_t chunks = (args->count + PS_NORM_CHUNK - 1) / PS_NORM_CHUNK;
+  int64_t chunks = chunks_of(args->count);
   ps_parallel_for(chunks, 2, error_chunks, user);
-  double sum = 0;
-  for (int64_t chunk = 0; chunk < chunks; chunk++) sum += args->chunks[chunk];
-  *args->loss = (float)(sum / (double)args->count);
+  *args->loss = (float)(total(args->chunks, chunks) / (double)args->count);
   return 0;
 }
 

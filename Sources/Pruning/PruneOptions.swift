@@ -117,21 +117,11 @@ extension PruneOptions {
   /// The same with the output named wherever something is measured or trained that names none of its own.
   /// - Throws: `.notFound` for an output that the model does not have.
   func withOutput(of model: Model) throws(PruneError) -> PruneOptions {
-    try model.checkOutput(output)
-    guard let output else { return self }
+    guard let output, try model.output(named: output) != nil else { return self }
     var result = self
     if result.guard?.output == nil { result.guard?.output = output }
     if result.recover?.output == nil { result.recover?.output = output }
     if result.train?.output == nil { result.train?.output = output }
     return result
-  }
-}
-
-extension Model {
-  /// - Throws: `.notFound` for a name that is no output.
-  func checkOutput(_ name: String?) throws(PruneError) {
-    guard let name, !graph.outputs.contains(where: { $0.name == name }) else { return }
-    throw PruneError(
-      .notFound, "the model has no output '\(name)'", hint: Suggestion.hint(for: name, among: graph.outputs.map(\.name)))
   }
 }

@@ -36,7 +36,7 @@ package func significance(_ model: Model, _ options: SignificanceOptions) throws
     importance = try Criterion.named(options.criterion)
   }
   try importance.check(options.data)
-  try model.checkOutput(options.output)
+  _ = try model.output(named: options.output)
   var context = ScoringContext(
     weights: try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore), data: options.data,
     batchSize: options.batchSize > 0 ? options.batchSize : 64, seed: options.seed, output: options.output,

@@ -7,8 +7,9 @@
 enum { PS_WINOGRAD_SIDE = 8 };
 
 /// Kernels in Winograd's domain, as `ps_winograd` reads them. Kernel (o, i) of side * side numbers, at most PS_WINOGRAD_SIDE a
-/// side, begins at o * output_stride + i * input_stride kernels, at any address. Windows have taps * taps pixels: the kernel's, turned by half a turn for a gradient,
-/// or where images are folded those of pixels that go in fours, 4 * i + 2 * (row % 2) + column % 2 being an input.
+/// side, begins at o * output_stride + i * input_stride kernels, at any address. Windows have taps * taps pixels: the kernel's,
+/// turned by half a turn for a gradient, or where images are folded those of pixels that go in fours,
+/// 4 * i + 2 * (row % 2) + column % 2 being an input.
 typedef struct {
   const void *weights;
   float *result;

@@ -10,7 +10,7 @@ import PruneTensor
 /// - Throws: `.mismatch` when the data does not fit the model, `.invalidArgument` for an unknown metric or one that the
 ///   targets do not allow, `.cancelled`, and what running the model throws.
 package func evaluate(_ model: Model, _ data: Dataset, _ options: EvaluateOptions = .init()) throws(PruneError) -> Report {
-  try evaluate(session: Session(model, outputs: try output(options.output, of: model).map { [$0.name] }), data, options)
+  try evaluate(session: Session(model, outputs: try model.output(named: options.output).map { [$0.name] }), data, options)
 }
 
 /// The same with a session that is kept, for a model whose weights are variables.
@@ -18,7 +18,7 @@ package func evaluate(
   session: Session, _ data: Dataset, _ options: EvaluateOptions = .init()
 ) throws(PruneError) -> Report {
   let model = session.model
-  guard let output = try output(options.output, of: model) else { throw PruneError(.invalidModel, "the model has no output") }
+  guard let output = try model.output(named: options.output) else { throw PruneError(.invalidModel, "the model has no output") }
   guard let targets = data.y else {
     throw PruneError(.invalidArgument, "data set '\(data.name)' has no targets to evaluate against")
   }
@@ -55,14 +55,17 @@ package func evaluate(
   return report
 }
 
-/// The output of that name, or the first.
-private func output(_ name: String?, of model: Model) throws(PruneError) -> ValueInfo? {
-  guard let name else { return model.graph.outputs.first }
-  guard let found = model.graph.outputs.first(where: { $0.name == name }) else {
-    throw PruneError(
-      .notFound, "the model has no output '\(name)'", hint: Suggestion.hint(for: name, among: model.graph.outputs.map(\.name)))
+extension Model {
+  /// The output of that name, or the first.
+  /// - Throws: `.notFound` with the nearest name.
+  package func output(named name: String?) throws(PruneError) -> ValueInfo? {
+    guard let name else { return graph.outputs.first }
+    guard let found = graph.outputs.first(where: { $0.name == name }) else {
+      throw PruneError(
+        .notFound, "the model has no output '\(name)'", hint: Suggestion.hint(for: name, among: graph.outputs.map(\.name)))
+    }
+    return found
   }
-  return found
 }
 
 /// Adds a batch's results; rows behind the targets' are padding.

@@ -1,3 +1,4 @@
+import PruneEvaluation
 import PruneGraph
 import PruneTensor
 
@@ -62,10 +63,7 @@ package struct TrainingLoss: Sendable {
       kind = settings.graph != nil ? .graph : targets.isFloatingPoint ? .meanSquaredError : .crossEntropy
     }
     let outputs = model.graph.outputs
-    if let wanted, !outputs.contains(where: { $0.name == wanted }) {
-      throw PruneError(
-        .notFound, "the model has no output '\(wanted)'", hint: Suggestion.hint(for: wanted, among: outputs.map(\.name)))
-    }
+    if let wanted { _ = try model.output(named: wanted) }
     guard let output = outputs.first(where: { $0.type?.dtype ?? .float32 == .float32 && $0.name == wanted ?? $0.name }) else {
       throw PruneError(.unsupported, "the model has no float32 output to train")
     }

@@ -18,14 +18,7 @@ enum TrainingStepKernels {
     else { return false }
     let (source, wanted) = (try lowering.plain(logits), try lowering.plain(target))
     let mean = try lowering.define(loss, layout: nil)
-    let gradient: Int
-    if let output = op.output(1) {
-      gradient =
-        lowering.canOverwrite(logits, in: op)
-        ? lowering.define(output, layout: nil, over: source) : try lowering.define(output, layout: nil)
-    } else {
-      gradient = lowering.scratch(4 * dims[0] * dims[1])
-    }
+    let gradient = try gradient(op, of: logits, at: source, lowering)
     let smoothing = op.node.float("label_smoothing", default: 0)
     lowering.emit(op.node.label, reads: [source, wanted], writes: [mean, gradient]) { frame in
       frame.step(
@@ -37,6 +30,15 @@ enum TrainingStepKernels {
     return true
   }
 
+  /// Where a loss leaves its gradient: its second output, in the place of the prediction where nothing else reads that.
+  private static func gradient(
+    _ op: Dataflow.Op, of prediction: Int, at source: Int, _ lowering: Lowering
+  ) throws(PruneError) -> Int {
+    guard let output = op.output(1) else { return lowering.scratch(4 * lowering.count(prediction)) }
+    return lowering.canOverwrite(prediction, in: op)
+      ? lowering.define(output, layout: nil, over: source) : try lowering.define(output, layout: nil)
+  }
+
   private static func squaredError(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
     guard let prediction = op.input(0), let target = op.input(1), let loss = op.output(0), lowering.isFloat(prediction),
       lowering.isFloat(target), lowering.count(prediction) == lowering.count(target), lowering.count(target) > 0
@@ -44,14 +46,7 @@ enum TrainingStepKernels {
     let count = lowering.count(prediction)
     let (source, wanted) = (try lowering.plain(prediction), try lowering.plain(target))
     let mean = try lowering.define(loss, layout: nil)
-    let gradient: Int
-    if let output = op.output(1) {
-      gradient =
-        lowering.canOverwrite(prediction, in: op)
-        ? lowering.define(output, layout: nil, over: source) : try lowering.define(output, layout: nil)
-    } else {
-      gradient = lowering.scratch(4 * count)
-    }
+    let gradient = try gradient(op, of: prediction, at: source, lowering)
     let chunk = Int(PS_NORM_CHUNK)
     let sums = lowering.scratch(8 * ((count + chunk - 1) / chunk))
     lowering.emit(op.node.label, reads: [source, wanted], writes: [mean, gradient, sums]) { frame in
