@@ -15,9 +15,9 @@
 ---@field hidden? integer[] widths of the hidden layers (mlp, lstm), or of the tokens and the layers between (vit)
 ---@field activation? "relu"|"leaky_relu"|"tanh"|"sigmoid"|"hard_swish" where the network lets one choose (default "relu")
 ---@field seed? integer seed of the weights (default 0)
----@field depth? integer layers (vgg: 16, resnet: 18) or blocks (vit: 12)
----@field stem? "imagenet"|"small" whether the first layers reduce the image; by default they do from 64x64
 ---@field width? number multiplies the channels (mobilenet_v2) (default 1)
+---@field stem? "imagenet"|"small" whether the first layers reduce the image; by default they do from 64x64
+---@field depth? integer layers (vgg: 16, resnet: 18) or blocks (vit: 12)
 ---@field patch? integer side of a patch (vit): 16 by default, less on small images
 ---@field heads? integer attention heads (vit): one for each 64 of the width by default
 
@@ -83,17 +83,18 @@
 ---@field data prune.Dataset what to train on
 ---@field epochs? integer passes over the data (default 1)
 ---@field batch_size? integer samples a step (default 32)
+---@field shuffle? boolean a new order each epoch (default true)
 ---@field optimizer? "adam"|"adamw"|"sgd"|"rmsprop" how weights move (default "adam")
 ---@field lr? number learning rate: 0.001, sgd and rmsprop 0.01 by default
----@field momentum? number sgd, rmsprop (default 0)
----@field nesterov? boolean sgd (default false)
----@field beta1? number adam, adamw (default 0.9)
----@field beta2? number adam, adamw (default 0.999)
----@field rho? number rmsprop (default 0.99)
----@field epsilon? number adam, adamw, rmsprop (default 1e-8)
+---@field momentum? number sgd, rmsprop: share of the last step that is added (default 0)
+---@field nesterov? boolean sgd: looks ahead along the momentum (default false)
+---@field beta1? number adam, adamw: how much of the mean gradient stays (default 0.9)
+---@field beta2? number adam, adamw: how much of the mean square stays (default 0.999)
+---@field epsilon? number adam, adamw, rmsprop: added to the root of the mean square (default 1e-08)
 ---@field weight_decay? number pull towards zero (default 0)
----@field clip_norm? number limit on the norm of all gradients together
----@field clip_value? number limit on each number of a gradient
+---@field rho? number rmsprop: how much of the mean square stays (default 0.99)
+---@field clip_norm? number limit on the norm of all gradients together; 0 is none (default 0)
+---@field clip_value? number limit on each number of a gradient; 0 is none (default 0)
 ---@field groups? prune.prune.Model_fit_groups_options[] parameters trained in a way of their own: see Model:fit groups
 ---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
@@ -107,8 +108,8 @@
 ---@field gamma? number step, reduce_on_plateau: what the rate is multiplied by (default 0.1)
 ---@field patience? integer reduce_on_plateau: epochs without improvement (default 5)
 ---@field validation? prune.Dataset evaluated after each epoch
----@field validation_split? number in its place, the fraction of the data held out
----@field early_stopping? integer epochs without improvement after which the fit ends
+---@field validation_split? number in its place, the fraction of the data held out (default 0)
+---@field early_stopping? integer epochs without improvement after which the fit ends; 0 is never (default 0)
 ---@field min_delta? number what counts as an improvement (default 0)
 ---@field monitor? "loss"|"accuracy"|"validation_loss"|"validation_accuracy" what improvement is judged by; the loss by default, of the validation data where there are any
 ---@field restore_best? boolean the model gets the weights of its best epoch (default false)
@@ -127,7 +128,6 @@
 ---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
 ---@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: they bear higher rates (default false)
 ---@field augment? prune.prune.Model_fit_augment_options random changes of the images that are trained on: see Model:fit augment
----@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
 ---@field frozen? string|string[] name patterns of weights that stay as they are
 ---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
@@ -143,22 +143,21 @@
 
 ---@class prune.Model_fit_regularizer_options
 ---@field kind "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"greg1"|"greg2"|"sign"|"sign_constraint"|"max_norm" on numbers, output channels, scales of batch normalizations, small channels ever more, what a prune selected ever more, all weights ever more, weights that change their sign (pulled, or held at zero), or a bound on the norm of output channels
----@field strength? number how much; the bound of max_norm
----@field growth? number growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune that of greg1 and greg2 is spread over the training if not given (default 1e-4)
+---@field strength? number how much; the bound of max_norm (default 0)
+---@field growth? number growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune that of greg1 and greg2 is spread over the training if not given (default 0.0001)
 ---@field limit? number growing: up to where (default 1)
 ---@field interval? integer growing: every so many steps (default 10)
 ---@field scope? string|string[] name patterns of parameters; all weights of two axes and more by default, all scales for bn_l1
 
 ---@class prune.Model_fit_groups_options
----@field parameters? string|string[] name patterns
+---@field parameters? string|string[] name patterns (`*`, `?`)
 ---@field lr? number that of the fit by default; the schedule applies to it
----@field weight_decay? number that of the fit by default
----@field no_decay? boolean no weight decay (default false)
+---@field weight_decay? number that of the fit by default; 0 is none
 
 ---@class prune.Model_evaluate_options
----@field metrics? string|string[] "loss", "accuracy", "top5", "f1", "auc", "mse", "mae"; those that suit the targets by default
+---@field metrics? string|string[] "loss", "accuracy", "error", "top5" (any k), "f1", "auc", "cross_entropy", "mse", "rmse", "mae"; the loss by default, and the accuracy where targets are classes
 ---@field batch_size? integer samples a run (default 64)
----@field loss? "cross_entropy"|"mse" by the model and the targets by default
+---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl" by the model and the targets by default
 ---@field output? string name of the output that is compared with the targets; the first by default
 
 ---@class prune.Model_benchmark_options
@@ -183,7 +182,7 @@
 ---@field metric? string|function as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a number
 ---@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
 ---@field max_drop? number the loss of the metric up to which an amount is safe (default 0.01)
----@field criterion? string as in Model:significance (default "magnitude")
+---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random" as in Model:significance (default "magnitude")
 ---@field granularity? string|table as in Model:prune, n:m excepted (default "weight")
 ---@field scope? string|string[] name patterns of layers or weights: only these
 ---@field ignore? string|string[] and not these
@@ -198,29 +197,20 @@
 ---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|function|table which weights matter least; as in Model:significance (default "magnitude")
 ---@field granularity? "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them (default "weight")
 ---@field allocation? "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity" how the amount is divided over layers; by the strategy, row for wanda
+---@field reconstruct? "obs"|"sparsegpt"|"least_squares" without training, on data: what stays makes up for what went, or also chooses it; least_squares for channels
 ---@field cost? "params"|"macs"|"bytes"|"latency" what strategy cost_aware saves; what target names if given; latency of channels (default "params")
 ---@field metric? string|function what cost_aware and allocation sensitivity may not lose: as in Model:evaluate, or a function of a Model that returns a number; the guard's, else the loss
 ---@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
 ---@field shared? "one"|"all" local: of a weight that several layers use the first use is pruned, or all of them alike (default "one")
----@field reconstruct? "obs"|"sparsegpt"|"least_squares" without training, on data: what stays makes up for what went, or also chooses it; least_squares for channels
+---@field recipe? string of Report:recipe: its choices and steps, taken again
+---@field rewind? prune.Model the network earlier in its training: what stays goes back to its weights after every step
 ---@field amount? number the fraction to remove, 0...1
 ---@field threshold? number or the score below which weights go
 ---@field mode? "mask"|"remove" zeros that stay zero (of weights), or a smaller model, certified (of channels and heads)
----@field target? prune.prune.Model_prune_target_options in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them
----@field max_fraction? number the largest share of a group that may go (default 0.9)
----@field round_to? integer units left of a group are a multiple of this (default 1)
----@field isomorphic? boolean groups are ranked only among those of the same kind and size (default false)
----@field width? boolean units that layer normalizations look at, a transformer's width, may go as well; statistics are then those of what is left (default false)
----@field reduce? "mean"|"sum"|"max" mean by default; how the scores of a group's tensors become a unit's
----@field normalize? "mean"|"max"|"lamp"|"none" mean by default, none after bn_l1; how groups are made comparable
----@field benchmark? boolean median latency before and after goes into the report (default false)
----@field reestimate? boolean batch normalizations measure their statistics anew on the data (default false)
----@field device? "cpu" where to work (default "cpu")
+---@field device? string where to work (default "cpu")
 ---@field data? prune.Dataset for criteria that need it
 ---@field validate? prune.Dataset|true metrics before and after, on this or on data
 ---@field schedule? "one_shot"|"linear"|"cubic"|"dynamic"|prune.prune.Model_prune_schedule_options or {kind =, steps =} (default "one_shot")
----@field rewind? prune.Model the network earlier in its training: what stays goes back to its weights after every step
----@field recipe? string of Report:recipe: its choices and steps, taken again
 ---@field recover? prune.prune.Model_prune_recover_options fine-tuning after each step: the options of Model:fit, data being data by default
 ---@field train? prune.prune.Model_prune_train_options penalty, regularized: training before each cut: the options of Model:fit, data being data by default; 5 epochs if not given
 ---@field guard? prune.guard_options {data =, metric =, max_drop =, bound =}: gives back what hurts
@@ -229,6 +219,15 @@
 ---@field batch_size? integer for criteria and metrics (default 64)
 ---@field seed? integer of random (default 0)
 ---@field output? string name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name none; the first by default
+---@field target? prune.prune.Model_prune_target_options in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them
+---@field max_fraction? number the largest share of a group that may go; 0.9 by default, or the amount when that is more
+---@field round_to? integer units left of a group are a multiple of this (default 1)
+---@field isomorphic? boolean groups are ranked only among those of the same kind and size (default false)
+---@field width? boolean units that layer normalizations look at, a transformer's width, may go as well; statistics are then those of what is left (default false)
+---@field reduce? "mean"|"sum"|"max" mean by default; how the scores of a group's tensors become a unit's
+---@field normalize? "mean"|"max"|"lamp"|"none" mean by default, none after bn_l1; how groups are made comparable
+---@field benchmark? boolean median latency before and after goes into the report (default false)
+---@field reestimate? boolean batch normalizations measure their statistics anew on the data (default false)
 ---@field on_step? function called after each pruning step; "stop" or true ends it
 ---@field verbose? boolean a line a step on standard error, terminal or not (default false)
 
@@ -241,17 +240,18 @@
 ---@class prune.Model_prune_recover_options
 ---@field epochs? integer passes over the data (default 1)
 ---@field batch_size? integer samples a step (default 32)
+---@field shuffle? boolean a new order each epoch (default true)
 ---@field optimizer? "adam"|"adamw"|"sgd"|"rmsprop" how weights move (default "adam")
 ---@field lr? number learning rate: 0.001, sgd and rmsprop 0.01 by default
----@field momentum? number sgd, rmsprop (default 0)
----@field nesterov? boolean sgd (default false)
----@field beta1? number adam, adamw (default 0.9)
----@field beta2? number adam, adamw (default 0.999)
----@field rho? number rmsprop (default 0.99)
----@field epsilon? number adam, adamw, rmsprop (default 1e-8)
+---@field momentum? number sgd, rmsprop: share of the last step that is added (default 0)
+---@field nesterov? boolean sgd: looks ahead along the momentum (default false)
+---@field beta1? number adam, adamw: how much of the mean gradient stays (default 0.9)
+---@field beta2? number adam, adamw: how much of the mean square stays (default 0.999)
+---@field epsilon? number adam, adamw, rmsprop: added to the root of the mean square (default 1e-08)
 ---@field weight_decay? number pull towards zero (default 0)
----@field clip_norm? number limit on the norm of all gradients together
----@field clip_value? number limit on each number of a gradient
+---@field rho? number rmsprop: how much of the mean square stays (default 0.99)
+---@field clip_norm? number limit on the norm of all gradients together; 0 is none (default 0)
+---@field clip_value? number limit on each number of a gradient; 0 is none (default 0)
 ---@field groups? table[] parameters trained in a way of their own: see Model:fit groups
 ---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
@@ -265,8 +265,8 @@
 ---@field gamma? number step, reduce_on_plateau: what the rate is multiplied by (default 0.1)
 ---@field patience? integer reduce_on_plateau: epochs without improvement (default 5)
 ---@field validation? prune.Dataset evaluated after each epoch
----@field validation_split? number in its place, the fraction of the data held out
----@field early_stopping? integer epochs without improvement after which the fit ends
+---@field validation_split? number in its place, the fraction of the data held out (default 0)
+---@field early_stopping? integer epochs without improvement after which the fit ends; 0 is never (default 0)
 ---@field min_delta? number what counts as an improvement (default 0)
 ---@field monitor? "loss"|"accuracy"|"validation_loss"|"validation_accuracy" what improvement is judged by; the loss by default, of the validation data where there are any
 ---@field restore_best? boolean the model gets the weights of its best epoch (default false)
@@ -285,7 +285,6 @@
 ---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
 ---@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: they bear higher rates (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
----@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
 ---@field frozen? string|string[] name patterns of weights that stay as they are
 ---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
@@ -296,17 +295,18 @@
 ---@class prune.Model_prune_train_options
 ---@field epochs? integer passes over the data (default 1)
 ---@field batch_size? integer samples a step (default 32)
+---@field shuffle? boolean a new order each epoch (default true)
 ---@field optimizer? "adam"|"adamw"|"sgd"|"rmsprop" how weights move (default "adam")
 ---@field lr? number learning rate: 0.001, sgd and rmsprop 0.01 by default
----@field momentum? number sgd, rmsprop (default 0)
----@field nesterov? boolean sgd (default false)
----@field beta1? number adam, adamw (default 0.9)
----@field beta2? number adam, adamw (default 0.999)
----@field rho? number rmsprop (default 0.99)
----@field epsilon? number adam, adamw, rmsprop (default 1e-8)
+---@field momentum? number sgd, rmsprop: share of the last step that is added (default 0)
+---@field nesterov? boolean sgd: looks ahead along the momentum (default false)
+---@field beta1? number adam, adamw: how much of the mean gradient stays (default 0.9)
+---@field beta2? number adam, adamw: how much of the mean square stays (default 0.999)
+---@field epsilon? number adam, adamw, rmsprop: added to the root of the mean square (default 1e-08)
 ---@field weight_decay? number pull towards zero (default 0)
----@field clip_norm? number limit on the norm of all gradients together
----@field clip_value? number limit on each number of a gradient
+---@field rho? number rmsprop: how much of the mean square stays (default 0.99)
+---@field clip_norm? number limit on the norm of all gradients together; 0 is none (default 0)
+---@field clip_value? number limit on each number of a gradient; 0 is none (default 0)
 ---@field groups? table[] parameters trained in a way of their own: see Model:fit groups
 ---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
@@ -320,8 +320,8 @@
 ---@field gamma? number step, reduce_on_plateau: what the rate is multiplied by (default 0.1)
 ---@field patience? integer reduce_on_plateau: epochs without improvement (default 5)
 ---@field validation? prune.Dataset evaluated after each epoch
----@field validation_split? number in its place, the fraction of the data held out
----@field early_stopping? integer epochs without improvement after which the fit ends
+---@field validation_split? number in its place, the fraction of the data held out (default 0)
+---@field early_stopping? integer epochs without improvement after which the fit ends; 0 is never (default 0)
 ---@field min_delta? number what counts as an improvement (default 0)
 ---@field monitor? "loss"|"accuracy"|"validation_loss"|"validation_accuracy" what improvement is judged by; the loss by default, of the validation data where there are any
 ---@field restore_best? boolean the model gets the weights of its best epoch (default false)
@@ -340,7 +340,6 @@
 ---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
 ---@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: they bear higher rates (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
----@field shuffle? boolean a new order each epoch (default true)
 ---@field seed? integer of shuffling and splitting (default 0)
 ---@field frozen? string|string[] name patterns of weights that stay as they are
 ---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
@@ -362,24 +361,24 @@
 
 ---@class prune.Model_quantize_options
 ---@field scheme? "static"|"dynamic"|"weight_only"|"float16"|"bfloat16"|"palette"|"joint" int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision, weights stored as bfloat16, weights of few values for packed files, each weight pruned and of few values as far as a budget of bytes asks for (default "static")
----@field bytes? number joint: what the weights may take in a packed file, up to 1 as a fraction of what they take now
----@field bits? integer of weights and activations; weight_only has 8 and 4, palette 2 to 8 (4 if not given) (default 8)
+---@field bits? integer of weights and activations: 8; weight_only has 8 and 4, palette 2 to 8 (4 if not given)
 ---@field per_channel? boolean a scale for each output channel of a weight (default true)
 ---@field symmetric? boolean int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights (default false)
 ---@field block_size? integer weight_only: weights along the summed axis that share a scale; 32 for 4 bits, for 8 a scale a channel
+---@field percentile? number what the calibrator percentile covers (default 99.99)
 ---@field group_size? integer palette: output channels that share one; all of a weight's if not given
 ---@field fisher? boolean palette: values count by the squared gradient of the loss on calibration, which needs labels (default false)
 ---@field equalize? boolean static: even out the ranges of channels between layers first (default false)
----@field smooth? number static: move ranges of channels from activations into weights first, SmoothQuant's alpha, up to 1 for all the way
 ---@field bias_correction? boolean static: take the mean error of rounded weights off the biases (default false)
 ---@field mixed? boolean static: when the guard does not hold, give layers back to float, the most damaging first, until it does (default false)
----@field keep_faster? boolean static: layers that are slower in int8 than in float on this machine stay float (default false)
 ---@field qat? boolean static: keep float weights that compute as int8 for Model:fit to adapt; quantizing again stores the int8 model (default false)
----@field learn_scales? boolean with qat: Model:fit trains the scales too (LSQ) (default false)
 ---@field rounding? "nearest"|"gptq"|"adaround"|"awq" gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both for static, and weight_only with a scale a channel; awq: finer where activations are large, for weight_only (default "nearest")
+---@field smooth? number static: move ranges of channels from activations into weights first, SmoothQuant's alpha, up to 1 for all the way (default 0)
+---@field learn_scales? boolean with qat: Model:fit trains the scales too (LSQ) (default false)
+---@field keep_faster? boolean static: layers that are slower in int8 than in float on this machine stay float (default false)
+---@field bytes? number joint: what the weights may take in a packed file, up to 1 as a fraction of what they take now
 ---@field calibration? prune.Dataset a few hundred samples; needed by static
 ---@field calibrator? "minmax"|"moving_average"|"percentile"|"entropy"|"mse" how ranges are found (default "minmax")
----@field percentile? number what the calibrator percentile covers (default 99.99)
 ---@field format? "qdq"|"qoperator"|"matmul_nbits" QuantizeLinear and DequantizeLinear; static: operators on codes (QLinearConv, QGemm, ...); weight_only: ONNX Runtime's fused products (default "qdq")
 ---@field validate? prune.Dataset metrics before and after
 ---@field guard? prune.guard_options {data =, metric =, max_drop =}: refuses a model that lost more

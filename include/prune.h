@@ -4,15 +4,18 @@
  *
  * This header is the whole contract of libprune.so: what is not here is not API.
  *
- * A session in ten lines (error checks left out; examples/c/squeeze.c has them):
+ * A session in ten lines (examples/c/squeeze.c is the whole of it):
  * @code
  *   prune_dataset *all, *train, *test; prune_model *model, *slim; prune_report *report;
- *   prune_dataset_digits(NULL, &all);
- *   prune_dataset_split(all, 0.2, 7, &train, &test);
- *   prune_zoo_create(NULL, "lenet5", &(prune_zoo_options){sizeof(prune_zoo_options), .classes = 10, ...}, &model);
- *   prune_model_fit(model, train, &(prune_fit_options){sizeof(prune_fit_options), .epochs = 10}, NULL);
- *   prune_model_prune(model, &(prune_prune_options){sizeof(prune_prune_options), .amount = 0.8}, &slim, &report);
- *   prune_model_save(slim, "slim.onnx", NULL);
+ *   prune_zoo_options zoo = PRUNE_ZOO_OPTIONS_INIT;
+ *   prune_fit_options fit = PRUNE_FIT_OPTIONS_INIT;
+ *   prune_prune_options prune = PRUNE_PRUNE_OPTIONS_INIT;
+ *   int64_t input[] = {1, 8, 8};
+ *   zoo.input = input, zoo.input_rank = 3, fit.epochs = 10, prune.amount = 0.8;
+ *   if (prune_dataset_digits(NULL, &all) || prune_dataset_split(all, 0.2, 7, &train, &test) ||
+ *       prune_zoo_create(NULL, "lenet5", &zoo, &model) || prune_model_fit(model, train, &fit, NULL) ||
+ *       prune_model_prune(model, &prune, &slim, &report) || prune_model_save(slim, "slim.onnx"))
+ *     puts(prune_last_error()->message);
  * @endcode
  *
  * Rules that hold everywhere:
@@ -23,8 +26,9 @@
  * - Handles are opaque. Each that you receive is yours: give it back with its `_free`, in any order (an object keeps what it
  *   needs alive). `_free(NULL)` does nothing. A handle of the wrong kind, or one already freed and not yet reused, is
  *   recognised and refused with PRUNE_ERROR_INVALID_ARGUMENT where memory still allows it; do not rely on it.
- * - Options are structs passed by const pointer; NULL means all defaults, and a zero field means its default. Set
- *   `struct_size` to sizeof the struct (the PRUNE_…_INIT macros do). Fields are only ever added at the end.
+ * - Options are structs passed by const pointer; NULL means all defaults. Begin with the PRUNE_…_INIT macro, or with the
+ *   …_init function where there are no macros: they set every field to its default, and a struct without them is refused.
+ *   Then 0 is 0. A number without a default is PRUNE_NOT_GIVEN, a pointer NULL. Fields are only ever added at the end.
  * - Strings are UTF-8. `const char *` that comes in is copied; one that goes out is borrowed and says until when.
  * - Choices are lower-case strings (`criterion = "taylor"`); an unknown one is an error that lists the known ones.
  * - Threads: a context and everything made from it is used by one thread at a time, except where a function says
@@ -51,12 +55,17 @@
 extern "C" {
 #endif
 
+/** What a number of an options struct is while nobody gives it. */
+#define PRUNE_NOT_GIVEN (-1.7976931348623157e+308)
+/** What the second field of an initialized options struct holds. */
+#define PRUNE_STRUCT_TAG 0x32505250u
+
 /* ------------------------------------------------------------------------------------------------------------------ */
 /** @defgroup library The library itself
  *  @{ */
 
 #define PRUNE_VERSION_MAJOR 0
-#define PRUNE_VERSION_MINOR 1
+#define PRUNE_VERSION_MINOR 2
 #define PRUNE_VERSION_PATCH 0
 /** Major * 10000 + minor * 100 + patch of this header. */
 #define PRUNE_VERSION_NUMBER (PRUNE_VERSION_MAJOR * 10000 + PRUNE_VERSION_MINOR * 100 + PRUNE_VERSION_PATCH)
@@ -345,13 +354,20 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_classes(
 
 typedef struct prune_model prune_model;
 
+/* Made by scripts/generate: prune_load_options */
 typedef struct prune_load_options {
   uint32_t struct_size;
+  /** Set by PRUNE_LOAD_OPTIONS_INIT and prune_load_options_init. */
+  uint32_t struct_tag;
   /** Non-zero reads the file into memory; 0 maps it (files of 4 MB and more): opening is free, but truncating the file
    *  while the model lives kills the process. Replacing it by rename is safe. */
   uint32_t copy;
 } prune_load_options;
-#define PRUNE_LOAD_OPTIONS_INIT {sizeof(prune_load_options), 0}
+#define PRUNE_LOAD_OPTIONS_INIT \
+  {sizeof(prune_load_options), PRUNE_STRUCT_TAG, 0}
+/** What PRUNE_LOAD_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_load_options_init(prune_load_options *options, size_t size);
+/* End of prune_load_options */
 
 /** Loads an ONNX file, with its external data, or a packed one (.prunez). Nothing in it is lost: see prune_model_save. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_load(
@@ -429,9 +445,12 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_labelled(
 
 /** @defgroup zoo Networks made here, randomly initialised
  *  @{ */
+/* Made by scripts/generate: prune_zoo_options */
 typedef struct prune_zoo_options {
   uint32_t struct_size;
-  /** Output classes; 0 is 10, or 1000 for vgg, resnet, mobilenet_v2, densenet121 and vit on images from 64x64. */
+  /** Set by PRUNE_ZOO_OPTIONS_INIT and prune_zoo_options_init. */
+  uint32_t struct_tag;
+  /** output classes: 10 by default, 1000 for the networks for ImageNet on images from 64x64. 0 is not given. */
   uint32_t classes;
   /** Sample shape without the batch, e.g. {1, 28, 28}; NULL is the network's own. */
   const int64_t *input;
@@ -439,24 +458,29 @@ typedef struct prune_zoo_options {
   /** Widths of hidden layers: of mlp and lstm one a layer, of vit the tokens' and the one between; NULL is its own. */
   const int64_t *hidden;
   size_t hidden_count;
-  /** "relu" (default), "leaky_relu", "tanh", "sigmoid" or "hard_swish"; mobilenet_v2, vit and lstm have their own. */
+  /** "relu", "leaky_relu", "tanh", "sigmoid" or "hard_swish"; mobilenet_v2, vit and lstm have their own. NULL is
+   *  "relu". */
   const char *activation;
-  /** Seed of the initial weights; 0 is a fixed one. */
+  /** Seed of the initial weights. */
   uint64_t seed;
-  /** Multiplies the channels of mobilenet_v2; 0 is 1. */
+  /** Multiplies the channels (mobilenet_v2). Default: 1. */
   double width;
-  /** How vgg, resnet (18 to 152), mobilenet_v2 and densenet121 begin: "imagenet" reduces the image at once, "small" keeps its
-   *  extents; NULL goes by the image, "imagenet" from 64x64. */
+  /** How vgg, resnet (18 to 152), mobilenet_v2 and densenet121 begin: "imagenet" reduces the image at once, "small"
+   *  keeps its extents; NULL goes by the image, "imagenet" from 64x64. */
   const char *stem;
-  /** vgg: 11, 13, 16 (default), 19. resnet: 18 (default), 34, 50, 101, 152, and of those for CIFAR 20, 32, 44, 56, 110.
-   *  vit: blocks, 12 by default. */
+  /** vgg: 11, 13, 16, 19. resnet: 18, 34, 50, 101, 152, and of those for CIFAR 20, 32, 44, 56, 110. vit: blocks, 12 by
+   *  default. 0 is not given. */
   uint32_t depth;
-  /** Side of vit's patches; 0 is 16 on images from 64x64, 4 from 16x16, else 2. */
+  /** Side of a patch (vit): 16 by default, less on small images. 0 is not given. */
   uint32_t patch;
-  /** Attention heads of vit; 0 is one for each 64 of its width. */
+  /** Attention heads (vit): one for each 64 of the width by default. 0 is not given. */
   uint32_t heads;
 } prune_zoo_options;
-#define PRUNE_ZOO_OPTIONS_INIT {sizeof(prune_zoo_options), 0, NULL, 0, NULL, 0, NULL, 0, 0, NULL, 0, 0, 0}
+#define PRUNE_ZOO_OPTIONS_INIT \
+  {sizeof(prune_zoo_options), PRUNE_STRUCT_TAG, 0, NULL, 0, NULL, 0, NULL, 0, 1, NULL, 0, 0, 0}
+/** What PRUNE_ZOO_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_zoo_options_init(prune_zoo_options *options, size_t size);
+/* End of prune_zoo_options */
 
 /** Makes a network with random weights as its paper draws them, a function of the seed:
  *  - "mlp", "lenet_300_100", "lenet5" (20-50-500, as pruned in the literature), on {1, 28, 28};
@@ -503,175 +527,221 @@ typedef struct prune_event {
 typedef int (*prune_event_callback)(const prune_event *event, void *user);
 
 /** Parameters trained in a way of their own. */
+/* Made by scripts/generate: prune_parameter_group */
 typedef struct prune_parameter_group {
   uint32_t struct_size;
-  /** Non-zero: no weight decay. */
-  uint32_t no_decay;
+  /** Set by PRUNE_PARAMETER_GROUP_INIT and prune_parameter_group_init. */
+  uint32_t struct_tag;
   /** Name patterns (`*`, `?`). */
   const char *const *parameters;
   size_t parameter_count;
-  /** 0 is the fit's. Schedules apply to it as they do to the fit's. */
+  /** That of the fit by default; the schedule applies to it. PRUNE_NOT_GIVEN by default. */
   double lr;
-  /** 0 is the fit's. */
+  /** That of the fit by default; 0 is none. PRUNE_NOT_GIVEN by default. */
   double weight_decay;
 } prune_parameter_group;
-#define PRUNE_PARAMETER_GROUP_INIT {sizeof(prune_parameter_group), 0, NULL, 0, 0, 0}
+#define PRUNE_PARAMETER_GROUP_INIT \
+  {sizeof(prune_parameter_group), PRUNE_STRUCT_TAG, NULL, 0, PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN}
+/** What PRUNE_PARAMETER_GROUP_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_parameter_group_init(prune_parameter_group *options, size_t size);
+/* End of prune_parameter_group */
 
 /** Random changes of images [N,C,H,W] as they are fed to training, decided by the fit's seed and the step. */
+/* Made by scripts/generate: prune_augmentation */
 typedef struct prune_augmentation {
   uint32_t struct_size;
-  /** Non-zero: mirrors half of the images left to right. */
+  /** Set by PRUNE_AUGMENTATION_INIT and prune_augmentation_init. */
+  uint32_t struct_tag;
+  /** Mirrors half of the images left to right. */
   uint32_t flip;
-  /** Moves images by up to so many pixels each way; what comes in is zeros. */
+  /** Moves images by up to so many pixels each way; what comes in is zeros. Default: 0. */
   uint32_t crop;
-  /** Side of a square of zeros, centred anywhere. */
+  /** Side of a square of zeros, centred anywhere. Default: 0. */
   uint32_t cutout;
-  /** Above 0: images and targets become mixtures of two, by a share from Beta(mixup, mixup) (Zhang et al. 2018). */
+  /** Above 0: images and targets become mixtures of two, by a share from Beta(mixup, mixup) (Zhang et al. 2018).
+   *  Default: 0. */
   double mixup;
-  /** Above 0: a rectangle of each image becomes that of another image, and as much of its target: a share from Beta(cutmix, cutmix)
-   *  (Yun et al. 2019). Where mixup is given too a batch gets one of the two. */
+  /** Above 0: a rectangle of each image becomes that of another image, and as much of its target: a share from
+   *  Beta(cutmix, cutmix) (Yun et al. 2019). Where mixup is given too a batch gets one of the two. Default: 0. */
   double cutmix;
 } prune_augmentation;
-#define PRUNE_AUGMENTATION_INIT {sizeof(prune_augmentation), 0, 0, 0, 0, 0}
+#define PRUNE_AUGMENTATION_INIT \
+  {sizeof(prune_augmentation), PRUNE_STRUCT_TAG, 0, 0, 0, 0, 0}
+/** What PRUNE_AUGMENTATION_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_augmentation_init(prune_augmentation *options, size_t size);
+/* End of prune_augmentation */
 
 /** A pull on weights beside the loss, or a bound on them. */
+/* Made by scripts/generate: prune_regularizer */
 typedef struct prune_regularizer {
   uint32_t struct_size;
-  /** growing, greg1, greg2: steps between increases; 0 is 10. */
-  uint32_t interval;
-  /** "l1": strength Σ|w|. "l2": strength/2 Σw². "group_lasso": strength √size Σ‖w_c‖ over output channels. "bn_l1": "l1" of the
-   *  scales of batch normalizations. "growing": "l2" with a strength of each output channel that grows, faster where the channel
-   *  is small. "sign": strength Σ|w| over weights of another sign than before the fit. "sign_constraint": such weights are zero. "greg2":
-   *  "l2" with one strength that grows. "greg1": the same for what a prune selected to go, with the strategy "regularized" alone. "max_norm": the norm of each output channel
-   *  stays at most `strength`. */
+  /** Set by PRUNE_REGULARIZER_INIT and prune_regularizer_init. */
+  uint32_t struct_tag;
+  /** "l1": strength Σ|w|. "l2": strength/2 Σw². "group_lasso": strength √size Σ‖w_c‖ over output channels. "bn_l1":
+   *  "l1" of the scales of batch normalizations. "growing": "l2" with a strength of each output channel that grows,
+   *  faster where the channel is small. "sign": strength Σ|w| over weights of another sign than before the fit.
+   *  "sign_constraint": such weights are zero. "greg2": "l2" with one strength that grows. "greg1": the same for what a
+   *  prune selected to go, with the strategy "regularized" alone. "max_norm": the norm of each output channel stays at
+   *  most `strength`. */
   const char *kind;
+  /** How much; the bound of max_norm. Default: 0. */
   double strength;
-  /** growing, greg1, greg2: what the (smallest channel's) strength rises by, and up to; 0 is 1e-4, 0 is 1. */
-  double growth, limit;
-  /** Name patterns of parameters; NULL for all weights of two axes and more, or all scales. */
+  /** growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune that of greg1 and greg2 is spread
+   *  over the training if not given. PRUNE_NOT_GIVEN by default, which is 0.0001. */
+  double growth;
+  /** growing, greg1, greg2: what the (smallest channel's) strength rises by, and up to. Default: 1. */
+  double limit;
+  /** growing, greg1, greg2: steps between increases. Default: 10. */
+  uint32_t interval;
+  /** Name patterns of parameters; all weights of two axes and more by default, all scales for bn_l1. */
   const char *const *scope;
   size_t scope_count;
 } prune_regularizer;
-#define PRUNE_REGULARIZER_INIT {sizeof(prune_regularizer), 0, NULL, 0, 0, 0, NULL, 0}
+#define PRUNE_REGULARIZER_INIT \
+  {sizeof(prune_regularizer), PRUNE_STRUCT_TAG, NULL, 0, PRUNE_NOT_GIVEN, 1, 10, NULL, 0}
+/** What PRUNE_REGULARIZER_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_regularizer_init(prune_regularizer *options, size_t size);
+/* End of prune_regularizer */
 
+/* Made by scripts/generate: prune_fit_options */
 typedef struct prune_fit_options {
   uint32_t struct_size;
-  /** 0 is 1. */
+  /** Set by PRUNE_FIT_OPTIONS_INIT and prune_fit_options_init. */
+  uint32_t struct_tag;
+  /** Progress: after each step and epoch. */
+  prune_event_callback on_event;
+  void *user;
+  /** Passes over the data. Default: 1. */
   uint32_t epochs;
-  /** 0 is 32. */
+  /** Samples a step. Default: 32. */
   uint32_t batch_size;
-  /** Non-zero keeps the order of the samples. */
-  uint32_t no_shuffle;
-  /** "adam" (default), "adamw", "sgd" or "rmsprop". */
+  /** A new order each epoch. Default: 1. */
+  uint32_t shuffle;
+  /** How weights move: "adam", "adamw", "sgd", "rmsprop". NULL is "adam". */
   const char *optimizer;
-  /** Learning rate; 0 is the optimizer's own: 0.001, sgd and rmsprop 0.01. */
+  /** learning rate: 0.001, sgd and rmsprop 0.01 by default. PRUNE_NOT_GIVEN by default. */
   double lr;
-  /** sgd, rmsprop: 0 is none. */
+  /** sgd, rmsprop: share of the last step that is added. Default: 0. */
   double momentum;
+  /** sgd: looks ahead along the momentum. */
   uint32_t nesterov;
-  uint32_t reserved;
-  /** adam: 0 is 0.9, 0.999, 1e-8 (epsilon: rmsprop, too). */
-  double beta1, beta2, epsilon;
+  /** adam, adamw: how much of the mean gradient stays. Default: 0.9. */
+  double beta1;
+  /** adam, adamw: how much of the mean square stays. Default: 0.999. */
+  double beta2;
+  /** adam, adamw, rmsprop: added to the root of the mean square. Default: 1e-08. */
+  double epsilon;
+  /** Pull towards zero. Default: 0. */
   double weight_decay;
-  /** "cross_entropy", "mse", "mae", "huber", "bce" or "kl"; NULL chooses by the targets. Classifiers give logits, or end in
-   *  Softmax or Sigmoid, which the loss looks through. */
+  /** rmsprop: how much of the mean square stays. Default: 0.99. */
+  double rho;
+  /** Limit on the norm of all gradients together; 0 is none. Default: 0. */
+  double clip_norm;
+  /** Limit on each number of a gradient; 0 is none. Default: 0. */
+  double clip_value;
+  /** Parameters with a learning rate or decay of their own. */
+  const prune_parameter_group *groups;
+  size_t group_count;
+  /** "cross_entropy", "mse", "mae", "huber", "bce" or "kl"; NULL chooses by the targets. Classifiers give logits, or
+   *  end in Softmax or Sigmoid, which the loss looks through. */
   const char *loss;
-  /** Learning rate over time: "constant" (default), "linear", "cosine", "step", "one_cycle" or "reduce_on_plateau". */
+  /** Name of the output that the loss is taken of; the first by default. */
+  const char *output;
+  /** cross_entropy: what is spread over all classes. Default: 0. */
+  double label_smoothing;
+  /** cross_entropy: one a class. */
+  const double *class_weights;
+  size_t class_weight_count;
+  /** huber: where the square ends. Default: 1. */
+  double delta;
+  /** The output is probabilities though no Softmax or Sigmoid ends the model. */
+  uint32_t from_probabilities;
+  /** Learning rate over time: "constant", "linear", "cosine", "step", "one_cycle", "reduce_on_plateau". NULL is
+   *  "constant". */
   const char *schedule;
-  /** Evaluated after each epoch; NULL for none. */
+  /** Steps over which the learning rate rises at the start. Default: 0. */
+  uint32_t warmup;
+  /** step: epochs between reductions; after half and three quarters of the steps by default. 0 is not given. */
+  uint32_t step_epochs;
+  /** step, reduce_on_plateau: what the rate is multiplied by. Default: 0.1. */
+  double gamma;
+  /** reduce_on_plateau: epochs without improvement. Default: 5. */
+  uint32_t patience;
+  /** Evaluated after each epoch. */
   const prune_dataset *validation;
-  /** In place of `validation`: the fraction held out of the data, 0...1. */
+  /** In place of `validation`: the fraction held out of the data, 0...1. Default: 0. */
   double validation_split;
-  /** Seed of shuffling and splitting; 0 is a fixed one. */
+  /** Ends the fit after so many epochs without improvement by more than `min_delta`. Default: 0. */
+  uint32_t early_stopping;
+  /** What counts as an improvement. Default: 0. */
+  double min_delta;
+  /** What improvement is judged by: "loss", "accuracy", "validation_loss" or "validation_accuracy"; NULL is the loss,
+   *  of the validation data where there are any. */
+  const char *monitor;
+  /** The model gets the weights of its best epoch. */
+  uint32_t restore_best;
+  /** A file (.npz) that is written atomically every `checkpoint_epochs` epochs and after the last. */
+  const char *checkpoint;
+  /** Every so many epochs. Default: 1. */
+  uint32_t checkpoint_epochs;
+  /** A checkpoint to go on from: weights, optimizer and count of epochs; NULL for none. */
+  const char *resume;
+  /** What pulls on weights beside the loss. */
+  const prune_regularizer *regularizers;
+  size_t regularizer_count;
+  /** What a step drops, 0...1, in place of what the graph's Dropout nodes say; a graph without them drops before its
+   *  fully connected layers. 0 drops nothing; not given leaves it to the graph. PRUNE_NOT_GIVEN by default. */
+  double dropout;
+  /** A model to learn from beside the targets. The loss is then (1 - alpha) of its own and alpha of temperature^2
+   *  KL(teacher, student) of the softened outputs, or the squared difference where there are no classes. */
+  const prune_model *teacher;
+  /** Softens what teacher and model say. PRUNE_NOT_GIVEN by default, which is 4. */
+  double temperature;
+  /** Weight of the teacher's part of the loss. PRUNE_NOT_GIVEN by default, which is 0.5. */
+  double alpha;
+  /** Values of the model that are to be like values of the teacher, by name; where channels differ, a 1x1 convolution
+   *  is trained in between. NULL teacher_features: the same names; then a pattern ("*Relu*") stands for all values of
+   *  such names. What the blocks of a network end with teaches its pruned copy more than the teacher's answers alone.
+   *  */
+  const char *const *features;
+  size_t feature_count;
+  /** The teacher's; the same names by default. */
+  const char *const *teacher_features;
+  size_t teacher_feature_count;
+  /** Weight of their mean squared differences. PRUNE_NOT_GIVEN by default, which is 1. */
+  double feature_weight;
+  /** Computes parts of the forward pass again for the backward pass rather than keeping them. */
+  uint32_t checkpointing;
+  /** For a model that scheme "palette" made: each weight keeps its place in its palette, and the values of the palettes
+   *  are trained, by the sum of the gradients of the weights that share them. Zero stays zero. */
+  uint32_t palettes;
+  /** Convolutions whose batch normalization was folded into their weights, as exporters do, have one while they are
+   *  trained. It begins as nothing at all (its statistics measured on the first batches of the data, scale and shift
+   *  undoing them), works by the statistics of each batch as in any training, and is folded again at the end: the graph
+   *  stays as it was. Such networks bear higher learning rates. Convolutions get none that have a normalization behind
+   *  them, whose outputs are outputs of the model or a single value a channel, or whose weights or biases are frozen,
+   *  or weights shared. The optimizer's state is not kept. */
+  uint32_t batch_norm;
+  /** Random changes of the images that are trained on; NULL for none. */
+  const prune_augmentation *augment;
+  /** Seed of shuffling and splitting. */
   uint64_t seed;
   /** Name patterns (`*`, `?`) of parameters that stay as they are. */
   const char *const *frozen;
   size_t frozen_count;
-  prune_event_callback on_event;
-  void *user;
-  /** NULL for none. */
-  const prune_parameter_group *groups;
-  size_t group_count;
-  /** rmsprop, how much of the mean square stays: 0 is 0.99. */
-  double rho;
-  /** Limits on gradients, 0 for none: the norm of all of them together, and each number. */
-  double clip_norm, clip_value;
-  /** As in prune_loss_options. */
-  double label_smoothing;
-  const double *class_weights;
-  size_t class_weight_count;
-  double delta;
-  /** In place of `loss`: a model of two inputs, prediction and targets, and one output, the loss; NULL for none. */
+  /** In place of `loss`: a model of two inputs, prediction and targets, and one output, the loss. */
   const prune_model *loss_graph;
-  /** Non-zero: the output is probabilities though no Softmax or Sigmoid ends the model. */
-  uint32_t from_probabilities;
-  /** Steps over which the learning rate rises at the start. */
-  uint32_t warmup;
-  /** step: epochs between reductions (0: after half and three quarters of the steps). reduce_on_plateau: epochs without
-   *  improvement before one (0 is 5). */
-  uint32_t step_epochs, patience;
-  /** step, reduce_on_plateau: what the rate is multiplied by; 0 is 0.1. */
-  double gamma;
-  /** Ends the fit after so many epochs without improvement by more than `min_delta`; 0: never. */
-  uint32_t early_stopping;
-  /** Non-zero: the model gets the weights of its best epoch. */
-  uint32_t restore_best;
-  double min_delta;
-  /** What improvement is judged by: "loss", "accuracy", "validation_loss" or "validation_accuracy"; NULL is the loss, of the
-   *  validation data where there are any. */
-  const char *monitor;
-  /** A file (.npz) that is written atomically every `checkpoint_epochs` epochs (0 is 1) and after the last; NULL for none. */
-  const char *checkpoint;
-  uint32_t checkpoint_epochs;
-  /** Non-zero: the optimizer goes on with the state that the model has from its last fit. */
+  /** The optimizer goes on with the state that the model has from its last fit. */
   uint32_t resume_optimizer;
-  /** A checkpoint to go on from: weights, optimizer and count of epochs; NULL for none. */
-  const char *resume;
-  /** NULL for none. */
-  const prune_regularizer *regularizers;
-  size_t regularizer_count;
-  /** What a step drops, 0...1, in place of what the graph's Dropout nodes say; a graph without them drops before its fully
-   *  connected layers. 0 leaves it to the graph. */
-  double dropout;
-  /** Non-zero: nothing is dropped. */
-  uint32_t no_dropout;
-  uint32_t reserved_end;
-  /** A model to learn from beside the targets; NULL for none. The loss is then (1 - alpha) of its own and alpha of
-   *  temperature^2 KL(teacher, student) of the softened outputs, or the squared difference where there are no classes. */
-  const prune_model *teacher;
-  /** 0 is 4; 0 is 0.5. */
-  double temperature, alpha;
-  /** Values of the model that are to be like values of the teacher, by name; where channels differ, a 1x1 convolution is trained
-   *  in between. NULL teacher_features: the same names; then a pattern ("*Relu*") stands for all values of such names. What the
-   *  blocks of a network end with teaches its pruned copy more than the teacher's answers alone. */
-  const char *const *features;
-  size_t feature_count;
-  const char *const *teacher_features;
-  size_t teacher_feature_count;
-  /** Weight of their mean squared differences; 0 is 1. */
-  double feature_weight;
-  /** Random changes of the images that are trained on; NULL for none. */
-  const prune_augmentation *augment;
-  /** Non-zero: parts of the forward pass are computed again for the backward pass rather than kept in memory. */
-  uint32_t checkpointing;
-  /** Non-zero, for a model that scheme "palette" made: each weight keeps its place in its palette, and the values of the palettes
-   *  are trained, by the sum of the gradients of the weights that share them. Zero stays zero. */
-  uint32_t palettes;
-  /** Name of the output that the loss is taken of; NULL is the first. */
-  const char *output;
-  /** Non-zero: convolutions whose batch normalization was folded into their weights, as exporters do, have one while they are
-   *  trained. It begins as nothing at all (its statistics measured on the first batches of the data, scale and shift undoing
-   *  them), works by the statistics of each batch as in any training, and is folded again at the end: the graph stays as it was.
-   *  Such networks bear higher learning rates. Convolutions get none that have a normalization behind them, whose
-   *  outputs are outputs of the model or a single value a channel, or whose weights or biases are frozen, or weights shared. The optimizer's state
-   *  is not kept. */
-  uint32_t batch_norm;
-  uint32_t reserved_batch_norm;
 } prune_fit_options;
-#define PRUNE_FIT_OPTIONS_INIT                                                                                        \
-  {sizeof(prune_fit_options), 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, NULL, 0, NULL, NULL, NULL, 0, \
-   0, 0, 0, 0, NULL, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL, NULL, \
-   0, 0, 0, 0, NULL, 0, 0, NULL, 0, NULL, 0, 0, NULL, 0, 0, NULL, 0, 0}
+#define PRUNE_FIT_OPTIONS_INIT \
+  {sizeof(prune_fit_options), PRUNE_STRUCT_TAG, NULL, NULL, 1, 32, 1, NULL, PRUNE_NOT_GIVEN, 0, 0, 0.9, 0.999, \
+   1e-08, 0, 0.99, 0, 0, NULL, 0, NULL, NULL, 0, NULL, 0, 1, 0, NULL, 0, 0, 0.1, 5, NULL, 0, 0, 0, NULL, 0, NULL, 1, \
+   NULL, NULL, 0, PRUNE_NOT_GIVEN, NULL, PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, 0, NULL, 0, PRUNE_NOT_GIVEN, 0, 0, \
+   0, NULL, 0, NULL, 0, NULL, 0}
+/** What PRUNE_FIT_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_fit_options_init(prune_fit_options *options, size_t size);
+/* End of prune_fit_options */
 
 /** Trains the model in place. Weights that pruning removed stay zero. The report (optional) has "epochs", a list of
  *  {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}; "reason" when it ended early ("early_stopping"),
@@ -690,39 +760,54 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_fit(
 /** @defgroup evaluate Evaluating, benchmarking, comparing
  *  @{ */
 
+/* Made by scripts/generate: prune_evaluate_options */
 typedef struct prune_evaluate_options {
   uint32_t struct_size;
-  /** 0 is 64. */
-  uint32_t batch_size;
-  /** Names such as "loss", "accuracy", "top5", "f1", "auc", "mse", "mae"; NULL is loss, and accuracy where targets are classes. */
+  /** Set by PRUNE_EVALUATE_OPTIONS_INIT and prune_evaluate_options_init. */
+  uint32_t struct_tag;
+  /** "loss", "accuracy", "error", "top5" (any k), "f1", "auc", "cross_entropy", "mse", "rmse", "mae"; the loss by
+   *  default, and the accuracy where targets are classes. */
   const char *const *metrics;
   size_t metric_count;
-  /** As in prune_fit_options. */
+  /** Samples a run. Default: 64. */
+  uint32_t batch_size;
+  /** By the model and the targets by default: "cross_entropy", "mse", "mae", "huber", "bce", "kl". */
   const char *loss;
-  /** Name of the output that is compared with the targets; NULL is the first. */
+  /** Name of the output that is compared with the targets; the first by default. */
   const char *output;
 } prune_evaluate_options;
-#define PRUNE_EVALUATE_OPTIONS_INIT {sizeof(prune_evaluate_options), 0, NULL, 0, NULL, NULL}
+#define PRUNE_EVALUATE_OPTIONS_INIT \
+  {sizeof(prune_evaluate_options), PRUNE_STRUCT_TAG, NULL, 0, 64, NULL, NULL}
+/** What PRUNE_EVALUATE_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_evaluate_options_init(prune_evaluate_options *options, size_t size);
+/* End of prune_evaluate_options */
 
 /** The metrics by name, "samples", and "warnings", such as of targets that look like probabilities though the loss is that of
  *  values. \@threadsafe as prune_model_run. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_evaluate(
     prune_model *model, const prune_dataset *data, const prune_evaluate_options *options, prune_report **out_report);
 
+/* Made by scripts/generate: prune_benchmark_options */
 typedef struct prune_benchmark_options {
   uint32_t struct_size;
-  /** 0 is 1. */
+  /** Set by PRUNE_BENCHMARK_OPTIONS_INIT and prune_benchmark_options_init. */
+  uint32_t struct_tag;
+  /** Samples a run. Default: 1. */
   uint32_t batch_size;
-  /** 0 is what the context uses. */
+  /** All cores by default. 0 is not given. */
   uint32_t threads;
-  /** Timed runs; 0 is 50. */
+  /** Timed runs. Default: 50. */
   uint32_t runs;
-  /** Untimed runs before them; 0 is 5. */
+  /** Untimed runs before them. Default: 5. */
   uint32_t warmup;
-  /** 1 also times what the compiled program does, step by step. */
-  int32_t steps;
+  /** Also "steps": what the compiled model does, with the time and share of each, the slowest first. */
+  uint32_t steps;
 } prune_benchmark_options;
-#define PRUNE_BENCHMARK_OPTIONS_INIT {sizeof(prune_benchmark_options), 0, 0, 0, 0, 0}
+#define PRUNE_BENCHMARK_OPTIONS_INIT \
+  {sizeof(prune_benchmark_options), PRUNE_STRUCT_TAG, 1, 0, 50, 5, 0}
+/** What PRUNE_BENCHMARK_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_benchmark_options_init(prune_benchmark_options *options, size_t size);
+/* End of prune_benchmark_options */
 
 /** Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second, runs, threads, batch_size; with `steps` a
  *  list "steps" of name (the node's; of several that run as one, the first's), ms and share, the slowest first. */
@@ -743,19 +828,26 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_loss_cross_entropy(
 PRUNE_API PRUNE_NODISCARD prune_status prune_loss_mse(
     const prune_tensor *y_true, const prune_tensor *y_pred, double *out_loss);
 
+/* Made by scripts/generate: prune_loss_options */
 typedef struct prune_loss_options {
   uint32_t struct_size;
-  /** Predictions are logits rather than probabilities: cross_entropy, bce, kl. */
+  /** Set by PRUNE_LOSS_OPTIONS_INIT and prune_loss_options_init. */
+  uint32_t struct_tag;
+  /** predictions are logits rather than probabilities: cross_entropy, bce, kl. */
   uint32_t from_logits;
-  /** cross_entropy: the part of each target that is spread over all classes, 0...1. */
+  /** cross_entropy: the part of each target that is spread over all classes, 0...1. Default: 0. */
   double label_smoothing;
   /** cross_entropy: one a class; NULL for equal weights. The mean is weighted as well. */
   const double *class_weights;
   size_t class_weight_count;
-  /** huber: where the square ends; 0 is 1. */
+  /** huber: where the square ends. Default: 1. */
   double delta;
 } prune_loss_options;
-#define PRUNE_LOSS_OPTIONS_INIT {sizeof(prune_loss_options), 0, 0, NULL, 0, 0}
+#define PRUNE_LOSS_OPTIONS_INIT \
+  {sizeof(prune_loss_options), PRUNE_STRUCT_TAG, 0, 0, NULL, 0, 1}
+/** What PRUNE_LOSS_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_loss_options_init(prune_loss_options *options, size_t size);
+/* End of prune_loss_options */
 
 /** A loss by name: "cross_entropy" or "kl", the mean over rows; "mse", "mae", "huber" or "bce", the mean over all numbers.
  *  float32 of equal shapes, or class numbers for y_true. Probabilities are clipped at 1e-15. */
@@ -776,41 +868,50 @@ typedef int (*prune_score_callback)(const char *name, const prune_tensor *weight
  *  evaluated, run or cloned. Non-zero cancels. */
 typedef int (*prune_metric_callback)(prune_model *model, double *out_value, void *user);
 
+/* Made by scripts/generate: prune_significance_options */
 typedef struct prune_significance_options {
   uint32_t struct_size;
-  /** 0 is 64. */
-  uint32_t batch_size;
-  /** What is measured of each weight w, with gradients g of the mean loss of a batch, averaged over batches:
-   *  - "magnitude" (default): |w|; "l2": w^2; "lamp": w^2 over the squares of the layer that are not smaller; "random";
-   *  - "gradient": E|g|; "taylor": root of E[(g w)^2]; "fisher": w^2 E[g^2] / 2; "snip": |E[g] w| over its sum; they need
-   *    `data` with targets for `output`; weights that its loss does not depend on have no score, stay as they are, and
-   *    are named in the report's "notes", as for the next two;
-   *  - "hessian": w^2 |h| / 2, h the Hessian's diagonal by Hutchinson's method; "grasp": w (H g), both by differences of
-   *    gradients, 4 x 2 and 3 passes over `data`;
-   *  - "movement": half of how much w^2 grows over one epoch of gradient descent on `data`;
-   *  - "wanda": |w| times the norm of the input it multiplies, over `data`, no targets needed;
-   *  and, the same for all weights of an output, layers without what is measured coming last:
-   *  - "apoz": how often the output is above 0 behind its Relu, over `data`; "bn_scale": |gamma| of the BatchNormalization
-   *    behind it; "fpgm": the sum of distances to the layer's other filters; "cosine": 1 - |cosine| with the most alike
-   *    filter before it; "mutual": 1 - the largest squared correlation, over `data`, with an output before it, which is
-   *    exp(-2 I) of their mutual information I in nats; layers of more than 8,192 outputs come last. */
+  /** Set by PRUNE_SIGNIFICANCE_OPTIONS_INIT and prune_significance_options_init. */
+  uint32_t struct_tag;
+  /** What is measured of each weight w, with gradients g of the mean loss of a batch, averaged over batches: -
+   *  "magnitude": |w|; "l2": w^2; "lamp": w^2 over the squares of the layer that are not smaller; "random"; -
+   *  "gradient": E|g|; "taylor": root of E[(g w)^2]; "fisher": w^2 E[g^2] / 2; "snip": |E[g] w| over its sum; they need
+   *  `data` with targets for `output`; weights that its loss does not depend on have no score, stay as they are, and
+   *  are named in the report's "notes", as for the next two; - "hessian": w^2 |h| / 2, h the Hessian's diagonal by
+   *  Hutchinson's method; "grasp": w (H g), both by differences of gradients, 4 x 2 and 3 passes over `data`; -
+   *  "movement": half of how much w^2 grows over one epoch of gradient descent on `data`; - "wanda": |w| times the norm
+   *  of the input it multiplies, over `data`, no targets needed; and, the same for all weights of an output, layers
+   *  without what is measured coming last: - "apoz": how often the output is above 0 behind its Relu, over `data`;
+   *  "bn_scale": |gamma| of the BatchNormalization behind it; "fpgm": the sum of distances to the layer's other
+   *  filters; "cosine": 1 - |cosine| with the most alike filter before it; "mutual": 1 - the largest squared
+   *  correlation, over `data`, with an output before it, which is exp(-2 I) of their mutual information I in nats;
+   *  layers of more than 8,192 outputs come last. NULL is "magnitude". */
   const char *criterion;
+  /** With labels for gradient, taylor, fisher, hessian, snip, grasp and movement; without for wanda and apoz. */
   const prune_dataset *data;
+  /** Samples a step. Default: 64. */
+  uint32_t batch_size;
+  /** Of random, hessian and movement. */
   uint64_t seed;
+  /** Name of the output that gradients are of the loss of; the first by default. */
+  const char *output;
   /** Name patterns (`*`, `?`) of layers or weights: only these, and not these. */
   const char *const *scope;
   size_t scope_count;
+  /** And not these. */
   const char *const *ignore;
   size_t ignore_count;
   /** In place of a criterion: a score tensor for each weight by its name, or a callback, which is given `user`. */
   const prune_tensors *scores;
   prune_score_callback on_score;
   void *user;
-  /** What gradients are of the loss of, and the targets of `data`: the name of an output; NULL is the first. */
-  const char *output;
 } prune_significance_options;
 #define PRUNE_SIGNIFICANCE_OPTIONS_INIT \
-  {sizeof(prune_significance_options), 0, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL}
+  {sizeof(prune_significance_options), PRUNE_STRUCT_TAG, NULL, NULL, 64, 0, NULL, NULL, 0, NULL, 0, NULL, NULL, \
+   NULL}
+/** What PRUNE_SIGNIFICANCE_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_significance_options_init(prune_significance_options *options, size_t size);
+/* End of prune_significance_options */
 
 /** How much each weight matters: a list "layers" (name, weights, mean, sum, min, max, share), lists "bottom" and "top" of
  *  the outputs of layers with the lowest and highest mean scores (name, unit from 1, mean), "units", the mean score of each
@@ -819,40 +920,51 @@ typedef struct prune_significance_options {
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_significance(
     prune_model *model, const prune_significance_options *options, prune_report **out_report);
 
+/* Made by scripts/generate: prune_sensitivity_options */
 typedef struct prune_sensitivity_options {
   uint32_t struct_size;
-  /** 0 is 64. */
-  uint32_t batch_size;
+  /** Set by PRUNE_SENSITIVITY_OPTIONS_INIT and prune_sensitivity_options_init. */
+  uint32_t struct_tag;
   /** What the metric is measured on; criteria that look at data use it too. Needed but with `on_metric`. */
   const prune_dataset *data;
-  /** Fractions of a layer, each 0...1; NULL is 0.1, 0.3, 0.5, 0.7, 0.9. */
+  /** Fractions of a layer; 0.1, 0.3, 0.5, 0.7 and 0.9 by default. */
   const double *amounts;
   size_t amount_count;
-  /** Of prune_model_evaluate; NULL is accuracy where targets are classes, else loss. */
+  /** As in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a
+   *  number. */
   const char *metric;
-  /** The loss of the metric up to which an amount is called safe; 0 is 0.01. */
+  /** of a metric that is a function: a smaller number is better. */
+  uint32_t lower_is_better;
+  /** The loss of the metric up to which an amount is safe. Default: 0.01. */
   double max_drop;
-  /** As in prune_prune_options, n:m excepted. */
+  /** As in prune_prune_options, n:m excepted. NULL is "magnitude". */
   const char *criterion;
+  /** As in Model:prune, n:m excepted. NULL is "weight". */
   const char *granularity;
+  /** name patterns of layers or weights: only these. */
   const char *const *scope;
   size_t scope_count;
+  /** And not these. */
   const char *const *ignore;
   size_t ignore_count;
+  /** Samples a run. Default: 64. */
+  uint32_t batch_size;
+  /** Of random. */
   uint64_t seed;
+  /** Name of the output that the metric is of, and gradients; the first by default. */
+  const char *output;
   /** Progress: PRUNE_EVENT_PRUNE after each layer, `step` of `steps`. Non-zero ends it there. */
   prune_event_callback on_event;
   void *user;
   /** In place of a metric by name, given `user`; the whole model runs for every value then. */
   prune_metric_callback on_metric;
-  /** Non-zero: a smaller value of `on_metric` is a better one. */
-  uint32_t lower_is_better;
-  uint32_t reserved;
-  /** What the metric is of, and gradients: the name of an output; NULL is the first. */
-  const char *output;
 } prune_sensitivity_options;
 #define PRUNE_SENSITIVITY_OPTIONS_INIT \
-  {sizeof(prune_sensitivity_options), 0, NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, 0, NULL, 0, 0, NULL, NULL, NULL, 0, 0, NULL}
+  {sizeof(prune_sensitivity_options), PRUNE_STRUCT_TAG, NULL, NULL, 0, NULL, 0, 0.01, NULL, NULL, NULL, 0, NULL, 0, \
+   64, 0, NULL, NULL, NULL, NULL}
+/** What PRUNE_SENSITIVITY_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_sensitivity_options_init(prune_sensitivity_options *options, size_t size);
+/* End of prune_sensitivity_options */
 
 /** The metric against the amount, each layer pruned by itself: "baseline", "amounts", and a list "layers" of {name, weights,
  *  curve, lowest, safe, values}; `safe` is the largest amount that costs no more than max_drop, 0 when none does. Its text
@@ -863,142 +975,176 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_sensitivity(
 /** Gives back what hurts: after each step the metric is measured on `data`; a step that loses more than `max_drop` against
  *  the model before pruning is undone; in a linear or cubic schedule half of it is tried, thrice at most, and pruning ends
  *  there. */
+/* Made by scripts/generate: prune_guard */
 typedef struct prune_guard {
   uint32_t struct_size;
-  uint32_t reserved;
+  /** Set by PRUNE_GUARD_INIT and prune_guard_init. */
+  uint32_t struct_tag;
+  /** What the metric is measured on; needed but with a function. */
   const prune_dataset *data;
-  /** "accuracy" (default where targets are classes) or another metric of prune_model_evaluate. */
+  /** As in Model:evaluate, loss where targets are no classes; or a function of a Model that returns a number. NULL is
+   *  "accuracy". */
   const char *metric;
-  /** Absolute; 0 tolerates no drop. */
+  /** The loss of the metric that is tolerated. PRUNE_NOT_GIVEN by default, which is 0. */
   double max_drop;
+  /** What the metric may not be worse than, whatever it was before. Alone, without `max_drop`, it decides. A model that
+   *  is beyond it as it is given is an error, before any work. PRUNE_NOT_GIVEN by default. */
+  double bound;
+  /** of a metric that is a function: a smaller number is better. */
+  uint32_t lower_is_better;
+  /** What the metric is of: the name of an output; NULL is the first, or what the pruning that it guards names. */
+  const char *output;
   /** In place of a metric of the library, which `metric` then only names; no `data` needed. Given `user`. */
   prune_metric_callback on_metric;
   void *user;
-  /** What the metric may not be worse than, whatever it was before; 0 for none. Alone, with `max_drop` 0, it decides. A model
-   *  that is beyond it as it is given is an error, before any work. */
-  double bound;
-  /** Non-zero: a smaller value of `on_metric` is a better one. */
-  uint32_t lower_is_better;
-  uint32_t reserved2;
-  /** What the metric is of: the name of an output; NULL is the first, or what the pruning that it guards names. */
-  const char *output;
 } prune_guard;
-#define PRUNE_GUARD_INIT {sizeof(prune_guard), 0, NULL, NULL, 0, NULL, NULL, 0, 0, 0, NULL}
+#define PRUNE_GUARD_INIT \
+  {sizeof(prune_guard), PRUNE_STRUCT_TAG, NULL, NULL, PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, 0, NULL, NULL, NULL}
+/** What PRUNE_GUARD_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_guard_init(prune_guard *options, size_t size);
+/* End of prune_guard */
 
+/* Made by scripts/generate: prune_prune_options */
 typedef struct prune_prune_options {
   uint32_t struct_size;
-  /** 0 is 64; for criteria and metrics. */
-  uint32_t batch_size;
-  /** "global" (default): one ranking over all layers; "local": the same amount in each layer; "threshold": what scores
-   *  below `threshold` goes; "block": blocks, of 4 x 4 unless `granularity` says otherwise; "cost_aware": the cuts that cost
-   *  least loss on `data` for what they save (`cost`) first; "shared": weights that are equal lose the same elements, and the
-   *  report's "shared" lists tied weights, equal ones and layers with parallel filters; "regularized": training that drives weights
-   *  to zero, then the cut; "penalty": training in which shared weights keep their signs, those that would change it staying at
-   *  zero, then the cut (both: `train`). */
+  /** Set by PRUNE_PRUNE_OPTIONS_INIT and prune_prune_options_init. */
+  uint32_t struct_tag;
+  /** "global": one ranking over all layers; "local": the same amount in each layer; "threshold": what scores below
+   *  `threshold` goes; "block": blocks, of 4 x 4 unless `granularity` says otherwise; "cost_aware": the cuts that cost
+   *  least loss on `data` for what they save (`cost`) first; "shared": weights that are equal lose the same elements,
+   *  and the report's "shared" lists tied weights, equal ones and layers with parallel filters; "regularized": training
+   *  that drives weights to zero, then the cut; "penalty": training in which shared weights keep their signs, those
+   *  that would change it staying at zero, then the cut (both: `train`). NULL is "global". */
   const char *strategy;
-  /** As in prune_significance_options. */
+  /** Which weights matter least; as in Model:significance: "magnitude", "l2", "gradient", "taylor", "fisher",
+   *  "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random".
+   *  NULL is "magnitude". */
   const char *criterion;
-  /** What is removed as one: "weight" (default); "n:m", as "2:4": all but the best n of every m neighbouring inputs of an
-   *  output (at each tap of a kernel; a last group of fewer keeps the same share, rounded up), no `amount` needed;
-   *  "block:RxC", as "block:4x4": R outputs by C inputs at each tap, smaller at the edges; "kernel": all taps between an
-   *  output and an input; "channel" (with all that is coupled to it), "head", "head_dim", or "layer" (a branch that is added to
-   *  what it is computed from). `amount` is a fraction of these units. */
+  /** What is removed as one: "weight"; "n:m", as "2:4": all but the best n of every m neighbouring inputs of an output
+   *  (at each tap of a kernel; a last group of fewer keeps the same share, rounded up), no `amount` needed;
+   *  "block:RxC", as "block:4x4": R outputs by C inputs at each tap, smaller at the edges; "kernel": all taps between
+   *  an output and an input; "channel" (with all that is coupled to it), "head", "head_dim", or "layer" (a branch that
+   *  is added to what it is computed from). `amount` is a fraction of these units. NULL is "weight". */
   const char *granularity;
-  /** "mask" (default for weights): zeros are stored and stay zero through training. "remove" (default for channels and
-   *  heads): the model shrinks, and the report carries the certificate: the largest difference of any output between the
-   *  shrunk model and the masked one, relative to the largest value; above 1e-4 the call fails. */
-  const char *mode;
-  /** "cpu". */
-  const char *device;
-  /** One of the two: the fraction of all units to remove, 0...1, or the score below which they go. */
-  double amount, threshold;
-  /** Data for criteria that need it. */
-  const prune_dataset *data;
-  /** Metrics before and after go into the report; NULL for none. */
-  const prune_dataset *validate;
-  /** "one_shot" (default), "linear" or "cubic" over `schedule_steps`; "dynamic": at once to the amount, then in each step
-   *  some of what was pruned comes back where the gradient pulls most, trains with `recover`, and as much goes again. */
-  const char *schedule;
-  uint32_t schedule_steps;
-  uint32_t reserved;
-  /** Fine-tuning after each step on `recover_data` (NULL: `data`); NULL for none. */
-  const prune_fit_options *recover;
-  const prune_dataset *recover_data;
-  /** NULL for none. */
-  const prune_guard *guard;
-  /** Name patterns (`*`, `?`) of layers or weights: only these, and not these. */
-  const char *const *scope;
-  size_t scope_count;
-  const char *const *ignore;
-  size_t ignore_count;
-  uint64_t seed;
-  /** Progress: PRUNE_EVENT_PRUNE after each step. */
-  prune_event_callback on_event;
-  void *user;
-  /** One of these in place of an amount: the fraction of a cost that is kept, 0...1. Of weights that become zero the cost is what
-   *  is left without them; latency is for channels and heads alone. Met within 2 %, or the report's notes say why not. */
-  double target_macs, target_params, target_bytes, target_latency;
-  /** For channels and heads: the largest share of a group that may go; 0 is 0.9, or the amount when that is more. */
-  double max_fraction;
-  /** What is left of a group is a multiple of this; 0 is 1. */
-  uint32_t round_to;
-  /** Non-zero: groups are ranked only among those of the same kind and size. */
-  uint32_t isomorphic;
-  /** How the scores of a group's tensors become a unit's: "mean" (default), "sum" or "max". */
-  const char *reduce;
-  /** How groups are made comparable in one ranking: "mean" (default), "max", "lamp" or "none". */
-  const char *normalize;
-  /** Non-zero: median latency before and after goes into the report. */
-  uint32_t benchmark;
-  /** Non-zero, for channels and heads: batch normalizations measure their statistics anew on the data. */
-  uint32_t reestimate;
-  /** How `amount` is divided over layers, in place of what the strategy says: "global"; "local" (or "uniform"); "row": the
-   *  same in each output (default for wanda); "lamp"; "erk": density in proportion to the sum of a layer's extents over
-   *  their product; "isomorphic": one ranking in each class of layers of the same operator and kernel;
+  /** How `amount` is divided over layers, in place of what the strategy says: "global"; "local" (or "uniform"); "row":
+   *  the same in each output (default for wanda); "lamp"; "erk": density in proportion to the sum of a layer's extents
+   *  over their product; "isomorphic": one ranking in each class of layers of the same operator and kernel;
    *  "sensitivity": of each layer as much as costs the same loss, by curves measured on `data`. */
   const char *allocation;
   /** Without training, layer by layer on `data` (no targets needed): "obs" lets the weights that stay make up for those
    *  that went, by second moments of the layer's inputs; "sparsegpt" also chooses which go on the way. Of channels and
-   *  heads: "least_squares" fits layers that lost inputs to what they gave before. NULL for none. */
+   *  heads: "least_squares" fits layers that lost inputs to what they gave before. */
   const char *reconstruct;
+  /** What strategy cost_aware saves; what target names if given; latency of channels: "params", "macs", "bytes",
+   *  "latency". NULL is "params". */
+  const char *cost;
+  /** What "cost_aware" and the allocation "sensitivity" may not lose: a metric of prune_model_evaluate, or one of the
+   *  caller's own, given `user`. NULL is the guard's, without one the loss. */
+  const char *metric;
+  /** of a metric that is a function: a smaller number is better. */
+  uint32_t lower_is_better;
+  /** For "local", of a weight that several layers use: "one": the first layer's use is pruned, and the others keep a
+   *  whole copy; "all": it is pruned for all of them. Other strategies always do the latter. NULL is "one". */
+  const char *shared;
+  /** What prune_report_recipe gave: its choices and steps are taken in place of those here; data, guard, callbacks and
+   *  models (a teacher, `rewind`) are not in it. With the same data the result is bit for bit the same. */
+  const char *recipe;
+  /** The same network as it was earlier in its training: what stays goes back to its weights after every step, before
+   *  `recover` (lottery tickets). */
+  const prune_model *rewind;
+  /** One of the two: the fraction of all units to remove, 0...1, or the score below which they go. PRUNE_NOT_GIVEN by
+   *  default. */
+  double amount;
+  /** One of the two: the fraction of all units to remove, 0...1, or the score below which they go. PRUNE_NOT_GIVEN by
+   *  default. */
+  double threshold;
+  /** "mask" for weights: zeros are stored and stay zero through training. "remove" (default for channels and heads):
+   *  the model shrinks, and the report carries the certificate: the largest difference of any output between the shrunk
+   *  model and the masked one, relative to the largest value; above 1e-4 the call fails. */
+  const char *mode;
+  /** Where to work. NULL is "cpu". */
+  const char *device;
+  /** Data for criteria that need it. */
+  const prune_dataset *data;
+  /** Metrics before and after, on this or on data. */
+  const prune_dataset *validate;
+  /** "one_shot", "linear" or "cubic" over `schedule_steps`; "dynamic": at once to the amount, then in each step some of
+   *  what was pruned comes back where the gradient pulls most, trains with `recover`, and as much goes again. NULL is
+   *  "one_shot". */
+  const char *schedule;
+  /** Fine-tuning after each step on `recover_data`; NULL for none. */
+  const prune_fit_options *recover;
+  /** Training before each cut, for the strategies "penalty" and "regularized", with the regularizers that it names:
+   *  "sign" or "sign_constraint" for the first; "l1", "l2", "group_lasso", "bn_l1", "growing", "greg1" or "greg2" for
+   *  the second. NULL is 5 epochs with the strategy's own. Not given, the growth of greg1 and greg2 is spread over the
+   *  training. */
+  const prune_fit_options *train;
+  /** Gives back what hurts; NULL for none. */
+  const prune_guard *guard;
+  /** Name patterns (`*`, `?`) of layers or weights: only these, and not these. */
+  const char *const *scope;
+  size_t scope_count;
+  /** And not these. */
+  const char *const *ignore;
+  size_t ignore_count;
+  /** For criteria and metrics. Default: 64. */
+  uint32_t batch_size;
+  /** Of random. */
+  uint64_t seed;
+  /** name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name none;
+   *  the first by default. */
+  const char *output;
+  /** For channels and heads: the largest share of a group that may go; 0.9, or the amount when that is more.
+   *  PRUNE_NOT_GIVEN by default. */
+  double max_fraction;
+  /** Units left of a group are a multiple of this. Default: 1. */
+  uint32_t round_to;
+  /** Groups are ranked only among those of the same kind and size. */
+  uint32_t isomorphic;
+  /** For channels that are removed: units that layer normalizations take means and variances over, the width of a
+   *  transformer, may go as well. The statistics are then those of what is left, and so are those of the masked network
+   *  that the certificate compares with. */
+  uint32_t width;
+  /** Mean by default; how the scores of a group's tensors become a unit's: "mean", "sum", "max". */
+  const char *reduce;
+  /** How groups are made comparable in one ranking: "mean", "max", "lamp" or "none". */
+  const char *normalize;
+  /** Median latency before and after goes into the report. */
+  uint32_t benchmark;
+  /** For channels and heads: batch normalizations measure their statistics anew on the data. */
+  uint32_t reestimate;
+  /** Steps of the schedule: 1 for one_shot, 5 for the others by default. 0 is not given. */
+  uint32_t schedule_steps;
+  /** What `recover` trains on; NULL: `data`. */
+  const prune_dataset *recover_data;
+  /** Progress: PRUNE_EVENT_PRUNE after each step. */
+  prune_event_callback on_event;
+  void *user;
+  /** One of these in place of an amount: the fraction of the MACs that is kept. Of weights that become zero the cost is
+   *  what is left without them; latency is for channels and heads alone. Met within 2 %, or the report's notes say why
+   *  not. PRUNE_NOT_GIVEN by default. */
+  double target_macs;
+  /** Parameters, likewise. PRUNE_NOT_GIVEN by default. */
+  double target_params;
+  /** Stored bytes, likewise. PRUNE_NOT_GIVEN by default. */
+  double target_bytes;
+  /** Median time of a run on this machine, likewise. PRUNE_NOT_GIVEN by default. */
+  double target_latency;
   /** In place of a criterion, as in prune_significance_options; the callback is given `user`. */
   const prune_tensors *scores;
   prune_score_callback on_score;
-  /** The same network as it was earlier in its training: what stays goes back to its weights after every step, before
-   *  `recover` (lottery tickets). NULL for none. */
-  const prune_model *rewind;
-  /** What "cost_aware" saves: "params" (default), "macs", "bytes" or, of channels, "latency". */
-  const char *cost;
-  /** What prune_report_recipe gave: its choices and steps are taken in place of those here; data, guard, callbacks and models (a
-   *  teacher, `rewind`) are not in it. With the same data the result is bit for bit the same. */
-  const char *recipe;
-  /** Non-zero, for channels that are removed: units that layer normalizations take means and variances over, the width of a
-   *  transformer, may go as well. The statistics are then those of what is left, and so are those of the masked network that
-   *  the certificate compares with. */
-  uint32_t width;
-  /** Non-zero: a smaller value of `on_metric` is a better one. */
-  uint32_t lower_is_better;
-  /** What "cost_aware" and the allocation "sensitivity" may not lose: a metric of prune_model_evaluate, or one of the caller's
-   *  own, given `user`. NULL is the guard's, without one the loss. */
-  const char *metric;
   prune_metric_callback on_metric;
-  /** Training before each cut, for the strategies "penalty" and "regularized", with the regularizers that it names: "sign" or
-   *  "sign_constraint" for the first; "l1", "l2", "group_lasso", "bn_l1", "growing", "greg1" or "greg2" for the second. NULL is 5
-   *  epochs with the strategy's own. Not given, the growth of greg1 and greg2 is spread over the training. */
-  const prune_fit_options *train;
   /** What `train` trains on; NULL: `data`. */
   const prune_dataset *train_data;
-  /** For "local", of a weight that several layers use: "one" (default): the first layer's use is pruned, and the others keep a
-   *  whole copy; "all": it is pruned for all of them. Other strategies always do the latter. */
-  const char *shared;
-  /** Of a model with several outputs the one that the targets are of: what gradients, metrics, guard, recover and train take
-   *  unless they name their own. NULL is the first. */
-  const char *output;
 } prune_prune_options;
-#define PRUNE_PRUNE_OPTIONS_INIT                                                                                     \
-  {sizeof(prune_prune_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, \
-   0, NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL,   \
-   NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL}
+#define PRUNE_PRUNE_OPTIONS_INIT \
+  {sizeof(prune_prune_options), PRUNE_STRUCT_TAG, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, \
+   PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, 64, 0, NULL, \
+   PRUNE_NOT_GIVEN, 1, 0, 0, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, \
+   PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, NULL, NULL, NULL}
+/** What PRUNE_PRUNE_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_prune_options_init(prune_prune_options *options, size_t size);
+/* End of prune_prune_options */
 
 /** Prunes into a new model. The report (optional) says what went, where, what it cost: before, after, layers, journal,
  *  certificate, rolled_back. A guard that undid everything returns a model equal to the given one. */
@@ -1014,18 +1160,26 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_report_restore(
  *  for scores of the caller's own. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_report_recipe(const prune_report *report, prune_buffer *out_recipe);
 
+/* Made by scripts/generate: prune_ensemble_options */
 typedef struct prune_ensemble_options {
   uint32_t struct_size;
-  /** Of stack; 0 is 5. */
-  uint32_t epochs;
-  /** "average" (default) of probabilities; "vote" of classes, ties going to the mean probability; "stack": a linear layer
-   *  over all log-probabilities, trained on `data` while the members stay as they are. */
+  /** Set by PRUNE_ENSEMBLE_OPTIONS_INIT and prune_ensemble_options_init. */
+  uint32_t struct_tag;
+  /** "average" of probabilities; "vote" of classes, ties going to the mean probability; "stack": a linear layer over
+   *  all log-probabilities, trained on `data` while the members stay as they are. NULL is "average". */
   const char *method;
-  /** What stack trains on, and what members and ensemble are measured on; NULL for none. */
+  /** What stack trains on, and what members and ensemble are measured on. */
   const prune_dataset *data;
+  /** Of stack. Default: 5. */
+  uint32_t epochs;
+  /** Of stack. */
   uint64_t seed;
 } prune_ensemble_options;
-#define PRUNE_ENSEMBLE_OPTIONS_INIT {sizeof(prune_ensemble_options), 0, NULL, NULL, 0}
+#define PRUNE_ENSEMBLE_OPTIONS_INIT \
+  {sizeof(prune_ensemble_options), PRUNE_STRUCT_TAG, NULL, NULL, 5, 0}
+/** What PRUNE_ENSEMBLE_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_ensemble_options_init(prune_ensemble_options *options, size_t size);
+/* End of prune_ensemble_options */
 
 /** Several classifiers of one input as one model, whose output "logits" is the logarithm of the ensemble's probabilities: a
  *  graph like any other. The report (optional) has "members" and "ensemble" with their metrics on the data. */
@@ -1033,35 +1187,41 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_ensemble_create(
     prune_model *const *models, size_t count, const prune_ensemble_options *options, prune_model **out_model,
     prune_report **out_report);
 
+/* Made by scripts/generate: prune_search_options */
 typedef struct prune_search_options {
   uint32_t struct_size;
-  uint32_t reserved;
+  /** Set by PRUNE_SEARCH_OPTIONS_INIT and prune_search_options_init. */
+  uint32_t struct_tag;
   /** What the metric is measured on. Needed. */
   const prune_dataset *data;
-  /** What criteria and reconstruction look at; NULL is the first 256 samples of `data`. */
+  /** What criteria and reconstruction look at; the first 256 samples of data by default. */
   const prune_dataset *calibration;
-  /** "macs" (default) or "bytes", zeros left out; "latency", which removing channels saves. */
+  /** "macs" or "bytes", zeros left out; "latency", which removing channels saves. NULL is "macs". */
   const char *objective;
-  /** Of prune_model_evaluate; NULL is accuracy where targets are classes, else loss. */
+  /** As in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a
+   *  number. */
   const char *metric;
-  /** Absolute; 0 is 0.01. */
+  /** of a metric that is a function: a smaller number is better. */
+  uint32_t lower_is_better;
+  /** The loss of the metric that is tolerated. Default: 0.01. */
   double max_drop;
-  /** Minutes after which nothing new is tried; 0 is 10. */
+  /** Minutes after which nothing new is tried. Default: 10. */
   double budget;
+  /** Of random choices. */
   uint64_t seed;
+  /** Name of the output that the metric is of, and gradients; the first by default. */
+  const char *output;
   /** Progress: PRUNE_EVENT_PRUNE after each candidate, `step` counting them. Non-zero ends the search. */
   prune_event_callback on_event;
   void *user;
   /** In place of a metric by name, given `user`. */
   prune_metric_callback on_metric;
-  /** Non-zero: a smaller value of `on_metric` is a better one. */
-  uint32_t lower_is_better;
-  uint32_t reserved2;
-  /** What the metric is of, and gradients: the name of an output; NULL is the first. */
-  const char *output;
 } prune_search_options;
 #define PRUNE_SEARCH_OPTIONS_INIT \
-  {sizeof(prune_search_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, 0, 0, NULL}
+  {sizeof(prune_search_options), PRUNE_STRUCT_TAG, NULL, NULL, NULL, NULL, 0, 0.01, 10, 0, NULL, NULL, NULL, NULL}
+/** What PRUNE_SEARCH_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_search_options_init(prune_search_options *options, size_t size);
+/* End of prune_search_options */
 
 /** Looks for the smallest model that keeps a metric, without training: ways to prune are tried on a part of the data from
  *  simple to complex, the best are refined on all of it. The report (optional) has "front", the points that no other beats
@@ -1120,81 +1280,84 @@ PRUNE_API void prune_axis_node_sum(prune_axis_node *node, uint32_t input, uint32
 /** @defgroup quantization Quantization
  *  @{ */
 
+/* Made by scripts/generate: prune_quantize_options */
 typedef struct prune_quantize_options {
   uint32_t struct_size;
-  /** Samples a run; 0 is 4 to calibrate on, 1 where a sample has more than 32,768 numbers, and 64 to evaluate on. */
-  uint32_t batch_size;
-  /**
-   * "static" (default): int8 weights and uint8 activations with scales from calibration data. "dynamic": int8 weights, and
-   * activations with scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in float.
-   * "float16": weights and activations, but for operators that need float32; inputs and outputs stay float32.
-   * "bfloat16": weights stored as bfloat16, layers compute in float32. "palette": weights that take few different values each
-   * (k-means), float32 in ONNX files and small in packed ones. "joint": each weight pruned and palettized as far as a budget of
-   * `bytes` for all asks for, by what it tolerates on `calibration`.
-   */
+  /** Set by PRUNE_QUANTIZE_OPTIONS_INIT and prune_quantize_options_init. */
+  uint32_t struct_tag;
+  /** "static": int8 weights and uint8 activations with scales from calibration data. "dynamic": int8 weights, and
+   *  activations with scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in
+   *  float. "float16": weights and activations, but for operators that need float32; inputs and outputs stay float32.
+   *  "bfloat16": weights stored as bfloat16, layers compute in float32. "palette": weights that take few different
+   *  values each (k-means), float32 in ONNX files and small in packed ones. "joint": each weight pruned and palettized
+   *  as far as a budget of `bytes` for all asks for, by what it tolerates on `calibration`. NULL is "static". */
   const char *scheme;
-  /** 8, or 4 with "weight_only", 2 to 8 with "palette"; 0 is what the scheme has (8, 16, or 4 for palettes). */
+  /** of weights and activations: 8; weight_only has 8 and 4, palette 2 to 8 (4 if not given). 0 is not given. */
   uint32_t bits;
-  /** Non-zero: one scale a weight tensor in place of one a channel. */
-  uint32_t per_tensor;
+  /** A scale for each output channel of a weight. Default: 1. */
+  uint32_t per_channel;
+  /** Int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights. */
+  uint32_t symmetric;
+  /** weight_only: weights along the summed axis that share a scale; 32 for 4 bits, for 8 a scale a channel. 0 is not
+   *  given. */
+  uint32_t block_size;
+  /** What the calibrator percentile covers. Default: 99.99. */
+  double percentile;
+  /** palette: output channels that share one; all of a weight's if not given. 0 is not given. */
+  uint32_t group_size;
+  /** palette: values count by the squared gradient of the loss on calibration, which needs labels. */
+  uint32_t fisher;
+  /** "static": ranges of channels are evened out between layers before anything else. */
+  uint32_t equalize;
+  /** static: take the mean error of rounded weights off the biases. */
+  uint32_t bias_correction;
+  /** static: when the guard does not hold, give layers back to float, the most damaging first, until it does. */
+  uint32_t mixed;
+  /** "static": the result keeps float weights and computes as if they were int8, for prune_model_fit to adapt them to
+   *  their codes (straight-through gradients; pruned weights stay zero, scales stay unless `learn_scales`). Quantizing
+   *  it again, without data, stores the int8 model. */
+  uint32_t qat;
+  /** "nearest", or "gptq": weights of "static", and those of "weight_only" with one scale a channel, are rounded so
+   *  that each makes up for the errors before it, on the calibration data. "adaround": the same, and then up or down
+   *  one weight at a time until no change brings the layer's outputs closer. "awq", with "weight_only": weights that
+   *  meet large activations are rounded more finely, their input divided by a constant in return. NULL is "nearest". */
+  const char *rounding;
+  /** "static": how far ranges of channels are moved from activations into weights first (SmoothQuant's alpha), through
+   *  rectifiers, pools and residual sums; 0 for not at all, 1 for all the way. Default: 0. */
+  double smooth;
+  /** With `qat`: scales of weights and activations are trained too (LSQ), as initializers that end in "_scale_log". */
+  uint32_t learn_scales;
+  /** "static": layers that take longer in int8 than in float32 on this machine, each timed alone, stay float. */
+  uint32_t keep_faster;
+  /** joint: what the weights may take in a packed file, up to 1 as a fraction of what they take now. PRUNE_NOT_GIVEN by
+   *  default. */
+  double bytes;
   /** Needed by static: a few hundred samples are enough. */
   const prune_dataset *calibration;
-  /**
-   * How the range of an activation is found: "minmax" (default), "moving_average" (the mean over the batches of least and
-   * most), "percentile", "entropy" (least Kullback-Leibler divergence), "mse" (least squared error). Data is streamed: of
-   * each activation a histogram is kept at most.
-   */
+  /** How the range of an activation is found: "minmax", "moving_average" (the mean over the batches of least and most),
+   *  "percentile", "entropy" (least Kullback-Leibler divergence), "mse" (least squared error). Data is streamed: of
+   *  each activation a histogram is kept at most. NULL is "minmax". */
   const char *calibrator;
-  /**
-   * "qdq" (default): QuantizeLinear/DequantizeLinear pairs that every ONNX runtime fuses. "qoperator", with "static": operators
-   * on codes, ONNX's QLinearConv and QLinearMatMul and ONNX Runtime's com.microsoft.QGemm, QLinearAdd and the like.
-   * "matmul_nbits": matrix products as ONNX Runtime's com.microsoft.MatMulNBits, with "weight_only".
-   */
+  /** "qdq": QuantizeLinear/DequantizeLinear pairs that every ONNX runtime fuses. "qoperator", with "static": operators
+   *  on codes, ONNX's QLinearConv and QLinearMatMul and ONNX Runtime's com.microsoft.QGemm, QLinearAdd and the like.
+   *  "matmul_nbits": matrix products as ONNX Runtime's com.microsoft.MatMulNBits, with "weight_only". NULL is "qdq". */
   const char *format;
-  /** Metrics before and after go into the report; NULL for none. */
+  /** Metrics before and after go into the report. */
   const prune_dataset *validate;
   /** NULL for none: when the drop is larger, the call fails with PRUNE_ERROR_REFUSED. */
   const prune_guard *guard;
-  /** Name patterns (`*`, `?`) of layers that stay float. */
+  /** Name patterns of layers that stay float. */
   const char *const *ignore;
   size_t ignore_count;
-  /** Non-zero: activations are int8 around zero in place of uint8 with a zero point; with "weight_only", 4-bit weights are. */
-  uint32_t symmetric;
-  /** "weight_only": weights along the summed axis that share a scale; 0 is 32 for 4 bits and a scale a channel for 8. */
-  uint32_t block_size;
-  /** What the calibrator "percentile" covers; 0 is 99.99. */
-  double percentile;
-  /** "palette": output channels that share a palette; 0 is one palette a weight. */
-  uint32_t group_size;
-  /** "palette", non-zero: values count by the squared gradient of the loss on `calibration`, which needs targets. */
-  uint32_t fisher;
-  /** "static", non-zero: ranges of channels are evened out between layers before anything else. */
-  uint32_t equalize;
-  /** "static", non-zero: the mean error of rounded weights is taken off the biases. */
-  uint32_t bias_correction;
-  /** "static", non-zero: when the guard does not hold, layers go back to float, the most damaging first, until it does. */
-  uint32_t mixed;
-  /** "static", non-zero: the result keeps float weights and computes as if they were int8, for prune_model_fit to adapt them to
-   *  their codes (straight-through gradients; pruned weights stay zero, scales stay unless `learn_scales`). Quantizing it again, without data, stores
-   *  the int8 model. */
-  uint32_t qat;
-  /** "nearest" (default), or "gptq": weights of "static", and those of "weight_only" with one scale a channel, are rounded so that
-   *  each makes up for the errors before it, on the calibration data. "adaround": the same, and then up or down one weight at a
-   *  time until no change brings the layer's outputs closer. "awq", with "weight_only": weights that meet large activations are
-   *  rounded more finely, their input divided by a constant in return. */
-  const char *rounding;
-  /** "static": how far ranges of channels are moved from activations into weights first (SmoothQuant's alpha), through rectifiers,
-   *  pools and residual sums; 0 for not at all, 1 for all the way. */
-  double smooth;
-  /** "static", non-zero: layers that take longer in int8 than in float32 on this machine, each timed alone, stay float. */
-  uint32_t keep_faster;
-  /** "joint": what the weights may take in a packed file; up to 1 a fraction of what they take now, else bytes. */
-  double bytes;
-  /** With `qat`, non-zero: scales of weights and activations are trained too (LSQ), as initializers that end in "_scale_log". */
-  uint32_t learn_scales;
+  /** Samples a run; 4 to calibrate on, of images 1, and 64 to evaluate on. 0 is not given. */
+  uint32_t batch_size;
 } prune_quantize_options;
 #define PRUNE_QUANTIZE_OPTIONS_INIT \
-  {sizeof(prune_quantize_options), 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0}
+  {sizeof(prune_quantize_options), PRUNE_STRUCT_TAG, NULL, 0, 1, 0, 0, 99.99, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0, \
+   PRUNE_NOT_GIVEN, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0}
+/** What PRUNE_QUANTIZE_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_quantize_options_init(prune_quantize_options *options, size_t size);
+/* End of prune_quantize_options */
 
 /**
  * Quantizes into a new model that standard ONNX runtimes execute. Zeros of weights stay zero. One scale a channel needs opset

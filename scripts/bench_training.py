@@ -24,19 +24,20 @@ import libprune
 
 
 class ZooOptions(c.Structure):
-    _fields_ = [("size", c.c_uint32), ("classes", c.c_uint32), ("input", c.POINTER(c.c_int64)), ("rank", c.c_size_t),
-                ("hidden", c.c_void_p), ("hidden_count", c.c_size_t), ("activation", c.c_char_p), ("seed", c.c_uint64),
-                ("width", c.c_double), ("stem", c.c_char_p), ("depth", c.c_uint32), ("patch", c.c_uint32), ("heads", c.c_uint32)]
+    _fields_ = [("size", c.c_uint32), ("tag", c.c_uint32), ("classes", c.c_uint32), ("input", c.POINTER(c.c_int64)),
+                ("rank", c.c_size_t), ("hidden", c.c_void_p), ("hidden_count", c.c_size_t), ("activation", c.c_char_p),
+                ("seed", c.c_uint64), ("width", c.c_double), ("stem", c.c_char_p), ("depth", c.c_uint32), ("patch", c.c_uint32),
+                ("heads", c.c_uint32)]
 
 
 class FitOptions(c.Structure):
-    """The head of prune_fit_options, up to its callback."""
-    _fields_ = [("size", c.c_uint32), ("epochs", c.c_uint32), ("batch_size", c.c_uint32), ("no_shuffle", c.c_uint32),
-                ("optimizer", c.c_char_p), ("lr", c.c_double), ("momentum", c.c_double), ("nesterov", c.c_uint32),
-                ("reserved", c.c_uint32), ("beta1", c.c_double), ("beta2", c.c_double), ("epsilon", c.c_double),
-                ("weight_decay", c.c_double), ("loss", c.c_char_p), ("schedule", c.c_char_p), ("validation", c.c_void_p),
-                ("validation_split", c.c_double), ("seed", c.c_uint64), ("frozen", c.c_void_p), ("frozen_count", c.c_size_t),
-                ("on_event", c.c_void_p), ("user", c.c_void_p)]
+    """The head of prune_fit_options; what follows has its defaults."""
+    _fields_ = [("size", c.c_uint32), ("tag", c.c_uint32), ("on_event", c.c_void_p), ("user", c.c_void_p), ("epochs", c.c_uint32),
+                ("batch_size", c.c_uint32), ("shuffle", c.c_uint32), ("optimizer", c.c_char_p), ("lr", c.c_double),
+                ("momentum", c.c_double)]
+
+
+TAG = 0x32505250
 
 
 EVENT = c.CFUNCTYPE(c.c_int, c.POINTER(c.c_uint32), c.c_void_p)
@@ -124,7 +125,7 @@ class Ours:
         self.context = library.made("prune_context_create")
         library.prune_context_set_threads(self.context, c.c_int32(threads))
         shape = (c.c_int64 * 3)(*sample)
-        options = ZooOptions(c.sizeof(ZooOptions), classes, shape, 3, depth=depth)
+        options = ZooOptions(c.sizeof(ZooOptions), TAG, classes, shape, 3, width=1, depth=depth)
         self.model = library.made("prune_zoo_create", self.context, zoo, c.byref(options))
         self.sample, self.classes, self.data = sample, classes, {}
 
@@ -151,7 +152,7 @@ class Ours:
             times.append(time.perf_counter())
             return 0
 
-        options = FitOptions(c.sizeof(FitOptions), 1, self.batch, 1, b"sgd", 1e-3, 0.9)
+        options = FitOptions(c.sizeof(FitOptions), TAG, None, None, 1, self.batch, 0, b"sgd", 1e-3, 0.9)
         options.on_event = c.cast(listen, c.c_void_p)
         self.library.prune_model_fit(self.model, self.data[count], c.byref(options), None)
         # The last event is the epoch's.
@@ -160,7 +161,7 @@ class Ours:
 
     def repeat(self, count):
         """Steps on one batch."""
-        options = FitOptions(c.sizeof(FitOptions), count, self.batch, 1, b"sgd", 1e-3, 0.9)
+        options = FitOptions(c.sizeof(FitOptions), TAG, None, None, count, self.batch, 0, b"sgd", 1e-3, 0.9)
         self.library.prune_model_fit(self.model, self.dataset(1), c.byref(options), None)
 
 

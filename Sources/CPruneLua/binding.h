@@ -111,18 +111,19 @@ void pl_use_progress(pl_call *call, const char *what, bool verbose);
 /* ---- options (options.c) ---- */
 
 typedef enum option_kind {
-  OPTION_COUNT,     /**< uint32_t of 1 or more */
+  OPTION_COUNT,     /**< uint32_t of `least` or more */
   OPTION_SEED,      /**< uint64_t */
   OPTION_NUMBER,    /**< double, finite */
   OPTION_POSITIVE,  /**< double above 0 */
+  OPTION_NONNEGATIVE, /**< double of 0 or more */
   OPTION_FRACTION,  /**< double in 0...1 */
   OPTION_FLAG,      /**< uint32_t from a boolean */
-  OPTION_NOT,       /**< uint32_t from the opposite of a boolean */
   OPTION_TEXT,      /**< const char * */
   OPTION_TEXTS,     /**< const char *const *, with its size_t at `extra`, from a list or one string */
   OPTION_EXTENTS,   /**< const int64_t *, with its size_t at `extra`, of 1 or more each */
   OPTION_NUMBERS,   /**< const double *, with its size_t at `extra` */
   OPTION_DATASET,   /**< const prune_dataset * */
+  OPTION_MODEL,     /**< const prune_model * */
   OPTION_TABLE,     /**< pointer to a struct of `nested` */
   OPTION_TABLES,    /**< array of structs of `nested`, with its size_t at `extra`, from a list of tables or one */
   OPTION_FUNCTION,  /**< int: its stack position */
@@ -135,6 +136,7 @@ typedef struct option {
   const char *name;
   option_kind kind;
   bool required;
+  uint32_t least;
   size_t offset, extra;
   const option_set *nested;
 } option;
@@ -145,27 +147,18 @@ struct option_set {
   const char *name;
   const option *options;
   size_t count;
-  /** Of the struct filled, and of the prune_…_options at its start (0: none). */
+  /** Of the struct filled, and of the prune_…_options at its start (0: none), with their defaults. */
   size_t size, struct_size;
-  /** Options taken over, of a struct that starts this one. */
-  const option_set *base;
+  const void *initial;
 };
 
-/** An option named as its field. */
-#define OPTION(type, field, kind_) {.name = #field, .kind = OPTION_##kind_, .offset = offsetof(type, field)}
-/** An option whose field has another name. */
-#define OPTION_AS(name_, type, field, kind_) {.name = name_, .kind = OPTION_##kind_, .offset = offsetof(type, field)}
-/** A list and its length. */
-#define OPTION_LIST(name_, type, field, count_field, kind_)                   \
-  {.name = name_, .kind = OPTION_##kind_, .offset = offsetof(type, field), \
-   .extra = offsetof(type, count_field)}
-#define OPTION_NEEDED(type, field, kind_) \
-  {.name = #field, .kind = OPTION_##kind_, .required = true, .offset = offsetof(type, field)}
 #define OPTION_COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
 /** Reads the table at `index` (nil: no options) into `out`, a struct of `set`; raises on any doubt. What the struct points to
  *  stays on the Lua stack. */
 void pl_options(pl_call *call, int index, const option_set *set, void *out);
+/** Every function's options (option_sets.c, which scripts/generate writes). */
+const option_set *const *pl_option_sets(size_t *out_count);
 /** Pushes {function = {option = whether required}} of every function: the documentation's test compares. */
 void pl_push_option_sets(lua_State *L);
 /** Memory that lives as long as the Lua stack slot it pushes. */
@@ -175,10 +168,10 @@ int64_t *pl_integers(lua_State *L, int index, int64_t least, const char *what, s
 /** Raises unless the value is a table or, if `optional`, nil. */
 void pl_want_table(lua_State *L, int index, const char *where, bool optional);
 
-extern const option_set pl_fit_set, pl_recover_set, pl_prune_set, pl_guard_set, pl_schedule_set, pl_significance_set, pl_sensitivity_set, pl_ensemble_set, pl_search_set,
-    pl_quantize_set, pl_evaluate_set, pl_benchmark_set, pl_zoo_set, pl_load_set, pl_split_set, pl_idx_set, pl_npz_set,
-    pl_csv_set, pl_normalize_set, pl_summary_set, pl_text_set, pl_group_set, pl_loss_set,
-    pl_regularizer_set, pl_augment_set;
+extern const option_set pl_fit_set, pl_recover_set, pl_train_set, pl_prune_set, pl_target_set, pl_guard_set, pl_schedule_set,
+    pl_significance_set, pl_sensitivity_set, pl_ensemble_set, pl_search_set, pl_quantize_set, pl_evaluate_set, pl_benchmark_set,
+    pl_zoo_set, pl_load_set, pl_split_set, pl_idx_set, pl_npz_set, pl_csv_set, pl_normalize_set, pl_summary_set, pl_text_set,
+    pl_group_set, pl_loss_set, pl_regularizer_set, pl_augment_set;
 
 /* ---- tensors (elements.c, tensor.c) ---- */
 

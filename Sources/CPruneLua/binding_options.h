@@ -10,7 +10,7 @@ typedef struct fit_options {
   int on_epoch, on_batch;
   uint32_t verbose;
   /** Stack positions of values of several types. */
-  int loss, resume, teacher, dropout;
+  int loss, resume, dropout;
 } fit_options;
 
 typedef struct schedule_options {
@@ -34,7 +34,7 @@ typedef struct prune_call_options {
   fit_options *recover, *train;
   guard_options *guard;
   /** Stack positions of values of several types. */
-  int schedule, validate, criterion, granularity, rewind, metric;
+  int schedule, validate, criterion, granularity, metric;
   int on_step;
   uint32_t verbose;
 } prune_call_options;

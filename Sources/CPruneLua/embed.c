@@ -18,6 +18,9 @@ static const char docs[] = {
 static const char docs_model[] = {
 #embed "lua/docs_model.lua"
 };
+static const char docs_options[] = {
+#embed "lua/docs_options.lua"
+};
 static const char entries[] = {
 #embed "lua/entries.lua"
 };
@@ -39,7 +42,7 @@ static const char topics[] = {
 };
 
 #define FILE_OF(variable) {#variable, variable, sizeof variable}
-static const embedded_file files[] = {FILE_OF(init), FILE_OF(docs),     FILE_OF(docs_model), FILE_OF(entries),
+static const embedded_file files[] = {FILE_OF(init), FILE_OF(docs),     FILE_OF(docs_model), FILE_OF(docs_options), FILE_OF(entries),
                                       FILE_OF(help), FILE_OF(progress), FILE_OF(report),     FILE_OF(tensor),
                                       FILE_OF(topics)};
 

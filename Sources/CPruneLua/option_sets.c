@@ -1,338 +1,512 @@
-/* The named arguments of every function, one line each. */
+/* The named arguments of every function. Made by scripts/generate from Sources/Options. */
 #include "binding_options.h"
 
-#define SET(variable, name_, type, struct_, options_, base_)                                            \
-  const option_set variable = {.name = name_, .options = options_, .count = OPTION_COUNT_OF(options_), \
-                               .size = sizeof(type), .struct_size = struct_, .base = base_}
-
-static const option group[] = {
-    OPTION_LIST("parameters", prune_parameter_group, parameters, parameter_count, TEXTS),
-    OPTION(prune_parameter_group, lr, POSITIVE),
-    OPTION(prune_parameter_group, weight_decay, NUMBER),
-    OPTION(prune_parameter_group, no_decay, FLAG),
+static const option load_options_[] = {
+    {.name = "copy", .kind = OPTION_FLAG, .offset = offsetof(prune_load_options, copy)},
 };
-SET(pl_group_set, "Model:fit groups", prune_parameter_group, sizeof(prune_parameter_group), group, NULL);
+static const prune_load_options load_initial = PRUNE_LOAD_OPTIONS_INIT;
+const option_set pl_load_set = {.name = "prune.load", .options = load_options_, .count = OPTION_COUNT_OF(load_options_),
+    .size = sizeof(prune_load_options), .initial = &load_initial, .struct_size = sizeof(prune_load_options)};
 
-static const option augment[] = {
-    OPTION(prune_augmentation, flip, FLAG),
-    OPTION(prune_augmentation, crop, COUNT),
-    OPTION(prune_augmentation, cutout, COUNT),
-    OPTION(prune_augmentation, mixup, POSITIVE),
-    OPTION(prune_augmentation, cutmix, POSITIVE),
+static const option zoo_options_[] = {
+    {.name = "classes", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_zoo_options, classes)},
+    {.name = "input", .kind = OPTION_EXTENTS, .offset = offsetof(prune_zoo_options, input), .extra = offsetof(prune_zoo_options, input_rank)},
+    {.name = "hidden", .kind = OPTION_EXTENTS, .offset = offsetof(prune_zoo_options, hidden), .extra = offsetof(prune_zoo_options, hidden_count)},
+    {.name = "activation", .kind = OPTION_TEXT, .offset = offsetof(prune_zoo_options, activation)},
+    {.name = "seed", .kind = OPTION_SEED, .offset = offsetof(prune_zoo_options, seed)},
+    {.name = "width", .kind = OPTION_POSITIVE, .offset = offsetof(prune_zoo_options, width)},
+    {.name = "stem", .kind = OPTION_TEXT, .offset = offsetof(prune_zoo_options, stem)},
+    {.name = "depth", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_zoo_options, depth)},
+    {.name = "patch", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_zoo_options, patch)},
+    {.name = "heads", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_zoo_options, heads)},
 };
-SET(pl_augment_set, "Model:fit augment", prune_augmentation, sizeof(prune_augmentation), augment, NULL);
+static const prune_zoo_options zoo_initial = PRUNE_ZOO_OPTIONS_INIT;
+const option_set pl_zoo_set = {.name = "prune.zoo", .options = zoo_options_, .count = OPTION_COUNT_OF(zoo_options_),
+    .size = sizeof(prune_zoo_options), .initial = &zoo_initial, .struct_size = sizeof(prune_zoo_options)};
 
-static const option regularizer[] = {
-    OPTION_NEEDED(prune_regularizer, kind, TEXT),
-    OPTION(prune_regularizer, strength, NUMBER),
-    OPTION(prune_regularizer, growth, POSITIVE),
-    OPTION(prune_regularizer, limit, POSITIVE),
-    OPTION(prune_regularizer, interval, COUNT),
-    OPTION_LIST("scope", prune_regularizer, scope, scope_count, TEXTS),
+static const option group_options_[] = {
+    {.name = "parameters", .kind = OPTION_TEXTS, .offset = offsetof(prune_parameter_group, parameters), .extra = offsetof(prune_parameter_group, parameter_count)},
+    {.name = "lr", .kind = OPTION_POSITIVE, .offset = offsetof(prune_parameter_group, lr)},
+    {.name = "weight_decay", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_parameter_group, weight_decay)},
 };
-SET(pl_regularizer_set, "Model:fit regularizer", prune_regularizer, sizeof(prune_regularizer), regularizer, NULL);
+static const prune_parameter_group group_initial = PRUNE_PARAMETER_GROUP_INIT;
+const option_set pl_group_set = {.name = "Model:fit groups", .options = group_options_, .count = OPTION_COUNT_OF(group_options_),
+    .size = sizeof(prune_parameter_group), .initial = &group_initial, .struct_size = sizeof(prune_parameter_group)};
 
-static const option fit[] = {
-    OPTION(prune_fit_options, epochs, COUNT),
-    OPTION(prune_fit_options, batch_size, COUNT),
-    OPTION_AS("shuffle", prune_fit_options, no_shuffle, NOT),
-    OPTION(prune_fit_options, optimizer, TEXT),
-    OPTION(prune_fit_options, lr, POSITIVE),
-    OPTION(prune_fit_options, momentum, NUMBER),
-    OPTION(prune_fit_options, nesterov, FLAG),
-    OPTION(prune_fit_options, beta1, POSITIVE),
-    OPTION(prune_fit_options, beta2, POSITIVE),
-    OPTION(prune_fit_options, epsilon, POSITIVE),
-    OPTION(prune_fit_options, weight_decay, NUMBER),
-    OPTION(prune_fit_options, rho, FRACTION),
-    OPTION(prune_fit_options, clip_norm, POSITIVE),
-    OPTION(prune_fit_options, clip_value, POSITIVE),
-    {.name = "groups", .kind = OPTION_TABLES, .offset = offsetof(prune_fit_options, groups),
-     .extra = offsetof(prune_fit_options, group_count), .nested = &pl_group_set},
-    OPTION(fit_options, loss, VALUE),
-    OPTION(prune_fit_options, output, TEXT),
-    OPTION(prune_fit_options, label_smoothing, FRACTION),
-    OPTION_LIST("class_weights", prune_fit_options, class_weights, class_weight_count, NUMBERS),
-    OPTION(prune_fit_options, delta, POSITIVE),
-    OPTION(prune_fit_options, from_probabilities, FLAG),
-    OPTION(prune_fit_options, schedule, TEXT),
-    OPTION(prune_fit_options, warmup, COUNT),
-    OPTION(prune_fit_options, step_epochs, COUNT),
-    OPTION(prune_fit_options, gamma, FRACTION),
-    OPTION(prune_fit_options, patience, COUNT),
-    OPTION(prune_fit_options, validation, DATASET),
-    OPTION(prune_fit_options, validation_split, FRACTION),
-    OPTION(prune_fit_options, early_stopping, COUNT),
-    OPTION(prune_fit_options, min_delta, NUMBER),
-    OPTION(prune_fit_options, monitor, TEXT),
-    OPTION(prune_fit_options, restore_best, FLAG),
-    OPTION(prune_fit_options, checkpoint, TEXT),
-    OPTION(prune_fit_options, checkpoint_epochs, COUNT),
-    OPTION(fit_options, resume, VALUE),
-    {.name = "regularizer", .kind = OPTION_TABLES, .offset = offsetof(prune_fit_options, regularizers),
-     .extra = offsetof(prune_fit_options, regularizer_count), .nested = &pl_regularizer_set},
-    OPTION(fit_options, dropout, VALUE),
-    OPTION(fit_options, teacher, VALUE),
-    OPTION(prune_fit_options, temperature, POSITIVE),
-    OPTION(prune_fit_options, alpha, FRACTION),
-    OPTION_LIST("features", prune_fit_options, features, feature_count, TEXTS),
-    OPTION_LIST("teacher_features", prune_fit_options, teacher_features, teacher_feature_count, TEXTS),
-    OPTION(prune_fit_options, feature_weight, POSITIVE),
-    OPTION(prune_fit_options, checkpointing, FLAG),
-    OPTION(prune_fit_options, palettes, FLAG),
-    OPTION(prune_fit_options, batch_norm, FLAG),
+static const option augment_options_[] = {
+    {.name = "flip", .kind = OPTION_FLAG, .offset = offsetof(prune_augmentation, flip)},
+    {.name = "crop", .kind = OPTION_COUNT, .least = 0, .offset = offsetof(prune_augmentation, crop)},
+    {.name = "cutout", .kind = OPTION_COUNT, .least = 0, .offset = offsetof(prune_augmentation, cutout)},
+    {.name = "mixup", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_augmentation, mixup)},
+    {.name = "cutmix", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_augmentation, cutmix)},
+};
+static const prune_augmentation augment_initial = PRUNE_AUGMENTATION_INIT;
+const option_set pl_augment_set = {.name = "Model:fit augment", .options = augment_options_, .count = OPTION_COUNT_OF(augment_options_),
+    .size = sizeof(prune_augmentation), .initial = &augment_initial, .struct_size = sizeof(prune_augmentation)};
+
+static const option regularizer_options_[] = {
+    {.name = "kind", .kind = OPTION_TEXT, .required = true, .offset = offsetof(prune_regularizer, kind)},
+    {.name = "strength", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_regularizer, strength)},
+    {.name = "growth", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_regularizer, growth)},
+    {.name = "limit", .kind = OPTION_POSITIVE, .offset = offsetof(prune_regularizer, limit)},
+    {.name = "interval", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_regularizer, interval)},
+    {.name = "scope", .kind = OPTION_TEXTS, .offset = offsetof(prune_regularizer, scope), .extra = offsetof(prune_regularizer, scope_count)},
+};
+static const prune_regularizer regularizer_initial = PRUNE_REGULARIZER_INIT;
+const option_set pl_regularizer_set = {.name = "Model:fit regularizer", .options = regularizer_options_, .count = OPTION_COUNT_OF(regularizer_options_),
+    .size = sizeof(prune_regularizer), .initial = &regularizer_initial, .struct_size = sizeof(prune_regularizer)};
+
+static const option fit_options_[] = {
+    {.name = "data", .kind = OPTION_DATASET, .required = true, .offset = offsetof(fit_options, data)},
+    {.name = "epochs", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_fit_options, epochs)},
+    {.name = "batch_size", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_fit_options, batch_size)},
+    {.name = "shuffle", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, shuffle)},
+    {.name = "optimizer", .kind = OPTION_TEXT, .offset = offsetof(prune_fit_options, optimizer)},
+    {.name = "lr", .kind = OPTION_POSITIVE, .offset = offsetof(prune_fit_options, lr)},
+    {.name = "momentum", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, momentum)},
+    {.name = "nesterov", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, nesterov)},
+    {.name = "beta1", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, beta1)},
+    {.name = "beta2", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, beta2)},
+    {.name = "epsilon", .kind = OPTION_POSITIVE, .offset = offsetof(prune_fit_options, epsilon)},
+    {.name = "weight_decay", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_fit_options, weight_decay)},
+    {.name = "rho", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, rho)},
+    {.name = "clip_norm", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_fit_options, clip_norm)},
+    {.name = "clip_value", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_fit_options, clip_value)},
+    {.name = "groups", .kind = OPTION_TABLES, .offset = offsetof(prune_fit_options, groups), .extra = offsetof(prune_fit_options, group_count), .nested = &pl_group_set},
+    {.name = "loss", .kind = OPTION_VALUE, .offset = offsetof(fit_options, loss)},
+    {.name = "output", .kind = OPTION_TEXT, .offset = offsetof(prune_fit_options, output)},
+    {.name = "label_smoothing", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, label_smoothing)},
+    {.name = "class_weights", .kind = OPTION_NUMBERS, .offset = offsetof(prune_fit_options, class_weights), .extra = offsetof(prune_fit_options, class_weight_count)},
+    {.name = "delta", .kind = OPTION_POSITIVE, .offset = offsetof(prune_fit_options, delta)},
+    {.name = "from_probabilities", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, from_probabilities)},
+    {.name = "schedule", .kind = OPTION_TEXT, .offset = offsetof(prune_fit_options, schedule)},
+    {.name = "warmup", .kind = OPTION_COUNT, .least = 0, .offset = offsetof(prune_fit_options, warmup)},
+    {.name = "step_epochs", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_fit_options, step_epochs)},
+    {.name = "gamma", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, gamma)},
+    {.name = "patience", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_fit_options, patience)},
+    {.name = "validation", .kind = OPTION_DATASET, .offset = offsetof(prune_fit_options, validation)},
+    {.name = "validation_split", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, validation_split)},
+    {.name = "early_stopping", .kind = OPTION_COUNT, .least = 0, .offset = offsetof(prune_fit_options, early_stopping)},
+    {.name = "min_delta", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_fit_options, min_delta)},
+    {.name = "monitor", .kind = OPTION_TEXT, .offset = offsetof(prune_fit_options, monitor)},
+    {.name = "restore_best", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, restore_best)},
+    {.name = "checkpoint", .kind = OPTION_TEXT, .offset = offsetof(prune_fit_options, checkpoint)},
+    {.name = "checkpoint_epochs", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_fit_options, checkpoint_epochs)},
+    {.name = "resume", .kind = OPTION_VALUE, .offset = offsetof(fit_options, resume)},
+    {.name = "regularizer", .kind = OPTION_TABLES, .offset = offsetof(prune_fit_options, regularizers), .extra = offsetof(prune_fit_options, regularizer_count), .nested = &pl_regularizer_set},
+    {.name = "dropout", .kind = OPTION_VALUE, .offset = offsetof(fit_options, dropout)},
+    {.name = "teacher", .kind = OPTION_MODEL, .offset = offsetof(prune_fit_options, teacher)},
+    {.name = "temperature", .kind = OPTION_POSITIVE, .offset = offsetof(prune_fit_options, temperature)},
+    {.name = "alpha", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, alpha)},
+    {.name = "features", .kind = OPTION_TEXTS, .offset = offsetof(prune_fit_options, features), .extra = offsetof(prune_fit_options, feature_count)},
+    {.name = "teacher_features", .kind = OPTION_TEXTS, .offset = offsetof(prune_fit_options, teacher_features), .extra = offsetof(prune_fit_options, teacher_feature_count)},
+    {.name = "feature_weight", .kind = OPTION_POSITIVE, .offset = offsetof(prune_fit_options, feature_weight)},
+    {.name = "checkpointing", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, checkpointing)},
+    {.name = "palettes", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, palettes)},
+    {.name = "batch_norm", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, batch_norm)},
     {.name = "augment", .kind = OPTION_TABLE, .offset = offsetof(prune_fit_options, augment), .nested = &pl_augment_set},
-    OPTION(prune_fit_options, seed, SEED),
-    OPTION_LIST("frozen", prune_fit_options, frozen, frozen_count, TEXTS),
-    OPTION(fit_options, on_epoch, FUNCTION),
-    OPTION(fit_options, on_batch, FUNCTION),
-    OPTION(fit_options, verbose, FLAG),
+    {.name = "seed", .kind = OPTION_SEED, .offset = offsetof(prune_fit_options, seed)},
+    {.name = "frozen", .kind = OPTION_TEXTS, .offset = offsetof(prune_fit_options, frozen), .extra = offsetof(prune_fit_options, frozen_count)},
+    {.name = "on_epoch", .kind = OPTION_FUNCTION, .offset = offsetof(fit_options, on_epoch)},
+    {.name = "on_batch", .kind = OPTION_FUNCTION, .offset = offsetof(fit_options, on_batch)},
+    {.name = "verbose", .kind = OPTION_FLAG, .offset = offsetof(fit_options, verbose)},
 };
-static SET(fit_base, "Model:fit", fit_options, sizeof(prune_fit_options), fit, NULL);
+static const prune_fit_options fit_initial = PRUNE_FIT_OPTIONS_INIT;
+const option_set pl_fit_set = {.name = "Model:fit", .options = fit_options_, .count = OPTION_COUNT_OF(fit_options_),
+    .size = sizeof(fit_options), .initial = &fit_initial, .struct_size = sizeof(prune_fit_options)};
 
-static const option fit_data[] = {OPTION_NEEDED(fit_options, data, DATASET)};
-SET(pl_fit_set, "Model:fit", fit_options, sizeof(prune_fit_options), fit_data, &fit_base);
-
-static const option recover_data[] = {OPTION(fit_options, data, DATASET)};
-SET(pl_recover_set, "Model:prune recover", fit_options, sizeof(prune_fit_options), recover_data, &fit_base);
-static SET(pl_train_set, "Model:prune train", fit_options, sizeof(prune_fit_options), recover_data, &fit_base);
-
-static const option guard[] = {
-    OPTION(prune_guard, data, DATASET),
-    OPTION(guard_options, metric, VALUE),
-    OPTION(prune_guard, max_drop, NUMBER),
-    OPTION(prune_guard, bound, NUMBER),
-    OPTION(prune_guard, lower_is_better, FLAG),
-    OPTION(prune_guard, output, TEXT),
+static const option recover_options_[] = {
+    {.name = "epochs", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_fit_options, epochs)},
+    {.name = "batch_size", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_fit_options, batch_size)},
+    {.name = "shuffle", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, shuffle)},
+    {.name = "optimizer", .kind = OPTION_TEXT, .offset = offsetof(prune_fit_options, optimizer)},
+    {.name = "lr", .kind = OPTION_POSITIVE, .offset = offsetof(prune_fit_options, lr)},
+    {.name = "momentum", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, momentum)},
+    {.name = "nesterov", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, nesterov)},
+    {.name = "beta1", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, beta1)},
+    {.name = "beta2", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, beta2)},
+    {.name = "epsilon", .kind = OPTION_POSITIVE, .offset = offsetof(prune_fit_options, epsilon)},
+    {.name = "weight_decay", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_fit_options, weight_decay)},
+    {.name = "rho", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, rho)},
+    {.name = "clip_norm", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_fit_options, clip_norm)},
+    {.name = "clip_value", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_fit_options, clip_value)},
+    {.name = "groups", .kind = OPTION_TABLES, .offset = offsetof(prune_fit_options, groups), .extra = offsetof(prune_fit_options, group_count), .nested = &pl_group_set},
+    {.name = "loss", .kind = OPTION_VALUE, .offset = offsetof(fit_options, loss)},
+    {.name = "output", .kind = OPTION_TEXT, .offset = offsetof(prune_fit_options, output)},
+    {.name = "label_smoothing", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, label_smoothing)},
+    {.name = "class_weights", .kind = OPTION_NUMBERS, .offset = offsetof(prune_fit_options, class_weights), .extra = offsetof(prune_fit_options, class_weight_count)},
+    {.name = "delta", .kind = OPTION_POSITIVE, .offset = offsetof(prune_fit_options, delta)},
+    {.name = "from_probabilities", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, from_probabilities)},
+    {.name = "schedule", .kind = OPTION_TEXT, .offset = offsetof(prune_fit_options, schedule)},
+    {.name = "warmup", .kind = OPTION_COUNT, .least = 0, .offset = offsetof(prune_fit_options, warmup)},
+    {.name = "step_epochs", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_fit_options, step_epochs)},
+    {.name = "gamma", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, gamma)},
+    {.name = "patience", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_fit_options, patience)},
+    {.name = "validation", .kind = OPTION_DATASET, .offset = offsetof(prune_fit_options, validation)},
+    {.name = "validation_split", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, validation_split)},
+    {.name = "early_stopping", .kind = OPTION_COUNT, .least = 0, .offset = offsetof(prune_fit_options, early_stopping)},
+    {.name = "min_delta", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_fit_options, min_delta)},
+    {.name = "monitor", .kind = OPTION_TEXT, .offset = offsetof(prune_fit_options, monitor)},
+    {.name = "restore_best", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, restore_best)},
+    {.name = "checkpoint", .kind = OPTION_TEXT, .offset = offsetof(prune_fit_options, checkpoint)},
+    {.name = "checkpoint_epochs", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_fit_options, checkpoint_epochs)},
+    {.name = "resume", .kind = OPTION_VALUE, .offset = offsetof(fit_options, resume)},
+    {.name = "regularizer", .kind = OPTION_TABLES, .offset = offsetof(prune_fit_options, regularizers), .extra = offsetof(prune_fit_options, regularizer_count), .nested = &pl_regularizer_set},
+    {.name = "dropout", .kind = OPTION_VALUE, .offset = offsetof(fit_options, dropout)},
+    {.name = "teacher", .kind = OPTION_MODEL, .offset = offsetof(prune_fit_options, teacher)},
+    {.name = "temperature", .kind = OPTION_POSITIVE, .offset = offsetof(prune_fit_options, temperature)},
+    {.name = "alpha", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, alpha)},
+    {.name = "features", .kind = OPTION_TEXTS, .offset = offsetof(prune_fit_options, features), .extra = offsetof(prune_fit_options, feature_count)},
+    {.name = "teacher_features", .kind = OPTION_TEXTS, .offset = offsetof(prune_fit_options, teacher_features), .extra = offsetof(prune_fit_options, teacher_feature_count)},
+    {.name = "feature_weight", .kind = OPTION_POSITIVE, .offset = offsetof(prune_fit_options, feature_weight)},
+    {.name = "checkpointing", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, checkpointing)},
+    {.name = "palettes", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, palettes)},
+    {.name = "batch_norm", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, batch_norm)},
+    {.name = "augment", .kind = OPTION_TABLE, .offset = offsetof(prune_fit_options, augment), .nested = &pl_augment_set},
+    {.name = "seed", .kind = OPTION_SEED, .offset = offsetof(prune_fit_options, seed)},
+    {.name = "frozen", .kind = OPTION_TEXTS, .offset = offsetof(prune_fit_options, frozen), .extra = offsetof(prune_fit_options, frozen_count)},
+    {.name = "on_epoch", .kind = OPTION_FUNCTION, .offset = offsetof(fit_options, on_epoch)},
+    {.name = "on_batch", .kind = OPTION_FUNCTION, .offset = offsetof(fit_options, on_batch)},
+    {.name = "verbose", .kind = OPTION_FLAG, .offset = offsetof(fit_options, verbose)},
+    {.name = "data", .kind = OPTION_DATASET, .offset = offsetof(fit_options, data)},
 };
-SET(pl_guard_set, "guard", guard_options, sizeof(prune_guard), guard, NULL);
+static const prune_fit_options recover_initial = PRUNE_FIT_OPTIONS_INIT;
+const option_set pl_recover_set = {.name = "Model:prune recover", .options = recover_options_, .count = OPTION_COUNT_OF(recover_options_),
+    .size = sizeof(fit_options), .initial = &recover_initial, .struct_size = sizeof(prune_fit_options)};
 
-static const option schedule[] = {
-    OPTION(schedule_options, kind, TEXT),
-    OPTION(schedule_options, steps, COUNT),
+static const option train_options_[] = {
+    {.name = "epochs", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_fit_options, epochs)},
+    {.name = "batch_size", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_fit_options, batch_size)},
+    {.name = "shuffle", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, shuffle)},
+    {.name = "optimizer", .kind = OPTION_TEXT, .offset = offsetof(prune_fit_options, optimizer)},
+    {.name = "lr", .kind = OPTION_POSITIVE, .offset = offsetof(prune_fit_options, lr)},
+    {.name = "momentum", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, momentum)},
+    {.name = "nesterov", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, nesterov)},
+    {.name = "beta1", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, beta1)},
+    {.name = "beta2", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, beta2)},
+    {.name = "epsilon", .kind = OPTION_POSITIVE, .offset = offsetof(prune_fit_options, epsilon)},
+    {.name = "weight_decay", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_fit_options, weight_decay)},
+    {.name = "rho", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, rho)},
+    {.name = "clip_norm", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_fit_options, clip_norm)},
+    {.name = "clip_value", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_fit_options, clip_value)},
+    {.name = "groups", .kind = OPTION_TABLES, .offset = offsetof(prune_fit_options, groups), .extra = offsetof(prune_fit_options, group_count), .nested = &pl_group_set},
+    {.name = "loss", .kind = OPTION_VALUE, .offset = offsetof(fit_options, loss)},
+    {.name = "output", .kind = OPTION_TEXT, .offset = offsetof(prune_fit_options, output)},
+    {.name = "label_smoothing", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, label_smoothing)},
+    {.name = "class_weights", .kind = OPTION_NUMBERS, .offset = offsetof(prune_fit_options, class_weights), .extra = offsetof(prune_fit_options, class_weight_count)},
+    {.name = "delta", .kind = OPTION_POSITIVE, .offset = offsetof(prune_fit_options, delta)},
+    {.name = "from_probabilities", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, from_probabilities)},
+    {.name = "schedule", .kind = OPTION_TEXT, .offset = offsetof(prune_fit_options, schedule)},
+    {.name = "warmup", .kind = OPTION_COUNT, .least = 0, .offset = offsetof(prune_fit_options, warmup)},
+    {.name = "step_epochs", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_fit_options, step_epochs)},
+    {.name = "gamma", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, gamma)},
+    {.name = "patience", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_fit_options, patience)},
+    {.name = "validation", .kind = OPTION_DATASET, .offset = offsetof(prune_fit_options, validation)},
+    {.name = "validation_split", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, validation_split)},
+    {.name = "early_stopping", .kind = OPTION_COUNT, .least = 0, .offset = offsetof(prune_fit_options, early_stopping)},
+    {.name = "min_delta", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_fit_options, min_delta)},
+    {.name = "monitor", .kind = OPTION_TEXT, .offset = offsetof(prune_fit_options, monitor)},
+    {.name = "restore_best", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, restore_best)},
+    {.name = "checkpoint", .kind = OPTION_TEXT, .offset = offsetof(prune_fit_options, checkpoint)},
+    {.name = "checkpoint_epochs", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_fit_options, checkpoint_epochs)},
+    {.name = "resume", .kind = OPTION_VALUE, .offset = offsetof(fit_options, resume)},
+    {.name = "regularizer", .kind = OPTION_TABLES, .offset = offsetof(prune_fit_options, regularizers), .extra = offsetof(prune_fit_options, regularizer_count), .nested = &pl_regularizer_set},
+    {.name = "dropout", .kind = OPTION_VALUE, .offset = offsetof(fit_options, dropout)},
+    {.name = "teacher", .kind = OPTION_MODEL, .offset = offsetof(prune_fit_options, teacher)},
+    {.name = "temperature", .kind = OPTION_POSITIVE, .offset = offsetof(prune_fit_options, temperature)},
+    {.name = "alpha", .kind = OPTION_FRACTION, .offset = offsetof(prune_fit_options, alpha)},
+    {.name = "features", .kind = OPTION_TEXTS, .offset = offsetof(prune_fit_options, features), .extra = offsetof(prune_fit_options, feature_count)},
+    {.name = "teacher_features", .kind = OPTION_TEXTS, .offset = offsetof(prune_fit_options, teacher_features), .extra = offsetof(prune_fit_options, teacher_feature_count)},
+    {.name = "feature_weight", .kind = OPTION_POSITIVE, .offset = offsetof(prune_fit_options, feature_weight)},
+    {.name = "checkpointing", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, checkpointing)},
+    {.name = "palettes", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, palettes)},
+    {.name = "batch_norm", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, batch_norm)},
+    {.name = "augment", .kind = OPTION_TABLE, .offset = offsetof(prune_fit_options, augment), .nested = &pl_augment_set},
+    {.name = "seed", .kind = OPTION_SEED, .offset = offsetof(prune_fit_options, seed)},
+    {.name = "frozen", .kind = OPTION_TEXTS, .offset = offsetof(prune_fit_options, frozen), .extra = offsetof(prune_fit_options, frozen_count)},
+    {.name = "on_epoch", .kind = OPTION_FUNCTION, .offset = offsetof(fit_options, on_epoch)},
+    {.name = "on_batch", .kind = OPTION_FUNCTION, .offset = offsetof(fit_options, on_batch)},
+    {.name = "verbose", .kind = OPTION_FLAG, .offset = offsetof(fit_options, verbose)},
+    {.name = "data", .kind = OPTION_DATASET, .offset = offsetof(fit_options, data)},
 };
-SET(pl_schedule_set, "Model:prune schedule", schedule_options, 0, schedule, NULL);
+static const prune_fit_options train_initial = PRUNE_FIT_OPTIONS_INIT;
+const option_set pl_train_set = {.name = "Model:prune train", .options = train_options_, .count = OPTION_COUNT_OF(train_options_),
+    .size = sizeof(fit_options), .initial = &train_initial, .struct_size = sizeof(prune_fit_options)};
 
-static const option target[] = {
-    OPTION(target_options, macs, FRACTION),
-    OPTION(target_options, params, FRACTION),
-    OPTION(target_options, bytes, FRACTION),
-    OPTION(target_options, latency, FRACTION),
+static const option evaluate_options_[] = {
+    {.name = "metrics", .kind = OPTION_TEXTS, .offset = offsetof(prune_evaluate_options, metrics), .extra = offsetof(prune_evaluate_options, metric_count)},
+    {.name = "batch_size", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_evaluate_options, batch_size)},
+    {.name = "loss", .kind = OPTION_TEXT, .offset = offsetof(prune_evaluate_options, loss)},
+    {.name = "output", .kind = OPTION_TEXT, .offset = offsetof(prune_evaluate_options, output)},
 };
-SET(pl_target_set, "Model:prune target", target_options, 0, target, NULL);
+static const prune_evaluate_options evaluate_initial = PRUNE_EVALUATE_OPTIONS_INIT;
+const option_set pl_evaluate_set = {.name = "Model:evaluate", .options = evaluate_options_, .count = OPTION_COUNT_OF(evaluate_options_),
+    .size = sizeof(prune_evaluate_options), .initial = &evaluate_initial, .struct_size = sizeof(prune_evaluate_options)};
 
-static const option prune[] = {
-    OPTION(prune_prune_options, strategy, TEXT),
-    OPTION(prune_call_options, criterion, VALUE),
-    OPTION(prune_call_options, granularity, VALUE),
-    OPTION(prune_prune_options, allocation, TEXT),
-    OPTION(prune_prune_options, reconstruct, TEXT),
-    OPTION(prune_prune_options, cost, TEXT),
-    OPTION(prune_call_options, metric, VALUE),
-    OPTION(prune_prune_options, lower_is_better, FLAG),
-    OPTION(prune_prune_options, shared, TEXT),
-    OPTION(prune_prune_options, recipe, TEXT),
-    OPTION(prune_call_options, rewind, VALUE),
-    OPTION(prune_prune_options, amount, FRACTION),
-    OPTION(prune_prune_options, threshold, NUMBER),
-    OPTION(prune_prune_options, mode, TEXT),
-    OPTION(prune_prune_options, device, TEXT),
-    OPTION(prune_prune_options, data, DATASET),
-    OPTION(prune_call_options, validate, VALUE),
-    OPTION(prune_call_options, schedule, VALUE),
+static const option benchmark_options_[] = {
+    {.name = "batch_size", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_benchmark_options, batch_size)},
+    {.name = "threads", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_benchmark_options, threads)},
+    {.name = "runs", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_benchmark_options, runs)},
+    {.name = "warmup", .kind = OPTION_COUNT, .least = 0, .offset = offsetof(prune_benchmark_options, warmup)},
+    {.name = "steps", .kind = OPTION_FLAG, .offset = offsetof(prune_benchmark_options, steps)},
+};
+static const prune_benchmark_options benchmark_initial = PRUNE_BENCHMARK_OPTIONS_INIT;
+const option_set pl_benchmark_set = {.name = "Model:benchmark", .options = benchmark_options_, .count = OPTION_COUNT_OF(benchmark_options_),
+    .size = sizeof(prune_benchmark_options), .initial = &benchmark_initial, .struct_size = sizeof(prune_benchmark_options)};
+
+static const option loss_options_[] = {
+    {.name = "from_logits", .kind = OPTION_FLAG, .offset = offsetof(prune_loss_options, from_logits)},
+    {.name = "label_smoothing", .kind = OPTION_FRACTION, .offset = offsetof(prune_loss_options, label_smoothing)},
+    {.name = "class_weights", .kind = OPTION_NUMBERS, .offset = offsetof(prune_loss_options, class_weights), .extra = offsetof(prune_loss_options, class_weight_count)},
+    {.name = "delta", .kind = OPTION_POSITIVE, .offset = offsetof(prune_loss_options, delta)},
+};
+static const prune_loss_options loss_initial = PRUNE_LOSS_OPTIONS_INIT;
+const option_set pl_loss_set = {.name = "prune.losses", .options = loss_options_, .count = OPTION_COUNT_OF(loss_options_),
+    .size = sizeof(prune_loss_options), .initial = &loss_initial, .struct_size = sizeof(prune_loss_options)};
+
+static const option significance_options_[] = {
+    {.name = "criterion", .kind = OPTION_VALUE, .offset = offsetof(significance_call_options, criterion)},
+    {.name = "data", .kind = OPTION_DATASET, .offset = offsetof(prune_significance_options, data)},
+    {.name = "batch_size", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_significance_options, batch_size)},
+    {.name = "seed", .kind = OPTION_SEED, .offset = offsetof(prune_significance_options, seed)},
+    {.name = "output", .kind = OPTION_TEXT, .offset = offsetof(prune_significance_options, output)},
+    {.name = "scope", .kind = OPTION_TEXTS, .offset = offsetof(prune_significance_options, scope), .extra = offsetof(prune_significance_options, scope_count)},
+    {.name = "ignore", .kind = OPTION_TEXTS, .offset = offsetof(prune_significance_options, ignore), .extra = offsetof(prune_significance_options, ignore_count)},
+};
+static const prune_significance_options significance_initial = PRUNE_SIGNIFICANCE_OPTIONS_INIT;
+const option_set pl_significance_set = {.name = "Model:significance", .options = significance_options_, .count = OPTION_COUNT_OF(significance_options_),
+    .size = sizeof(significance_call_options), .initial = &significance_initial, .struct_size = sizeof(prune_significance_options)};
+
+static const option sensitivity_options_[] = {
+    {.name = "data", .kind = OPTION_DATASET, .offset = offsetof(prune_sensitivity_options, data)},
+    {.name = "amounts", .kind = OPTION_NUMBERS, .offset = offsetof(prune_sensitivity_options, amounts), .extra = offsetof(prune_sensitivity_options, amount_count)},
+    {.name = "metric", .kind = OPTION_VALUE, .offset = offsetof(sensitivity_call_options, metric)},
+    {.name = "lower_is_better", .kind = OPTION_FLAG, .offset = offsetof(prune_sensitivity_options, lower_is_better)},
+    {.name = "max_drop", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_sensitivity_options, max_drop)},
+    {.name = "criterion", .kind = OPTION_TEXT, .offset = offsetof(prune_sensitivity_options, criterion)},
+    {.name = "granularity", .kind = OPTION_VALUE, .offset = offsetof(sensitivity_call_options, granularity)},
+    {.name = "scope", .kind = OPTION_TEXTS, .offset = offsetof(prune_sensitivity_options, scope), .extra = offsetof(prune_sensitivity_options, scope_count)},
+    {.name = "ignore", .kind = OPTION_TEXTS, .offset = offsetof(prune_sensitivity_options, ignore), .extra = offsetof(prune_sensitivity_options, ignore_count)},
+    {.name = "batch_size", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_sensitivity_options, batch_size)},
+    {.name = "seed", .kind = OPTION_SEED, .offset = offsetof(prune_sensitivity_options, seed)},
+    {.name = "output", .kind = OPTION_TEXT, .offset = offsetof(prune_sensitivity_options, output)},
+    {.name = "on_step", .kind = OPTION_FUNCTION, .offset = offsetof(sensitivity_call_options, on_step)},
+    {.name = "verbose", .kind = OPTION_FLAG, .offset = offsetof(sensitivity_call_options, verbose)},
+};
+static const prune_sensitivity_options sensitivity_initial = PRUNE_SENSITIVITY_OPTIONS_INIT;
+const option_set pl_sensitivity_set = {.name = "Model:sensitivity", .options = sensitivity_options_, .count = OPTION_COUNT_OF(sensitivity_options_),
+    .size = sizeof(sensitivity_call_options), .initial = &sensitivity_initial, .struct_size = sizeof(prune_sensitivity_options)};
+
+static const option guard_options_[] = {
+    {.name = "data", .kind = OPTION_DATASET, .offset = offsetof(prune_guard, data)},
+    {.name = "metric", .kind = OPTION_VALUE, .offset = offsetof(guard_options, metric)},
+    {.name = "max_drop", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_guard, max_drop)},
+    {.name = "bound", .kind = OPTION_NUMBER, .offset = offsetof(prune_guard, bound)},
+    {.name = "lower_is_better", .kind = OPTION_FLAG, .offset = offsetof(prune_guard, lower_is_better)},
+    {.name = "output", .kind = OPTION_TEXT, .offset = offsetof(prune_guard, output)},
+};
+static const prune_guard guard_initial = PRUNE_GUARD_INIT;
+const option_set pl_guard_set = {.name = "guard", .options = guard_options_, .count = OPTION_COUNT_OF(guard_options_),
+    .size = sizeof(guard_options), .initial = &guard_initial, .struct_size = sizeof(prune_guard)};
+
+static const option target_options_[] = {
+    {.name = "macs", .kind = OPTION_FRACTION, .offset = offsetof(target_options, macs)},
+    {.name = "params", .kind = OPTION_FRACTION, .offset = offsetof(target_options, params)},
+    {.name = "bytes", .kind = OPTION_FRACTION, .offset = offsetof(target_options, bytes)},
+    {.name = "latency", .kind = OPTION_FRACTION, .offset = offsetof(target_options, latency)},
+};
+const option_set pl_target_set = {.name = "Model:prune target", .options = target_options_, .count = OPTION_COUNT_OF(target_options_),
+    .size = sizeof(target_options)};
+
+static const option schedule_options_[] = {
+    {.name = "kind", .kind = OPTION_TEXT, .offset = offsetof(schedule_options, kind)},
+    {.name = "steps", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(schedule_options, steps)},
+};
+const option_set pl_schedule_set = {.name = "Model:prune schedule", .options = schedule_options_, .count = OPTION_COUNT_OF(schedule_options_),
+    .size = sizeof(schedule_options)};
+
+static const option prune_options_[] = {
+    {.name = "strategy", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, strategy)},
+    {.name = "criterion", .kind = OPTION_VALUE, .offset = offsetof(prune_call_options, criterion)},
+    {.name = "granularity", .kind = OPTION_VALUE, .offset = offsetof(prune_call_options, granularity)},
+    {.name = "allocation", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, allocation)},
+    {.name = "reconstruct", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, reconstruct)},
+    {.name = "cost", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, cost)},
+    {.name = "metric", .kind = OPTION_VALUE, .offset = offsetof(prune_call_options, metric)},
+    {.name = "lower_is_better", .kind = OPTION_FLAG, .offset = offsetof(prune_prune_options, lower_is_better)},
+    {.name = "shared", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, shared)},
+    {.name = "recipe", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, recipe)},
+    {.name = "rewind", .kind = OPTION_MODEL, .offset = offsetof(prune_prune_options, rewind)},
+    {.name = "amount", .kind = OPTION_NUMBER, .offset = offsetof(prune_prune_options, amount)},
+    {.name = "threshold", .kind = OPTION_NUMBER, .offset = offsetof(prune_prune_options, threshold)},
+    {.name = "mode", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, mode)},
+    {.name = "device", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, device)},
+    {.name = "data", .kind = OPTION_DATASET, .offset = offsetof(prune_prune_options, data)},
+    {.name = "validate", .kind = OPTION_VALUE, .offset = offsetof(prune_call_options, validate)},
+    {.name = "schedule", .kind = OPTION_VALUE, .offset = offsetof(prune_call_options, schedule)},
     {.name = "recover", .kind = OPTION_TABLE, .offset = offsetof(prune_call_options, recover), .nested = &pl_recover_set},
     {.name = "train", .kind = OPTION_TABLE, .offset = offsetof(prune_call_options, train), .nested = &pl_train_set},
     {.name = "guard", .kind = OPTION_TABLE, .offset = offsetof(prune_call_options, guard), .nested = &pl_guard_set},
-    OPTION_LIST("scope", prune_prune_options, scope, scope_count, TEXTS),
-    OPTION_LIST("ignore", prune_prune_options, ignore, ignore_count, TEXTS),
-    OPTION(prune_prune_options, batch_size, COUNT),
-    OPTION(prune_prune_options, seed, SEED),
-    OPTION(prune_prune_options, output, TEXT),
+    {.name = "scope", .kind = OPTION_TEXTS, .offset = offsetof(prune_prune_options, scope), .extra = offsetof(prune_prune_options, scope_count)},
+    {.name = "ignore", .kind = OPTION_TEXTS, .offset = offsetof(prune_prune_options, ignore), .extra = offsetof(prune_prune_options, ignore_count)},
+    {.name = "batch_size", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_prune_options, batch_size)},
+    {.name = "seed", .kind = OPTION_SEED, .offset = offsetof(prune_prune_options, seed)},
+    {.name = "output", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, output)},
     {.name = "target", .kind = OPTION_TABLE, .offset = offsetof(prune_call_options, target), .nested = &pl_target_set},
-    OPTION(prune_prune_options, max_fraction, FRACTION),
-    OPTION(prune_prune_options, round_to, COUNT),
-    OPTION(prune_prune_options, isomorphic, FLAG),
-    OPTION(prune_prune_options, width, FLAG),
-    OPTION(prune_prune_options, reduce, TEXT),
-    OPTION(prune_prune_options, normalize, TEXT),
-    OPTION(prune_prune_options, benchmark, FLAG),
-    OPTION(prune_prune_options, reestimate, FLAG),
-    OPTION(prune_call_options, on_step, FUNCTION),
-    OPTION(prune_call_options, verbose, FLAG),
+    {.name = "max_fraction", .kind = OPTION_FRACTION, .offset = offsetof(prune_prune_options, max_fraction)},
+    {.name = "round_to", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_prune_options, round_to)},
+    {.name = "isomorphic", .kind = OPTION_FLAG, .offset = offsetof(prune_prune_options, isomorphic)},
+    {.name = "width", .kind = OPTION_FLAG, .offset = offsetof(prune_prune_options, width)},
+    {.name = "reduce", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, reduce)},
+    {.name = "normalize", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, normalize)},
+    {.name = "benchmark", .kind = OPTION_FLAG, .offset = offsetof(prune_prune_options, benchmark)},
+    {.name = "reestimate", .kind = OPTION_FLAG, .offset = offsetof(prune_prune_options, reestimate)},
+    {.name = "on_step", .kind = OPTION_FUNCTION, .offset = offsetof(prune_call_options, on_step)},
+    {.name = "verbose", .kind = OPTION_FLAG, .offset = offsetof(prune_call_options, verbose)},
 };
-SET(pl_prune_set, "Model:prune", prune_call_options, sizeof(prune_prune_options), prune, NULL);
+static const prune_prune_options prune_initial = PRUNE_PRUNE_OPTIONS_INIT;
+const option_set pl_prune_set = {.name = "Model:prune", .options = prune_options_, .count = OPTION_COUNT_OF(prune_options_),
+    .size = sizeof(prune_call_options), .initial = &prune_initial, .struct_size = sizeof(prune_prune_options)};
 
-static const option significance[] = {
-    OPTION(significance_call_options, criterion, VALUE),
-    OPTION(prune_significance_options, data, DATASET),
-    OPTION(prune_significance_options, batch_size, COUNT),
-    OPTION(prune_significance_options, seed, SEED),
-    OPTION(prune_significance_options, output, TEXT),
-    OPTION_LIST("scope", prune_significance_options, scope, scope_count, TEXTS),
-    OPTION_LIST("ignore", prune_significance_options, ignore, ignore_count, TEXTS),
-};
-SET(pl_significance_set, "Model:significance", significance_call_options, sizeof(prune_significance_options),
-    significance, NULL);
-
-static const option sensitivity[] = {
-    OPTION(prune_sensitivity_options, data, DATASET),
-    OPTION_LIST("amounts", prune_sensitivity_options, amounts, amount_count, NUMBERS),
-    OPTION(sensitivity_call_options, metric, VALUE),
-    OPTION(prune_sensitivity_options, lower_is_better, FLAG),
-    OPTION(prune_sensitivity_options, max_drop, NUMBER),
-    OPTION(prune_sensitivity_options, criterion, TEXT),
-    OPTION(sensitivity_call_options, granularity, VALUE),
-    OPTION_LIST("scope", prune_sensitivity_options, scope, scope_count, TEXTS),
-    OPTION_LIST("ignore", prune_sensitivity_options, ignore, ignore_count, TEXTS),
-    OPTION(prune_sensitivity_options, batch_size, COUNT),
-    OPTION(prune_sensitivity_options, seed, SEED),
-    OPTION(prune_sensitivity_options, output, TEXT),
-    OPTION(sensitivity_call_options, on_step, FUNCTION),
-    OPTION(sensitivity_call_options, verbose, FLAG),
-};
-SET(pl_sensitivity_set, "Model:sensitivity", sensitivity_call_options, sizeof(prune_sensitivity_options), sensitivity,
-    NULL);
-
-static const option ensemble[] = {
+static const option ensemble_options_[] = {
     {.name = "models", .kind = OPTION_VALUE, .required = true, .offset = offsetof(ensemble_call_options, models)},
-    OPTION(prune_ensemble_options, method, TEXT),
-    OPTION(prune_ensemble_options, data, DATASET),
-    OPTION(prune_ensemble_options, epochs, COUNT),
-    OPTION(prune_ensemble_options, seed, SEED),
+    {.name = "method", .kind = OPTION_TEXT, .offset = offsetof(prune_ensemble_options, method)},
+    {.name = "data", .kind = OPTION_DATASET, .offset = offsetof(prune_ensemble_options, data)},
+    {.name = "epochs", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_ensemble_options, epochs)},
+    {.name = "seed", .kind = OPTION_SEED, .offset = offsetof(prune_ensemble_options, seed)},
 };
-SET(pl_ensemble_set, "prune.ensemble", ensemble_call_options, sizeof(prune_ensemble_options), ensemble, NULL);
+static const prune_ensemble_options ensemble_initial = PRUNE_ENSEMBLE_OPTIONS_INIT;
+const option_set pl_ensemble_set = {.name = "prune.ensemble", .options = ensemble_options_, .count = OPTION_COUNT_OF(ensemble_options_),
+    .size = sizeof(ensemble_call_options), .initial = &ensemble_initial, .struct_size = sizeof(prune_ensemble_options)};
 
-static const option search[] = {
+static const option search_options_[] = {
     {.name = "model", .kind = OPTION_VALUE, .required = true, .offset = offsetof(search_call_options, model)},
-    OPTION_NEEDED(prune_search_options, data, DATASET),
-    OPTION(prune_search_options, calibration, DATASET),
-    OPTION(prune_search_options, objective, TEXT),
-    OPTION(search_call_options, metric, VALUE),
-    OPTION(prune_search_options, lower_is_better, FLAG),
-    OPTION(prune_search_options, max_drop, NUMBER),
-    OPTION(prune_search_options, budget, POSITIVE),
-    OPTION(prune_search_options, seed, SEED),
-    OPTION(prune_search_options, output, TEXT),
-    OPTION(search_call_options, on_step, FUNCTION),
-    OPTION(search_call_options, verbose, FLAG),
+    {.name = "data", .kind = OPTION_DATASET, .required = true, .offset = offsetof(prune_search_options, data)},
+    {.name = "calibration", .kind = OPTION_DATASET, .offset = offsetof(prune_search_options, calibration)},
+    {.name = "objective", .kind = OPTION_TEXT, .offset = offsetof(prune_search_options, objective)},
+    {.name = "metric", .kind = OPTION_VALUE, .offset = offsetof(search_call_options, metric)},
+    {.name = "lower_is_better", .kind = OPTION_FLAG, .offset = offsetof(prune_search_options, lower_is_better)},
+    {.name = "max_drop", .kind = OPTION_NONNEGATIVE, .offset = offsetof(prune_search_options, max_drop)},
+    {.name = "budget", .kind = OPTION_POSITIVE, .offset = offsetof(prune_search_options, budget)},
+    {.name = "seed", .kind = OPTION_SEED, .offset = offsetof(prune_search_options, seed)},
+    {.name = "output", .kind = OPTION_TEXT, .offset = offsetof(prune_search_options, output)},
+    {.name = "on_step", .kind = OPTION_FUNCTION, .offset = offsetof(search_call_options, on_step)},
+    {.name = "verbose", .kind = OPTION_FLAG, .offset = offsetof(search_call_options, verbose)},
 };
-SET(pl_search_set, "prune.search", search_call_options, sizeof(prune_search_options), search, NULL);
+static const prune_search_options search_initial = PRUNE_SEARCH_OPTIONS_INIT;
+const option_set pl_search_set = {.name = "prune.search", .options = search_options_, .count = OPTION_COUNT_OF(search_options_),
+    .size = sizeof(search_call_options), .initial = &search_initial, .struct_size = sizeof(prune_search_options)};
 
-static const option quantize[] = {
-    OPTION(prune_quantize_options, scheme, TEXT),
-    OPTION(prune_quantize_options, bits, COUNT),
-    OPTION_AS("per_channel", prune_quantize_options, per_tensor, NOT),
-    OPTION(prune_quantize_options, symmetric, FLAG),
-    OPTION(prune_quantize_options, block_size, COUNT),
-    OPTION(prune_quantize_options, percentile, POSITIVE),
-    OPTION(prune_quantize_options, group_size, COUNT),
-    OPTION(prune_quantize_options, fisher, FLAG),
-    OPTION(prune_quantize_options, equalize, FLAG),
-    OPTION(prune_quantize_options, bias_correction, FLAG),
-    OPTION(prune_quantize_options, mixed, FLAG),
-    OPTION(prune_quantize_options, qat, FLAG),
-    OPTION(prune_quantize_options, rounding, TEXT),
-    OPTION(prune_quantize_options, smooth, POSITIVE),
-    OPTION(prune_quantize_options, learn_scales, FLAG),
-    OPTION(prune_quantize_options, keep_faster, FLAG),
-    OPTION(prune_quantize_options, bytes, POSITIVE),
-    OPTION(prune_quantize_options, calibration, DATASET),
-    OPTION(prune_quantize_options, calibrator, TEXT),
-    OPTION(prune_quantize_options, format, TEXT),
-    OPTION(prune_quantize_options, validate, DATASET),
+static const option quantize_options_[] = {
+    {.name = "scheme", .kind = OPTION_TEXT, .offset = offsetof(prune_quantize_options, scheme)},
+    {.name = "bits", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_quantize_options, bits)},
+    {.name = "per_channel", .kind = OPTION_FLAG, .offset = offsetof(prune_quantize_options, per_channel)},
+    {.name = "symmetric", .kind = OPTION_FLAG, .offset = offsetof(prune_quantize_options, symmetric)},
+    {.name = "block_size", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_quantize_options, block_size)},
+    {.name = "percentile", .kind = OPTION_POSITIVE, .offset = offsetof(prune_quantize_options, percentile)},
+    {.name = "group_size", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_quantize_options, group_size)},
+    {.name = "fisher", .kind = OPTION_FLAG, .offset = offsetof(prune_quantize_options, fisher)},
+    {.name = "equalize", .kind = OPTION_FLAG, .offset = offsetof(prune_quantize_options, equalize)},
+    {.name = "bias_correction", .kind = OPTION_FLAG, .offset = offsetof(prune_quantize_options, bias_correction)},
+    {.name = "mixed", .kind = OPTION_FLAG, .offset = offsetof(prune_quantize_options, mixed)},
+    {.name = "qat", .kind = OPTION_FLAG, .offset = offsetof(prune_quantize_options, qat)},
+    {.name = "rounding", .kind = OPTION_TEXT, .offset = offsetof(prune_quantize_options, rounding)},
+    {.name = "smooth", .kind = OPTION_FRACTION, .offset = offsetof(prune_quantize_options, smooth)},
+    {.name = "learn_scales", .kind = OPTION_FLAG, .offset = offsetof(prune_quantize_options, learn_scales)},
+    {.name = "keep_faster", .kind = OPTION_FLAG, .offset = offsetof(prune_quantize_options, keep_faster)},
+    {.name = "bytes", .kind = OPTION_POSITIVE, .offset = offsetof(prune_quantize_options, bytes)},
+    {.name = "calibration", .kind = OPTION_DATASET, .offset = offsetof(prune_quantize_options, calibration)},
+    {.name = "calibrator", .kind = OPTION_TEXT, .offset = offsetof(prune_quantize_options, calibrator)},
+    {.name = "format", .kind = OPTION_TEXT, .offset = offsetof(prune_quantize_options, format)},
+    {.name = "validate", .kind = OPTION_DATASET, .offset = offsetof(prune_quantize_options, validate)},
     {.name = "guard", .kind = OPTION_TABLE, .offset = offsetof(quantize_call_options, guard), .nested = &pl_guard_set},
-    OPTION_LIST("ignore", prune_quantize_options, ignore, ignore_count, TEXTS),
-    OPTION(prune_quantize_options, batch_size, COUNT),
+    {.name = "ignore", .kind = OPTION_TEXTS, .offset = offsetof(prune_quantize_options, ignore), .extra = offsetof(prune_quantize_options, ignore_count)},
+    {.name = "batch_size", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_quantize_options, batch_size)},
 };
-SET(pl_quantize_set, "Model:quantize", quantize_call_options, sizeof(prune_quantize_options), quantize, NULL);
+static const prune_quantize_options quantize_initial = PRUNE_QUANTIZE_OPTIONS_INIT;
+const option_set pl_quantize_set = {.name = "Model:quantize", .options = quantize_options_, .count = OPTION_COUNT_OF(quantize_options_),
+    .size = sizeof(quantize_call_options), .initial = &quantize_initial, .struct_size = sizeof(prune_quantize_options)};
 
-static const option evaluate[] = {
-    OPTION_LIST("metrics", prune_evaluate_options, metrics, metric_count, TEXTS),
-    OPTION(prune_evaluate_options, batch_size, COUNT),
-    OPTION(prune_evaluate_options, loss, TEXT),
-    OPTION(prune_evaluate_options, output, TEXT),
+static const option summary_options_[] = {
+    {.name = "width", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(summary_options, width)},
+    {.name = "color", .kind = OPTION_VALUE, .offset = offsetof(summary_options, color)},
+    {.name = "file", .kind = OPTION_VALUE, .offset = offsetof(summary_options, file)},
 };
-SET(pl_evaluate_set, "Model:evaluate", prune_evaluate_options, sizeof(prune_evaluate_options), evaluate, NULL);
+const option_set pl_summary_set = {.name = "Model:summary", .options = summary_options_, .count = OPTION_COUNT_OF(summary_options_),
+    .size = sizeof(summary_options)};
 
-static const option benchmark[] = {
-    OPTION(prune_benchmark_options, batch_size, COUNT),
-    OPTION(prune_benchmark_options, threads, COUNT),
-    OPTION(prune_benchmark_options, runs, COUNT),
-    OPTION(prune_benchmark_options, warmup, COUNT),
-    OPTION(prune_benchmark_options, steps, FLAG),
+static const option text_options_[] = {
+    {.name = "width", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(text_options, width)},
+    {.name = "color", .kind = OPTION_VALUE, .offset = offsetof(text_options, color)},
 };
-SET(pl_benchmark_set, "Model:benchmark", prune_benchmark_options, sizeof(prune_benchmark_options), benchmark, NULL);
+const option_set pl_text_set = {.name = "Report:to_text", .options = text_options_, .count = OPTION_COUNT_OF(text_options_),
+    .size = sizeof(text_options)};
 
-static const option summary[] = {
-    OPTION(summary_options, width, COUNT),
-    OPTION(summary_options, color, VALUE),
-    OPTION(summary_options, file, VALUE),
+static const option split_options_[] = {
+    {.name = "test", .kind = OPTION_FRACTION, .required = true, .offset = offsetof(split_options, test)},
+    {.name = "seed", .kind = OPTION_SEED, .offset = offsetof(split_options, seed)},
 };
-SET(pl_summary_set, "Model:summary", summary_options, 0, summary, NULL);
+const option_set pl_split_set = {.name = "Dataset:split", .options = split_options_, .count = OPTION_COUNT_OF(split_options_),
+    .size = sizeof(split_options)};
 
-static const option text[] = {OPTION(text_options, width, COUNT), OPTION(text_options, color, VALUE)};
-SET(pl_text_set, "Report:to_text", text_options, 0, text, NULL);
-
-static const option load[] = {OPTION(prune_load_options, copy, FLAG)};
-SET(pl_load_set, "prune.load", prune_load_options, sizeof(prune_load_options), load, NULL);
-
-static const option zoo[] = {
-    OPTION(prune_zoo_options, classes, COUNT),
-    OPTION_LIST("input", prune_zoo_options, input, input_rank, EXTENTS),
-    OPTION_LIST("hidden", prune_zoo_options, hidden, hidden_count, EXTENTS),
-    OPTION(prune_zoo_options, activation, TEXT),
-    OPTION(prune_zoo_options, seed, SEED),
-    OPTION(prune_zoo_options, width, NUMBER),
-    OPTION(prune_zoo_options, stem, TEXT),
-    OPTION(prune_zoo_options, depth, COUNT),
-    OPTION(prune_zoo_options, patch, COUNT),
-    OPTION(prune_zoo_options, heads, COUNT),
+static const option idx_options_[] = {
+    {.name = "images", .kind = OPTION_TEXT, .required = true, .offset = offsetof(idx_options, images)},
+    {.name = "labels", .kind = OPTION_TEXT, .required = true, .offset = offsetof(idx_options, labels)},
 };
-SET(pl_zoo_set, "prune.zoo", prune_zoo_options, sizeof(prune_zoo_options), zoo, NULL);
+const option_set pl_idx_set = {.name = "prune.data.idx", .options = idx_options_, .count = OPTION_COUNT_OF(idx_options_),
+    .size = sizeof(idx_options)};
 
-static const option loss[] = {
-    OPTION(prune_loss_options, from_logits, FLAG),
-    OPTION(prune_loss_options, label_smoothing, FRACTION),
-    OPTION_LIST("class_weights", prune_loss_options, class_weights, class_weight_count, NUMBERS),
-    OPTION(prune_loss_options, delta, POSITIVE),
+static const option npz_options_[] = {
+    {.name = "x", .kind = OPTION_VALUE, .offset = offsetof(npz_options, x)},
+    {.name = "y", .kind = OPTION_TEXT, .offset = offsetof(npz_options, y)},
 };
-SET(pl_loss_set, "prune.losses", prune_loss_options, sizeof(prune_loss_options), loss, NULL);
+const option_set pl_npz_set = {.name = "prune.data.npz", .options = npz_options_, .count = OPTION_COUNT_OF(npz_options_),
+    .size = sizeof(npz_options)};
 
-static const option split[] = {OPTION_NEEDED(split_options, test, FRACTION), OPTION(split_options, seed, SEED)};
-SET(pl_split_set, "Dataset:split", split_options, 0, split, NULL);
+static const option csv_options_[] = {
+    {.name = "label", .kind = OPTION_VALUE, .offset = offsetof(csv_options, label)},
+};
+const option_set pl_csv_set = {.name = "prune.data.csv", .options = csv_options_, .count = OPTION_COUNT_OF(csv_options_),
+    .size = sizeof(csv_options)};
 
-static const option idx[] = {OPTION_NEEDED(idx_options, images, TEXT), OPTION_NEEDED(idx_options, labels, TEXT)};
-SET(pl_idx_set, "prune.data.idx", idx_options, 0, idx, NULL);
-
-static const option npz[] = {OPTION(npz_options, x, VALUE), OPTION(npz_options, y, TEXT)};
-SET(pl_npz_set, "prune.data.npz", npz_options, 0, npz, NULL);
-
-static const option csv[] = {OPTION(csv_options, label, VALUE)};
-SET(pl_csv_set, "prune.data.csv", csv_options, 0, csv, NULL);
-
-static const option normalize[] = {
+static const option normalize_options_[] = {
     {.name = "mean", .kind = OPTION_VALUE, .required = true, .offset = offsetof(normalize_options, mean)},
     {.name = "std", .kind = OPTION_VALUE, .required = true, .offset = offsetof(normalize_options, std)},
 };
-SET(pl_normalize_set, "Dataset:normalize", normalize_options, 0, normalize, NULL);
+const option_set pl_normalize_set = {.name = "Dataset:normalize", .options = normalize_options_, .count = OPTION_COUNT_OF(normalize_options_),
+    .size = sizeof(normalize_options)};
 
 static const option_set *const sets[] = {
-    &pl_fit_set, &pl_recover_set, &pl_train_set, &pl_prune_set, &pl_target_set, &pl_guard_set, &pl_schedule_set, &pl_significance_set,
-    &pl_sensitivity_set, &pl_ensemble_set, &pl_search_set,
-    &pl_quantize_set, &pl_evaluate_set, &pl_benchmark_set, &pl_summary_set, &pl_text_set, &pl_load_set, &pl_zoo_set,
-    &pl_split_set, &pl_idx_set, &pl_npz_set, &pl_csv_set, &pl_normalize_set, &pl_group_set, &pl_loss_set, &pl_regularizer_set, &pl_augment_set,
+    &pl_load_set,
+    &pl_zoo_set,
+    &pl_group_set,
+    &pl_augment_set,
+    &pl_regularizer_set,
+    &pl_fit_set,
+    &pl_recover_set,
+    &pl_train_set,
+    &pl_evaluate_set,
+    &pl_benchmark_set,
+    &pl_loss_set,
+    &pl_significance_set,
+    &pl_sensitivity_set,
+    &pl_guard_set,
+    &pl_target_set,
+    &pl_schedule_set,
+    &pl_prune_set,
+    &pl_ensemble_set,
+    &pl_search_set,
+    &pl_quantize_set,
+    &pl_summary_set,
+    &pl_text_set,
+    &pl_split_set,
+    &pl_idx_set,
+    &pl_npz_set,
+    &pl_csv_set,
+    &pl_normalize_set,
 };
 
-void pl_push_option_sets(lua_State *L) {
-  lua_createtable(L, 0, OPTION_COUNT_OF(sets));
-  for (size_t i = 0; i < OPTION_COUNT_OF(sets); i++) {
-    lua_newtable(L);
-    for (const option_set *set = sets[i]; set; set = set->base) {
-      for (size_t j = 0; j < set->count; j++) {
-        lua_pushboolean(L, set->options[j].required);
-        lua_setfield(L, -2, set->options[j].name);
-      }
-    }
-    lua_setfield(L, -2, sets[i]->name);
-  }
+const option_set *const *pl_option_sets(size_t *out_count) {
+  *out_count = OPTION_COUNT_OF(sets);
+  return sets;
 }

@@ -143,6 +143,14 @@ static bool flag_at(const place *at, int value) {
   return lua_toboolean(L, value);
 }
 
+static prune_model *model_at(const place *at, int value) {
+  handle *model = pl_test(at->call->L, value, &pl_model);
+  if (!model) wrong_type(at, value, "a Model");
+  if (!model->pointer || model->busy) out_of_range(at, value, "an open Model that nothing is changing");
+  pl_hold(at->call, model);
+  return model->pointer;
+}
+
 static void read_value(const place *at, int value, const option *option, char *out) {
   pl_call *call = at->call;
   lua_State *L = call->L;
@@ -150,7 +158,8 @@ static void read_value(const place *at, int value, const option *option, char *o
   double number;
   switch (option->kind) {
   case OPTION_COUNT:
-    *(uint32_t *)field = (uint32_t)integer_at(at, value, 1, UINT32_MAX, "an integer of 1 or more");
+    *(uint32_t *)field = (uint32_t)integer_at(at, value, option->least, UINT32_MAX,
+                                              option->least ? "an integer of 1 or more" : "an integer of 0 or more");
     return;
   case OPTION_SEED:
     *(uint64_t *)field = (uint64_t)integer_at(at, value, 0, LUA_MAXINTEGER, "an integer of 0 or more");
@@ -165,6 +174,11 @@ static void read_value(const place *at, int value, const option *option, char *o
     if (!(number > 0 && isfinite(number))) out_of_range(at, value, "a number above 0");
     *(double *)field = number;
     return;
+  case OPTION_NONNEGATIVE:
+    number = number_at(at, value, "a number of 0 or more");
+    if (!(number >= 0 && isfinite(number))) out_of_range(at, value, "0 or more");
+    *(double *)field = number;
+    return;
   case OPTION_FRACTION:
     number = number_at(at, value, "a number in 0...1");
     if (!(number >= 0 && number <= 1)) out_of_range(at, value, "in 0...1");
@@ -172,9 +186,6 @@ static void read_value(const place *at, int value, const option *option, char *o
     return;
   case OPTION_FLAG:
     *(uint32_t *)field = flag_at(at, value);
-    return;
-  case OPTION_NOT:
-    *(uint32_t *)field = !flag_at(at, value);
     return;
   case OPTION_TEXT:
     if (lua_type(L, value) != LUA_TSTRING) wrong_type(at, value, "a string");
@@ -202,6 +213,9 @@ static void read_value(const place *at, int value, const option *option, char *o
     *(const prune_dataset **)field = dataset->pointer;
     return;
   }
+  case OPTION_MODEL:
+    *(const prune_model **)field = model_at(at, value);
+    return;
   case OPTION_TABLE: {
     if (!lua_istable(L, value)) wrong_type(at, value, "a table");
     void *nested = pl_scratch(L, option->nested->size);
@@ -220,43 +234,55 @@ static void read_value(const place *at, int value, const option *option, char *o
 }
 
 static const option *find_option(const option_set *set, const char *name) {
-  for (; set; set = set->base) {
-    for (size_t i = 0; i < set->count; i++) {
-      if (strcmp(set->options[i].name, name) == 0) return &set->options[i];
-    }
+  for (size_t i = 0; i < set->count; i++) {
+    if (strcmp(set->options[i].name, name) == 0) return &set->options[i];
   }
   return NULL;
 }
 
 static _Noreturn void unknown_option(lua_State *L, const option_set *set, const char *name) {
-  const char *where = set->name, *nearest = NULL;
+  const char *nearest = NULL;
   size_t best = SIZE_MAX;
-  for (const option_set *s = set; s; s = s->base) {
-    for (size_t i = 0; i < s->count; i++) {
-      if (pl_similar(name, s->options[i].name, &best)) nearest = s->options[i].name;
-    }
+  for (size_t i = 0; i < set->count; i++) {
+    if (pl_similar(name, set->options[i].name, &best)) nearest = set->options[i].name;
   }
-  if (nearest) pl_error(L, "invalid_argument", where, NULL, "unknown option '%s', did you mean '%s'?", name, nearest);
+  if (nearest) pl_error(L, "invalid_argument", set->name, NULL, "unknown option '%s', did you mean '%s'?", name, nearest);
   luaL_Buffer known;
   luaL_buffinit(L, &known);
   luaL_addstring(&known, "known: ");
-  bool first = true;
-  for (const option_set *s = set; s; s = s->base) {
-    for (size_t i = 0; i < s->count; i++, first = false) {
-      if (!first) luaL_addstring(&known, ", ");
-      luaL_addstring(&known, s->options[i].name);
-    }
+  for (size_t i = 0; i < set->count; i++) {
+    if (i) luaL_addstring(&known, ", ");
+    luaL_addstring(&known, set->options[i].name);
   }
   luaL_pushresult(&known);
-  pl_error(L, "invalid_argument", where, lua_tostring(L, -1), "unknown option '%s'", name);
+  pl_error(L, "invalid_argument", set->name, lua_tostring(L, -1), "unknown option '%s'", name);
+}
+
+/* Every field as it is when nobody gives it. */
+static void set_defaults(const option_set *set, char *out) {
+  memset(out, 0, set->size);
+  if (set->initial) memcpy(out, set->initial, set->struct_size);
+  for (size_t i = 0; i < set->count; i++) {
+    const option *option = &set->options[i];
+    if (option->offset < set->struct_size) continue;
+    switch (option->kind) {
+    case OPTION_NUMBER:
+    case OPTION_POSITIVE:
+    case OPTION_NONNEGATIVE:
+    case OPTION_FRACTION:
+      *(double *)(void *)(out + option->offset) = PRUNE_NOT_GIVEN;
+      break;
+    default:
+      break;
+    }
+  }
 }
 
 /* Reads in the order of the declaration, so that errors do not depend on hash order. */
-static void read_known(pl_call *call, int index, const option_set *part, const option_set *whole, void *out) {
+static void read_known(pl_call *call, int index, const option_set *set, void *out) {
   lua_State *L = call->L;
-  if (part->base) read_known(call, index, part->base, whole, out);
-  for (size_t i = 0; i < part->count; i++) {
-    const option *option = &part->options[i];
+  for (size_t i = 0; i < set->count; i++) {
+    const option *option = &set->options[i];
     luaL_checkstack(L, 8, "too many options");
     if (lua_isnil(L, index)) {
       lua_pushnil(L);
@@ -264,13 +290,11 @@ static void read_known(pl_call *call, int index, const option_set *part, const o
       lua_getfield(L, index, option->name);
     }
     if (lua_isnil(L, -1)) {
-      if (option->required) {
-        pl_error(L, "invalid_argument", whole->name, NULL, "option '%s' is required", option->name);
-      }
+      if (option->required) pl_error(L, "invalid_argument", set->name, NULL, "option '%s' is required", option->name);
       lua_pop(L, 1);
       continue;
     }
-    read_value(&(place){call, whole->name, option->name}, lua_gettop(L), option, out); /* the value stays: an anchor */
+    read_value(&(place){call, set->name, option->name}, lua_gettop(L), option, out); /* the value stays: an anchor */
   }
 }
 
@@ -283,8 +307,7 @@ void pl_options(pl_call *call, int index, const option_set *set, void *out) {
   }
   index = lua_absindex(L, index);
   pl_want_table(L, index, set->name, true);
-  memset(out, 0, set->size);
-  if (set->struct_size) *(uint32_t *)out = (uint32_t)set->struct_size;
+  set_defaults(set, out);
   if (!lua_isnil(L, index)) {
     lua_pushnil(L);
     while (lua_next(L, index)) {
@@ -296,5 +319,19 @@ void pl_options(pl_call *call, int index, const option_set *set, void *out) {
       if (!find_option(set, lua_tostring(L, -1))) unknown_option(L, set, lua_tostring(L, -1));
     }
   }
-  read_known(call, index, set, set, out);
+  read_known(call, index, set, out);
+}
+
+void pl_push_option_sets(lua_State *L) {
+  size_t count = 0;
+  const option_set *const *sets = pl_option_sets(&count);
+  lua_createtable(L, 0, (int)count);
+  for (size_t i = 0; i < count; i++) {
+    lua_newtable(L);
+    for (size_t j = 0; j < sets[i]->count; j++) {
+      lua_pushboolean(L, sets[i]->options[j].required);
+      lua_setfield(L, -2, sets[i]->options[j].name);
+    }
+    lua_setfield(L, -2, sets[i]->name);
+  }
 }

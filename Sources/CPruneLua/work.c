@@ -51,19 +51,16 @@ static prune_model *model_option(pl_call *call, int value, const char *name, con
 /* dropout = 0.5, or false for none. */
 static void read_dropout(pl_call *call, fit_options *options) {
   lua_State *L = call->L;
-  if (lua_isboolean(L, options->dropout) && !lua_toboolean(L, options->dropout)) {
-    options->fit.no_dropout = 1;
-    return;
-  }
-  double ratio = lua_type(L, options->dropout) == LUA_TNUMBER ? lua_tonumber(L, options->dropout) : -1;
-  if (!(ratio > 0 && ratio < 1)) {
-    pl_error(L, "invalid_argument", call->where, NULL, "option 'dropout' must be a number between 0 and 1, or false, got %s",
+  bool is_none = lua_isboolean(L, options->dropout) && !lua_toboolean(L, options->dropout);
+  double ratio = is_none ? 0 : lua_type(L, options->dropout) == LUA_TNUMBER ? lua_tonumber(L, options->dropout) : -1;
+  if (!(ratio >= 0 && ratio < 1)) {
+    pl_error(L, "invalid_argument", call->where, NULL, "option 'dropout' must be a number of 0 or more and below 1, or false, got %s",
              luaL_tolstring(L, options->dropout, NULL));
   }
   options->fit.dropout = ratio;
 }
 
-/* loss = "huber" or a Model, teacher = a Model, resume = true or a path. */
+/* loss = "huber" or a Model, resume = true or a path. */
 static void read_fit(pl_call *call, fit_options *options) {
   lua_State *L = call->L;
   if (options->loss && lua_type(L, options->loss) == LUA_TSTRING) {
@@ -71,7 +68,6 @@ static void read_fit(pl_call *call, fit_options *options) {
   } else if (options->loss) {
     options->fit.loss_graph = model_option(call, options->loss, "loss", "a string or a Model");
   }
-  if (options->teacher) options->fit.teacher = model_option(call, options->teacher, "teacher", "a Model");
   if (options->dropout) read_dropout(call, options);
   if (!options->resume) return;
   if (lua_type(L, options->resume) == LUA_TSTRING) {
@@ -249,22 +245,12 @@ static int model_sensitivity(lua_State *L) {
 
 /* Options of prune, from the table at `index`. */
 static void read_prune(pl_call *call, int index, prune_call_options *options) {
-  lua_State *L = call->L;
   pl_options(call, index, &pl_prune_set, options);
   read_validate(call, options);
   read_schedule(call, options);
   options->prune.granularity = read_granularity(call, options->granularity);
   const criterion_fields fields = {&options->prune.criterion, &options->prune.scores, &options->prune.on_score};
   bool scores = pl_read_criterion(call, options->criterion, &fields);
-  if (options->rewind) {
-    handle *earlier = pl_test(L, options->rewind, &pl_model);
-    if (!earlier || !earlier->pointer || earlier->busy) {
-      pl_error(L, "invalid_argument", call->where, NULL, "option 'rewind' must be a Model, got %s",
-               earlier ? "one that is closed or being changed" : pl_type_name(L, options->rewind));
-    }
-    pl_hold(call, earlier);
-    options->prune.rewind = earlier->pointer;
-  }
   call->on_step = options->on_step;
   pl_use_progress(call, "prune", options->verbose);
   options->prune.guard = pl_read_guard(call, options->guard);

@@ -59,28 +59,6 @@ func elements<T>(_ pointer: UnsafePointer<T>?, _ count: Int, _ name: String) thr
   return Array(UnsafeBufferPointer(start: pointer, count: count))
 }
 
-/// Reads an options struct of any version: fields that the caller's header did not have are zero, fields that this library
-/// does not have must be.
-func options<T: BitwiseCopyable>(_ pointer: UnsafePointer<T>?, zero: T, _ name: String) throws(PruneError) -> T {
-  guard let pointer else { return zero }
-  let raw = UnsafeRawPointer(pointer)
-  let size = Int(raw.load(as: UInt32.self))
-  guard size >= 8, size <= 1 << 16 else {
-    throw PruneError(
-      .invalidArgument, "\(name).struct_size is \(size)", hint: "set it to sizeof(\(name)), as the _INIT macro does")
-  }
-  let known = MemoryLayout<T>.size
-  for offset in stride(from: known, to: size, by: 1) where raw.load(fromByteOffset: offset, as: UInt8.self) != 0 {
-    throw PruneError(
-      .unsupported, "\(name) uses a field that this version of libprune does not have",
-      hint: "the program was built for a newer libprune than \(versionText)")
-  }
-  var result = zero
-  // Safe: at most min(size, known) bytes are copied, and the caller promises struct_size of them.
-  withUnsafeMutableBytes(of: &result) { $0.baseAddress?.copyMemory(from: raw, byteCount: min(size, known)) }
-  return result
-}
-
 /// Writes as much of a struct as the caller's version of it has room for, its own `struct_size` as it was.
 func write<T: BitwiseCopyable>(
   _ value: T, _ out: UnsafeMutablePointer<T>, size: UInt32, _ name: String
@@ -96,14 +74,6 @@ func write<T: BitwiseCopyable>(
       UnsafeMutableRawPointer(out).advanced(by: 4).copyMemory(from: base.advanced(by: 4), byteCount: count - 4)
     }
   }
-}
-
-/// A finite number in a range.
-func number(_ value: Double, _ name: String, in range: ClosedRange<Double>) throws(PruneError) -> Double {
-  guard range.contains(value) else {
-    throw PruneError(.invalidArgument, "\(name) is \(value), wanted \(range.lowerBound) to \(range.upperBound)")
-  }
-  return value
 }
 
 /// Copies text into a buffer that the caller frees.

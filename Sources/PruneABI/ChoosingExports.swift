@@ -11,12 +11,8 @@ public func prune_ensemble_create(
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let boxes = try elements(models, count, "models").mapThrowing { handle throws(PruneError) in try ModelBox.enter(handle) }
-    let given = try PruneABI.options(options, zero: prune_ensemble_options(), "prune_ensemble_options")
     var wanted = EnsembleOptions()
-    if let method = try optionalText(given.method, "method") { wanted.method = method }
-    wanted.data = try Handles.optional(given.data, DatasetBox.self)?.dataset
-    wanted.epochs = Int(given.epochs)
-    wanted.seed = given.seed
+    try wanted.read(try PruneABI.options(options))
     wanted.cancel = boxes.first?.cancel
     let members = boxes.enumerated().map { (label: "model \($0 + 1)", model: $1.model) }
     let (model, report) = try ensemble(members, wanted)
@@ -33,17 +29,10 @@ public func prune_model_search(
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box = try ModelBox.enter(model)
-    let given = try PruneABI.options(options, zero: prune_search_options(), "prune_search_options")
+    let given = try PruneABI.options(options)
     var wanted = SearchOptions()
-    wanted.data = try Handles.optional(given.data, DatasetBox.self)?.dataset
-    wanted.calibration = try Handles.optional(given.calibration, DatasetBox.self)?.dataset
-    if let objective = try optionalText(given.objective, "objective") { wanted.objective = objective }
-    wanted.metric = try optionalText(given.metric, "metric")
+    try wanted.read(given)
     wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
-    if given.max_drop != 0 { wanted.maxDrop = try number(given.max_drop, "max_drop", in: 0...1e9) }
-    wanted.budget = try number(given.budget, "budget", in: 0...1e6)
-    wanted.seed = given.seed
-    wanted.output = try optionalText(given.output, "output")
     wanted.cancel = box.cancel
     let sink = EventSink(callback: given.on_event, user: given.user)
     wanted.onCandidate = { tried in

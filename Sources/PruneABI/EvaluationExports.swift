@@ -11,12 +11,8 @@ public func prune_model_evaluate(
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
     let box = try ModelBox.enter(model)
-    let given = try PruneABI.options(options, zero: prune_evaluate_options(), "prune_evaluate_options")
     var wanted = EvaluateOptions()
-    wanted.batchSize = Int(given.batch_size)
-    if given.metrics != nil { wanted.metrics = try texts(given.metrics, given.metric_count, "metrics") }
-    wanted.loss = try optionalText(given.loss, "loss")
-    wanted.output = try optionalText(given.output, "output")
+    try wanted.read(try PruneABI.options(options))
     wanted.cancel = box.cancel
     give(try evaluate(session: box.compiled(), try Handles.object(data, DatasetBox.self).dataset, wanted), out)
   }
@@ -30,13 +26,8 @@ public func prune_model_benchmark(
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
     let box = try ModelBox.enter(model)
-    let given = try PruneABI.options(options, zero: prune_benchmark_options(), "prune_benchmark_options")
     var wanted = BenchmarkOptions()
-    if given.batch_size != 0 { wanted.batchSize = Int(given.batch_size) }
-    if given.threads != 0 { wanted.threads = Int(given.threads) }
-    if given.runs != 0 { wanted.runs = Int(given.runs) }
-    if given.warmup != 0 { wanted.warmup = Int(given.warmup) }
-    wanted.steps = given.steps != 0
+    try wanted.read(try PruneABI.options(options))
     wanted.cancel = box.cancel
     give(try benchmark(box.model, wanted), out)
   }
@@ -82,12 +73,8 @@ public func prune_loss_compute(
   _ options: UnsafePointer<prune_loss_options>!, _ out_loss: UnsafeMutablePointer<Double>!
 ) -> prune_status {
   loss(y_true, y_pred, out_loss) { truth, predicted throws(PruneError) in
-    let given = try PruneABI.options(options, zero: prune_loss_options(), "prune_loss_options")
     var settings = Losses.Settings()
-    settings.fromLogits = given.from_logits != 0
-    settings.labelSmoothing = given.label_smoothing
-    settings.classWeights = try elements(given.class_weights, given.class_weight_count, "class_weights")
-    if given.delta != 0 { settings.delta = given.delta }
+    try settings.read(try PruneABI.options(options))
     return try Losses.compute(try text(name, "name"), true: truth, predicted: predicted, settings)
   }
 }

@@ -12,8 +12,9 @@ public func prune_model_load(
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box = try ContextBox.enter(context)
-    let given = try PruneABI.options(options, zero: prune_load_options(), "prune_load_options")
-    let model = try ONNX.load(path: try text(path, "path"), ONNX.LoadOptions(copy: given.copy != 0))
+    var wanted = ONNX.LoadOptions()
+    try wanted.read(try PruneABI.options(options))
+    let model = try ONNX.load(path: try text(path, "path"), wanted)
     out.pointee = Handles.make(ModelBox(model, box))
   }
 }

@@ -12,16 +12,10 @@ public func prune_model_significance(
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
     let box = try ModelBox.enter(model)
-    let given = try PruneABI.options(options, zero: prune_significance_options(), "prune_significance_options")
+    let given = try PruneABI.options(options)
     var wanted = SignificanceOptions()
-    if let criterion = try optionalText(given.criterion, "criterion") { wanted.criterion = criterion }
-    wanted.data = try Handles.optional(given.data, DatasetBox.self)?.dataset
-    wanted.batchSize = Int(given.batch_size)
-    wanted.seed = given.seed
-    wanted.scope = try texts(given.scope, given.scope_count, "scope")
-    wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
+    try wanted.read(given)
     wanted.scores = try userScores(given.scores, given.on_score, given.user)
-    wanted.output = try optionalText(given.output, "output")
     wanted.cancel = box.cancel
     give(try significance(box.model, wanted), out)
   }
@@ -35,20 +29,10 @@ public func prune_model_sensitivity(
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
     let box = try ModelBox.enter(model)
-    let given = try PruneABI.options(options, zero: prune_sensitivity_options(), "prune_sensitivity_options")
+    let given = try PruneABI.options(options)
     var wanted = SensitivityOptions()
-    wanted.batchSize = Int(given.batch_size)
-    wanted.data = try Handles.optional(given.data, DatasetBox.self)?.dataset
-    if given.amounts != nil { wanted.amounts = try elements(given.amounts, given.amount_count, "amounts") }
-    wanted.metric = try optionalText(given.metric, "metric")
+    try wanted.read(given)
     wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
-    if given.max_drop != 0 { wanted.maxDrop = try number(given.max_drop, "max_drop", in: 0...1e9) }
-    wanted.criterion = try optionalText(given.criterion, "criterion")
-    if let granularity = try optionalText(given.granularity, "granularity") { wanted.granularity = granularity }
-    wanted.scope = try texts(given.scope, given.scope_count, "scope")
-    wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
-    wanted.seed = given.seed
-    wanted.output = try optionalText(given.output, "output")
     wanted.cancel = box.cancel
     let sink = EventSink(callback: given.on_event, user: given.user)
     wanted.onLayer = { layer, layers in
@@ -92,11 +76,9 @@ private func userScores(
 }
 
 /// A guard of C as that of Swift.
-private func guardOptions(
-  _ pointer: UnsafePointer<prune_guard>?, _ context: ContextBox?
-) throws(PruneError) -> GuardOptions? {
+func guardOptions(_ pointer: UnsafePointer<prune_guard>?, _ context: ContextBox?) throws(PruneError) -> GuardOptions? {
   guard pointer != nil else { return nil }
-  let given = try options(pointer, zero: prune_guard(), "prune_guard")
+  let given = try options(pointer, at: "guard")
   let data = try Handles.optional(given.data, DatasetBox.self)?.dataset
   let custom = customMetric(given.on_metric, given.user, given.lower_is_better, context)
   guard data != nil || custom != nil else {
@@ -110,30 +92,24 @@ private func guardOptions(
   let implied = custom != nil ? "metric" : data?.y?.dtype == .int64 ? "accuracy" : "loss"
   return GuardOptions(
     data: data, metric: try optionalText(given.metric, "guard.metric") ?? implied,
-    maxDrop: try number(given.max_drop, "guard.max_drop", in: 0...1e9),
-    bound: given.bound == 0 ? nil : try number(given.bound, "guard.bound", in: -1e300...1e300), custom: custom,
+    maxDrop: try optionalNumber(given.max_drop, "guard.max_drop", .nonnegative),
+    bound: try optionalNumber(given.bound, "guard.bound", .any), custom: custom,
     output: try optionalText(given.output, "guard.output"))
 }
 
-/// The options that only channels and heads have.
-private func readStructure(_ given: prune_prune_options, _ wanted: inout PruneOptions) throws(PruneError) {
-  let targets: [(CostTarget.Kind, Double)] = [
+/// The one cost that a prune aims at.
+private func target(_ given: prune_prune_options) throws(PruneError) -> CostTarget? {
+  let fields: [(CostTarget.Kind, Double)] = [
     (.macs, given.target_macs), (.params, given.target_params), (.bytes, given.target_bytes), (.latency, given.target_latency),
   ]
-  let set = targets.filter { $0.1 != 0 }
+  let set = fields.filter { $0.1 != notGiven }
   guard set.count <= 1 else {
     throw PruneError(
       .invalidArgument, "target names \(set.map(\.0.rawValue).joined(separator: " and "))", hint: "give one of them")
   }
-  if let (kind, fraction) = set.first { wanted.target = CostTarget(kind, fraction) }
-  if given.max_fraction != 0 { wanted.maxFraction = try number(given.max_fraction, "max_fraction", in: 0...1) }
-  wanted.roundTo = Int(given.round_to)
-  wanted.isIsomorphic = given.isomorphic != 0
-  wanted.followsWidth = given.width != 0
-  wanted.reduction = try optionalText(given.reduce, "reduce")
-  wanted.normalization = try optionalText(given.normalize, "normalize")
-  wanted.benchmarks = given.benchmark != 0
-  wanted.reestimates = given.reestimate != 0
+  return try set.first.map { kind, fraction throws(PruneError) in
+    CostTarget(kind, try number(fraction, "target \(kind.rawValue)", .fraction))
+  }
 }
 
 @_cdecl("prune_model_groups") @implementation
@@ -151,41 +127,17 @@ public func prune_model_groups(
 private func pruneOptions(
   _ options: UnsafePointer<prune_prune_options>?, _ box: ModelBox
 ) throws(PruneError) -> PruneOptions {
-  let given = try PruneABI.options(options, zero: prune_prune_options(), "prune_prune_options")
+  let given = try PruneABI.options(options)
   var wanted = PruneOptions()
-  wanted.batchSize = Int(given.batch_size)
-  wanted.strategy = try optionalText(given.strategy, "strategy")
-  if let criterion = try optionalText(given.criterion, "criterion") { wanted.criterion = criterion }
-  if let granularity = try optionalText(given.granularity, "granularity") { wanted.granularity = granularity }
-  if let mode = try optionalText(given.mode, "mode") { wanted.mode = mode }
-  if let device = try optionalText(given.device, "device") { wanted.device = device }
-  if given.amount != 0 { wanted.amount = given.amount }
-  if given.threshold != 0 { wanted.threshold = given.threshold }
-  wanted.data = try Handles.optional(given.data, DatasetBox.self)?.dataset
-  wanted.validate = try Handles.optional(given.validate, DatasetBox.self)?.dataset
-  if let schedule = try optionalText(given.schedule, "schedule") { wanted.schedule = schedule }
-  if given.schedule_steps != 0 { wanted.steps = Int(given.schedule_steps) }
-  if given.recover != nil { wanted.recover = try fitOptions(given.recover, box.context, "recover") }
-  if given.train != nil { wanted.train = try fitOptions(given.train, box.context, "train", spreadsGrowth: true) }
-  wanted.trainData = try Handles.optional(given.train_data, DatasetBox.self)?.dataset
-  wanted.shared = try optionalText(given.shared, "shared")
-  wanted.recoverData = try Handles.optional(given.recover_data, DatasetBox.self)?.dataset
+  try wanted.read(given)
+  if given.recover != nil { wanted.recover = try fitOptions(given.recover, box.context, at: "recover") }
+  if given.train != nil { wanted.train = try fitOptions(given.train, box.context, at: "train", spreadsGrowth: true) }
   wanted.guard = try guardOptions(given.guard, box.context)
-  wanted.metric = try optionalText(given.metric, "metric")
   wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
-  wanted.scope = try texts(given.scope, given.scope_count, "scope")
-  wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
-  if given.seed != 0 { wanted.seed = given.seed }
-  wanted.allocation = try optionalText(given.allocation, "allocation")
-  wanted.reconstruct = try optionalText(given.reconstruct, "reconstruct")
   wanted.scores = try userScores(given.scores, given.on_score, given.user)
-  wanted.rewind = try Handles.optional(given.rewind, ModelBox.self)?.model
-  wanted.cost = try optionalText(given.cost, "cost")
-  wanted.recipe = try optionalText(given.recipe, "recipe")
-  wanted.output = try optionalText(given.output, "output")
+  wanted.target = try target(given)
   wanted.cancel = box.cancel
   wanted.rules = box.context?.rules ?? [:]
-  try readStructure(given, &wanted)
   let sink = EventSink(callback: given.on_event, user: given.user)
   wanted.onStep = { step in
     var event = EventSink.blank(PRUNE_EVENT_PRUNE)
@@ -302,32 +254,10 @@ public func prune_model_quantize(
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box = try ModelBox.enter(model)
-    let given = try PruneABI.options(options, zero: prune_quantize_options(), "prune_quantize_options")
+    let given = try PruneABI.options(options)
     var wanted = QuantizeOptions()
-    wanted.batchSize = Int(given.batch_size)
-    if let scheme = try optionalText(given.scheme, "scheme") { wanted.scheme = scheme }
-    if given.bits != 0 { wanted.bits = Int(given.bits) }
-    wanted.perChannel = given.per_tensor == 0
-    wanted.symmetric = given.symmetric != 0
-    wanted.blockSize = Int(given.block_size)
-    wanted.groupSize = Int(given.group_size)
-    wanted.fisher = given.fisher != 0
-    wanted.equalize = given.equalize != 0
-    wanted.biasCorrection = given.bias_correction != 0
-    wanted.mixed = given.mixed != 0
-    wanted.qat = given.qat != 0
-    wanted.learnScales = given.learn_scales != 0
-    wanted.bytes = try number(given.bytes, "bytes", in: 0...Double(Int64.max))
-    wanted.keepFaster = given.keep_faster != 0
-    wanted.smooth = try number(given.smooth, "smooth", in: 0...1)
-    if let rounding = try optionalText(given.rounding, "rounding") { wanted.rounding = rounding }
-    if given.percentile != 0 { wanted.percentile = try number(given.percentile, "percentile", in: 0...100) }
-    wanted.calibration = try Handles.optional(given.calibration, DatasetBox.self)?.dataset
-    if let calibrator = try optionalText(given.calibrator, "calibrator") { wanted.calibrator = calibrator }
-    if let format = try optionalText(given.format, "format") { wanted.format = format }
-    wanted.validate = try Handles.optional(given.validate, DatasetBox.self)?.dataset
+    try wanted.read(given)
     wanted.guard = try guardOptions(given.guard, box.context)
-    wanted.ignore = try texts(given.ignore, given.ignore_count, "ignore")
     wanted.cancel = box.cancel
     let (quantized, report) = try quantize(box.model, wanted)
     out.pointee = Handles.make(ModelBox(quantized, box.context))

@@ -11,16 +11,8 @@ public func prune_zoo_create(
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box = try ContextBox.enter(context)
-    let given = try PruneABI.options(options, zero: prune_zoo_options(), "prune_zoo_options")
     var wanted = ZooOptions()
-    if given.input != nil { wanted.input = try elements(given.input, given.input_rank, "input").map(Int.init) }
-    if given.hidden != nil { wanted.hidden = try elements(given.hidden, given.hidden_count, "hidden").map(Int.init) }
-    if given.classes != 0 { wanted.classes = Int(given.classes) }
-    if let activation = try optionalText(given.activation, "activation") { wanted.activation = activation }
-    if given.seed != 0 { wanted.seed = given.seed }
-    wanted.width = try number(given.width, "width", in: 0...64)
-    wanted.stem = try optionalText(given.stem, "stem") ?? ""
-    (wanted.depth, wanted.patch, wanted.heads) = (Int(given.depth), Int(given.patch), Int(given.heads))
+    try wanted.read(try PruneABI.options(options))
     out.pointee = Handles.make(ModelBox(try Zoo.make(try text(name, "name"), wanted), box))
   }
 }

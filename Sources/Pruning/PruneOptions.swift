@@ -125,3 +125,17 @@ extension PruneOptions {
     return result
   }
 }
+
+extension PruneOptions {
+  /// The same with every data set that it holds replaced: what criteria, recovery, training, guard and validation look at.
+  func mappingData(_ transform: (Dataset) throws(PruneError) -> Dataset) throws(PruneError) -> PruneOptions {
+    var result = self
+    for path in [\PruneOptions.data, \.validate, \.recoverData, \.trainData] {
+      if let data = self[keyPath: path] { result[keyPath: path] = try transform(data) }
+    }
+    if let data = self.guard?.data { result.guard?.data = try transform(data) }
+    if let data = recover?.validation { result.recover?.validation = try transform(data) }
+    if let data = train?.validation { result.train?.validation = try transform(data) }
+    return result
+  }
+}

@@ -95,7 +95,7 @@ private func judgement(_ judge: MetricGuard, _ metric: Double) throws(PruneError
     throw PruneError(
       .refused,
       "quantization takes \(judge.options.metric) from \(text(judge.baseline)) to \(text(metric)), more than max_drop "
-        + "\(text(judge.options.maxDrop)) allows",
+        + "\(text(judge.options.tolerance)) allows",
       hint: "calibrate on more data, or leave sensitive layers float with ignore = …")
   }
   var report = Report(title: "guard")
@@ -103,6 +103,6 @@ private func judgement(_ judge: MetricGuard, _ metric: Double) throws(PruneError
   report["before"] = .number(judge.baseline)
   report["after"] = .number(metric)
   report["drop"] = .number(judge.drop(of: metric))
-  report["max_drop"] = .number(judge.options.maxDrop)
+  report["max_drop"] = .number(judge.options.tolerance)
   return report
 }

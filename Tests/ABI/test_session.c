@@ -1,4 +1,6 @@
 /* The main job: train, look, prune, fine-tune, quantize, save, reload; callbacks, cancelling, errors. */
+#include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -88,7 +90,27 @@ int main(void) {
   fit.lr = -1;
   FAILS(prune_model_fit(model, train, &fit, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "lr");
   fit.struct_size = 0;
-  FAILS(prune_model_fit(model, train, &fit, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "struct_size");
+  FAILS(prune_model_fit(model, train, &fit, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "not initialized");
+  prune_fit_options zeros;
+  memset(&zeros, 0, sizeof zeros);
+  zeros.struct_size = sizeof zeros;
+  FAILS(prune_model_fit(model, train, &zeros, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "not initialized");
+  CHECK(strstr(prune_last_error()->hint, "PRUNE_FIT_OPTIONS_INIT"));
+  prune_fit_options_init(&zeros, sizeof zeros);
+  CHECK(zeros.epochs == 1 && zeros.shuffle == 1 && zeros.lr == PRUNE_NOT_GIVEN);
+  const prune_fit_options initial = PRUNE_FIT_OPTIONS_INIT;
+  CHECK(zeros.struct_size == initial.struct_size && zeros.beta2 == initial.beta2 && zeros.batch_size == initial.batch_size);
+  zeros.epochs = 0;
+  FAILS(prune_model_fit(model, train, &zeros, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "epochs is 0");
+  /* A struct of an earlier header, which ends sooner, gets the defaults of what it lacks. */
+  prune_fit_options earlier = PRUNE_FIT_OPTIONS_INIT;
+  earlier.struct_size = offsetof(prune_fit_options, shuffle);
+  earlier.optimizer = "nonsense";
+  earlier.shuffle = 0;
+  prune_model *fitted = NULL;
+  OK(prune_model_clone(model, &fitted));
+  OK(prune_model_fit(fitted, train, &earlier, NULL));
+  prune_model_free(fitted);
   struct { prune_fit_options known; int64_t unknown; } newer = {PRUNE_FIT_OPTIONS_INIT, 1};
   newer.known.struct_size = sizeof newer;
   FAILS(prune_model_fit(model, train, &newer.known, NULL), PRUNE_ERROR_UNSUPPORTED, "newer");

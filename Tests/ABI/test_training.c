@@ -86,7 +86,7 @@ int main(void) {
   CHECK(losses[1] < losses[0]);
   prune_report_free(report);
   group.struct_size = 4;
-  FAILS(prune_model_fit(model, data, &fit, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "groups[0].struct_size");
+  FAILS(prune_model_fit(model, data, &fit, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "groups[0]");
   group.struct_size = sizeof group;
   fit.class_weight_count = 3;
   FAILS(prune_model_fit(model, data, &fit, NULL), PRUNE_ERROR_MISMATCH, "3 class_weights");
@@ -126,11 +126,11 @@ int main(void) {
   augment.mixup = -1;
   FAILS(prune_model_fit(student, data, &eight, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "mixup is -1");
   eight.augment = NULL;
-  eight.no_dropout = 1;
-  FAILS(prune_model_fit(student, data, &eight, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "no_dropout");
+  eight.dropout = 1.5;
+  FAILS(prune_model_fit(student, data, &eight, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "dropout");
   eight.dropout = 0;
   regularizers[0].kind = NULL;
-  FAILS(prune_model_fit(student, data, &eight, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "regularizers[0].kind");
+  FAILS(prune_model_fit(student, data, &eight, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "kind");
   eight.regularizer_count = 0;
   eight.teacher = NULL;
   FAILS(prune_model_fit(student, data, &eight, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "no teacher");

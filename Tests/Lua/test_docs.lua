@@ -5,7 +5,7 @@ local test, equal, check = h.test, h.equal, h.check
 
 local lua = h.root .. "/Sources/CPruneLua/lua/"
 local docs = assert(loadfile(lua .. "entries.lua"))(
-  dofile(lua .. "docs.lua") .. "\n" .. dofile(lua .. "docs_model.lua"))
+  dofile(lua .. "docs.lua") .. "\n" .. dofile(lua .. "docs_model.lua") .. "\n" .. dofile(lua .. "docs_options.lua"))
 
 --- The table that the binding's C and Lua share, through an upvalue of prune.help.
 local internals

@@ -35,7 +35,7 @@ test("every optimizer, schedule and loss trains", function()
     {lr = 0.01, warmup = 4, label_smoothing = 0.1, clip_value = 0.5},
     {lr = 0.01, class_weights = {1, 1, 1, 1, 1, 2, 1, 1, 1, 1}, schedule = "reduce_on_plateau", patience = 1},
     {lr = 0.01, loss = "kl"}, {lr = 0.01, loss = "bce"},
-    {lr = 0.01, groups = {{parameters = "fc1.*", lr = 0.02}, {parameters = {"fc2.*"}, no_decay = true}}, weight_decay = 0.001},
+    {lr = 0.01, groups = {{parameters = "fc1.*", lr = 0.02}, {parameters = {"fc2.*"}, weight_decay = 0}}, weight_decay = 0.001},
   } do
     o.data, o.epochs = data, 4
     local history = mlp():fit(o)

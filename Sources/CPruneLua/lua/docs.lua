@@ -12,7 +12,6 @@ Version of the library, as "major.minor.patch".
 prune.load(path, options) -> Model
 Loads an ONNX file with its external data, or a packed one (.prunez). Nothing in it is lost: what is not changed is saved as it was read.
 - path: string; the file
-* copy: boolean = false; read the file rather than map it into memory
 > local m = prune.load "resnet20.onnx"
 
 prune.zoo.mlp{...} -> Model
@@ -62,16 +61,6 @@ An LSTM classifier of sequences {steps, features}, or of images row by row, with
 
 prune.zoo
 What the networks of the zoo take.
-* classes: integer; output classes: 10 by default, 1000 for the networks for ImageNet on images from 64x64
-* input: integer[]; sample shape without the batch, such as {1, 28, 28}
-* hidden: integer[]; widths of the hidden layers (mlp, lstm), or of the tokens and the layers between (vit)
-* activation: "relu"|"leaky_relu"|"tanh"|"sigmoid"|"hard_swish" = "relu"; where the network lets one choose
-* seed: integer = 0; seed of the weights
-* depth: integer; layers (vgg: 16, resnet: 18) or blocks (vit: 12)
-* stem: "imagenet"|"small"; whether the first layers reduce the image; by default they do from 64x64
-* width: number = 1; multiplies the channels (mobilenet_v2)
-* patch: integer; side of a patch (vit): 16 by default, less on small images
-* heads: integer; attention heads (vit): one for each 64 of the width by default
 
 prune.data.digits() -> Dataset
 The embedded UCI digits: 1,797 images 1x8x8, float32 in 0...1, ten classes.
@@ -79,21 +68,16 @@ The embedded UCI digits: 1,797 images 1x8x8, float32 in 0...1, ten classes.
 
 prune.data.idx{...} -> Dataset
 IDX files (MNIST), gzip'ed or not; images become float32 [N,1,H,W] in 0...1.
-* images!: string; file of images
-* labels!: string; file of labels
 > local data = prune.data.idx{images = "train-images.gz", labels = "train-labels.gz"}
 
 prune.data.npz(path, options) -> Dataset
 Arrays of a NumPy .npz file: samples and targets.
 - path: string; the file
-* x: string|table = "x"; name of the samples, [N, ...]; for a model of several inputs {input = name}
-* y: string; name of the targets; "y" where the file has it, with named inputs none by default
 > local data = prune.data.npz("train.npz", {x = "images", y = "labels"})
 
 prune.data.csv(path, options) -> Dataset
 Numbers separated by commas, gzip'ed or not, with or without a header line.
 - path: string; the file
-* label: string|integer; the target's column, by name or by number from 1; the last one by default
 > local data = prune.data.csv("iris.csv", {label = "species"})
 
 prune.data.cifar10(paths) -> Dataset
@@ -167,10 +151,6 @@ Mean over the rows of sum(y_true * log(y_true / y_pred)).
 
 prune.losses
 What losses take beside the numbers.
-* from_logits: boolean = false; predictions are logits rather than probabilities: cross_entropy, bce, kl
-* label_smoothing: number = 0; cross_entropy: what is spread over all classes
-* class_weights: number[]; cross_entropy: one a class; the mean is weighted as well
-* delta: number = 1; huber: where the square ends
 
 prune.compare{...} -> Report
 Several models side by side on one data set: accuracy, loss, parameters, sparsity, MACs, latency, and bytes in memory, as ONNX
@@ -182,27 +162,10 @@ Several models side by side on one data set: accuracy, loss, parameters, sparsit
 prune.search{...} -> Model, Report
 Looks for the smallest model that keeps a metric, without training; "front" has the points that no other beats in both, with
 the recipe of each.
-* model!: Model; what to prune
-* data!: Dataset; what the metric is measured on
-* calibration: Dataset; what criteria and reconstruction look at; the first 256 samples of data by default
-* objective: "macs"|"bytes"|"latency" = "macs"; what is made small; latency by removing channels
-* metric: string|function; as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a number
-* lower_is_better: boolean = false; of a metric that is a function: a smaller number is better
-* max_drop: number = 0.01; the loss of the metric that is tolerated
-* budget: number = 10; minutes after which nothing new is tried
-* seed: integer = 0; of random choices
-* output: string; name of the output that the metric is of, and gradients; the first by default
-* on_step: function; called after each candidate; "stop" or true ends the search
-* verbose: boolean = false; a line a candidate on standard error, terminal or not
 > local small, report = prune.search{model = m, data = test, max_drop = 0.02, budget = 2}
 
 prune.ensemble{...} -> Model, Report
 Several classifiers of one input as one model, which can be saved, pruned and quantized like any other.
-* models!: Model[]; two or more
-* method: "average"|"vote"|"stack" = "average"; of probabilities, of classes, or a linear layer trained on data
-* data: Dataset; what stack trains on, and what members and ensemble are measured on
-* epochs: integer = 5; of stack
-* seed: integer = 0; of stack
 > local both, report = prune.ensemble{models = {m, slim}, method = "average", data = test}
 
 prune.safe(f, ...) -> any
@@ -231,8 +194,6 @@ Number of classes, 0 when the targets are values. #data is the number of samples
 
 Dataset:split{...} -> Dataset, Dataset
 Splits in two, each class by the same fraction; the same seed splits the same way.
-* test!: number; fraction of the second part, 0...1
-* seed: integer = 0; of the shuffle
 > local train, test = data:split{test = 0.2, seed = 7}
 
 Dataset:take(n) -> Dataset
@@ -247,8 +208,6 @@ The samples at these positions, in that order.
 
 Dataset:normalize{...} -> Dataset
 (x - mean) / std of each channel, or of all alike.
-* mean!: number|number[]; one for all, or one a channel
-* std!: number|number[]; one for all, or one a channel
 > local normal = data:normalize{mean = {0.485, 0.456, 0.406}, std = {0.229, 0.224, 0.225}}
 
 Dataset:resize(size) -> Dataset

@@ -1,4 +1,4 @@
--- Reads the documentation of docs.lua into entries. Called with that text.
+-- Reads the documentation of docs.lua, docs_model.lua and docs_options.lua into entries. Called with that text.
 local source = ...
 
 local LISTS = { ["-"] = "arguments", ["*"] = "options" }
@@ -58,9 +58,19 @@ end
 
 local docs = { entries = {}, by_name = {} }
 for block in (source .. "\n"):gmatch "(.-\n)\n" do
-  local entry = read_entry(block)
-  docs.entries[#docs.entries + 1] = entry
-  docs.by_name[entry.name] = entry
+  local name = block:match "^%s*%+ ([^\n]+)"
+  if name then
+    -- The options of an entry before it.
+    local entry = docs.by_name[name] or error("options of an entry that is not there: " .. name)
+    for line in block:gmatch "\n(%* [^\n]+)" do
+      local _, option = read_argument(line)
+      table.insert(entry.options, option)
+    end
+  else
+    local entry = read_entry(block)
+    docs.entries[#docs.entries + 1] = entry
+    docs.by_name[entry.name] = entry
+  end
 end
 
 --- The named arguments of an entry, those taken over from another included.

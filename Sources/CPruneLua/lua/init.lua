@@ -27,7 +27,7 @@ local function part(name) return internals.embedded(name)(prune, internals) end
 part "tensor"
 part "report"
 part "progress"
-internals.docs = internals.embedded "entries"(part "docs" .. "\n" .. part "docs_model")
+internals.docs = internals.embedded "entries"(part "docs" .. "\n" .. part "docs_model" .. "\n" .. part "docs_options")
 internals.topics = part "topics"
 part "help"
 

@@ -33,6 +33,7 @@ package func evaluate(
   var sums = MetricAccumulator(
     OutputKind(of: output.name, in: model.graph), needsCrossEntropy: needsCrossEntropy,
     needsCurve: metrics.contains { $0.metric == .areaUnderCurve })
+  var lossSum = metrics.contains { $0.metric == .loss } && loss.metric == nil ? LossSum(loss, OutputKind(of: output.name, in: model.graph)) : nil
   let feed = try Feed(data, model), size = try feed.batchSize(options.batchSize, of: data)
   for first in stride(from: 0, to: data.count, by: size) {
     try options.cancel?.check()
@@ -40,11 +41,13 @@ package func evaluate(
     let inputs = try feed.inputs(of: data.rows(first, last), filling: size)
     let results = try session.run(inputs, cancel: options.cancel)
     guard let result = results[output.name] else { throw PruneError(.internal, "the run gave no '\(output.name)'") }
-    try add(result, output.name, targets: try targets.rows(first, last), first, to: &sums)
+    let wanted = try targets.rows(first, last)
+    try add(result, output.name, targets: wanted, first, to: &sums)
+    try lossSum?.add(result, wanted)
   }
   var report = Report(title: "evaluation on \(data.name)")
   for (name, metric) in metrics {
-    guard let value = sums.value(metric, loss: loss) else {
+    guard let value = metric == .loss && lossSum != nil ? lossSum?.mean : sums.value(metric, loss: loss) else {
       throw PruneError(
         .invalidArgument, "metric '\(name)' wants targets that are classes, data set '\(data.name)' has \(targets.dtype.name) \(targets.shape)")
     }

@@ -7,7 +7,7 @@ package struct EvaluateOptions {
   package var batchSize = 0
   /// Names of metrics, see `Metric`. Empty: the loss, and the accuracy where targets are classes.
   package var metrics: [String] = []
-  /// "cross_entropy" or "mse"; nil: cross-entropy where targets are classes, else the mean squared error.
+  /// A name of `Losses.names`; nil: cross-entropy where targets are classes, else the mean squared error.
   package var loss: String?
   /// The output to judge, nil for the first one.
   package var output: String?
@@ -77,7 +77,18 @@ extension Dataset {
 
 /// What a loss is taken of.
 enum LossKind: String, CaseIterable {
-  case crossEntropy = "cross_entropy", meanSquaredError = "mse"
+  case crossEntropy = "cross_entropy", meanSquaredError = "mse", meanAbsoluteError = "mae", huber,
+    binaryCrossEntropy = "bce", divergence = "kl"
+
+  /// The metric that is the same number; nil for losses that are summed by `LossSum`.
+  var metric: Metric? {
+    switch self {
+    case .crossEntropy: .crossEntropy
+    case .meanSquaredError: .meanSquaredError
+    case .meanAbsoluteError: .meanAbsoluteError
+    case .huber, .binaryCrossEntropy, .divergence: nil
+    }
+  }
 
   /// - Throws: `.invalidArgument` for an unknown name.
   init(_ name: String?, targetsAreClasses: Bool) throws(PruneError) {

@@ -159,7 +159,7 @@ struct MetricAccumulator {
     let count = Double(samples)
     guard samples > 0 else { return nil }
     switch metric {
-    case .loss: return value(loss == .crossEntropy ? .crossEntropy : .meanSquaredError, loss: loss)
+    case .loss: return loss.metric.flatMap { value($0, loss: loss) }
     case .crossEntropy: return ranked.isEmpty ? nil : crossEntropy / count
     case .accuracy: return ranked.first.map { Double($0) / count }
     case .error: return ranked.first.map { 1 - Double($0) / count }

@@ -19,16 +19,19 @@ package struct GuardOptions {
   package var data: Dataset?
   /// A metric that `evaluate` knows, or what to call the caller's own.
   package var metric: String
-  /// Absolute: 0.01 of accuracy is one point.
-  package var maxDrop: Double
-  /// What the metric may not be worse than, whatever it was before. Alone, with `maxDrop` 0, it decides.
+  /// Absolute: 0.01 of accuracy is one point. Nil is 0, or any drop down to `bound` where that is given.
+  package var maxDrop: Double?
+  /// What the metric may not be worse than, whatever it was before. Alone, without `maxDrop`, it decides.
   package var bound: Double?
   package var custom: CustomMetric?
   /// What the metric is of; nil is the first output.
   package var output: String?
 
+  /// The drop that is tolerated where no bound decides alone.
+  package var tolerance: Double { maxDrop ?? 0 }
+
   package init(
-    data: Dataset?, metric: String = "accuracy", maxDrop: Double = 0, bound: Double? = nil, custom: CustomMetric? = nil,
+    data: Dataset?, metric: String = "accuracy", maxDrop: Double? = nil, bound: Double? = nil, custom: CustomMetric? = nil,
     output: String? = nil
   ) {
     self.data = data
@@ -57,8 +60,8 @@ package struct MetricGuard {
   package init(
     _ options: GuardOptions, model: Model, batchSize: Int, cancel: CancelFlag?
   ) throws(PruneError) {
-    guard options.maxDrop >= 0 else {
-      throw PruneError(.invalidArgument, "guard's max_drop is \(options.maxDrop), it must be 0 or more")
+    guard options.tolerance >= 0 else {
+      throw PruneError(.invalidArgument, "guard's max_drop is \(options.tolerance), it must be 0 or more")
     }
     self.options = options
     self.batchSize = batchSize
@@ -92,9 +95,9 @@ package struct MetricGuard {
     guard value.isFinite else { return false }
     if let bound = options.bound {
       if isWorse(value, than: bound) { return false }
-      if options.maxDrop == 0 { return true }
+      if options.maxDrop == nil { return true }
     }
-    return drop(of: value) <= options.maxDrop + 1e-12 * max(1, baseline.magnitude)
+    return drop(of: value) <= options.tolerance + 1e-12 * max(1, baseline.magnitude)
   }
 
   /// What a refused value did, for a reader.
@@ -103,7 +106,7 @@ package struct MetricGuard {
     let change = "\(options.metric) went from \(text(baseline)) to \(text(value))"
     guard value.isFinite else { return "\(change), which is not a number" }
     if let bound = options.bound, isWorse(value, than: bound) { return "\(change), worse than bound \(text(bound))" }
-    return "\(change), more than max_drop \(text(options.maxDrop)) allows"
+    return "\(change), more than max_drop \(text(options.tolerance)) allows"
   }
 
   private var isLowerBetter: Bool { options.custom?.isLowerBetter ?? Self.lowerIsBetter.contains(options.metric) }

@@ -8,8 +8,8 @@ import PruneTraining
 package struct KeepClassesOptions {
   /// Class numbers, counted from 0.
   package var classes: [Int] = []
-  /// What prunes upstream of the cut head: nil cuts the head alone. Its data, and that of its recovery and guard, are
-  /// narrowed to the kept classes, which are numbered anew.
+  /// What prunes upstream of the cut head: nil cuts the head alone. All its data are narrowed to the kept classes, which
+  /// are numbered anew.
   @Boxed package var prune: PruneOptions? = nil
   /// Accuracy on the kept classes before and after; classes as in the given model.
   package var validate: Dataset?
@@ -48,9 +48,7 @@ package func keepClasses(_ model: Model, _ options: KeepClassesOptions) throws(P
   }
   report["before"] = .report(before)
   if var settings = options.prune {
-    settings.data = try settings.data?.classes(ordered)
-    settings.recoverData = try settings.recoverData?.classes(ordered)
-    if let data = settings.guard?.data { settings.guard?.data = try data.classes(ordered) }
+    settings = try settings.mappingData { data throws(PruneError) in try data.classes(ordered) }
     settings.cancel = settings.cancel ?? options.cancel
     let (pruned, details) = try prune(slim, settings)
     slim = pruned

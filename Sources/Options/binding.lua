@@ -1,0 +1,33 @@
+return {
+  {c = false, lua = "Model:summary", id = "summary", struct = "summary_options", fields = {
+    {"width", "count", own = "width", text = "columns; the terminal's by default"},
+    {"color", "value", type = "boolean", own = "color", text = "whether to colour; as the terminal decides by default"},
+    {"file", "value", type = "file", own = "file", text = "where to write it in place of standard output"},
+  }},
+  {c = false, lua = "Report:to_text", id = "text", struct = "text_options", fields = {
+    {"width", "count", own = "width", text = "columns; the terminal's by default"},
+    {"color", "value", type = "boolean", own = "color", text = "whether to colour; as the terminal decides by default"},
+  }},
+  {c = false, lua = "Dataset:split", id = "split", struct = "split_options", fields = {
+    {"test", "fraction", required = true, own = "test", text = "fraction of the second part, 0...1"},
+    {"seed", "seed", default = 0, own = "seed", text = "of the shuffle"},
+  }},
+  {c = false, lua = "prune.data.idx", id = "idx", struct = "idx_options", fields = {
+    {"images", "text", required = true, own = "images", text = "file of images"},
+    {"labels", "text", required = true, own = "labels", text = "file of labels"},
+  }},
+  {c = false, lua = "prune.data.npz", id = "npz", struct = "npz_options", fields = {
+    {"x", "value", type = "string|table", default = "x", own = "x",
+      text = "name of the samples, [N, ...]; for a model of several inputs {input = name}"},
+    {"y", "text", own = "y",
+      text = [[name of the targets; "y" where the file has it, with named inputs none by default]]},
+  }},
+  {c = false, lua = "prune.data.csv", id = "csv", struct = "csv_options", fields = {
+    {"label", "value", type = "string|integer", own = "label",
+      text = "the target's column, by name or by number from 1; the last one by default"},
+  }},
+  {c = false, lua = "Dataset:normalize", id = "normalize", struct = "normalize_options", fields = {
+    {"mean", "value", type = "number|number[]", required = true, own = "mean", text = "one for all, or one a channel"},
+    {"std", "value", type = "number|number[]", required = true, own = "std", text = "one for all, or one a channel"},
+  }},
+}

@@ -1,0 +1,31 @@
+return {
+  {c = "prune_evaluate_options", lua = "Model:evaluate", id = "evaluate", swift = "EvaluateOptions", fields = {
+    {"metrics", "texts",
+      text = [["loss", "accuracy", "error", "top5" (any k), "f1", "auc", "cross_entropy", "mse", "rmse", "mae"; the loss by
+        default, and the accuracy where targets are classes]]},
+    {"batch_size", "count", default = 64, text = "samples a run"},
+    {"loss", "choice", {"cross_entropy", "mse", "mae", "huber", "bce", "kl"}, text = "by the model and the targets by default"},
+    {"output", "text", text = "name of the output that is compared with the targets; the first by default"},
+  }},
+  {c = "prune_benchmark_options", lua = "Model:benchmark", id = "benchmark", swift = "BenchmarkOptions", fields = {
+    {"batch_size", "count", default = 1, text = "samples a run"},
+    {"threads", "count", text = "all cores by default"},
+    {"runs", "count", default = 50, text = "timed runs"},
+    {"warmup", "count", default = 5, least = 0,
+      text = "runs before them",
+      more = "Untimed runs before them."},
+    {"steps", "flag", default = false,
+      text = [[also "steps": what the compiled model does, with the time and share of each, the slowest first]]},
+  }},
+  {c = "prune_loss_options", lua = "prune.losses", id = "loss", swift = "Losses.Settings", fields = {
+    {"from_logits", "flag", default = false,
+      text = "predictions are logits rather than probabilities: cross_entropy, bce, kl"},
+    {"label_smoothing", "fraction", default = 0,
+      text = "cross_entropy: what is spread over all classes",
+      more = "cross_entropy: the part of each target that is spread over all classes, 0...1."},
+    {"class_weights", "numbers",
+      text = "cross_entropy: one a class; the mean is weighted as well",
+      more = "cross_entropy: one a class; NULL for equal weights. The mean is weighted as well."},
+    {"delta", "positive", default = 1, text = "huber: where the square ends"},
+  }},
+}

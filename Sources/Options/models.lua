@@ -1,0 +1,36 @@
+return {
+  {c = "prune_load_options", lua = "prune.load", id = "load", swift = "ONNX.LoadOptions", fields = {
+    {"copy", "flag", default = false,
+      text = "read the file rather than map it into memory",
+      more = [[Non-zero reads the file into memory; 0 maps it (files of 4 MB and more): opening is free, but truncating the
+        file while the model lives kills the process. Replacing it by rename is safe.]]},
+  }},
+  {c = "prune_zoo_options", lua = "prune.zoo", id = "zoo", swift = "ZooOptions", fields = {
+    {"classes", "count",
+      text = "output classes: 10 by default, 1000 for the networks for ImageNet on images from 64x64"},
+    {"input", "extents", count = "input_rank",
+      text = "sample shape without the batch, such as {1, 28, 28}",
+      more = "Sample shape without the batch, e.g. {1, 28, 28}; NULL is the network's own."},
+    {"hidden", "extents",
+      text = "widths of the hidden layers (mlp, lstm), or of the tokens and the layers between (vit)",
+      more = [[Widths of hidden layers: of mlp and lstm one a layer, of vit the tokens' and the one between; NULL is its
+        own.]]},
+    {"activation", "choice", {"relu", "leaky_relu", "tanh", "sigmoid", "hard_swish"}, default = "relu",
+      text = "where the network lets one choose",
+      more = [["relu", "leaky_relu", "tanh", "sigmoid" or "hard_swish"; mobilenet_v2, vit and lstm have their own.]]},
+    {"seed", "seed", default = 0,
+      text = "seed of the weights",
+      more = "Seed of the initial weights."},
+    {"width", "positive", default = 1, text = "multiplies the channels (mobilenet_v2)"},
+    {"stem", "choice", {"imagenet", "small"},
+      text = "whether the first layers reduce the image; by default they do from 64x64",
+      more = [[How vgg, resnet (18 to 152), mobilenet_v2 and densenet121 begin: "imagenet" reduces the image at once,
+        "small" keeps its extents; NULL goes by the image, "imagenet" from 64x64.]]},
+    {"depth", "count",
+      text = "layers (vgg: 16, resnet: 18) or blocks (vit: 12)",
+      more = [[vgg: 11, 13, 16, 19. resnet: 18, 34, 50, 101, 152, and of those for CIFAR 20, 32, 44, 56, 110. vit: blocks,
+        12 by default.]]},
+    {"patch", "count", text = "side of a patch (vit): 16 by default, less on small images"},
+    {"heads", "count", text = "attention heads (vit): one for each 64 of the width by default"},
+  }},
+}

@@ -1,0 +1,277 @@
+local criteria = {
+  "magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm",
+  "cosine", "mutual", "lamp", "random",
+}
+
+return {
+  {c = "prune_significance_options", lua = "Model:significance", id = "significance", struct = "significance_call_options", swift = "SignificanceOptions", fields = {
+    {"criterion", "value", criteria, also = "function|table", default = "magnitude", ckind = "text", own = "criterion",
+      text = [[what is measured; or a function of a weight's name and Tensor that returns scores; or {weight = Tensor}]],
+      more = [[What is measured of each weight w, with gradients g of the mean loss of a batch, averaged over batches: -
+        "magnitude": |w|; "l2": w^2; "lamp": w^2 over the squares of the layer that are not smaller; "random"; -
+        "gradient": E|g|; "taylor": root of E[(g w)^2]; "fisher": w^2 E[g^2] / 2; "snip": |E[g] w| over its sum;
+        they need `data` with targets for `output`; weights that its loss does not depend on have no score, stay as
+        they are, and are named in the report's "notes", as for the next two; - "hessian": w^2 |h| / 2, h the
+        Hessian's diagonal by Hutchinson's method; "grasp": w (H g), both by differences of gradients, 4 x 2 and 3
+        passes over `data`; - "movement": half of how much w^2 grows over one epoch of gradient descent on `data`; -
+        "wanda": |w| times the norm of the input it multiplies, over `data`, no targets needed; and, the same for
+        all weights of an output, layers without what is measured coming last: - "apoz": how often the output is
+        above 0 behind its Relu, over `data`; "bn_scale": |gamma| of the BatchNormalization behind it; "fpgm": the
+        sum of distances to the layer's other filters; "cosine": 1 - |cosine| with the most alike filter before it;
+        "mutual": 1 - the largest squared correlation, over `data`, with an output before it, which is exp(-2 I) of
+        their mutual information I in nats; layers of more than 8,192 outputs come last.]]},
+    {"data", "dataset",
+      text = [[with labels for gradient, taylor, fisher, hessian, snip, grasp and movement; without for wanda and apoz]]},
+    {"batch_size", "count", default = 64, text = "samples a step"},
+    {"seed", "seed", default = 0, text = "of random, hessian and movement"},
+    {"output", "text", text = "name of the output that gradients are of the loss of; the first by default"},
+    {"scope", "texts",
+      text = "name patterns of layers or weights: only these",
+      more = "Name patterns (`*`, `?`) of layers or weights: only these, and not these."},
+    {"ignore", "texts", text = "and not these"},
+    {"scores", "scores", lua = false, swift = false,
+      text = [[In place of a criterion: a score tensor for each weight by its name, or a callback, which is given `user`.]]},
+    {"on_score", "callback", ctype = "prune_score_callback", lua = false, swift = false},
+    {"user", "user", lua = false, swift = false},
+  }},
+  {c = "prune_sensitivity_options", lua = "Model:sensitivity", id = "sensitivity", struct = "sensitivity_call_options", swift = "SensitivityOptions", fields = {
+    {"data", "dataset",
+      text = "what the metric is measured on; needed but with a function",
+      more = [[What the metric is measured on; criteria that look at data use it too. Needed but with `on_metric`.]]},
+    {"amounts", "numbers", text = "fractions of a layer; 0.1, 0.3, 0.5, 0.7 and 0.9 by default"},
+    {"metric", "value", type = "string|function", ckind = "text", own = "metric",
+      text = [[as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a
+        number]]},
+    {"lower_is_better", "flag", default = false, swift = false,
+      text = "of a metric that is a function: a smaller number is better"},
+    {"max_drop", "nonnegative", default = 0.01, swift = "maxDrop",
+      text = "the loss of the metric up to which an amount is safe"},
+    {"criterion", "choice", criteria, default = "magnitude",
+      text = "as in Model:significance",
+      more = "As in prune_prune_options, n:m excepted."},
+    {"granularity", "value", type = "string|table", default = "weight", ckind = "text", own = "granularity",
+      text = "as in Model:prune, n:m excepted"},
+    {"scope", "texts", text = "name patterns of layers or weights: only these"},
+    {"ignore", "texts", text = "and not these"},
+    {"batch_size", "count", default = 64, text = "samples a run"},
+    {"seed", "seed", default = 0, text = "of random"},
+    {"output", "text", text = "name of the output that the metric is of, and gradients; the first by default"},
+    {"on_step", "function", own = "on_step", text = "called after each layer; \"stop\" or true ends it there"},
+    {"verbose", "flag", default = false, own = "verbose", text = "a line a layer on standard error, terminal or not"},
+    {"on_event", "callback", ctype = "prune_event_callback", lua = false, swift = false,
+      text = "Progress: PRUNE_EVENT_PRUNE after each layer, `step` of `steps`. Non-zero ends it there."},
+    {"user", "user", lua = false, swift = false},
+    {"on_metric", "callback", ctype = "prune_metric_callback", lua = false, swift = false,
+      text = "In place of a metric by name, given `user`; the whole model runs for every value then."},
+  }},
+  {c = "prune_guard", lua = "guard", id = "guard", struct = "guard_options", fields = {
+    {"data", "dataset", swift = false, text = "what the metric is measured on; needed but with a function"},
+    {"metric", "value", type = "string|function", default = "accuracy", ckind = "text", own = "metric", swift = false,
+      text = [[as in Model:evaluate, loss where targets are no classes; or a function of a Model that returns a number]]},
+    {"max_drop", "nonnegative", default = 0, optional = true, swift = false,
+      text = "the loss of the metric that is tolerated"},
+    {"bound", "number", swift = false,
+      text = "what the metric may not be worse than, whatever it was; alone it decides",
+      more = [[What the metric may not be worse than, whatever it was before. Alone, without `max_drop`, it decides. A model
+        that is beyond it as it is given is an error, before any work.]]},
+    {"lower_is_better", "flag", default = false, swift = false,
+      text = "of a metric that is a function: a smaller number is better"},
+    {"output", "text", swift = false,
+      text = "name of the output that the metric is of; that of the call by default, else the first",
+      more = [[What the metric is of: the name of an output; NULL is the first, or what the pruning that it guards names.]]},
+    {"on_metric", "callback", ctype = "prune_metric_callback", lua = false, swift = false,
+      text = [[In place of a metric of the library, which `metric` then only names; no `data` needed. Given `user`.]]},
+    {"user", "user", lua = false, swift = false},
+  }},
+  {c = false, lua = "Model:prune target", id = "target", struct = "target_options", fields = {
+    {"macs", "fraction", own = "macs", text = "of the multiply-accumulate operations"},
+    {"params", "fraction", own = "params", text = "of the parameters"},
+    {"bytes", "fraction", own = "bytes", text = "of the stored bytes"},
+    {"latency", "fraction", own = "latency", text = "of the median time of a run on this machine"},
+  }},
+  {c = false, lua = "Model:prune schedule", id = "schedule", struct = "schedule_options", fields = {
+    {"kind", "choice", {"one_shot", "linear", "cubic", "dynamic"}, default = "one_shot", own = "kind",
+      text = "at once, evenly, fast first, or with weights that come back"},
+    {"steps", "count", own = "steps", text = "number of steps"},
+  }},
+  {c = "prune_prune_options", lua = "Model:prune", id = "prune", struct = "prune_call_options", swift = "PruneOptions", fields = {
+    {"strategy", "choice", {"global", "local", "threshold", "block", "cost_aware", "shared", "penalty", "regularized"}, default = "global",
+      text = [[one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal
+        weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and
+        so on has a page for each]],
+      more = [["global": one ranking over all layers; "local": the same amount in each layer; "threshold": what scores
+        below `threshold` goes; "block": blocks, of 4 x 4 unless `granularity` says otherwise; "cost_aware": the
+        cuts that cost least loss on `data` for what they save (`cost`) first; "shared": weights that are equal lose
+        the same elements, and the report's "shared" lists tied weights, equal ones and layers with parallel
+        filters; "regularized": training that drives weights to zero, then the cut; "penalty": training in which
+        shared weights keep their signs, those that would change it staying at zero, then the cut (both: `train`).]]},
+    {"criterion", "value", criteria, also = "function|table", default = "magnitude", ckind = "text", own = "criterion",
+      text = "which weights matter least; as in Model:significance"},
+    {"granularity", "value", type = "\"weight\"|\"2:4\"|\"kernel\"|\"channel\"|\"head\"|\"head_dim\"|\"layer\"|string|table", default = "weight", ckind = "text", own = "granularity",
+      text = [[what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is
+        coupled to them]],
+      more = [[What is removed as one: "weight"; "n:m", as "2:4": all but the best n of every m neighbouring inputs of an
+        output (at each tap of a kernel; a last group of fewer keeps the same share, rounded up), no `amount`
+        needed; "block:RxC", as "block:4x4": R outputs by C inputs at each tap, smaller at the edges; "kernel": all
+        taps between an output and an input; "channel" (with all that is coupled to it), "head", "head_dim", or
+        "layer" (a branch that is added to what it is computed from). `amount` is a fraction of these units.]]},
+    {"allocation", "choice", {"global", "local", "uniform", "row", "lamp", "erk", "isomorphic", "sensitivity"},
+      text = "how the amount is divided over layers; by the strategy, row for wanda",
+      more = [[How `amount` is divided over layers, in place of what the strategy says: "global"; "local" (or "uniform");
+        "row": the same in each output (default for wanda); "lamp"; "erk": density in proportion to the sum of a
+        layer's extents over their product; "isomorphic": one ranking in each class of layers of the same operator
+        and kernel; "sensitivity": of each layer as much as costs the same loss, by curves measured on `data`.]]},
+    {"reconstruct", "choice", {"obs", "sparsegpt", "least_squares"},
+      text = [[without training, on data: what stays makes up for what went, or also chooses it; least_squares for channels]],
+      more = [[Without training, layer by layer on `data` (no targets needed): "obs" lets the weights that stay make up for
+        those that went, by second moments of the layer's inputs; "sparsegpt" also chooses which go on the way. Of
+        channels and heads: "least_squares" fits layers that lost inputs to what they gave before.]]},
+    {"cost", "choice", {"params", "macs", "bytes", "latency"}, default = "params",
+      text = "what strategy cost_aware saves; what target names if given; latency of channels"},
+    {"metric", "value", type = "string|function", ckind = "text", own = "metric",
+      text = [[what cost_aware and allocation sensitivity may not lose: as in Model:evaluate, or a function of a Model that
+        returns a number; the guard's, else the loss]],
+      more = [[What "cost_aware" and the allocation "sensitivity" may not lose: a metric of prune_model_evaluate, or one of
+        the caller's own, given `user`. NULL is the guard's, without one the loss.]]},
+    {"lower_is_better", "flag", default = false, swift = false,
+      text = "of a metric that is a function: a smaller number is better"},
+    {"shared", "choice", {"one", "all"}, default = "one",
+      text = "local: of a weight that several layers use the first use is pruned, or all of them alike",
+      more = [[For "local", of a weight that several layers use: "one": the first layer's use is pruned, and the others
+        keep a whole copy; "all": it is pruned for all of them. Other strategies always do the latter.]]},
+    {"recipe", "text",
+      text = "of Report:recipe: its choices and steps, taken again",
+      more = [[What prune_report_recipe gave: its choices and steps are taken in place of those here; data, guard,
+        callbacks and models (a teacher, `rewind`) are not in it. With the same data the result is bit for bit the
+        same.]]},
+    {"rewind", "model",
+      text = "the network earlier in its training: what stays goes back to its weights after every step",
+      more = [[The same network as it was earlier in its training: what stays goes back to its weights after every step,
+        before `recover` (lottery tickets).]]},
+    {"amount", "number",
+      text = "the fraction to remove, 0...1",
+      more = "One of the two: the fraction of all units to remove, 0...1, or the score below which they go."},
+    {"threshold", "number",
+      text = "or the score below which weights go",
+      more = "One of the two: the fraction of all units to remove, 0...1, or the score below which they go."},
+    {"mode", "choice", {"mask", "remove"},
+      text = "zeros that stay zero (of weights), or a smaller model, certified (of channels and heads)",
+      more = [["mask" for weights: zeros are stored and stay zero through training. "remove" (default for channels and
+        heads): the model shrinks, and the report carries the certificate: the largest difference of any output
+        between the shrunk model and the masked one, relative to the largest value; above 1e-4 the call fails.]]},
+    {"device", "text", default = "cpu", text = "where to work"},
+    {"data", "dataset",
+      text = "for criteria that need it",
+      more = "Data for criteria that need it."},
+    {"validate", "value", type = "Dataset|true", ckind = "dataset", own = "validate",
+      text = "metrics before and after, on this or on data"},
+    {"schedule", "value", {"one_shot", "linear", "cubic", "dynamic"}, also = "table", default = "one_shot", ckind = "text", own = "schedule",
+      text = "or {kind =, steps =}",
+      more = [["one_shot", "linear" or "cubic" over `schedule_steps`; "dynamic": at once to the amount, then in each step
+        some of what was pruned comes back where the gradient pulls most, trains with `recover`, and as much goes
+        again.]]},
+    {"recover", "table", type = "table", ckind = "table", ctype = "prune_fit_options", own = "recover", of = "pl_recover_set", swift = false,
+      text = "fine-tuning after each step: the options of Model:fit, data being data by default",
+      more = "Fine-tuning after each step on `recover_data`; NULL for none."},
+    {"train", "table", type = "table", ckind = "table", ctype = "prune_fit_options", own = "train", of = "pl_train_set", swift = false,
+      text = [[penalty, regularized: training before each cut: the options of Model:fit, data being data by default; 5
+        epochs if not given]],
+      more = [[Training before each cut, for the strategies "penalty" and "regularized", with the regularizers that it
+        names: "sign" or "sign_constraint" for the first; "l1", "l2", "group_lasso", "bn_l1", "growing", "greg1" or
+        "greg2" for the second. NULL is 5 epochs with the strategy's own. Not given, the growth of greg1 and greg2
+        is spread over the training.]]},
+    {"guard", "table", type = "table", ckind = "table", ctype = "prune_guard", own = "guard", of = "pl_guard_set", swift = false,
+      text = "{data =, metric =, max_drop =, bound =}: gives back what hurts",
+      more = "Gives back what hurts; NULL for none."},
+    {"scope", "texts",
+      text = "name patterns of layers or weights: only these",
+      more = "Name patterns (`*`, `?`) of layers or weights: only these, and not these."},
+    {"ignore", "texts", text = "and not these"},
+    {"batch_size", "count", default = 64, text = "for criteria and metrics"},
+    {"seed", "seed", default = 0, text = "of random"},
+    {"output", "text",
+      text = [[name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name
+        none; the first by default]]},
+    {"target", "table", type = "table", c = false, own = "target", of = "pl_target_set",
+      text = [[in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them]]},
+    {"max_fraction", "fraction",
+      text = "the largest share of a group that may go; 0.9 by default, or the amount when that is more",
+      more = [[For channels and heads: the largest share of a group that may go; 0.9, or the amount when that is more.]]},
+    {"round_to", "count", default = 1, text = "units left of a group are a multiple of this"},
+    {"isomorphic", "flag", default = false, swift = "isIsomorphic",
+      text = "groups are ranked only among those of the same kind and size"},
+    {"width", "flag", default = false, swift = "followsWidth",
+      text = [[units that layer normalizations look at, a transformer's width, may go as well; statistics are then those of
+        what is left]],
+      more = [[For channels that are removed: units that layer normalizations take means and variances over, the width of a
+        transformer, may go as well. The statistics are then those of what is left, and so are those of the masked
+        network that the certificate compares with.]]},
+    {"reduce", "choice", {"mean", "sum", "max"}, swift = "reduction",
+      text = "mean by default; how the scores of a group's tensors become a unit's"},
+    {"normalize", "choice", {"mean", "max", "lamp", "none"}, swift = "normalization",
+      text = "mean by default, none after bn_l1; how groups are made comparable",
+      more = [[How groups are made comparable in one ranking: "mean", "max", "lamp" or "none".]]},
+    {"benchmark", "flag", default = false, swift = "benchmarks",
+      text = "median latency before and after goes into the report"},
+    {"reestimate", "flag", default = false, swift = "reestimates",
+      text = "batch normalizations measure their statistics anew on the data",
+      more = "For channels and heads: batch normalizations measure their statistics anew on the data."},
+    {"on_step", "function", own = "on_step", text = "called after each pruning step; \"stop\" or true ends it"},
+    {"verbose", "flag", default = false, own = "verbose", text = "a line a step on standard error, terminal or not"},
+    {"schedule_steps", "count", lua = false, swift = "steps", text = "Steps of the schedule: 1 for one_shot, 5 for the others by default."},
+    {"recover_data", "dataset", lua = false, text = "What `recover` trains on; NULL: `data`."},
+    {"on_event", "callback", ctype = "prune_event_callback", lua = false, swift = false,
+      text = "Progress: PRUNE_EVENT_PRUNE after each step."},
+    {"user", "user", lua = false, swift = false},
+    {"target_macs", "fraction", lua = false, swift = false,
+      text = [[One of these in place of an amount: the fraction of the MACs that is kept. Of weights that become zero
+        the cost is what is left without them; latency is for channels and heads alone. Met within 2 %, or the
+        report's notes say why not.]]},
+    {"target_params", "fraction", lua = false, swift = false, text = "Parameters, likewise."},
+    {"target_bytes", "fraction", lua = false, swift = false, text = "Stored bytes, likewise."},
+    {"target_latency", "fraction", lua = false, swift = false, text = "Median time of a run on this machine, likewise."},
+    {"scores", "scores", lua = false, swift = false,
+      text = "In place of a criterion, as in prune_significance_options; the callback is given `user`."},
+    {"on_score", "callback", ctype = "prune_score_callback", lua = false, swift = false},
+    {"on_metric", "callback", ctype = "prune_metric_callback", lua = false, swift = false},
+    {"train_data", "dataset", lua = false, text = "What `train` trains on; NULL: `data`."},
+  }},
+  {c = "prune_ensemble_options", lua = "prune.ensemble", id = "ensemble", struct = "ensemble_call_options", swift = "EnsembleOptions", fields = {
+    {"models", "value", type = "Model[]", required = true, c = false, own = "models", text = "two or more"},
+    {"method", "choice", {"average", "vote", "stack"}, default = "average",
+      text = "of probabilities, of classes, or a linear layer trained on data",
+      more = [["average" of probabilities; "vote" of classes, ties going to the mean probability; "stack": a linear layer
+        over all log-probabilities, trained on `data` while the members stay as they are.]]},
+    {"data", "dataset", text = "what stack trains on, and what members and ensemble are measured on"},
+    {"epochs", "count", default = 5, text = "of stack"},
+    {"seed", "seed", default = 0, text = "of stack"},
+  }},
+  {c = "prune_search_options", lua = "prune.search", id = "search", struct = "search_call_options", swift = "SearchOptions", fields = {
+    {"model", "value", type = "Model", required = true, c = false, own = "model", text = "what to prune"},
+    {"data", "dataset", required = true,
+      text = "what the metric is measured on",
+      more = "What the metric is measured on. Needed."},
+    {"calibration", "dataset",
+      text = "what criteria and reconstruction look at; the first 256 samples of data by default"},
+    {"objective", "choice", {"macs", "bytes", "latency"}, default = "macs",
+      text = "what is made small; latency by removing channels",
+      more = [["macs" or "bytes", zeros left out; "latency", which removing channels saves.]]},
+    {"metric", "value", type = "string|function", ckind = "text", own = "metric",
+      text = [[as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a
+        number]]},
+    {"lower_is_better", "flag", default = false, swift = false,
+      text = "of a metric that is a function: a smaller number is better"},
+    {"max_drop", "nonnegative", default = 0.01, text = "the loss of the metric that is tolerated"},
+    {"budget", "positive", default = 10, text = "minutes after which nothing new is tried"},
+    {"seed", "seed", default = 0, text = "of random choices"},
+    {"output", "text", text = "name of the output that the metric is of, and gradients; the first by default"},
+    {"on_step", "function", own = "on_step", text = "called after each candidate; \"stop\" or true ends the search"},
+    {"verbose", "flag", default = false, own = "verbose",
+      text = "a line a candidate on standard error, terminal or not"},
+    {"on_event", "callback", ctype = "prune_event_callback", lua = false, swift = false,
+      text = [[Progress: PRUNE_EVENT_PRUNE after each candidate, `step` counting them. Non-zero ends the search.]]},
+    {"user", "user", lua = false, swift = false},
+    {"on_metric", "callback", ctype = "prune_metric_callback", lua = false, swift = false,
+      text = "In place of a metric by name, given `user`."},
+  }},
+}

@@ -1,0 +1,82 @@
+return {
+  {c = "prune_quantize_options", lua = "Model:quantize", id = "quantize", struct = "quantize_call_options", swift = "QuantizeOptions", fields = {
+    {"scheme", "choice", {"static", "dynamic", "weight_only", "float16", "bfloat16", "palette", "joint"}, default = "static",
+      text = [[int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision,
+        weights stored as bfloat16, weights of few values for packed files, each weight pruned and of few values as
+        far as a budget of bytes asks for]],
+      more = [["static": int8 weights and uint8 activations with scales from calibration data. "dynamic": int8 weights, and
+        activations with scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in
+        float. "float16": weights and activations, but for operators that need float32; inputs and outputs stay
+        float32. "bfloat16": weights stored as bfloat16, layers compute in float32. "palette": weights that take few
+        different values each (k-means), float32 in ONNX files and small in packed ones. "joint": each weight pruned
+        and palettized as far as a budget of `bytes` for all asks for, by what it tolerates on `calibration`.]]},
+    {"bits", "count", text = "of weights and activations: 8; weight_only has 8 and 4, palette 2 to 8 (4 if not given)"},
+    {"per_channel", "flag", default = true, text = "a scale for each output channel of a weight"},
+    {"symmetric", "flag", default = false,
+      text = [[int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights]]},
+    {"block_size", "count",
+      text = [[weight_only: weights along the summed axis that share a scale; 32 for 4 bits, for 8 a scale a channel]]},
+    {"percentile", "positive", default = 99.99, text = "what the calibrator percentile covers"},
+    {"group_size", "count", text = "palette: output channels that share one; all of a weight's if not given"},
+    {"fisher", "flag", default = false,
+      text = "palette: values count by the squared gradient of the loss on calibration, which needs labels"},
+    {"equalize", "flag", default = false,
+      text = "static: even out the ranges of channels between layers first",
+      more = [["static": ranges of channels are evened out between layers before anything else.]]},
+    {"bias_correction", "flag", default = false,
+      text = "static: take the mean error of rounded weights off the biases"},
+    {"mixed", "flag", default = false,
+      text = [[static: when the guard does not hold, give layers back to float, the most damaging first, until it does]]},
+    {"qat", "flag", default = false,
+      text = [[static: keep float weights that compute as int8 for Model:fit to adapt; quantizing again stores the int8
+        model]],
+      more = [["static": the result keeps float weights and computes as if they were int8, for prune_model_fit to adapt
+        them to their codes (straight-through gradients; pruned weights stay zero, scales stay unless
+        `learn_scales`). Quantizing it again, without data, stores the int8 model.]]},
+    {"rounding", "choice", {"nearest", "gptq", "adaround", "awq"}, default = "nearest",
+      text = [[gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both
+        for static, and weight_only with a scale a channel; awq: finer where activations are large, for weight_only]],
+      more = [["nearest", or "gptq": weights of "static", and those of "weight_only" with one scale a channel, are rounded
+        so that each makes up for the errors before it, on the calibration data. "adaround": the same, and then up
+        or down one weight at a time until no change brings the layer's outputs closer. "awq", with "weight_only":
+        weights that meet large activations are rounded more finely, their input divided by a constant in return.]]},
+    {"smooth", "fraction", default = 0,
+      text = [[static: move ranges of channels from activations into weights first, SmoothQuant's alpha, up to 1 for all
+        the way]],
+      more = [["static": how far ranges of channels are moved from activations into weights first (SmoothQuant's alpha),
+        through rectifiers, pools and residual sums; 0 for not at all, 1 for all the way.]]},
+    {"learn_scales", "flag", default = false,
+      text = "with qat: Model:fit trains the scales too (LSQ)",
+      more = [[With `qat`: scales of weights and activations are trained too (LSQ), as initializers that end in
+        "_scale_log".]]},
+    {"keep_faster", "flag", default = false,
+      text = "static: layers that are slower in int8 than in float on this machine stay float",
+      more = [["static": layers that take longer in int8 than in float32 on this machine, each timed alone, stay float.]]},
+    {"bytes", "positive",
+      text = "joint: what the weights may take in a packed file, up to 1 as a fraction of what they take now"},
+    {"calibration", "dataset",
+      text = "a few hundred samples; needed by static",
+      more = "Needed by static: a few hundred samples are enough."},
+    {"calibrator", "choice", {"minmax", "moving_average", "percentile", "entropy", "mse"}, default = "minmax",
+      text = "how ranges are found",
+      more = [[How the range of an activation is found: "minmax", "moving_average" (the mean over the batches of least and
+        most), "percentile", "entropy" (least Kullback-Leibler divergence), "mse" (least squared error). Data is
+        streamed: of each activation a histogram is kept at most.]]},
+    {"format", "choice", {"qdq", "qoperator", "matmul_nbits"}, default = "qdq",
+      text = [[QuantizeLinear and DequantizeLinear; static: operators on codes (QLinearConv, QGemm, ...); weight_only: ONNX
+        Runtime's fused products]],
+      more = [["qdq": QuantizeLinear/DequantizeLinear pairs that every ONNX runtime fuses. "qoperator", with "static":
+        operators on codes, ONNX's QLinearConv and QLinearMatMul and ONNX Runtime's com.microsoft.QGemm, QLinearAdd
+        and the like. "matmul_nbits": matrix products as ONNX Runtime's com.microsoft.MatMulNBits, with
+        "weight_only".]]},
+    {"validate", "dataset",
+      text = "metrics before and after",
+      more = "Metrics before and after go into the report."},
+    {"guard", "table", type = "table", ckind = "table", ctype = "prune_guard", own = "guard", of = "pl_guard_set", swift = false,
+      text = "{data =, metric =, max_drop =}: refuses a model that lost more",
+      more = "When the drop is larger, the call fails with PRUNE_ERROR_REFUSED; NULL for none.",
+      more = "NULL for none: when the drop is larger, the call fails with PRUNE_ERROR_REFUSED."},
+    {"ignore", "texts", text = "name patterns of layers that stay float"},
+    {"batch_size", "count", text = "samples a run; 4 to calibrate on, of images 1, and 64 to evaluate on"},
+  }},
+}
