@@ -116,6 +116,10 @@ int64_t ps_count_nonzero(const void *values, int64_t count, int32_t bits, uint64
 /// Bytes of [outer, channels, inner] that are not their channel's zero.
 int64_t ps_count_unequal(const uint8_t *values, int64_t outer, int64_t channels, int64_t inner, const uint8_t *zeros);
 
+// MARK: - Files (files.c)
+/// Copies the extended attributes of one open file, access control lists among them, to another; what may not be set is left.
+void ps_copy_attributes(int32_t from, int32_t to);
+
 // MARK: - Data compiled into the library.
 extern const unsigned char *const ps_digits_csv_gz;
 extern const size_t ps_digits_csv_gz_size;

@@ -1,14 +1,25 @@
 import PruneTensor
 
 /// The files beside a model that hold its external data, each opened once.
+///
+/// A model that is reached through a link has two folders, the link's and its own; data is looked for in this order. What is
+/// found must, once all links are followed, lie in or below one of them: a file that was handed over cannot reach others.
 struct ExternalFiles {
-  let folder: String?
+  /// Where data is looked for; none when the model was given as bytes alone.
+  let folders: [String]
   let copy: Bool
   private var opened: [String: Bytes] = [:]
 
-  init(folder: String?, copy: Bool = false) {
-    self.folder = folder
+  init(folders: [String], copy: Bool = false) {
+    self.folders = folders
     self.copy = copy
+  }
+
+  /// The folders of a model file.
+  static func folders(of path: String) -> [String] {
+    let own = FilePath.folder(of: path)
+    guard FilePath.link(at: path) != nil, let real = FilePath.real(path) else { return [own] }
+    return [own, FilePath.folder(of: real)]
   }
 
   /// The bytes that `external_data` entries point to.
@@ -44,7 +55,7 @@ struct ExternalFiles {
 
   private mutating func open(_ location: String) throws(PruneError) -> Bytes {
     if let bytes = opened[location] { return bytes }
-    guard let folder else {
+    guard !folders.isEmpty else {
       throw PruneError(
         .unsupported, "its data is in the file '\(location)', but the model was given as bytes without a folder",
         hint: "load the model by its path")
@@ -57,12 +68,28 @@ struct ExternalFiles {
         hint: "external data must be in the model's folder or below it")
     }
     let bytes: Bytes
-    do throws(PruneError) { bytes = try FileReader.bytes(of: "\(folder)/\(location)", copy: copy) } catch {
+    do throws(PruneError) { bytes = try FileReader.bytes(of: try place(of: location), copy: copy) } catch {
       var explained = error
       if explained.hint.isEmpty { explained.hint = "the model keeps its weights in that file: put it beside the model" }
       throw explained
     }
     opened[location] = bytes
     return bytes
+  }
+
+  /// The file that a location means, free of links.
+  private func place(of location: String) throws(PruneError) -> String {
+    let allowed = folders.compactMap(FilePath.real)
+    for folder in folders {
+      guard let real = FilePath.real("\(folder)/\(location)") else { continue }
+      guard allowed.contains(where: { FilePath.isInside(real, $0) }) else {
+        throw PruneError(
+          .refused, "its data is said to be in '\(location)', a link to '\(real)', outside the model's folder",
+          hint: "put a copy of that file in place of the link, or the model file and the data file into one folder")
+      }
+      return real
+    }
+    // Nothing is there: opening it says why.
+    return "\(folders.first ?? ".")/\(location)"
   }
 }

@@ -20,7 +20,7 @@ package enum ONNX {
   package static func load(path: String, _ options: LoadOptions = .init()) throws(PruneError) -> Model {
     do throws(PruneError) {
       let bytes = try FileReader.bytes(of: path, copy: options.copy)
-      return try decode(bytes, folder: folder(of: path), copy: options.copy)
+      return try decode(bytes, folders: ExternalFiles.folders(of: path), copy: options.copy)
     } catch {
       var located = error
       if located.place.isEmpty {
@@ -34,14 +34,18 @@ package enum ONNX {
 
   /// The model that an encoded `ModelProto`, or a packed file of one, describes, checked by `validate`.
   /// - Parameter folder: where external data is looked for; without it such tensors are an error.
-  package static func decode(_ bytes: Bytes, folder: String?, copy: Bool = false) throws(PruneError) -> Model {
+  package static func decode(_ bytes: Bytes, folder: String?) throws(PruneError) -> Model {
+    try decode(bytes, folders: folder.map { [$0] } ?? [], copy: false)
+  }
+
+  private static func decode(_ bytes: Bytes, folders: [String], copy: Bool) throws(PruneError) -> Model {
     if PackedFile.isPacked(bytes) {
       let inner = try PackedFile.unpack(bytes)
       guard !PackedFile.isPacked(inner) else { throw PruneError(.badFormat, "a packed model holds another packed one") }
-      return try decode(inner, folder: nil)
+      return try decode(inner, folders: [], copy: copy)
     }
     if let error = FileKind.refusal(of: bytes) { throw error }
-    var decoder = ONNXDecoder(external: ExternalFiles(folder: folder, copy: copy))
+    var decoder = ONNXDecoder(external: ExternalFiles(folders: folders, copy: copy))
     let model: Model
     do throws(PruneError) { model = try decoder.model(bytes) } catch { throw FileKind.explaining(error, bytes) }
     try validate(model)
@@ -51,7 +55,8 @@ package enum ONNX {
   /// Writes the model, atomically.
   ///
   /// Tensors whose bytes came from another file, and all large ones when the model is too big for one protobuf message,
-  /// go to `path` + ".data", written atomically too.
+  /// go to a new file, `path` + ".data" or, when that is there, `path` + "." + 8 digits + ".data". Those of the replaced model
+  /// are removed.
   /// - Throws: `.io`, or what `validate` throws; whatever was at `path` before then stays.
   package static func save(_ model: Model, path: String) throws(PruneError) {
     do throws(PruneError) {
@@ -72,10 +77,5 @@ package enum ONNX {
         hint: "save it to a file: its weights then go to a second file beside it")
     }
     return message.array
-  }
-
-  private static func folder(of path: String) -> String {
-    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 }

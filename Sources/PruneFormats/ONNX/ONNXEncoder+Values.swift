@@ -130,17 +130,25 @@ extension AttributeValue {
 }
 
 extension Node {
-  /// Whether any tensor of an attribute, subgraphs included, has its bytes in another file.
-  var holdsExternal: Bool {
-    attributes.contains { attribute in
-      attribute.value.tensors.contains { $0.externalLocation != nil } || attribute.value.graphs.contains(where: \.holdsExternal)
+  /// The files that tensors of attributes, subgraphs included, have their bytes in.
+  var externalLocations: Set<String> {
+    attributes.reduce(into: []) { found, attribute in
+      found.formUnion(attribute.value.tensors.compactMap(\.externalLocation))
+      for graph in attribute.value.graphs { found.formUnion(graph.externalLocations) }
     }
   }
 }
 
 extension Graph {
-  /// Whether any tensor, subgraphs included, has its bytes in another file.
-  var holdsExternal: Bool {
-    initializers.contains { $0.externalLocation != nil } || nodes.contains(where: \.holdsExternal)
+  /// The files that tensors, subgraphs included, have their bytes in.
+  var externalLocations: Set<String> {
+    nodes.reduce(into: Set(initializers.compactMap(\.externalLocation))) { $0.formUnion($1.externalLocations) }
+  }
+}
+
+extension Model {
+  /// The files that tensors have their bytes in.
+  var externalLocations: Set<String> {
+    functions.flatMap(\.nodes).reduce(into: graph.externalLocations) { $0.formUnion($1.externalLocations) }
   }
 }

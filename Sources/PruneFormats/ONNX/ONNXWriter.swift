@@ -4,50 +4,118 @@ import PruneTensor
 /// Puts an encoded model into files.
 package enum ONNXWriter {
   /// Writes the model, and a data file beside it when it has external data or would be over `limit` bytes.
+  ///
+  /// The data gets a name that nothing has yet, the model is renamed last, and only then what the replaced model used is
+  /// removed: at every moment the model's name leads to the old model with its data, or to the new one with its own.
   package static func save(_ model: Model, path: String, limit: Int = ONNX.messageLimit) throws(PruneError) {
-    let dataPath = path + ".data"
-    let dataFile = fileName(of: dataPath)
-    var encoder = ONNXEncoder(placement: model.holdsExternal ? .asLoaded(dataFile: dataFile) : .inside)
+    let target = try FileTarget(path)
+    guard !target.isStream else { return try stream(model, to: target, limit: limit) }
+    let files = DataFiles(model: target)
+    let outdated = files.present.isEmpty ? [] : files.outdated
+    var isSaved = false
+    // Somebody else may take a name between the look and the save; names of random digits are free at once.
+    for attempt in 0..<3 where !isSaved { isSaved = try save(model, target, limit: limit, files.name(attempt)) }
+    guard isSaved else { throw PruneError(.io, "cannot write '\(path)': no free name for its data file") }
+    files.remove(outdated)
+  }
+
+  /// - Returns: false when the data file's name was taken meanwhile.
+  private static func save(
+    _ model: Model, _ target: FileTarget, limit: Int, _ dataFile: String
+  ) throws(PruneError) -> Bool {
+    var encoder = ONNXEncoder(placement: model.externalLocations.isEmpty ? .inside : .asLoaded(dataFile: dataFile))
     var message = try encoder.model(model)
     if message.count > limit {
       encoder = ONNXEncoder(placement: .beside(dataFile: dataFile))
       message = try encoder.model(model)
     }
-    guard message.count <= limit else {
-      throw PruneError(
-        .unsupported, "the model takes \(message.count) bytes without its weights, a protobuf message holds at most \(limit)")
+    try check(message, limit)
+    let file = try AtomicFile(target)
+    try write(message, to: file)
+    // Complete on disk before the data gets its name.
+    try file.sync()
+    guard !encoder.external.pieces.isEmpty else {
+      try file.commit()
+      return true
     }
-    let file = try AtomicFile(path: path)
+    let data = try AtomicFile(try FileTarget("\(FilePath.folder(of: target.path))/\(dataFile)"), stem: target.name)
+    for piece in encoder.external.pieces {
+      try data.write([UInt8](repeating: 0, count: max(piece.offset - data.offset, 0)))
+      try data.write(piece.bytes)
+    }
+    guard try data.commitNew() else { return false }
+    do throws(PruneError) { try file.commit() } catch {
+      data.withdraw()
+      throw error
+    }
+    return true
+  }
+
+  /// To a pipe or a terminal: there is no place beside it for data.
+  private static func stream(_ model: Model, to target: FileTarget, limit: Int) throws(PruneError) {
+    var encoder = ONNXEncoder(placement: .inside)
+    let message = try encoder.model(model)
+    try check(message, limit)
+    let file = try AtomicFile(target)
+    try write(message, to: file)
+    try file.commit()
+  }
+
+  private static func write(_ message: ProtoWriter, to file: AtomicFile) throws(PruneError) {
     for segment in message.segments {
       switch segment {
       case .owned(let bytes): try file.write(bytes)
       case .view(let bytes): try file.write(bytes)
       }
     }
-    // Both are complete on disk before either gets its name, the data first: the model is never without it.
-    try file.sync()
-    if !encoder.external.pieces.isEmpty { try writeData(encoder.external, path: dataPath) }
-    try file.commit()
   }
 
-  private static func fileName(of path: String) -> String {
-    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path }
-    return String(path[path.utf8.index(after: slash)...])
-  }
-
-  private static func writeData(_ layout: ExternalLayout, path: String) throws(PruneError) {
-    let file = try AtomicFile(path: path)
-    for piece in layout.pieces {
-      try file.write([UInt8](repeating: 0, count: max(piece.offset - file.offset, 0)))
-      try file.write(piece.bytes)
+  private static func check(_ message: ProtoWriter, _ limit: Int) throws(PruneError) {
+    guard message.count <= limit else {
+      throw PruneError(
+        .unsupported,
+        "the model takes \(message.count) bytes without what goes to a data file, a protobuf message holds at most \(limit)",
+        hint: "save it to a regular file: large weights then go to a second file beside it")
     }
-    try file.commit()
   }
 }
 
-extension Model {
-  /// Whether any tensor has its bytes in another file.
-  var holdsExternal: Bool {
-    graph.holdsExternal || functions.contains { $0.nodes.contains(where: \.holdsExternal) }
+/// The data files beside a model that saves named: `<model>.data`, or `<model>.<8 digits>.data` where that was taken.
+private struct DataFiles {
+  private let path: String
+  private let folder: String
+  private let stem: String
+  /// Those that are there. `<model>.data` may also be somebody else's.
+  let present: [String]
+
+  init(model target: FileTarget) {
+    (path, stem) = (target.path, target.name)
+    folder = FilePath.folder(of: target.path)
+    let (first, prefix) = ("\(target.name).data", "\(target.name).")
+    present = FilePath.names(in: folder).filter { $0 == first || FilePath.isNumbered($0, prefix, ".data") }
+  }
+
+  /// A name for new data.
+  func name(_ attempt: Int) -> String {
+    attempt == 0 && !present.contains("\(stem).data") ? "\(stem).data" : "\(stem).\(FilePath.randomDigits()).data"
+  }
+
+  /// Those that the model uses which is at the path now, and numbered ones that a killed save left: for `remove`, once the
+  /// model is replaced.
+  var outdated: [String] {
+    let used = Self.used(by: path) ?? []
+    return present.filter { $0 != "\(stem).data" || used.contains($0) }
+  }
+
+  /// Removes what no save holds and the model does not use. Saves hold their data until their model has its name: the model
+  /// that is read once the lock is had is that of the last save.
+  func remove(_ names: [String]) {
+    for name in names {
+      FilePath.removeUnheld("\(folder)/\(name)") { Self.used(by: path).map { !$0.contains(name) } ?? false }
+    }
+  }
+
+  private static func used(by path: String) -> Set<String>? {
+    do throws(PruneError) { return try ONNX.load(path: path).externalLocations } catch { return nil }
   }
 }

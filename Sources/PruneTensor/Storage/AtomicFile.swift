@@ -4,35 +4,27 @@
 
 /// A file that appears under its name only when it is complete: written beside it, synced, then renamed.
 ///
-/// If `commit` is not reached the temporary file is removed and whatever was there before stays.
+/// If `commit` is not reached the temporary file is removed and whatever was there before stays. A file that is replaced keeps
+/// its mode and, where this process may set them, its owner and extended attributes; a link stays, and what it leads to is
+/// replaced. Pipes, terminals and other character devices are written directly.
 package final class AtomicFile {
-  private let path: String
-  private let temporary: String
-  private var descriptor: Int32
+  private let target: FileTarget
+  private let temporary: TemporaryFile?
+  private let stream: StreamFile?
   private var buffer: [UInt8] = []
   /// Bytes written so far.
   package private(set) var offset = 0
 
-  /// - Throws: `.io` when the folder cannot be written.
-  package init(path: String) throws(PruneError) {
-    guard !path.isEmpty, !path.utf8.contains(0) else { throw PruneError(.invalidArgument, "'\(path)' is not a path") }
-    self.path = path
-    var template = Array("\(path).XXXXXX".utf8CString)
-    descriptor = mkstemp(&template)
-    temporary = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    guard descriptor >= 0 else { throw FileReader.failure("cannot write '\(path)'") }
-    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-    // What an ordinary create would give: 0666 less the umask.
-    let mask = umask(0)
-    umask(mask)
-    fchmod(descriptor, 0o666 & ~mask)
-    buffer.reserveCapacity(Self.bufferSize)
-  }
+  /// - Throws: as `FileTarget`, and `.io` when the folder cannot be written.
+  package convenience init(path: String) throws(PruneError) { try self.init(try FileTarget(path)) }
 
-  deinit {
-    guard descriptor >= 0 else { return }
-    close(descriptor)
-    unlink(temporary)
+  /// - Parameter stem: what the temporary file is named after: the name of the file itself, or of the one that it belongs to,
+  ///   whose next save then removes what a killed one left.
+  package init(_ target: FileTarget, stem: String? = nil) throws(PruneError) {
+    self.target = target
+    stream = target.isStream ? try StreamFile(target) : nil
+    temporary = target.isStream ? nil : try TemporaryFile(target, stem: stem ?? target.name)
+    buffer.reserveCapacity(Self.bufferSize)
   }
 
   package func write(_ bytes: [UInt8]) throws(PruneError) {
@@ -54,29 +46,58 @@ package final class AtomicFile {
   /// Makes what was written durable, without giving the file its name yet.
   package func sync() throws(PruneError) {
     try flush()
-    guard fsync(descriptor) == 0 else { throw FileReader.failure("cannot write '\(path)'") }
+    guard let temporary else { return }
+    guard fsync(temporary.descriptor) == 0 else { throw failure() }
   }
 
   /// Makes the file durable and gives it its name.
   package func commit() throws(PruneError) {
     try sync()
-    let closed = close(descriptor)
-    descriptor = -1
-    guard closed == 0, rename(temporary, path) == 0 else {
-      let error = FileReader.failure("cannot write '\(path)'")
-      unlink(temporary)
-      throw error
-    }
-    // The rename itself is durable once the folder is synced; a folder that cannot be opened does not undo it.
-    let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-    let folderDescriptor = open(folder, O_RDONLY | O_CLOEXEC)
-    if folderDescriptor >= 0 {
-      fsync(folderDescriptor)
-      close(folderDescriptor)
-    }
+    guard let temporary else { return }
+    guard rename(temporary.path, target.path) == 0 else { throw failure() }
+    temporary.isNamed = true
+    syncFolder()
   }
 
+  /// As `commit`, but leaves what already has the name.
+  /// - Returns: whether the name was free.
+  package func commitNew() throws(PruneError) -> Bool {
+    try sync()
+    guard let temporary else { return true }
+    if link(temporary.path, target.path) != 0 {
+      if errno == EEXIST { return false }
+      // Not all file systems have links: an empty file holds the name until it is replaced.
+      let holder = open(target.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      if holder < 0, errno == EEXIST { return false }
+      guard holder >= 0 else { throw failure() }
+      close(holder)
+      guard rename(temporary.path, target.path) == 0 else {
+        let error = failure()
+        unlink(target.path)
+        throw error
+      }
+    } else {
+      unlink(temporary.path)
+    }
+    temporary.isNamed = true
+    syncFolder()
+    return true
+  }
+
+  /// Takes back a file that `commitNew` named.
+  package func withdraw() { unlink(target.path) }
+
   private static let bufferSize = 1 << 16
+
+  private func failure() -> PruneError { FileReader.failure("cannot write '\(target.given)'") }
+
+  /// The rename itself is durable once the folder is synced; a folder that cannot be opened does not undo it.
+  private func syncFolder() {
+    let folder = open(target.folder, O_RDONLY | O_CLOEXEC)
+    guard folder >= 0 else { return }
+    fsync(folder)
+    close(folder)
+  }
 
   private func flush() throws(PruneError) {
     guard !buffer.isEmpty else { return }
@@ -88,10 +109,46 @@ package final class AtomicFile {
     var done = 0
     while done < bytes.count {
       // Safe: Bytes keeps offset + count within its storage.
-      let put = Glibc.write(descriptor, bytes.storage.base.advanced(by: bytes.offset + done), min(bytes.count - done, 1 << 30))
+      let start = bytes.storage.base.advanced(by: bytes.offset + done), count = min(bytes.count - done, 1 << 30)
+      let put = stream?.write(start, count) ?? Glibc.write(temporary?.descriptor ?? -1, start, count)
       if put < 0, errno == EINTR { continue }
-      guard put > 0 else { throw FileReader.failure("cannot write '\(path)'") }
+      guard put > 0 else { throw failure() }
       done += put
     }
+  }
+}
+
+/// A pipe, terminal or character device that is open for writing.
+private final class StreamFile {
+  private let descriptor: Int32
+
+  init(_ target: FileTarget) throws(PruneError) {
+    // Not blocking: nobody may ever read the pipe.
+    descriptor = open(target.path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+    guard descriptor >= 0 else {
+      guard errno == ENXIO else { throw FileReader.failure("cannot write '\(target.given)'") }
+      throw PruneError(.io, "cannot write '\(target.given)': nothing reads it", hint: "start the pipe's reader first")
+    }
+    _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
+  }
+
+  deinit { close(descriptor) }
+
+  /// `write`, but a pipe without a reader is an error and no signal: the default action would end the host.
+  func write(_ start: UnsafeRawPointer, _ count: Int) -> Int {
+    var pipe = sigset_t(), before = sigset_t(), pending = sigset_t()
+    sigemptyset(&pipe)
+    sigaddset(&pipe, SIGPIPE)
+    sigpending(&pending)
+    let wasPending = sigismember(&pending, SIGPIPE) == 1
+    pthread_sigmask(SIG_BLOCK, &pipe, &before)
+    let put = Glibc.write(descriptor, start, count), reason = errno
+    if put < 0, reason == EPIPE, !wasPending {
+      var none = timespec()
+      sigtimedwait(&pipe, nil, &none)
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nil)
+    errno = reason
+    return put
   }
 }
