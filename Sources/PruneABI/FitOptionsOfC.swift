@@ -15,7 +15,7 @@ func fitOptions(
   if given.batch_size != 0 { result.batchSize = Int(given.batch_size) }
   result.shuffle = given.no_shuffle == 0
   if let optimizer = try optionalText(given.optimizer, "optimizer") { result.optimizer = optimizer }
-  result.lr = try number(given.lr, "lr", in: 0...1e6)
+  if given.lr != 0 { result.lr = try number(given.lr, "lr", in: 0...1e6) }
   result.momentum = try number(given.momentum, "momentum", in: 0...1)
   result.nesterov = given.nesterov != 0
   if given.beta1 != 0 { result.beta1 = try number(given.beta1, "beta1", in: 0...1) }
