@@ -85,7 +85,7 @@
 ---@field batch_size? integer samples a step (default 32)
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field optimizer? "adam"|"adamw"|"sgd"|"rmsprop" how weights move (default "adam")
----@field lr? number learning rate: 0.001, sgd and rmsprop 0.01 by default
+---@field lr? number learning rate; by default that of a trained network is found by a short range test and reported, and that of a new one is 0.001, of sgd and rmsprop 0.01
 ---@field momentum? number sgd, rmsprop: share of the last step that is added (default 0)
 ---@field nesterov? boolean sgd: looks ahead along the momentum (default false)
 ---@field beta1? number adam, adamw: how much of the mean gradient stays (default 0.9)
@@ -126,6 +126,7 @@
 ---@field feature_weight? number weight of their mean squared differences (default 1)
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
 ---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
+---@field keep_zeros? boolean zeros of weights stay zero, whoever made them; those that pruning made always do (default false)
 ---@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: they bear higher rates (default false)
 ---@field augment? prune.prune.Model_fit_augment_options random changes of the images that are trained on: see Model:fit augment
 ---@field seed? integer of shuffling and splitting (default 0)
@@ -242,7 +243,7 @@
 ---@field batch_size? integer samples a step (default 32)
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field optimizer? "adam"|"adamw"|"sgd"|"rmsprop" how weights move (default "adam")
----@field lr? number learning rate: 0.001, sgd and rmsprop 0.01 by default
+---@field lr? number learning rate; by default that of a trained network is found by a short range test and reported, and that of a new one is 0.001, of sgd and rmsprop 0.01
 ---@field momentum? number sgd, rmsprop: share of the last step that is added (default 0)
 ---@field nesterov? boolean sgd: looks ahead along the momentum (default false)
 ---@field beta1? number adam, adamw: how much of the mean gradient stays (default 0.9)
@@ -283,6 +284,7 @@
 ---@field feature_weight? number weight of their mean squared differences (default 1)
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
 ---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
+---@field keep_zeros? boolean zeros of weights stay zero, whoever made them; those that pruning made always do (default false)
 ---@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: they bear higher rates (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
 ---@field seed? integer of shuffling and splitting (default 0)
@@ -297,7 +299,7 @@
 ---@field batch_size? integer samples a step (default 32)
 ---@field shuffle? boolean a new order each epoch (default true)
 ---@field optimizer? "adam"|"adamw"|"sgd"|"rmsprop" how weights move (default "adam")
----@field lr? number learning rate: 0.001, sgd and rmsprop 0.01 by default
+---@field lr? number learning rate; by default that of a trained network is found by a short range test and reported, and that of a new one is 0.001, of sgd and rmsprop 0.01
 ---@field momentum? number sgd, rmsprop: share of the last step that is added (default 0)
 ---@field nesterov? boolean sgd: looks ahead along the momentum (default false)
 ---@field beta1? number adam, adamw: how much of the mean gradient stays (default 0.9)
@@ -338,6 +340,7 @@
 ---@field feature_weight? number weight of their mean squared differences (default 1)
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
 ---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
+---@field keep_zeros? boolean zeros of weights stay zero, whoever made them; those that pruning made always do (default false)
 ---@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: they bear higher rates (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
 ---@field seed? integer of shuffling and splitting (default 0)

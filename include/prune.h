@@ -619,7 +619,8 @@ typedef struct prune_fit_options {
   uint32_t shuffle;
   /** How weights move: "adam", "adamw", "sgd", "rmsprop". NULL is "adam". */
   const char *optimizer;
-  /** learning rate: 0.001, sgd and rmsprop 0.01 by default. PRUNE_NOT_GIVEN by default. */
+  /** Learning rate; by default that of a trained network is found by a short range test and reported, and that of a new
+   *  one is 0.001, of sgd and rmsprop 0.01. PRUNE_NOT_GIVEN by default. */
   double lr;
   /** sgd, rmsprop: share of the last step that is added. Default: 0. */
   double momentum;
@@ -715,6 +716,8 @@ typedef struct prune_fit_options {
   /** For a model that scheme "palette" made: each weight keeps its place in its palette, and the values of the palettes
    *  are trained, by the sum of the gradients of the weights that share them. Zero stays zero. */
   uint32_t palettes;
+  /** Zeros of weights stay zero, whoever made them; those that pruning made always do. */
+  uint32_t keep_zeros;
   /** Convolutions whose batch normalization was folded into their weights, as exporters do, have one while they are
    *  trained. It begins as nothing at all (its statistics measured on the first batches of the data, scale and shift
    *  undoing them), works by the statistics of each batch as in any training, and is folded again at the end: the graph
@@ -738,7 +741,7 @@ typedef struct prune_fit_options {
   {sizeof(prune_fit_options), PRUNE_STRUCT_TAG, NULL, NULL, 1, 32, 1, NULL, PRUNE_NOT_GIVEN, 0, 0, 0.9, 0.999, \
    1e-08, 0, 0.99, 0, 0, NULL, 0, NULL, NULL, 0, NULL, 0, 1, 0, NULL, 0, 0, 0.1, 5, NULL, 0, 0, 0, NULL, 0, NULL, 1, \
    NULL, NULL, 0, PRUNE_NOT_GIVEN, NULL, PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, 0, NULL, 0, PRUNE_NOT_GIVEN, 0, 0, \
-   0, NULL, 0, NULL, 0, NULL, 0}
+   0, 0, NULL, 0, NULL, 0, NULL, 0}
 /** What PRUNE_FIT_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
 PRUNE_API void prune_fit_options_init(prune_fit_options *options, size_t size);
 /* End of prune_fit_options */

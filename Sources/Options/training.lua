@@ -52,7 +52,9 @@ return {
     {"shuffle", "flag", default = true, text = "a new order each epoch"},
     {"optimizer", "choice", {"adam", "adamw", "sgd", "rmsprop"}, default = "adam",
       text = "how weights move"},
-    {"lr", "positive", text = "learning rate: 0.001, sgd and rmsprop 0.01 by default"},
+    {"lr", "positive",
+      text = [[learning rate; by default that of a trained network is found by a short range test and reported, and that
+        of a new one is 0.001, of sgd and rmsprop 0.01]]},
     {"momentum", "fraction", default = 0,
       text = "sgd, rmsprop: share of the last step that is added"},
     {"nesterov", "flag", default = false, text = "sgd: looks ahead along the momentum"},
@@ -146,6 +148,8 @@ return {
         them a weight has stays, and zero stays zero]],
       more = [[For a model that scheme "palette" made: each weight keeps its place in its palette, and the values of the
         palettes are trained, by the sum of the gradients of the weights that share them. Zero stays zero.]]},
+    {"keep_zeros", "flag", default = false, swift = "keepsZeros",
+      text = "zeros of weights stay zero, whoever made them; those that pruning made always do"},
     {"batch_norm", "flag", default = false, swift = "restoresNormalization",
       text = [[convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded
         again: they bear higher rates]],

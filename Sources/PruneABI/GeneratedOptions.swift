@@ -191,6 +191,7 @@ extension FitOptions {
     if let value = try optionalNumber(given.dropout, "dropout", .fraction) { dropout = value }
     recomputes = given.checkpointing != 0
     palettes = given.palettes != 0
+    keepsZeros = given.keep_zeros != 0
     restoresNormalization = given.batch_norm != 0
     seed = given.seed
     frozen = try texts(given.frozen, given.frozen_count, "frozen")

@@ -17,4 +17,16 @@ extension Model {
       }
     }
   }
+
+  /// Lists those of the initializers that hold a zero.
+  package mutating func maskZeros(of names: [String]) {
+    var masked = maskedParameters
+    var known = Set(masked)
+    for name in names where !known.contains(name) {
+      guard let tensor = graph.initializer(name), tensor.nonzeroCount < tensor.count else { continue }
+      known.insert(name)
+      masked.append(name)
+    }
+    if masked.count != maskedParameters.count { maskedParameters = masked }
+  }
 }

@@ -41,7 +41,7 @@ return [==[
 * batch_size: integer = 32; samples a step
 * shuffle: boolean = true; a new order each epoch
 * optimizer: "adam"|"adamw"|"sgd"|"rmsprop" = "adam"; how weights move
-* lr: number; learning rate: 0.001, sgd and rmsprop 0.01 by default
+* lr: number; learning rate; by default that of a trained network is found by a short range test and reported, and that of a new one is 0.001, of sgd and rmsprop 0.01
 * momentum: number = 0; sgd, rmsprop: share of the last step that is added
 * nesterov: boolean = false; sgd: looks ahead along the momentum
 * beta1: number = 0.9; adam, adamw: how much of the mean gradient stays
@@ -82,6 +82,7 @@ return [==[
 * feature_weight: number = 1; weight of their mean squared differences
 * checkpointing: boolean = false; computes parts of the forward pass again for the backward pass rather than keeping them
 * palettes: boolean = false; of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero
+* keep_zeros: boolean = false; zeros of weights stay zero, whoever made them; those that pruning made always do
 * batch_norm: boolean = false; convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: they bear higher rates
 * augment: table; random changes of the images that are trained on: see Model:fit augment
 * seed: integer = 0; of shuffling and splitting

@@ -90,6 +90,12 @@ package struct MetricGuard {
     isLowerBetter ? value - baseline : baseline - value
   }
 
+  /// Whether one value is better than another; anything is better than what is no number.
+  package func prefers(_ value: Double, to other: Double) -> Bool {
+    guard value.isFinite, other.isFinite else { return value.isFinite }
+    return isWorse(other, than: value)
+  }
+
   /// Whether a value is within the bounds. Rounding of the subtraction does not count as a drop.
   package func allows(_ value: Double) -> Bool {
     guard value.isFinite else { return false }

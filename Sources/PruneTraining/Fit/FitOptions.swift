@@ -8,8 +8,9 @@ package struct FitOptions {
   package var batchSize = 32
   /// "adam", "adamw", "sgd" or "rmsprop".
   package var optimizer = "adam"
-  /// 0 is the optimizer's own: 0.001, sgd and rmsprop 0.01.
-  package var lr = 0.0
+  /// Nil: of a network that is not trained yet the optimizer's own (0.001, sgd and rmsprop 0.01), of a trained one what a
+  /// range test finds, at most that. See `RateFinder`.
+  package var lr: Double?
   package var momentum = 0.0
   package var nesterov = false
   package var beta1 = 0.9
@@ -52,6 +53,8 @@ package struct FitOptions {
   package var recomputes = false
   /// Weights of few different values keep which of them they have; the values are trained. See `SharedValues`.
   package var palettes = false
+  /// Zeros of trained weights of two axes or more stay zero, whoever made them; those of `Model.maskedParameters` always do.
+  package var keepsZeros = false
   /// Convolutions whose batch normalization was folded have one while they are trained. See `RestoredNormalization`.
   package var restoresNormalization = false
   /// Random changes of the images that are trained on.
@@ -129,7 +132,7 @@ package struct FitOptions {
     if patience > 0 { schedule.patience = patience }
     return Checked(
       epochs: max(epochs, 1), batchSize: batchSize == 0 ? 32 : batchSize,
-      rate: lr == 0 ? Optimizer.defaultRate(kind) : lr,
+      rate: lr ?? Optimizer.defaultRate(kind),
       optimizer: Optimizer(
         kind: kind, momentum: momentum, isNesterov: nesterov, beta1: beta1 == 0 ? 0.9 : beta1,
         beta2: beta2 == 0 ? 0.999 : beta2, rho: rho == 0 ? 0.99 : rho, epsilon: epsilon == 0 ? 1e-8 : epsilon,
@@ -146,7 +149,7 @@ package struct FitOptions {
       ("early_stopping", stopping.patience), ("checkpoint_epochs", checkpointEpochs),
     ]
     for (name, count) in counts { try require(name, Double(count), count >= 0 && count < 1 << 31, "1 or more") }
-    try require("lr", lr, lr >= 0 && lr.isFinite, "a number above 0")
+    if let lr { try require("lr", lr, lr > 0 && lr.isFinite, "a number above 0") }
     for (name, value) in [("momentum", momentum), ("beta1", beta1), ("beta2", beta2), ("rho", rho)] {
       try require(name, value, value >= 0 && value < 1, "0..<1")
     }

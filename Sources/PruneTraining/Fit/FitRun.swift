@@ -10,11 +10,21 @@ struct FitRun {
   let validation: Dataset?
   @Boxed var options: FitOptions
   let checked: FitOptions.Checked
-  private var history = History()
-  private var stepsDone = 0
+  var history = History()
+  var stepsDone = 0
   private var plateau: Plateau
   private var stopping: Plateau
   private var rateFactor = 1.0
+  /// What the schedule changes, and whether it was found for the network.
+  var rate: Double
+  var isRateFound = false
+  /// The network before the fit, on samples that stay the same.
+  let probe: FitProbe?
+  var standing: FitStanding?
+  /// The last loss on them, and whether it is that of the weights as they are.
+  var probed: (loss: Double, isCurrent: Bool)?
+  /// Weights of the last epoch's end, which were numbers.
+  private var lastFinite: [String: Tensor] = [:]
   private var bestWeights: [String: Tensor]?
   private let start = monotonicSeconds()
 
@@ -24,6 +34,8 @@ struct FitRun {
     self.validation = validation
     self.options = options
     self.checked = checked
+    rate = checked.rate
+    probe = FitProbe(setup, data, validation: validation, seed: options.seed)
     plateau = Plateau(isRising: checked.monitor.isRising)
     stopping = Plateau(isRising: checked.monitor.isRising, minDelta: options.stopping.minDelta)
     if case .checkpoint(let state) = options.resume {
@@ -46,6 +58,9 @@ struct FitRun {
   mutating func train() throws(PruneError) -> History {
     history.blocked = setup.blocked
     history.warnings += setup.warnings
+    lastFinite = setup.trainer.weights()
+    if case .checkpoint = options.resume {} else { standing = try FitStanding(probe, cancel: options.cancel) }
+    try settleRate()
     var random = RandomSource(seed: options.seed)
     // A resumed fit draws what the one before drew, and goes on.
     for _ in 0..<min(setup.epochsDone, checked.epochs) where options.shuffle { _ = random.permutation(data.count) }
@@ -53,20 +68,37 @@ struct FitRun {
     for epoch in (setup.epochsDone + 1)..<max(checked.epochs + 1, setup.epochsDone + 1) {
       let order = options.shuffle ? random.permutation(data.count) : Array(0..<data.count)
       let epochStart = monotonicSeconds()
-      var progress = Progress()
-      for (index, range) in setup.batches.enumerated() {
-        if options.cancel?.isRequested == true { history.ending = .cancelled }
-        guard history.ending == nil else { break }
-        try step(epoch, index, order[range], &progress)
-      }
+      let progress = try epoch == setup.epochsDone + 1 ? self.first(epoch, order) : pass(epoch, order)
       try finish(epoch, progress, seconds: monotonicSeconds() - epochStart)
       if history.ending != nil { break }
+      lastFinite = setup.trainer.weights()
     }
-    if let bestWeights, history.ending.map({ !$0.isInterruption }) ?? true { try setup.trainer.restore(bestWeights) }
+    if let bestWeights, history.ending.map({ !$0.isInterruption }) ?? true {
+      try setup.trainer.restore(bestWeights)
+      probed?.isCurrent = false
+    }
+    try compareWithBefore()
+    if let warning = setup.zeros.warning(after: setup.trainer.weights()) { warn([warning]) }
+    history.rate = rate
     history.steps = stepsDone
     history.workingByteCount = setup.trainer.workingByteCount
     history.seconds = monotonicSeconds() - start
     return history
+  }
+
+  /// The steps of an epoch.
+  mutating func pass(_ epoch: Int, _ order: [Int]) throws(PruneError) -> Progress {
+    var progress = Progress()
+    for (index, range) in setup.batches.enumerated() {
+      if options.cancel?.isRequested == true { history.ending = .cancelled }
+      guard history.ending == nil else { break }
+      try step(epoch, index, order[range], &progress)
+    }
+    probed?.isCurrent = false
+    guard try setup.trainer.nonFinite().isEmpty else {
+      throw self.failure(progress.loss, [], "the end of epoch \(epoch)", rate: rate * rateFactor)
+    }
+    return progress
   }
 
   private mutating func step(
@@ -83,18 +115,18 @@ struct FitRun {
       rateFactor * checked.schedule.factor(step: stepsDone, of: stepsInAll, perEpoch: setup.batches.count)
     let outcome = try setup.trainer.step(batch, factor: factor)
     if let failure = outcome.failure {
-      throw self.failure(outcome.loss, failure, "step \(index + 1) of epoch \(epoch)", rate: checked.rate * factor)
+      throw self.failure(outcome.loss, failure, "step \(index + 1) of epoch \(epoch)", rate: rate * factor)
     }
     stepsDone += 1
     progress.add(outcome.loss, samples.count)
     if setup.loss.isClassifier, let prediction = outcome.prediction, let targets = batch.y {
       progress.correct += try Accuracy.correct(prediction, targets)
     }
-    try notify(event(epoch, index + 1, progress, rate: checked.rate * factor))
+    try notify(event(epoch, index + 1, progress, rate: rate * factor))
   }
 
   /// What to say when numbers ran away: the largest gradient, or the first that is none, tells where.
-  private func failure(
+  private mutating func failure(
     _ loss: Double, _ gradients: [(parameter: String, norm: Float)], _ place: String, rate: Double
   ) -> PruneError {
     let worst = gradients.first { !$0.norm.isFinite } ?? gradients.max { $0.norm < $1.norm }
@@ -104,16 +136,23 @@ struct FitRun {
       let layer = setup.trainer.layer(of: worst.parameter)
       message += "; the largest gradient is that of '\(worst.parameter)'\(layer.map { " (\($0))" } ?? ""): \(worst.norm)"
     }
+    var kept = "the model has the last finite weights"
+    if let name = try? setup.trainer.nonFinite().first {
+      // The step before let them run away, which only this one could see.
+      message += "; '\(name)' is not finite"
+      try? setup.trainer.fallBack(to: lastFinite)
+      kept += history.epochs.isEmpty ? ", those of before the fit" : ", those of the end of epoch \(history.epochs.count + setup.epochsDone)"
+    }
     return PruneError(
       .numeric, message, at: "fit",
-      hint: "lower lr, set clip_norm, or check the data for NaN and the scale of its values; the model has the last finite weights")
+      hint: "lower lr, set clip_norm, or check the data for NaN and the scale of its values; \(kept)")
   }
 
   private mutating func finish(_ epoch: Int, _ progress: Progress, seconds: Double) throws(PruneError) {
     guard progress.samples > 0 else { return }
     let accuracy = setup.loss.isClassifier ? progress.accuracy : nil
     var entry = History.Epoch(number: epoch, loss: progress.loss, accuracy: accuracy, seconds: seconds)
-    var last = event(epoch, setup.batches.count, progress, rate: checked.rate * rateFactor)
+    var last = event(epoch, setup.batches.count, progress, rate: rate * rateFactor)
     // Stopped in the middle, nobody waits for a validation.
     if let validation, history.ending == nil {
       let scores = try setup.validate(validation, cancel: options.cancel)
@@ -128,8 +167,8 @@ struct FitRun {
       let trainer = setup.trainer
       try save(
         FitState(
-          epoch: epoch, parameters: trainer.weights(), optimizer: trainer.optimizerState(), rateFactor: rateFactor,
-          plateau: plateau, stopping: stopping))
+          epoch: epoch, parameters: trainer.weights(), optimizer: trainer.optimizerState(), rate: rate,
+          rateFactor: rateFactor, plateau: plateau, stopping: stopping))
     }
     last.isEpochEnd = true
     last.secondsElapsed = monotonicSeconds() - start

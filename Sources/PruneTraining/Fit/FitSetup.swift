@@ -10,11 +10,13 @@ struct FitSetup {
   /// Positions, in the order of an epoch, of the samples of each batch.
   let batches: [Range<Int>]
   let blocked: [Autodiff.Blocked]
+  /// The weights that hold zeros which nothing keeps.
+  let zeros: ZeroCensus
   /// What a checkpoint did before.
   let epochsDone: Int
   private(set) var warnings: [String] = []
   /// Whether the model takes batches of one size only.
-  private let isFixed: Bool
+  let isFixed: Bool
 
   init(
     _ source: Model, _ data: Dataset, _ options: FitOptions, _ checked: FitOptions.Checked
@@ -33,9 +35,11 @@ struct FitSetup {
     if options.lossSettings.graph == nil, let warning = data.warning(ofLoss: options.loss) { warnings.append(warning) }
     let feed = try DataCheck.check(data, model, loss), fixed = feed.fixedBatch
     let parameters = try TrainableParameters.names(in: model, frozen: options.frozen)
+    let untrainable = try UntrainableWeight.all(in: model)
     guard !parameters.isEmpty else {
+      let held = untrainable.first.map { "; '\($0.name)' \($0.reason)" } ?? ""
       throw PruneError(
-        .unsupported, "there is nothing to train: no float32 weight is left", at: "fit",
+        .unsupported, "there is nothing to train: no float32 weight is left\(held)", at: "fit",
         hint: options.frozen.isEmpty ? "is the model quantized?" : "freeze fewer parameters")
     }
     let statistics = Self.statistics(of: model, trained: Set(parameters))
@@ -43,12 +47,13 @@ struct FitSetup {
       model: model, feed: feed, loss: loss, optimizer: checked.optimizer,
       groups: try ParameterGroups(
         options.groups, parameters: parameters, rate: checked.rate, decay: checked.optimizer.weightDecay),
-      clipNorm: options.clipNorm, parameters: parameters, masks: try Self.masks(of: model, parameters), statistics: statistics,
+      clipNorm: options.clipNorm, parameters: parameters, masks: try Self.masks(of: model, parameters, keepsZeros: options.keepsZeros), statistics: statistics,
       penalties: try Penalties(options.regularizers, model: model, parameters: parameters),
       dropout: TrainingDropout(ratio: options.dropout, seed: options.seed),
       teaching: try Self.teaching(options, model, loss, data, feed, batch: min(checked.batchSize, data.count)),
       recomputes: options.recomputes)
     trainer = try Trainer(plan, resuming: optimizerState)
+    zeros = ZeroCensus(trainer.weights(), parameters, masked: Set(plan.masks.keys))
     if let optimizerState, optimizerState.optimizer != checked.optimizer.kind.rawValue {
       warnings.append(
         "the state to resume is of \(optimizerState.optimizer), the optimizer is \(checked.optimizer.kind.rawValue): it starts anew")
@@ -57,7 +62,7 @@ struct FitSetup {
     // A graph that was made for one batch size may take others; if not, it gets its own.
     let wanted = min(checked.batchSize, data.count)
     let (graph, size, isFixed) = try Self.graph(trainer, data, targets, batch: wanted, fixed: fixed)
-    blocked = graph.blocked
+    blocked = untrainable.map(\.blocked) + graph.blocked
     try DataCheck.checkLabels(data, targets, loss, classes: graph.classes)
     self.isFixed = isFixed
     guard !graph.gradients.isEmpty else {
@@ -146,11 +151,16 @@ struct FitSetup {
   }
 
   /// 1 where a pruned parameter has a weight left, 0 where it was removed.
-  private static func masks(of model: Model, _ parameters: [String]) throws(PruneError) -> [String: Tensor] {
+  /// - Parameter keepsZeros: whether every weight with a zero counts as pruned.
+  private static func masks(
+    of model: Model, _ parameters: [String], keepsZeros: Bool
+  ) throws(PruneError) -> [String: Tensor] {
     var result: [String: Tensor] = [:]
     let masked = Set(model.maskedParameters)
-    for name in parameters where masked.contains(name) {
-      guard let weight = model.graph.initializer(name) else { continue }
+    for name in parameters {
+      guard let weight = model.graph.initializer(name),
+        masked.contains(name) || keepsZeros && weight.shape.rank > 1 && weight.nonzeroCount < weight.count
+      else { continue }
       var mask = try Tensor(zeros: .uint8, weight.shape)
       try weight.withSpan(of: Float.self) { values throws(PruneError) in
         try mask.withMutableSpan(of: UInt8.self) { bits throws(PruneError) in

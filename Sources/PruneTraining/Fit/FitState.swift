@@ -8,6 +8,8 @@ package struct FitState: Sendable {
   /// Weights and running statistics by name.
   package var parameters: [String: Tensor]
   package var optimizer: OptimizerState
+  /// The learning rate that the fit settled on; nil in checkpoints of before it was kept.
+  var rate: Double?
   /// What reducing on a plateau made of the learning rate, and what plateaus were measured against.
   var rateFactor = 1.0
   var plateau = Plateau()
@@ -18,11 +20,13 @@ package struct FitState: Sendable {
   private static let state = "state/"
 
   init(
-    epoch: Int, parameters: [String: Tensor], optimizer: OptimizerState, rateFactor: Double, plateau: Plateau, stopping: Plateau
+    epoch: Int, parameters: [String: Tensor], optimizer: OptimizerState, rate: Double, rateFactor: Double, plateau: Plateau,
+    stopping: Plateau
   ) {
     self.epoch = epoch
     self.parameters = parameters
     self.optimizer = optimizer
+    self.rate = rate
     self.rateFactor = rateFactor
     self.plateau = plateau
     self.stopping = stopping
@@ -33,7 +37,7 @@ package struct FitState: Sendable {
     let kind = Optimizer.Kind.allCases.firstIndex { $0.rawValue == optimizer.optimizer } ?? 0
     let numbers: [Double] = [
       1, Double(epoch), Double(kind), Double(optimizer.step), rateFactor, plateau.best ?? .nan, Double(plateau.epochsWithout),
-      stopping.best ?? .nan, Double(stopping.epochsWithout),
+      stopping.best ?? .nan, Double(stopping.epochsWithout), rate ?? 0,
     ]
     var result = [(name: Self.header, tensor: try Tensor(numbers))]
     for (name, tensor) in parameters.sorted(by: { $0.key < $1.key }) { result.append((Self.weight + name, tensor)) }
@@ -48,7 +52,9 @@ package struct FitState: Sendable {
     func wrong(_ message: String) -> PruneError {
       PruneError(.badFormat, message, hint: "a checkpoint that fit wrote is wanted")
     }
-    guard let header = tensors.first(where: { $0.name == Self.header })?.tensor, header.dtype == .float64, header.count == 9 else {
+    guard let header = tensors.first(where: { $0.name == Self.header })?.tensor, header.dtype == .float64,
+      header.count == 9 || header.count == 10
+    else {
       throw wrong("it has no entry 'fit'")
     }
     let numbers = try header.array(of: Double.self)
@@ -59,6 +65,7 @@ package struct FitState: Sendable {
     else { throw wrong("its entry 'fit' is \(numbers)") }
     epoch = Int(numbers[1])
     rateFactor = numbers[4]
+    if numbers.count > 9, numbers[9] > 0, numbers[9].isFinite { rate = numbers[9] }
     plateau.restore(best: numbers[5], epochsWithout: Int(numbers[6]))
     stopping.restore(best: numbers[7], epochsWithout: Int(numbers[8]))
     parameters = [:]

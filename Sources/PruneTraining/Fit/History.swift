@@ -34,17 +34,22 @@ struct History {
   var bestEpoch: Int?
   var warnings: [String] = []
   var workingByteCount = 0
+  /// The learning rate that a schedule then changes, and where it is from.
+  var rate = 0.0
+  var rateReason = ""
   /// Normalizations that the model had while it was trained, nil where nobody asked for any.
   var restoredNormalizations: Int?
 
   /// The report: "epochs", a list of {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}; "steps",
-  /// "seconds", "stopped" when the caller ended it, "reason" when it ended early, "working_bytes", "best_epoch", "batch_norms", "warnings", and "frozen",
+  /// "seconds", "lr" and "lr_reason", "stopped" when the caller ended it, "reason" when it ended early, "working_bytes", "best_epoch", "batch_norms", "warnings", and "frozen",
   /// a list of {node, reason, parameters}.
   var report: Report {
     var report = Report(title: "fit")
     report["epochs"] = .list(epochs.map { .report(Self.report($0)) })
     report["steps"] = .integer(steps)
     report["seconds"] = .number(seconds)
+    report["lr"] = .number(rate)
+    report["lr_reason"] = .text(rateReason)
     report["stopped"] = .flag(ending?.isInterruption ?? false)
     report["reason"] = ending.map { .text($0.rawValue) }
     report["working_bytes"] = .integer(workingByteCount)

@@ -37,7 +37,7 @@ package enum TrainableParameters {
       && node.inputs.contains { ["MatMul", "Conv", "Gemm"].contains(producer($0) ?? "") }
   }
 
-  /// The names without those that a pattern matches.
+  /// The names without those that a pattern matches, and without constants that no training may touch; see `UntrainableWeight`.
   /// - Throws: `.notFound` for a pattern that matches none of them.
   package static func names(in model: Model, frozen patterns: [String]) throws(PruneError) -> [String] {
     var names = names(in: model)
@@ -50,6 +50,8 @@ package enum TrainableParameters {
       }
       names.removeAll(where: pattern.matches)
     }
-    return names
+    var result: [String] = []
+    for name in names where try UntrainableWeight(name, in: model) == nil { result.append(name) }
+    return result
   }
 }

@@ -7,12 +7,14 @@ import PruneTensor
 final class Trainer {
   /// The weights, their optimizer state and the running statistics, shared by the programs of all batch sizes.
   let variables: [String: Variable]
-  private let plan: TrainingGraph.Plan
+  private var plan: TrainingGraph.Plan
   private var penalties: Penalties
   private var teachers: [[String: Shape]: Program] = [:]
   private var programs: [BatchType: (graph: TrainingGraph, program: Program)] = [:]
   private var scorers: [BatchType: (graph: LossGraph, program: Program)] = [:]
   private var stepCount: Int
+  /// Whether the optimizer's state is of weights that are not there any more.
+  private var isStateStale = false
 
   /// - Parameter state: the optimizer's from an earlier fit. What is of another optimizer or shape is not used.
   init(_ plan: TrainingGraph.Plan, resuming state: OptimizerState? = nil) throws(PruneError) {
@@ -143,7 +145,7 @@ final class Trainer {
     for name in plan.parameters + plan.statistics.sorted() {
       if let tensor = variables[name]?.tensor { result.graph.setInitializer(name, tensor) }
     }
-    result.optimizerState = optimizerState()
+    result.optimizerState = isStateStale ? nil : optimizerState()
     return result
   }
 
@@ -157,6 +159,41 @@ final class Trainer {
   /// Puts weights and statistics of before back.
   func restore(_ weights: [String: Tensor]) throws(PruneError) {
     for (name, tensor) in weights { variables[name]?.tensor = tensor }
+  }
+
+  /// Everything that a step changes.
+  struct Snapshot {
+    fileprivate let tensors: [String: Tensor]
+    fileprivate let penalties: Penalties
+    fileprivate let stepCount: Int
+  }
+
+  func snapshot() -> Snapshot {
+    Snapshot(tensors: variables.mapValues(\.tensor), penalties: penalties, stepCount: stepCount)
+  }
+
+  /// Steps from here do what they did from where the snapshot was taken.
+  func restore(_ snapshot: Snapshot) throws(PruneError) {
+    try restore(snapshot.tensors)
+    (penalties, stepCount, isStateStale) = (snapshot.penalties, snapshot.stepCount, false)
+  }
+
+  /// The learning rate of all that have none of their own.
+  func setRate(_ rate: Double) { plan.groups.setRate(rate) }
+
+  /// Weights and statistics with a number that is none, by name.
+  func nonFinite() throws(PruneError) -> [String] {
+    var result: [String] = []
+    for name in plan.trainable + plan.statistics.sorted() {
+      if let tensor = variables[name]?.tensor, !(try tensor.isFinite()) { result.append(name) }
+    }
+    return result
+  }
+
+  /// Weights of before, whose optimizer state is gone.
+  func fallBack(to weights: [String: Tensor]) throws(PruneError) {
+    try restore(weights)
+    isStateStale = true
   }
 
   func optimizerState() -> OptimizerState {

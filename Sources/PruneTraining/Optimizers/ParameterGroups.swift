@@ -22,6 +22,8 @@ struct ParameterGroups: Sendable {
   private(set) var rates: [Double]
   private var decays: [Double]
   private var groupOf: [String: Int] = [:]
+  /// Positions of the groups without a rate of their own.
+  private var followers: [Int] = [0]
 
   /// - Throws: `.notFound` for a pattern that matches no parameter, `.invalidArgument` for numbers out of range or a parameter
   ///   of two groups.
@@ -50,9 +52,15 @@ struct ParameterGroups: Sendable {
           groupOf[name] = index + 1
         }
       }
+      if group.lr == 0 { followers.append(rates.count) }
       rates.append(group.lr == 0 ? rate : group.lr)
       decays.append(group.weightDecay ?? decay)
     }
+  }
+
+  /// Another rate of the fit: groups with one of their own keep it.
+  mutating func setRate(_ rate: Double) {
+    for index in followers { rates[index] = rate }
   }
 
   func index(of parameter: String) -> Int { groupOf[parameter] ?? 0 }

@@ -103,7 +103,7 @@ struct MovementImportance: Importance {
     guard let data = context.data else { return .tensors([]) }
     var model = context.weights.model
     var options = FitOptions()
-    options.optimizer = "sgd"
+    (options.optimizer, options.lr) = ("sgd", Optimizer.defaultRate(.sgd))
     options.batchSize = min(context.batchSize, 32)
     (options.seed, options.output) = (context.seed, context.output)
     options.cancel = context.cancel

@@ -96,6 +96,8 @@ struct PruneRun {
     let milliseconds: Double?
     /// After training before the cut: the share of the weights' squared norm that the cut took.
     let normCut: Double?
+    /// What the training after the cut did.
+    let recovery: GuardedRecovery.Record?
   }
 
   init(_ model: Model, _ plan: PrunePlan, _ options: PruneOptions) throws(PruneError) {
@@ -133,22 +135,23 @@ struct PruneRun {
   var isRolledBack: Bool { journal.contains { !$0.isKept } }
 
   /// The last kept model, or the very one that was given when nothing was kept or nothing was to be done.
-  var result: Model { layers.contains { $0.isChanged } ? model : original }
+  var result: Model {
+    layers.contains { $0.isChanged } || model.maskedParameters != original.maskedParameters ? model : original
+  }
 
-  /// How often a refused step of a schedule is tried again at half its size.
-  private static let halvings = 3
   /// Bytes of weights that snapshots may hold in all.
   private static let snapshotBytes = 1 << 30
 
   /// Runs the schedule, or the given steps, until the end, a refused step or a stop.
   mutating func steps(_ given: [Allocation]?) throws(PruneError) {
     let start = sparsity, count = given?.count ?? plan.schedule.steps
-    var reached = 0.0
+    let isHalved = given == nil && judge != nil && plan.schedule.kind != .dynamic && plan.allocation != .prescribed
+    var way = StepProgress(halvings: isHalved ? StepProgress.halvings : 0)
     for step in 1...max(count, 1) {
-      var progress = plan.schedule.progress(step)
-      let isGradual = plan.schedule.kind == .linear || plan.schedule.kind == .cubic
-      let tries = given == nil && count > 1 && judge != nil && isGradual && plan.allocation != .prescribed ? Self.halvings : 0
-      for attempt in 0...tries {
+      way.begin(plan.schedule.progress(step))
+      var next = StepProgress.Next.again
+      while next == .again {
+        let progress = way.progress
         let allocation = given.flatMap { step <= $0.count ? $0[step - 1] : nil } ?? plan.allocation.partial(progress, from: start)
         let entry: JournalEntry
         do {
@@ -163,18 +166,9 @@ struct PruneRun {
         let event = PruneEvent(
           step: step, steps: count, sparsity: entry.sparsity, metric: entry.metric, isKept: entry.isKept)
         let wantsStop = try options.onStep?(event) ?? false
-        if wantsStop, entry.isKept ? step < count : attempt < tries {
-          isStopped = true
-          return
-        }
-        if entry.isKept {
-          // Half a step was as far as it went.
-          if attempt > 0 { return }
-          reached = progress
-          break
-        }
-        if attempt == tries { return }
-        progress = (reached + progress) / 2
+        next = way.next(isKept: entry.isKept)
+        if wantsStop, next == .again || next == .step && step < count { isStopped = true }
+        if isStopped || next == .end { return }
       }
     }
   }
@@ -256,12 +250,14 @@ struct PruneRun {
     }
     var (candidate, candidateLayers) = apply(results, to: base)
     if let rewind = options.rewind { try Rewinding.apply(rewind, to: &candidate) }
-    if let recover = options.recover, let data = options.recoverData ?? options.data {
-      var settings = try plan.training?.recovery(recover, dense, base) ?? recover
-      settings.cancel = settings.cancel ?? options.cancel
-      _ = try fit(&candidate, data, settings)
-      try settings.cancel?.check()
+    var recover = options.recover
+    if let given = recover {
+      recover = try plan.training?.recovery(given, dense, base) ?? given
+      recover?.cancel = given.cancel ?? options.cancel
     }
+    let recovered = try GuardedRecovery(judge: judge, settings: recover, data: options.recoverData ?? options.data).run(candidate)
+    candidate = recovered.model
+    if recovered.isStopped { isStopped = true }
     if options.rewind != nil || options.recover != nil || plan.training != nil {
       for index in candidateLayers.indices {
         guard let tensor = candidate.graph.initializer(candidateLayers[index].weight.name) else { continue }
@@ -269,17 +265,18 @@ struct PruneRun {
         candidateLayers[index].isChanged = true
       }
     }
-    let metric = try judge?.measure(candidate)
+    let metric = recovered.metric
     let isKept = metric.flatMap { judge?.allows($0) } ?? true
     if isKept {
       model = candidate
       layers = candidateLayers
     }
-    return try entry(step, candidate, candidateLayers, metric, isKept, normCut)
+    return try entry(step, candidate, candidateLayers, metric, isKept, normCut, recovered.record)
   }
 
   private func entry(
-    _ step: Int, _ candidate: Model, _ layers: [Layer], _ metric: Double?, _ isKept: Bool, _ normCut: Double?
+    _ step: Int, _ candidate: Model, _ layers: [Layer], _ metric: Double?, _ isKept: Bool, _ normCut: Double?,
+    _ recovery: GuardedRecovery.Record?
   ) throws(PruneError) -> JournalEntry {
     let zeros = layers.reduce(0) { $0 + $1.zeros }
     let stats = try ModelStats.of(candidate)
@@ -293,7 +290,7 @@ struct PruneRun {
     return JournalEntry(
       step: step, zeros: zeros, sparsity: Double(zeros) / Double(max(dense.count, 1)), metric: metric, isKept: isKept,
       macs: stats.effectiveMacs, bytes: stats.bytes - zeros * 4 + (zeros > 0 ? (dense.count + 7) / 8 : 0),
-      milliseconds: milliseconds, normCut: normCut)
+      milliseconds: milliseconds, normCut: normCut, recovery: recovery)
   }
 
   /// The last kept model with some of its pruned weights back, trained for as long as a step recovers: what of them matters
@@ -308,25 +305,20 @@ struct PruneRun {
     return base
   }
 
-  /// The last kept model with the masked weights, and what is in each. A weight that lost nothing keeps its tensor.
+  /// The last kept model with the masked weights, and what is in each. A weight that lost nothing keeps its tensor; one that
+  /// holds zeros is masked, whoever made them.
   private func apply(_ results: [Allocation.Result], to base: Model) -> (Model, [Layer]) {
     var candidate = base
-    var masked = candidate.maskedParameters
-    var known = Set(masked)
     var updated = layers
     for (index, result) in results.enumerated() where index < updated.count {
       let name = updated[index].weight.name
       updated[index].threshold = result.threshold.isNaN ? nil : result.threshold
-      guard
-        result.zeros != updated[index].zeros || plan.reconstruction != nil || plan.schedule.kind == .dynamic
-          || plan.training != nil
-      else { continue }
-      candidate.graph.setInitializer(name, result.tensor)
-      if known.insert(name).inserted { masked.append(name) }
       updated[index].zeros = result.zeros
+      guard let current = candidate.graph.initializer(name), !current.bytes.isEqual(to: result.tensor.bytes) else { continue }
+      candidate.graph.setInitializer(name, result.tensor)
       updated[index].isChanged = true
     }
-    candidate.maskedParameters = masked
+    candidate.maskZeros(of: updated.map(\.weight.name))
     return (candidate, updated)
   }
 }

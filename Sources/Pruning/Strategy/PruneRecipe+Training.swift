@@ -20,7 +20,7 @@ enum FitLines {
   }
   private static var numbers: [(String, WritableKeyPath<FitOptions, Double>)] {
     [
-      ("lr", \.lr), ("momentum", \.momentum), ("beta1", \.beta1), ("beta2", \.beta2), ("rho", \.rho), ("epsilon", \.epsilon),
+      ("momentum", \.momentum), ("beta1", \.beta1), ("beta2", \.beta2), ("rho", \.rho), ("epsilon", \.epsilon),
       ("weight_decay", \.weightDecay), ("clip_norm", \.clipNorm), ("clip_value", \.clipValue), ("gamma", \.gamma),
       ("min_delta", \.stopping.minDelta), ("validation_split", \.validationSplit), ("label_smoothing", \.lossSettings.labelSmoothing),
       ("delta", \.lossSettings.delta),
@@ -30,7 +30,7 @@ enum FitLines {
     [
       ("nesterov", \.nesterov), ("shuffle", \.shuffle), ("restore_best", \.stopping.restoresBest),
       ("from_probabilities", \.lossSettings.fromProbabilities), ("checkpointing", \.recomputes),
-      ("batch_norm", \.restoresNormalization),
+      ("batch_norm", \.restoresNormalization), ("keep_zeros", \.keepsZeros),
     ]
   }
   private static let given = "given"
@@ -44,6 +44,7 @@ enum FitLines {
     for (key, path) in optionals { if let text = options[keyPath: path] { values.append((prefix + key, text)) } }
     func add(_ key: String, _ parts: [Any]) { values.append((prefix + key, parts.map { "\($0)" }.joined(separator: " "))) }
     add("seed", [options.seed])
+    if let rate = options.lr { add("lr", [rate]) }
     if let dropout = options.dropout { add("dropout", [dropout]) }
     for pattern in options.frozen { add("frozen", [pattern]) }
     for weight in options.lossSettings.classWeights { add("class_weight", [weight]) }
@@ -111,6 +112,10 @@ enum FitLines {
     }
     switch key {
     case "seed": options.seed = UInt64(value) ?? 0
+    case "lr":
+      // Recipes wrote 0 for none.
+      let rate = try PruneRecipe.number(key, value)
+      options.lr = rate == 0 ? nil : rate
     case "dropout": options.dropout = try PruneRecipe.number(key, value)
     case "frozen": options.frozen.append(value)
     case "class_weight": options.lossSettings.classWeights.append(try PruneRecipe.number(key, value))

@@ -26,6 +26,7 @@ extension PruneRun {
     report["steps"] = .integer(plan.schedule.steps)
     report["weights"] = .integer(dense.count)
     report["pruned"] = .integer(zeros)
+    report["newly_pruned"] = .integer(zeros - layers.reduce(0) { $0 + $1.zerosBefore })
     report["sparsity"] = .number(sparsity)
     report["rolled_back"] = .flag(isRolledBack)
     report["refused"] = .flag(isRolledBack && !journal.contains { $0.isKept })
@@ -98,6 +99,7 @@ extension PruneRun {
     }
     if let share = entry.normCut { row["norm_cut"] = .number(share) }
     if let milliseconds = entry.milliseconds { row["ms"] = .number(milliseconds) }
+    entry.recovery?.add(to: &row, judge)
     row["kept"] = .flag(entry.isKept)
     return row
   }
@@ -154,6 +156,16 @@ extension PruneRun {
       let kept = journal.contains { $0.isKept } ? "the last model that was kept" : "the given model"
       notes.append(
         "step \(entry.step) was taken back: \(judge.refusal(of: metric)); this is \(kept)")
+    }
+    for entry in journal {
+      if let note = entry.recovery?.note(step: entry.step, judge) { notes.append(note) }
+    }
+    if let last = journal.last(where: { $0.isKept })?.recovery, last.outcome != .takenBack {
+      notes += last.warnings.map { "recovery: \($0)" }
+    }
+    let before = layers.reduce(0) { $0 + $1.zerosBefore }
+    if before > 0 {
+      notes.append("\(before) of the \(dense.count) weights were zero before: they count as pruned, and stay zero when the model is trained")
     }
     let empty = layers.filter { $0.zeros == $0.weight.tensor.count }.map { "'\($0.weight.layer)'" }
     if !empty.isEmpty { notes.append("\(empty.joined(separator: ", ")) had no weight left before: nothing was done there") }

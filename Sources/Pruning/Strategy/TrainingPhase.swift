@@ -59,6 +59,8 @@ struct TrainingPhase {
       train.regularizers[index].scope = train.regularizers[index].kind == .scales ? [] : options.scope
     }
     train.cancel = train.cancel ?? options.cancel
+    // A rate that spares the network would not move its weights to where they are to go.
+    if train.lr == nil, let optimizer = Optimizer.Kind(rawValue: train.optimizer) { train.lr = Optimizer.defaultRate(optimizer) }
     return TrainingPhase(kind: first.kind, options: train, data: data, strategy: strategy)
   }
 

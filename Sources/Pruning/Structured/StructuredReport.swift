@@ -109,6 +109,7 @@ extension StructuredRun {
     row["bytes"] = .integer(entry.cost.bytes)
     if let milliseconds = entry.milliseconds { row["ms"] = .number(milliseconds) }
     if let share = entry.normCut { row["norm_cut"] = .number(share) }
+    entry.recovery?.add(to: &row, judge)
     row["kept"] = .flag(entry.isKept)
     return row
   }
@@ -123,6 +124,12 @@ extension StructuredRun {
       let kept = journal.contains { $0.isKept } ? "the last model that was kept" : "the given model"
       notes.append(
         "step \(entry.step) was taken back: \(judge.refusal(of: metric)); this is \(kept)")
+    }
+    for entry in journal {
+      if let note = entry.recovery?.note(step: entry.step, judge) { notes.append(note) }
+    }
+    if let last = journal.last(where: { $0.isKept })?.recovery, last.outcome != .takenBack {
+      notes += last.warnings.map { "recovery: \($0)" }
     }
     if removed == 0, !isRolledBack, options.threshold == nil { notes.append("nothing was removed: the amount is less than one unit of any group") }
     if let short = shortfall(removed) { notes.append(short) }

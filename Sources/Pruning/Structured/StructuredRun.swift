@@ -55,6 +55,8 @@ final class StructuredRun {
     /// Median latency of one sample, where the guard runs the model anyway.
     let milliseconds: Double?
     let normCut: Double?
+    /// What the training after the cut did.
+    let recovery: GuardedRecovery.Record?
   }
 
   init(_ model: Model, _ plan: PrunePlan, _ options: PruneOptions) throws(PruneError) {
@@ -94,20 +96,19 @@ final class StructuredRun {
   var isRolledBack: Bool { journal.contains { !$0.isKept } }
   var result: Model { steps.isEmpty ? original : model }
 
-  /// How often a refused step of a schedule is tried again at half its size.
-  private static let halvings = 3
   /// Bytes of models that snapshots may hold in all.
   private static let snapshotBytes = 1 << 30
 
   /// Runs the schedule, or the given steps, until the end, a refused step or a stop.
   func run(_ given: [Allocation]?) throws(PruneError) {
     let count = max(given?.count ?? plan.schedule.steps, 1)
-    let isGradual = plan.schedule.kind == .linear || plan.schedule.kind == .cubic
-    let tries = given == nil && count > 1 && judge != nil && isGradual ? Self.halvings : 0
-    var reached = 0.0
+    let isHalved = given == nil && judge != nil && plan.schedule.kind != .dynamic
+    var way = StepProgress(halvings: isHalved ? StepProgress.halvings : 0)
     for step in 1...count {
-      var progress = plan.schedule.progress(step)
-      for attempt in 0...tries {
+      way.begin(plan.schedule.progress(step))
+      var next = StepProgress.Next.again
+      while next == .again {
+        let progress = way.progress
         let entry: JournalEntry
         do {
           try options.cancel?.check()
@@ -120,18 +121,9 @@ final class StructuredRun {
         if entry.isKept { commit(entry) }
         let event = PruneEvent(step: step, steps: count, sparsity: entry.amount, metric: entry.metric, isKept: entry.isKept)
         let wantsStop = try options.onStep?(event) ?? false
-        if wantsStop, entry.isKept ? step < count : attempt < tries {
-          isStopped = true
-          return
-        }
-        if entry.isKept {
-          // Half a step was as far as it went.
-          if attempt > 0 { return }
-          reached = progress
-          break
-        }
-        if attempt == tries { return }
-        progress = (reached + progress) / 2
+        next = way.next(isKept: entry.isKept)
+        if wantsStop, next == .again || next == .step && step < count { isStopped = true }
+        if isStopped || next == .end { return }
       }
     }
   }
@@ -166,13 +158,17 @@ final class StructuredRun {
     var candidate =
       plan.granularity == .layer ? try withoutLayers(base, progress, given) : try withoutUnits(base, progress, given, chosen)
     let normCut = plan.training == nil ? nil : candidate.normCut
-    if let recover = options.recover, let data = options.recoverData ?? options.data {
-      var settings = try plan.training?.recovery(recover, PrunableWeights(of: candidate.model), candidate.model) ?? recover
-      settings.cancel = settings.cancel ?? options.cancel
-      _ = try fit(&candidate.model, data, settings)
-      try settings.cancel?.check()
+    candidate.model.maskZeros(of: PrunableWeights(of: candidate.model).weights.map(\.name))
+    var recover = options.recover
+    if let given = recover {
+      recover = try plan.training?.recovery(given, PrunableWeights(of: candidate.model), candidate.model) ?? given
+      recover?.cancel = given.cancel ?? options.cancel
     }
-    let metric = try judge?.measure(candidate.model)
+    let recovered = try GuardedRecovery(judge: judge, settings: recover, data: options.recoverData ?? options.data)
+      .run(candidate.model)
+    candidate.model = recovered.model
+    if recovered.isStopped { isStopped = true }
+    let metric = recovered.metric
     let isKept = metric.flatMap { judge?.allows($0) } ?? true
     if isKept {
       model = candidate.model
@@ -194,7 +190,7 @@ final class StructuredRun {
     let gone = plan.removes ? unitCount - left : candidate.removed
     return JournalEntry(
       step: step, removed: candidate.removed, amount: Double(gone) / Double(max(unitCount, 1)), cost: candidate.cost,
-      metric: metric, isKept: isKept, milliseconds: milliseconds, normCut: normCut)
+      metric: metric, isKept: isKept, milliseconds: milliseconds, normCut: normCut, recovery: recovered.record)
   }
 
   /// The model trained for the cut to come, and the units that were chosen before the training, for strategies that do so.
