@@ -32,7 +32,7 @@ int main(void) {
   zoo.depth = 20;
   zoo.width = NAN;
   FAILS(prune_zoo_create(NULL, "mobilenet_v2", &zoo, &copy), PRUNE_ERROR_INVALID_ARGUMENT, "width");
-  zoo.width = 0;
+  zoo.width = 1;
   zoo.stem = "small";
   prune_model *resnet = NULL;
   OK(prune_zoo_create(NULL, "resnet", &zoo, &resnet));

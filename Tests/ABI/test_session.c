@@ -91,17 +91,17 @@ int main(void) {
   FAILS(prune_model_fit(model, train, &fit, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "lr");
   fit.struct_size = 0;
   FAILS(prune_model_fit(model, train, &fit, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "not initialized");
-  prune_fit_options zeros;
-  memset(&zeros, 0, sizeof zeros);
-  zeros.struct_size = sizeof zeros;
-  FAILS(prune_model_fit(model, train, &zeros, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "not initialized");
+  prune_fit_options blank;
+  memset(&blank, 0, sizeof blank);
+  blank.struct_size = sizeof blank;
+  FAILS(prune_model_fit(model, train, &blank, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "not initialized");
   CHECK(strstr(prune_last_error()->hint, "PRUNE_FIT_OPTIONS_INIT"));
-  prune_fit_options_init(&zeros, sizeof zeros);
-  CHECK(zeros.epochs == 1 && zeros.shuffle == 1 && zeros.lr == PRUNE_NOT_GIVEN);
+  prune_fit_options_init(&blank, sizeof blank);
+  CHECK(blank.epochs == 1 && blank.shuffle == 1 && blank.lr == PRUNE_NOT_GIVEN);
   const prune_fit_options initial = PRUNE_FIT_OPTIONS_INIT;
-  CHECK(zeros.struct_size == initial.struct_size && zeros.beta2 == initial.beta2 && zeros.batch_size == initial.batch_size);
-  zeros.epochs = 0;
-  FAILS(prune_model_fit(model, train, &zeros, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "epochs is 0");
+  CHECK(blank.struct_size == initial.struct_size && blank.beta2 == initial.beta2 && blank.batch_size == initial.batch_size);
+  blank.epochs = 0;
+  FAILS(prune_model_fit(model, train, &blank, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "epochs is 0");
   /* A struct of an earlier header, which ends sooner, gets the defaults of what it lacks. */
   prune_fit_options earlier = PRUNE_FIT_OPTIONS_INIT;
   earlier.struct_size = offsetof(prune_fit_options, shuffle);

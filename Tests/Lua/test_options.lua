@@ -47,11 +47,16 @@ test("a dropout of 0 is as false", function()
   h.near(a:parameter "fc1.weight":at(1, 1), b:parameter "fc1.weight":at(1, 1), 0)
 end)
 
-test("shuffle and per_channel are what they say", function()
+test("shuffle is on unless it is turned off", function()
   local a, b = network(), network()
   a:fit{data = few, lr = 0.01, shuffle = false}
   b:fit{data = few, lr = 0.01}
-  check(a:parameter "fc1.weight":at(1, 1) ~= b:parameter "fc1.weight":at(1, 1))
+  local function bias(model) return table.concat(model:parameter "fc1.bias":totable(), " ") end
+  check(bias(a) ~= bias(b))
+  local options = {data = few, lr = 0.01, shuffle = true}
+  local c = network()
+  c:fit(options)
+  equal(bias(b), bias(c))
 end)
 
 test("every loss that a fit takes, evaluate takes", function()

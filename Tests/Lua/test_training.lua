@@ -123,7 +123,7 @@ test("regularizers pull on weights", function()
   equal(size{dropout = false}, plain)
   fails("option 'kind' is required", size, {regularizer = {strength = 1}})
   fails("no regularizer 'l3'", size, {regularizer = {kind = "l3"}})
-  fails("between 0 and 1", size, {dropout = 2})
+  fails("0 or more and below 1", size, {dropout = 2})
 end)
 
 test("checkpointing takes less memory", function()
