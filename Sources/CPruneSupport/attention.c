@@ -30,7 +30,7 @@ static int32_t attend(const ps_attention_args *args, int64_t first, int64_t last
     const float *v = args->v + batch * args->v_strides[0] + head * args->v_strides[1];
     float *y = args->y + batch * args->y_strides[0] + head * args->y_strides[1] + row * args->y_strides[2];
     float *inverse = scores + args->block * args->keys;
-    int32_t status = args->gemm(
+    int32_t status = ps_product(
         'N', 'T', rows, args->keys, args->depth, args->scale, q, args->q_strides[2], k, args->k_strides[2], 0, scores,
         args->keys);
     if (status) return status;
@@ -43,7 +43,7 @@ static int32_t attend(const ps_attention_args *args, int64_t first, int64_t last
             args->mask_strides[3], args->keys);
       inverse[i] = exponentiate(line, args->keys);
     }
-    status = args->gemm(
+    status = ps_product(
         'N', 'N', rows, args->width, args->keys, 1, scores, args->keys, v, args->v_strides[2], 0, y, args->y_strides[2]);
     if (status) return status;
     for (int64_t i = 0; i < rows; i++) scale_row(y + i * args->y_strides[2], inverse[i], args->width);
@@ -79,7 +79,7 @@ static void product_range(int64_t first, int64_t last, void *user) {
       at_b += index * args->b_strides[axis];
       at_c += index * args->c_strides[axis];
     }
-    int32_t status = args->gemm(
+    int32_t status = ps_product(
         args->transposes_a ? 'T' : 'N', args->transposes_b ? 'T' : 'N', args->m, args->n, args->k, args->alpha,
         args->a + at_a, args->lda, args->b + at_b, args->ldb, 0, args->c + at_c, args->ldc);
     if (status) args->status = status;

@@ -75,3 +75,32 @@ int64_t ps_count_unequal(
       total += count8(values, inner, 0xFF, zeros[channel]);
   return total;
 }
+
+// MARK: - Infinite numbers and NaN
+
+struct finite {
+  const float *x;
+  int32_t found;
+};
+
+/// Whether one has all bits of its exponent.
+CLONES static uint32_t has_wild(const float *x, int64_t n) {
+  uint32_t found = 0;
+  for (int64_t i = 0; i < n; i++) {
+    uint32_t bits;
+    memcpy(&bits, x + i, sizeof bits);
+    found |= (bits & 0x7f800000u) == 0x7f800000u;
+  }
+  return found;
+}
+
+static void look(int64_t first, int64_t last, void *user) {
+  struct finite *args = user;
+  if (has_wild(args->x + first, last - first)) __atomic_store_n(&args->found, 1, __ATOMIC_RELAXED);
+}
+
+int32_t ps_is_finite(const float *x, int64_t n) {
+  struct finite args = {x, 0};
+  ps_parallel_for(n, 1 << 18, look, &args);
+  return !args.found;
+}

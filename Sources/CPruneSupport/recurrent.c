@@ -150,7 +150,7 @@ static int32_t run_direction(const ps_recurrent_args *args, int32_t number) {
     panel_product(args->x, args->width, rows, cell->w, all, args->width, own, all);
   } else {
     int32_t status =
-        args->gemm('N', 'T', rows, all, args->width, 1, args->x, args->width, cell->w, args->width, 0, own, all);
+        ps_product('N', 'T', rows, all, args->width, 1, args->x, args->width, cell->w, args->width, 0, own, all);
     if (status) return status;
   }
   if (cell->bias)
@@ -168,7 +168,7 @@ static int32_t run_direction(const ps_recurrent_args *args, int32_t number) {
     if (batch <= PS_PANEL_ROWS) {
       panel_product(h, n, batch, cell->r, shared, n, back, all);
     } else {
-      int32_t status = args->gemm('N', 'T', batch, shared, n, 1, h, n, cell->r, n, 0, back, all);
+      int32_t status = ps_product('N', 'T', batch, shared, n, 1, h, n, cell->r, n, 0, back, all);
       if (status) return status;
     }
     for (int64_t item = 0; item < batch; item++) {

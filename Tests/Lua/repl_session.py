@@ -183,12 +183,22 @@ def interrupts_loops():
     session.read_until(r"interrupted")
     session.read_until(r"prune> $")
     check("prompt after a loop", "4\n" in session.ask("2 + 2"))
-    session.send("pcall(function() while true do end end) while true do end\r")
+    for loop in ["while true do pcall(error) end", "pcall(function() while true do end end) while true do end"]:
+        session.send(loop + "\r")
+        time.sleep(0.5)
+        session.send("\x03")
+        time.sleep(0.2)
+        session.send("\x03")
+        session.read_until(r"interrupted")
+        session.read_until(r"prune> $")
+        check(f"twice ends {loop}, the prompt goes on", "4\n" in session.ask("2 + 2"))
+    # Made before the press, a coroutine has no hook of its own.
+    session.send("coroutine.wrap(function() while true do end end)()\r")
     time.sleep(0.5)
-    session.send("\x03")
-    time.sleep(0.2)
-    session.send("\x03")
-    check("twice ends it with 130", session.wait() == 130)
+    for _ in range(5):
+        session.send("\x03")
+        time.sleep(0.1)
+    check("five times ends what does not answer with 130", session.wait() == 130)
 
 
 @case

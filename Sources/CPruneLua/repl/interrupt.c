@@ -8,9 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Ctrl-C so many times, each within two seconds of the one before, ends the program. */
+enum { PRESSES_THAT_END = 5 };
+
 static lua_State *volatile watched_state;
 static prune_context *volatile watched_context;
-static volatile sig_atomic_t evaluating, prompting, pressed, prompt_pressed;
+static volatile sig_atomic_t evaluating, prompting, pressed, in_a_row, prompt_pressed;
 static volatile long long last_press_ms;
 /* What the thread blocks outside the prompt. */
 static sigset_t usual_mask;
@@ -28,6 +31,12 @@ static void stop_lua(lua_State *L, lua_Debug *unused) {
   pl_error(L, "cancelled", NULL, NULL, "interrupted");
 }
 
+/* Stays set: what catches the error meets the next one at once, until nothing is left that catches. */
+static void stop_lua_for_good(lua_State *L, lua_Debug *unused) {
+  (void)unused;
+  pl_error(L, "cancelled", NULL, NULL, "interrupted");
+}
+
 static void say(const char *text, size_t size) {
   ssize_t written = write(STDERR_FILENO, text, size);
   (void)written;
@@ -38,22 +47,36 @@ static void on_interrupt(int signal) {
   int saved_errno = errno;
   if (evaluating) {
     long long now = now_ms();
-    if (pressed && now - last_press_ms < 2000) {
+    /* Nothing answers, as a loop in a coroutine does not: there is no other way out. */
+    in_a_row = pressed && now - last_press_ms < 2000 ? in_a_row + 1 : 1;
+    if (in_a_row >= PRESSES_THAT_END) {
       say("\n", 1);
       _exit(130);
     }
-    pressed = 1;
     last_press_ms = now;
     prune_context_request_cancel(watched_context);
-    lua_sethook(watched_state, stop_lua, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+    /* Instructions alone, the second time: a handler of errors in C is called undisturbed. */
+    if (pressed) lua_sethook(watched_state, stop_lua_for_good, LUA_MASKCOUNT, 1);
+    else lua_sethook(watched_state, stop_lua, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+    pressed = 1;
   } else if (prompting) {
     prompt_pressed = 1;
   }
   errno = saved_errno;
 }
 
+/* A stack for the handler: what is interrupted may have its own stack pointer anywhere. Kept for as long as the thread lives. */
+static void give_stack(void) {
+  static char stack[1 << 16];
+  stack_t present;
+  if (sigaltstack(NULL, &present) == 0 && !(present.ss_flags & SS_DISABLE)) return;
+  stack_t own = {.ss_sp = stack, .ss_size = sizeof stack};
+  sigaltstack(&own, NULL);
+}
+
 static void install(struct sigaction *before) {
-  struct sigaction action = {.sa_handler = on_interrupt};
+  struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_ONSTACK};
+  give_stack();
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, before);
 }
@@ -61,7 +84,7 @@ static void install(struct sigaction *before) {
 void shell_watch_interrupts(lua_State *L, prune_context *context) {
   watched_state = L;
   watched_context = context;
-  pressed = 0;
+  pressed = in_a_row = 0;
   evaluating = 1;
   install(&before_evaluation);
 }

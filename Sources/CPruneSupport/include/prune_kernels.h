@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-enum { PS_STATUS_BAD_LABEL = 1000, PS_STATUS_BAD_INDEX = 1001, PS_STATUS_DIVISION = 1002, PS_STATUS_BAD_LENGTH = 1003 };
+enum { PS_STATUS_BAD_LABEL = 1000, PS_STATUS_BAD_INDEX = 1001, PS_STATUS_DIVISION = 1002, PS_STATUS_BAD_LENGTH = 1003, PS_STATUS_MEMORY = 1004 };
 
 /// Most axes a kernel takes after neighbours that lie together are merged.
 enum { PS_MAX_RANK = 8 };
@@ -269,14 +269,14 @@ typedef struct {
 int32_t ps_group_norm(void *args);
 
 // MARK: - Matrix products
-/// C = alpha * op(A) * op(B) + beta * C, row-major; 0 when it went well.
-typedef int32_t (*ps_gemm)(
+/// C = alpha * op(A) * op(B) + beta * C, row-major; `PS_STATUS_MEMORY` when there is none to work in. Where beta is 0, C is not
+/// read. oneDNN's dnnl_sgemm is not used: it moves the stack pointer into the heap, where a signal handler then writes.
+int32_t ps_product(
     char transpose_a, char transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
     const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 
 /// C = alpha * op(A) * op(B) for every place along `rank` outer axes, whose strides may be 0.
 typedef struct {
-  ps_gemm gemm;
   const float *a, *b;
   float *c;
   int64_t m, n, k, lda, ldb, ldc;
@@ -290,7 +290,6 @@ int32_t ps_products(void *args);
 /// their rows dense; strides are of batch, head and row. The mask (or NULL) repeats where a stride is 0; its last one is
 /// of keys. Blocks of query rows are shared out in `shares`, each with block * (keys + 1) floats of scratch memory.
 typedef struct {
-  ps_gemm gemm;
   const float *q, *k, *v, *mask;
   float *y, *scratch;
   int64_t batch, heads, queries, keys, depth, width, block, shares;
@@ -325,7 +324,6 @@ typedef struct {
 /// RNN, GRU or LSTM (1, 3 or 4 gates) over a sequence. Positions of time and batch in x and y are given by strides;
 /// `lengths` (int32, one an item), h0, c0 and any result may be NULL. `PS_STATUS_BAD_LENGTH` when one is outside.
 typedef struct {
-  ps_gemm gemm;
   const float *x, *h0, *c0;
   const int32_t *lengths;
   float *y, *last, *last_cell;

@@ -41,6 +41,12 @@ void ps_parallel_for(int64_t count, int64_t grain, void (*body)(int64_t first, i
 void ps_set_threads(int32_t threads);
 int32_t ps_get_threads(void);
 
+/// Runs `body` while no signal is handled on the calling thread or those of its pool; what comes in between waits.
+int32_t ps_without_signals(int32_t (*body)(void *), void *user);
+
+/// Whether none of n numbers is infinite or NaN.
+int32_t ps_is_finite(const float *x, int64_t n);
+
 // MARK: - Selecting the lowest-ranked weights (select.c). `scores` NULL ranks by |weight|; else by score, zeros lowest.
 /// The key a score ranks with, among weights ranked by `scores` (of_scores != 0) or by magnitude.
 uint32_t ps_select_key(float score, int32_t of_scores);

@@ -14,6 +14,7 @@ enum KernelStatus {
     case Int(PS_STATUS_DIVISION): PruneError(.numeric, "an integer is divided by zero", at: place)
     case Int(PS_STATUS_BAD_LENGTH):
       PruneError(.mismatch, "a sequence length is negative or longer than the sequence", at: place)
+    case Int(PS_STATUS_MEMORY): PruneError(.outOfMemory, "there is no memory for the kernel to work in", at: place)
     default: PruneError(.internal, "the kernel failed with status \(status)", at: place)
     }
   }

@@ -32,7 +32,6 @@ enum AttentionKernels {
         return (Int64(list[first]), Int64(list[first + 1]), Int64(list[first + 2]))
       }
       var arguments = ps_attention_args()
-      arguments.gemm = MatrixKernels.product
       // Safe: offsets and strides are those of views of the values, taken when their extents were known.
       arguments.q = UnsafePointer(frame.pointer(left) + qs[0])
       arguments.k = UnsafePointer(frame.pointer(right) + ks[0])

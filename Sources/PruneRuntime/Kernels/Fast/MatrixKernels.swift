@@ -3,17 +3,9 @@ import CPruneSupport
 import PruneGraph
 import PruneTensor
 
-/// Gemm and MatMul: oneDNN's sgemm, or its batched matmul, followed by one pass for bias, residual and limits.
+/// Gemm and MatMul: our own product, or oneDNN's batched matmul, followed by one pass for bias, residual and limits.
 enum MatrixKernels {
   static let table: [String: FastKernel] = ["Gemm": gemm, "MatMul": matmul]
-
-  /// oneDNN's product for loops in C; a small one on the calling thread alone.
-  static let product: ps_gemm = { transposesA, transposesB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc in
-    let threads = SmallWork.contains(Int(m), Int(n), Int(k)) ? ps_get_threads() : 1
-    if threads > 1 { ps_set_threads(1) }
-    defer { if threads > 1 { ps_set_threads(threads) } }
-    return Int32(bitPattern: dnnl_sgemm(transposesA, transposesB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc).rawValue)
-  }
 
   /// C[m,n] = alpha * op(A) * op(B), then the epilogue.
   private struct Product {
@@ -136,7 +128,7 @@ enum MatrixKernels {
         guard let call = context?.assumingMemoryBound(to: Call.self) else { return -1 }
         let p = call.pointee.product
         let (m, n, k) = (Int64(p.m), Int64(p.n), Int64(p.k))
-        let status = MatrixKernels.product(
+        let status = ps_product(
           p.transposesA ? CChar(UInt8(ascii: "T")) : CChar(UInt8(ascii: "N")),
           p.transposesB ? CChar(UInt8(ascii: "T")) : CChar(UInt8(ascii: "N")), m, n, k, p.alpha, call.pointee.a,
           p.transposesA ? m : k, call.pointee.b, p.transposesB ? k : n, p.beta, call.pointee.c, n)

@@ -17,7 +17,6 @@ enum ProductKernels {
     let target = try lowering.define(y, layout: nil)
     lowering.emit(op.node.label, reads: [left, right], writes: [target]) { frame in
       var arguments = ps_products_args()
-      arguments.gemm = MatrixKernels.product
       // Safe: offsets and strides are those of views of the values, taken when their extents were known.
       arguments.a = UnsafePointer(frame.pointer(left) + offsets[0])
       arguments.b = UnsafePointer(frame.pointer(right) + offsets[1])

@@ -62,7 +62,6 @@ enum RecurrentKernels {
       writes: [scratch] + [y, last, lastCell].compactMap { $0 }
     ) { frame in
       var arguments = ps_recurrent_args()
-      arguments.gemm = MatrixKernels.product
       arguments.x = UnsafePointer(frame.pointer(x))
       arguments.h0 = h0.map { UnsafePointer(frame.pointer($0)) }
       arguments.c0 = c0.map { UnsafePointer(frame.pointer($0)) }

@@ -96,6 +96,15 @@ final class Primitive: @unchecked Sendable {
     return text.hasPrefix("ref") || text.hasPrefix("simple")
   }
 
+  /// Whether it multiplies matrices with the kernels of dnnl_sgemm, which move the stack pointer into the heap: a signal handler
+  /// without a stack of its own would write there.
+  var movesStack: Bool {
+    var name: UnsafePointer<CChar>?
+    guard dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) == dnnl_success, let name else { return true }
+    let text = Array(String(cString: name).utf8)
+    return !text.starts(with: "brg".utf8) && text.indices.contains { text[$0...].starts(with: "gemm".utf8) }
+  }
+
   /// Copies between two layouts of the same extents.
   static func reorder(from: Layout, to: Layout) -> Primitive? {
     guard let engine = OneDNN.engine else { return nil }

@@ -1,4 +1,5 @@
 import COneDNN
+import CPruneSupport
 import PruneTensor
 
 /// One argument of a oneDNN step.
@@ -21,6 +22,13 @@ private struct PrimitiveCall {
   let stream: dnnl_stream_t
   let arguments: UnsafeMutablePointer<dnnl_exec_arg_t>
   let count: Int32
+}
+
+/// Runs the call at `context`.
+private func execute(_ context: UnsafeMutableRawPointer?) -> Int32 {
+  guard let call = context?.assumingMemoryBound(to: PrimitiveCall.self) else { return -1 }
+  return Int32(bitPattern: dnnl_primitive_execute(
+    call.pointee.primitive, call.pointee.stream, call.pointee.count, call.pointee.arguments).rawValue)
 }
 
 extension Lowering {
@@ -62,10 +70,6 @@ extension Frame {
     onRelease(release)
     let call = PrimitiveCall(
       primitive: primitive.handle, stream: stream, arguments: list, count: Int32(made))
-    return step(call) { context in
-      guard let call = context?.assumingMemoryBound(to: PrimitiveCall.self) else { return -1 }
-      return Int32(bitPattern: dnnl_primitive_execute(
-        call.pointee.primitive, call.pointee.stream, call.pointee.count, call.pointee.arguments).rawValue)
-    }
+    return primitive.movesStack ? step(call) { ps_without_signals(execute, $0) } : step(call, execute)
   }
 }
