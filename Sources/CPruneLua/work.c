@@ -370,7 +370,10 @@ static int model_fix_shapes(lua_State *L) {
   lua_settop(L, 2);
   size_t count = 0, total = 0;
   for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
-    if (lua_type(L, -2) != LUA_TSTRING) return luaL_error(L, "fix_shapes wants extents by name, got a %s as key", luaL_typename(L, -2));
+    if (lua_type(L, -2) != LUA_TSTRING) {
+      pl_error(L, "invalid_argument", "Model:fix_shapes", "write {height = 640, input = {1, 3, 640, 640}}",
+               "extents go by name, got a %s as key", luaL_typename(L, -2));
+    }
     count++;
     total += lua_type(L, -1) == LUA_TTABLE ? (size_t)lua_rawlen(L, -1) : 1;
   }
@@ -384,10 +387,17 @@ static int model_fix_shapes(lua_State *L) {
     extents[entry] = numbers;
     ranks[entry] = lua_type(L, -1) == LUA_TTABLE ? (size_t)lua_rawlen(L, -1) : 1;
     for (size_t axis = 0; axis < ranks[entry]; axis++) {
-      if (lua_type(L, -1) == LUA_TTABLE) lua_rawgeti(L, -1, (lua_Integer)axis + 1); else lua_pushvalue(L, -1);
+      if (lua_type(L, -1) == LUA_TTABLE) {
+        lua_rawgeti(L, -1, (lua_Integer)axis + 1);
+      } else {
+        lua_pushvalue(L, -1);
+      }
       int is_integer = 0;
       *numbers++ = lua_tointegerx(L, -1, &is_integer);
-      if (!is_integer) return luaL_error(L, "fix_shapes: '%s' wants a whole number, or a list of them, got a %s", names[entry], luaL_typename(L, -1));
+      if (!is_integer) {
+        pl_error(L, "invalid_argument", "Model:fix_shapes", "", "'%s' wants a whole number or a list of them, got a %s",
+                 names[entry], luaL_typename(L, -1));
+      }
       lua_pop(L, 1);
     }
   }
