@@ -631,7 +631,7 @@ function Model:summary(options) end
 ---@return prune.Report
 function Model:layers() end
 
----Totals and the same by layer: params, nonzero, sparsity, macs, effective_macs, bytes.
+---Totals and the same by layer: params, nonzero, sparsity, macs, effective_macs, bytes. MACs that depend on an open extent are left out, and open lists what they depend on: write the extents in with Model:fix_shapes first.
 ---@return prune.Report
 function Model:stats() end
 
@@ -708,6 +708,16 @@ function Model:groups() end
 ---@return prune.Model
 ---@return prune.Report
 function Model:compact() end
+
+---Writes extents in that the inputs leave open, and makes what is computed from them constant; what is not named stays open.
+---@param shapes table extents by their names, whole shapes by those of inputs
+---@return prune.Model
+function Model:fix_shapes(shapes) end
+
+---The same outputs in fewer nodes: folds constants, removes what changes nothing and what nobody reads. Weights stay as they are.
+---@return prune.Model
+---@return prune.Report
+function Model:simplify() end
 
 ---Cuts a classifier down to some classes, counted from 0 as labels are; then, with an amount or a target, prunes for them.
 ---@param classes integer[] the classes to keep, numbered anew in rising order

@@ -418,7 +418,8 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_set_parameter(
     prune_model *model, const char *name, const prune_tensor *tensor);
 
 /** Totals and a list "layers": params, nonzero, sparsity, macs (of one sample, a multiply-add is 1), effective_macs,
- *  bytes. */
+ *  bytes. Where MACs depend on extents other than the batch that the inputs leave open, macs and effective_macs are left out (null
+ *  in JSON) and "open" lists those extents: see prune_model_fix_shapes. "shapes" says what the model's own metadata settled. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_stats(const prune_model *model, prune_report **out_report);
 /** What the model takes: memory, onnx and packed (bytes of such files), ratio (memory over packed), and a list "tensors" of name,
  *  bytes and packed. The model is packed to find out. */
@@ -1241,6 +1242,19 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_groups(prune_model *model, pr
 /** Takes out what unstructured pruning left dead: units that nobody reads, and units that give one constant, which goes into
  *  the next bias. The outputs stay what they were: the report's "certificate" is their largest relative difference. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_compact(
+    prune_model *model, prune_model **out_model, prune_report **out_report);
+
+/** Writes extents into a new model that its inputs leave open, and makes what is computed from them constant. `names[i]` is that of
+ *  an open extent (then `ranks[i]` is 1) or of an input, whose whole shape `extents[i]` is. What is not named stays open.
+ *  PRUNE_ERROR_NOT_FOUND for another name, PRUNE_ERROR_MISMATCH for extents that contradict each other or the model. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_fix_shapes(
+    prune_model *model, const char *const *names, const int64_t *const *extents, const size_t *ranks, size_t count,
+    prune_model **out_model);
+
+/** A new model with the same outputs in fewer nodes: constants folded, nodes that change nothing and what nobody reads removed, equal
+ *  constants stored once; weights stay as they are. The report (optional) has before and after (nodes), folded, identities,
+ *  duplicates, and "certificate": the largest relative difference of the outputs. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_simplify(
     prune_model *model, prune_model **out_model, prune_report **out_report);
 
 /** Cuts a classifier down to `count` of its classes, numbered anew in rising order. With options, units that matter least to

@@ -25,7 +25,9 @@ final class ReportBox: Box {
 
   init(_ report: Report, isRoot: Bool = true) {
     title = report.title
-    entries = report.entries.map { (key: $0.key, value: $0.value) }
+    entries = report.entries.compactMap { entry in
+      if case .open = entry.value { nil } else { (key: entry.key, value: entry.value) }
+    }
     self.report = report
     self.isRoot = isRoot
   }
@@ -82,6 +84,7 @@ final class ReportBox: Box {
       entry.kind = PRUNE_REPORT_LIST
       child = Handles.make(ReportBox(list: list, title: key ?? ""))
       entry.child = child
+    case .open: throw PruneError(.notFound, "'\(key ?? "")' is open")
     case .tensor(let tensor):
       entry.kind = PRUNE_REPORT_TENSOR
       child = Handles.make(TensorBox(tensor))

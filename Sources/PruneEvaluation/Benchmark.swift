@@ -14,8 +14,10 @@ package struct BenchmarkOptions {
   /// Also times what the program does, step by step.
   package var steps = false
   package var seed: UInt64 = 1
-  /// Shapes of inputs that leave more than the batch open; other open extents are 128.
-  package var inputShapes: [String: Shape] = [:]
+  /// Extents that the inputs leave open; others are assumed, and the report's "shapes" says what.
+  package var shapes = ShapeBinding()
+  /// The same, bound before.
+  package var extents: BoundExtents?
   package var cancel: CancelFlag?
 
   package init() {}
@@ -36,13 +38,22 @@ package func benchmark(_ model: Model, _ options: BenchmarkOptions = .init()) th
   let threads = Parallel.threads
   if options.threads > 0 { Parallel.threads = options.threads }
   defer { Parallel.threads = threads }
+  let bindings: [BoundExtents]
+  if let extents = options.extents { bindings = [extents] } else { bindings = try BoundExtents.attempts(model, given: options.shapes) }
   var inputs: [String: Tensor] = [:]
-  var random = RandomSource(seed: options.seed)
-  for input in model.graph.trueInputs {
-    inputs[input.name] = try randomInput(input, try shape(of: input, options), &random)
-  }
+  var taken: BoundExtents?
   let session = Session(model)
-  for _ in 0..<max(options.warmup, 1) { _ = try session.run(inputs, cancel: options.cancel) }
+  for (index, binding) in bindings.enumerated() {
+    inputs = try randomInputs(model, binding, options)
+    do {
+      _ = try session.run(inputs, cancel: options.cancel)
+      taken = binding
+      break
+    } catch {
+      if error.status == .cancelled || index == bindings.count - 1 { throw error }
+    }
+  }
+  for _ in 1..<max(options.warmup, 1) { _ = try session.run(inputs, cancel: options.cancel) }
   var times: [Double] = []
   times.reserveCapacity(min(options.runs, 1 << 20))
   for _ in 0..<options.runs {
@@ -64,6 +75,7 @@ package func benchmark(_ model: Model, _ options: BenchmarkOptions = .init()) th
       ("samples_per_second", .number(Double(batch) / max(median, 1e-9) * 1000)), ("runs", .integer(options.runs)),
       ("threads", .integer(Parallel.threads)), ("batch_size", .integer(batch)),
     ])
+  if let assumption = taken?.assumption { report["shapes"] = .text("\(assumption) (assumed)") }
   if options.steps { report["steps"] = .list(try steps(session, inputs)) }
   return report
 }
@@ -79,13 +91,18 @@ private func steps(_ session: Session, _ inputs: [String: Tensor]) throws(PruneE
   }
 }
 
-/// The shape an input gets: the given one, or the declared one with the batch in front and 128 where an extent is open.
-private func shape(of input: ValueInfo, _ options: BenchmarkOptions) throws(PruneError) -> Shape {
-  if let given = options.inputShapes[input.name] { return given }
-  guard let dims = input.type?.dims else {
-    throw PruneError(.invalidArgument, "input '\(input.name)' does not tell its rank", hint: "give its shape")
+private func randomInputs(
+  _ model: Model, _ extents: BoundExtents, _ options: BenchmarkOptions
+) throws(PruneError) -> [String: Tensor] {
+  guard let shapes = extents.shapes(of: model, batch: options.batchSize) else {
+    throw BoundExtents.refusal("benchmark: the shape of an input", extents.open)
   }
-  return try Shape(dims.enumerated().map { axis, dim in dim.value ?? (axis == 0 ? options.batchSize : 128) })
+  var inputs: [String: Tensor] = [:]
+  var random = RandomSource(seed: options.seed)
+  for input in model.graph.trueInputs {
+    if let shape = shapes[input.name] { inputs[input.name] = try randomInput(input, shape, &random) }
+  }
+  return inputs
 }
 
 /// Standard normal floats; integers of 0 and 1, which are valid indices and tokens anywhere.

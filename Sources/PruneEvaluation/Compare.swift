@@ -28,7 +28,7 @@ package func compare(
       row["params"] = .integer(stats.params)
       row["nonzero"] = .integer(stats.nonzero)
       row["sparsity"] = .number(stats.sparsity)
-      row["macs"] = .integer(stats.macs)
+      row["macs"] = .count(stats.macs)
       row["bytes"] = .integer(stats.bytes)
       if let sizes = try files(model) {
         row["onnx_bytes"] = .integer(sizes.onnx)

@@ -38,6 +38,8 @@ package struct PruneOptions {
   package var output: String?
   /// Metrics on this data go into the report, before and after.
   package var validate: Dataset?
+  /// Extents that the model's inputs leave open; those of data come after, then what the model implies, then an assumption.
+  package var shapes = ShapeBinding()
   package var device = "cpu"
   /// "one_shot", "linear", "cubic" or "dynamic": how the target is approached.
   package var schedule = "one_shot"

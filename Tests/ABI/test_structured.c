@@ -106,6 +106,21 @@ int main(void) {
   OK(prune_context_create(&context));
   OK(prune_model_load_memory(context, bytes, size, &model));
 
+  /* Extents go by name; what the model fixes cannot be chosen. */
+  prune_model *fixed = NULL;
+  const char *names[1] = {"nothing"};
+  const int64_t extents[2] = {2, 1000}, *lists[1] = {extents};
+  const size_t ranks[1] = {2};
+  FAILS(prune_model_fix_shapes(model, names, lists, ranks, 1, &fixed), PRUNE_ERROR_NOT_FOUND, "'nothing'");
+  FAILS(prune_model_fix_shapes(model, NULL, lists, ranks, 1, &fixed), PRUNE_ERROR_INVALID_ARGUMENT, "names");
+  prune_value_info info = {.struct_size = sizeof info};
+  OK(prune_model_input(model, 0, &info));
+  names[0] = info.name;
+  FAILS(prune_model_fix_shapes(model, names, lists, ranks, 1, &fixed), PRUNE_ERROR_MISMATCH, "declared");
+  OK(prune_model_fix_shapes(model, NULL, NULL, NULL, 0, &fixed));
+  CHECK(fixed != NULL);
+  prune_model_free(fixed);
+
   prune_prune_options options = PRUNE_PRUNE_OPTIONS_INIT;
   options.granularity = "channel";
   options.amount = 0.5;

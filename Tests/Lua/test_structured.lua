@@ -17,6 +17,23 @@ test("groups", function()
   check(tostring(report):find "fc2")
 end)
 
+test("open extents are named, written in, and refused where they are wrong", function()
+  local m = mlp()
+  local batch = m.inputs[1].shape[1]
+  local fixed = m:fix_shapes{[m.inputs[1].name] = {4, 1, 8, 8}}
+  equal(fixed.inputs[1].shape[1], 4)
+  equal(fixed:predict(rest:take(4)).shape[1], 4)
+  equal(m.inputs[1].shape[1], batch)
+  fails("did you mean", m.fix_shapes, m, {[m.inputs[1].name .. "s"] = {4, 1, 8, 8}})
+  fails("is declared", m.fix_shapes, m, {[m.inputs[1].name] = {4, 1, 8, 9}})
+  fails("whole number", m.fix_shapes, m, {[m.inputs[1].name] = {4, 1, 8, 8.5}})
+  fails("by name", m.fix_shapes, m, {4})
+  local simple, report = fixed:simplify()
+  equal(report.certificate, 0)
+  check(report.after <= report.before)
+  equal(simple:stats().macs, m:stats().macs)
+end)
+
 test("channels", function()
   local m = mlp()
   local slim, report = m:prune{granularity = "channel", amount = 0.5, criterion = "l2", mode = "remove", strategy = "local"}

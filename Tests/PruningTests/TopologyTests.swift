@@ -27,7 +27,7 @@ import Testing
     #expect(try #require(report["certificate"]?.number) <= 1e-4)
     let before = try ModelStats.of(model), after = try ModelStats.of(slim)
     #expect(after.params < before.params)
-    #expect(after.macs < before.macs)
+    #expect(try #require(after.macs) < #require(before.macs))
     #expect(slim.graph.outputs.map(\.type) == model.graph.outputs.map(\.type))
   }
 

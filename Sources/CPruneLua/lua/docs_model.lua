@@ -21,7 +21,8 @@ The list of layers of Model:stats.
 > for _, layer in ipairs(m:layers()) do print(layer.name, layer.params) end
 
 Model:stats() -> Report
-Totals and the same by layer: params, nonzero, sparsity, macs, effective_macs, bytes.
+Totals and the same by layer: params, nonzero, sparsity, macs, effective_macs, bytes. MACs that depend on an open extent are left
+out, and open lists what they depend on: write the extents in with Model:fix_shapes first.
 > print(m:stats().sparsity)
 
 Model:sizes() -> Report
@@ -101,6 +102,15 @@ Which units go together: groups, what a unit of each costs, and which groups are
 Model:compact() -> Model, Report
 Takes out what unstructured pruning left dead: units nobody reads, and constant ones, which go into the next bias.
 > local small, report = slim:compact()
+
+Model:fix_shapes(shapes) -> Model
+Writes extents in that the inputs leave open, and makes what is computed from them constant; what is not named stays open.
+- shapes: table; extents by their names, whole shapes by those of inputs
+> local fixed = m:fix_shapes{height = 640, width = 640}
+
+Model:simplify() -> Model, Report
+The same outputs in fewer nodes: folds constants, removes what changes nothing and what nobody reads. Weights stay as they are.
+> local small, report = m:simplify()
 
 Model:keep_classes(classes, options) -> Model, Report
 Cuts a classifier down to some classes, counted from 0 as labels are; then, with an amount or a target, prunes for them.

@@ -1,7 +1,7 @@
 import PruneTensor
 
 extension Report {
-  /// The report as a JSON object (RFC 8259). NaN and infinities are null; a tensor is its dtype and shape.
+  /// The report as a JSON object (RFC 8259). NaN, infinities and open numbers are null; a tensor is its dtype and shape.
   package func json() -> String {
     var text = ""
     ReportValue.report(self).write(to: &text)
@@ -32,6 +32,7 @@ extension ReportValue {
         value.write(to: &text)
       }
       text += "]"
+    case .open: text += "null"
     case .tensor(let tensor):
       text += "{\"dtype\":\"\(tensor.dtype.name)\",\"shape\":\(tensor.shape)}"
     }

@@ -44,7 +44,7 @@ extension Report {
       header.map { key in row.entries.first { $0.key == key }.map { $0.value.shown(for: key) } ?? "" }
     }
     let numeric = header.indices.filter { column in
-      rows.allSatisfy { row in row.entries.first { $0.key == header[column] }.map { $0.value.number != nil } ?? true }
+      rows.allSatisfy { row in row.entries.first { $0.key == header[column] }.map { $0.value.number != nil || $0.value.isOpen } ?? true }
     }
     return Draw.table(header: header, rows: cells, rightAligned: Set(numeric), width: width)
       .split(separator: "\n").map(String.init)
@@ -52,6 +52,8 @@ extension Report {
 }
 
 extension ReportValue {
+  fileprivate var isOpen: Bool { if case .open = self { true } else { false } }
+
   fileprivate var isScalar: Bool {
     switch self {
     case .report, .list: false
@@ -72,6 +74,7 @@ extension ReportValue {
       return key.hasSuffix("bytes") ? Draw.bytes(value) : Draw.grouped(value)
     case .text(let text): return text
     case .flag(let flag): return flag ? "yes" : "no"
+    case .open: return "open"
     case .tensor(let tensor): return "[\(tensor.dtype.name) \(tensor.shape)]"
     case .report, .list: return ""
     }

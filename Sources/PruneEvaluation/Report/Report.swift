@@ -46,6 +46,11 @@ package indirect enum ReportValue: Sendable {
   case report(Report)
   case list([ReportValue])
   case tensor(Tensor)
+  /// A number that depends on what nobody has said: null in JSON, "open" for people, absent for programs.
+  case open
+
+  /// A count, or `open`.
+  package static func count(_ value: Int?) -> ReportValue { value.map { .integer($0) } ?? .open }
 
   /// The value as a number, for numbers, integers and flags.
   package var number: Double? {

@@ -11,12 +11,10 @@ package struct LayerStats: Sendable {
   package var params: Int
   /// How many of them are not zero. NaN is not zero.
   package var nonzero: Int
-  /// Multiply-accumulate operations for one sample; 0 while they depend on an extent that is not known.
-  package var macs: Int
-  /// Whether the node multiplies, and by how much is not known.
-  package var hasUnknownMacs: Bool
+  /// Multiply-accumulate operations for one sample; nil while they depend on an extent that is not known.
+  package var macs: Int?
   /// MACs times the density of the weights they multiply by.
-  package var effectiveMacs: Int
+  package var effectiveMacs: Int?
   /// Bytes of the parameters as stored, with their scales and zero points.
   package var bytes: Int
   /// Initializers behind the parameters, shared ones included.
@@ -32,8 +30,8 @@ package struct LayerStats: Sendable {
       title: "",
       entries: [
         ("name", .text(name)), ("op", .text(op)), ("output", .text(outputType.description)), ("params", .integer(params)),
-        ("nonzero", .integer(nonzero)), ("sparsity", .number(sparsity)), ("macs", .integer(macs)),
-        ("effective_macs", .integer(effectiveMacs)), ("bytes", .integer(bytes)),
+        ("nonzero", .integer(nonzero)), ("sparsity", .number(sparsity)), ("macs", .count(macs)),
+        ("effective_macs", .count(effectiveMacs)), ("bytes", .integer(bytes)),
       ])
   }
 }

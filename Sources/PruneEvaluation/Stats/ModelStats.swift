@@ -9,52 +9,58 @@ package struct ModelStats: Sendable {
   /// The running statistics of batch normalization count as well; scales, zero points, bounds and shapes do not.
   package var params: Int
   package var nonzero: Int
-  package var macs: Int
-  package var effectiveMacs: Int
+  /// For one sample; nil while those of a layer depend on an extent that is not known.
+  package var macs: Int?
+  package var effectiveMacs: Int?
   /// Bytes of all stored tensors, int8 being one a number.
   package var bytes: Int
+  /// What the MACs depend on and nobody has said: extents of the inputs, else layers whose shapes follow from the data. Empty while
+  /// the MACs are known.
+  package var open: [String] = []
+  /// What was taken for extents that neither the caller nor data told: `H = 64 (assumed)`.
+  package var taken: String?
 
   /// The share of parameters that are zero.
   package var sparsity: Double { params == 0 ? 0 : 1 - Double(nonzero) / Double(params) }
 
-  /// Measures a model.
-  /// - Parameter inputs: shapes of inputs that leave more than the batch open; MACs that depend on an unknown extent count 0.
-  /// - Throws: `.mismatch` when shapes in the model contradict each other.
-  package static func of(_ model: Model, inputs: [String: Shape] = [:]) throws(PruneError) -> ModelStats {
+  /// Measures a model for one sample.
+  /// - Parameter shapes: extents that the inputs leave open.
+  /// - Throws: `.mismatch` when shapes in the model contradict each other, and what `ShapeBinding.extents` throws.
+  package static func of(_ model: Model, shapes: ShapeBinding = .init()) throws(PruneError) -> ModelStats {
+    try of(model, at: try BoundExtents(model, given: shapes, assumes: false))
+  }
+
+  /// The same with extents that were bound before.
+  package static func of(_ model: Model, at extents: BoundExtents) throws(PruneError) -> ModelStats {
     let plain = ShapeConstants.folded(model)
     let symbolic = try ShapeInference.run(plain)
-    let concrete = try ShapeInference.run(plain, inputs: try singleSample(model, inputs))
+    let concrete = try ShapeInference.run(plain, inputs: extents.types(of: model, overrides: true))
     var walk = StatsWalk(model, symbolic: symbolic, concrete: concrete, batch: fixedBatch(model))
     walk.add(model.graph, ParameterTracing(model.graph), scope: "")
-    return walk.stats
+    var stats = walk.stats
+    if stats.macs == nil {
+      let layers = stats.layers.filter { $0.macs == nil }.prefix(8).map { "\($0.op) '\($0.name)'" }
+      stats.open = extents.open.isEmpty ? layers : extents.open
+    } else {
+      let parts = [extents.implication.map { "\($0) (the model's own)" }, extents.assumption.map { "\($0) (assumed)" }]
+      stats.taken = parts.contains { $0 != nil } ? parts.compactMap { $0 }.joined(separator: ", ") : nil
+    }
+    return stats
   }
 
   /// The totals, and a list "layers" of those that have parameters or compute with them.
   package var report: Report {
-    let rows = layers.filter { $0.params > 0 || $0.macs > 0 }.map { ReportValue.report($0.report) }
-    return Report(
+    let rows = layers.filter { $0.params > 0 || $0.macs != 0 }.map { ReportValue.report($0.report) }
+    var report = Report(
       title: "stats",
       entries: [
-        ("params", .integer(params)), ("nonzero", .integer(nonzero)), ("sparsity", .number(sparsity)),
-        ("macs", .integer(macs)), ("effective_macs", .integer(effectiveMacs)), ("bytes", .integer(bytes)),
-        ("layers", .list(rows)),
+        ("params", .integer(params)), ("nonzero", .integer(nonzero)), ("sparsity", .number(sparsity)), ("macs", .count(macs)),
+        ("effective_macs", .count(effectiveMacs)), ("bytes", .integer(bytes)),
       ])
-  }
-
-  // MARK: - One sample
-
-  /// Input types with an open batch extent fixed at 1.
-  private static func singleSample(_ model: Model, _ shapes: [String: Shape]) throws(PruneError) -> [String: TensorType] {
-    var result: [String: TensorType] = [:]
-    for input in model.graph.trueInputs {
-      if let shape = shapes[input.name] {
-        result[input.name] = TensorType(input.type?.dtype, shape.dims.map(Dim.fixed))
-      } else if var type = input.type, let first = type.dims?.first, first.value == nil {
-        type.dims?[0] = .fixed(1)
-        result[input.name] = type
-      }
-    }
-    return result
+    if !open.isEmpty { report["open"] = .list(open.map { .text($0) }) }
+    if let taken { report["shapes"] = .text(taken) }
+    report["layers"] = .list(rows)
+    return report
   }
 
   /// The batch a model is fixed to: what inputs and outputs all begin with. 1 when it is open.

@@ -58,7 +58,7 @@ struct StatsWalk {
     var layer = LayerStats(
       name: node.name.isEmpty ? output : node.name, op: node.opType,
       outputType: symbolic.types[output] ?? concrete.types[output] ?? TensorType(nil, nil), params: 0, nonzero: 0,
-      macs: 0, hasUnknownMacs: false, effectiveMacs: 0, bytes: 0, weightNames: [], isPlumbing: isPlumbing(node))
+      macs: 0, effectiveMacs: 0, bytes: 0, weightNames: [], isPlumbing: isPlumbing(node))
     var weights = (count: 0, nonzero: 0)
     for parameter in parameters {
       let isNew = claimed[parameter.key] == nil
@@ -73,21 +73,14 @@ struct StatsWalk {
       layer.nonzero += nonzero
       layer.bytes += parameter.tensor.byteCount + parameter.quantization.reduce(0) { $0 + $1.byteCount }
     }
-    layer.macs =
-      NodeCost.macs(node, inputs: node.inputs.map { concrete.types[$0] }, outputs: node.outputs.map { concrete.types[$0] })
-      / max(batch, 1)
-    layer.hasUnknownMacs = layer.macs == 0 && Self.multiplies(node) && concrete.shape(output) == nil
-    layer.effectiveMacs = Self.scaled(layer.macs, weights.nonzero, weights.count)
+    // What computes shapes or masks out of constants alone costs nothing whatever its extents are.
+    let isData = fed.contains(output) || !parameters.isEmpty
+    layer.macs = isData
+      ? NodeCost.macs(node, inputs: node.inputs.map { concrete.types[$0] }, outputs: node.outputs.map { concrete.types[$0] })
+        .map { $0 / max(batch, 1) } : 0
+    layer.effectiveMacs = layer.macs.map { Self.scaled($0, weights.nonzero, weights.count) }
     if layer.params > 0 { layer.isPlumbing = false }
     return layer
-  }
-
-  private static func multiplies(_ node: Node) -> Bool {
-    node.isStandard
-      && [
-        "Conv", "ConvInteger", "ConvTranspose", "QLinearConv", "Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "Einsum", "RNN",
-        "GRU", "LSTM",
-      ].contains(node.opType)
   }
 
   /// Nodes that nobody who looks at a network thinks of as layers.
@@ -110,7 +103,8 @@ struct StatsWalk {
     return whole.dividingFullWidth(macs.multipliedFullWidth(by: part)).quotient
   }
 
-  private static func sum(_ a: Int, _ b: Int) -> Int {
+  private static func sum(_ a: Int?, _ b: Int?) -> Int? {
+    guard let a, let b else { return nil }
     let (sum, overflow) = a.addingReportingOverflow(b)
     return overflow ? .max : sum
   }

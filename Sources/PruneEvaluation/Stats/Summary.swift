@@ -4,9 +4,12 @@ import PruneTensor
 /// The table people know from Keras: a line a layer with its output shape, parameters, MACs and sparsity, then totals.
 ///
 /// Lines fit `width` columns as long as those are 60 or more; long names are shortened.
+/// - Parameter shapes: extents that the inputs leave open; MACs that depend on others are "open".
 /// - Throws: `.mismatch` when shapes in the model contradict each other.
-package func summary(_ model: Model, color: Bool = false, width: Int = 80) throws(PruneError) -> String {
-  Summary(model, try ModelStats.of(model), width: max(width, 60)).text(color: color)
+package func summary(
+  _ model: Model, shapes: ShapeBinding = .init(), color: Bool = false, width: Int = 80
+) throws(PruneError) -> String {
+  Summary(model, try ModelStats.of(model, shapes: shapes), width: max(width, 60)).text(color: color)
 }
 
 private struct Summary {
@@ -50,7 +53,7 @@ private struct Summary {
   }
 
   private func row(_ layer: LayerStats) -> [String] {
-    let macs = layer.hasUnknownMacs ? "?" : layer.macs > 0 ? Draw.grouped(layer.macs) : ""
+    let macs = layer.macs.map { $0 > 0 ? Draw.grouped($0) : "" } ?? "open"
     return [layer.name, layer.op, Self.shape(layer.outputType), Draw.grouped(layer.params), macs]
       + (isSparse ? [layer.params > 0 ? Self.percent(layer.sparsity) : ""] : [])
   }
@@ -84,15 +87,15 @@ private struct Summary {
   // MARK: - Totals
 
   private func totals(hidden: Int) -> [String] {
-    let isPartial = stats.layers.contains(where: \.hasUnknownMacs)
     var lines = [
       "Parameters    \(Draw.grouped(stats.params))", "Stored        \(Draw.bytes(stats.bytes))",
-      "MACs/sample   \(isPartial ? "at least " : "")\(Draw.grouped(stats.macs))",
+      "MACs/sample   " + (stats.macs.map { Draw.grouped($0) } ?? "open: they depend on \(stats.open.joined(separator: ", "))"),
     ]
     if isSparse {
       lines[0] += ", \(Draw.grouped(stats.nonzero)) not zero (sparsity \(Self.percent(stats.sparsity)))"
-      lines[2] += ", effective \(Draw.grouped(stats.effectiveMacs))"
+      if let effective = stats.effectiveMacs { lines[2] += ", effective \(Draw.grouped(effective))" }
     }
+    if let taken = stats.taken { lines[2] += ", \(taken)" }
     if hidden > 0 { lines.append("\(hidden) nodes that only move or describe data are not shown") }
     return lines.map { Draw.shortened($0, width) }
   }

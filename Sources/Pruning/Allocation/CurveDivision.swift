@@ -99,7 +99,9 @@ struct CurveDivision {
   /// The MACs that removing all of each weight saves.
   private func saved(_ weights: PrunableWeights, _ model: Model) throws(PruneError) -> [Double] {
     var macs: [String: Int] = [:]
-    for layer in try ModelStats.of(model).layers { macs[layer.name, default: 0] += layer.macs }
+    let extents = try options.extents(of: model), stats = try ModelStats.of(model, at: extents)
+    try extents.check(.macs, macs: stats.macs)
+    for layer in stats.layers { macs[layer.name, default: 0] += layer.macs ?? 0 }
     return weights.weights.map { weight in Double(Set(weight.layers).reduce(0) { $0 + (macs[$1] ?? 0) }) }
   }
 

@@ -20,6 +20,8 @@ package struct SearchOptions {
   package var custom: CustomMetric?
   /// Minutes after which no new candidate is tried; 0 is 10.
   package var budget = 0.0
+  /// Extents that the model's inputs leave open and the data does not tell.
+  package var shapes = ShapeBinding()
   package var seed: UInt64 = 0
   package var cancel: CancelFlag?
   /// Called after each candidate with how many were tried; true ends the search.
@@ -70,6 +72,7 @@ private struct SearchRun {
   let judge: MetricGuard
   private let quick: MetricGuard
   private let end: Double
+  private let extents: BoundExtents
   private var tried = 0
   private var isStopped = false
   private var points: [Point] = []
@@ -90,6 +93,10 @@ private struct SearchRun {
     self.model = model
     self.options = options
     self.data = data
+    extents = try BoundExtents(model, given: options.shapes, samples: Feed.sampleShapes(data, model), assumes: true)
+    if let kind = CostTarget.Kind(rawValue: options.objective), kind != .bytes {
+      try extents.check(kind, macs: try ModelStats.of(model, at: extents).macs)
+    }
     if let given = options.calibration { calibration = given } else { calibration = try data.take(256) }
     let metric = options.metric ?? (options.custom != nil ? "metric" : data.y?.dtype == .int64 ? "accuracy" : "loss")
     var bounds = GuardOptions(
@@ -175,7 +182,7 @@ private struct SearchRun {
     var settings = PruneOptions()
     way.change(&settings)
     settings.amount = amount
-    (settings.data, settings.output) = (calibration, options.output)
+    (settings.data, settings.output, settings.shapes) = (calibration, options.output, options.shapes)
     settings.seed = options.seed
     settings.cancel = options.cancel
     settings.certifies = settings.granularity == "channel" ? nil : false
@@ -193,18 +200,18 @@ private struct SearchRun {
   private func point(
     _ way: Way, _ amount: Double, _ outcome: PruneOutcome, _ metric: Double
   ) throws(PruneError) -> Point {
-    let stats = try ModelStats.of(outcome.model)
+    let stats = try ModelStats.of(outcome.model, at: extents)
     let bytes = stats.bytes - (stats.params - stats.nonzero) * 4
-    var cost = options.objective == "macs" ? Double(stats.effectiveMacs) : Double(bytes)
+    var cost = options.objective == "macs" ? Double(stats.effectiveMacs ?? 0) : Double(bytes)
     if options.objective == "latency" {
       var timing = BenchmarkOptions()
-      (timing.runs, timing.cancel) = (15, options.cancel)
+      (timing.runs, timing.cancel, timing.extents) = (15, options.cancel, extents)
       cost = try benchmark(outcome.model, timing).number("median_ms") ?? .infinity
     }
     return Point(
       way: way, amount: amount, model: outcome.model, metric: metric, drop: judge.drop(of: metric), cost: cost,
       recipe: outcome.recipe,
-      settings: [("params", .integer(stats.nonzero)), ("macs", .integer(stats.effectiveMacs)), ("bytes", .integer(bytes))])
+      settings: [("params", .integer(stats.nonzero)), ("macs", .count(stats.effectiveMacs)), ("bytes", .integer(bytes))])
   }
 
   func report() -> Report {

@@ -12,23 +12,18 @@ enum MaskCertificate {
     case unavailable(String)
   }
 
-  /// Samples a run compares.
-  private static let batch = 2
-
-  /// - Parameters:
-  ///   - dense: the weights before pruning, by initializer name.
-  ///   - sampleShapes: extents of a sample by input, for those whose type leaves them open.
-  static func measure(
-    _ pruned: Model, dense: [(name: String, tensor: Tensor)], sampleShapes: [String: [Int]], seed: UInt64
-  ) -> Outcome {
+  /// - Parameter dense: the weights before pruning, by initializer name.
+  static func measure(_ pruned: Model, dense: [(name: String, tensor: Tensor)], _ settings: PruneOptions) -> Outcome {
     do {
       let masked = try multiplied(pruned, dense)
-      guard let inputs = try inputs(of: pruned, sampleShapes, seed) else {
-        return .unavailable("the shapes of the model's inputs are open, and there is no data to take them from")
+      let outcome = try settings.sampleInputs(of: pruned).first(pruned) { inputs throws(PruneError) in
+        try Program(pruned, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
       }
-      let options = ProgramOptions(inputShapes: inputs.mapValues(\.shape))
-      let stored = try Program(pruned, options).run(inputs)
-      let reference = try Program(masked, options).run(inputs)
+      guard case .ran(let inputs, let stored) = outcome else {
+        if case .missing(let reason) = outcome { return .unavailable(reason) }
+        return .unavailable("")
+      }
+      let reference = try Program(masked, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
       var largest = 0.0
       for name in pruned.graph.outputs.map(\.name) {
         guard let a = stored[name], let b = reference[name], a.dtype == .float32, b.dtype == .float32 else { continue }
@@ -72,30 +67,6 @@ enum MaskCertificate {
     }
     model.graph.nodes.insert(contentsOf: products, at: 0)
     return model
-  }
-
-  /// Random inputs for a batch, or nil when a shape is not known.
-  private static func inputs(
-    of model: Model, _ sampleShapes: [String: [Int]], _ seed: UInt64
-  ) throws(PruneError) -> [String: Tensor]? {
-    var random = RandomSource(seed: seed)
-    var result: [String: Tensor] = [:]
-    for input in model.graph.trueInputs {
-      guard let type = input.type, let dims = type.dims else { return nil }
-      var extents: [Int] = []
-      for (axis, dim) in dims.enumerated() {
-        let sample = sampleShapes[input.name].flatMap { axis > 0 && $0.count == dims.count - 1 ? $0[axis - 1] : nil }
-        guard let extent = dim.value ?? (axis == 0 ? batch : sample) else { return nil }
-        extents.append(extent)
-      }
-      let shape = try Shape(extents)
-      switch type.dtype ?? .float32 {
-      case .float32: result[input.name] = try Tensor((0..<shape.count).map { _ in Float(random.normal()) }, shape)
-      case .int64: result[input.name] = try Tensor((0..<shape.count).map { _ in Int64(random.next() & 1) }, shape)
-      default: return nil
-      }
-    }
-    return result
   }
 
   private static func difference(_ a: Tensor, _ b: Tensor) throws(PruneError) -> Double {

@@ -14,14 +14,16 @@ struct MaskTarget {
   /// How far from the target still hits it.
   static let tolerance = 0.02
 
-  init(_ kind: CostTarget.Kind, _ weights: PrunableWeights) throws(PruneError) {
+  /// - Throws: `.invalidArgument` for MACs that depend on extents that are open.
+  init(_ kind: CostTarget.Kind, _ weights: PrunableWeights, _ extents: BoundExtents) throws(PruneError) {
     self.kind = kind
-    let stats = try ModelStats.of(weights.model)
+    let stats = try ModelStats.of(weights.model, at: extents)
     var macs: [String: Int] = [:]
-    for layer in stats.layers { macs[layer.name, default: 0] += layer.macs }
+    for layer in stats.layers { macs[layer.name, default: 0] += layer.macs ?? 0 }
+    if kind == .macs { try extents.check(.macs, macs: stats.macs) }
     switch kind {
     case .macs:
-      whole = Double(stats.macs)
+      whole = Double(stats.macs ?? 0)
       elements = weights.weights.map { weight in
         Double(Set(weight.layers).reduce(0) { $0 + (macs[$1] ?? 0) }) / Double(max(weight.tensor.count, 1))
       }

@@ -71,6 +71,8 @@ struct PruneRun {
   /// Sizes and metrics of the given model.
   let before: Report
   let batchSize: Int
+  /// What the open extents of the inputs are, throughout the run.
+  let extents: BoundExtents
 
   /// One weight on the way.
   struct Layer {
@@ -90,7 +92,7 @@ struct PruneRun {
     let metric: Double?
     let isKept: Bool
     /// Of the candidate: MACs that zeros do not save, and bytes with zeros left out (a bit a weight says which).
-    let macs: Int
+    let macs: Int?
     let bytes: Int
     /// Median latency of one sample, where the guard runs the model anyway.
     let milliseconds: Double?
@@ -121,7 +123,10 @@ struct PruneRun {
       layers.append(Layer(weight: weight, zerosBefore: zeros, zeros: zeros))
     }
     self.layers = layers
-    before = try Self.state(of: model, "before", options, batchSize, options.cancel)
+    extents = try options.extents(of: model)
+    let saved = plan.target?.kind ?? (CurveDivision.divides(plan.allocation) ? CostTarget.Kind(rawValue: plan.cost) : nil)
+    if saved == .macs { try extents.check(.macs, macs: try ModelStats.of(model, at: extents).macs) }
+    before = try Self.state(of: model, "before", options, batchSize, options.cancel, extents)
     if let settings = options.guard {
       judge = try MetricGuard(settings, model: model, batchSize: batchSize, cancel: options.cancel)
     } else {
@@ -201,7 +206,7 @@ struct PruneRun {
     }
     resolved = allocation
     if case .target(let fraction, let division) = allocation, let kind = plan.target?.kind {
-      let amount = try MaskTarget(kind, current).amount(leaving: fraction) { amount throws(PruneError) in
+      let amount = try MaskTarget(kind, current, extents).amount(leaving: fraction) { amount throws(PruneError) in
         try options.cancel?.check()
         return try results(.amount(amount, division)).map(\.zeros)
       }
@@ -279,11 +284,11 @@ struct PruneRun {
     _ recovery: GuardedRecovery.Record?
   ) throws(PruneError) -> JournalEntry {
     let zeros = layers.reduce(0) { $0 + $1.zeros }
-    let stats = try ModelStats.of(candidate)
+    let stats = try ModelStats.of(candidate, at: extents)
     var milliseconds: Double?
     if judge != nil {
       var timing = BenchmarkOptions()
-      (timing.runs, timing.warmup, timing.cancel) = (5, 1, options.cancel)
+      (timing.runs, timing.warmup, timing.cancel, timing.extents) = (5, 1, options.cancel, extents)
       // What cannot be timed, such as a model of integer inputs that are no indices, still has a metric.
       milliseconds = (try? benchmark(candidate, timing))?.number("median_ms")
     }

@@ -16,7 +16,7 @@ extension PruneRun {
     }
     if let target = plan.target {
       report["target"] = .text("\(target.kind.rawValue) \(Self.text(target.fraction))")
-      report["kept"] = .number(try MaskTarget(target.kind, dense).kept(layers.map(\.zeros)))
+      report["kept"] = .number(try MaskTarget(target.kind, dense, extents).kept(layers.map(\.zeros)))
     }
     if let training = plan.training { report["train"] = .text(training.kind.rawValue) }
     if let reconstruction = plan.reconstruction { report["reconstruct"] = .text(reconstruction.rawValue) }
@@ -33,7 +33,7 @@ extension PruneRun {
     report["stopped"] = .flag(isStopped)
     let result = result
     report["before"] = .report(before)
-    report["after"] = .report(try Self.state(of: result, "after", options, batchSize, isStopped ? nil : options.cancel))
+    report["after"] = .report(try Self.state(of: result, "after", options, batchSize, isStopped ? nil : options.cancel, extents))
     report["layers"] = .list(layers.map { .report(Self.row($0)) })
     report["journal"] = .list(journal.map { .report(row($0)) })
     if plan.strategy == "shared" { report["shared"] = .list(try SharedWeights(dense).rows()) }
@@ -57,9 +57,9 @@ extension PruneRun {
   /// Sizes, and metrics where there is data to validate on.
   static func state(
     of model: Model, _ title: String, _ options: PruneOptions, _ batchSize: Int, _ cancel: CancelFlag?,
-    inputs: [String: Shape] = [:]
+    _ extents: BoundExtents
   ) throws(PruneError) -> Report {
-    var report = try ModelStats.of(model, inputs: inputs).report
+    var report = try ModelStats.of(model, at: extents).report
     report.title = title
     report["layers"] = nil
     guard let validate = options.validate else { return report }
@@ -88,7 +88,7 @@ extension PruneRun {
     row["step"] = .integer(entry.step)
     row["pruned"] = .integer(entry.zeros)
     row["amount"] = .number(entry.sparsity)
-    row["macs"] = .integer(entry.macs)
+    row["macs"] = .count(entry.macs)
     row["bytes"] = .integer(entry.bytes)
     if let judge, let metric = entry.metric {
       row[judge.options.metric] = .number(metric)
@@ -108,8 +108,7 @@ extension PruneRun {
     let changed = layers.filter { $0.isChanged && $0.zeros > $0.zerosBefore }
     guard !changed.isEmpty, options.certifies ?? isCertifiedByDefault(changed) else { return }
     let outcome = MaskCertificate.measure(
-      result, dense: changed.map { ($0.weight.name, $0.weight.tensor) },
-      sampleShapes: Feed.sampleShapes(options.validate ?? options.data, result), seed: options.seed)
+      result, dense: changed.map { ($0.weight.name, $0.weight.tensor) }, options)
     switch outcome {
     case .difference(let value): report["certificate"] = .number(value)
     case .unavailable(let reason): report["certificate_missing"] = .text(reason)
@@ -147,6 +146,7 @@ extension PruneRun {
   /// What a reader should know besides the numbers.
   private var notes: [String] {
     var notes = plan.importance.note(unreached: unreached, "neither scores nor prunes").map { [$0] } ?? []
+    if let note = extents.note { notes.append(note) }
     if !splits.isEmpty {
       notes.append(
         "of weights that several layers use the first use was pruned, and \(splits.map { "'\($0)'" }.joined(separator: ", ")) "

@@ -12,6 +12,7 @@ struct BudgetDivision {
   let costs: CostModel
   let kind: CostTarget.Kind
   let batchSize: Int
+  let extents: BoundExtents
 
   /// How often the sum of what groups save by themselves is corrected by what they save together.
   private static let corrections = 8
@@ -20,10 +21,10 @@ struct BudgetDivision {
   /// - Parameters:
   ///   - goal: the fraction to keep of `whole`, or of the time that `original` takes.
   func counts(goal: Double, of whole: CostModel.Cost, original: Model) throws(PruneError) -> [Int] {
-    let times = LayerTimes(cancel: options.cancel)
+    let times = LayerTimes(extents, cancel: options.cancel)
     let before = kind == .latency ? try times.times(of: dependencies.model) : [:]
     // Times are counted in shares of the original's, which was timed beside the model as it is.
-    let pair = kind == .latency ? try LatencyPair(original, dependencies.model, options.cancel) : nil
+    let pair = kind == .latency ? try LatencyPair(original, dependencies.model, extents, options.cancel) : nil
     let start = pair?.ratio ?? value(costs.cost([:]))
     func saved(_ group: Int, _ count: Int) throws(PruneError) -> Double {
       var removed = [Int](repeating: 0, count: allocation.groups.count)
@@ -45,7 +46,7 @@ struct BudgetDivision {
       try options.cancel?.check()
       let counts = table.counts(saving: asked)
       let reached =
-        kind == .latency ? try LatencyPair(original, shrunk(counts), options.cancel).ratio : value(costs.cost(kept(counts)))
+        kind == .latency ? try LatencyPair(original, shrunk(counts), extents, options.cancel).ratio : value(costs.cost(kept(counts)))
       if abs(reached - wanted) < distance { (best, distance) = (counts, abs(reached - wanted)) }
       if distance <= TargetSearch.tolerance / 4 * max(wanted, 1e-12) { break }
       // Together groups save less than by themselves where one's outputs are the other's inputs.
@@ -101,13 +102,7 @@ struct BudgetDivision {
     )
   }
 
-  private func value(_ cost: CostModel.Cost) -> Double {
-    switch kind {
-    case .params: Double(cost.params)
-    case .bytes: Double(cost.bytes)
-    case .macs, .latency: Double(cost.macs)
-    }
-  }
+  private func value(_ cost: CostModel.Cost) -> Double { cost.value(kind) }
 
   private func shrunk(_ counts: [Int]) throws(PruneError) -> Model {
     let cut = Cut(dependencies, removed: allocation.units(counts))

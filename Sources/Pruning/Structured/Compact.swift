@@ -48,11 +48,15 @@ package func compact(
       row["left"] = .integer(entry.units - entry.removed)
       return .report(row)
     })
-  guard rounds > 0, let inputs = try StructuralCertificate.inputs(of: model, sampleShapes: [:], seed: seed &+ 1) else {
-    return (rounds > 0 ? current : model, report)
+  guard rounds > 0 else { return (model, report) }
+  let outcome = try SampleInputs(model, seed: seed &+ 1).first(model) { inputs throws(PruneError) in
+    try Program(model, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
   }
-  let options = ProgramOptions(inputShapes: inputs.mapValues(\.shape))
-  let before = try Program(model, options).run(inputs), after = try Program(current, options).run(inputs)
+  guard case .ran(let inputs, let before) = outcome else {
+    if case .missing(let reason) = outcome { report["certificate_missing"] = .text(reason) }
+    return (current, report)
+  }
+  let after = try Program(current, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
   var largest = 0.0
   for name in model.graph.outputs.map(\.name) {
     guard let wanted = before[name], let found = after[name] else { continue }
@@ -132,9 +136,7 @@ private struct DeadUnits {
   /// Keeps of the candidates those that are constant wherever they are read, and whose constant a bias can take.
   private mutating func keepConstant(_ candidates: inout [[Int]], _ seed: UInt64) throws(PruneError) {
     let graph = dependencies.model.graph
-    guard candidates.contains(where: { !$0.isEmpty }),
-      let inputs = try StructuralCertificate.inputs(of: dependencies.model, sampleShapes: [:], seed: seed)
-    else {
+    guard candidates.contains(where: { !$0.isEmpty }) else {
       candidates = candidates.map { _ in [] }
       return
     }
@@ -153,13 +155,18 @@ private struct DeadUnits {
       }
     }
     for index in blocked { candidates[index] = [] }
-    let wanted = Array(Set(sites.map(\.value)).subtracting(inputs.keys)).sorted()
+    let wanted = Array(Set(sites.map(\.value)).subtracting(graph.trueInputs.map(\.name))).sorted()
     guard !wanted.isEmpty else {
       candidates = candidates.map { _ in [] }
       return
     }
-    let values = try Program(
-      dependencies.model, ProgramOptions(inputShapes: inputs.mapValues(\.shape), outputs: wanted)).run(inputs)
+    let outcome = try SampleInputs(dependencies.model, seed: seed).first(dependencies.model) { inputs throws(PruneError) in
+      try Program(dependencies.model, ProgramOptions(inputShapes: inputs.mapValues(\.shape), outputs: wanted)).run(inputs)
+    }
+    guard case .ran(_, let values) = outcome else {
+      candidates = candidates.map { _ in [] }
+      return
+    }
     var found: [(node: Int, leaf: Int, unit: Int, position: Int, value: Double)] = []
     for site in sites {
       guard let spaces = dependencies.axes[site.value], site.axis < spaces.count, let tensor = values[site.value] else { continue }

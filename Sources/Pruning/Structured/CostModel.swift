@@ -1,3 +1,4 @@
+import PruneEvaluation
 import PruneGraph
 import PruneTensor
 
@@ -9,8 +10,24 @@ struct CostModel {
 
   struct Cost: Sendable, Hashable {
     var params = 0
-    var macs = 0
+    /// Nil while those of a layer depend on an extent that is not known.
+    var macs: Int? = 0
     var bytes = 0
+
+    /// As a number to divide a budget by: of MACs, what is refused before while they are open.
+    func value(_ kind: CostTarget.Kind) -> Double {
+      switch kind {
+      case .params: Double(params)
+      case .bytes: Double(bytes)
+      case .macs, .latency: Double(macs ?? 0)
+      }
+    }
+
+    /// The share of another cost that this is; nil while one is open.
+    func share(_ kind: CostTarget.Kind, of whole: Cost) -> Double? {
+      if kind == .macs, macs == nil || whole.macs == nil { return nil }
+      return value(kind) / max(whole.value(kind), 1)
+    }
   }
 
   private struct CostedNode {
@@ -32,7 +49,8 @@ struct CostModel {
     let isParameter: Bool
   }
 
-  init(_ dependencies: Dependencies) {
+  /// - Parameter extents: what the inputs' open extents are, for one sample.
+  init(_ dependencies: Dependencies, _ extents: BoundExtents) {
     let forest = dependencies.forest, model = dependencies.model
     self.forest = forest
     func shrinking(_ name: String) -> [(axis: Int, space: SpaceForest.ID)] {
@@ -40,11 +58,12 @@ struct CostModel {
         forest.leaves(space).contains { forest.pins($0).isEmpty } ? (axis, space) : nil
       }
     }
-    let types = Self.singleSample(model) ?? dependencies.symbolic
+    let bound = extents.types(of: model, overrides: true)
+    let types = (try? ShapeInference.run(ShapeConstants.folded(model), inputs: bound)) ?? dependencies.symbolic
     var nodes: [CostedNode] = []
     for node in model.graph.nodes {
       let inputs = node.inputs.map { types.types[$0] }, outputs = node.outputs.map { types.types[$0] }
-      guard NodeCost.macs(node, inputs: inputs, outputs: outputs) > 0 else { continue }
+      guard NodeCost.macs(node, inputs: inputs, outputs: outputs) != 0 else { continue }
       nodes.append(
         CostedNode(
           node: node, inputs: zip(node.inputs, inputs).map { Operand(type: $1, spaces: shrinking($0)) },
@@ -59,32 +78,6 @@ struct CostModel {
     }
   }
 
-  /// What an extent other than the batch counts as where the model leaves it open: a short sequence, a small image.
-  static let openExtent = 64
-
-  /// Shapes of inputs that leave more than the batch open, for one sample; none of a model that does not.
-  static func openInputs(_ model: Model) -> [String: Shape] {
-    var result: [String: Shape] = [:]
-    for input in model.graph.trueInputs {
-      guard let dims = input.type?.dims, dims.dropFirst().contains(where: { $0.value == nil }) else { continue }
-      result[input.name] = try? Shape(dims.enumerated().map { axis, dim in dim.value ?? (axis == 0 ? 1 : openExtent) })
-    }
-    return result
-  }
-
-  /// Types for one sample; where open extents of 64 do not fit the model, only the batch is bound.
-  private static func singleSample(_ model: Model) -> GraphTypes? {
-    var single: [String: TensorType] = [:]
-    for input in model.graph.trueInputs {
-      guard var type = input.type, let first = type.dims?.first, first.value == nil else { continue }
-      type.dims?[0] = .fixed(1)
-      single[input.name] = type
-    }
-    var bound = single
-    for (name, shape) in openInputs(model) { bound[name] = TensorType(single[name]?.dtype, shape.dims.map(Dim.fixed)) }
-    return (try? ShapeInference.run(model, inputs: bound)) ?? (try? ShapeInference.run(model, inputs: single))
-  }
-
   /// The cost with the given numbers of units left in spaces; all others whole.
   func cost(_ kept: [SpaceForest.ID: Int]) -> Cost {
     var cost = Cost()
@@ -97,7 +90,11 @@ struct CostModel {
     }
     for node in nodes {
       let inputs = node.inputs.map { shrunk($0, kept) }, outputs = node.outputs.map { shrunk($0, kept) }
-      cost.macs = cost.macs.addingReportingOverflow(NodeCost.macs(node.node, inputs: inputs, outputs: outputs)).partialValue
+      guard let macs = NodeCost.macs(node.node, inputs: inputs, outputs: outputs), let sum = cost.macs else {
+        cost.macs = nil
+        break
+      }
+      cost.macs = sum.addingReportingOverflow(macs).partialValue
     }
     return cost
   }

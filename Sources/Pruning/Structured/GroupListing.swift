@@ -7,7 +7,8 @@ import PruneTensor
 /// - Throws: `.mismatch` when shapes in the model contradict each other.
 package func unitGroups(_ model: Model, rules: [String: CustomRule] = [:]) throws(PruneError) -> Report {
   let dependencies = try Dependencies(of: model, rules: rules)
-  let costs = CostModel(dependencies), whole = costs.cost([:])
+  let extents = try BoundExtents(model, assumes: true)
+  let costs = CostModel(dependencies, extents), whole = costs.cost([:])
   var free: [ReportValue] = [], pinned: [ReportValue] = []
   for group in dependencies.groups {
     var row = Report(title: "")
@@ -20,7 +21,7 @@ package func unitGroups(_ model: Model, rules: [String: CustomRule] = [:]) throw
     } else {
       let less = costs.cost([group.space: group.size - 1])
       row["params"] = .integer(whole.params - less.params)
-      row["macs"] = .integer(whole.macs - less.macs)
+      if let all = whole.macs, let rest = less.macs { row["macs"] = .integer(all - rest) } else { row["macs"] = .open }
       row["layers"] = .integer(Set(group.members.map(\.layer)).count)
     }
     row["members"] = .list(
@@ -35,6 +36,7 @@ package func unitGroups(_ model: Model, rules: [String: CustomRule] = [:]) throw
   }
   var report = Report(title: "groups")
   report["units"] = .integer(dependencies.groups.reduce(0) { $0 + ($1.isPrunable ? $1.size : 0) })
+  if let assumption = extents.assumption { report["shapes"] = .text("\(assumption) (assumed)") }
   report["groups"] = .list(free)
   if !pinned.isEmpty { report["pinned"] = .list(pinned) }
   return report

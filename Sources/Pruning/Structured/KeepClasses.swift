@@ -34,11 +34,13 @@ package func keepClasses(_ model: Model, _ options: KeepClassesOptions) throws(P
     throw PruneError(.invalidArgument, "class \(bad) does not exist: the model has \(head.classes)", hint: "classes count from 0, as labels do")
   }
   let ordered = kept.sorted()
-  var (slim, difference) = try head.cut(to: ordered, options.cancel)
+  let samples = Feed.sampleShapes(options.validate ?? options.prune?.data, model)
+  let extents = try BoundExtents(model, given: options.prune?.shapes ?? .init(), samples: samples, assumes: false)
+  var (slim, difference) = try head.cut(to: ordered, samples: samples, options.cancel)
   var report = Report(title: "keep_classes")
   report["classes"] = .list(ordered.map { .integer($0) })
   report["head_certificate"] = .number(difference)
-  var before = try sizes(of: model, "before")
+  var before = try sizes(of: model, "before", extents)
   if let data = options.validate {
     let inside = try data.classes(ordered), dropped = (0..<head.classes).filter { !ordered.contains($0) }
     // The given model's choice among the kept classes alone, and among all for the dropped.
@@ -55,14 +57,14 @@ package func keepClasses(_ model: Model, _ options: KeepClassesOptions) throws(P
     if let certificate = details["certificate"] { report["certificate"] = certificate }
     report["prune"] = .report(details)
   }
-  var after = try sizes(of: slim, "after")
+  var after = try sizes(of: slim, "after", extents)
   if let data = options.validate { after["kept_accuracy"] = .number(try accuracy(slim, try data.classes(ordered), options)) }
   report["after"] = .report(after)
   return (slim, report)
 }
 
-private func sizes(of model: Model, _ title: String) throws(PruneError) -> Report {
-  var report = try ModelStats.of(model).report
+private func sizes(of model: Model, _ title: String, _ extents: BoundExtents) throws(PruneError) -> Report {
+  var report = try ModelStats.of(model, at: extents).report
   report.title = title
   report["layers"] = nil
   return report
@@ -104,7 +106,8 @@ private struct Head {
     classes = count
   }
 
-  func cut(to kept: [Int], _ cancel: CancelFlag?) throws(PruneError) -> (Model, Double) {
+  /// - Parameter samples: extents of a sample by input.
+  func cut(to kept: [Int], samples: [String: [Int]], _ cancel: CancelFlag?) throws(PruneError) -> (Model, Double) {
     let dependencies = try Dependencies(of: model, opening: output)
     guard let space = dependencies.axes[output]?.last,
       let place = dependencies.groups.firstIndex(where: { $0.space == dependencies.forest.root(space) })
@@ -120,10 +123,12 @@ private struct Head {
     let cut = Cut(dependencies, removed: removed)
     var result = cut.isEmpty ? dependencies.model : try Surgeon.operate(dependencies, cut)
     var difference = 0.0
-    if let inputs = try StructuralCertificate.inputs(of: model, sampleShapes: [:], seed: 0) {
-      let certificate = StructuralCertificate(dependencies: dependencies, cut: cut)
-      difference = try certificate.difference(
-        result, from: try certificate.reference(inputs), inputs: inputs, isShrunk: true)
+    let certificate = StructuralCertificate(dependencies: dependencies, cut: cut)
+    let outcome = try SampleInputs(model, samples: samples, seed: 0).first(model) { inputs throws(PruneError) in
+      try certificate.reference(inputs)
+    }
+    if case .ran(let inputs, let reference) = outcome {
+      difference = try certificate.difference(result, from: reference, inputs: inputs, isShrunk: true)
       guard difference <= StructuralCertificate.tolerance else {
         throw PruneError(.refused, "the certificate of the cut head failed: outputs differ by \(difference)", hint: "the model is left as it was")
       }

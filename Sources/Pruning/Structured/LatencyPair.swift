@@ -13,14 +13,14 @@ struct LatencyPair: Sendable {
 
   private static let rounds = 3
 
-  init(_ given: Model, _ pruned: Model, _ cancel: CancelFlag?) throws(PruneError) {
+  init(_ given: Model, _ pruned: Model, _ extents: BoundExtents, _ cancel: CancelFlag?) throws(PruneError) {
     var least = [Double.infinity, .infinity]
     for _ in 0..<Self.rounds {
       for (index, model) in [given, pruned].enumerated() {
         var settings = BenchmarkOptions()
         settings.runs = 9
         settings.warmup = 2
-        settings.inputShapes = CostModel.openInputs(model)
+        settings.extents = extents
         settings.cancel = cancel
         least[index] = min(least[index], try benchmark(model, settings).number("median_ms") ?? .infinity)
       }

@@ -7,21 +7,21 @@ final class LayerTimes {
   private let cancel: CancelFlag?
   private var known: [String: Double] = [:]
 
-  init(cancel: CancelFlag?) { self.cancel = cancel }
+  private let extents: BoundExtents
+
+  init(_ extents: BoundExtents, cancel: CancelFlag?) {
+    self.extents = extents
+    self.cancel = cancel
+  }
 
   /// Milliseconds of each layer that multiplies, by its output. The batch is one sample.
   func times(of model: Model) throws(PruneError) -> [String: Double] {
-    var single: [String: TensorType] = [:]
-    for input in model.graph.trueInputs {
-      guard var type = input.type, let first = type.dims?.first, first.value == nil else { continue }
-      type.dims?[0] = .fixed(1)
-      single[input.name] = type
-    }
-    let types = try ShapeInference.run(model, inputs: single).types
+    let bound = extents.types(of: model, overrides: true)
+    let types = try ShapeInference.run(ShapeConstants.folded(model), inputs: bound).types
     var result: [String: Double] = [:]
     for node in model.graph.nodes {
       let inputs = node.inputs.map { types[$0] }, outputs = node.outputs.map { types[$0] }
-      guard let output = node.output(0), NodeCost.macs(node, inputs: inputs, outputs: outputs) > 0 else { continue }
+      guard let output = node.output(0), NodeCost.macs(node, inputs: inputs, outputs: outputs) != 0 else { continue }
       let key = ([node.opType] + zip(node.inputs, inputs).map { name, type in
         "\(type?.description ?? "?")\(model.graph.hasInitializer(name) ? "*" : "")"
       } + node.attributes.map { "\($0.name)=\($0.value)" }).joined(separator: ";")

@@ -23,12 +23,12 @@ extension StructuredRun {
     report["stopped"] = .flag(isStopped)
     report["before"] = .report(withLatency(before, steps.last?.latency?.before))
     let after = try PruneRun.state(
-      of: result, "after", options, batchSize, isStopped ? nil : options.cancel, inputs: CostModel.openInputs(result))
+      of: result, "after", options, batchSize, isStopped ? nil : options.cancel, extents)
     report["after"] = .report(withLatency(after, steps.last?.latency?.after))
     if let latency = steps.last?.latency { report["latency_kept"] = .number(latency.ratio) }
     if plan.removes {
       let cost = steps.last?.cost ?? costBefore
-      report["macs_kept"] = .number(Double(cost.macs) / Double(max(costBefore.macs, 1)))
+      report["macs_kept"] = cost.share(.macs, of: costBefore).map { .number($0) } ?? .open
       report["params_kept"] = .number(Double(cost.params) / Double(max(costBefore.params, 1)))
     }
     report["groups"] = .list(rows.map { .report(Self.row($0)) })
@@ -97,7 +97,7 @@ extension StructuredRun {
     row["step"] = .integer(entry.step)
     row["removed"] = .integer(entry.removed)
     row["amount"] = .number(entry.amount)
-    row["macs"] = .integer(entry.cost.macs)
+    row["macs"] = .count(entry.cost.macs)
     row["params"] = .integer(entry.cost.params)
     if let judge, let metric = entry.metric {
       row[judge.options.metric] = .number(metric)
@@ -117,9 +117,7 @@ extension StructuredRun {
   private func notes(_ removed: Int) -> [String] {
     var notes: [String] = steps.last?.notes ?? []
     if let note = plan.importance.note(unreached: unreached) { notes.append(note) }
-    if !CostModel.openInputs(original).isEmpty {
-      notes.append("macs are those of one sample with open extents of \(CostModel.openExtent)")
-    }
+    if let note = extents.note { notes.append(note) }
     if let judge, let entry = journal.last(where: { !$0.isKept }), let metric = entry.metric {
       let kept = journal.contains { $0.isKept } ? "the last model that was kept" : "the given model"
       notes.append(
@@ -148,13 +146,7 @@ extension StructuredRun {
 
   /// Why a target was not met.
   private func miss(_ target: CostTarget, _ step: Step) -> String? {
-    let reached: Double
-    switch target.kind {
-    case .macs: reached = Double(step.cost.macs) / Double(max(costBefore.macs, 1))
-    case .params: reached = Double(step.cost.params) / Double(max(costBefore.params, 1))
-    case .bytes: reached = Double(step.cost.bytes) / Double(max(costBefore.bytes, 1))
-    case .latency: reached = step.latency?.ratio ?? 1
-    }
+    guard let reached = target.kind == .latency ? step.latency?.ratio ?? 1 : step.cost.share(target.kind, of: costBefore) else { return nil }
     guard abs(reached - target.fraction) > TargetSearch.tolerance else { return nil }
     let pinned = zip(groups, chosen).count { !$0.1 && plan.granularity.takes($0.0) }
     let least = max(options.roundTo, 1)

@@ -21,22 +21,19 @@ extension StructuredRun {
       throw PruneError(.unsupported, "layers are pruned by an amount or a target, not by a threshold")
     }
     let chosen = Array(order.prefix(count)), shrunk = choice.blocks.removing(chosen)
-    var candidate = Candidate(model: shrunk, cost: try Self.cost(of: shrunk))
+    var candidate = Candidate(model: shrunk, cost: try cost(of: shrunk))
     candidate.rows = choice.places.map { place in
       Row(name: choice.blocks.blocks[place].name, units: 1, removed: chosen.contains(place) ? 1 : 0)
     }
     guard !chosen.isEmpty, options.certifies ?? true else { return candidate }
-    let shapes = Feed.sampleShapes(options.validate ?? options.data ?? options.guard?.data, model)
-    guard let inputs = try StructuralCertificate.inputs(of: base, sampleShapes: shapes, seed: options.seed) else {
-      candidate.certificateMissing = "the shapes of the model's inputs are open, and there is no data to take them from"
+    let outcome = try options.sampleInputs(of: base).first(base) { inputs throws(PruneError) in
+      try Program(try choice.blocks.masking(chosen), ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
+    }
+    guard case .ran(let inputs, let masked) = outcome else {
+      if case .missing(let reason) = outcome { candidate.certificateMissing = reason }
       return candidate
     }
     let settings = ProgramOptions(inputShapes: inputs.mapValues(\.shape))
-    let masked: [String: Tensor]
-    do { masked = try Program(try choice.blocks.masking(chosen), settings).run(inputs) } catch {
-      candidate.certificateMissing = "the model does not run here: \(error)"
-      return candidate
-    }
     let result = try Program(shrunk, settings).run(inputs)
     var largest = 0.0
     for name in masked.keys.sorted() {
@@ -66,8 +63,8 @@ extension StructuredRun {
     return choice.places.map { (score($0), $0) }.sorted { $0 < $1 }.map(\.1)
   }
 
-  private static func cost(of model: Model) throws(PruneError) -> CostModel.Cost {
-    let stats = try ModelStats.of(model, inputs: CostModel.openInputs(model))
+  private func cost(of model: Model) throws(PruneError) -> CostModel.Cost {
+    let stats = try ModelStats.of(model, at: extents)
     return CostModel.Cost(params: stats.params, macs: stats.macs, bytes: stats.bytes)
   }
 
@@ -77,14 +74,10 @@ extension StructuredRun {
   ) throws(PruneError) -> Int {
     var best = (count: 0, distance: Double.infinity)
     for count in 0...min(limit, order.count) {
-      let smaller = choice.blocks.removing(Array(order.prefix(count))), cost = try Self.cost(of: smaller)
-      let reached: Double
-      switch kind {
-      case .params: reached = Double(cost.params) / Double(max(costBefore.params, 1))
-      case .bytes: reached = Double(cost.bytes) / Double(max(costBefore.bytes, 1))
-      case .macs: reached = Double(cost.macs) / Double(max(costBefore.macs, 1))
-      case .latency: reached = try LatencyPair(original, smaller, options.cancel).ratio
-      }
+      let smaller = choice.blocks.removing(Array(order.prefix(count))), cost = try cost(of: smaller)
+      let reached =
+        kind == .latency
+        ? try LatencyPair(original, smaller, extents, options.cancel).ratio : cost.share(kind, of: costBefore) ?? 1
       if abs(reached - goal) < best.distance { best = (count, abs(reached - goal)) }
     }
     return best.count

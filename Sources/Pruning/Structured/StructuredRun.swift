@@ -28,6 +28,8 @@ final class StructuredRun {
   let costBefore: CostModel.Cost
   /// Units, or layers, that may go.
   let unitCount: Int
+  /// What the open extents of the inputs are, throughout the run.
+  let extents: BoundExtents
 
   struct Step: Sendable {
     let rows: [Row]
@@ -83,9 +85,10 @@ final class StructuredRun {
         .chosen(of: dependencies, without: unreached)
       unitCount = zip(groups, chosen).reduce(0) { $0 + ($1.1 ? $1.0.size : 0) }
     }
-    costBefore = CostModel(dependencies).cost([:])
-    before = try PruneRun.state(
-      of: model, "before", options, batchSize, options.cancel, inputs: CostModel.openInputs(model))
+    extents = try options.extents(of: model)
+    costBefore = CostModel(dependencies, extents).cost([:])
+    try extents.check(plan.target?.kind, macs: costBefore.macs)
+    before = try PruneRun.state(of: model, "before", options, batchSize, options.cancel, extents)
     if let settings = options.guard {
       judge = try MetricGuard(settings, model: model, batchSize: batchSize, cancel: options.cancel)
     } else {
@@ -177,13 +180,13 @@ final class StructuredRun {
       steps.append(
         Step(
           rows: candidate.rows, certificate: candidate.certificate, certificateMissing: candidate.certificateMissing,
-          cost: candidate.cost, latency: isTimed ? try LatencyPair(original, candidate.model, options.cancel) : nil,
+          cost: candidate.cost, latency: isTimed ? try LatencyPair(original, candidate.model, extents, options.cancel) : nil,
           notes: candidate.notes, seconds: candidate.seconds))
     }
     var milliseconds: Double?
     if judge != nil {
       var timing = BenchmarkOptions()
-      (timing.runs, timing.warmup, timing.cancel) = (5, 1, options.cancel)
+      (timing.runs, timing.warmup, timing.cancel, timing.extents) = (5, 1, options.cancel, extents)
       milliseconds = (try? benchmark(candidate.model, timing))?.number("median_ms")
     }
     let left = candidate.units - candidate.removed
@@ -210,7 +213,7 @@ final class StructuredRun {
       if let given {
         counts = try self.counts(given, chosen, allocation)
       } else {
-        counts = try removals(progress, allocation, dependencies, CostModel(dependencies))
+        counts = try removals(progress, allocation, dependencies, CostModel(dependencies, extents))
       }
       let found = allocation.units(counts)
       units = found
@@ -253,7 +256,7 @@ final class StructuredRun {
     let solved = monotonicSeconds()
     let allocation = try allocation(dependencies, chosen)
     let scored = monotonicSeconds()
-    let costs = CostModel(dependencies)
+    let costs = CostModel(dependencies, extents)
     let counts: [Int]
     if let preset {
       counts = preset.map(\.count)
@@ -330,7 +333,7 @@ final class StructuredRun {
       if isDivided {
         return try BudgetDivision(
           plan: plan, options: options, allocation: allocation, dependencies: dependencies, costs: costs, kind: target.kind,
-          batchSize: batchSize
+          batchSize: batchSize, extents: extents
         ).counts(goal: goal, of: costBefore, original: original)
       }
       return TargetSearch(plan, allocation, dependencies, costs).counts(target.kind, goal: goal, of: costBefore)
@@ -350,17 +353,15 @@ final class StructuredRun {
   private func certify(_ dependencies: Dependencies, _ cut: Cut, _ candidate: Model) throws(PruneError) -> (Double?, String?) {
     guard options.certifies ?? true else { return (nil, nil) }
     let certificate = StructuralCertificate(dependencies: dependencies, cut: cut)
-    let shapes = Feed.sampleShapes(options.validate ?? options.data ?? options.guard?.data, model)
+    let samples = try options.sampleInputs(of: dependencies.model)
+    // What the given model cannot do tells nothing about the shrunk one.
+    let outcome = try samples.first(dependencies.model) { inputs throws(PruneError) in try certificate.reference(inputs) }
+    guard case .ran(let inputs, let reference) = outcome else {
+      if case .missing(let reason) = outcome { return (nil, reason) }
+      return (nil, nil)
+    }
     let difference: Double
-    do {
-      guard let inputs = try StructuralCertificate.inputs(of: dependencies.model, sampleShapes: shapes, seed: options.seed) else {
-        return (nil, "the shapes of the model's inputs are open, and there is no data to take them from")
-      }
-      // What the given model cannot do tells nothing about the shrunk one.
-      let reference: [String: Tensor]
-      do { reference = try certificate.reference(inputs) } catch { return (nil, "the model does not run here: \(error)") }
-      difference = try certificate.difference(candidate, from: reference, inputs: inputs, isShrunk: plan.removes)
-    } catch {
+    do { difference = try certificate.difference(candidate, from: reference, inputs: inputs, isShrunk: plan.removes) } catch {
       throw PruneError(
         .refused, "the pruned model does not run: \(error.message)", at: error.place, hint: "the model is left as it was")
     }

@@ -35,12 +35,7 @@ struct TargetSearch {
   /// - Parameter goal: the fraction to keep of `whole`; of latency see `BudgetDivision`.
   func counts(_ kind: CostTarget.Kind, goal: Double, of whole: CostModel.Cost) -> [Int] {
     func fraction(_ counts: [Int]) -> Double {
-      let cost = costs.cost(kept(counts))
-      switch kind {
-      case .params: return Double(cost.params) / Double(max(whole.params, 1))
-      case .bytes: return Double(cost.bytes) / Double(max(whole.bytes, 1))
-      default: return Double(cost.macs) / Double(max(whole.macs, 1))
-      }
+      costs.cost(kept(counts)).share(kind == .latency ? .macs : kind, of: whole) ?? 1
     }
     var low = 0.0, high = 1.0
     var best = removed(0), distance = abs(fraction(best) - goal)

@@ -89,33 +89,6 @@ struct StructuralCertificate {
     return name
   }
 
-  /// Random inputs for a batch of two, open extents from `sampleShapes` or small; nil when a rank or dtype is not known.
-  static func inputs(of model: Model, sampleShapes: [String: [Int]], seed: UInt64) throws(PruneError) -> [String: Tensor]? {
-    var random = RandomSource(seed: seed)
-    var result: [String: Tensor] = [:]
-    // One name is one extent, whatever the rank of the input.
-    var named: [String: Int] = [:]
-    for input in model.graph.trueInputs {
-      guard let type = input.type, let dims = type.dims else { return nil }
-      var extents: [Int] = []
-      for (axis, dim) in dims.enumerated() {
-        let sample = sampleShapes[input.name].flatMap { axis > 0 && $0.count == dims.count - 1 ? $0[axis - 1] : nil }
-        var extent = dim.value ?? (axis == 0 ? 2 : sample ?? (dims.count > 2 ? 64 : 16))
-        if case .named(let name) = dim {
-          extent = named[name] ?? extent
-          named[name] = extent
-        }
-        extents.append(extent)
-      }
-      let shape = try Shape(extents), dtype = type.dtype ?? .float32
-      guard dtype.isFloatingPoint || dtype.isInteger || dtype == .bool else { return nil }
-      // Small integers are tokens anywhere, and flags.
-      let values = (0..<shape.count).map { _ in dtype.isFloatingPoint ? Float(random.normal()) : Float(random.next() & 1) }
-      result[input.name] = try Tensor(values, shape).cast(to: dtype)
-    }
-    return result
-  }
-
   static func difference(_ a: Tensor, _ b: Tensor) throws(PruneError) -> Double {
     guard a.shape == b.shape else { return .infinity }
     guard a.dtype.isFloatingPoint else {

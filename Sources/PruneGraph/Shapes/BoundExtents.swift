@@ -1,0 +1,133 @@
+import PruneTensor
+
+/// The open extents of a model with numbers in their place: one binding for everything that a call measures, times and proves.
+///
+/// In this order an extent is what the caller gave, what the data's samples have, what the model's metadata or constants
+/// imply, or, where `assumes` allows it, an assumption that reports state.
+package struct BoundExtents: Sendable {
+  package private(set) var extents: [OpenExtent: Int] = [:]
+  /// Extents without a number; never those of the batch.
+  package private(set) var open: [String] = []
+  package private(set) var assumed: [OpenExtent] = []
+  /// Extents that the model itself says.
+  package private(set) var implied: [OpenExtent] = []
+  private let layout: OpenExtents
+
+  /// - Parameter samples: extents of a sample, without the batch, by input.
+  /// - Throws: what `ShapeBinding.extents` throws.
+  package init(
+    _ model: Model, given: ShapeBinding = .init(), samples: [String: [Int]] = [:], assumes: Bool
+  ) throws(PruneError) {
+    self = try Self.attempts(model, given: given, samples: samples, assumes: assumes, limit: 1)[0]
+  }
+
+  /// Bindings to try one after the other where the first does not run: at least one, and one alone where nothing is assumed.
+  package static func attempts(
+    _ model: Model, given: ShapeBinding = .init(), samples: [String: [Int]] = [:], assumes: Bool = true, limit: Int = 3
+  ) throws(PruneError) -> [BoundExtents] {
+    var known = BoundExtents(layout: OpenExtents(model))
+    known.extents = try given.extents(of: model)
+    for input in model.graph.trueInputs {
+      guard let sample = samples[input.name], let dims = input.type?.dims, dims.count == sample.count + 1 else { continue }
+      for (axis, value) in sample.enumerated() {
+        guard let extent = OpenExtent(dims[axis + 1], input: input.name, axis: axis + 1), known.extents[extent] == nil else { continue }
+        known.extents[extent] = value
+      }
+    }
+    for (extent, value) in ImpliedExtents.of(model) where known.extents[extent] == nil && !known.layout.batch.contains(extent) {
+      known.extents[extent] = value
+      known.implied.append(extent)
+    }
+    let missing = known.layout.others.filter { known.extents[$0] == nil }
+    known.open = missing.map(\.description) + known.layout.rankless.filter { name in
+      !given.entries.contains { $0.name == name }
+    }.map { "the shape of '\($0)'" }
+    guard assumes, known.open.count == missing.count, !missing.isEmpty else { return [known] }
+    var found: [BoundExtents] = []
+    for values in assumptions(missing) {
+      var attempt = known
+      for (extent, value) in zip(missing, values) { attempt.extents[extent] = value }
+      (attempt.open, attempt.assumed) = ([], missing)
+      guard (try? ShapeInference.run(model, inputs: attempt.types(of: model))) != nil else { continue }
+      found.append(attempt)
+      if found.count == limit { break }
+    }
+    return found.isEmpty ? [known] : found
+  }
+
+  private init(layout: OpenExtents) { self.layout = layout }
+
+  /// Short sequences and small images first, then sizes that networks are made for, then one extent apart from the others:
+  /// the length of a cache and its sum with the new tokens, an axis that is always 1.
+  private static func assumptions(_ missing: [OpenExtent]) -> [[Int]] {
+    let common = [64, 224, 256, 320, 640, 128, 512, 384, 32, 28, 16, 8, 4, 2, 1]
+    var result = common.map { value in missing.map { _ in value } }
+    guard missing.count > 1, missing.count <= 8 else { return result }
+    for place in missing.indices {
+      for other in [128, 1, 2, 32] { result.append(missing.indices.map { $0 == place ? other : 64 }) }
+    }
+    return result
+  }
+
+  // MARK: - Shapes
+
+  /// The types of the inputs for so many samples. A batch that was given stays unless `overrides`.
+  package func types(of model: Model, batch: Int = 1, overrides: Bool = false) -> [String: TensorType] {
+    var result: [String: TensorType] = [:]
+    for input in model.graph.trueInputs {
+      guard var type = input.type, let dims = type.dims, dims.contains(where: { $0.value == nil }) else {
+        if let dims = rank(of: input.name) { result[input.name] = TensorType(input.type?.dtype, dims.map(Dim.fixed)) }
+        continue
+      }
+      type.dims = dims.enumerated().map { axis, dim in
+        guard let extent = OpenExtent(dim, input: input.name, axis: axis) else { return dim }
+        return value(extent, batch, overrides).map(Dim.fixed) ?? dim
+      }
+      result[input.name] = type
+    }
+    return result
+  }
+
+  /// The shapes of all inputs for so many samples; nil while an extent is open.
+  package func shapes(of model: Model, batch: Int = 1, overrides: Bool = false) -> [String: Shape]? {
+    let bound = types(of: model, batch: batch, overrides: overrides)
+    var result: [String: Shape] = [:]
+    for input in model.graph.trueInputs {
+      guard let shape = bound[input.name]?.shape ?? input.type?.shape else { return nil }
+      result[input.name] = shape
+    }
+    return result
+  }
+
+  /// The given shape of an input that does not tell its rank.
+  private func rank(of input: String) -> [Int]? {
+    var dims: [Int] = []
+    while let next = extents[.axis(input: input, index: dims.count)] { dims.append(next) }
+    return dims.isEmpty || !layout.rankless.contains(input) ? nil : dims
+  }
+
+  private func value(_ extent: OpenExtent, _ batch: Int, _ overrides: Bool) -> Int? {
+    if layout.batch.contains(extent) { return overrides ? batch : extents[extent] ?? batch }
+    if let known = extents[extent] { return known }
+    guard case .named(let name) = extent, let expression = layout.derived[name] else { return nil }
+    return expression.value { value(.named($0), batch, overrides) }
+  }
+
+  // MARK: - In words
+
+  /// `H = 64, W = 64` of what is assumed; nil where nothing is.
+  package var assumption: String? { assumed.isEmpty ? nil : text(assumed) }
+  /// The same of what the model itself says.
+  package var implication: String? { implied.isEmpty ? nil : text(implied) }
+
+  private func text(_ list: [OpenExtent]) -> String {
+    list.map { "\($0) = \(extents[$0] ?? 0)" }.joined(separator: ", ")
+  }
+
+  /// What an extent that must be known is refused with.
+  package static func refusal(_ what: String, _ open: [String]) -> PruneError {
+    PruneError(
+      .invalidArgument, "\(what) is not known: the model leaves \(open.joined(separator: ", ")) open",
+      hint: "give data of the shape that is meant, or write the extents in first: m:fix_shapes{…}, prune_model_fix_shapes")
+  }
+}
