@@ -209,6 +209,9 @@ int pl_compare(lua_State *L);
 int pl_ensemble(lua_State *L);
 int pl_search(lua_State *L);
 int pl_model_summary(lua_State *L);
+int pl_model_compact(lua_State *L);
+int pl_model_simplify(lua_State *L);
+int pl_model_fix_shapes(lua_State *L);
 
 /** A Lua file of the binding, by name ("report"); pushes its compiled chunk, or nil. */
 bool pl_load_embedded(lua_State *L, const char *name);

@@ -319,82 +319,6 @@ static int model_keep_classes(lua_State *L) {
   return shrink(L, &call, model, classes, count, &options.prune);
 }
 
-static int model_compact(lua_State *L) {
-  prune_model *model = pl_check_model(L, 1);
-  handle *small_object = pl_new(L, &pl_model);
-  handle *object = pl_new(L, &pl_report);
-  prune_model *small = NULL;
-  prune_report *report = NULL;
-  prune_status status = prune_model_compact(model, &small, &report);
-  small_object->pointer = small;
-  object->pointer = report;
-  pl_check(L, status);
-  pl_push_report(L, -1);
-  lua_remove(L, -2);
-  return 2;
-}
-
-static int model_simplify(lua_State *L) {
-  prune_model *model = pl_check_model(L, 1);
-  handle *simple_object = pl_new(L, &pl_model);
-  handle *object = pl_new(L, &pl_report);
-  prune_model *simple = NULL;
-  prune_report *report = NULL;
-  prune_status status = prune_model_simplify(model, &simple, &report);
-  simple_object->pointer = simple;
-  object->pointer = report;
-  pl_check(L, status);
-  pl_push_report(L, -1);
-  lua_remove(L, -2);
-  return 2;
-}
-
-/* m:fix_shapes{height = 640, input = {1, 3, 640, 640}} */
-static int model_fix_shapes(lua_State *L) {
-  prune_model *model = pl_check_model(L, 1);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  lua_settop(L, 2);
-  size_t count = 0, total = 0;
-  for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
-    if (lua_type(L, -2) != LUA_TSTRING) {
-      pl_error(L, "invalid_argument", "Model:fix_shapes", "write {height = 640, input = {1, 3, 640, 640}}",
-               "extents go by name, got a %s as key", luaL_typename(L, -2));
-    }
-    count++;
-    total += lua_type(L, -1) == LUA_TTABLE ? (size_t)lua_rawlen(L, -1) : 1;
-  }
-  const char **names = lua_newuserdatauv(L, (count + 1) * sizeof *names, 0);
-  const int64_t **extents = lua_newuserdatauv(L, (count + 1) * sizeof *extents, 0);
-  size_t *ranks = lua_newuserdatauv(L, (count + 1) * sizeof *ranks, 0);
-  int64_t *numbers = lua_newuserdatauv(L, (total + 1) * sizeof *numbers, 0);
-  size_t entry = 0;
-  for (lua_pushnil(L); lua_next(L, 2) && entry < count; lua_pop(L, 1), entry++) {
-    names[entry] = lua_tostring(L, -2);
-    extents[entry] = numbers;
-    ranks[entry] = lua_type(L, -1) == LUA_TTABLE ? (size_t)lua_rawlen(L, -1) : 1;
-    for (size_t axis = 0; axis < ranks[entry]; axis++) {
-      if (lua_type(L, -1) == LUA_TTABLE) {
-        lua_rawgeti(L, -1, (lua_Integer)axis + 1);
-      } else {
-        lua_pushvalue(L, -1);
-      }
-      int is_integer = 0;
-      *numbers++ = lua_tointegerx(L, -1, &is_integer);
-      if (!is_integer) {
-        pl_error(L, "invalid_argument", "Model:fix_shapes", "", "'%s' wants a whole number or a list of them, got a %s",
-                 names[entry], luaL_typename(L, -1));
-      }
-      lua_pop(L, 1);
-    }
-  }
-  handle *object = pl_new(L, &pl_model);
-  prune_model *fixed = NULL;
-  prune_status status = prune_model_fix_shapes(model, names, extents, ranks, count, &fixed);
-  object->pointer = fixed;
-  pl_check(L, status);
-  return 1;
-}
-
 static int model_quantize(lua_State *L) {
   handle *source = pl_handle(L, 1, &pl_model);
   pl_call call = {.L = L, .where = "Model:quantize"};
@@ -423,8 +347,8 @@ const luaL_Reg pl_model_work[] = {{"stats", model_stats}, {"sizes", model_sizes}
                                   {"benchmark", model_benchmark}, {"significance", model_significance},
                                   {"sensitivity", model_sensitivity},
                                   {"prune", model_prune},         {"quantize", model_quantize},
-                                  {"groups", model_groups},       {"compact", model_compact},
-                                  {"simplify", model_simplify},   {"fix_shapes", model_fix_shapes},
+                                  {"groups", model_groups},       {"compact", pl_model_compact},
+                                  {"simplify", pl_model_simplify},   {"fix_shapes", pl_model_fix_shapes},
                                   {"keep_classes", model_keep_classes},
                                   {"summary", pl_model_summary},
                                   {NULL, NULL}};
