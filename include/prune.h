@@ -376,7 +376,9 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_load(
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_load_memory(
     prune_context *context, const void *data, size_t size, prune_model **out_model);
 /** Writes ONNX, atomically: a crash leaves either the old file or the new one. What was not changed is written as it was
- *  read, unknown fields and all. Saving over the file the model came from is safe. A path that ends in ".prunez" gets a packed
+ *  read, unknown fields and all. Saving over the file the model came from is safe. External data goes to a new file beside the
+ *  model, and that of the replaced model is removed. A replaced file keeps its mode, and its owner and extended attributes where
+ *  this process may set them; links stay; pipes and devices are written to. A path that ends in ".prunez" gets a packed
  *  file: weights without loss by what they hold (zeros, few different values, codes), which prunez.h decodes. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_save(const prune_model *model, const char *path);
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_save_memory(const prune_model *model, prune_buffer *out_onnx);
@@ -1264,7 +1266,8 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_keep_classes(
     prune_model *model, const int64_t *classes, size_t count, const prune_prune_options *options, prune_model **out_model,
     prune_report **out_report);
 
-/** A node of a custom operator, as a rule sees it; valid only while the rule runs. */
+/** A node of a custom operator, as a rule sees it; valid only while the rule runs: afterwards, and
+ *  with a handle of another kind, the functions below fail as the others do, those that return a number with -1 or `otherwise`. */
 typedef struct prune_axis_node prune_axis_node;
 
 /** Says how the axes of a custom operator's node relate, through the functions below. Input axes that it does not speak of
@@ -1284,13 +1287,13 @@ PRUNE_API int64_t prune_axis_node_extent(const prune_axis_node *node, int32_t is
 /** An integer attribute, `otherwise` when there is none. */
 PRUNE_API int64_t prune_axis_node_int(const prune_axis_node *node, const char *name, int64_t otherwise);
 /** The output axis has the units of the input axis. */
-PRUNE_API void prune_axis_node_carry(
+PRUNE_API prune_status prune_axis_node_carry(
     prune_axis_node *node, uint32_t input, uint32_t axis, uint32_t output, uint32_t output_axis);
 /** Two input axes have the same units. */
-PRUNE_API void prune_axis_node_couple(
+PRUNE_API prune_status prune_axis_node_couple(
     prune_axis_node *node, uint32_t input, uint32_t axis, uint32_t other, uint32_t other_axis);
 /** The operator sums over the input axis: units that are zero may go. */
-PRUNE_API void prune_axis_node_sum(prune_axis_node *node, uint32_t input, uint32_t axis);
+PRUNE_API prune_status prune_axis_node_sum(prune_axis_node *node, uint32_t input, uint32_t axis);
 /** @} */
 
 /* ------------------------------------------------------------------------------------------------------------------ */

@@ -2,17 +2,13 @@ import CPrune
 import PruneTensor
 import Pruning
 
-/// Behind `prune_axis_node`: what a rule is asked, and what it has said. Lives while the rule runs.
-private final class AxisNode {
+/// Behind `prune_axis_node`: what a rule is asked, and what it has said. A live handle while the rule runs.
+private final class AxisNode: Box {
+  static let kind = "axis node"
   let question: CustomRule.Question
   var relations: [CustomRule.Relation] = []
 
   init(_ question: CustomRule.Question) { self.question = question }
-
-  // Safe: the pointer is that of an object which the call of the rule keeps alive.
-  static func of(_ pointer: OpaquePointer?) -> AxisNode? {
-    pointer.map { Unmanaged<AxisNode>.fromOpaque(UnsafeRawPointer($0)).takeUnretainedValue() }
-  }
 }
 
 /// A rule of C. Safe: the caller promises that `user` outlives the context's models, which one thread uses at a time.
@@ -21,10 +17,9 @@ private struct ForeignRule: @unchecked Sendable {
   let user: UnsafeMutableRawPointer?
 
   func relations(_ question: CustomRule.Question) -> [CustomRule.Relation]? {
-    let node = AxisNode(question)
-    return withExtendedLifetime(node) {
-      call(OpaquePointer(Unmanaged.passUnretained(node).toOpaque()), user) == 0 ? node.relations : nil
-    }
+    let node = AxisNode(question), handle = Handles.make(node)
+    defer { Handles.forget(handle) }
+    return call(handle, user) == 0 ? node.relations : nil
   }
 }
 
@@ -46,8 +41,25 @@ public func prune_context_set_axis_rule(
   }
 }
 
+/// What a node is, nil, with the thread's error set, for what is no node.
+private func question(_ node: OpaquePointer?) -> CustomRule.Question? {
+  var found: CustomRule.Question?
+  _ = call { () throws(PruneError) in
+    let node: AxisNode = try Handles.object(node)
+    found = node.question
+  }
+  return found
+}
+
+private func add(_ relation: CustomRule.Relation, to node: OpaquePointer?) -> prune_status {
+  call { () throws(PruneError) in
+    let node: AxisNode = try Handles.object(node)
+    node.relations.append(relation)
+  }
+}
+
 private func extents(_ node: OpaquePointer?, _ isOutput: Int32, _ index: UInt32) -> [Int]? {
-  guard let question = AxisNode.of(node)?.question else { return nil }
+  guard let question = question(node) else { return nil }
   let values = isOutput != 0 ? question.outputs : question.inputs
   return Int(index) < values.count ? values[Int(index)] : nil
 }
@@ -65,27 +77,25 @@ public func prune_axis_node_extent(_ node: OpaquePointer!, _ is_output: Int32, _
 
 @_cdecl("prune_axis_node_int") @implementation
 public func prune_axis_node_int(_ node: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ otherwise: Int64) -> Int64 {
-  guard let node = AxisNode.of(node)?.question.node, let name, let key = String(validatingCString: name) else { return otherwise }
+  guard let node = question(node)?.node, let name, let key = String(validatingCString: name) else { return otherwise }
   return node.int(key).map { Int64($0) } ?? otherwise
 }
 
 @_cdecl("prune_axis_node_carry") @implementation
 public func prune_axis_node_carry(
   _ node: OpaquePointer!, _ input: UInt32, _ axis: UInt32, _ output: UInt32, _ output_axis: UInt32
-) {
-  AxisNode.of(node)?.relations.append(
-    .carry(input: Int(input), axis: Int(axis), output: Int(output), outputAxis: Int(output_axis)))
+) -> prune_status {
+  add(.carry(input: Int(input), axis: Int(axis), output: Int(output), outputAxis: Int(output_axis)), to: node)
 }
 
 @_cdecl("prune_axis_node_couple") @implementation
 public func prune_axis_node_couple(
   _ node: OpaquePointer!, _ input: UInt32, _ axis: UInt32, _ other: UInt32, _ other_axis: UInt32
-) {
-  AxisNode.of(node)?.relations.append(
-    .couple(input: Int(input), axis: Int(axis), other: Int(other), otherAxis: Int(other_axis)))
+) -> prune_status {
+  add(.couple(input: Int(input), axis: Int(axis), other: Int(other), otherAxis: Int(other_axis)), to: node)
 }
 
 @_cdecl("prune_axis_node_sum") @implementation
-public func prune_axis_node_sum(_ node: OpaquePointer!, _ input: UInt32, _ axis: UInt32) {
-  AxisNode.of(node)?.relations.append(.sum(input: Int(input), axis: Int(axis)))
+public func prune_axis_node_sum(_ node: OpaquePointer!, _ input: UInt32, _ axis: UInt32) -> prune_status {
+  add(.sum(input: Int(input), axis: Int(axis)), to: node)
 }

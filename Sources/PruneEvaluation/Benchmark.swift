@@ -35,6 +35,9 @@ package func benchmark(_ model: Model, _ options: BenchmarkOptions = .init()) th
       "benchmark wants batch_size and runs of 1 or more, got batch_size \(options.batchSize), runs \(options.runs), warmup \(options.warmup), threads \(options.threads)"
     )
   }
+  do throws(PruneError) { try Storage.checkAvailable(byteCount: Shape([options.runs, 8]).count) } catch {
+    throw error.located(at: "the times of \(options.runs) runs")
+  }
   let threads = Parallel.threads
   if options.threads > 0 { Parallel.threads = options.threads }
   defer { Parallel.threads = threads }
@@ -108,12 +111,18 @@ private func randomInputs(
 /// Standard normal floats; integers of 0 and 1, which are valid indices and tokens anywhere.
 private func randomInput(_ input: ValueInfo, _ shape: Shape, _ random: inout RandomSource) throws(PruneError) -> Tensor {
   let dtype = input.type?.dtype ?? .float32
-  if dtype.isFloatingPoint {
-    var values = [Float](repeating: 0, count: shape.count)
-    for index in values.indices { values[index] = Float(random.normal()) }
-    return try Tensor(values, shape).cast(to: dtype)
-  }
-  var values = [Int64](repeating: 0, count: shape.count)
-  for index in values.indices { values[index] = Int64(random.next() & 1) }
-  return try Tensor(values, shape).cast(to: dtype)
+  // Not by way of an array, which ends the process when there is no memory for it.
+  do throws(PruneError) {
+    var tensor = try Tensor(zeros: dtype.isFloatingPoint ? .float32 : .int64, shape)
+    if dtype.isFloatingPoint {
+      try tensor.withMutableSpan(of: Float.self) { values throws(PruneError) in
+        for index in values.indices { values[index] = Float(random.normal()) }
+      }
+    } else {
+      try tensor.withMutableSpan(of: Int64.self) { values throws(PruneError) in
+        for index in values.indices { values[index] = Int64(random.next() & 1) }
+      }
+    }
+    return try tensor.cast(to: dtype)
+  } catch { throw error.located(at: "input '\(input.name)' \(shape) of the benchmark") }
 }

@@ -41,6 +41,9 @@ struct JointBudget {
     }
     let before = layers.reduce(0) { $0 + $1.weight.byteCount }
     let budget = options.bytes <= 1 ? options.bytes * Double(before) : options.bytes
+    guard budget.isFinite, budget.magnitude < 1e18 else {
+      throw PruneError(.invalidArgument, "bytes is \(options.bytes), it must be a number of bytes or a fraction of those now")
+    }
     let probe = try OutputProbe(model, data, count: samples, cancel: options.cancel)
     var tables: [[Choice]] = []
     for (layer, weight) in layers {
@@ -57,7 +60,7 @@ struct JointBudget {
     let least = tables.reduce(0.0) { $0 + ($1.map(\.bytes).min() ?? 0) }
     guard least <= budget else {
       throw PruneError(
-        .invalidArgument, "a budget of \(Int(budget)) bytes is less than the \(Int(least.rounded(.up))) that the weights take at least",
+        .invalidArgument, "a budget of \(formatted(budget, digits: 0)) bytes is less than the \(formatted(least.rounded(.up), digits: 0)) that the weights take at least",
         hint: "raise bytes; the weights are \(before) bytes now")
     }
     return try assemble(model, index, layers, chosen(tables, budget), plan, data, budget: budget)

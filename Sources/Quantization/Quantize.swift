@@ -38,6 +38,7 @@ package func quantize(_ model: Model, _ options: QuantizeOptions) throws(PruneEr
   if options.mixed, let judge, let staticScheme, !judge.allows(try judge.measure(result.model)) {
     (result, damages) = try MixedPrecision(staticScheme, judge, cancel: options.cancel).search(result)
   }
+  result.model.graph.nameNodesApart(since: model.graph)
   result.model.metadata.removeAll { $0.key == provenanceKey }
   result.model.metadata.append(MetadataEntry(key: provenanceKey, value: result.provenance))
 

@@ -35,12 +35,12 @@ struct StaticScheme {
       hint: options.perChannel && isOld ? ", or quantize with one scale a tensor" : "")
     var folded = try FoldBatchNormalization.apply(original)
     if options.equalize {
-      let bounded = Equalize.bounded(folded, scheme.ignore)
+      let between = Equalize.activations(folded, scheme.ignore)
       var maxima: [String: [Float]] = [:]
-      if !bounded.isEmpty {
-        let wanted = Dictionary(bounded.map { ($0, false) }, uniquingKeysWith: { first, _ in first })
+      if !between.isEmpty {
+        let wanted = Dictionary(between.map { ($0, false) }, uniquingKeysWith: { first, _ in first })
         maxima = try Calibration(folded, data, values: [], channels: wanted, scheme: scheme, cancel: options.cancel)
-          .channels.mapValues(\.maxima)
+          .channels.mapValues(\.magnitudes)
       }
       let made = try Equalize.apply(folded, scheme.ignore, maxima: maxima)
       folded = made.model

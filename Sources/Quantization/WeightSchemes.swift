@@ -29,9 +29,13 @@ enum WeightSchemes {
       wide = made.model
       steps = [("awq_inputs", made.inputs)]
     }
-    let edit = GraphEdit(wide)
     let operators: Set<String> = fused ? ["Gemm", "MatMul", "Gather"] : ["Conv", "ConvTranspose", "Gemm", "MatMul", "Gather"]
+    var edit = GraphEdit(wide)
     let plan = try WeightPlan(edit.index, ignore: scheme.ignore, operators: operators)
+    if isNew, fused, WeightOnlyRewriter.needsBlocks(plan, edit.index) {
+      // Nodes keep their places.
+      edit = GraphEdit(try RaiseOpset.apply(wide, to: 21))
+    }
     let rounded = scheme.rounding == .gptq || scheme.rounding == .adaround ? try rounded(edit, plan, options, scheme) : [:]
     if !rounded.isEmpty { steps.append((scheme.rounding.rawValue + "_layers", rounded.count)) }
     var rewriter = WeightOnlyRewriter(

@@ -79,6 +79,8 @@ static size_t network(unsigned char *out) {
   return at + put(out + at, 8, opset, o);
 }
 
+static prune_axis_node *last_node;
+
 static int wave(prune_axis_node *node, void *user) {
   ++*(int *)user;
   CHECK(prune_axis_node_rank(node, 0, 0) == 2);
@@ -86,7 +88,8 @@ static int wave(prune_axis_node *node, void *user) {
   CHECK(prune_axis_node_extent(node, 0, 0, 1) == 8);
   CHECK(prune_axis_node_extent(node, 1, 0, 5) == -1);
   CHECK(prune_axis_node_int(node, "missing", 42) == 42);
-  for (uint32_t axis = 0; axis < 2; axis++) prune_axis_node_carry(node, 0, axis, 0, axis);
+  for (uint32_t axis = 0; axis < 2; axis++) OK(prune_axis_node_carry(node, 0, axis, 0, axis));
+  last_node = node;
   return 0;
 }
 
@@ -153,6 +156,17 @@ int main(void) {
   CHECK(strstr(prune_last_error()->message, "width") != NULL);
   CHECK(prune_context_set_axis_rule(context, "acme", NULL, wave, NULL) == PRUNE_ERROR_INVALID_ARGUMENT);
   CHECK(prune_axis_node_rank(NULL, 0, 0) == -1);
+  /* Handles of another kind, and nodes whose rule has ended. */
+  prune_axis_node *wrong[] = {(prune_axis_node *)model, (prune_axis_node *)context, last_node};
+  for (int i = 0; i < 3; i++) {
+    CHECK(prune_axis_node_rank(wrong[i], 0, 0) == -1);
+    CHECK(prune_last_error()->status == PRUNE_ERROR_INVALID_ARGUMENT);
+    CHECK(prune_axis_node_extent(wrong[i], 0, 0, 0) == -1);
+    CHECK(prune_axis_node_int(wrong[i], "axis", 42) == 42);
+    FAILS(prune_axis_node_carry(wrong[i], 0, 0, 0, 0), PRUNE_ERROR_INVALID_ARGUMENT, "axis node");
+    FAILS(prune_axis_node_couple(wrong[i], 0, 0, 0, 0), PRUNE_ERROR_INVALID_ARGUMENT, "axis node");
+    FAILS(prune_axis_node_sum(wrong[i], 0, 0), PRUNE_ERROR_INVALID_ARGUMENT, "axis node");
+  }
   CHECK(prune_model_groups(NULL, &report) == PRUNE_ERROR_INVALID_ARGUMENT);
   CHECK(prune_model_keep_classes(model, NULL, 2, NULL, &slim, NULL) == PRUNE_ERROR_INVALID_ARGUMENT);
   prune_model_free(slim);

@@ -39,6 +39,83 @@ import Testing
     #expect(try weight(try ONNX.load(path: copy))?.array(of: Float.self) == values)
   }
 
+  @Test func everySaveGetsANewDataFileAndOnlyItsOwnAreRemoved() throws {
+    let folder = try TemporaryFolder()
+    _ = try folder.write("w.bin", payload)
+    let path = try folder.write("m.onnx", model([("location", "w.bin"), ("offset", "2")]))
+    // Somebody else's, whatever its name says.
+    _ = try folder.write("m.onnx.data", payload)
+    var last = ""
+    for round in 0..<3 {
+      let model = try ONNX.load(path: path)
+      try ONNX.save(model, path: path)
+      let names = folder.names.filter { !["m.onnx", "m.onnx.data", "w.bin"].contains($0) }
+      #expect(names.count == 1 && names[0] != last && folder.names.count == 4, "round \(round): \(folder.names)")
+      last = names.first ?? ""
+      #expect(try ONNX.load(path: path).graph.initializer("w")?.array(of: Float.self) == values)
+      // The loaded model still reads what it was loaded from.
+      #expect(try model.graph.initializer("w")?.array(of: Float.self) == values)
+    }
+    // With nothing outside, what the last save made goes.
+    var inside = try ONNX.load(path: path)
+    inside.graph.removeInitializers { _ in true }
+    inside.graph.setInitializer("w", try Tensor(values))
+    try ONNX.save(inside, path: path)
+    #expect(folder.names == ["m.onnx", "m.onnx.data", "w.bin"])
+  }
+
+  /// A folder "model" beside a folder "blobs".
+  private func twoFolders() throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    for name in ["model", "blobs"] {
+      try FileManager.default.createDirectory(atPath: "\(folder.path)/\(name)", withIntermediateDirectories: true)
+    }
+    return folder
+  }
+
+  private func link(_ place: String, to target: String) throws {
+    try FileManager.default.createSymbolicLink(atPath: place, withDestinationPath: target)
+  }
+
+  @Test func linksThatLeaveTheFolderAreRefused() throws {
+    let folder = try twoFolders()
+    let path = try folder.write("model/m.onnx", model([("location", "w.bin"), ("offset", "2")]))
+    _ = try folder.write("blobs/w", payload)
+    try link(folder.path + "/model/w.bin", to: "../blobs/w")
+    let error = try #require(failure { _ = try ONNX.load(path: path) })
+    #expect(error.status == .refused && error.message.contains("outside") && !error.hint.isEmpty, "\(error)")
+    // So are folders that are links, and links of links.
+    let deep = try folder.write("model/d.onnx", model([("location", "sub/w"), ("offset", "2")]))
+    try link(folder.path + "/model/sub", to: folder.path + "/blobs")
+    #expect(failure { _ = try ONNX.load(path: deep) }?.status == .refused)
+    // Links that stay inside are fine, and so is a folder that is reached through a link.
+    let near = try folder.write("model/n.onnx", model([("location", "near.bin"), ("offset", "2")]))
+    _ = try folder.write("model/real.bin", payload)
+    try link(folder.path + "/model/near.bin", to: "real.bin")
+    try link(folder.path + "/alias", to: "model")
+    for path in [near, folder.path + "/alias/n.onnx"] {
+      #expect(try ONNX.load(path: path).graph.initializer("w")?.array(of: Float.self) == values)
+    }
+  }
+
+  @Test(arguments: ["model", "blobs", "both"]) func modelsThatAreLinksHaveTwoFolders(data: String) throws {
+    let folder = try twoFolders()
+    _ = try folder.write("blobs/m", model([("location", "w.bin"), ("offset", "2")]))
+    try link(folder.path + "/model/m.onnx", to: "../blobs/m")
+    if data == "both" {
+      // As in the cache of Hugging Face: the model and its data are links into one folder.
+      _ = try folder.write("blobs/1234", payload)
+      try link(folder.path + "/model/w.bin", to: "../blobs/1234")
+    } else {
+      _ = try folder.write(data + "/w.bin", payload)
+    }
+    #expect(try ONNX.load(path: folder.path + "/model/m.onnx").graph.initializer("w")?.array(of: Float.self) == values)
+    // Saved over the link: the file behind it is replaced, with its data beside it.
+    try ONNX.save(try ONNX.load(path: folder.path + "/model/m.onnx"), path: folder.path + "/model/m.onnx")
+    #expect(FileReader.exists(folder.path + "/blobs/m.data"))
+    #expect(try ONNX.load(path: folder.path + "/model/m.onnx").graph.initializer("w")?.array(of: Float.self) == values)
+  }
+
   @Test func editedAndNewTensorsFollowTheOthers() throws {
     let folder = try TemporaryFolder()
     _ = try folder.write("w.bin", payload)

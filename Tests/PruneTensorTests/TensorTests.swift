@@ -84,23 +84,3 @@ import Testing
     #expect(source.permutation(100).sorted() == Array(0..<100))
   }
 }
-
-@Suite struct AtomicFileTests {
-  @Test func aFileThatIsNotCommittedLeavesNothing() throws {
-    let path = "/tmp/prune-atomic-\(UInt64.random(in: 0...UInt64.max))"
-    do {
-      let file = try AtomicFile(path: path)
-      try file.write([1, 2, 3])
-    }
-    #expect(!FileReader.exists(path))
-    let file = try AtomicFile(path: path)
-    try file.write([1, 2, 3])
-    try file.commit()
-    #expect(try FileReader.bytes(of: path).array == [1, 2, 3])
-  }
-
-  @Test func printfFormats() {
-    #expect(formatted(3.14159, digits: 2) == "3.14")
-    #expect(formatted(1e-9, digits: 3, style: "g") == "1e-09")
-  }
-}

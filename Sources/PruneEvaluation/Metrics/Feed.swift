@@ -111,7 +111,13 @@ package struct Feed: Sendable {
     let count = samples.count
     for (input, column) in bindings where column < samples.columns.count {
       var tensor = samples.columns[column].tensor
-      if let size, count > 0, count < size { tensor = try tensor.gatheringRows((0..<size).map { $0 % count }) }
+      if let size, count > 0, count < size {
+        // A batch that the model declares may be of any size.
+        do throws(PruneError) { try Storage.checkAvailable(byteCount: try Shape([size, MemoryLayout<Int>.stride]).count) } catch {
+          throw error.located(at: "input '\(input.name)', a batch of \(size)")
+        }
+        tensor = try tensor.gatheringRows((0..<size).map { $0 % count })
+      }
       result[input.name] = try Self.converted(tensor, to: input, samples)
     }
     return result

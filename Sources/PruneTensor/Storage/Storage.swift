@@ -40,6 +40,14 @@ package final class Storage: @unchecked Sendable {
 
   private static let largePage = 2 << 20
 
+  /// For memory that is not a storage, such as that of arrays, which end the process when they cannot have it.
+  /// - Throws: `.outOfMemory`.
+  package static func checkAvailable(byteCount: Int) throws(PruneError) {
+    guard byteCount >= 0, byteCount <= machineByteCount, isAvailable(byteCount) else {
+      throw PruneError(.outOfMemory, "no memory for \(byteCount) bytes")
+    }
+  }
+
   /// Whether so much can be had without the system ending a process for it. Small requests are not asked about.
   private static func isAvailable(_ byteCount: Int) -> Bool {
     guard byteCount >= 1 << 28, let file = fopen("/proc/meminfo", "re") else { return true }

@@ -1,12 +1,11 @@
 import PruneTensor
 
-/// The mean, the largest value and the largest magnitude of each channel of an activation.
+/// The mean and the largest magnitude of each channel of an activation.
 struct ChannelStatistics {
   /// Whether channels are the last axis (matrix products) or the second one (convolutions).
   let isLast: Bool
   private var sums: [Double] = []
   private var count = 0.0
-  private(set) var maxima: [Float] = []
   private(set) var magnitudes: [Float] = []
 
   init(isLast: Bool) { self.isLast = isLast }
@@ -25,16 +24,15 @@ struct ChannelStatistics {
     let axis = isLast ? dims.count - 1 : 1, channels = dims[axis], inner = dims[(axis + 1)...].reduce(1, *)
     if sums.isEmpty {
       sums = [Double](repeating: 0, count: channels)
-      maxima = [Float](repeating: -.infinity, count: channels)
       magnitudes = [Float](repeating: 0, count: channels)
       (magnitudeSums, squareSums) = (sums, sums)
     }
     guard sums.count == channels else { return }
-    var added = sums, most = maxima, extremes = magnitudes, absolute = magnitudeSums, squared = squareSums
+    var added = sums, extremes = magnitudes, absolute = magnitudeSums, squared = squareSums
     try values.withSpan(of: Float.self) { span throws(PruneError) in
       for row in 0..<span.count / inner {
         let channel = row % channels
-        var sum: Float = 0, size: Float = 0, square: Float = 0, largest = most[channel], least = -extremes[channel]
+        var sum: Float = 0, size: Float = 0, square: Float = 0, largest = extremes[channel], least = -largest
         for place in row * inner..<(row + 1) * inner {
           let value = span[place]
           sum += value
@@ -46,11 +44,10 @@ struct ChannelStatistics {
         added[channel] += Double(sum)
         absolute[channel] += Double(size)
         squared[channel] += Double(square)
-        most[channel] = largest
         extremes[channel] = max(-least, largest)
       }
     }
-    (sums, maxima, magnitudes, magnitudeSums, squareSums) = (added, most, extremes, absolute, squared)
+    (sums, magnitudes, magnitudeSums, squareSums) = (added, extremes, absolute, squared)
     count += Double(values.count / channels)
   }
 }

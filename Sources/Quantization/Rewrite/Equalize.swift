@@ -6,15 +6,19 @@ import PruneTensor
 /// both weights have like ranges, and so has the activation between them.
 ///
 /// Behind an upper bound (Relu6) a channel is only scaled when calibration never saw it near the bound, and never beyond it.
+/// No channel is scaled beyond what the largest of its activation reaches: one of next to no weights and a bias, as a folded
+/// batch normalization leaves, would stretch the range of all.
 enum Equalize {
   private struct Pair {
     let first: Int
     let second: Int
-    /// The upper bound between the two, and the activation it bounds.
-    let bound: (value: Float, of: String)?
+    /// The activation between the two, as the second reads it.
+    let between: String
+    /// Its upper bound.
+    let bound: Float?
   }
 
-  /// - Parameter maxima: the largest value of each channel of an activation, of those that `bounded` lists.
+  /// - Parameter maxima: the largest value of each channel of the activations that `activations` lists.
   static func apply(
     _ model: Model, _ ignore: [NamePattern], maxima: [String: [Float]]
   ) throws(PruneError) -> (model: Model, pairs: Int) {
@@ -27,22 +31,20 @@ enum Equalize {
     return (result, found.count)
   }
 
-  /// The activations that have an upper bound between two layers.
-  static func bounded(_ model: Model, _ ignore: [NamePattern]) -> [String] {
-    pairs(model, ignore).compactMap { $0.bound?.of }
-  }
+  /// The activations between two layers.
+  static func activations(_ model: Model, _ ignore: [NamePattern]) -> [String] { pairs(model, ignore).map(\.between) }
 
   private static func pairs(_ model: Model, _ ignore: [NamePattern]) -> [Pair] {
     let index = GraphIndex(model.graph)
     var result: [Pair] = []
     for (place, node) in model.graph.nodes.enumerated() where isLayer(node, index) {
       guard !ignore.contains(where: { $0.matches(node.title) }), var value = node.output(0) else { continue }
-      var bound: (value: Float, of: String)?
+      var bound: Float?
       guard var next = index.onlyConsumer(of: value) else { continue }
       if next.opType == "Relu" || next.opType == "Clip" {
         if next.opType == "Clip" {
-          guard let (low, high) = bounds(next, index), low == 0, high > 0, let output = next.output(0) else { continue }
-          if high.isFinite { bound = (high, output) }
+          guard let (low, high) = bounds(next, index), low == 0, high > 0 else { continue }
+          if high.isFinite { bound = high }
         }
         guard let output = next.output(0), let after = index.onlyConsumer(of: output) else { continue }
         (value, next) = (output, after)
@@ -50,7 +52,7 @@ enum Equalize {
       guard isLayer(next, index), next.input(0) == value, !ignore.contains(where: { $0.matches(next.title) }),
         let second = index.consumers[value]?.first
       else { continue }
-      result.append(Pair(first: place, second: second, bound: bound))
+      result.append(Pair(first: place, second: second, between: value, bound: bound))
     }
     return result
   }
@@ -92,18 +94,18 @@ enum Equalize {
     let channels = a.shape[outputAxis]
     guard b.shape[inputAxis] == channels else { return }
     let from = try a.absoluteMaxima(axis: outputAxis), to = try b.absoluteMaxima(axis: inputAxis)
+    guard let reached = maxima[pair.between], reached.count == channels, let most = reached.max() else { return }
     var scales = [Float](repeating: 1, count: channels)
     for channel in 0..<channels where from[channel] > 0 && to[channel] > 0 {
       var scale = (from[channel] * to[channel]).squareRoot() / to[channel]
+      if most > 0 { scale = max(scale, reached[channel] / most) }
       if let bound = pair.bound {
-        guard let most = maxima[bound.of]?[safe: channel], most < bound.value * 0.9 else { continue }
-        scale = max(scale, most / (bound.value * 0.9))
+        guard reached[channel] < bound * 0.9 else { continue }
+        scale = max(scale, reached[channel] / (bound * 0.9))
       }
       if scale.isNormal { scales[channel] = min(max(scale, 1e-3), 1e3) }
     }
-    if let bound = pair.bound, maxima[bound.of]?.count == channels {
-      for channel in 0..<channels { maxima[bound.of]?[channel] /= scales[channel] }
-    }
+    maxima[pair.between] = zip(reached, scales).map { $0 / $1 }
     try scaleChannels(&a, outputAxis, scales.map { 1 / $0 })
     try scaleChannels(&b, inputAxis, scales)
     model.graph.setInitializer(firstName, a)

@@ -43,7 +43,7 @@ struct GraphIndex {
   }
 
   /// The value that a chain of `Identity` nodes passes on.
-  private func source(of name: String) -> String {
+  func source(of name: String) -> String {
     var name = name
     // No chain is longer than the list of nodes.
     for _ in 0...graph.nodes.count {

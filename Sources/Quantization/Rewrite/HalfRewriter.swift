@@ -43,7 +43,21 @@ struct HalfRewriter {
         try convert(node, &nodes)
       }
     }
-    return (edit.finish(nodes), edit.results)
+    return (edit.finish(withoutUnread(nodes)), edit.results)
+  }
+
+  /// Drops copies of constants whose readers have all got float16.
+  private func withoutUnread(_ nodes: [Node]) -> [Node] {
+    var read = edit.index.outputs.union(edit.index.captured)
+    var result: [Node] = []
+    for node in nodes.reversed() {
+      if node.isStandard, node.opType == "Identity", let output = node.output(0), edit.index.isConstant(output), !read.contains(output) {
+        continue
+      }
+      read.formUnion(node.allReads)
+      result.append(node)
+    }
+    return result.reversed()
   }
 
   /// Why a node stays as it is, nil when it can compute in float16.
@@ -53,6 +67,7 @@ struct HalfRewriter {
     if ignore.contains(where: { pattern in pattern.matches(node.title) || node.inputs.contains { pattern.matches($0) } }) {
       return "ignored"
     }
+    if makesFloat(node) { return "\(node.opType) makes float32" }
     for name in (node.inputs + node.outputs).filter({ !$0.isEmpty }) {
       guard let dtype = dtype(name) else { return "the type of '\(name)' is not known" }
       if dtype == .float32, let constant = edit.index.constant(name), !Self.fits(constant) {
@@ -60,6 +75,16 @@ struct HalfRewriter {
       }
     }
     return nil
+  }
+
+  /// Whether an operator writes float32 whatever it reads: the type is said by an attribute, or by its being left out, as with
+  /// HannWindow. Those whose attributes `convert` can change are not among them.
+  private func makesFloat(_ node: Node) -> Bool {
+    guard node.opType != "Constant", node.opType != "ConstantOfShape", node.opType != "Cast" else { return false }
+    return node.outputs.contains { dtype($0) == .float32 } && !node.inputs.contains { dtype($0) == .float32 }
+      && !node.attributes.contains { attribute in
+        if case .tensor(let value) = attribute.value { value.tensor.dtype == .float32 } else { false }
+      }
   }
 
   private func dtype(_ name: String) -> DType? { edit.index.constant(name)?.dtype ?? types.types[name]?.dtype }
@@ -72,10 +97,14 @@ struct HalfRewriter {
 
   private mutating func convert(_ node: Node, _ nodes: inout [Node]) throws(PruneError) {
     var node = node
-    if node.opType == "Constant" {
-      // Readers take it as an initializer in the form they need; the node itself stays for those that want float32.
+    if let output = node.output(0), edit.index.isConstant(output) {
+      // Constant, or Identity of a constant: readers take it as an initializer in the form they need; the node itself stays for
+      // those that want float32.
       nodes.append(node)
       return
+    }
+    if node.opType == "ConstantOfShape", node.attribute("value") == nil {
+      node.set("value", .tensor(TensorValue(name: "", tensor: try Tensor([0] as [Float]))))
     }
     for (place, name) in node.inputs.enumerated() where dtype(name) == .float32 {
       node.inputs[place] = try asHalf(name, &nodes)
@@ -105,6 +134,8 @@ struct HalfRewriter {
 
   /// A float32 value as float16.
   private mutating func asHalf(_ name: String, _ nodes: inout [Node]) throws(PruneError) -> String {
+    // Equal parameters are stored once, and passed on by Identity.
+    let name = edit.index.isConstant(name) ? edit.index.source(of: name) : name
     if let known = halves[name] { return known }
     if let tensor = edit.index.constant(name) {
       let half = edit.add(name + "_half", try tensor.cast(to: .float16))

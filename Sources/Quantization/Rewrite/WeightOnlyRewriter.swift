@@ -56,6 +56,14 @@ struct WeightOnlyRewriter {
     return (model, edit.results)
   }
 
+  /// Whether some layer has no form as MatMulNBits, and is given a DequantizeLinear of blocks or 4-bit elements instead.
+  static func needsBlocks(_ plan: WeightPlan, _ index: GraphIndex) -> Bool {
+    plan.layers.values.contains { layer in
+      let node = index.graph.nodes[layer.node]
+      return node.opType != "Gather" && (layer.blockAxis == nil || !isPlainProduct(node))
+    }
+  }
+
   private static func isPlainProduct(_ node: Node) -> Bool {
     node.opType == "MatMul"
       || node.int("transA", default: 0) == 0 && node.float("alpha", default: 1) == 1

@@ -24,9 +24,10 @@ struct Codebook {
     }
     // Sums up to each bin: of weights, and of weighted values.
     var mass = [Double](repeating: 0, count: Self.binCount + 1), moment = mass
-    let scale = Float(Self.binCount) / (high - low)
+    // In double precision: between subnormal floats lie ranges whose reciprocals floats cannot hold.
+    let scale = Double(Self.binCount) / (Double(high) - Double(low))
     for place in places where !(skipsZeros && values[place] == 0) {
-      let bin = min(Int(max((values[place] - low) * scale, 0)), Self.binCount - 1)
+      let bin = min(Int(max((Double(values[place]) - Double(low)) * scale, 0)), Self.binCount - 1)
       let weight = Double(weights?[place] ?? 1)
       mass[bin + 1] += weight
       moment[bin + 1] += weight * Double(values[place])
@@ -35,13 +36,18 @@ struct Codebook {
       mass[bin + 1] += mass[bin]
       moment[bin + 1] += moment[bin]
     }
+    // Weights that are too small to tell apart count the same.
+    guard weights == nil || mass[Self.binCount] > 0 else {
+      self.init(values, places, weights: nil, size: size, skipsZeros: skipsZeros)
+      return
+    }
     var even: [Double] = [], dense: [Double] = []
     for index in 0..<size {
-      even.append(Double(low) + (Double(index) + 0.5) * Double(high - low) / Double(size))
+      even.append(Double(low) + (Double(index) + 0.5) * (Double(high) - Double(low)) / Double(size))
       let target = (Double(index) + 0.5) / Double(size) * mass[Self.binCount]
-      dense.append(Double(low) + Double(Self.first(in: mass, atLeast: target)) / Double(scale))
+      dense.append(Double(low) + Double(Self.first(in: mass, atLeast: target)) / scale)
     }
-    let edges = Edges(low: Double(low), scale: Double(scale))
+    let edges = Edges(low: Double(low), scale: scale)
     // Evenly spaced beginnings keep the large weights, which matter most (Han et al., 2016); dense ones fit the many small.
     let found = [even, dense].map { Self.lloyd($0, mass, moment, edges) }
     let best = found[0].error <= found[1].error ? found[0].centres : found[1].centres
