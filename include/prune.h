@@ -979,8 +979,8 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_sensitivity(
     prune_model *model, const prune_sensitivity_options *options, prune_report **out_report);
 
 /** Gives back what hurts: after each step the metric is measured on `data`; a step that loses more than `max_drop` against
- *  the model before pruning is undone; in a linear or cubic schedule half of it is tried, thrice at most, and pruning ends
- *  there. */
+ *  the model before pruning is undone, and half of it is tried, thrice at most. Of a step and its recovery the better by the
+ *  metric is kept: a recovery that hurts is tried once more at half its rate, and else taken back. */
 /* Made by scripts/generate: prune_guard */
 typedef struct prune_guard {
   uint32_t struct_size;

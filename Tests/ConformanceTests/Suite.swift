@@ -70,7 +70,7 @@ enum Suite {
     let named = message + field(8, Array("t".utf8))
     let graph = field(2, Array("g".utf8)) + field(5, named) + field(12, field(1, Array("t".utf8)))
     let model = try ONNX.decode(
-      Bytes([0x08, 8] + field(7, graph) + field(8, [0x10, 17])), folder: nil, copy: true)
+      Bytes([0x08, 8] + field(7, graph) + field(8, [0x10, 17])), folder: nil)
     return model.graph.initializers[0].tensor
   }
 }

@@ -134,7 +134,7 @@ import Testing
     ([("location", "../w.bin")], [4], .refused), ([("location", "/etc/passwd")], [4], .refused),
     ([("location", "a/../../w.bin")], [4], .refused), ([("location", "..\\w.bin")], [4], .refused),
     ([("location", "C:\\w.bin")], [4], .refused), ([("location", "w\0.bin")], [4], .refused),
-    ([("location", "none.bin")], [4], .io), ([("location", ".")], [4], .io), ([], [4], .badFormat),
+    ([("location", "none.bin")], [4], .io), ([("location", ".")], [4], .refused), ([], [4], .badFormat),
     ([("location", "")], [4], .badFormat), ([("location", "w.bin"), ("offset", "-1")], [4], .badFormat),
     ([("location", "w.bin"), ("offset", "x")], [4], .badFormat), ([("location", "w.bin"), ("length", "15")], [4], .mismatch),
     ([("location", "w.bin"), ("offset", "4")], [4], .mismatch), ([("location", "w.bin")], [1 << 40], .mismatch),

@@ -22,24 +22,24 @@ struct Codebook {
       centres = low.isFinite ? [low == high ? low : (low + high) / 2] : []
       return
     }
+    // Where nothing matters, all count the same.
+    var matters = false
+    if let weights {
+      for place in places where weights[place] > 0 && !(skipsZeros && values[place] == 0) { matters = true }
+    }
     // Sums up to each bin: of weights, and of weighted values.
     var mass = [Double](repeating: 0, count: Self.binCount + 1), moment = mass
     // In double precision: between subnormal floats lie ranges whose reciprocals floats cannot hold.
     let scale = Double(Self.binCount) / (Double(high) - Double(low))
     for place in places where !(skipsZeros && values[place] == 0) {
       let bin = min(Int(max((Double(values[place]) - Double(low)) * scale, 0)), Self.binCount - 1)
-      let weight = Double(weights?[place] ?? 1)
+      let weight = matters ? Double(weights?[place] ?? 1) : 1
       mass[bin + 1] += weight
       moment[bin + 1] += weight * Double(values[place])
     }
     for bin in 0..<Self.binCount {
       mass[bin + 1] += mass[bin]
       moment[bin + 1] += moment[bin]
-    }
-    // Weights that are too small to tell apart count the same.
-    guard weights == nil || mass[Self.binCount] > 0 else {
-      self.init(values, places, weights: nil, size: size, skipsZeros: skipsZeros)
-      return
     }
     var even: [Double] = [], dense: [Double] = []
     for index in 0..<size {
