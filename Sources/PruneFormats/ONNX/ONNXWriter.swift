@@ -80,7 +80,8 @@ package enum ONNXWriter {
   }
 }
 
-/// The data files beside a model that saves named: `<model>.data`, or `<model>.<8 digits>.data` where that was taken.
+/// The data files beside a model that saves named: `<model>.data`, or `<model>.<8 digits>.data` where there is one already. So a
+/// save over a model that has data, when it is killed on the way, leaves digits by which the next one knows what to remove.
 private struct DataFiles {
   private let path: String
   private let folder: String
@@ -97,7 +98,7 @@ private struct DataFiles {
 
   /// A name for new data.
   func name(_ attempt: Int) -> String {
-    attempt == 0 && !present.contains("\(stem).data") ? "\(stem).data" : "\(stem).\(FilePath.randomDigits()).data"
+    attempt == 0 && present.isEmpty ? "\(stem).data" : "\(stem).\(FilePath.randomDigits()).data"
   }
 
   /// Those that the model uses which is at the path now, and numbered ones that a killed save left: for `remove`, once the
