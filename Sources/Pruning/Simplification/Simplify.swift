@@ -35,25 +35,7 @@ package func simplify(_ model: Model, seed: UInt64 = 0, cancel: CancelFlag? = ni
   report["folded"] = .integer(folded)
   report["identities"] = .integer(identities)
   report["duplicates"] = .integer(duplicates)
-  let outcome = try SampleInputs(model, seed: seed).first(model) { inputs throws(PruneError) in
-    try Program(model, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
-  }
-  guard case .ran(let inputs, let wanted) = outcome else {
-    if case .missing(let reason) = outcome { report["certificate_missing"] = .text(reason) }
-    return (current, report)
-  }
-  let found = try Program(current, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
-  var largest = 0.0
-  for name in model.graph.outputs.map(\.name) {
-    guard let a = found[name], let b = wanted[name] else { continue }
-    largest = max(largest, try StructuralCertificate.difference(a, b))
-  }
-  guard largest <= StructuralCertificate.tolerance else {
-    throw PruneError(
-      .refused, "the certificate failed: outputs differ by \(formatted(largest, digits: 3, style: "g")) from the given model's",
-      hint: "the model is left as it was")
-  }
-  report["certificate"] = .number(largest)
+  try OutputCertificate.add(to: &report, of: current, against: model, seed: seed)
   return (current, report)
 }
 

@@ -49,25 +49,7 @@ package func compact(
       return .report(row)
     })
   guard rounds > 0 else { return (model, report) }
-  let outcome = try SampleInputs(model, seed: seed &+ 1).first(model) { inputs throws(PruneError) in
-    try Program(model, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
-  }
-  guard case .ran(let inputs, let before) = outcome else {
-    if case .missing(let reason) = outcome { report["certificate_missing"] = .text(reason) }
-    return (current, report)
-  }
-  let after = try Program(current, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
-  var largest = 0.0
-  for name in model.graph.outputs.map(\.name) {
-    guard let wanted = before[name], let found = after[name] else { continue }
-    largest = max(largest, try StructuralCertificate.difference(found, wanted))
-  }
-  guard largest <= StructuralCertificate.tolerance else {
-    throw PruneError(
-      .refused, "the certificate failed: outputs differ by \(formatted(largest, digits: 3, style: "g")) from the given model's",
-      hint: "the model is left as it was")
-  }
-  report["certificate"] = .number(largest)
+  try OutputCertificate.add(to: &report, of: current, against: model, seed: seed &+ 1)
   return (current, report)
 }
 
