@@ -44,6 +44,23 @@ import Testing
     return Model(graph: graph)
   }
 
+  /// Runtimes refuse two nodes of one name: the Add that gives a Shape its removed units back must not take the Shape's.
+  @Test func nodesThatSurgeryAddsHaveNamesOfTheirOwn() throws {
+    var model = try twoLayers()
+    model.graph.setInitializer("one", try Tensor(scalar: Int64(1)))
+    model.graph.nodes.insert(contentsOf: [
+      Node("Shape", name: "s", inputs: ["r"], outputs: ["s"]), Node("Gather", name: "g", inputs: ["s", "one"], outputs: ["g"]),
+      Node("Cast", name: "f", inputs: ["g"], outputs: ["f"], attributes: [Attribute("to", .int(1))]),
+      Node("Div", name: "d", inputs: ["r", "f"], outputs: ["d"]),
+    ], at: 2)
+    model.graph.nodes[model.graph.nodes.count - 1].inputs[0] = "d"
+    let small = try prune(model, options { _ in }).model
+    let names = small.graph.nodes.map(\.name)
+    #expect(small.graph.nodes.contains { $0.opType == "Add" && $0.outputs == ["s"] })
+    #expect(Set(names).count == names.count, "\(names)")
+    #expect(names.contains("s"))
+  }
+
   // MARK: - Groups
 
   @Test func aHiddenLayerIsOneGroup() throws {

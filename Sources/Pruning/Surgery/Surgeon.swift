@@ -45,6 +45,7 @@ struct Surgeon {
     surgeon.updateTypes()
     surgeon.model.removeDeadNodes()
     try surgeon.freezeExtents()
+    surgeon.model.graph.nameNodesApart(since: dependencies.model.graph)
     return surgeon.model
   }
 
@@ -298,7 +299,6 @@ struct Surgeon {
     for index in model.graph.outputs.indices { model.graph.outputs[index].type = updated(model.graph.outputs[index]) }
     for (index, node) in pending.reversed() { model.graph.nodes.insert(node, at: index) }
     pending = []
-    model.graph.nameNodesApart(since: dependencies.model.graph)
   }
 
   private func updated(_ info: ValueInfo) -> TensorType? {
