@@ -1,12 +1,13 @@
 return {
   {c = "prune_quantize_options", lua = "Model:quantize", id = "quantize", struct = "quantize_call_options", swift = "QuantizeOptions", fields = {
-    {"scheme", "choice", {"static", "dynamic", "weight_only", "float16", "bfloat16", "palette", "joint"}, default = "static",
-      text = [[int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision,
-        weights stored as bfloat16, weights of few values for packed files, each weight pruned and of few values as
+    {"scheme", "choice", {"static", "dynamic", "weight_only", "float32", "float16", "bfloat16", "palette", "joint"}, default = "static",
+      text = [[int8 with scales from calibration data, int8 with scales found while running, weights alone, float32 from half or
+        double precision, half precision, weights stored as bfloat16, weights of few values for packed files, each weight pruned and of few values as
         far as a budget of bytes asks for]],
       more = [["static": int8 weights and uint8 activations with scales from calibration data. "dynamic": int8 weights, and
         activations with scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in
-        float. "float16": weights and activations, but for operators that need float32; inputs and outputs stay
+        float. "float32": the numbers of a half or double precision model, inputs and outputs as they were. "float16":
+        weights and activations, but for operators that need float32; inputs and outputs stay
         float32. "bfloat16": weights stored as bfloat16, layers compute in float32. "palette": weights that take few
         different values each (k-means), float32 in ONNX files and small in packed ones. "joint": each weight pruned
         and palettized as far as a budget of `bytes` for all asks for, by what it tolerates on `calibration`.]]},

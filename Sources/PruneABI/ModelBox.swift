@@ -8,6 +8,9 @@ import Synchronization
 final class ModelBox: Box {
   static let kind = "model"
   private(set) var model: Model
+  /// As it was read, where that is not the form that transforms work on; nil once the model has changed.
+  private let source: Model?
+  private var isChanged = false
   let context: ContextBox?
   private let session = Mutex<Session?>(nil)
   private var lent = Lent()
@@ -18,7 +21,24 @@ final class ModelBox: Box {
   init(_ model: Model, _ context: ContextBox?) {
     self.model = model
     self.context = context
+    source = nil
   }
+
+  /// A model as a file holds it: its weights are put in the open.
+  init(read model: Model, _ context: ContextBox?) throws(PruneError) {
+    self.model = try model.opened()
+    self.context = context
+    let isOpen = model.functions.isEmpty && self.model.graph.nodes.count == model.graph.nodes.count
+    source = isOpen ? nil : model
+  }
+
+  /// Another handle on the same.
+  init(copying other: ModelBox) {
+    (model, context, source, isChanged) = (other.model, other.context, other.source, other.isChanged)
+  }
+
+  /// What a save writes: a model that was not changed is written as it was read.
+  var saved: Model { isChanged ? model : source ?? model }
 
   /// The model of a call, its context entered.
   static func enter(_ handle: OpaquePointer?) throws(PruneError) -> ModelBox {
@@ -32,6 +52,7 @@ final class ModelBox: Box {
   /// Replaces the model: what was compiled or lent from the old one goes.
   func replace(_ model: Model) {
     self.model = model
+    isChanged = true
     session.withLock { $0 = nil }
     lent = Lent()
     lentInfos = [:]

@@ -15,7 +15,7 @@ public func prune_model_load(
     var wanted = ONNX.LoadOptions()
     try wanted.read(try PruneABI.options(options))
     let model = try ONNX.load(path: try text(path, "path"), wanted)
-    out.pointee = Handles.make(ModelBox(model, box))
+    out.pointee = Handles.make(try ModelBox(read: model, box))
   }
 }
 
@@ -30,7 +30,7 @@ public func prune_model_load_memory(
     let storage = try Storage(byteCount: size)
     // Safe: the storage has size bytes, and so the caller promises of data.
     storage.base.copyMemory(from: data, byteCount: size)
-    out.pointee = Handles.make(ModelBox(try ONNX.decode(Bytes(storage: storage), folder: nil), box))
+    out.pointee = Handles.make(try ModelBox(read: try ONNX.decode(Bytes(storage: storage), folder: nil), box))
   }
 }
 
@@ -39,9 +39,9 @@ public func prune_model_save(_ model: OpaquePointer!, _ path: UnsafePointer<CCha
   call { () throws(PruneError) in
     let box = try ModelBox.enter(model), path = try text(path, "path")
     if path.hasSuffix(Prunez.suffix) {
-      try Prunez.save(box.model, path: path, cancel: box.cancel)
+      try Prunez.save(box.saved, path: path, cancel: box.cancel)
     } else {
-      try ONNX.save(box.model, path: path)
+      try ONNX.save(box.saved, path: path)
     }
   }
 }
@@ -50,7 +50,7 @@ public func prune_model_save(_ model: OpaquePointer!, _ path: UnsafePointer<CCha
 public func prune_model_save_memory(_ model: OpaquePointer!, _ out_onnx: UnsafeMutablePointer<prune_buffer>!) -> prune_status {
   call { () throws(PruneError) in
     let out = try output(out_onnx, "out_onnx")
-    try fill(out, with: try ONNX.encode(try ModelBox.enter(model).model))
+    try fill(out, with: try ONNX.encode(try ModelBox.enter(model).saved))
   }
 }
 
@@ -59,7 +59,7 @@ public func prune_model_clone(_ model: OpaquePointer!, _ out_model: UnsafeMutabl
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box: ModelBox = try Handles.object(model)
-    out.pointee = Handles.make(ModelBox(box.model, box.context))
+    out.pointee = Handles.make(ModelBox(copying: box))
   }
 }
 

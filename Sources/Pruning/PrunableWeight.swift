@@ -16,7 +16,8 @@ package struct PrunableWeight: Sendable {
 
 /// The prunable weights of a model, those left out, and why.
 package struct PrunableWeights: Sendable {
-  /// The model they are in: weights that were `Constant` nodes are initializers of the same name here.
+  /// The model they are in: weights that were `Constant` nodes are initializers of the same name here, and floating-point
+  /// numbers of any other type are float32.
   package private(set) var model: Model
   package private(set) var weights: [PrunableWeight] = []
   /// Constant operands of prunable layers that cannot be pruned.
@@ -28,29 +29,24 @@ package struct PrunableWeights: Sendable {
     package let reason: String
   }
 
-  /// Operators whose constant operands are weights, and at which inputs. Biases and norms are not among them.
-  private static let operands: [String: [Int]] = ["Conv": [1], "ConvTranspose": [1], "Gemm": [0, 1], "MatMul": [0, 1]]
-
-  /// All prunable weights, in the order that the graph uses them.
-  package init(of model: Model) {
-    self.init(listing: model)
-    hoistConstants()
-  }
-
-  private init(listing model: Model) {
-    self.model = model
-    let producers = model.graph.producers
+  /// All prunable weights, in the order that the graph uses them: kernels, matrices and gates. Biases, norms and embedding
+  /// tables are not among them.
+  /// - Throws: `.invalidModel` for functions that cannot be inlined.
+  package init(of model: Model) throws(PruneError) {
+    let opened = try model.opened()
+    self.model = opened.hasOtherFloatWeights ? try opened.float32Form(keepsInterface: false) : opened
+    let sources = WeightSources(self.model.graph)
     var layers: [String: [String]] = [:]
-    var order: [(weight: String, node: Node)] = []
-    for node in model.graph.nodes where node.isStandard {
-      for index in Self.operands[node.opType] ?? [] {
-        guard let operand = node.input(index), let weight = Self.source(of: operand, model.graph, producers) else { continue }
-        if layers[weight] == nil { order.append((weight, node)) }
-        if layers[weight]?.last != node.layerName { layers[weight, default: []].append(node.layerName) }
+    var order: [(weight: WeightSource, node: Node)] = []
+    for node in self.model.graph.nodes where node.opType != "Gather" {
+      for index in node.weightOperands {
+        guard let operand = node.input(index), let weight = sources.source(of: operand) else { continue }
+        if layers[weight.name] == nil { order.append((weight, node)) }
+        if layers[weight.name]?.last != node.layerName { layers[weight.name, default: []].append(node.layerName) }
       }
     }
-    for (name, node) in order {
-      guard let tensor = Self.tensor(name, model.graph, producers) else { continue }
+    for (weight, node) in order {
+      let name = weight.name, tensor = weight.tensor
       let reason: String? =
         tensor.dtype != .float32 ? "is \(tensor.dtype.name)" : tensor.shape.rank < 2 ? "has rank \(tensor.shape.rank)"
         : tensor.count == 0 ? "is empty" : nil
@@ -87,7 +83,7 @@ package struct PrunableWeights: Sendable {
   /// Those that `scope` names, all when it is empty, without those that `ignore` names.
   /// - Throws: `.notFound` for a pattern that matches nothing, `.invalidArgument` when nothing is left.
   package init(of model: Model, scope: [String], ignore: [String]) throws(PruneError) {
-    self.init(listing: model)
+    try self.init(of: model)
     let all = weights
     for (option, patterns) in [("scope", scope), ("ignore", ignore)] {
       for pattern in patterns { try Self.check(pattern, option: option, all, model.graph) }
@@ -96,14 +92,14 @@ package struct PrunableWeights: Sendable {
     weights = all.filter { weight in
       (wanted.isEmpty || wanted.contains { weight.isMatched(by: $0) }) && !unwanted.contains { weight.isMatched(by: $0) }
     }
-    hoistConstants()
     guard weights.isEmpty else { return }
     guard all.isEmpty else {
       throw PruneError(.invalidArgument, "scope and ignore leave no weight to prune of the \(all.count) there are")
     }
     let why = skipped.prefix(3).map { "'\($0.name)' of \($0.layer) \($0.reason)" }.joined(separator: ", ")
     throw PruneError(
-      .invalidArgument, "the model has no prunable weight: a constant float32 operand of Conv, ConvTranspose, Gemm or MatMul",
+      .invalidArgument, "the model has no prunable weight: a constant operand of Conv, ConvTranspose, Gemm, MatMul, "
+        + "LSTM, GRU or RNN",
       hint: why)
   }
 
@@ -142,44 +138,6 @@ package struct PrunableWeights: Sendable {
   }
 
   // MARK: - Parts
-
-  /// The initializer or constant behind a value, through nodes that only pass weights on.
-  private static func source(of value: String, _ graph: Graph, _ producers: [String: Int]) -> String? {
-    var name = value
-    // A chain cannot be longer than the graph; one that is, is a cycle.
-    for _ in 0...graph.nodes.count {
-      if graph.hasInitializer(name) { return name }
-      guard let position = producers[name] else { return nil }
-      let node = graph.nodes[position]
-      guard node.isStandard else { return nil }
-      switch node.opType {
-      case "Constant": return node.tensor("value") == nil ? nil : name
-      case "Identity", "Transpose", "DequantizeLinear", "Cast":
-        guard let input = node.input(0) else { return nil }
-        name = input
-      default: return nil
-      }
-    }
-    return nil
-  }
-
-  private static func tensor(_ name: String, _ graph: Graph, _ producers: [String: Int]) -> Tensor? {
-    if let tensor = graph.initializer(name) { return tensor }
-    return producers[name].flatMap { graph.nodes[$0].tensor("value") }
-  }
-
-  /// Makes `Constant` nodes' values initializers of the same name, so that they can be listed as masked.
-  private mutating func hoistConstants() {
-    for weight in weights where !model.graph.hasInitializer(weight.name) {
-      model.graph.nodes.removeAll { $0.opType == "Constant" && $0.outputs.first == weight.name }
-      model.graph.setInitializer(weight.name, weight.tensor)
-      // Before IR version 4 every initializer is also an input.
-      if model.irVersion < 4 {
-        let type = TensorType(weight.tensor.dtype, weight.tensor.shape)
-        model.graph.inputs.append(ValueInfo(name: weight.name, type: type))
-      }
-    }
-  }
 
   private static func check(
     _ pattern: String, option: String, _ weights: [PrunableWeight], _ graph: Graph

@@ -106,8 +106,8 @@ private struct UnitSummary {
 
   init(_ weights: PrunableWeights, _ scores: [Tensor]) throws(PruneError) {
     self.weights = weights.weights
-    for (index, uses) in weights.uses().enumerated() {
-      guard let matrix = uses.first?.matrix, index < scores.count else {
+    for (index, matrix) in weights.matrices().enumerated() {
+      guard let matrix, index < scores.count else {
         means.append([])
         continue
       }

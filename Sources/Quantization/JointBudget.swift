@@ -34,9 +34,6 @@ struct JointBudget {
     var layers: [(layer: WeightPlan.Layer, weight: Tensor)] = []
     for layer in plan.layers.values.sorted(by: { $0.node < $1.node }) {
       guard let weight = model.graph.initializer(layer.weight), !layers.contains(where: { $0.layer.weight == layer.weight }) else { continue }
-      guard try weight.finiteRange() != nil else {
-        throw PruneError(.numeric, "weight '\(layer.weight)' holds NaN or infinity", at: index.graph.nodes[layer.node].label)
-      }
       layers.append((layer, weight))
     }
     let before = layers.reduce(0) { $0 + $1.weight.byteCount }

@@ -25,10 +25,6 @@ enum PaletteScheme {
       try options.cancel?.check()
       defer { index.constant(layer.weight)?.forgetPages() }
       do throws(PruneError) {
-        guard try weight.finiteRange() != nil else {
-          throw PruneError(.numeric, "weight '\(layer.weight)' holds NaN or infinity")
-        }
-        guard model.graph.hasInitializer(layer.weight) else { throw PruneError(.unsupported, "its weight is no initializer") }
         let made = try palettized(
           &weight, rows: layer.channelAxis == 0 ? weight.shape[0] : 1, bits: scheme.bits, groupSize: scheme.groupSize,
           importance: importance[layer.weight])

@@ -9,13 +9,14 @@ import PruneTensor
 /// - Throws: `.unsupported` for choices that this build does not have and for an opset that is too old;
 ///   `.invalidArgument` without the calibration data that a scheme needs or anything to quantize; `.numeric` for numbers that
 ///   are not finite; `.refused` when the guard's bound does not hold.
-package func quantize(_ model: Model, _ options: QuantizeOptions) throws(PruneError) -> (model: Model, report: Report) {
+package func quantize(_ original: Model, _ options: QuantizeOptions) throws(PruneError) -> (model: Model, report: Report) {
   let scheme = try QuantizationScheme(options)
-  let isTrained = TrainedQuantization.applies(to: model)
-  if !isTrained || options.qat || scheme.kind != .static { try checkIsFloat(model) }
+  let isTrained = TrainedQuantization.applies(to: original)
+  if !isTrained || options.qat || scheme.kind != .static { try checkIsFloat(original) }
+  let model = isTrained ? original : try original.readable(by: scheme)
   var judge: MetricGuard?
   if let settings = options.guard {
-    judge = try MetricGuard(settings, model: model, batchSize: scheme.batchSize, cancel: options.cancel)
+    judge = try MetricGuard(settings, model: original, batchSize: scheme.batchSize, cancel: options.cancel)
   }
   var staticScheme = scheme.kind == .static && !isTrained ? try StaticScheme(model, options, scheme) : nil
   if options.keepFaster { try staticScheme?.keepFaster() }
@@ -28,6 +29,7 @@ package func quantize(_ model: Model, _ options: QuantizeOptions) throws(PruneEr
       case .static: try TrainedQuantization.finish(model, scheme)
       case .dynamic: try WeightSchemes.dynamic(model, options, scheme)
       case .weightOnly: try WeightSchemes.weightOnly(model, options, scheme)
+      case .float32: QuantizedModel(model: model, layers: [], kept: [], provenance: "float32")
       case .float16: try WeightSchemes.float16(model, scheme)
       case .bfloat16: try WeightSchemes.bfloat16(model, scheme)
       case .palette: try PaletteScheme.apply(model, options, scheme)
@@ -38,7 +40,7 @@ package func quantize(_ model: Model, _ options: QuantizeOptions) throws(PruneEr
   if options.mixed, let judge, let staticScheme, !judge.allows(try judge.measure(result.model)) {
     (result, damages) = try MixedPrecision(staticScheme, judge, cancel: options.cancel).search(result)
   }
-  result.model.graph.nameNodesApart(since: model.graph)
+  result.model.graph.nameNodesApart(since: original.graph)
   result.model.metadata.removeAll { $0.key == provenanceKey }
   result.model.metadata.append(MetadataEntry(key: provenanceKey, value: result.provenance))
 
@@ -46,9 +48,19 @@ package func quantize(_ model: Model, _ options: QuantizeOptions) throws(PruneEr
   if let timings = staticScheme?.timings, !timings.isEmpty { report["speed"] = .list(timings.map { .report($0.report) }) }
   if !damages.isEmpty { report["damage"] = .list(damages.map { .report($0.report) }) }
   if let judge { report["guard"] = .report(try judgement(judge, try judge.measure(result.model))) }
-  report["before"] = .report(try QuantizationReport.state(model, options, scheme, title: "before"))
+  report["before"] = .report(try QuantizationReport.state(original, options, scheme, title: "before"))
   report["after"] = .report(try QuantizationReport.state(result.model, options, scheme, title: "after"))
   return (result.model, report)
+}
+
+extension Model {
+  /// The model in the form that schemes rewrite: its weights in the open, in float32, as their layers read them.
+  fileprivate func readable(by scheme: QuantizationScheme) throws(PruneError) -> Model {
+    var result = try opened()
+    if scheme.kind == .float32 || result.hasOtherFloatWeights { result = try result.float32Form(keepsInterface: true) }
+    // A palette leaves the graph as it is: a weight that several layers share stays one.
+    return scheme.kind == .float32 ? result : try DirectWeights.apply(result, keepsShared: scheme.kind == .palette)
+  }
 }
 
 /// What a scheme made of a model.
@@ -78,15 +90,6 @@ private func checkIsFloat(_ model: Model) throws(PruneError) {
   guard let node = model.graph.nodes.first(where: { marks.contains($0.opType) || $0.opType.hasPrefix("QLinear") }) else { return }
   throw PruneError(
     .invalidArgument, "the model is quantized already", at: node.label, hint: "quantize the float model it was made from")
-}
-
-/// - Throws: `.unsupported` when the model's opset is older than what a scheme writes.
-func checkOpset(_ model: Model, atLeast least: Int64, for what: String, hint: String = "") throws(PruneError) {
-  guard let opset = model.opset(), opset >= least else {
-    let found = model.opset().map { "opset is \($0)" } ?? "the model imports no standard opset"
-    throw PruneError(
-      .unsupported, "\(found), \(what) needs \(least) or later", hint: "export the model at opset \(least) or later" + hint)
-  }
 }
 
 /// - Throws: `.refused` with both values when the bound does not hold.

@@ -6,7 +6,7 @@ import PruneTensor
 package struct QuantizeOptions {
   /// "static": int8 weights, and activations with scales from calibration data. "dynamic": int8 weights, and activations with
   /// scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in float. "float16",
-  /// "bfloat16": half precision. "palette": weights that take few different values, for packed files. "joint": each weight
+  /// "bfloat16": half precision. "float32": the numbers of a half or double precision model in float32. "palette": weights that take few different values, for packed files. "joint": each weight
   /// pruned and palettized as far as a budget for all asks for.
   package var scheme = "static"
   /// 8, or 4 for weights alone; of palettes 2 to 8; 0 is what the scheme has.
@@ -72,12 +72,13 @@ struct QuantizationScheme {
     case `static`
     case dynamic
     case weightOnly = "weight_only"
-    case float16, bfloat16, palette, joint
+    case float32, float16, bfloat16, palette, joint
 
     var bits: [Int] {
       switch self {
       case .static, .dynamic: [8]
       case .weightOnly: [8, 4]
+      case .float32: [32]
       case .float16, .bfloat16: [16]
       case .joint: [0]
       case .palette: [4, 2, 3, 5, 6, 7, 8]

@@ -29,11 +29,7 @@ struct StaticScheme {
         hint: "give calibration = some hundred samples")
     }
     (self.data, self.options, self.scheme) = (data, options, scheme)
-    let isOld = (original.opset() ?? 0) >= 10
-    try checkOpset(
-      original, atLeast: options.perChannel ? 13 : 10, for: options.perChannel ? "one scale a channel" : "QuantizeLinear",
-      hint: options.perChannel && isOld ? ", or quantize with one scale a tensor" : "")
-    var folded = try FoldBatchNormalization.apply(original)
+    var folded = try FoldBatchNormalization.apply(try RaiseOpset.apply(original, to: 13))
     if options.equalize {
       let between = Equalize.activations(folded, scheme.ignore)
       var maxima: [String: [Float]] = [:]
@@ -69,11 +65,11 @@ struct StaticScheme {
     if scheme.rounding != .nearest {
       var targets: [GPTQ.Target] = []
       for layer in plan.layers where plan.layers.count(where: { $0.weight == layer.weight }) == 1 {
-        guard let weight = folded.graph.initializer(layer.weight), try weight.finiteRange() != nil else { continue }
-        let maxima = try weight.absoluteMaxima(axis: options.perChannel ? layer.axis : nil)
+        guard let axis = layer.axis, let weight = folded.graph.initializer(layer.weight), try weight.finiteRange() != nil else { continue }
+        let maxima = try weight.absoluteMaxima(axis: options.perChannel ? axis : nil)
         targets.append(
           GPTQ.Target(
-            node: layer.node, input: layer.input, weight: layer.weight, axis: layer.axis,
+            node: layer.node, input: layer.input, weight: layer.weight, axis: axis,
             scales: WeightScale.symmetric(maxima: maxima, biasBounds: [0]), low: -127, high: 127))
       }
       rounded = try GPTQ.apply(folded, data, targets, settles: scheme.rounding == .adaround, cancel: options.cancel)

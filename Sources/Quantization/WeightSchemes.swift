@@ -6,8 +6,7 @@ enum WeightSchemes {
   static func dynamic(
     _ model: Model, _ options: QuantizeOptions, _ scheme: QuantizationScheme
   ) throws(PruneError) -> QuantizedModel {
-    try checkOpset(model, atLeast: 11, for: "DynamicQuantizeLinear")
-    let edit = GraphEdit(try FoldBatchNormalization.apply(model))
+    let edit = GraphEdit(try FoldBatchNormalization.apply(try RaiseOpset.apply(model, to: 13)))
     let plan = try WeightPlan(edit.index, ignore: scheme.ignore, operators: ["Conv", "Gemm", "MatMul"])
     var rewriter = DynamicRewriter(edit, plan, perChannel: options.perChannel)
     let result = try rewriter.rewrite(cancel: options.cancel)
@@ -20,9 +19,7 @@ enum WeightSchemes {
     let fused = scheme.format == "matmul_nbits"
     // Blocks and 4-bit elements came with opset 21.
     let isNew = scheme.bits == 4 || scheme.blockSize > 0
-    var wide = model
-    if isNew, !fused { wide = try RaiseOpset.apply(model, to: 21) }
-    if !isNew { try checkOpset(model, atLeast: options.perChannel ? 13 : 10, for: "DequantizeLinear") }
+    var wide = try RaiseOpset.apply(model, to: isNew && !fused ? 21 : 13)
     var steps: [(name: String, count: Int)] = []
     if scheme.rounding == .awq, let data = options.calibration {
       let made = try ActivationAware.apply(wide, data, scheme, symmetric: options.symmetric, cancel: options.cancel)
@@ -73,15 +70,14 @@ enum WeightSchemes {
   }
 
   static func float16(_ model: Model, _ scheme: QuantizationScheme) throws(PruneError) -> QuantizedModel {
-    try checkOpset(model, atLeast: 7, for: "float16")
+    let model = try RaiseOpset.apply(model, to: 7)
     var rewriter = try HalfRewriter(model, types: try ShapeInference.run(model), ignore: scheme.ignore)
     let result = try rewriter.rewrite()
     return QuantizedModel(model: result.model, layers: result.layers, kept: rewriter.kept, provenance: "float16")
   }
 
   static func bfloat16(_ model: Model, _ scheme: QuantizationScheme) throws(PruneError) -> QuantizedModel {
-    try checkOpset(model, atLeast: 13, for: "bfloat16")
-    let edit = GraphEdit(model)
+    let edit = GraphEdit(try RaiseOpset.apply(model, to: 13))
     let plan = try WeightPlan(
       edit.index, ignore: scheme.ignore, operators: ["Conv", "ConvTranspose", "Gemm", "MatMul", "Gather", "LSTM", "GRU", "RNN"])
     let result = try BFloat16Rewriter.rewrite(edit, plan)

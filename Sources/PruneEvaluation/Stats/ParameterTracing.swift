@@ -22,8 +22,7 @@ struct TracedParameter {
 /// Finds the parameters that nodes read: initializers and Constant nodes, directly or through operators that only change
 /// how a tensor is stored.
 struct ParameterTracing {
-  private var producers: [String: Node]
-  private var constants: [String: (key: String, tensor: Tensor)]
+  private let sources: WeightSources
   /// Outputs of Constant nodes, which hold factors and exponents as well as weights.
   private var literals: Set<String>
 
@@ -31,38 +30,23 @@ struct ParameterTracing {
   ///   - scope: goes in front of the names of this graph's own tensors, to tell those of several subgraphs apart.
   ///   - outer: what the enclosing graph knows, whose values a subgraph may read.
   init(_ graph: Graph, scope: String = "", outer: ParameterTracing? = nil) {
-    producers = outer?.producers ?? [:]
-    constants = outer?.constants ?? [:]
+    sources = WeightSources(graph, scope: scope, outer: outer?.sources)
     literals = outer?.literals ?? []
     for node in graph.nodes where node.isStandard && node.opType == "Constant" { literals.formUnion(node.outputs) }
-    for (name, tensor) in Self.stored(in: graph) { constants[name] = (scope + name, tensor) }
-    for node in graph.nodes {
-      for output in node.outputs where !output.isEmpty { producers[output] = node }
-    }
   }
 
   /// The tensors that a graph stores: its initializers and those of its Constant nodes.
   static func stored(in graph: Graph) -> [(name: String, tensor: Tensor)] {
     var result = graph.initializers.map { (name: $0.name, tensor: $0.tensor) }
-    for node in graph.nodes where node.isStandard && node.opType == "Constant" {
-      if let name = node.output(0), let tensor = node.tensor("value") { result.append((name: name, tensor: tensor)) }
+    for node in graph.nodes {
+      if let name = node.output(0), let tensor = node.constant { result.append((name: name, tensor: tensor)) }
     }
     return result
   }
 
-  /// Whether a node's output is its first input, moved or stored in another way.
-  static func isStorage(_ node: Node) -> Bool {
-    guard node.isStandard else { return false }
-    switch node.opType {
-    case "DequantizeLinear", "QuantizeLinear", "Identity", "Transpose", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten":
-      return true
-    default: return false
-    }
-  }
-
   /// The parameters of a node, each once, in the order of its inputs. For a storage operator, the one it passes on.
   func parameters(of node: Node) -> [TracedParameter] {
-    if Self.isStorage(node) { return node.output(0).flatMap { parameter($0, isIntegerWeight: false) }.map { [$0] } ?? [] }
+    if node.isStorage { return node.output(0).flatMap { parameter($0, isIntegerWeight: false) }.map { [$0] } ?? [] }
     var result: [TracedParameter] = []
     for index in node.inputs.indices where !Self.isSetting(node, index) {
       guard let name = node.input(index), let found = parameter(name, isIntegerWeight: Self.takesIntegers(node)),
@@ -81,25 +65,17 @@ struct ParameterTracing {
     return isWeight ? found : nil
   }
 
-  /// Follows a value back to where it is stored. Chains end after a few steps, so a cycle cannot hold it.
+  /// The stored tensor behind a value, with the scales and zero points on the way.
   private func trace(_ value: String) -> TracedParameter? {
-    var name = value
-    var quantization: [Tensor] = []
-    var zeroPoint: (tensor: Tensor, axis: Int)?
-    for _ in 0..<16 {
-      if let (key, tensor) = constants[name] {
-        return TracedParameter(name: name, key: key, tensor: tensor, quantization: quantization, zeroPoint: zeroPoint)
+    guard let source = sources.source(of: value) else { return nil }
+    var found = TracedParameter(name: source.name, key: source.key, tensor: source.tensor)
+    for node in source.path where node.opType == "DequantizeLinear" || node.opType == "QuantizeLinear" {
+      found.quantization += node.inputs.dropFirst().compactMap { sources.source(of: $0)?.tensor }
+      if node.opType == "DequantizeLinear", let tensor = node.input(2).flatMap({ sources.source(of: $0)?.tensor }) {
+        found.zeroPoint = (tensor, node.int("axis", default: 1))
       }
-      guard let node = producers[name], Self.isStorage(node), let input = node.input(0) else { return nil }
-      if node.opType == "DequantizeLinear" || node.opType == "QuantizeLinear" {
-        quantization.append(contentsOf: node.inputs.dropFirst().compactMap { constants[$0]?.tensor })
-        if node.opType == "DequantizeLinear", let point = node.input(2), let tensor = constants[point]?.tensor {
-          zeroPoint = (tensor, node.int("axis", default: 1))
-        }
-      }
-      name = input
     }
-    return nil
+    return found
   }
 
   /// Inputs that say how an operator works rather than being weights.

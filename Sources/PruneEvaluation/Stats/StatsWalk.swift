@@ -32,7 +32,7 @@ struct StatsWalk {
     var layers = [LayerStats?](repeating: nil, count: graph.nodes.count)
     // A weight belongs to the first node that computes with it; to one that only moves it when there is no other.
     for moves in [false, true] {
-      for (index, node) in graph.nodes.enumerated() where ParameterTracing.isStorage(node) == moves {
+      for (index, node) in graph.nodes.enumerated() where node.isStorage == moves {
         layers[index] = measure(node, tracing.parameters(of: node))
       }
     }
@@ -63,7 +63,7 @@ struct StatsWalk {
     for parameter in parameters {
       let isNew = claimed[parameter.key] == nil
       // A node that only moves a weight says nothing about one that is already accounted for.
-      if !isNew, ParameterTracing.isStorage(node) { continue }
+      if !isNew, node.isStorage { continue }
       let nonzero = claimed[parameter.key] ?? parameter.countNonzero()
       claimed[parameter.key] = nonzero
       layer.weightNames.append(parameter.name)

@@ -27,7 +27,7 @@ struct GraphValidator {
       throw PruneError(
         .invalidModel, "an initializer \(value.tensor.dtype.name) \(value.tensor.shape) has no name", at: label)
     }
-    let given = graph.inputs.map(\.name) + graph.initializers.map(\.name) + (try SparseInitializers.names(graph))
+    let given = graph.inputs.map(\.name) + graph.initializers.map(\.name)
     try check(nodes: graph.nodes, given: given, outputs: graph.outputs.map(\.name), of: label)
   }
 
@@ -134,32 +134,5 @@ struct GraphValidator {
       }
     }
     return nil
-  }
-}
-
-/// Initializers in sparse form, which are kept as they are in a graph's `extra`.
-enum SparseInitializers {
-  private static let field = 15
-
-  /// The names they give a value to.
-  static func names(_ graph: Graph) throws(PruneError) -> [String] {
-    guard !graph.extra.isEmpty else { return [] }
-    var names: [String] = []
-    var reader = ProtoReader(try Bytes(graph.extra))
-    while let found = try reader.next() {
-      // SparseTensorProto.values, a tensor whose name is the initializer's.
-      guard case (field, .bytes(let sparse)) = (found.number, found.value) else { continue }
-      var inner = ProtoReader(sparse)
-      while let part = try inner.next() {
-        guard case (1, .bytes(let values)) = (part.number, part.value) else { continue }
-        var tensor = ProtoReader(values)
-        while let entry = try tensor.next() {
-          if case (TensorField.name, .bytes(let name)) = (entry.number, entry.value) {
-            names.append(try ONNXDecoder.name(name))
-          }
-        }
-      }
-    }
-    return names
   }
 }

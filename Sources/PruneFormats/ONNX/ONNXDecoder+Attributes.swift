@@ -11,6 +11,7 @@ enum AttributeKind {
 extension ONNXDecoder {
   mutating func attribute(_ bytes: Bytes) throws(PruneError) -> Attribute {
     var parts = AttributeParts()
+    var isSparse = false
     var reader = ProtoReader(bytes)
     while let field = try reader.next() {
       switch (field.number, field.value) {
@@ -39,14 +40,20 @@ extension ONNXDecoder {
       case (13, .bytes(let value)): parts.docString = String(validating: value.array, as: UTF8.self) ?? ""
       case (20, .varint(let value)): parts.type = Int64(bitPattern: value)
       case (21, .bytes(let value)): parts.referenceName = try Self.name(value)
+      case (22, .bytes(let value)) where parts.name == "sparse_value":
+        guard parts.tensor == nil else { throw Self.repeated("a tensor", in: parts.name) }
+        // A Constant of the same elements.
+        parts.tensor = try sparseTensor(value, kind: "attribute 'sparse_value'")
+        (parts.name, isSparse) = ("value", true)
       case (14, .bytes), (15, .bytes), (22, .bytes), (23, .bytes):
         parts.opaque.append(contentsOf: reader.encoded(field).array)
       default: break
       }
     }
+    if isSparse { parts.type = AttributeKind.tensor }
     return Attribute(
       name: parts.name, value: parts.value, docString: parts.docString, referenceName: parts.referenceName,
-      original: bytes)
+      original: isSparse ? nil : bytes)
   }
 
   private static func packedFloats(_ bytes: Bytes) throws(PruneError) -> [Float] {

@@ -6,6 +6,7 @@ import PruneTensor
 struct WandaImportance: Importance {
   var name: String { "wanda" }
   var needsData: Bool { true }
+  var needsInputs: Bool { true }
 
   func scores(_ context: ScoringContext) throws(PruneError) -> Scores {
     guard let data = context.data else { return .tensors([]) }

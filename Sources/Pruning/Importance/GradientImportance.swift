@@ -47,11 +47,14 @@ struct GradientImportance: Importance {
 }
 
 extension ScoringContext {
-  /// The weights that the loss does not depend on, as those of another output's layers: a criterion that takes a gradient cannot tell
-  /// how much they matter, and they have no part in its ranking.
+  /// The weights that the criterion cannot score, and that have no part in its ranking. For one that takes a gradient: those that
+  /// the loss does not depend on, as those of another output's layers. For one that looks at the inputs of layers: the gates of
+  /// recurrent layers, whose states are no values of the graph.
   /// - Throws: `.unsupported` when that leaves none, and for weights that a node without a gradient cuts off.
   func unreached(by importance: any Importance) throws(PruneError) -> Set<String> {
-    importance.needsTargets ? try GradientPass(criterion: importance.name, self).unreached() : []
+    if importance.needsTargets { return try GradientPass(criterion: importance.name, self).unreached() }
+    guard importance.needsInputs else { return [] }
+    return Set(weights.weights.filter { ["LSTM", "GRU", "RNN"].contains($0.operation) }.map(\.name))
   }
 }
 
@@ -60,7 +63,8 @@ extension Importance {
   func note(unreached names: Set<String>, _ what: String = "does not score") -> String? {
     guard !names.isEmpty else { return nil }
     let list = names.sorted().map { "'\($0)'" }.joined(separator: ", ")
-    return "the loss does not depend on \(list): criterion '\(name)' \(what) \(names.count == 1 ? "it" : "them")"
+    let why = needsInputs ? "what recurrent layers multiply by" : "the loss does not depend on"
+    return "\(why) \(list)\(needsInputs ? " cannot be observed" : ""): criterion '\(name)' \(what) \(names.count == 1 ? "it" : "them")"
   }
 }
 

@@ -8,6 +8,8 @@ package protocol Importance {
   var name: String { get }
   /// Whether scoring runs the model on data.
   var needsData: Bool { get }
+  /// Whether it wants to see what every weight is multiplied by.
+  var needsInputs: Bool { get }
   /// Whether that data needs targets, for a loss.
   var needsTargets: Bool { get }
   func scores(_ context: ScoringContext) throws(PruneError) -> Scores
@@ -74,6 +76,7 @@ package enum Criterion {
 
 extension Importance {
   package var needsTargets: Bool { false }
+  package var needsInputs: Bool { false }
 
   /// - Throws: `.invalidArgument` for missing data, or data without what the criterion looks at.
   package func check(_ data: Dataset?) throws(PruneError) {

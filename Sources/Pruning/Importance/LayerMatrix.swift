@@ -46,6 +46,11 @@ package struct LayerMatrix: Sendable, Hashable {
       (outputs, inputs) = isRowMajor ? (first, last) : (last, first)
       groupStride = first * last
       (outputStride, inputStride) = isRowMajor ? (last, 1) : (1, last)
+    case "LSTM", "GRU", "RNN":
+      // Gates of all units below each other, one matrix a direction.
+      guard dims.count == 3, !isTurned else { return nil }
+      (groups, outputs, inputs, taps) = (dims[0], dims[1], dims[2], 1)
+      (groupStride, outputStride, inputStride) = (dims[1] * dims[2], dims[2], 1)
     default: return nil
     }
   }
@@ -116,7 +121,8 @@ package struct LayerMatrix: Sendable, Hashable {
   }
 }
 
-/// A use of a weight: the layer that multiplies by it, and at which input.
+/// A use of a weight: the layer that multiplies a value of the graph by it, and at which input. What a recurrent layer multiplies
+/// by its gates inside is no value of the graph.
 struct WeightUse {
   let node: Node
   let operand: Int
@@ -125,7 +131,7 @@ struct WeightUse {
   let input: String
   let output: String
 
-  /// Every use of a weight that is a matrix, through Transpose and Identity.
+  /// Every use of a weight that is a matrix, through Transpose, Identity and Cast.
   static func all(of weight: PrunableWeight, in graph: Graph, _ consumers: [String: [Int]]) -> [WeightUse] {
     var found: [WeightUse] = []
     var open: [(name: String, isTurned: Bool)] = [(weight.name, false)]
@@ -137,7 +143,7 @@ struct WeightUse {
         let node = graph.nodes[position]
         guard node.isStandard, let output = node.output(0) else { continue }
         switch node.opType {
-        case "Identity": open.append((output, isTurned))
+        case "Identity", "Cast": open.append((output, isTurned))
         case "Transpose" where weight.tensor.shape.rank == 2:
           open.append((output, isTurned != ((node.ints("perm") ?? [1, 0]) == [1, 0])))
         case "Conv", "ConvTranspose", "Gemm", "MatMul":
@@ -159,5 +165,12 @@ extension PrunableWeights {
   func uses() -> [[WeightUse]] {
     let consumers = model.graph.consumers
     return weights.map { WeightUse.all(of: $0, in: model.graph, consumers) }
+  }
+
+  /// The matrix that each weight is to its first layer; nil for those that are none.
+  func matrices() -> [LayerMatrix?] {
+    zip(weights, uses()).map { weight, uses in
+      uses.first?.matrix ?? LayerMatrix(weight.tensor.shape, node: Node(weight.operation, inputs: [], outputs: []), operand: 1)
+    }
   }
 }

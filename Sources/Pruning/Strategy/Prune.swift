@@ -28,7 +28,7 @@ package func pruned(_ model: Model, _ options: PruneOptions) throws(PruneError) 
   var run = try PruneRun(model, plan, options)
   try run.steps(recipe?.steps)
   return PruneOutcome(
-    model: run.result, report: try run.report(), snapshots: run.snapshots,
+    model: try run.result(), report: try run.report(), snapshots: run.snapshots,
     recipe: PruneRecipe(options, plan, run.committed)?.text)
 }
 
@@ -49,8 +49,10 @@ struct PruneRun {
   @Boxed var options: PruneOptions
   /// The model as it was given.
   let original: Model
+  /// The given model with its weights in the open, where they are not float32 and the run works on copies that are.
+  private let stored: Model?
   /// The last kept model; at first the given one, its constant weights made initializers.
-  private var model: Model
+  private(set) var model: Model
   /// The weights as they were given.
   let dense: PrunableWeights
   /// The weights of `model`, with their zeros and where they were cut.
@@ -105,6 +107,8 @@ struct PruneRun {
   init(_ model: Model, _ plan: PrunePlan, _ options: PruneOptions) throws(PruneError) {
     self.plan = plan
     original = model
+    let opened = try model.opened()
+    stored = opened.hasOtherFloatWeights ? opened : nil
     batchSize = options.batchSize > 0 ? options.batchSize : 64
     let all = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
     unreached = try ScoringContext(weights: all, data: options.data, batchSize: batchSize, output: options.output)
@@ -134,15 +138,25 @@ struct PruneRun {
     }
   }
 
+  /// Bytes of a weight in the given model.
+  private var elementBytes: Int {
+    dense.weights.first.flatMap { weight in stored.flatMap { WeightSources($0.graph).source(of: weight.name)?.tensor.dtype.bitWidth } }
+      .map { $0 / 8 } ?? 4
+  }
+
   var zeros: Int { layers.reduce(0) { $0 + $1.zeros } }
   var sparsity: Double { Double(zeros) / Double(max(dense.count, 1)) }
   /// Whether the guard took a step back.
   var isRolledBack: Bool { journal.contains { !$0.isKept } }
 
   /// The last kept model, or the very one that was given when nothing was kept or nothing was to be done.
-  var result: Model {
-    layers.contains { $0.isChanged } || model.maskedParameters != original.maskedParameters ? model : original
+  func result() throws(PruneError) -> Model {
+    let isChanged = layers.contains { $0.isChanged } || model.maskedParameters != original.maskedParameters
+    return isChanged ? try asGiven(model) : original
   }
+
+  /// A model of this run with its numbers in the types of the given one.
+  private func asGiven(_ model: Model) throws(PruneError) -> Model { try stored?.restoringTypes(of: model) ?? model }
 
   /// Bytes of weights that snapshots may hold in all.
   private static let snapshotBytes = 1 << 30
@@ -167,7 +181,7 @@ struct PruneRun {
           return
         }
         journal.append(entry)
-        if entry.isKept { commit(resolved ?? allocation) }
+        if entry.isKept { try commit(resolved ?? allocation) }
         let event = PruneEvent(
           step: step, steps: count, sparsity: entry.sparsity, metric: entry.metric, isKept: entry.isKept)
         let wantsStop = try options.onStep?(event) ?? false
@@ -178,9 +192,9 @@ struct PruneRun {
     }
   }
 
-  private mutating func commit(_ allocation: Allocation) {
+  private mutating func commit(_ allocation: Allocation) throws(PruneError) {
     committed.append(allocation)
-    snapshots[journal.count - 1] = model
+    snapshots[journal.count - 1] = try asGiven(model)
     let own = layers.reduce(0) { $0 + ($1.isChanged ? $1.weight.tensor.byteCount : 0) }
     let most = max(Self.snapshotBytes / max(own, 1), 1)
     for old in snapshots.keys.sorted().dropLast(most) { snapshots[old] = nil }
@@ -284,7 +298,7 @@ struct PruneRun {
     _ recovery: GuardedRecovery.Record?
   ) throws(PruneError) -> JournalEntry {
     let zeros = layers.reduce(0) { $0 + $1.zeros }
-    let stats = try ModelStats.of(candidate, at: extents)
+    let stats = try ModelStats.of(asGiven(candidate), at: extents)
     var milliseconds: Double?
     if judge != nil {
       var timing = BenchmarkOptions()
@@ -294,7 +308,7 @@ struct PruneRun {
     }
     return JournalEntry(
       step: step, zeros: zeros, sparsity: Double(zeros) / Double(max(dense.count, 1)), metric: metric, isKept: isKept,
-      macs: stats.effectiveMacs, bytes: stats.bytes - zeros * 4 + (zeros > 0 ? (dense.count + 7) / 8 : 0),
+      macs: stats.effectiveMacs, bytes: stats.bytes - zeros * elementBytes + (zeros > 0 ? (dense.count + 7) / 8 : 0),
       milliseconds: milliseconds, normCut: normCut, recovery: recovery)
   }
 

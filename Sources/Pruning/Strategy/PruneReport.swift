@@ -31,13 +31,13 @@ extension PruneRun {
     report["rolled_back"] = .flag(isRolledBack)
     report["refused"] = .flag(isRolledBack && !journal.contains { $0.isKept })
     report["stopped"] = .flag(isStopped)
-    let result = result
+    let result = try result()
     report["before"] = .report(before)
     report["after"] = .report(try Self.state(of: result, "after", options, batchSize, isStopped ? nil : options.cancel, extents))
     report["layers"] = .list(layers.map { .report(Self.row($0)) })
     report["journal"] = .list(journal.map { .report(row($0)) })
     if plan.strategy == "shared" { report["shared"] = .list(try SharedWeights(dense).rows()) }
-    certify(result, &report)
+    certify(&report)
     var notes = notes
     if let target = plan.target, let kept = report["kept"]?.number, let miss = miss(target, kept) { notes.append(miss) }
     if !notes.isEmpty { report["notes"] = .list(notes.map { .text($0) }) }
@@ -104,11 +104,11 @@ extension PruneRun {
     return row
   }
 
-  private func certify(_ result: Model, _ report: inout Report) {
+  private func certify(_ report: inout Report) {
     let changed = layers.filter { $0.isChanged && $0.zeros > $0.zerosBefore }
     guard !changed.isEmpty, options.certifies ?? isCertifiedByDefault(changed) else { return }
     let outcome = MaskCertificate.measure(
-      result, dense: changed.map { ($0.weight.name, $0.weight.tensor) }, options)
+      model, dense: changed.map { ($0.weight.name, $0.weight.tensor) }, options)
     switch outcome {
     case .difference(let value): report["certificate"] = .number(value)
     case .unavailable(let reason): report["certificate_missing"] = .text(reason)

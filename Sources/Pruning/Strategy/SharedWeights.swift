@@ -98,8 +98,8 @@ struct SharedWeights {
     }
     for weight in weights.weights where weight.layers.count > 1 { add("tied", weight.layers, weight.layers.count) }
     for group in equal { add("equal", group.map { weights.weights[$0].name }, group.count) }
-    for (weight, uses) in zip(weights.weights, weights.uses()) {
-      guard let matrix = uses.first?.matrix, matrix.rows > 1, matrix.rows <= Self.mostFilters else { continue }
+    for (weight, matrix) in zip(weights.weights, weights.matrices()) {
+      guard let matrix, matrix.rows > 1, matrix.rows <= Self.mostFilters else { continue }
       let pairs = try Self.parallelFilters(matrix.gathered(weight.tensor))
       if pairs > 0 { add("parallel filters", [weight.layer], pairs) }
     }

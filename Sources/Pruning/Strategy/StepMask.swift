@@ -82,7 +82,7 @@ struct StepMask {
   }
 
   private func layers(of weights: PrunableWeights) -> [LayerKind] {
-    zip(weights.weights, weights.uses()).map { LayerKind($0, $1.first?.matrix) }
+    zip(weights.weights, weights.matrices()).map { LayerKind($0, $1) }
   }
 
   private func matrix(of layer: LayerKind, _ weight: PrunableWeight) throws(PruneError) -> LayerMatrix {

@@ -52,9 +52,9 @@ struct GroupScope {
   }
 
   /// Without the groups of which these weights are all that could be scored.
-  func chosen(of dependencies: Dependencies, without unreached: Set<String>) -> [Bool] {
+  func chosen(of dependencies: Dependencies, without unreached: Set<String>) throws(PruneError) -> [Bool] {
     guard !unreached.isEmpty else { return chosen }
-    let reached = Set(PrunableWeights(of: dependencies.model).weights.map(\.name)).subtracting(unreached)
+    let reached = Set(try PrunableWeights(of: dependencies.model).weights.map(\.name)).subtracting(unreached)
     return zip(dependencies.groups, chosen).map { group, isChosen in
       let tensors = Set(group.members.map(\.tensor))
       return isChosen && (tensors.isDisjoint(with: unreached) || !tensors.isDisjoint(with: reached))

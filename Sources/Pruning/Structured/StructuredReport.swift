@@ -35,7 +35,7 @@ extension StructuredRun {
     let pinned = groups.filter { plan.granularity.takes($0) && $0.isPinned }
     if !pinned.isEmpty { report["pinned"] = .list(pinned.map { .report(Self.row(pinned: $0)) }) }
     if let training = plan.training { report["train"] = .text(training.kind.rawValue) }
-    if plan.strategy == "shared" { report["shared"] = .list(try SharedWeights(PrunableWeights(of: original)).rows()) }
+    if plan.strategy == "shared" { report["shared"] = .list(try SharedWeights(try PrunableWeights(of: original)).rows()) }
     report["journal"] = .list(journal.map { .report(row($0)) })
     if let worst = steps.compactMap(\.certificate).max() { report["certificate"] = .number(worst) }
     if let reason = steps.last?.certificateMissing { report["certificate_missing"] = .text(reason) }

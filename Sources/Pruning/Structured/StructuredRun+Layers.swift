@@ -47,7 +47,7 @@ extension StructuredRun {
 
   /// Blocks by rising mean score of their weights.
   private func ranked(_ choice: LayerChoice, _ base: Model) throws(PruneError) -> [Int] {
-    let weights = PrunableWeights(of: base).without(unreached)
+    let weights = try PrunableWeights(of: base).without(unreached)
     let context = ScoringContext(
       weights: weights, data: options.data, batchSize: batchSize, seed: options.seed, output: options.output, cancel: options.cancel)
     let tensors = try plan.importance.ranking(context).scores.tensors(of: weights.weights.map(\.tensor))

@@ -74,7 +74,7 @@ final class StructuredRun {
     }
     let dependencies = try Dependencies(of: model, rules: options.rules, width: options.followsWidth)
     groups = dependencies.groups
-    let weights = PrunableWeights(of: model)
+    let weights = try PrunableWeights(of: model)
     unreached = try ScoringContext(weights: weights, data: options.data, batchSize: batchSize, output: options.output)
       .unreached(by: plan.importance)
     if plan.granularity == .layer {
@@ -161,10 +161,10 @@ final class StructuredRun {
     var candidate =
       plan.granularity == .layer ? try withoutLayers(base, progress, given) : try withoutUnits(base, progress, given, chosen)
     let normCut = plan.training == nil ? nil : candidate.normCut
-    candidate.model.maskZeros(of: PrunableWeights(of: candidate.model).weights.map(\.name))
+    candidate.model.maskZeros(of: try PrunableWeights(of: candidate.model).weights.map(\.name))
     var recover = options.recover
     if let given = recover {
-      recover = try plan.training?.recovery(given, PrunableWeights(of: candidate.model), candidate.model) ?? given
+      recover = try plan.training?.recovery(given, try PrunableWeights(of: candidate.model), candidate.model) ?? given
       recover?.cancel = given.cancel ?? options.cancel
     }
     let recovered = try GuardedRecovery(judge: judge, settings: recover, data: options.recoverData ?? options.data)
@@ -200,7 +200,7 @@ final class StructuredRun {
   private func trained(_ progress: Double, _ given: Allocation?) throws(PruneError) -> (Model, units: [[Int]]?) {
     guard let training = plan.training else { return (model, nil) }
     var units: [[Int]]?
-    let result = try training.run(model, PrunableWeights(of: model)) { model throws(PruneError) in
+    let result = try training.run(model, try PrunableWeights(of: model)) { model throws(PruneError) in
       guard plan.granularity != .layer else {
         throw PruneError(
           .unsupported, "regularizer '\(training.kind.rawValue)' grows on units, got granularity 'layer'",
@@ -295,7 +295,7 @@ final class StructuredRun {
   private static func normCut(_ dependencies: Dependencies, _ cut: Cut) throws(PruneError) -> Double {
     let masked = try UnitMasks.masked(dependencies, cut)
     var before = 0.0, after = 0.0
-    for weight in PrunableWeights(of: dependencies.model).weights {
+    for weight in try PrunableWeights(of: dependencies.model).weights {
       before += try weight.tensor.zipped(with: weight.tensor, *).total()
       let left = masked.graph.initializer(weight.name) ?? weight.tensor
       after += try left.zipped(with: left, *).total()
@@ -307,7 +307,7 @@ final class StructuredRun {
     let importance = UnitImportance(
       importance: plan.importance, reduction: plan.reduction, normalization: plan.normalization)
     let context = ScoringContext(
-      weights: PrunableWeights(of: dependencies.model).without(unreached), data: options.data, batchSize: batchSize, seed: options.seed,
+      weights: try PrunableWeights(of: dependencies.model).without(unreached), data: options.data, batchSize: batchSize, seed: options.seed,
       output: options.output, cancel: options.cancel)
     var scores = try importance.scores(dependencies, chosen, context)
     if plan.strategy == "shared" { scores = SharedWeights.joined(scores, dependencies) }

@@ -26,7 +26,7 @@ struct DynamicRewriter {
         continue
       }
       try cancel?.check()
-      if let reason = refusal(node) {
+      if let reason = refusal(node, layer) {
         kept.append(QuantizationPlan.Kept(name: node.title, operation: node.opType, reason: reason))
         nodes.append(node)
         continue
@@ -36,7 +36,8 @@ struct DynamicRewriter {
     return (edit.finish(nodes), edit.results, kept)
   }
 
-  private func refusal(_ node: Node) -> String? {
+  private func refusal(_ node: Node, _ layer: WeightPlan.Layer) -> String? {
+    guard layer.input == 1 else { return "its weight is the left operand" }
     guard let input = node.input(0), !edit.index.isConstant(input) else { return "its input is a constant" }
     guard node.opType == "Gemm" else { return nil }
     guard node.int("transA", default: 0) == 0 else { return "its input is transposed" }
@@ -91,9 +92,6 @@ struct DynamicRewriter {
   ) throws(PruneError) -> (codes: String, scales: [Float]) {
     let key = "\(layer.channelAxis) \(layer.weight)"
     if let known = weights[key] { return known }
-    guard try weight.finiteRange() != nil else {
-      throw PruneError(.numeric, "weight '\(layer.weight)' holds NaN or infinity")
-    }
     let isTransposed = node.opType == "Gemm" && layer.channelAxis == 0
     let matrix = isTransposed ? try weight.transposed() : weight
     let axis = perChannel ? (isTransposed ? 1 : layer.channelAxis) : nil

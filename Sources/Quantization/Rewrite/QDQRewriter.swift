@@ -97,7 +97,7 @@ struct QDQRewriter {
   /// Puts the int8 weight and the int32 bias behind DequantizeLinear nodes and the layer behind those.
   private mutating func quantize(_ layer: QuantizationPlan.Layer, _ node: inout Node) throws(PruneError) -> [Node] {
     var added: [Node] = []
-    let key = "\(layer.axis) \(layer.weight)"
+    let key = "\(layer.axis ?? -1) \(layer.weight)"
     if stored[key] == nil {
       let made = try store(layer, node)
       stored[key] = (made.output, made.scales)
@@ -121,9 +121,6 @@ struct QDQRewriter {
     guard let weight = try index.weight(layer.weight) else {
       throw PruneError(.internal, "weight '\(layer.weight)' is gone", at: node.label)
     }
-    guard try weight.finiteRange() != nil else {
-      throw PruneError(.numeric, "weight '\(layer.weight)' holds NaN or infinity", at: node.label)
-    }
     let axis = perChannel ? layer.axis : nil
     let maxima = try weight.absoluteMaxima(axis: axis)
     let chosen = WeightScale.symmetric(maxima: maxima, biasBounds: try biasBounds(layer, channels: maxima.count))
@@ -132,7 +129,7 @@ struct QDQRewriter {
     let (signal, noise) = better == nil ? (own, rest) : try weight.noise(of: codes, scales: chosen, axis: axis)
     let name = trainable ? Graph.uniqueName(layer.weight + "_quantized", &names) : add(layer.weight + "_quantized", codes)
     let scale: String, zero: String
-    if perChannel {
+    if axis != nil {
       scale = add(layer.weight + "_scale", try Tensor(chosen))
       zero = add(layer.weight + "_zero_point", try Tensor([Int8](repeating: 0, count: chosen.count)))
     } else {
@@ -147,7 +144,7 @@ struct QDQRewriter {
         decibels: QuantizedLayer.decibels(signal: signal, noise: noise),
         bytesBefore: weight.byteCount, bytesAfter: codes.byteCount + chosen.count * 5))
     let output = Graph.uniqueName(layer.weight + "_dequantized", &names)
-    let attributes = perChannel ? [Attribute("axis", .int(Int64(layer.axis)))] : []
+    let attributes = axis.map { [Attribute("axis", .int(Int64($0)))] } ?? []
     var nodes = [Node("DequantizeLinear", name: output, inputs: [name, scale, zero], outputs: [output], attributes: attributes)]
     if trainable {
       let pair = Node(
@@ -164,9 +161,6 @@ struct QDQRewriter {
       guard let bias = index.constant(other.bias) else { continue }
       let values = try bias.array(of: Float.self), step = inputScale(other)
       for (channel, value) in values.enumerated() {
-        guard value.isFinite else {
-          throw PruneError(.numeric, "bias '\(other.bias ?? "")' holds NaN or infinity")
-        }
         let place = channels == 1 ? 0 : channel
         guard place < channels else { continue }
         bounds[place] = max(bounds[place], value.magnitude / (step * 0x1p30))

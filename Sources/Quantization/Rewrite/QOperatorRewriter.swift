@@ -32,7 +32,6 @@ struct QOperatorRewriter {
   private var removed: Set<Int> = []
 
   static func apply(_ model: Model) throws(PruneError) -> Model {
-    try checkOpset(model, atLeast: 10, for: "QLinearConv")
     var rewriter = QOperatorRewriter(model)
     return try rewriter.rewrite()
   }

@@ -12,8 +12,8 @@ struct QuantizationPlan {
     let node: Int
     let input: String
     let weight: String
-    /// The axis of the weight along which output channels lie.
-    let axis: Int
+    /// The axis of the weight along which output channels lie; nil where they cannot have scales of their own.
+    let axis: Int?
     let bias: String?
   }
 
@@ -93,11 +93,13 @@ struct QuantizationPlan {
 
   private func layer(_ node: Node, at place: Int) throws(Reason) -> Layer {
     guard let input = node.input(0), let name = node.input(1), let weight = index.constant(name) else {
-      throw Reason("its weight is not a constant")
+      let isLeft = ["MatMul", "Gemm"].contains(node.opType) && index.constant(node.input(0)) != nil
+      throw Reason(isLeft ? "its weight is the left operand" : "its weight is not a constant")
     }
     guard !index.isConstant(input) else { throw Reason("its input is a constant") }
     guard weight.dtype == .float32 else { throw Reason("its weight is \(weight.dtype.name)") }
     guard weight.count > 0 else { throw Reason("its weight is empty") }
+    guard (try? weight.finiteRange()) ?? nil != nil else { throw Reason("its weight holds NaN or infinity") }
     switch node.opType {
     case "Conv":
       guard weight.shape.rank > 2 else { throw Reason("its weight has rank \(weight.shape.rank)") }
@@ -111,8 +113,9 @@ struct QuantizationPlan {
       let axis = node.int("transB", default: 0) == 0 ? 1 : 0
       return Layer(node: place, input: input, weight: name, axis: axis, bias: try bias(node, channels: weight.shape[axis]))
     case "MatMul":
-      guard weight.shape.rank == 2 else { throw Reason("its weight has rank \(weight.shape.rank)") }
-      return Layer(node: place, input: input, weight: name, axis: 1, bias: nil)
+      guard weight.shape.rank >= 2 else { throw Reason("its weight has rank \(weight.shape.rank)") }
+      // Integer products of stacks of matrices have one scale for all of them.
+      return Layer(node: place, input: input, weight: name, axis: weight.shape.rank == 2 ? 1 : nil, bias: nil)
     default: throw Reason("integer runtimes have no \(node.opType)")
     }
   }
@@ -122,6 +125,7 @@ struct QuantizationPlan {
     guard let bias = index.constant(name), bias.dtype == .float32, bias.count == channels else {
       throw Reason("its bias is not a constant with one float32 a channel")
     }
+    guard (try? bias.finiteRange()) ?? nil != nil else { throw Reason("its bias holds NaN or infinity") }
     return name
   }
 

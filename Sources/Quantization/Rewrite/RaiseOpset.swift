@@ -1,27 +1,30 @@
 import PruneGraph
 import PruneTensor
 
-/// Rewrites a model for a newer opset: the few operators whose form changed between 13 and 21 are put into the new one.
+/// Rewrites a model for a newer opset: the operators whose form changed between 7 and 21 are put into the new one.
 enum RaiseOpset {
   /// - Throws: `.unsupported` naming what cannot be said in the new opset without a change of meaning.
   static func apply(_ model: Model, to wanted: Int64) throws(PruneError) -> Model {
     guard let opset = model.opset() else { throw PruneError(.unsupported, "the model imports no standard opset") }
     guard opset < wanted else { return model }
-    guard opset >= 13, model.functions.isEmpty else {
+    guard opset >= 7, model.functions.isEmpty else {
       throw PruneError(
         .unsupported,
-        opset < 13
-          ? "opset is \(opset): only models of 13 or later can be raised to \(wanted)"
-          : "the model has functions of its own, whose opset cannot be raised to \(wanted)",
+        opset < 7
+          ? "opset is \(opset): only models of 7 or later can be raised to \(wanted)"
+          : "the model has functions of its own, whose opset differs from the model's, and cannot be raised to \(wanted)",
         hint: "export the model at opset \(wanted)")
     }
     var result = model
     var names = model.graph.allNames
-    result.graph = try raise(model.graph, from: opset, &names)
+    if opset < 13 {
+      result.graph = try EarlyOpsets.raise(result.graph, from: opset, &names, types: try? ShapeInference.run(model))
+    }
+    if wanted > 13 { result.graph = try raise(result.graph, from: max(opset, 13), &names) }
     for index in result.opsets.indices where ["", "ai.onnx"].contains(result.opsets[index].domain) {
       result.opsets[index].version = wanted
     }
-    result.irVersion = max(result.irVersion, 10)
+    result.irVersion = max(result.irVersion, wanted > 20 ? 10 : 7)
     return result
   }
 

@@ -40,12 +40,9 @@ struct WeightOnlyRewriter {
       // One by one: the file's part of a weight is not needed again.
       defer { weight.forgetPages() }
       do throws(PruneError) {
-        guard try weight.finiteRange() != nil else {
-          throw PruneError(.numeric, "weight '\(layer.weight)' holds NaN or infinity")
-        }
         if node.opType == "Gather" {
           nodes += try gather(node, layer, weight)
-        } else if form.fused, layer.blockAxis != nil, Self.isPlainProduct(node) {
+        } else if form.fused, Self.isFusable(node, layer, rank: weight.shape.rank) {
           nodes += try fused(node, layer, weight)
         } else {
           nodes += try dequantized(node, layer, weight)
@@ -60,12 +57,14 @@ struct WeightOnlyRewriter {
   static func needsBlocks(_ plan: WeightPlan, _ index: GraphIndex) -> Bool {
     plan.layers.values.contains { layer in
       let node = index.graph.nodes[layer.node]
-      return node.opType != "Gather" && (layer.blockAxis == nil || !isPlainProduct(node))
+      return node.opType != "Gather" && !isFusable(node, layer, rank: index.constant(layer.weight)?.shape.rank ?? 0)
     }
   }
 
-  private static func isPlainProduct(_ node: Node) -> Bool {
-    node.opType == "MatMul"
+  /// Whether MatMulNBits says the same: one matrix, on the right.
+  private static func isFusable(_ node: Node, _ layer: WeightPlan.Layer, rank: Int) -> Bool {
+    guard rank == 2, layer.input == 1, layer.blockAxis != nil else { return false }
+    return node.opType == "MatMul"
       || node.int("transA", default: 0) == 0 && node.float("alpha", default: 1) == 1
         && (node.input(2) == nil || node.float("beta", default: 1) == 1)
   }
@@ -110,7 +109,10 @@ struct WeightOnlyRewriter {
         edit.add(layer.weight + "_quantized", try made.tensor(weight.shape, bits: form.bits)),
         edit.add(layer.weight + "_scale", try Tensor(made.scales, made.blocks)),
       ]
-      if let zeros = try made.zeroTensor(bits: form.bits) { inputs.append(edit.add(layer.weight + "_zero_point", zeros)) }
+      let own = try made.zeroTensor(bits: form.bits)
+      if let zeros = own == nil ? try signedZeros(made.blocks) : own {
+        inputs.append(edit.add(layer.weight + "_zero_point", zeros))
+      }
       attributes = [Attribute("axis", .int(Int64(axis))), Attribute("block_size", .int(Int64(form.blockSize)))]
       record(node, layer, weight, made)
     } else {
@@ -123,13 +125,20 @@ struct WeightOnlyRewriter {
         edit.add(layer.weight + "_quantized", form.bits == 4 ? try codes.cast(to: .int4) : codes),
         edit.add(layer.weight + "_scale", axis == nil ? try Tensor(scalar: scales.first ?? 1) : try Tensor(scales)),
       ]
-      record(node, layer, weight, bits: form.bits, scales, zeroBytes: 0, signal, noise)
+      let zeros = try signedZeros(axis == nil ? .scalar : try Shape([scales.count]))
+      if let zeros { inputs.append(edit.add(layer.weight + "_zero_point", zeros)) }
+      record(node, layer, weight, bits: form.bits, scales, zeroBytes: zeros?.byteCount ?? 0, signal, noise)
       if let axis { attributes = [Attribute("axis", .int(Int64(axis)))] }
     }
     edit.replace(layer.weight, by: inputs[0])
     stored[key] = output
     node.inputs[layer.input] = output
     return [Node("DequantizeLinear", name: output, inputs: inputs, outputs: [output], attributes: attributes), node]
+  }
+
+  /// Zero points of symmetric int8 elements. ONNX allows to leave them out, but ONNX Runtime's x64quantprecision shifts them.
+  private func signedZeros(_ shape: Shape) throws(PruneError) -> Tensor? {
+    form.bits == 8 ? try Tensor(zeros: .int8, shape) : nil
   }
 
   /// com.microsoft.MatMulNBits: codes as [N, blocks, bytes], scales and zero points [N, blocks], along K.

@@ -23,24 +23,28 @@ struct WeightPlan {
   /// - Throws: `.notFound` for a pattern that matches nothing, `.invalidArgument` when no layer is left.
   init(_ index: GraphIndex, ignore: [NamePattern], operators: Set<String>) throws(PruneError) {
     try QuantizationPlan.check(ignore, index)
-    for (place, node) in index.graph.nodes.enumerated() where node.isStandard {
-      guard ["Conv", "ConvTranspose", "Gemm", "MatMul", "Gather", "LSTM", "GRU", "RNN"].contains(node.opType) else { continue }
-      let input = node.opType == "Gather" ? 0 : 1
-      guard let name = node.input(input), let weight = index.constant(name), weight.dtype == .float32 else {
-        if node.opType != "Gather" { keep(node, "its weight is not a float32 constant") }
+    for (place, node) in index.graph.nodes.enumerated() where !node.weightOperands.isEmpty {
+      guard let (input, name, weight) = Self.operand(of: node, index) else {
+        if node.opType != "Gather" { keep(node, "its weight is not a constant") }
         continue
       }
-      let rank = weight.shape.rank
+      let isTable = node.opType == "Gather"
       if ignore.contains(where: { $0.matches(node.title) || $0.matches(name) }) {
         keep(node, "ignored")
+      } else if weight.dtype != .float32 {
+        if !isTable { keep(node, "its weight is \(weight.dtype.name)") }
       } else if weight.count == 0 {
         keep(node, "its weight is empty")
       } else if !operators.contains(node.opType) {
         keep(node, "the scheme has no form of \(node.opType)")
-      } else if let axes = Self.axes(node, rank) {
-        layers[place] = Layer(node: place, input: input, weight: name, channelAxis: axes.channel, blockAxis: axes.block)
+      } else if let axes = Self.axes(node, input, weight.shape.rank) {
+        if try weight.finiteRange() == nil {
+          keep(node, "its weight holds NaN or infinity")
+        } else {
+          layers[place] = Layer(node: place, input: input, weight: name, channelAxis: axes.channel, blockAxis: axes.block)
+        }
       } else {
-        keep(node, "its weight has rank \(rank)")
+        keep(node, node.opType == "Gather" || input == 0 || weight.shape.rank < 3 ? "its weight has rank \(weight.shape.rank)" : "\(node.opType) stays float")
       }
     }
     guard layers.isEmpty else { return }
@@ -50,14 +54,27 @@ struct WeightPlan {
         + "float32 weight", hint: why)
   }
 
-  private static func axes(_ node: Node, _ rank: Int) -> (channel: Int, block: Int?)? {
+  /// The constant operand that is the layer's weight: of a product with one on the left, that one.
+  private static func operand(of node: Node, _ index: GraphIndex) -> (input: Int, name: String, weight: Tensor)? {
+    let places = node.opType == "MatMul" || node.opType == "Gemm" ? [1, 0] : [node.weightOperands[0]]
+    for place in places {
+      if let name = node.input(place), let weight = index.constant(name) { return (place, name, weight) }
+    }
+    return nil
+  }
+
+  private static func axes(_ node: Node, _ input: Int, _ rank: Int) -> (channel: Int, block: Int?)? {
     switch node.opType {
     case "Conv": return rank > 2 ? (0, nil) : nil
     case "ConvTranspose": return rank > 2 ? (1, nil) : nil
     case "Gemm":
       guard rank == 2 else { return nil }
-      return node.int("transB", default: 0) == 0 ? (1, 0) : (0, 1)
-    case "MatMul": return rank == 2 ? (1, 0) : nil
+      // The axis that is not summed over: behind the weight for the left operand.
+      let isTurned = node.int(input == 0 ? "transA" : "transB", default: 0) != 0
+      return (input == 0) != isTurned ? (0, 1) : (1, 0)
+    case "MatMul":
+      guard rank >= 2 else { return nil }
+      return input == 0 ? (rank - 2, rank - 1) : (rank - 1, rank - 2)
     case "Gather": return rank == 2 && node.int("axis", default: 0) == 0 ? (0, nil) : nil
     default: return nil
     }

@@ -26,17 +26,17 @@ enum BiasCorrection {
     for layer in plan.layers {
       guard let biasName = layer.bias, uses[biasName] == 1, let weight = index.constant(layer.weight),
         let bias = index.constant(biasName), index.consumers[biasName]?.count == 1, model.graph.hasInitializer(biasName),
-        let mean = means[layer.input]
+        let mean = means[layer.input], let channelAxis = layer.axis
       else { continue }
       let node = model.graph.nodes[layer.node]
-      let axis = perChannel ? layer.axis : nil
+      let axis = perChannel ? channelAxis : nil
       let scales = WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: axis), biasBounds: [0])
       let used = rounded[layer.weight].flatMap { $0.scales == scales ? $0.tensor : nil } ?? weight
       let codes = try used.quantizedInt8(scales: scales, axis: axis).codes.array(of: Int8.self)
       guard let inputs = InputChannels(node, weight.shape, channels: mean.count) else { continue }
       var values = try bias.array(of: Float.self).map(Double.init)
       let floats = try weight.array(of: Float.self)
-      let stride = weight.shape.dims[(layer.axis + 1)...].reduce(1, *), extent = weight.shape[layer.axis]
+      let stride = weight.shape.dims[(channelAxis + 1)...].reduce(1, *), extent = weight.shape[channelAxis]
       for place in floats.indices {
         let channel = place / stride % extent
         let scale = scales.count == 1 ? scales[0] : scales[channel]

@@ -1,4 +1,3 @@
-import PruneGraph
 import PruneTensor
 
 /// Replaces calls of model-local functions by their bodies, and contributed operators by the standard ones they stand
@@ -12,12 +11,14 @@ package struct FunctionInlining {
   private let functions: [FunctionDefinition]
   private var opsets: [OpsetImport]
   private let names: FreeNames
+  private let expandsContributed: Bool
   private var nodeCount = 0
 
-  package static func run(_ model: Model) throws(PruneError) -> Model {
-    guard !model.functions.isEmpty || ContributedOperators.occur(in: model.graph) else { return model }
+  /// - Parameter contributed: whether operators of `com.microsoft` are expanded, too.
+  package static func run(_ model: Model, contributed: Bool = true) throws(PruneError) -> Model {
+    guard !model.functions.isEmpty || contributed && ContributedOperators.occur(in: model.graph) else { return model }
     var inlining = FunctionInlining(
-      functions: model.functions, opsets: model.opsets, names: FreeNames(taken: model.graph.allNames))
+      functions: model.functions, opsets: model.opsets, names: FreeNames(taken: model.graph.allNames), expands: contributed)
     var result = model
     result.graph.nodes = try inlining.inlined(model.graph.nodes, depth: 0)
     result.opsets = inlining.opsets
@@ -25,7 +26,8 @@ package struct FunctionInlining {
     return result
   }
 
-  private init(functions: [FunctionDefinition], opsets: [OpsetImport], names: FreeNames) {
+  private init(functions: [FunctionDefinition], opsets: [OpsetImport], names: FreeNames, expands: Bool) {
+    expandsContributed = expands
     self.functions = functions
     self.opsets = opsets
     self.names = names
@@ -47,7 +49,7 @@ package struct FunctionInlining {
         $0.name == node.opType && $0.domain == node.domain && $0.overload == node.overload
       })
     else {
-      if let parts = ContributedOperators.expansion(of: node, names.make) {
+      if expandsContributed, let parts = ContributedOperators.expansion(of: node, names.make) {
         nodes += parts
         return
       }

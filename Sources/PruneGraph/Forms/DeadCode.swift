@@ -1,9 +1,6 @@
-import PruneGraph
-import PruneTensor
-
 extension Model {
   /// Drops nodes whose results nobody reads, then initializers and types nobody needs.
-  mutating func removeDeadNodes() {
+  package mutating func removeDeadNodes() {
     var needed = Set(graph.outputs.map(\.name))
     var kept: [Node] = []
     for node in graph.nodes.reversed() where node.outputs.contains(where: needed.contains) {

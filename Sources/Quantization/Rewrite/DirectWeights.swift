@@ -1,0 +1,81 @@
+import PruneGraph
+import PruneRuntime
+import PruneTensor
+
+/// Weights as their layers read them: what stands between a stored weight and its layer (Transpose, Reshape, Identity, Cast) is
+/// done once, so that every scheme sees the weight itself.
+enum DirectWeights {
+  /// - Parameter keepsShared: leaves a weight that other nodes read as it was stored.
+  /// - Returns: the model without those nodes; such a weight is there in both forms.
+  static func apply(_ model: Model, keepsShared: Bool = false) throws(PruneError) -> Model {
+    let readers = keepsShared ? model.graph.consumers : [:]
+    func isShared(_ source: WeightSource) -> Bool {
+      keepsShared && ([source.name] + source.path.flatMap(\.outputs)).contains { (readers[$0]?.count ?? 0) > 1 }
+    }
+    let sources = WeightSources(model.graph), opset = model.opset() ?? Model.defaultOpset
+    var result = model
+    var names = model.graph.allNames
+    /// By the value that a layer reads.
+    var direct: [String: (name: String, origin: String)] = [:]
+    for (position, node) in model.graph.nodes.enumerated() {
+      for place in node.parameterOperands {
+        guard let value = node.input(place), let source = sources.source(of: value, through: passes), !source.path.isEmpty,
+          source.tensor.dtype.isFloatingPoint, !isShared(source)
+        else { continue }
+        if direct[value] == nil {
+          guard let tensor = evaluated(source, in: model.graph, opset), tensor.dtype == .float32 else { continue }
+          let name = Graph.uniqueName(source.name + "_direct", &names)
+          result.graph.setInitializer(name, tensor)
+          direct[value] = (name, source.name)
+        }
+        if let name = direct[value]?.name { result.graph.nodes[position].inputs[place] = name }
+      }
+    }
+    guard !direct.isEmpty else { return model }
+    var masked = model.maskedParameters
+    for (name, origin) in direct.values.sorted(by: { $0.name < $1.name }) where masked.contains(origin) { masked.append(name) }
+    // Initializers need not be inputs from version 4 on.
+    result.irVersion = max(result.irVersion, 4)
+    result.removeDeadNodes()
+    result.restoreNames(of: direct.values.map { $0 }, names: &masked)
+    result.maskedParameters = masked
+    return result
+  }
+
+  private static func passes(_ node: Node) -> Bool { node.isMovement || node.isStandard && node.opType == "Cast" }
+
+  /// What the nodes between make of the stored tensor; nil where one of them depends on data, or has no kernel.
+  private static func evaluated(_ source: WeightSource, in graph: Graph, _ opset: Int64) -> Tensor? {
+    let sources = WeightSources(graph)
+    var tensor = source.tensor
+    for node in source.path {
+      var operands: [Tensor?] = [tensor]
+      for place in node.inputs.indices.dropFirst() {
+        guard let name = node.input(place) else { operands.append(nil); continue }
+        guard let operand = sources.source(of: name, through: { _ in false }) else { return nil }
+        operands.append(operand.tensor)
+      }
+      guard let kernel = ReferenceKernels.kernel(for: node, opset: opset), let made = try? kernel(node, operands, opset),
+        let first = made.first
+      else { return nil }
+      tensor = first
+    }
+    return tensor
+  }
+}
+
+extension Model {
+  /// Gives a weight its old name where no node reads it in the old form.
+  fileprivate mutating func restoreNames(of direct: [(name: String, origin: String)], names masked: inout [String]) {
+    let forms = Dictionary(grouping: direct, by: \.origin)
+    for (origin, made) in forms.sorted(by: { $0.key < $1.key }) {
+      guard !graph.hasInitializer(origin), made.count == 1, let name = made.first?.name, let tensor = graph.initializer(name),
+        !graph.nodes.contains(where: { $0.outputs.contains(origin) }), !graph.inputs.contains(where: { $0.name == origin })
+      else { continue }
+      graph.removeInitializers { $0.name == name }
+      graph.setInitializer(origin, tensor)
+      for index in graph.nodes.indices { graph.nodes[index].inputs = graph.nodes[index].inputs.map { $0 == name ? origin : $0 } }
+      masked.removeAll { $0 == name }
+    }
+  }
+}
