@@ -8,6 +8,7 @@
 
 ---@class prune.load_options
 ---@field copy? boolean read the file rather than map it into memory (default false)
+---@field shapes? table<string, integer|integer[]> extents that the inputs leave open are written in, as by Model:fix_shapes: {height = 640, width = 640}
 
 ---@class prune.zoo_options
 ---@field classes? integer output classes: 10 by default, 1000 for the networks for ImageNet on images from 64x64
@@ -58,6 +59,7 @@
 ---@field output? string name of the output that the metric is of, and gradients; the first by default
 ---@field on_step? function called after each candidate; "stop" or true ends the search
 ---@field verbose? boolean a line a candidate on standard error, terminal or not (default false)
+---@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what the model's own metadata says, else an assumption that the report states
 
 ---@class prune.ensemble_options
 ---@field models prune.Model[] two or more
@@ -78,6 +80,10 @@
 ---@field width? integer columns; the terminal's by default
 ---@field color? boolean whether to colour; as the terminal decides by default
 ---@field file? file* where to write it in place of standard output
+---@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open
+
+---@class prune.Model_stats_options
+---@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open
 
 ---@class prune.Model_fit_options
 ---@field data prune.Dataset what to train on
@@ -166,6 +172,7 @@
 ---@field threads? integer all cores by default
 ---@field runs? integer timed runs (default 50)
 ---@field warmup? integer runs before them (default 5)
+---@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default what the model's own metadata says, else an assumption that the report states
 ---@field steps? boolean also "steps": what the compiled model does, with the time and share of each, the slowest first (default false)
 
 ---@class prune.Model_significance_options
@@ -231,6 +238,7 @@
 ---@field reestimate? boolean batch normalizations measure their statistics anew on the data (default false)
 ---@field on_step? function called after each pruning step; "stop" or true ends it
 ---@field verbose? boolean a line a step on standard error, terminal or not (default false)
+---@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what the model's own metadata says, else an assumption that the report states
 
 ---@class prune.Model_prune_target_options
 ---@field macs? number of the multiply-accumulate operations
@@ -363,7 +371,7 @@
 ---@field output? string name of the output that the metric is of; that of the call by default, else the first
 
 ---@class prune.Model_quantize_options
----@field scheme? "static"|"dynamic"|"weight_only"|"float16"|"bfloat16"|"palette"|"joint" int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision, weights stored as bfloat16, weights of few values for packed files, each weight pruned and of few values as far as a budget of bytes asks for (default "static")
+---@field scheme? "static"|"dynamic"|"weight_only"|"float32"|"float16"|"bfloat16"|"palette"|"joint" int8 with scales from calibration data, int8 with scales found while running, weights alone, float32 from half or double precision, half precision, weights stored as bfloat16, weights of few values for packed files, each weight pruned and of few values as far as a budget of bytes asks for (default "static")
 ---@field bits? integer of weights and activations: 8; weight_only has 8 and 4, palette 2 to 8 (4 if not given)
 ---@field per_channel? boolean a scale for each output channel of a weight (default true)
 ---@field symmetric? boolean int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights (default false)
@@ -631,9 +639,10 @@ function Model:summary(options) end
 ---@return prune.Report
 function Model:layers() end
 
----Totals and the same by layer: params, nonzero, sparsity, macs, effective_macs, bytes. MACs that depend on an open extent are left out, and open lists what they depend on: write the extents in with Model:fix_shapes first.
+---Totals and the same by layer: params, nonzero, sparsity, macs, effective_macs, bytes. MACs that depend on an open extent are left out, and open lists what they depend on: give shapes, or write the extents in with Model:fix_shapes.
+---@param options? prune.Model_stats_options
 ---@return prune.Report
-function Model:stats() end
+function Model:stats(options) end
 
 ---Bytes in memory, as ONNX and packed, in all and by tensor. The model is packed to find out.
 ---@return prune.Report

@@ -354,6 +354,13 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_classes(
 
 typedef struct prune_model prune_model;
 
+/** Extents that a model leaves open: that of an extent's name (then rank is 1), or the whole shape of an input. */
+typedef struct prune_shape {
+  const char *name;
+  const int64_t *extents;
+  size_t rank;
+} prune_shape;
+
 /* Made by scripts/generate: prune_load_options */
 typedef struct prune_load_options {
   uint32_t struct_size;
@@ -362,9 +369,12 @@ typedef struct prune_load_options {
   /** Non-zero reads the file into memory; 0 maps it (files of 4 MB and more): opening is free, but truncating the file
    *  while the model lives kills the process. Replacing it by rename is safe. */
   uint32_t copy;
+  /** Extents that the inputs leave open are written in, as by Model:fix_shapes: {height = 640, width = 640}. */
+  const prune_shape *shapes;
+  size_t shape_count;
 } prune_load_options;
 #define PRUNE_LOAD_OPTIONS_INIT \
-  {sizeof(prune_load_options), PRUNE_STRUCT_TAG, 0}
+  {sizeof(prune_load_options), PRUNE_STRUCT_TAG, 0, NULL, 0}
 /** What PRUNE_LOAD_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
 PRUNE_API void prune_load_options_init(prune_load_options *options, size_t size);
 /* End of prune_load_options */
@@ -422,13 +432,29 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_set_parameter(
 /** Totals and a list "layers": params, nonzero, sparsity, macs (of one sample, a multiply-add is 1), effective_macs,
  *  bytes. Where MACs depend on extents other than the batch that the inputs leave open, macs and effective_macs are left out (null
  *  in JSON) and "open" lists those extents: see prune_model_fix_shapes. "shapes" says what the model's own metadata settled. */
-PRUNE_API PRUNE_NODISCARD prune_status prune_model_stats(const prune_model *model, prune_report **out_report);
+/* Made by scripts/generate: prune_stats_options */
+typedef struct prune_stats_options {
+  uint32_t struct_size;
+  /** Set by PRUNE_STATS_OPTIONS_INIT and prune_stats_options_init. */
+  uint32_t struct_tag;
+  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open.
+   *  */
+  const prune_shape *shapes;
+  size_t shape_count;
+} prune_stats_options;
+#define PRUNE_STATS_OPTIONS_INIT \
+  {sizeof(prune_stats_options), PRUNE_STRUCT_TAG, NULL, 0}
+/** What PRUNE_STATS_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_stats_options_init(prune_stats_options *options, size_t size);
+/* End of prune_stats_options */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_stats(
+    const prune_model *model, const prune_stats_options *options, prune_report **out_report);
 /** What the model takes: memory, onnx and packed (bytes of such files), ratio (memory over packed), and a list "tensors" of name,
  *  bytes and packed. The model is packed to find out. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_sizes(const prune_model *model, prune_report **out_report);
 /** The table people know from Keras: layer, output shape, parameters, MACs, sparsity, totals. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_summary(
-    const prune_model *model, int32_t width, int32_t color, prune_buffer *out_text);
+    const prune_model *model, const prune_stats_options *options, int32_t width, int32_t color, prune_buffer *out_text);
 
 /** Runs the model on named inputs, any batch size. \@threadsafe while no other call changes the model or its inputs. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_run(
@@ -806,11 +832,15 @@ typedef struct prune_benchmark_options {
   uint32_t runs;
   /** Untimed runs before them. Default: 5. */
   uint32_t warmup;
+  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default what the model's own
+   *  metadata says, else an assumption that the report states. */
+  const prune_shape *shapes;
+  size_t shape_count;
   /** Also "steps": what the compiled model does, with the time and share of each, the slowest first. */
   uint32_t steps;
 } prune_benchmark_options;
 #define PRUNE_BENCHMARK_OPTIONS_INIT \
-  {sizeof(prune_benchmark_options), PRUNE_STRUCT_TAG, 1, 0, 50, 5, 0}
+  {sizeof(prune_benchmark_options), PRUNE_STRUCT_TAG, 1, 0, 50, 5, NULL, 0, 0}
 /** What PRUNE_BENCHMARK_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
 PRUNE_API void prune_benchmark_options_init(prune_benchmark_options *options, size_t size);
 /* End of prune_benchmark_options */
@@ -1142,12 +1172,16 @@ typedef struct prune_prune_options {
   prune_metric_callback on_metric;
   /** What `train` trains on; NULL: `data`. */
   const prune_dataset *train_data;
+  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
+   *  the model's own metadata says, else an assumption that the report states. */
+  const prune_shape *shapes;
+  size_t shape_count;
 } prune_prune_options;
 #define PRUNE_PRUNE_OPTIONS_INIT \
   {sizeof(prune_prune_options), PRUNE_STRUCT_TAG, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, \
    PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, 64, 0, NULL, \
    PRUNE_NOT_GIVEN, 1, 0, 0, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, \
-   PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, NULL, NULL, NULL}
+   PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, NULL, NULL, NULL, NULL, 0}
 /** What PRUNE_PRUNE_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
 PRUNE_API void prune_prune_options_init(prune_prune_options *options, size_t size);
 /* End of prune_prune_options */
@@ -1222,9 +1256,14 @@ typedef struct prune_search_options {
   void *user;
   /** In place of a metric by name, given `user`. */
   prune_metric_callback on_metric;
+  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
+   *  the model's own metadata says, else an assumption that the report states. */
+  const prune_shape *shapes;
+  size_t shape_count;
 } prune_search_options;
 #define PRUNE_SEARCH_OPTIONS_INIT \
-  {sizeof(prune_search_options), PRUNE_STRUCT_TAG, NULL, NULL, NULL, NULL, 0, 0.01, 10, 0, NULL, NULL, NULL, NULL}
+  {sizeof(prune_search_options), PRUNE_STRUCT_TAG, NULL, NULL, NULL, NULL, 0, 0.01, 10, 0, NULL, NULL, NULL, NULL, \
+   NULL, 0}
 /** What PRUNE_SEARCH_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
 PRUNE_API void prune_search_options_init(prune_search_options *options, size_t size);
 /* End of prune_search_options */
@@ -1246,12 +1285,11 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_groups(prune_model *model, pr
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_compact(
     prune_model *model, prune_model **out_model, prune_report **out_report);
 
-/** Writes extents into a new model that its inputs leave open, and makes what is computed from them constant. `names[i]` is that of
- *  an open extent (then `ranks[i]` is 1) or of an input, whose whole shape `extents[i]` is. What is not named stays open.
+/** Writes extents into a new model that its inputs leave open, and makes what is computed from them constant. What is not named
+ *  stays open.
  *  PRUNE_ERROR_NOT_FOUND for another name, PRUNE_ERROR_MISMATCH for extents that contradict each other or the model. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_fix_shapes(
-    prune_model *model, const char *const *names, const int64_t *const *extents, const size_t *ranks, size_t count,
-    prune_model **out_model);
+    prune_model *model, const prune_shape *shapes, size_t count, prune_model **out_model);
 
 /** A new model with the same outputs in fewer nodes: constants folded, nodes that change nothing and what nobody reads removed, equal
  *  constants stored once; weights stay as they are. The report (optional) has before and after (nodes), folded, identities,
@@ -1307,10 +1345,11 @@ typedef struct prune_quantize_options {
   uint32_t struct_tag;
   /** "static": int8 weights and uint8 activations with scales from calibration data. "dynamic": int8 weights, and
    *  activations with scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in
-   *  float. "float16": weights and activations, but for operators that need float32; inputs and outputs stay float32.
-   *  "bfloat16": weights stored as bfloat16, layers compute in float32. "palette": weights that take few different
-   *  values each (k-means), float32 in ONNX files and small in packed ones. "joint": each weight pruned and palettized
-   *  as far as a budget of `bytes` for all asks for, by what it tolerates on `calibration`. NULL is "static". */
+   *  float. "float32": the numbers of a half or double precision model, inputs and outputs as they were. "float16":
+   *  weights and activations, but for operators that need float32; inputs and outputs stay float32. "bfloat16": weights
+   *  stored as bfloat16, layers compute in float32. "palette": weights that take few different values each (k-means),
+   *  float32 in ONNX files and small in packed ones. "joint": each weight pruned and palettized as far as a budget of
+   *  `bytes` for all asks for, by what it tolerates on `calibration`. NULL is "static". */
   const char *scheme;
   /** of weights and activations: 8; weight_only has 8 and 4, palette 2 to 8 (4 if not given). 0 is not given. */
   uint32_t bits;

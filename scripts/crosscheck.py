@@ -172,6 +172,66 @@ def trained():
         onnx.checker.check_model(path, full_check=True)
 
 
+CASES = """
+local prune = require "prune"
+local function ramp(info)
+  local shape, count = {}, 1
+  for axis, extent in ipairs(info.shape) do
+    shape[axis] = math.type(extent) == "integer" and extent > 0 and extent or axis == 1 and 8 or 4
+    count = count * shape[axis]
+  end
+  local values = {dtype = info.dtype, shape = shape}
+  for i = 1, count do values[i] = info.dtype:find "int" and i % 3 or math.sin(i * 0.7) end
+  return prune.tensor(values)
+end
+local m = prune.load(path)
+local inputs = {}
+for _, info in ipairs(m.inputs) do inputs[info.name] = ramp(info) end
+local function save(name, transform)
+  local ok, made = pcall(transform)
+  if ok then made:save(work .. "/case_" .. name .. ".onnx") end
+end
+save("same", function() return m end)
+for _, o in ipairs{{"weight_only", 8}, {"weight_only", 4}, {"weight_only", 4, "matmul_nbits"}, {"dynamic"}, {"float16"},
+  {"bfloat16"}, {"float32"}, {"palette"}} do
+  save(table.concat(o, "_"), function() return (m:quantize{scheme = o[1], bits = o[2], format = o[3]}) end)
+end
+for _, symmetric in ipairs{true, false} do
+  save("static_" .. tostring(symmetric), function()
+    return (m:quantize{scheme = "static", symmetric = symmetric, calibration = prune.data.tensors(inputs)})
+  end)
+end
+save("weights", function() return (m:prune{amount = 0.3}) end)
+save("channels", function() return (m:prune{granularity = "channel", amount = 0.3}) end)
+save("simplify", function() return (m:simplify()) end)
+"""
+
+
+def cases():
+    """Every file made of the small models of Tests/Cases passes onnx.checker and loads in ONNX Runtime as it is by default."""
+    root = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "Tests", "Cases")
+    for path in sorted(glob.glob(f"{root}/*/*.onnx")):
+        for old in glob.glob(f"{work}/case_*"):
+            os.remove(old)
+        lua(CASES, path=path, work=work)
+        problems = []
+        made = sorted(glob.glob(f"{work}/case_*.onnx"))
+        for file in made:
+            name = os.path.basename(file)[5:-5]
+            try:
+                onnx.checker.check_model(file, full_check=True)
+                options = onnxruntime.SessionOptions()
+                options.log_severity_level = 4
+                onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+            except Exception as problem:
+                problems.append(f"{name}: {str(problem)[:80]}")
+        # What neither can do with the given model is no fault of what was made of it.
+        if problems and any(problem.startswith("same:") for problem in problems):
+            problems = [problem for problem in problems if "NOT_IMPLEMENTED" not in problem and not problem.startswith("same:")]
+        label = "case " + os.path.relpath(path, root)[:-5]
+        report(label, "; ".join(problems) if problems else f"{len(made)} files", not problems)
+
+
 def sample(path):
     """Inputs of a topology: stored beside it, or random ones for a batch of two."""
     if os.path.exists(path[:-5] + ".npz"):
@@ -252,6 +312,7 @@ def structured():
             report(f"{name} without {what}", f"distance {far:.2e}", far <= 1e-4)
 
 
+cases()
 round_trips()
 structured()
 transforms()

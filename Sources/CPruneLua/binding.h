@@ -121,6 +121,7 @@ typedef enum option_kind {
   OPTION_TEXT,      /**< const char * */
   OPTION_TEXTS,     /**< const char *const *, with its size_t at `extra`, from a list or one string */
   OPTION_EXTENTS,   /**< const int64_t *, with its size_t at `extra`, of 1 or more each */
+  OPTION_SHAPES,    /**< const prune_shape *, with its size_t at `extra`, from a table by name */
   OPTION_NUMBERS,   /**< const double *, with its size_t at `extra` */
   OPTION_DATASET,   /**< const prune_dataset * */
   OPTION_MODEL,     /**< const prune_model * */
@@ -164,12 +165,15 @@ void pl_push_option_sets(lua_State *L);
 /** Memory that lives as long as the Lua stack slot it pushes. */
 void *pl_scratch(lua_State *L, size_t size);
 /** The list of integers at `index`, each at least `least`; its anchor is pushed. */
+/** Extents by name, {height = 640, input = {1, 3, 640, 640}}, as scratch memory. */
+const prune_shape *pl_shapes(lua_State *L, int index, const char *where, size_t *out_count);
 int64_t *pl_integers(lua_State *L, int index, int64_t least, const char *what, size_t *out_count);
 /** Raises unless the value is a table or, if `optional`, nil. */
 void pl_want_table(lua_State *L, int index, const char *where, bool optional);
 
 extern const option_set pl_fit_set, pl_recover_set, pl_train_set, pl_prune_set, pl_target_set, pl_guard_set, pl_schedule_set,
     pl_significance_set, pl_sensitivity_set, pl_ensemble_set, pl_search_set, pl_quantize_set, pl_evaluate_set, pl_benchmark_set,
+    pl_stats_set,
     pl_zoo_set, pl_load_set, pl_split_set, pl_idx_set, pl_npz_set, pl_csv_set, pl_normalize_set, pl_summary_set, pl_text_set,
     pl_group_set, pl_loss_set, pl_regularizer_set, pl_augment_set;
 

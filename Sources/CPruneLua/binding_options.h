@@ -107,6 +107,8 @@ typedef struct normalize_options {
 
 typedef struct summary_options {
   uint32_t width;
+  const prune_shape *shapes;
+  size_t shape_count;
   int color, file;
 } summary_options;
 

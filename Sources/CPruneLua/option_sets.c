@@ -3,10 +3,18 @@
 
 static const option load_options_[] = {
     {.name = "copy", .kind = OPTION_FLAG, .offset = offsetof(prune_load_options, copy)},
+    {.name = "shapes", .kind = OPTION_SHAPES, .offset = offsetof(prune_load_options, shapes), .extra = offsetof(prune_load_options, shape_count)},
 };
 static const prune_load_options load_initial = PRUNE_LOAD_OPTIONS_INIT;
 const option_set pl_load_set = {.name = "prune.load", .options = load_options_, .count = OPTION_COUNT_OF(load_options_),
     .size = sizeof(prune_load_options), .initial = &load_initial, .struct_size = sizeof(prune_load_options)};
+
+static const option stats_options_[] = {
+    {.name = "shapes", .kind = OPTION_SHAPES, .offset = offsetof(prune_stats_options, shapes), .extra = offsetof(prune_stats_options, shape_count)},
+};
+static const prune_stats_options stats_initial = PRUNE_STATS_OPTIONS_INIT;
+const option_set pl_stats_set = {.name = "Model:stats", .options = stats_options_, .count = OPTION_COUNT_OF(stats_options_),
+    .size = sizeof(prune_stats_options), .initial = &stats_initial, .struct_size = sizeof(prune_stats_options)};
 
 static const option zoo_options_[] = {
     {.name = "classes", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_zoo_options, classes)},
@@ -251,6 +259,7 @@ static const option benchmark_options_[] = {
     {.name = "threads", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_benchmark_options, threads)},
     {.name = "runs", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_benchmark_options, runs)},
     {.name = "warmup", .kind = OPTION_COUNT, .least = 0, .offset = offsetof(prune_benchmark_options, warmup)},
+    {.name = "shapes", .kind = OPTION_SHAPES, .offset = offsetof(prune_benchmark_options, shapes), .extra = offsetof(prune_benchmark_options, shape_count)},
     {.name = "steps", .kind = OPTION_FLAG, .offset = offsetof(prune_benchmark_options, steps)},
 };
 static const prune_benchmark_options benchmark_initial = PRUNE_BENCHMARK_OPTIONS_INIT;
@@ -366,6 +375,7 @@ static const option prune_options_[] = {
     {.name = "reestimate", .kind = OPTION_FLAG, .offset = offsetof(prune_prune_options, reestimate)},
     {.name = "on_step", .kind = OPTION_FUNCTION, .offset = offsetof(prune_call_options, on_step)},
     {.name = "verbose", .kind = OPTION_FLAG, .offset = offsetof(prune_call_options, verbose)},
+    {.name = "shapes", .kind = OPTION_SHAPES, .offset = offsetof(prune_prune_options, shapes), .extra = offsetof(prune_prune_options, shape_count)},
 };
 static const prune_prune_options prune_initial = PRUNE_PRUNE_OPTIONS_INIT;
 const option_set pl_prune_set = {.name = "Model:prune", .options = prune_options_, .count = OPTION_COUNT_OF(prune_options_),
@@ -395,6 +405,7 @@ static const option search_options_[] = {
     {.name = "output", .kind = OPTION_TEXT, .offset = offsetof(prune_search_options, output)},
     {.name = "on_step", .kind = OPTION_FUNCTION, .offset = offsetof(search_call_options, on_step)},
     {.name = "verbose", .kind = OPTION_FLAG, .offset = offsetof(search_call_options, verbose)},
+    {.name = "shapes", .kind = OPTION_SHAPES, .offset = offsetof(prune_search_options, shapes), .extra = offsetof(prune_search_options, shape_count)},
 };
 static const prune_search_options search_initial = PRUNE_SEARCH_OPTIONS_INIT;
 const option_set pl_search_set = {.name = "prune.search", .options = search_options_, .count = OPTION_COUNT_OF(search_options_),
@@ -434,6 +445,7 @@ static const option summary_options_[] = {
     {.name = "width", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(summary_options, width)},
     {.name = "color", .kind = OPTION_VALUE, .offset = offsetof(summary_options, color)},
     {.name = "file", .kind = OPTION_VALUE, .offset = offsetof(summary_options, file)},
+    {.name = "shapes", .kind = OPTION_SHAPES, .offset = offsetof(summary_options, shapes), .extra = offsetof(summary_options, shape_count)},
 };
 const option_set pl_summary_set = {.name = "Model:summary", .options = summary_options_, .count = OPTION_COUNT_OF(summary_options_),
     .size = sizeof(summary_options)};
@@ -481,6 +493,7 @@ const option_set pl_normalize_set = {.name = "Dataset:normalize", .options = nor
 
 static const option_set *const sets[] = {
     &pl_load_set,
+    &pl_stats_set,
     &pl_zoo_set,
     &pl_group_set,
     &pl_augment_set,

@@ -55,6 +55,40 @@ int64_t *pl_integers(lua_State *L, int index, int64_t least, const char *what, s
   return list;
 }
 
+const prune_shape *pl_shapes(lua_State *L, int index, const char *where, size_t *out_count) {
+  static const char example[] = "write {height = 640, input = {1, 3, 640, 640}}";
+  index = lua_absindex(L, index);
+  if (!lua_istable(L, index)) {
+    pl_error(L, "invalid_argument", where, example, "shapes are a table by name, got %s", pl_type_name(L, index));
+  }
+  size_t count = 0;
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) count++;
+  prune_shape *shapes = pl_scratch(L, count * sizeof *shapes);
+  size_t entry = 0;
+  lua_pushnil(L);
+  while (lua_next(L, index) && entry < count) {
+    if (lua_type(L, -2) != LUA_TSTRING) {
+      pl_error(L, "invalid_argument", where, example, "extents go by name, got a %s as key", luaL_typename(L, -2));
+    }
+    const char *name = lua_tostring(L, -2); /* the user's table keeps it */
+    if (!lua_istable(L, -1)) {
+      lua_createtable(L, 1, 0);
+      lua_insert(L, -2);
+      lua_rawseti(L, -2, 1);
+    }
+    const char *what = lua_pushfstring(L, "%s: shapes.%s", where, name);
+    size_t rank = 0;
+    const int64_t *extents = pl_integers(L, -2, 1, what, &rank);
+    shapes[entry++] = (prune_shape){name, extents, rank};
+    /* The extents stay below the key, which goes on top for the next round. */
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+    lua_insert(L, -2);
+  }
+  *out_count = count;
+  return shapes;
+}
+
 static double number_at(const place *at, int value, const char *wanted) {
   lua_State *L = at->call->L;
   if (lua_type(L, value) != LUA_TNUMBER) wrong_type(at, value, wanted);
@@ -199,6 +233,9 @@ static void read_value(const place *at, int value, const option *option, char *o
     *(const int64_t **)field = pl_integers(L, value, 1, what, (size_t *)(void *)(out + option->extra));
     return;
   }
+  case OPTION_SHAPES:
+    *(const prune_shape **)field = pl_shapes(L, value, at->where, (size_t *)(void *)(out + option->extra));
+    return;
   case OPTION_NUMBERS:
     *(const double **)field = numbers_at(at, value, (size_t *)(void *)(out + option->extra));
     return;

@@ -150,7 +150,10 @@ int pl_model_summary(lua_State *L) {
   display(L, options.width, options.color, &width, &color);
   handle *object;
   prune_buffer *buffer = new_buffer(L, &object);
-  pl_check(L, prune_model_summary(model, width, color, buffer));
+  prune_stats_options stats = PRUNE_STATS_OPTIONS_INIT;
+  stats.shapes = options.shapes;
+  stats.shape_count = options.shape_count;
+  pl_check(L, prune_model_summary(model, &stats, width, color, buffer));
   if (options.file) {
     lua_pushvalue(L, options.file);
   } else {

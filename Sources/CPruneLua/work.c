@@ -10,11 +10,15 @@ static int report_result(lua_State *L, int object) {
   return 1;
 }
 
+/* m:stats{shapes =} */
 static int model_stats(lua_State *L) {
   prune_model *model = pl_check_model(L, 1);
+  pl_call call = {.L = L, .where = "Model:stats"};
+  prune_stats_options options;
+  pl_options(&call, 2, &pl_stats_set, &options);
   handle *object = pl_new(L, &pl_report);
   prune_report *report = NULL;
-  prune_status status = prune_model_stats(model, &report);
+  prune_status status = prune_model_stats(model, &options, &report);
   object->pointer = report;
   pl_check(L, status);
   return report_result(L, lua_gettop(L));
@@ -30,7 +34,7 @@ static int model_sizes(lua_State *L) {
   return report_result(L, lua_gettop(L));
 }
 
-/* m:layers(): the list of stats. */
+/* m:layers{shapes =}: the list of stats. */
 static int model_layers(lua_State *L) {
   model_stats(L);
   lua_getfield(L, -1, "layers");

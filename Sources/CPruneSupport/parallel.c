@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <time.h>
 
 #include "prune_support.h"
@@ -40,9 +41,22 @@ void ps_parallel_for(int64_t count, int64_t grain, void (*body)(int64_t, int64_t
 
 // What the process started with: one thread a core, or what OMP_NUM_THREADS says.
 static int initial_threads;
-__attribute__((constructor)) static void remember_threads(void) { initial_threads = omp_get_max_threads(); }
 
-void ps_set_threads(int32_t threads) { omp_set_num_threads(threads > 0 ? threads : initial_threads); }
+// The pool of a thread that forks has no threads in the child, where a loop would wait for them for ever: that thread works alone
+// there. Threads that the child starts have pools of their own.
+static _Thread_local int is_alone;
+
+static void work_alone(void) {
+  is_alone = 1;
+  omp_set_num_threads(1);
+}
+
+__attribute__((constructor)) static void prepare_threads(void) {
+  initial_threads = omp_get_max_threads();
+  pthread_atfork(NULL, NULL, work_alone);
+}
+
+void ps_set_threads(int32_t threads) { omp_set_num_threads(is_alone ? 1 : threads > 0 ? threads : initial_threads); }
 
 int32_t ps_get_threads(void) { return omp_get_max_threads(); }
 

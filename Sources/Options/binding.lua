@@ -3,6 +3,8 @@ return {
     {"width", "count", own = "width", text = "columns; the terminal's by default"},
     {"color", "value", type = "boolean", own = "color", text = "whether to colour; as the terminal decides by default"},
     {"file", "value", type = "file", own = "file", text = "where to write it in place of standard output"},
+    {"shapes", "shapes", own = "shapes", count = "shape_count",
+      text = "extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open"},
   }},
   {c = false, lua = "Report:to_text", id = "text", struct = "text_options", fields = {
     {"width", "count", own = "width", text = "columns; the terminal's by default"},

@@ -14,6 +14,9 @@ return {
     {"warmup", "count", default = 5, least = 0,
       text = "runs before them",
       more = "Untimed runs before them."},
+    {"shapes", "shapes",
+      text = [[extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default what the
+        model's own metadata says, else an assumption that the report states]]},
     {"steps", "flag", default = false,
       text = [[also "steps": what the compiled model does, with the time and share of each, the slowest first]]},
   }},

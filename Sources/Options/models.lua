@@ -1,9 +1,15 @@
 return {
-  {c = "prune_load_options", lua = "prune.load", id = "load", swift = "ONNX.LoadOptions", fields = {
+  {c = "prune_load_options", lua = "prune.load", id = "load", swift = "LoadOptions", fields = {
     {"copy", "flag", default = false,
       text = "read the file rather than map it into memory",
       more = [[Non-zero reads the file into memory; 0 maps it (files of 4 MB and more): opening is free, but truncating the
         file while the model lives kills the process. Replacing it by rename is safe.]]},
+    {"shapes", "shapes",
+      text = "extents that the inputs leave open are written in, as by Model:fix_shapes: {height = 640, width = 640}"},
+  }},
+  {c = "prune_stats_options", lua = "Model:stats", id = "stats", swift = "StatsOptions", fields = {
+    {"shapes", "shapes",
+      text = "extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open"},
   }},
   {c = "prune_zoo_options", lua = "prune.zoo", id = "zoo", swift = "ZooOptions", fields = {
     {"classes", "count",

@@ -235,6 +235,9 @@ return {
     {"on_score", "callback", ctype = "prune_score_callback", lua = false, swift = false},
     {"on_metric", "callback", ctype = "prune_metric_callback", lua = false, swift = false},
     {"train_data", "dataset", lua = false, text = "What `train` trains on; NULL: `data`."},
+    {"shapes", "shapes",
+      text = [[extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
+        the model's own metadata says, else an assumption that the report states]]},
   }},
   {c = "prune_ensemble_options", lua = "prune.ensemble", id = "ensemble", struct = "ensemble_call_options", swift = "EnsembleOptions", fields = {
     {"models", "value", type = "Model[]", required = true, c = false, own = "models", text = "two or more"},
@@ -273,5 +276,8 @@ return {
     {"user", "user", lua = false, swift = false},
     {"on_metric", "callback", ctype = "prune_metric_callback", lua = false, swift = false,
       text = "In place of a metric by name, given `user`."},
+    {"shapes", "shapes",
+      text = [[extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
+        the model's own metadata says, else an assumption that the report states]]},
   }},
 }

@@ -22,10 +22,31 @@ extension prune_load_options: OptionsOfC {
 @_cdecl("prune_load_options_init") @implementation
 public func prune_load_options_init(_ options: UnsafeMutablePointer<prune_load_options>!, _ size: Int) { initialize(options, size) }
 
-extension ONNX.LoadOptions {
+extension LoadOptions {
   /// Takes over what C gives.
   mutating func read(_ given: prune_load_options) throws(PruneError) {
     copy = given.copy != 0
+    shapes = try shapeBinding(given.shapes, given.shape_count, "shapes")
+  }
+}
+
+extension prune_stats_options: OptionsOfC {
+  static var name: String { "prune_stats_options" }
+  static var defaults: Self {
+    var options = Self()
+    options.struct_size = UInt32(MemoryLayout<Self>.size)
+    options.struct_tag = UInt32(PRUNE_STRUCT_TAG)
+    return options
+  }
+}
+
+@_cdecl("prune_stats_options_init") @implementation
+public func prune_stats_options_init(_ options: UnsafeMutablePointer<prune_stats_options>!, _ size: Int) { initialize(options, size) }
+
+extension StatsOptions {
+  /// Takes over what C gives.
+  mutating func read(_ given: prune_stats_options) throws(PruneError) {
+    shapes = try shapeBinding(given.shapes, given.shape_count, "shapes")
   }
 }
 
@@ -246,6 +267,7 @@ extension BenchmarkOptions {
     threads = Int(given.threads)
     runs = try count(given.runs, "runs", least: 1)
     warmup = try count(given.warmup, "warmup", least: 0)
+    shapes = try shapeBinding(given.shapes, given.shape_count, "shapes")
     steps = given.steps != 0
   }
 }
@@ -406,6 +428,7 @@ extension PruneOptions {
     steps = Int(given.schedule_steps)
     recoverData = try Handles.optional(given.recover_data, DatasetBox.self)?.dataset
     trainData = try Handles.optional(given.train_data, DatasetBox.self)?.dataset
+    shapes = try shapeBinding(given.shapes, given.shape_count, "shapes")
   }
 }
 
@@ -459,6 +482,7 @@ extension SearchOptions {
     budget = try number(given.budget, "budget", .positive)
     seed = given.seed
     if let value = try optionalText(given.output, "output") { output = value }
+    shapes = try shapeBinding(given.shapes, given.shape_count, "shapes")
   }
 }
 
@@ -481,7 +505,7 @@ public func prune_quantize_options_init(_ options: UnsafeMutablePointer<prune_qu
 extension QuantizeOptions {
   /// Takes over what C gives.
   mutating func read(_ given: prune_quantize_options) throws(PruneError) {
-    if let value = try choice(given.scheme, "scheme", among: ["static", "dynamic", "weight_only", "float16", "bfloat16", "palette", "joint"]) { scheme = value }
+    if let value = try choice(given.scheme, "scheme", among: ["static", "dynamic", "weight_only", "float32", "float16", "bfloat16", "palette", "joint"]) { scheme = value }
     bits = Int(given.bits)
     perChannel = given.per_channel != 0
     symmetric = given.symmetric != 0

@@ -3,6 +3,7 @@ import PruneEvaluation
 import PruneFormats
 import PruneGraph
 import PruneTensor
+import Pruning
 
 @_cdecl("prune_model_load") @implementation
 public func prune_model_load(
@@ -12,10 +13,11 @@ public func prune_model_load(
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box = try ContextBox.enter(context)
-    var wanted = ONNX.LoadOptions()
+    var wanted = LoadOptions()
     try wanted.read(try PruneABI.options(options))
-    let model = try ONNX.load(path: try text(path, "path"), wanted)
-    out.pointee = Handles.make(try ModelBox(read: model, box))
+    let model = try ModelFormats.load(path: try text(path, "path"), wanted)
+    out.pointee = Handles.make(
+      wanted.shapes.isEmpty ? try ModelBox(read: model, box) : ModelBox(try fixShapes(try model.opened(), wanted.shapes), box))
   }
 }
 
@@ -30,7 +32,7 @@ public func prune_model_load_memory(
     let storage = try Storage(byteCount: size)
     // Safe: the storage has size bytes, and so the caller promises of data.
     storage.base.copyMemory(from: data, byteCount: size)
-    out.pointee = Handles.make(try ModelBox(read: try ONNX.decode(Bytes(storage: storage), folder: nil), box))
+    out.pointee = Handles.make(try ModelBox(read: try ModelFormats.decode(Bytes(storage: storage)), box))
   }
 }
 
@@ -38,11 +40,7 @@ public func prune_model_load_memory(
 public func prune_model_save(_ model: OpaquePointer!, _ path: UnsafePointer<CChar>!) -> prune_status {
   call { () throws(PruneError) in
     let box = try ModelBox.enter(model), path = try text(path, "path")
-    if path.hasSuffix(Prunez.suffix) {
-      try Prunez.save(box.saved, path: path, cancel: box.cancel)
-    } else {
-      try ONNX.save(box.saved, path: path)
-    }
+    try ModelFormats.save(box.saved, path: path, cancel: box.cancel)
   }
 }
 
@@ -147,10 +145,15 @@ public func prune_model_set_parameter(
 }
 
 @_cdecl("prune_model_stats") @implementation
-public func prune_model_stats(_ model: OpaquePointer!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!) -> prune_status {
+public func prune_model_stats(
+  _ model: OpaquePointer!, _ options: UnsafePointer<prune_stats_options>!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
-    give(try ModelStats.of(try ModelBox.enter(model).model).report, out)
+    let box = try ModelBox.enter(model)
+    var wanted = StatsOptions()
+    try wanted.read(try PruneABI.options(options))
+    give(try ModelStats.of(box.model, shapes: wanted.shapes).report, out)
   }
 }
 
@@ -181,11 +184,15 @@ public func prune_model_sizes(_ model: OpaquePointer!, _ out_report: UnsafeMutab
 
 @_cdecl("prune_model_summary") @implementation
 public func prune_model_summary(
-  _ model: OpaquePointer!, _ width: Int32, _ color: Int32, _ out_text: UnsafeMutablePointer<prune_buffer>!
+  _ model: OpaquePointer!, _ options: UnsafePointer<prune_stats_options>!, _ width: Int32, _ color: Int32,
+  _ out_text: UnsafeMutablePointer<prune_buffer>!
 ) -> prune_status {
   call { () throws(PruneError) in
     let out = try output(out_text, "out_text")
-    let text = try summary(try ModelBox.enter(model).model, color: color != 0, width: try columns(width))
+    let box = try ModelBox.enter(model)
+    var wanted = StatsOptions()
+    try wanted.read(try PruneABI.options(options))
+    let text = try summary(box.model, shapes: wanted.shapes, color: color != 0, width: try columns(width))
     try fill(out, with: Array(text.utf8))
   }
 }

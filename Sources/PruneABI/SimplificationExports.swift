@@ -5,29 +5,25 @@ import PruneTensor
 import Pruning
 
 /// Extents by name, as C gives them.
-private func binding(
-  _ names: UnsafePointer<UnsafePointer<CChar>?>?, _ extents: UnsafePointer<UnsafePointer<Int64>?>?, _ ranks: UnsafePointer<Int>?,
-  _ count: Int
-) throws(PruneError) -> ShapeBinding {
-  let names = try texts(names, count, "names"), lists = try elements(extents, count, "extents")
-  let ranks = try elements(ranks, count, "ranks")
+func shapeBinding(_ shapes: UnsafePointer<prune_shape>?, _ count: Int, _ name: String) throws(PruneError) -> ShapeBinding {
   var entries: [(name: String, extents: [Int])] = []
-  for index in names.indices {
-    let list = try elements(lists[index], ranks[index], "extents[\(index)]")
-    entries.append((names[index], list.map { Int($0) }))
+  for (index, shape) in try elements(shapes, count, name).enumerated() {
+    let place = "\(name)[\(index)]"
+    let extents = try elements(shape.extents, shape.rank, place + ".extents")
+    entries.append((try text(shape.name, place + ".name"), extents.map { Int($0) }))
   }
   return ShapeBinding(entries)
 }
 
 @_cdecl("prune_model_fix_shapes") @implementation
 public func prune_model_fix_shapes(
-  _ model: OpaquePointer!, _ names: UnsafePointer<UnsafePointer<CChar>?>!, _ extents: UnsafePointer<UnsafePointer<Int64>?>!,
-  _ ranks: UnsafePointer<Int>!, _ count: Int, _ out_model: UnsafeMutablePointer<OpaquePointer?>!
+  _ model: OpaquePointer!, _ shapes: UnsafePointer<prune_shape>!, _ count: Int,
+  _ out_model: UnsafeMutablePointer<OpaquePointer?>!
 ) -> prune_status {
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box = try ModelBox.enter(model)
-    let fixed = try fixShapes(box.model, try binding(names, extents, ranks, count))
+    let fixed = try fixShapes(box.model, try shapeBinding(shapes, count, "shapes"))
     out.pointee = Handles.make(ModelBox(fixed, box.context))
   }
 }

@@ -50,10 +50,17 @@ extension Dataset {
   }
 
   /// Only the samples of these classes, renumbered 0, 1, … in the order given unless they are to keep their numbers.
-  package func classes(_ wanted: [Int], renumber: Bool = true) throws(PruneError) -> Dataset {
-    guard let classCount, let labels = try y?.array(of: Int64.self) else {
+  /// - Parameters:
+  ///   - total: how many classes there are, where more than the samples have.
+  ///   - orNone: a data set without samples, rather than an error, where no sample is of these classes.
+  package func classes(
+    _ wanted: [Int], renumber: Bool = true, of total: Int = 0, orNone: Bool = false
+  ) throws(PruneError) -> Dataset {
+    guard let own = classCount, let labels = try y?.array(of: Int64.self) else {
       throw PruneError(.invalidArgument, "the targets of '\(name)' are not classes")
     }
+    // The last classes may have no sample in a small data set.
+    let classCount = max(own, total)
     var renumbered: [Int64: Int64] = [:]
     for (position, number) in wanted.enumerated() {
       guard number >= 0, number < classCount else {
@@ -64,7 +71,7 @@ extension Dataset {
       }
     }
     let kept = labels.indices.filter { renumbered[labels[$0]] != nil }
-    guard !kept.isEmpty else { throw PruneError(.invalidArgument, "no sample of '\(name)' has one of the classes \(wanted)") }
+    guard orNone || !kept.isEmpty else { throw PruneError(.invalidArgument, "no sample of '\(name)' has one of the classes \(wanted)") }
     let numbers = kept.compactMap { renumbered[labels[$0]] }
     let part = try subset(kept)
     return Dataset(

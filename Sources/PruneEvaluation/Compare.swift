@@ -21,7 +21,9 @@ package func compare(
   for (label, model) in models {
     do throws(PruneError) {
       let metrics = try evaluate(model, data, evaluation)
-      let stats = try ModelStats.of(model)
+      let samples = Feed.sampleShapes(data, model)
+      timing.extents = try BoundExtents(model, samples: samples, assumes: true)
+      let stats = try ModelStats.of(model, at: try BoundExtents(model, samples: samples, assumes: false))
       var row = Report(title: "", entries: [("label", .text(label))])
       row["accuracy"] = metrics["accuracy"]
       row["loss"] = metrics["loss"]

@@ -1,4 +1,5 @@
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 
 /// A weight that pruning may remove elements of: the kernel of a convolution or a matrix that a layer multiplies by.
@@ -29,12 +30,18 @@ package struct PrunableWeights: Sendable {
     package let reason: String
   }
 
+  /// The model in the types that it was given in, where `model` is a float32 copy.
+  package private(set) var stored: Model?
+
   /// All prunable weights, in the order that the graph uses them: kernels, matrices and gates. Biases, norms and embedding
   /// tables are not among them.
+  /// - Parameter direct: weights are as their layers read them, rather than as they lie in the given model.
   /// - Throws: `.invalidModel` for functions that cannot be inlined.
-  package init(of model: Model) throws(PruneError) {
-    let opened = try model.opened()
-    self.model = opened.hasOtherFloatWeights ? try opened.float32Form(keepsInterface: false) : opened
+  package init(of model: Model, direct: Bool = false) throws(PruneError) {
+    var opened = try model.opened()
+    if direct { opened = try DirectWeights.apply(opened, keepsShared: true, keepsTypes: true) }
+    stored = opened.hasOtherFloatWeights ? opened : nil
+    self.model = try stored?.float32Form(keepsInterface: false) ?? opened
     let sources = WeightSources(self.model.graph)
     var layers: [String: [String]] = [:]
     var order: [(weight: WeightSource, node: Node)] = []
@@ -44,6 +51,13 @@ package struct PrunableWeights: Sendable {
         if layers[weight.name] == nil { order.append((weight, node)) }
         if layers[weight.name]?.last != node.layerName { layers[weight.name, default: []].append(node.layerName) }
       }
+    }
+    // A tied embedding: the table is no weight to prune, but reads one.
+    for node in self.model.graph.nodes where node.opType == "Gather" {
+      guard let table = node.weightOperands.first.flatMap(node.input), let weight = sources.source(of: table),
+        layers[weight.name] != nil
+      else { continue }
+      layers[weight.name, default: []].append(node.layerName)
     }
     for (weight, node) in order {
       let name = weight.name, tensor = weight.tensor
@@ -60,30 +74,32 @@ package struct PrunableWeights: Sendable {
     }
   }
 
-  /// Gives all uses of a weight but the first a whole copy of it; the names of the layers that got one. The bytes are shared
-  /// until the first loses weights.
-  mutating func splitUses() -> [String] {
-    var split: [String] = []
+  /// Gives all uses of a weight but the first a whole copy of it. The bytes are shared until the first loses weights.
+  /// - Returns: the names of the layers that got one, and what the copies take in a file.
+  mutating func splitUses() -> (layers: [String], bytes: Int) {
+    var split: [String] = [], bytes = 0
     var names = model.graph.allNames
     for weight in weights where weight.layers.count > 1 {
       let readers = model.graph.consumers[weight.name] ?? []
       guard readers.count > 1, let tensor = model.graph.initializer(weight.name) else { continue }
       let copy = Graph.uniqueName("\(weight.name).whole", &names)
       model.graph.setInitializer(copy, tensor)
-      for reader in readers.dropFirst() {
+      bytes += tensor.byteCount
+      let first = readers.first { model.graph.nodes[$0].opType != "Gather" } ?? readers[0]
+      for reader in readers where reader != first {
         for (place, input) in model.graph.nodes[reader].inputs.enumerated() where input == weight.name {
           model.graph.nodes[reader].inputs[place] = copy
         }
         split.append(model.graph.nodes[reader].layerName)
       }
     }
-    return split
+    return (split, bytes)
   }
 
   /// Those that `scope` names, all when it is empty, without those that `ignore` names.
   /// - Throws: `.notFound` for a pattern that matches nothing, `.invalidArgument` when nothing is left.
   package init(of model: Model, scope: [String], ignore: [String]) throws(PruneError) {
-    try self.init(of: model)
+    try self.init(of: model, direct: true)
     let all = weights
     for (option, patterns) in [("scope", scope), ("ignore", ignore)] {
       for pattern in patterns { try Self.check(pattern, option: option, all, model.graph) }

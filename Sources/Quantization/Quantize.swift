@@ -58,8 +58,11 @@ extension Model {
   fileprivate func readable(by scheme: QuantizationScheme) throws(PruneError) -> Model {
     var result = try opened()
     if scheme.kind == .float32 || result.hasOtherFloatWeights { result = try result.float32Form(keepsInterface: true) }
-    // A palette leaves the graph as it is: a weight that several layers share stays one.
-    return scheme.kind == .float32 ? result : try DirectWeights.apply(result, keepsShared: scheme.kind == .palette)
+    if scheme.kind == .float32 { return result }
+    // A palette leaves the graph as it is, and a table of int8 rows can be read by other layers: a weight that several layers
+    // share stays one.
+    let keepsShared = scheme.kind == .palette || scheme.kind == .joint || scheme.kind == .weightOnly && scheme.format == "qdq"
+    return try DirectWeights.apply(result, keepsShared: keepsShared)
   }
 }
 

@@ -14,6 +14,7 @@ struct StaticScheme {
   @Boxed private var options: QuantizeOptions
   private let scheme: QuantizationScheme
   private let rounded: [String: GPTQ.Rounded]
+  private let bothSides: Bool
   /// What `keepFaster` found: how long layers take, and why some stay float.
   private(set) var timings: [LayerSpeed.Timing] = []
   private var slow: [String: String] = [:]
@@ -54,7 +55,9 @@ struct StaticScheme {
       folded = made.model
       steps.append(("smoothed_groups", made.groups))
     }
-    let plan = try QuantizationPlan(GraphIndex(folded.graph), ignore: scheme.ignore)
+    let bothSides = options.symmetric && (folded.opset() ?? 0) >= 21
+    self.bothSides = bothSides
+    let plan = try QuantizationPlan(GraphIndex(folded.graph), ignore: scheme.ignore, bothSides: bothSides)
     guard !plan.layers.isEmpty else {
       let why = plan.kept.prefix(3).map { "\($0.operation) '\($0.name)': \($0.reason)" }.joined(separator: "; ")
       throw PruneError(
@@ -99,9 +102,13 @@ struct StaticScheme {
     (model, self.scales, index) = (folded, scales, GraphIndex(folded.graph))
   }
 
+  private func plan(keeping reasons: [String: String] = [:]) throws(PruneError) -> QuantizationPlan {
+    try QuantizationPlan(index, ignore: scheme.ignore, keeping: reasons, bothSides: bothSides)
+  }
+
   /// Leaves the layers float that are slower in integers on this machine.
   mutating func keepFaster() throws(PruneError) {
-    let plan = try QuantizationPlan(index, ignore: scheme.ignore)
+    let plan = try plan()
     timings = try LayerSpeed(
       model: model, plan: plan, scales: scales, perChannel: options.perChannel, cancel: options.cancel
     ).measured(on: data)
@@ -111,7 +118,7 @@ struct StaticScheme {
   /// Titles of the layers that are quantized.
   var layers: [String] {
     get throws(PruneError) {
-      try QuantizationPlan(index, ignore: scheme.ignore, keeping: slow).layers.map { index.graph.nodes[$0.node].title }
+      try plan(keeping: slow).layers.map { index.graph.nodes[$0.node].title }
     }
   }
 
@@ -119,7 +126,7 @@ struct StaticScheme {
   func build(keeping: Set<String>) throws(PruneError) -> QuantizedModel {
     var reasons = slow
     for layer in keeping { reasons[layer] = "the guard does not hold with it" }
-    let plan = try QuantizationPlan(index, ignore: scheme.ignore, keeping: reasons)
+    let plan = try plan(keeping: reasons)
     var model = model
     let quantized = Set(plan.layers.map(\.node))
     for change in corrections where quantized.contains(change.layer) { model.graph.setInitializer(change.bias, change.after) }

@@ -36,10 +36,36 @@ static prune_model *packed_model(const char *path) {
   return few;
 }
 
+/* A file of 10 KB is opened with 8 KB in all: work memory and the stack that prunez.h states. */
+static void open_small(const char *path) {
+  prune_model *model = NULL;
+  prune_zoo_options zoo = PRUNE_ZOO_OPTIONS_INIT;
+  const int64_t input[] = {1, 8, 8}, hidden[] = {32};
+  zoo.input = input;
+  zoo.input_rank = 3;
+  zoo.hidden = hidden;
+  zoo.hidden_count = 1;
+  OK(prune_zoo_create(NULL, "mlp", &zoo, &model));
+  OK(prune_model_save(model, path));
+  prune_model_free(model);
+  size_t size;
+  unsigned char *data = read_file(path, &size);
+  CHECK(size < 10240);
+  CHECK(prunez_work_size(data, size) + 5 * 1024 <= 8 * 1024);
+  void *work = malloc(prunez_work_size(data, size));
+  prunez_reader reader;
+  prunez_tensor tensor;
+  CHECK(prunez_open(&reader, data, size, work, prunez_work_size(data, size)) == 0);
+  CHECK(prunez_next(&reader, &tensor) == 1);
+  free(work);
+  free(data);
+}
+
 int main(void) {
   char path[] = "/tmp/prunez-XXXXXX.prunez";
   int descriptor = mkstemps(path, 7);
   CHECK(descriptor >= 0);
+  open_small(path);
   prune_model *model = packed_model(path);
 
   size_t size;
@@ -74,6 +100,16 @@ int main(void) {
   CHECK(stored == 6 && total == 266610 * 4);
   CHECK(size < total / 25);
   CHECK(prunez_find(&reader, "no such tensor", &tensor) == -1);
+
+  /* Asking for the size leaves the cursor where it is. */
+  CHECK(prunez_open(&reader, data, size, work, work_size) == 0);
+  CHECK(prunez_next(&reader, &tensor) == 1);
+  prunez_tensor second, again;
+  CHECK(prunez_onnx_size(&reader) > 0);
+  CHECK(prunez_next(&reader, &second) == 1);
+  CHECK(prunez_open(&reader, data, size, work, work_size) == 0);
+  CHECK(prunez_next(&reader, &again) == 1 && again.payload == tensor.payload);
+  CHECK(prunez_next(&reader, &again) == 1 && again.payload == second.payload);
 
   /* So is the ONNX file. */
   prune_buffer onnx;

@@ -27,7 +27,7 @@ static double metric(prune_model *model, const prune_dataset *data, const char *
 static double sparsity(const prune_model *model) {
   prune_report *report = NULL;
   double value = NAN;
-  OK(prune_model_stats(model, &report));
+  OK(prune_model_stats(model, NULL, &report));
   OK(prune_report_number(report, "sparsity", &value));
   prune_report_free(report);
   return value;
@@ -140,7 +140,7 @@ int main(void) {
   prune_tensors_free(inputs);
   prune_tensor_free(x);
 
-  OK(prune_model_summary(model, 100, 0, &text));
+  OK(prune_model_summary(model, NULL, 100, 0, &text));
   CHECK(strstr(text.data, "4,810") != NULL && strlen(text.data) == text.size); /* 64*64+64 + 64*10+10 */
   prune_buffer_free(&text);
   CHECK(text.data == NULL);

@@ -25,7 +25,7 @@ static double found(const prune_report *report, const char *path) {
 static int by_size(prune_model *model, double *out_value, void *user) {
   prune_report *report = NULL;
   ++*(int *)user;
-  if (prune_model_stats(model, &report)) return 1;
+  if (prune_model_stats(model, NULL, &report)) return 1;
   prune_status status = prune_report_number(report, "nonzero", out_value);
   prune_report_free(report);
   return status != PRUNE_OK;

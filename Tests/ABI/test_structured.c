@@ -111,16 +111,19 @@ int main(void) {
 
   /* Extents go by name; what the model fixes cannot be chosen. */
   prune_model *fixed = NULL;
-  const char *names[1] = {"nothing"};
-  const int64_t extents[2] = {2, 1000}, *lists[1] = {extents};
-  const size_t ranks[1] = {2};
-  FAILS(prune_model_fix_shapes(model, names, lists, ranks, 1, &fixed), PRUNE_ERROR_NOT_FOUND, "'nothing'");
-  FAILS(prune_model_fix_shapes(model, NULL, lists, ranks, 1, &fixed), PRUNE_ERROR_INVALID_ARGUMENT, "names");
+  const int64_t extents[2] = {2, 1000};
+  prune_shape shape = {"nothing", extents, 2};
+  FAILS(prune_model_fix_shapes(model, &shape, 1, &fixed), PRUNE_ERROR_NOT_FOUND, "'nothing'");
+  FAILS(prune_model_fix_shapes(model, NULL, 1, &fixed), PRUNE_ERROR_INVALID_ARGUMENT, "shapes");
+  prune_stats_options at = PRUNE_STATS_OPTIONS_INIT;
+  at.shapes = &shape;
+  at.shape_count = 1;
+  FAILS(prune_model_stats(model, &at, &report), PRUNE_ERROR_NOT_FOUND, "'nothing'");
   prune_value_info info = {.struct_size = sizeof info};
   OK(prune_model_input(model, 0, &info));
-  names[0] = info.name;
-  FAILS(prune_model_fix_shapes(model, names, lists, ranks, 1, &fixed), PRUNE_ERROR_MISMATCH, "declared");
-  OK(prune_model_fix_shapes(model, NULL, NULL, NULL, 0, &fixed));
+  shape.name = info.name;
+  FAILS(prune_model_fix_shapes(model, &shape, 1, &fixed), PRUNE_ERROR_MISMATCH, "declared");
+  OK(prune_model_fix_shapes(model, NULL, 0, &fixed));
   CHECK(fixed != NULL);
   prune_model_free(fixed);
 

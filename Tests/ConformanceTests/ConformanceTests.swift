@@ -28,7 +28,7 @@ import Testing
   /// What is wrong with a case; nil when all is as expected.
   private func outcome(_ name: String) throws -> String? {
     do {
-      let model = try ONNX.load(path: "\(Suite.folder)/\(name)/model.onnx")
+      let model = try ModelFormats.load(path: "\(Suite.folder)/\(name)/model.onnx")
       let inputs = try Suite.tensors(name, "input")
       let expected = try Suite.tensors(name, "output")
       let types = try ShapeInference.run(model)

@@ -48,7 +48,7 @@ import Testing
 
   private static func subject(_ name: String) throws -> (Model, [Tensor]) {
     guard networks.contains(name) else {
-      return (try ONNX.load(path: "\(Suite.folder)/\(name)/model.onnx"), try Suite.tensors(name, "input"))
+      return (try ModelFormats.load(path: "\(Suite.folder)/\(name)/model.onnx"), try Suite.tensors(name, "input"))
     }
     let model = try Shared.model("topologies/\(name)")
     let stored = try Shared.arrays("models/topologies/\(name).npz")

@@ -21,7 +21,7 @@ struct ModelTests {
 
   @Test(arguments: stored)
   func outputsAreThoseOfONNXRuntime(path: String, arrays: String) throws {
-    let model = try ONNX.load(path: path)
+    let model = try ModelFormats.load(path: path)
     let stored = try Shared.arrays(arrays)
     var feeds: [String: Tensor] = [:]
     for (name, tensor) in stored where name.hasPrefix("in_") {
@@ -39,7 +39,7 @@ struct ModelTests {
   /// Symbols stay in every shape that inference finds, and are true: with them replaced, it finds what a run gives.
   @Test(arguments: stored)
   func inferenceKeepsSymbols(path: String, arrays: String) throws {
-    var model = try ONNX.load(path: path)
+    var model = try ModelFormats.load(path: path)
     let symbols = Set(model.graph.inputs.flatMap { $0.type?.dims ?? [] }.filter { $0.value == nil })
     model.graph.valueInfo = []
     let outputs = model.graph.outputs.map(\.name)
@@ -100,7 +100,7 @@ struct ModelTests {
   func miniLMRanksSentencePairs() throws {
     // Every seventh pair of the STS-B test set; all of it gives a Spearman correlation of 0.8203.
     let data = try Shared.arrays("data/stsb/stsb_test_tokens.npz")
-    let session = Session(try ONNX.load(path: Shared.minilm), outputs: ["sentence_embedding"])
+    let session = Session(try ModelFormats.load(path: Shared.minilm), outputs: ["sentence_embedding"])
     let scores = try #require(data["score"]).array(of: Float.self)
     let chosen = Array(stride(from: 0, to: scores.count, by: 7))
     func embeddings(_ side: String) throws -> [[Float]] {

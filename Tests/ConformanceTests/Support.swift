@@ -16,7 +16,7 @@ enum Shared {
     isPresent && FileManager.default.fileExists(atPath: minilm)
     && FileManager.default.fileExists(atPath: minilm + ".data")
 
-  static func model(_ name: String) throws -> Model { try ONNX.load(path: "\(folder)/models/\(name).onnx") }
+  static func model(_ name: String) throws -> Model { try ModelFormats.load(path: "\(folder)/models/\(name).onnx") }
   static func arrays(_ path: String) throws -> [String: Tensor] {
     Dictionary(try Npz.load(path: "\(folder)/\(path)").map { ($0.name, $0.tensor) }, uniquingKeysWith: { first, _ in first })
   }

@@ -12,7 +12,7 @@ enum Shared {
   }()
   static let isPresent = FileReader.exists(folder + "/SOURCES.md")
 
-  static func model(_ path: String) throws -> Model { try ONNX.load(path: "\(folder)/models/\(path).onnx") }
+  static func model(_ path: String) throws -> Model { try ModelFormats.load(path: "\(folder)/models/\(path).onnx") }
 
   /// CIFAR-10 as the stored networks want it.
   static func cifar(_ path: String) throws -> Dataset {

@@ -22,13 +22,13 @@ import Testing
     _ = try folder.write("w.bin", payload)
     let path = try folder.write(
       "m.onnx", model([("location", "w.bin"), ("offset", "2"), ("length", "16")], inAttribute: inAttribute))
-    let model = try ONNX.load(path: path)
+    let model = try ModelFormats.load(path: path)
     func weight(_ model: Model) -> Tensor? { model.graph.initializer("w") ?? model.graph.nodes[0].tensor("value") }
     #expect(try weight(model)?.array(of: Float.self) == values)
     let copy = folder.path + "/copy.onnx"
     try ONNX.save(model, path: copy)
     #expect(folder.names == ["copy.onnx", "copy.onnx.data", "m.onnx", "w.bin"])
-    let again = try ONNX.load(path: copy)
+    let again = try ModelFormats.load(path: copy)
     #expect(try weight(again)?.array(of: Float.self) == values)
     #expect(try Shared.bytes(copy + ".data") == values.flatMap(Wire.littleEndian))
     #expect(try Shared.bytes(copy).contains(Array("kept".utf8)))
@@ -36,7 +36,7 @@ import Testing
     let inside = try ONNX.decode(try Bytes(try ONNX.encode(again)), folder: nil)
     #expect(try weight(inside)?.array(of: Float.self) == values)
     try ONNX.save(again, path: copy)
-    #expect(try weight(try ONNX.load(path: copy))?.array(of: Float.self) == values)
+    #expect(try weight(try ModelFormats.load(path: copy))?.array(of: Float.self) == values)
   }
 
   @Test func everySaveGetsANewDataFileAndOnlyItsOwnAreRemoved() throws {
@@ -47,17 +47,17 @@ import Testing
     _ = try folder.write("m.onnx.data", payload)
     var last = ""
     for round in 0..<3 {
-      let model = try ONNX.load(path: path)
+      let model = try ModelFormats.load(path: path)
       try ONNX.save(model, path: path)
       let names = folder.names.filter { !["m.onnx", "m.onnx.data", "w.bin"].contains($0) }
       #expect(names.count == 1 && names[0] != last && folder.names.count == 4, "round \(round): \(folder.names)")
       last = names.first ?? ""
-      #expect(try ONNX.load(path: path).graph.initializer("w")?.array(of: Float.self) == values)
+      #expect(try ModelFormats.load(path: path).graph.initializer("w")?.array(of: Float.self) == values)
       // The loaded model still reads what it was loaded from.
       #expect(try model.graph.initializer("w")?.array(of: Float.self) == values)
     }
     // With nothing outside, what the last save made goes.
-    var inside = try ONNX.load(path: path)
+    var inside = try ModelFormats.load(path: path)
     inside.graph.removeInitializers { _ in true }
     inside.graph.setInitializer("w", try Tensor(values))
     try ONNX.save(inside, path: path)
@@ -82,19 +82,19 @@ import Testing
     let path = try folder.write("model/m.onnx", model([("location", "w.bin"), ("offset", "2")]))
     _ = try folder.write("blobs/w", payload)
     try link(folder.path + "/model/w.bin", to: "../blobs/w")
-    let error = try #require(failure { _ = try ONNX.load(path: path) })
+    let error = try #require(failure { _ = try ModelFormats.load(path: path) })
     #expect(error.status == .refused && error.message.contains("outside") && !error.hint.isEmpty, "\(error)")
     // So are folders that are links, and links of links.
     let deep = try folder.write("model/d.onnx", model([("location", "sub/w"), ("offset", "2")]))
     try link(folder.path + "/model/sub", to: folder.path + "/blobs")
-    #expect(failure { _ = try ONNX.load(path: deep) }?.status == .refused)
+    #expect(failure { _ = try ModelFormats.load(path: deep) }?.status == .refused)
     // Links that stay inside are fine, and so is a folder that is reached through a link.
     let near = try folder.write("model/n.onnx", model([("location", "near.bin"), ("offset", "2")]))
     _ = try folder.write("model/real.bin", payload)
     try link(folder.path + "/model/near.bin", to: "real.bin")
     try link(folder.path + "/alias", to: "model")
     for path in [near, folder.path + "/alias/n.onnx"] {
-      #expect(try ONNX.load(path: path).graph.initializer("w")?.array(of: Float.self) == values)
+      #expect(try ModelFormats.load(path: path).graph.initializer("w")?.array(of: Float.self) == values)
     }
   }
 
@@ -109,23 +109,23 @@ import Testing
     } else {
       _ = try folder.write(data + "/w.bin", payload)
     }
-    #expect(try ONNX.load(path: folder.path + "/model/m.onnx").graph.initializer("w")?.array(of: Float.self) == values)
+    #expect(try ModelFormats.load(path: folder.path + "/model/m.onnx").graph.initializer("w")?.array(of: Float.self) == values)
     // Saved over the link: the file behind it is replaced, with its data beside it.
-    try ONNX.save(try ONNX.load(path: folder.path + "/model/m.onnx"), path: folder.path + "/model/m.onnx")
+    try ONNX.save(try ModelFormats.load(path: folder.path + "/model/m.onnx"), path: folder.path + "/model/m.onnx")
     #expect(FileReader.exists(folder.path + "/blobs/m.data"))
-    #expect(try ONNX.load(path: folder.path + "/model/m.onnx").graph.initializer("w")?.array(of: Float.self) == values)
+    #expect(try ModelFormats.load(path: folder.path + "/model/m.onnx").graph.initializer("w")?.array(of: Float.self) == values)
   }
 
   @Test func editedAndNewTensorsFollowTheOthers() throws {
     let folder = try TemporaryFolder()
     _ = try folder.write("w.bin", payload)
     let path = try folder.write("m.onnx", model([("location", "w.bin"), ("offset", "2")]))
-    var model = try ONNX.load(path: path)
+    var model = try ModelFormats.load(path: path)
     model.graph.setInitializer("w", try Tensor([5, 6] as [Float]))
     model.graph.setInitializer("large", try Tensor(zeros: .float32, Shape(known: 1000)))
     model.graph.setInitializer("little", try Tensor([1] as [Float]))
     try ONNX.save(model, path: path)
-    let again = try ONNX.load(path: path)
+    let again = try ModelFormats.load(path: path)
     #expect(try again.graph.initializer("w")?.array(of: Float.self) == [5, 6])
     #expect(again.graph.initializers.map { $0.externalLocation ?? "" } == ["m.onnx.data", "m.onnx.data", ""])
   }
@@ -146,7 +146,7 @@ import Testing
     let folder = try TemporaryFolder()
     _ = try folder.write("w.bin", payload)
     let path = try folder.write("m.onnx", model(entries, dims: dims))
-    let error = try #require(failure { _ = try ONNX.load(path: path) })
+    let error = try #require(failure { _ = try ModelFormats.load(path: path) })
     #expect(error.status == status, "\(error)")
     #expect(error.place.contains("initializer 'w'"), "\(error)")
   }

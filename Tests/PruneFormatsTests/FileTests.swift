@@ -20,7 +20,7 @@ import PruneFormats
     let folder = try TemporaryFolder()
     let path = folder.path + "/large.onnx"
     try ONNX.save(try large(3 << 20), path: path)
-    var model = try ONNX.load(path: path)
+    var model = try ModelFormats.load(path: path)
     #expect(model.graph.initializers[0].tensor.storage.isWritable == false)
     model.docString = "second"
     model.metadata.append(MetadataEntry(key: "k", value: String(repeating: "v", count: 5000)))
@@ -28,10 +28,10 @@ import PruneFormats
     #expect(folder.names == ["large.onnx"])
     let expected = (0..<3 << 20).map(Float.init)
     #expect(try model.graph.initializer("w")?.array(of: Float.self) == expected)
-    let again = try ONNX.load(path: path)
+    let again = try ModelFormats.load(path: path)
     #expect(again.docString == "second")
     #expect(try again.graph.initializer("w")?.array(of: Float.self) == expected)
-    let copied = try ONNX.load(path: path, .init(copy: true))
+    let copied = try ModelFormats.load(path: path, .init(copy: true))
     #expect(copied.graph.initializers[0].tensor.storage.isWritable)
   }
 
@@ -44,7 +44,7 @@ import PruneFormats
     #expect(folder.names == ["over.onnx", "over.onnx.data"])
     // Two tensors of the same bytes are stored once.
     #expect(try Shared.bytes(path + ".data").count == 8000)
-    let again = try ONNX.load(path: path)
+    let again = try ModelFormats.load(path: path)
     #expect(try again.graph.initializer("again")?.array(of: Float.self) == (0..<2000).map(Float.init))
     #expect(failure { try ONNXWriter.save(model, path: path, limit: 40) }?.status == .unsupported)
   }
@@ -58,7 +58,7 @@ import PruneFormats
     let folder = try TemporaryFolder()
     let path = folder.path + "/branches.onnx"
     try ONNXWriter.save(try ONNX.decode(try Bytes(Proto.model(graph: graph)), folder: nil), path: path, limit: 4000)
-    let again = try ONNX.load(path: path)
+    let again = try ModelFormats.load(path: path)
     #expect(again.graph.nodes[0].subgraphs.count == 2)
     for branch in again.graph.nodes[0].subgraphs {
       #expect(try branch.nodes[0].tensor("value")?.array(of: Float.self) == values)
@@ -68,7 +68,7 @@ import PruneFormats
   @Test func aFailedSaveLeavesWhatWasThere() throws {
     let folder = try TemporaryFolder()
     let path = try folder.write("model.onnx", TinyModel.bytes)
-    var model = try ONNX.load(path: path)
+    var model = try ModelFormats.load(path: path)
     model.graph.nodes.removeFirst()
     #expect(failure { try ONNX.save(model, path: path) }?.status == .invalidModel)
     #expect(try Shared.bytes(path) == TinyModel.bytes)
@@ -91,7 +91,7 @@ import PruneFormats
   @Test(arguments: strangers) func filesThatAreNotONNXSaySo(name: String, bytes: [UInt8], word: String) throws {
     let folder = try TemporaryFolder()
     let path = try folder.write(name, bytes)
-    let error = try #require(failure { _ = try ONNX.load(path: path) })
+    let error = try #require(failure { _ = try ModelFormats.load(path: path) })
     #expect(error.message.contains(word), "\(error)")
     #expect(error.place.hasPrefix(path))
   }
@@ -99,10 +99,10 @@ import PruneFormats
   @Test func missingFilesAndFoldersSaySo() throws {
     let folder = try TemporaryFolder()
     for path in [folder.path, folder.path + "/none.onnx", "", "a\0b"] {
-      let error = try #require(failure { _ = try ONNX.load(path: path) })
+      let error = try #require(failure { _ = try ModelFormats.load(path: path) })
       #expect(error.status == .io || error.status == .invalidArgument)
     }
     mkfifo(folder.path + "/pipe", 0o600)
-    #expect(failure { _ = try ONNX.load(path: folder.path + "/pipe") }?.status == .io)
+    #expect(failure { _ = try ModelFormats.load(path: folder.path + "/pipe") }?.status == .io)
   }
 }

@@ -40,7 +40,7 @@ import Testing
     let onnx = try ONNX.encode(model), packed = try Bytes(try Prunez.pack(model))
     #expect(packed.count < onnx.count / 2)
     #expect(try PackedFile.unpack(packed).array == onnx)
-    let again = try ONNX.decode(packed, folder: nil)
+    let again = try ModelFormats.decode(packed)
     for (name, tensor) in try tensors() {
       let read = try #require(again.graph.initializer(name))
       #expect(read.dtype == tensor.dtype && read.shape == tensor.shape && read.bytes.isEqual(to: tensor.bytes), "\(name)")
@@ -63,7 +63,7 @@ import Testing
   @Test func damagedFilesAreRefusedOrReadAsSomethingElse() throws {
     let good = try Prunez.pack(try model(try tensors()))
     for length in stride(from: 0, to: good.count, by: max(good.count / 60, 1)) {
-      #expect(throws: PruneError.self) { try ONNX.decode(try Bytes(Array(good[..<length])), folder: nil) }
+      #expect(throws: PruneError.self) { try ModelFormats.decode(try Bytes(Array(good[..<length]))) }
     }
     var source = RandomSource(seed: 4)
     for _ in 0..<300 {
@@ -73,7 +73,7 @@ import Testing
         let reach = source.uniform() < 0.5 ? min(400, bytes.count) : bytes.count
         bytes[Int(source.uniform() * Double(reach - 1))] ^= UInt8(1 << Int(source.uniform() * 8))
       }
-      _ = try? ONNX.decode(try Bytes(bytes), folder: nil)
+      _ = try? ModelFormats.decode(try Bytes(bytes))
     }
   }
 }

@@ -21,7 +21,7 @@ import Testing
     // Its weights are elsewhere; see ExternalDataTests for models with external data.
     guard !name.contains("minilm") else { return }
     let path = Shared.folder + "/" + name
-    try expectLossless(try Shared.bytes(path), try ONNX.load(path: path))
+    try expectLossless(try Shared.bytes(path), try ModelFormats.load(path: path))
   }
 
   @Test func whatWasReadIsWhatTheFileSays() throws {

@@ -21,7 +21,7 @@ struct StoredReferenceTests {
 
   @Test(arguments: trained + topologies)
   func outputsAreThoseOfTheReference(model path: String, arrays: String) throws {
-    let model = try ONNX.load(path: "\(Shared.folder)/\(path)")
+    let model = try ModelFormats.load(path: "\(Shared.folder)/\(path)")
     let stored = try Npz.load(path: "\(Shared.folder)/\(arrays)")
     var inputs: [String: Tensor] = [:]
     for (name, tensor) in stored where name.hasPrefix("in_") {

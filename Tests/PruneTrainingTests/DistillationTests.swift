@@ -88,6 +88,47 @@ import Testing
     #expect(agreeing > 1100)
   }
 
+  @Test func samplesWithoutTargetsAreLearntFromTheTeacher() throws {
+    let teacher = try teacher()
+    let data = try Dataset.digits().take(1200)
+    let bare = try Dataset.tensors(data.x, nil)
+    var options = FitOptions()
+    (options.epochs, options.lr, options.loss) = (6, 5e-3, "cross_entropy")
+    options.validationSplit = 0.1
+    var student = try Fixture.network(hidden: [24], seed: 30)
+    #expect(throws: PruneError.self) { try fit(&student, bare, options) }
+    options.distillation = Distillation(teacher: teacher)
+    let history = try fit(&student, bare, options)
+    // Accuracy is the agreement with the teacher.
+    #expect(try #require(history["epochs.5.validation_accuracy"]?.number) > 0.85)
+  }
+
+  /// Boxes in pixels and scores, as detectors put out: both are learnt, though their scales are a thousandfold apart.
+  @Test func valuesCountByTheirOwnVariance() throws {
+    func detector(_ seed: UInt64) throws -> Model {
+      var random = RandomSource(seed: seed)
+      var model = Model(graph: Graph(name: "detector"))
+      let weight = (0..<32).map { index in Float(random.normal()) * (seed == 1 && index < 16 ? 300 : 1) }
+      model.graph.setInitializer("w", try Tensor(weight, try Shape([4, 8])))
+      model.graph.inputs = [ValueInfo(name: "x", type: TensorType(.float32, [.named("N"), .fixed(8), .fixed(5)]))]
+      model.graph.outputs = [ValueInfo(name: "y", type: TensorType(.float32, [.named("N"), .fixed(4), .fixed(5)]))]
+      model.graph.nodes = [Node("MatMul", name: "head", inputs: ["w", "x"], outputs: ["y"])]
+      return model
+    }
+    let teacher = try detector(1)
+    var student = try detector(2), random = RandomSource(seed: 3)
+    let x = try Tensor((0..<(64 * 40)).map { _ in Float(random.normal()) }, try Shape([64, 8, 5]))
+    let data = try Dataset.tensors(x, nil)
+    var options = FitOptions()
+    (options.epochs, options.lr, options.batchSize, options.optimizer) = (60, 1, 16, "adam")
+    options.distillation = Distillation(teacher: teacher)
+    _ = try fit(&student, data, options)
+    let (theirs, mine) = (try teacher.graph.initializer("w")!.array(of: Float.self), try student.graph.initializer("w")!.array(of: Float.self))
+    let scores = zip(theirs, mine).dropFirst(16)
+    let error = scores.reduce(0) { $0 + abs($1.0 - $1.1) } / 16, size = scores.reduce(0) { $0 + abs($1.0) } / 16
+    #expect(error < 0.3 * size)
+  }
+
   @Test func featuresAreMatchedThroughAnAdaptor() throws {
     let teacher = try teacher()
     let hidden = try #require(teacher.graph.nodes.first { $0.name == "fc2" }?.inputs[0])

@@ -14,7 +14,7 @@ enum Shared {
   }()
   static let isPresent = FileReader.exists(folder + "/SOURCES.md")
 
-  static func resnet20() throws -> Model { try ONNX.load(path: folder + "/models/resnet_cifar/resnet20_cifar10.onnx") }
+  static func resnet20() throws -> Model { try ModelFormats.load(path: folder + "/models/resnet_cifar/resnet20_cifar10.onnx") }
 
   static func cifar(_ count: Int) throws -> Dataset {
     try Dataset.cifar10(paths: [folder + "/data/cifar10/test_first1000.bin.gz"]).take(count)

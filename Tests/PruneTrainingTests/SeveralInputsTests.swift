@@ -109,7 +109,7 @@ import Testing
   }
 
   @Test(.enabled(if: Shared.isPresent, "needs ../shared beside the repository")) func imagesAndTables() throws {
-    var model = try ONNX.load(path: Shared.folder + "/models/topologies/two_inputs_two_outputs.onnx")
+    var model = try ModelFormats.load(path: Shared.folder + "/models/topologies/two_inputs_two_outputs.onnx")
     var random = RandomSource(seed: 4)
     func numbers(_ dims: [Int]) throws -> Tensor {
       let shape = try Shape(dims)

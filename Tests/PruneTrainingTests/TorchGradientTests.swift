@@ -65,7 +65,7 @@ enum TorchGradients {
 
 @Suite struct TorchGradientTests {
   @Test func aBidirectionalLSTM() throws {
-    let model = try ONNX.load(path: TorchGradients.folder + "/lstm.onnx")
+    let model = try ModelFormats.load(path: TorchGradients.folder + "/lstm.onnx")
     let x = try Tensor(TorchGradients.uniform(3 * 7 * 5, seed: 9), Shape([3, 7, 5]))
     try TorchGradients.compare(model, "lstm", loss: "cross_entropy", x: x, y: Tensor([0, 2, 3] as [Int64]))
   }
@@ -82,7 +82,7 @@ enum TorchGradients {
   /// The mask and the segments are constants here: a batch feeds one input.
   @Test(.enabled(if: FileReader.exists(minilm), "needs PRUNE_MINILM, the path of minilm_l6_v2.onnx"))
   func aSentenceTransformer() throws {
-    var model = try ONNX.load(path: Self.minilm)
+    var model = try ModelFormats.load(path: Self.minilm)
     var mask = [Int64](repeating: 1, count: 24)
     for index in 21..<24 { mask[index] = 0 }
     model.graph.inputs.removeAll { $0.name != "input_ids" }

@@ -44,7 +44,7 @@ import Testing
 
 @Suite(.enabled(if: Shared.isPresent, "needs ../shared")) struct ResNetTests {
   @Test func aPretrainedResNetLosesLittleWithItsSmallestWeights() throws {
-    let model = try ONNX.load(path: Shared.folder + "/models/resnet_cifar/resnet20_cifar10_jpegft.onnx")
+    let model = try ModelFormats.load(path: Shared.folder + "/models/resnet_cifar/resnet20_cifar10_jpegft.onnx")
     let images = try Dataset.cifar10(paths: [Shared.folder + "/data/cifar10/test_first1000.bin.gz"])
     var options = PruneOptions()
     options.strategy = "local"

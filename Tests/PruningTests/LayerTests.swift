@@ -9,7 +9,7 @@ import Testing
 @Suite struct LayerTests {
   @Test(.enabled(if: Shared.isPresent, "needs ../shared"))
   func residualBlocksGoWhole() throws {
-    let model = try ONNX.load(path: Shared.folder + "/models/resnet_cifar/resnet20_cifar10.onnx")
+    let model = try ModelFormats.load(path: Shared.folder + "/models/resnet_cifar/resnet20_cifar10.onnx")
     var options = PruneOptions()
     options.granularity = "layer"
     options.criterion = "l2"

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct PrunableWeightTests {
   @Test func weightsAreFoundBehindTransposesAndConstantsAndBiasesAreNot() throws {
-    let found = PrunableWeights(of: try Networks.mixed())
+    let found = try PrunableWeights(of: Networks.mixed())
     #expect(found.weights.map(\.name) == ["a", "b", "c", "d"])
     #expect(found.weights.map(\.layer) == ["first", "second", "third", "fourth"])
     #expect(found.weights[0].layers == ["first", "fifth"])
@@ -13,7 +13,7 @@ import Testing
   }
 
   @Test func constantNodesBecomeInitializers() throws {
-    let found = PrunableWeights(of: try Networks.mixed())
+    let found = try PrunableWeights(of: Networks.mixed())
     #expect(found.model.graph.hasInitializer("d"))
     #expect(!found.model.graph.nodes.contains { $0.opType == "Constant" })
   }
@@ -42,7 +42,7 @@ import Testing
   @Test func whatCannotBePrunedIsListedWithTheReason() throws {
     var model = try Networks.mixed()
     model.graph.setInitializer("a", try Tensor([Int8](repeating: 1, count: 16), Shape([4, 4])))
-    let found = PrunableWeights(of: model)
+    let found = try PrunableWeights(of: model)
     #expect(found.weights.map(\.name) == ["b", "c", "d"])
     #expect(found.skipped.map(\.name) == ["a"])
     #expect(found.skipped[0].reason.contains("int8"))

@@ -131,7 +131,7 @@ import Testing
       inputs: [
         "input_ids": first("ids_a"), "attention_mask": first("mask_a"), "token_type_ids": Tensor(zeros: .int64, Shape([64, 64])),
       ], nil)
-    let model = try ONNX.load(path: Self.minilm)
+    let model = try ModelFormats.load(path: Self.minilm)
     var options = SignificanceOptions()
     options.criterion = "wanda"
     options.data = data

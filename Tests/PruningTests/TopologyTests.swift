@@ -13,7 +13,7 @@ import Testing
     "tied_embedding", "two_inputs_two_outputs", "unet_convtranspose", "vit_merged_qkv", "yolo_split_concat_resize",
   ]
 
-  static func load(_ name: String) throws -> Model { try ONNX.load(path: Shared.folder + "/models/topologies/\(name).onnx") }
+  static func load(_ name: String) throws -> Model { try ModelFormats.load(path: Shared.folder + "/models/topologies/\(name).onnx") }
 
   @Test(.enabled(if: Shared.isPresent, "needs ../shared"), arguments: names, [0.1, 0.3, 0.5, 0.7])
   func shrinksAndIsCertified(name: String, amount: Double) throws {
@@ -41,7 +41,7 @@ import Testing
     return parts.joined(separator: "/") + "/Data/topologies"
   }()
 
-  static func written(_ name: String) throws -> Model { try ONNX.load(path: folder + "/\(name).onnx") }
+  static func written(_ name: String) throws -> Model { try ModelFormats.load(path: folder + "/\(name).onnx") }
 
   @Test(arguments: written, [0.1, 0.3, 0.5, 0.7])
   func writtenOnesShrinkAndAreCertified(name: String, amount: Double) throws {

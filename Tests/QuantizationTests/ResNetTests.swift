@@ -11,7 +11,7 @@ import Quantization
 
 @Suite(.enabled(if: Shared.isPresent, "needs ../shared")) struct ResNetTests {
   private func load() throws -> (model: Model, data: Dataset) {
-    let model = try ONNX.load(path: Shared.folder + "/models/resnet_cifar/resnet20_cifar10_jpegft.onnx")
+    let model = try ModelFormats.load(path: Shared.folder + "/models/resnet_cifar/resnet20_cifar10_jpegft.onnx")
     let images = try Dataset.cifar10(paths: [Shared.folder + "/data/cifar10/test_first1000.bin.gz"])
     return (model, try images.normalize(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]))
   }

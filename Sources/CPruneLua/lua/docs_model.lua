@@ -20,9 +20,9 @@ Model:layers() -> Report
 The list of layers of Model:stats.
 > for _, layer in ipairs(m:layers()) do print(layer.name, layer.params) end
 
-Model:stats() -> Report
+Model:stats{...} -> Report
 Totals and the same by layer: params, nonzero, sparsity, macs, effective_macs, bytes. MACs that depend on an open extent are left
-out, and open lists what they depend on: write the extents in with Model:fix_shapes first.
+out, and open lists what they depend on: give shapes, or write the extents in with Model:fix_shapes.
 > print(m:stats().sparsity)
 
 Model:sizes() -> Report

@@ -2,6 +2,10 @@
 return [==[
 + prune.load
 * copy: boolean = false; read the file rather than map it into memory
+* shapes: table<string, integer|integer[]>; extents that the inputs leave open are written in, as by Model:fix_shapes: {height = 640, width = 640}
+
++ Model:stats
+* shapes: table<string, integer|integer[]>; extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open
 
 + prune.zoo
 * classes: integer; output classes: 10 by default, 1000 for the networks for ImageNet on images from 64x64
@@ -108,6 +112,7 @@ return [==[
 * threads: integer; all cores by default
 * runs: integer = 50; timed runs
 * warmup: integer = 5; runs before them
+* shapes: table<string, integer|integer[]>; extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default what the model's own metadata says, else an assumption that the report states
 * steps: boolean = false; also "steps": what the compiled model does, with the time and share of each, the slowest first
 
 + prune.losses
@@ -197,6 +202,7 @@ return [==[
 * reestimate: boolean = false; batch normalizations measure their statistics anew on the data
 * on_step: function; called after each pruning step; "stop" or true ends it
 * verbose: boolean = false; a line a step on standard error, terminal or not
+* shapes: table<string, integer|integer[]>; extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what the model's own metadata says, else an assumption that the report states
 
 + prune.ensemble
 * models!: Model[]; two or more
@@ -218,9 +224,10 @@ return [==[
 * output: string; name of the output that the metric is of, and gradients; the first by default
 * on_step: function; called after each candidate; "stop" or true ends the search
 * verbose: boolean = false; a line a candidate on standard error, terminal or not
+* shapes: table<string, integer|integer[]>; extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what the model's own metadata says, else an assumption that the report states
 
 + Model:quantize
-* scheme: "static"|"dynamic"|"weight_only"|"float16"|"bfloat16"|"palette"|"joint" = "static"; int8 with scales from calibration data, int8 with scales found while running, weights alone, half precision, weights stored as bfloat16, weights of few values for packed files, each weight pruned and of few values as far as a budget of bytes asks for
+* scheme: "static"|"dynamic"|"weight_only"|"float32"|"float16"|"bfloat16"|"palette"|"joint" = "static"; int8 with scales from calibration data, int8 with scales found while running, weights alone, float32 from half or double precision, half precision, weights stored as bfloat16, weights of few values for packed files, each weight pruned and of few values as far as a budget of bytes asks for
 * bits: integer; of weights and activations: 8; weight_only has 8 and 4, palette 2 to 8 (4 if not given)
 * per_channel: boolean = true; a scale for each output channel of a weight
 * symmetric: boolean = false; int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights
@@ -249,6 +256,7 @@ return [==[
 * width: integer; columns; the terminal's by default
 * color: boolean; whether to colour; as the terminal decides by default
 * file: file; where to write it in place of standard output
+* shapes: table<string, integer|integer[]>; extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open
 
 + Report:to_text
 * width: integer; columns; the terminal's by default

@@ -1,6 +1,13 @@
 import PruneGraph
 import PruneTensor
 
+/// What a model's costs are stated at.
+package struct StatsOptions: Sendable {
+  /// Extents that the inputs leave open.
+  package var shapes = ShapeBinding()
+  package init() {}
+}
+
 /// What a model stores and computes, in all and layer by layer.
 package struct ModelStats: Sendable {
   /// Every node, subgraphs included, in order. The branches of an If all count.

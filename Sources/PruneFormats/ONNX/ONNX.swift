@@ -5,45 +5,16 @@ import PruneTensor
 ///
 /// Lossless: what is loaded and saved unchanged is equal as a protobuf message, unknown fields included.
 package enum ONNX {
-  package struct LoadOptions: Sendable {
-    /// Read the file into memory rather than map it.
-    package var copy = false
-    package init(copy: Bool = false) { self.copy = copy }
-  }
-
   /// The most bytes protobuf allows in a message.
   static let messageLimit = Int(Int32.max)
 
-  /// The model in a file. Weights stay where they are: tensors are views of the mapped file, or of the files beside
-  /// it that hold its external data.
-  /// - Throws: `.io`, `.badFormat`, `.invalidModel`, `.mismatch` or `.unsupported`, naming the node or tensor.
-  package static func load(path: String, _ options: LoadOptions = .init()) throws(PruneError) -> Model {
-    do throws(PruneError) {
-      let bytes = try FileReader.bytes(of: path, copy: options.copy)
-      return try decode(bytes, folders: ExternalFiles.folders(of: path), copy: options.copy)
-    } catch {
-      var located = error
-      if located.place.isEmpty {
-        located.place = path
-      } else {
-        located.place = "\(path): \(located.place)"
-      }
-      throw located
-    }
-  }
-
-  /// The model that an encoded `ModelProto`, or a packed file of one, describes, checked by `validate`.
+  /// The model that an encoded `ModelProto` describes, checked by `validate`.
   /// - Parameter folder: where external data is looked for; without it such tensors are an error.
   package static func decode(_ bytes: Bytes, folder: String?) throws(PruneError) -> Model {
     try decode(bytes, folders: folder.map { [$0] } ?? [], copy: false)
   }
 
-  private static func decode(_ bytes: Bytes, folders: [String], copy: Bool) throws(PruneError) -> Model {
-    if PackedFile.isPacked(bytes) {
-      let inner = try PackedFile.unpack(bytes)
-      guard !PackedFile.isPacked(inner) else { throw PruneError(.badFormat, "a packed model holds another packed one") }
-      return try decode(inner, folders: [], copy: copy)
-    }
+  static func decode(_ bytes: Bytes, folders: [String], copy: Bool) throws(PruneError) -> Model {
     if let error = FileKind.refusal(of: bytes) { throw error }
     var decoder = ONNXDecoder(external: ExternalFiles(folders: folders, copy: copy))
     let model: Model

@@ -117,6 +117,6 @@ private struct DataFiles {
   }
 
   private static func used(by path: String) -> Set<String>? {
-    do throws(PruneError) { return try ONNX.load(path: path).externalLocations } catch { return nil }
+    do throws(PruneError) { return try ModelFormats.load(path: path).externalLocations } catch { return nil }
   }
 }

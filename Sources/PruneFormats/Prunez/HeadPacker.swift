@@ -3,10 +3,11 @@
 struct HeadPacker {
   private static let orders = [0, 1, 2, 3, 4, 6]
 
-  /// log2 of the number of probabilities: as many as the head may need, within 1 KB and 1 MB.
-  static func tableBits(_ count: Int) -> Int {
-    var bits = 8
-    while bits < 18, 1 << bits < count * 8 { bits += 1 }
+  /// log2 of the number of probabilities: as many as the head may need, within 2 KB and 1 MB, and at most a quarter of the file's
+  /// bytes, which a device has to have memory for while it opens the file.
+  static func tableBits(_ count: Int, payloads: Int) -> Int {
+    var bits = 9
+    while bits < 18, 1 << bits < count * 8, 8 << bits <= (count + payloads) / 4 { bits += 1 }
     return bits
   }
 

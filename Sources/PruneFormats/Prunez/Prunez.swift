@@ -4,8 +4,6 @@ import PruneTensor
 /// Packed models: an ONNX file whose weights are stored by what they hold, without loss. include/prunez.h states the format and
 /// decodes it.
 package enum Prunez {
-  package static let suffix = ".prunez"
-
   /// Shorter tensors stay in the file around them.
   private static let least = 32
 
@@ -59,7 +57,7 @@ package enum Prunez {
       sizes[name] = packed.payload.count
     }
     rest += onnx.slice(end, onnx.count)?.array ?? []
-    let head = directory + rest, bits = HeadPacker.tableBits(head.count)
+    let head = directory + rest, bits = HeadPacker.tableBits(head.count, payloads: payloads.count)
     let packedHead = HeadPacker.pack(head, tableBits: bits)
     var file = Array("PRNZ".utf8) + [1, UInt8(bits)]
     file.appendVarint(head.count)

@@ -11,6 +11,7 @@ package struct FunctionInlining {
   private let functions: [FunctionDefinition]
   private var opsets: [OpsetImport]
   private let names: FreeNames
+  private let nodeNames: FreeNames
   private let expandsContributed: Bool
   private var nodeCount = 0
 
@@ -18,7 +19,8 @@ package struct FunctionInlining {
   package static func run(_ model: Model, contributed: Bool = true) throws(PruneError) -> Model {
     guard !model.functions.isEmpty || contributed && ContributedOperators.occur(in: model.graph) else { return model }
     var inlining = FunctionInlining(
-      functions: model.functions, opsets: model.opsets, names: FreeNames(taken: model.graph.allNames), expands: contributed)
+      functions: model.functions, opsets: model.opsets, names: FreeNames(taken: model.graph.allNames),
+      nodeNames: FreeNames(taken: Set(model.graph.nodes.map(\.name))), expands: contributed)
     var result = model
     result.graph.nodes = try inlining.inlined(model.graph.nodes, depth: 0)
     result.opsets = inlining.opsets
@@ -26,7 +28,8 @@ package struct FunctionInlining {
     return result
   }
 
-  private init(functions: [FunctionDefinition], opsets: [OpsetImport], names: FreeNames, expands: Bool) {
+  private init(functions: [FunctionDefinition], opsets: [OpsetImport], names: FreeNames, nodeNames: FreeNames, expands: Bool) {
+    self.nodeNames = nodeNames
     expandsContributed = expands
     self.functions = functions
     self.opsets = opsets
@@ -82,7 +85,8 @@ package struct FunctionInlining {
       }
       var copy = Self.bound(inner, names, attributes)
       copy.outputs = inner.outputs.map { names[$0] ?? $0 }
-      copy.name = node.name.isEmpty ? inner.name : "\(node.name)/\(inner.name)"
+      let own = inner.name.isEmpty ? inner.opType : inner.name
+      copy.name = nodeNames.make(node.name.isEmpty ? own : "\(node.name)/\(own)")
       try inline(copy, depth: depth + 1, into: &nodes)
     }
   }

@@ -15,6 +15,9 @@ package struct Distillation: Sendable {
   /// name that both compute.
   package var features: [(student: String, teacher: String)] = []
   package var featureWeight = 1.0
+  /// Squared differences of values that are no classes are divided by the variance of the teacher's, a channel (axis 1) at a time:
+  /// a detector's boxes in pixels and its scores count alike.
+  var scalesByVariance = false
 
   package init(teacher: Model) { self.teacher = teacher }
 
@@ -135,6 +138,19 @@ struct Teaching {
 }
 
 extension LossWriter {
+  /// Both values divided by the deviation of the second along all axes but the first channel axis. A channel that hardly varies
+  /// counts as one of a hundredth of the mean variance.
+  private mutating func whitened(_ value: String, _ reference: String) throws(PruneError) -> (String, String) {
+    let rank = try shape(reference).rank
+    guard rank > 1 else { return (value, reference) }
+    let axes = (0..<rank).filter { $0 != 1 }
+    let centred = try emit("Sub", [reference, mean(reference, over: axes)])
+    let variance = try mean(emit("Mul", [centred, centred]), over: axes)
+    let least = try emit("Add", [emit("Mul", [mean(variance, over: Array(0..<rank)), number(0.01)]), number(1e-12)])
+    let deviation = try emit("Sqrt", [emit("Max", [variance, least])])
+    return (try emit("Div", [value, deviation]), try emit("Div", [reference, deviation]))
+  }
+
   /// Adds what the teacher says to the loss: (1 - alpha) task + alpha T² KL(teacher ‖ student) + weight Σ mse(features). For what
   /// is no classifier the difference to the teacher's output is squared instead.
   ///
@@ -167,7 +183,8 @@ extension LossWriter {
         difference = try emit("Sub", [cross, entropy])
         difference = try emit("Mul", [difference, number(settings.temperature * settings.temperature)])
       } else {
-        difference = try emit("MeanSquaredError", [prediction, said], domain: domain, outputs: 2)
+        let (mine, theirs) = settings.scalesByVariance ? try whitened(prediction, said) : (prediction, said)
+        difference = try emit("MeanSquaredError", [mine, theirs], domain: domain, outputs: 2)
       }
       difference = try emit("Mul", [difference, number(settings.alpha)])
       total = settings.alpha == 1 ? difference : try emit("Add", [emit("Mul", [task, number(1 - settings.alpha)]), difference])

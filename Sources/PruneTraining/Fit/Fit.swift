@@ -7,7 +7,8 @@ import PruneTensor
 ///
 /// The graph stays as it is; only trained initializers (and running statistics of normalizations) are replaced.
 /// Weights that pruning zeroed (`Model.maskedParameters`) stay exactly zero; with `palettes` weights that are equal stay so.
-/// The samples that do not fill the last batch of an epoch make a smaller one.
+/// The samples that do not fill the last batch of an epoch make a smaller one. Samples without targets are learnt from a teacher
+/// alone, where there is one.
 ///
 /// - Returns: the history; see `History.report`. Stopped by `cancel` or `onEvent`, the model keeps the last complete
 ///   step and the history says so.
@@ -16,6 +17,7 @@ import PruneTensor
 ///   and the parameter whose gradient is largest: the model then has the weights of the step before.
 package func fit(_ model: inout Model, _ data: Dataset, _ options: FitOptions) throws(PruneError) -> Report {
   let checked = try options.checked()
+  let (options, data) = try options.withTeachersAnswers(for: model, data)
   var (training, validation) = (data, options.validation)
   if options.validationSplit > 0 {
     let parts = try data.split(test: options.validationSplit, seed: options.seed)

@@ -100,7 +100,9 @@ struct FitSetup {
           throw PruneError(
             .mismatch,
             "the checkpoint's '\(name)' is \(tensor.dtype.name) \(tensor.shape), the model's \(model.graph.initializer(name).map { "\($0.dtype.name) \($0.shape)" } ?? "is missing")",
-            at: "resume")
+            at: "resume",
+            hint: "the checkpoint was written before units were removed, or by another network: train on without it, "
+              + "and it is written anew")
         }
         result.graph.setInitializer(name, tensor)
       }

@@ -49,6 +49,14 @@ struct LossWriter {
     try emit(mean ? "ReduceMean" : "ReduceSum", [value], [Attribute("keepdims", .int(0))])
   }
 
+  /// The mean over some axes, which stay with an extent of 1.
+  mutating func mean(_ value: String, over axes: [Int]) throws(PruneError) -> String {
+    guard special.model.opset() ?? Model.defaultOpset >= 18 else {
+      return try emit("ReduceMean", [value], [Attribute("axes", .integers(axes))])
+    }
+    return try emit("ReduceMean", [value, constant(try Tensor(axes.map(Int64.init)))])
+  }
+
   /// log(max(value, 1e-15)).
   mutating func logarithm(_ value: String) throws(PruneError) -> String {
     let least = try number(1e-15)

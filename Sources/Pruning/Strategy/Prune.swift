@@ -49,8 +49,6 @@ struct PruneRun {
   @Boxed var options: PruneOptions
   /// The model as it was given.
   let original: Model
-  /// The given model with its weights in the open, where they are not float32 and the run works on copies that are.
-  private let stored: Model?
   /// The last kept model; at first the given one, its constant weights made initializers.
   private(set) var model: Model
   /// The weights as they were given.
@@ -68,7 +66,7 @@ struct PruneRun {
   /// Weights that the criterion cannot score.
   let unreached: Set<String>
   /// Layers that got a whole copy of a weight of which only the first use is pruned.
-  private(set) var splits: [String] = []
+  private(set) var splits: (layers: [String], bytes: Int) = ([], 0)
   let judge: MetricGuard?
   /// Sizes and metrics of the given model.
   let before: Report
@@ -107,8 +105,6 @@ struct PruneRun {
   init(_ model: Model, _ plan: PrunePlan, _ options: PruneOptions) throws(PruneError) {
     self.plan = plan
     original = model
-    let opened = try model.opened()
-    stored = opened.hasOtherFloatWeights ? opened : nil
     batchSize = options.batchSize > 0 ? options.batchSize : 64
     let all = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
     unreached = try ScoringContext(weights: all, data: options.data, batchSize: batchSize, output: options.output)
@@ -140,7 +136,7 @@ struct PruneRun {
 
   /// Bytes of a weight in the given model.
   private var elementBytes: Int {
-    dense.weights.first.flatMap { weight in stored.flatMap { WeightSources($0.graph).source(of: weight.name)?.tensor.dtype.bitWidth } }
+    dense.weights.first.flatMap { weight in dense.stored.flatMap { WeightSources($0.graph).source(of: weight.name)?.tensor.dtype.bitWidth } }
       .map { $0 / 8 } ?? 4
   }
 
@@ -156,7 +152,7 @@ struct PruneRun {
   }
 
   /// A model of this run with its numbers in the types of the given one.
-  private func asGiven(_ model: Model) throws(PruneError) -> Model { try stored?.restoringTypes(of: model) ?? model }
+  private func asGiven(_ model: Model) throws(PruneError) -> Model { try dense.stored?.restoringTypes(of: model) ?? model }
 
   /// Bytes of weights that snapshots may hold in all.
   private static let snapshotBytes = 1 << 30

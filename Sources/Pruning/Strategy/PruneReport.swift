@@ -147,10 +147,10 @@ extension PruneRun {
   private var notes: [String] {
     var notes = plan.importance.note(unreached: unreached, "neither scores nor prunes").map { [$0] } ?? []
     if let note = extents.note { notes.append(note) }
-    if !splits.isEmpty {
+    if !splits.layers.isEmpty {
       notes.append(
-        "of weights that several layers use the first use was pruned, and \(splits.map { "'\($0)'" }.joined(separator: ", ")) "
-          + "got a whole copy; shared = \"all\" prunes all uses")
+        "of weights that several layers use the first use was pruned, and \(splits.layers.map { "'\($0)'" }.joined(separator: ", ")) "
+          + "got a whole copy, \(splits.bytes) bytes more in a file; shared = \"all\" prunes all uses")
     }
     if let judge, let entry = journal.last(where: { !$0.isKept }), let metric = entry.metric {
       let kept = journal.contains { $0.isKept } ? "the last model that was kept" : "the given model"

@@ -42,15 +42,15 @@ package func keepClasses(_ model: Model, _ options: KeepClassesOptions) throws(P
   report["head_certificate"] = .number(difference)
   var before = try sizes(of: model, "before", extents)
   if let data = options.validate {
-    let inside = try data.classes(ordered), dropped = (0..<head.classes).filter { !ordered.contains($0) }
+    let inside = try data.classes(ordered, of: head.classes), dropped = (0..<head.classes).filter { !ordered.contains($0) }
     // The given model's choice among the kept classes alone, and among all for the dropped.
     before["kept_accuracy"] = .number(try accuracy(slim, inside, options))
-    let outside = try data.classes(dropped, renumber: false)
+    let outside = try data.classes(dropped, renumber: false, of: head.classes, orNone: true)
     if outside.count > 0 { before["dropped_accuracy"] = .number(try accuracy(model, outside, options)) }
   }
   report["before"] = .report(before)
   if var settings = options.prune {
-    settings = try settings.mappingData { data throws(PruneError) in try data.classes(ordered) }
+    settings = try settings.mappingData { data throws(PruneError) in try data.classes(ordered, of: head.classes) }
     settings.cancel = settings.cancel ?? options.cancel
     let (pruned, details) = try prune(slim, settings)
     slim = pruned
@@ -58,7 +58,7 @@ package func keepClasses(_ model: Model, _ options: KeepClassesOptions) throws(P
     report["prune"] = .report(details)
   }
   var after = try sizes(of: slim, "after", extents)
-  if let data = options.validate { after["kept_accuracy"] = .number(try accuracy(slim, try data.classes(ordered), options)) }
+  if let data = options.validate { after["kept_accuracy"] = .number(try accuracy(slim, try data.classes(ordered, of: head.classes), options)) }
   report["after"] = .report(after)
   return (slim, report)
 }

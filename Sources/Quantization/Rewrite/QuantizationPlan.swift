@@ -32,13 +32,17 @@ struct QuantizationPlan {
   private(set) var sources: [String: String] = [:]
 
   private let index: GraphIndex
+  private let bothSides: Bool
 
   /// - Parameters:
   ///   - ignore: patterns on names of layers or weights that stay float.
   ///   - keeping: titles of layers that stay float, and why.
+  ///   - bothSides: what reshapes or reorders an activation with codes gives one with the same codes. ONNX Runtime moves the
+  ///     pairs there itself, and loses the type of int8 codes on the way from opset 21 on.
   /// - Throws: `.notFound` for a pattern that matches nothing.
-  init(_ index: GraphIndex, ignore: [NamePattern], keeping: [String: String] = [:]) throws(PruneError) {
+  init(_ index: GraphIndex, ignore: [NamePattern], keeping: [String: String] = [:], bothSides: Bool = false) throws(PruneError) {
     self.index = index
+    self.bothSides = bothSides
     try Self.check(ignore, index)
     for (place, node) in index.graph.nodes.enumerated() where node.isStandard {
       guard ["Conv", "ConvTranspose", "Gemm", "MatMul"].contains(node.opType) else { continue }
@@ -164,6 +168,9 @@ struct QuantizationPlan {
       case "Concat":
         let inputs = node.inputs.filter { !$0.isEmpty }
         if !inputs.isEmpty, inputs.allSatisfy({ quantized.contains($0) }) { quantized.insert(output) }
+      case _ where bothSides && Self.rearranging.contains(node.opType) && quantized.contains(input):
+        quantized.insert(output)
+        sources[output] = input
       default: continue
       }
     }

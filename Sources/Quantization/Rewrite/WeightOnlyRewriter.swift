@@ -20,6 +20,8 @@ struct WeightOnlyRewriter {
   private var edit: GraphEdit
   /// What readers of a weight that was stored already are given, by weight and axis.
   private var stored: [String: String] = [:]
+  /// Layers that gather rows of a weight, by the weight.
+  private var tables: [String: WeightPlan.Layer] = [:]
 
   /// - Parameter rounded: weights that were rounded otherwise than to the nearest.
   init(_ edit: GraphEdit, _ plan: WeightPlan, _ rounded: [String: GPTQ.Rounded], _ form: Form) {
@@ -31,9 +33,10 @@ struct WeightOnlyRewriter {
 
   mutating func rewrite(cancel: CancelFlag?) throws(PruneError) -> (model: Model, layers: [QuantizedLayer]) {
     var nodes: [Node] = []
+    for layer in plan.layers.values where edit.index.graph.nodes[layer.node].opType == "Gather" { tables[layer.weight] = layer }
     for (place, node) in edit.index.graph.nodes.enumerated() {
       guard let layer = plan.layers[place], let weight = try edit.index.weight(layer.weight) else {
-        nodes.append(node)
+        nodes += try reading(node)
         continue
       }
       try cancel?.check()
@@ -169,16 +172,7 @@ struct WeightOnlyRewriter {
 
   /// Gathers int8 rows and their scales, and multiplies: the table itself is never dequantized.
   private mutating func gather(_ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor) throws(PruneError) -> [Node] {
-    let scales = WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: 0), biasBounds: [0])
-    let key = "rows \(layer.weight)"
-    if stored[key] == nil {
-      let (codes, signal, noise) = try weight.quantizedInt8(scales: scales, axis: 0)
-      let name = edit.add(layer.weight + "_quantized", codes)
-      stored[key + " scale"] = edit.add(layer.weight + "_scale", try Tensor(scales, try Shape([scales.count, 1])))
-      stored[key] = name
-      edit.replace(layer.weight, by: name)
-      record(node, layer, weight, bits: 8, scales, zeroBytes: 0, signal, noise)
-    }
+    let key = try store(rows: layer, weight, node)
     guard let codes = stored[key], let scale = stored[key + " scale"], let indices = node.input(1), let output = node.output(0)
     else { return [node] }
     var gather = node
@@ -191,6 +185,44 @@ struct WeightOnlyRewriter {
       Node("Cast", name: floats, inputs: [rows], outputs: [floats], attributes: [Attribute("to", .int(1))]),
       Node("Mul", name: edit.name(node.title + "_dequantized"), inputs: [floats, steps], outputs: [output]),
     ]
+  }
+
+  /// Stores a table's rows as int8; the key of their names in `stored`.
+  private mutating func store(rows layer: WeightPlan.Layer, _ weight: Tensor, _ node: Node) throws(PruneError) -> String {
+    let key = "rows \(layer.weight)"
+    guard stored[key] == nil else { return key }
+    let scales = WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: 0), biasBounds: [0])
+    let (codes, signal, noise) = try weight.quantizedInt8(scales: scales, axis: 0)
+    let name = edit.add(layer.weight + "_quantized", codes)
+    stored[key + " scale"] = edit.add(layer.weight + "_scale", try Tensor(scales, try Shape([scales.count, 1])))
+    stored[key] = name
+    edit.replace(layer.weight, by: name)
+    record(node, layer, weight, bits: 8, scales, zeroBytes: 0, signal, noise)
+    return key
+  }
+
+  /// A node that stays as it is; a table that it reads, too, as a tied output layer does, comes from the table's rows.
+  private mutating func reading(_ node: Node) throws(PruneError) -> [Node] {
+    var node = node
+    var added: [Node] = []
+    for (place, name) in node.inputs.enumerated() {
+      guard let layer = tables[name], let weight = try edit.index.weight(name) else { continue }
+      let key = try store(rows: layer, weight, edit.index.graph.nodes[layer.node])
+      if stored[key + " whole"] == nil, let codes = stored[key], let column = stored[key + " scale"],
+        let scale = edit.model.graph.initializer(column)
+      {
+        let flat = edit.add(layer.weight + "_row_scale", try scale.reshaped(try Shape([scale.count])))
+        let zeros = edit.add(layer.weight + "_zero_point", try Tensor(zeros: .int8, try Shape([scale.count])))
+        let output = edit.name(layer.weight + "_dequantized")
+        added.append(
+          Node(
+            "DequantizeLinear", name: output, inputs: [codes, flat, zeros], outputs: [output],
+            attributes: [Attribute("axis", .int(0))]))
+        stored[key + " whole"] = output
+      }
+      node.inputs[place] = stored[key + " whole"] ?? name
+    }
+    return added + [node]
   }
 
   // MARK: - Report

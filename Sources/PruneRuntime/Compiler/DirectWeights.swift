@@ -1,13 +1,15 @@
 import PruneGraph
-import PruneRuntime
 import PruneTensor
 
 /// Weights as their layers read them: what stands between a stored weight and its layer (Transpose, Reshape, Identity, Cast) is
 /// done once, so that every scheme sees the weight itself.
-enum DirectWeights {
-  /// - Parameter keepsShared: leaves a weight that other nodes read as it was stored.
+package enum DirectWeights {
+  /// - Parameters:
+  ///   - keepsShared: leaves a weight that other nodes read as it was stored.
+  ///   - keepsTypes: leaves a weight behind a Cast.
   /// - Returns: the model without those nodes; such a weight is there in both forms.
-  static func apply(_ model: Model, keepsShared: Bool = false) throws(PruneError) -> Model {
+  package static func apply(_ model: Model, keepsShared: Bool = false, keepsTypes: Bool = false) throws(PruneError) -> Model {
+    func passes(_ node: Node) -> Bool { node.isMovement || !keepsTypes && node.isStandard && node.opType == "Cast" }
     let readers = keepsShared ? model.graph.consumers : [:]
     func isShared(_ source: WeightSource) -> Bool {
       keepsShared && ([source.name] + source.path.flatMap(\.outputs)).contains { (readers[$0]?.count ?? 0) > 1 }
@@ -23,7 +25,12 @@ enum DirectWeights {
           source.tensor.dtype.isFloatingPoint, !isShared(source)
         else { continue }
         if direct[value] == nil {
-          guard let tensor = evaluated(source, in: model.graph, opset), tensor.dtype == .float32 else { continue }
+          if source.path.allSatisfy({ $0.opType == "Identity" }) {
+            direct[value] = (source.name, source.name)
+            result.graph.nodes[position].inputs[place] = source.name
+            continue
+          }
+          guard let tensor = evaluated(source, in: model.graph, opset), keepsTypes || tensor.dtype == .float32 else { continue }
           let name = Graph.uniqueName(source.name + "_direct", &names)
           result.graph.setInitializer(name, tensor)
           direct[value] = (name, source.name)
@@ -33,16 +40,14 @@ enum DirectWeights {
     }
     guard !direct.isEmpty else { return model }
     var masked = model.maskedParameters
-    for (name, origin) in direct.values.sorted(by: { $0.name < $1.name }) where masked.contains(origin) { masked.append(name) }
+    for (name, origin) in direct.values.sorted(by: { $0.name < $1.name }) where name != origin && masked.contains(origin) { masked.append(name) }
     // Initializers need not be inputs from version 4 on.
     result.irVersion = max(result.irVersion, 4)
     result.removeDeadNodes()
-    result.restoreNames(of: direct.values.map { $0 }, names: &masked)
+    result.restoreNames(of: direct.values.filter { $0.name != $0.origin }, names: &masked)
     result.maskedParameters = masked
     return result
   }
-
-  private static func passes(_ node: Node) -> Bool { node.isMovement || node.isStandard && node.opType == "Cast" }
 
   /// What the nodes between make of the stored tensor; nil where one of them depends on data, or has no kernel.
   private static func evaluated(_ source: WeightSource, in graph: Graph, _ opset: Int64) -> Tensor? {
