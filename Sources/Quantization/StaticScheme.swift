@@ -11,6 +11,7 @@ struct StaticScheme {
   private let index: GraphIndex
   private let calibration: Calibration
   private let scales: [String: AffineScale]
+  private let unobserved: Set<String>
   @Boxed private var options: QuantizeOptions
   private let scheme: QuantizationScheme
   private let rounded: [String: GPTQ.Rounded]
@@ -94,18 +95,31 @@ struct StaticScheme {
       steps.append(("corrected_biases", corrections.count))
     }
     var scales: [String: AffineScale] = [:]
-    for value in values {
-      guard let range = calibration.ranges[value] else {
-        throw PruneError(.unsupported, "activation '\(value)' is not float32", hint: "leave its layer out with ignore = …")
-      }
+    for (value, range) in calibration.ranges {
       scales[value] = AffineScale(low: range.low, high: range.high, codes: scheme.calibrator.codes)
     }
     (model, self.scales, index) = (folded, scales, GraphIndex(folded.graph))
+    unobserved = try Self.unobserved(plan, scales, index, scheme.ignore)
+  }
+
+  /// Activations that have no range because they held no float32 value, as those of a loop that ran no iteration: what cannot
+  /// be observed stays float, and says so, rather than ending the call.
+  private static func unobserved(
+    _ first: QuantizationPlan, _ scales: [String: AffineScale], _ index: GraphIndex, _ ignore: [NamePattern]
+  ) throws(PruneError) -> Set<String> {
+    var (plan, result) = (first, Set<String>())
+    while true {
+      // With fewer layers other activations need scales of their own, which may not have been observed either.
+      let missing = plan.quantized.filter { scales[plan.source(of: $0)] == nil }
+      if missing.isEmpty { return result }
+      result.formUnion(missing)
+      plan = try QuantizationPlan(index, ignore: ignore, unobserved: result)
+    }
   }
 
   /// Leaves the layers float that are slower in integers on this machine.
   mutating func keepFaster() throws(PruneError) {
-    let plan = try QuantizationPlan(index, ignore: scheme.ignore)
+    let plan = try QuantizationPlan(index, ignore: scheme.ignore, unobserved: unobserved)
     timings = try LayerSpeed(
       model: model, plan: plan, scales: scales, perChannel: options.perChannel, cancel: options.cancel
     ).measured(on: data)
@@ -115,7 +129,7 @@ struct StaticScheme {
   /// Titles of the layers that are quantized.
   var layers: [String] {
     get throws(PruneError) {
-      try QuantizationPlan(index, ignore: scheme.ignore, keeping: slow).layers.map { index.graph.nodes[$0.node].title }
+      try QuantizationPlan(index, ignore: scheme.ignore, keeping: slow, unobserved: unobserved).layers.map { index.graph.nodes[$0.node].title }
     }
   }
 
@@ -123,7 +137,7 @@ struct StaticScheme {
   func build(keeping: Set<String>) throws(PruneError) -> QuantizedModel {
     var reasons = slow
     for layer in keeping { reasons[layer] = "the guard does not hold with it" }
-    let plan = try QuantizationPlan(index, ignore: scheme.ignore, keeping: reasons)
+    let plan = try QuantizationPlan(index, ignore: scheme.ignore, keeping: reasons, unobserved: unobserved)
     var model = model
     let quantized = Set(plan.layers.map(\.node))
     for change in corrections where quantized.contains(change.layer) { model.graph.setInitializer(change.bias, change.after) }
