@@ -60,7 +60,7 @@ package enum InferenceRules {
       LayoutRules.table, GeneratorRules.table, SlicingRules.table, IndexingRules.table,
       QuantizationRules.table,
       RecurrentRules.table, ImageRules.table, SignalRules.table, MiscellaneousRules.table, VendorRules.table,
-      AttentionRules.table,
+      AttentionRules.table, ClassicRules.table,
     ]
     var merged: [String: Rule] = [:]
     for family in families { merged.merge(family) { first, _ in first } }

@@ -220,6 +220,8 @@ struct NodeEdit: Sendable {
     case attribute(String, SpaceForest.ID)
     /// An integer attribute that is a product of counts.
     case product(String, [SpaceForest.ID])
+    /// An attribute that lists something for each unit.
+    case elements(String, SpaceForest.ID)
     /// A factor that the operator computes from a size unless it is stated: it stays what it was.
     case constant(String, Float, SpaceForest.ID)
     /// An input that holds the extents of the output.

@@ -5,6 +5,7 @@ enum AxisRules {
     for family in [
       ElementwiseAxes.rules, ConvolutionAxes.rules, MatrixAxes.rules, NormalizationAxes.rules, ReductionAxes.rules,
       LayoutAxes.rules, JoinAxes.rules, ResizingAxes.rules, RecurrentAxes.rules, QuantizationAxes.rules, AttentionAxes.rules,
+      ClassicAxes.rules,
     ] {
       merged.merge(family) { first, _ in first }
     }
