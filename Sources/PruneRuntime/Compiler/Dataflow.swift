@@ -83,6 +83,8 @@ struct Dataflow {
   var outputs: [(name: String, value: Int)] = []
   /// Values to show while running.
   var watched: [(name: String, value: Int, isOrdered: Bool)] = []
+  /// Whether nothing may be made part of an operation that would lose NaN there.
+  var keepsNaN = false
   /// Values that are fed, in the graph's order.
   var inputs: [Int] = []
 
