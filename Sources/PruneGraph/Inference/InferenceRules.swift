@@ -39,7 +39,7 @@ package enum InferenceRules {
   package static var operators: [String] { rules.keys.sorted() }
 
   private static func lookup(_ node: Node) -> Rule? {
-    rules[node.isStandard ? node.opType : "\(node.domain).\(node.opType)"]
+    rules[node.operatorName]
   }
 
   private static func apply(_ rule: Rule, _ operands: Operands) throws(PruneError) -> [TensorType] {
