@@ -64,7 +64,7 @@ struct Dataflow {
         }
     }
     /// `Conv`, or `domain.operator` outside the standard domain.
-    var key: String { node.isStandard ? node.opType : "\(node.domain).\(node.opType)" }
+    var key: String { node.operatorName }
     /// Positions among the inputs of the variables it writes in place: the weight, then the state. Nil for operators
     /// without side effect.
     var updatedInputs: [Int]? {

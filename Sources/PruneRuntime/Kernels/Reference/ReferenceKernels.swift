@@ -16,6 +16,9 @@ package enum ReferenceKernels {
     return { (node, inputs, opset) throws(PruneError) in try kernel(node, inputs, opset) }
   }
 
+  /// Every operator that has a kernel, as tables of operators name it.
+  package static var names: [String] { (operators + ClassicFeatures.table.keys + TrainingKernels.table.keys).sorted() }
+
   /// The standard operators that have a kernel.
   package static var operators: [String] { standard.keys.sorted() }
 
