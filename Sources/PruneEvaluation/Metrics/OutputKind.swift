@@ -22,7 +22,8 @@ enum OutputKind {
       case "Softmax": self = .probabilities
       case "LogSoftmax": self = .logProbabilities
       case "Sigmoid": self = .sigmoid
-      case "ai.onnx.ml.ZipMap", "Identity", "Cast", "DequantizeLinear", "QuantizeLinear", "Reshape", "Squeeze", "Unsqueeze", "Flatten":
+      case "ai.onnx.ml.ZipMap", "Identity",
+        _ where [.storage, .reshaping].contains(node.operation?.kind):
         guard let input = node.input(0) else { return }
         name = input
         continue

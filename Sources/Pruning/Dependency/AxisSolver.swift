@@ -66,7 +66,7 @@ struct AxisSolver {
   }
 
   private mutating func visit(_ node: Node, _ custom: [String: AxisRule]) {
-    let name = node.isStandard ? node.opType : "\(node.domain).\(node.opType)"
+    let name = node.operatorName
     let problem: String?
     if !node.subgraphs.isEmpty {
       problem = "has graphs inside that read this"

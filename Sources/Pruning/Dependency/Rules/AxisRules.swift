@@ -1,5 +1,8 @@
 /// All rules, by operator: names of the standard domain as they are, others as `domain.name`.
-enum AxisRules {
+package enum AxisRules {
+  /// Every operator that has one, as tables of operators name it.
+  package static var names: [String] { rules.keys.sorted() }
+
   static let rules: [String: AxisRule] = {
     var merged: [String: AxisRule] = [:]
     for family in [
