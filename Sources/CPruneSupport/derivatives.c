@@ -10,13 +10,6 @@ enum { LANES = 16 };
 
 // MARK: - Activations
 
-static inline float vector_log1p_exp(float x) {
-  // Without branches: max(x, 0) + log1p(exp(-|x|)), by the series of atanh.
-  float size = x < 0 ? -x : x, e = vector_exp(-size), u = e / (2 + e), z = u * u;
-  float series = u * (2 + z * (2.0f / 3 + z * (2.0f / 5 + z * (2.0f / 7 + z * (2.0f / 9 + z * (2.0f / 11))))));
-  return (x < 0 ? 0 : x) + series;
-}
-
 #define LOOP(slope)                                    \
   COMPACT for (int64_t i = first; i < last; i++) {             \
     float v = x[i];                                    \
@@ -46,7 +39,7 @@ FEW_CLONES static void slope_range(int64_t first, int64_t last, void *user) {
       break;
     case PS_SLOPE_MISH:
       COMPACT for (int64_t i = first; i < last; i++) {
-        float v = x[i], t = vector_tanh(vector_log1p_exp(v));
+        float v = x[i], t = vector_tanh_softplus(v);
         dx[i] = dy[i] * (t + v * (1 - t * t) / (1 + vector_exp(-v)));
       }
       break;

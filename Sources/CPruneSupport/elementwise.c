@@ -47,6 +47,8 @@ CLONES static void unary_range(int64_t first, int64_t last, void *user) {
     case PS_UNARY_AFFINE: LOOP(alpha * v + beta);
     case PS_UNARY_SQUARE: LOOP(v * v);
     case PS_UNARY_CUBE: LOOP(v * v * v);
+    case PS_UNARY_SOFTPLUS: LOOP(vector_softplus(v));
+    case PS_UNARY_MISH: LOOP(v * vector_tanh_softplus(v));
     default: break;
   }
 }
@@ -65,25 +67,27 @@ static void scalar_range(int64_t first, int64_t last, void *user) {
   float *y = args->y;
   const float alpha = args->alpha;
   switch (args->kind) {
-    case PS_UNARY_SOFTPLUS: SCALAR_LOOP(v > 30 ? v : log1pf(vector_exp(v)));
     case PS_UNARY_LOG: SCALAR_LOOP(logf(v));
     case PS_UNARY_SIN: SCALAR_LOOP(sinf(v));
     case PS_UNARY_COS: SCALAR_LOOP(cosf(v));
-    case PS_UNARY_MISH: SCALAR_LOOP(v > 30 ? v : v * vector_tanh(log1pf(vector_exp(v))));
     case PS_UNARY_POWER: SCALAR_LOOP((float)pow((double)v, (double)alpha));
     default: break;
   }
 }
 
+static int calls_library(int32_t kind) {
+  return kind == PS_UNARY_LOG || kind == PS_UNARY_SIN || kind == PS_UNARY_COS || kind == PS_UNARY_POWER;
+}
+
 int32_t ps_unary(void *user) {
   const ps_unary_args *args = user;
-  if (args->kind >= PS_UNARY_SOFTPLUS) ps_parallel_for(args->count, ELEMENTWISE_GRAIN / 8, scalar_range, user);
+  if (calls_library(args->kind)) ps_parallel_for(args->count, ELEMENTWISE_GRAIN / 8, scalar_range, user);
   else ps_parallel_for(args->count, ELEMENTWISE_GRAIN, unary_range, user);
   return 0;
 }
 
 void ps_unary_serial(const ps_unary_args *args) {
-  if (args->kind >= PS_UNARY_SOFTPLUS) scalar_range(0, args->count, (void *)args);
+  if (calls_library(args->kind)) scalar_range(0, args->count, (void *)args);
   else unary_range(0, args->count, (void *)args);
 }
 

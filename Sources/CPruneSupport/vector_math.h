@@ -65,6 +65,19 @@ static inline float vector_tanh(float x) {
   return size < 0.625f ? small : large;
 }
 
+/// log(1 + e^x): max(x, 0) + log1p(e^-|x|), by the series of atanh.
+static inline float vector_softplus(float x) {
+  float size = x < 0 ? -x : x, e = vector_exp(-size), u = e / (2 + e), z = u * u;
+  float series = u * (2 + z * (2.0f / 3 + z * (2.0f / 5 + z * (2.0f / 7 + z * (2.0f / 9 + z * (2.0f / 11))))));
+  return (x < 0 ? 0 : x) + series;
+}
+
+/// tanh(log(1 + e^x)) = ((1 + e^x)² - 1) / ((1 + e^x)² + 1): 1 in float32 long before the square is too large.
+static inline float vector_tanh_softplus(float x) {
+  float e = vector_exp(x < 20 ? x : 20), n = e * (e + 2);
+  return n / (n + 2);
+}
+
 /// The error function within 1 ulp of its own and 1 of e^x; the polynomials are N. Juffa's.
 static inline float vector_erf(float x) {
   float t = x < 0 ? -x : x, s = x * x;

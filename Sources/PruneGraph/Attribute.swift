@@ -44,6 +44,27 @@ package enum AttributeValue: Sendable {
 
   package static func text(_ string: String) -> AttributeValue { .string(Array(string.utf8)) }
   package static func integers(_ values: [Int]) -> AttributeValue { .ints(values.map(Int64.init)) }
+
+  /// How many numbers or strings a list holds; nil for what is no list of them.
+  package var count: Int? {
+    switch self {
+    case .floats(let values): values.count
+    case .ints(let values): values.count
+    case .strings(let values): values.count
+    default: nil
+    }
+  }
+
+  /// A list without the elements whose mark is false; anything else as it is.
+  package func keeping(_ marks: [Bool]) -> AttributeValue {
+    func kept<Element>(_ values: [Element]) -> [Element] { zip(values, marks).filter(\.1).map(\.0) }
+    return switch self {
+    case .floats(let values): .floats(kept(values))
+    case .ints(let values): .ints(kept(values))
+    case .strings(let values): .strings(kept(values))
+    default: self
+    }
+  }
 }
 
 /// A tensor with a name, as a file holds it (`TensorProto`): an initializer or an attribute's value.

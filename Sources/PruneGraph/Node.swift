@@ -38,6 +38,9 @@ package struct Node: Sendable {
 
   package var isStandard: Bool { domain.isEmpty || domain == "ai.onnx" }
 
+  /// The name that tables of operators know it by: `Conv`, or `domain.operator` outside the standard domain.
+  package var operatorName: String { isStandard ? opType : "\(domain).\(opType)" }
+
   /// The name of input `index`, nil when it is absent.
   package func input(_ index: Int) -> String? {
     index >= 0 && index < inputs.count && !inputs[index].isEmpty ? inputs[index] : nil

@@ -50,13 +50,13 @@ package struct TensorType: Hashable, Sendable, CustomStringConvertible {
 package struct ValueInfo: Sendable {
   package var name: String { didSet { isChanged = true } }
   /// Nil for sequences, maps and optionals, which are kept only in `original`.
-  package var type: TensorType? { didSet { isTypeChanged = true } }
+  package var type: TensorType? { didSet { if type != oldValue { isTypeChanged = true } } }
   package var docString: String { didSet { isChanged = true } }
   /// The message the file holds; fields that none of the above names are taken from it even after a change.
   package let original: Bytes?
   /// Whether name or text were set since the value was read.
   package private(set) var isChanged = false
-  /// Whether the type was set since the value was read.
+  /// Whether the type was set to another one since the value was read.
   package private(set) var isTypeChanged = false
 
   package init(name: String, type: TensorType?, docString: String = "", original: Bytes? = nil) {

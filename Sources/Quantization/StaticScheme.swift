@@ -11,6 +11,7 @@ struct StaticScheme {
   private let index: GraphIndex
   private let calibration: Calibration
   private let scales: [String: AffineScale]
+  private let unobserved: Set<String>
   @Boxed private var options: QuantizeOptions
   private let scheme: QuantizationScheme
   private let rounded: [String: GPTQ.Rounded]
@@ -93,17 +94,32 @@ struct StaticScheme {
       steps.append(("corrected_biases", corrections.count))
     }
     var scales: [String: AffineScale] = [:]
-    for value in values {
-      guard let range = calibration.ranges[value] else {
-        throw PruneError(.unsupported, "activation '\(value)' is not float32", hint: "leave its layer out with ignore = …")
-      }
+    for (value, range) in calibration.ranges {
       scales[value] = AffineScale(low: range.low, high: range.high, codes: scheme.calibrator.codes)
     }
     (model, self.scales, index) = (folded, scales, GraphIndex(folded.graph))
+    unobserved = try Self.unobserved(plan, scales) { unobserved throws(PruneError) in
+      try QuantizationPlan(GraphIndex(folded.graph), ignore: scheme.ignore, unobserved: unobserved, bothSides: bothSides)
+    }
+  }
+
+  /// Activations that have no range because they held no float32 value, as those of a loop that ran no iteration: what cannot
+  /// be observed stays float, and says so, rather than ending the call.
+  private static func unobserved(
+    _ first: QuantizationPlan, _ scales: [String: AffineScale], _ plan: (Set<String>) throws(PruneError) -> QuantizationPlan
+  ) throws(PruneError) -> Set<String> {
+    var (current, result) = (first, Set<String>())
+    while true {
+      // With fewer layers other activations need scales of their own, which may not have been observed either.
+      let missing = current.quantized.filter { scales[current.source(of: $0)] == nil }
+      if missing.isEmpty { return result }
+      result.formUnion(missing)
+      current = try plan(result)
+    }
   }
 
   private func plan(keeping reasons: [String: String] = [:]) throws(PruneError) -> QuantizationPlan {
-    try QuantizationPlan(index, ignore: scheme.ignore, keeping: reasons, bothSides: bothSides)
+    try QuantizationPlan(index, ignore: scheme.ignore, keeping: reasons, unobserved: unobserved, bothSides: bothSides)
   }
 
   /// Leaves the layers float that are slower in integers on this machine.

@@ -62,6 +62,19 @@ import Testing
     try expectSame(made, x, isDivided: true)
   }
 
+  /// Whatever is elementwise by the table of operators, not only what somebody thought of.
+  @Test(arguments: ["Selu", "Softsign", "Sin", "Celu", "ThresholdedRelu", "Floor", "Atan", "Mod", "Mean", "Sum"])
+  func elementwise(_ operation: String) throws {
+    let isUnary = Operator[name: operation]?.kind == .unary
+    let attributes = operation == "Mod" ? [Attribute("fmod", .int(1))] : []
+    let nodes = [
+      Node(operation, inputs: isUnary ? ["c"] : ["c", "k"], outputs: ["e"], attributes: attributes),
+      Node("GlobalLpPool", inputs: ["e"], outputs: ["y"]),
+    ]
+    let (made, x) = try model(12, nodes, constants: [("k", try Tensor([0.75] as [Float]))])
+    try expectSame(made, x, isDivided: true)
+  }
+
   /// What depends on other samples, or may.
   @Test(arguments: ["across", "mean", "turned", "squares", "merged", "sized", "shifted", "labels"]) func dependence(_ kind: String) throws {
     let flat = Node("Flatten", inputs: ["p"], outputs: ["f"])

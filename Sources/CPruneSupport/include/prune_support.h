@@ -44,6 +44,15 @@ int32_t ps_get_threads(void);
 /// Runs `body` while no signal is handled on the calling thread or those of its pool; what comes in between waits.
 int32_t ps_without_signals(int32_t (*body)(void *), void *user);
 
+// MARK: - NaN that arithmetic met (invalid.c): the flag "invalid operation" of the processor, which every comparison and maximum
+// that meets a NaN raises, and every operation that makes one. Other processors raise none; their maxima keep NaN.
+/// Takes the calling thread's flag down and says whether it was up.
+int32_t ps_invalid_hold(void);
+/// Puts up what `ps_invalid_hold` took down, so that a caller who looks at it finds it.
+void ps_invalid_release(int32_t held);
+/// Whether it is up on one of so many threads of the pool, the calling one included; takes it down on all of them.
+int32_t ps_invalid_take(int32_t threads);
+
 /// Whether none of n numbers is infinite or NaN.
 int32_t ps_is_finite(const float *x, int64_t n);
 

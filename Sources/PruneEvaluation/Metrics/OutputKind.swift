@@ -16,13 +16,14 @@ enum OutputKind {
     var name = output
     self = .logits
     for _ in 0..<16 {
-      guard let index = producers[name], graph.nodes[index].isStandard else { return }
+      guard let index = producers[name] else { return }
       let node = graph.nodes[index]
-      switch node.opType {
+      switch node.operatorName {
       case "Softmax": self = .probabilities
       case "LogSoftmax": self = .logProbabilities
       case "Sigmoid": self = .sigmoid
-      case "Identity", "Cast", "DequantizeLinear", "QuantizeLinear", "Reshape", "Squeeze", "Unsqueeze", "Flatten":
+      case "ai.onnx.ml.ZipMap", "Identity",
+        _ where [.storage, .reshaping].contains(node.operation?.kind):
         guard let input = node.input(0) else { return }
         name = input
         continue

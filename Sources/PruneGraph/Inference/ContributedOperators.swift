@@ -1,9 +1,9 @@
 import PruneTensor
 
-/// Operators that ONNX Runtime contributes (`com.microsoft`) and exporters write, as the standard operators they stand
-/// for.
+/// Operators that ONNX Runtime contributes (`com.microsoft`), and those of classic machine learning (`ai.onnx.ml`) that
+/// exporters put around a network, as the standard operators they stand for.
 package struct ContributedOperators {
-  private let node: Node
+  let node: Node
   private var parts: [Node] = []
   private let fresh: (String) -> String
 
@@ -11,17 +11,19 @@ package struct ContributedOperators {
   /// standard operators do not say.
   /// - Parameter fresh: a new value name like the one given.
   package static func expansion(of node: Node, _ fresh: @escaping (String) -> String) -> [Node]? {
-    let isSimplified = node.isStandard && node.opType == "SimplifiedLayerNormalization"
-    guard node.domain == "com.microsoft" || isSimplified, node.output(0) != nil else { return nil }
+    guard mayExpand(node), node.output(0) != nil else { return nil }
     var expansion = ContributedOperators(node: node, fresh: fresh)
-    return expansion.expand() ? expansion.parts : nil
+    let isKnown = node.domain == classic ? expansion.expandClassic() : expansion.expand()
+    return isKnown ? expansion.parts : nil
   }
 
   /// Whether a graph or one inside it has a node that may be contributed.
   package static func occur(in graph: Graph) -> Bool {
-    graph.nodes.contains { node in
-      node.domain == "com.microsoft" || node.opType == "SimplifiedLayerNormalization" || node.subgraphs.contains(where: occur)
-    }
+    graph.nodes.contains { mayExpand($0) || $0.subgraphs.contains(where: occur) }
+  }
+
+  private static func mayExpand(_ node: Node) -> Bool {
+    node.domain == "com.microsoft" || node.domain == classic || node.isStandard && node.opType == "SimplifiedLayerNormalization"
   }
 
   private init(node: Node, fresh: @escaping (String) -> String) {
@@ -29,13 +31,13 @@ package struct ContributedOperators {
     self.fresh = fresh
   }
 
-  private func input(_ index: Int) -> String { node.input(index) ?? "" }
+  func input(_ index: Int) -> String { node.input(index) ?? "" }
   private func has(_ index: Int) -> Bool { node.input(index) != nil }
-  private var result: String { node.outputs[0] }
+  var result: String { node.outputs[0] }
 
   /// Adds a standard node. Returns its output's name: `output`, or a new one.
   @discardableResult
-  private mutating func add(
+  mutating func add(
     _ op: String, _ inputs: [String], _ attributes: [Attribute] = [], _ output: String? = nil, more: [String] = []
   ) -> String {
     let name = output ?? fresh("\(result)/\(op)")

@@ -39,7 +39,7 @@ package enum InferenceRules {
   package static var operators: [String] { rules.keys.sorted() }
 
   private static func lookup(_ node: Node) -> Rule? {
-    rules[node.isStandard ? node.opType : "\(node.domain).\(node.opType)"]
+    rules[node.operatorName]
   }
 
   private static func apply(_ rule: Rule, _ operands: Operands) throws(PruneError) -> [TensorType] {
@@ -60,7 +60,7 @@ package enum InferenceRules {
       LayoutRules.table, GeneratorRules.table, SlicingRules.table, IndexingRules.table,
       QuantizationRules.table,
       RecurrentRules.table, ImageRules.table, SignalRules.table, MiscellaneousRules.table, VendorRules.table,
-      AttentionRules.table,
+      AttentionRules.table, ClassicRules.table,
     ]
     var merged: [String: Rule] = [:]
     for family in families { merged.merge(family) { first, _ in first } }

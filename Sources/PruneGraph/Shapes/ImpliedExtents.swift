@@ -22,7 +22,7 @@ enum ImpliedExtents {
     for node in model.graph.nodes where node.isStandard {
       let dims = node.inputs.map { found.types[$0]?.dims }
       switch node.opType {
-      case "Add", "Sub", "Mul", "Div", "Max", "Min", "Where", "Equal", "PRelu", "Pow":
+      case _ where node.operation?.kind == .broadcasting:
         for (index, a) in dims.enumerated() {
           for (other, b) in dims.enumerated() where other != index {
             for (x, y) in zip((a ?? []).reversed(), (b ?? []).reversed()) { equal(x, y) }

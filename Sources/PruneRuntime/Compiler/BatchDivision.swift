@@ -70,37 +70,30 @@ struct BatchDivision {
     return flow.outputs.allSatisfy { isBatched[$0.value] }
   }
 
-  private static let elementwise: Set<String> = [
-    "Abs", "Add", "Cast", "Clip", "DequantizeLinear", "Div", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish", "Identity",
-    "LeakyRelu", "Max", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow", "QuantizeLinear", "Reciprocal", "Relu", "Sigmoid", "Softplus", "Sqrt",
-    "Sub", "Swish", "Tanh", "Where",
-  ]
-  /// Of images, and constants.
-  private static let spatial: Set<String> = [
-    "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "DepthToSpace", "GlobalAveragePool", "GlobalMaxPool",
-    "InstanceNormalization", "LRN", "MaxPool", "SpaceToDepth", "ai.libprune.QuantizedConv",
-  ]
-
   private static func isIndependent(
     _ op: Dataflow.Op, _ flow: Dataflow, x: [Int], y: [Int], _ isBatched: (Int) -> Bool, _ dims: (Int?) -> [Int]
   ) -> Bool {
     let others = op.inputs.dropFirst().compactMap { $0 }
     func isWithin(_ axis: Int64) -> Bool { axis > 0 || axis < 0 && axis + Int64(x.count) > 0 }
-    switch op.key {
-    case let key where elementwise.contains(key):
+    let row = op.node.operation
+    if row?.isElementwise ?? false || row?.kind == .storage {
       return op.inputs.compactMap { $0 }.allSatisfy {
         isBatched($0) ? dims($0).count == y.count : dims($0).count < y.count || dims($0).first == 1
       }
-    case let key where spatial.contains(key):
+    }
+    // Of images, and constants.
+    if row?.traits.contains(.keepsSamplesApart) ?? false {
       return x.count > 2 && !others.contains(where: isBatched) && op.node.int("training_mode", default: 0) == 0
+    }
+    switch op.key {
     case "Concat":
       return isWithin(Int64(op.node.int("axis", default: 0))) && op.inputs.allSatisfy { $0.map(isBatched) ?? false }
     case "Flatten": return op.node.int("axis", default: 1) == 1
     // Elements stay in order, so samples do where the first axis does.
-    case "Reshape", "Squeeze", "Unsqueeze": return !others.contains(where: isBatched)
-    case "Softmax", "LogSoftmax": return isWithin(Int64(op.node.int("axis", default: op.opset < 13 ? 1 : -1)))
+    case _ where row?.kind == .reshaping: return !others.contains(where: isBatched)
+    case _ where row?.kind == .softmax: return isWithin(Int64(op.node.int("axis", default: op.opset < 13 ? 1 : -1)))
     case "LayerNormalization": return isWithin(Int64(op.node.int("axis", default: -1))) && !others.contains(where: isBatched)
-    case "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin":
+    case _ where row?.kind == .reduction:
       let axes = op.node.ints("axes")?.map(Int64.init) ?? op.input(1).flatMap { try? flow.values[$0].constant?.array(of: Int64.self) }
       return axes.map { !$0.isEmpty && $0.allSatisfy(isWithin) } ?? false
     case "Gemm":

@@ -28,6 +28,7 @@ enum Compiler {
     var expanded = try BlockProducts.run(try FunctionInlining.run(model))
     if options.optimizes { expanded = try CodeOperators.run(try IntegerProducts.run(try HalfWidening.run(expanded, options))) }
     var flow = try DataflowBuilder.build(expanded, options)
+    flow.keepsNaN = options.keepsNaN
     flow.removeDeadOps()
     if options.optimizes { try QuantizedFusion.run(&flow) }
     try ConstantDequantization.run(&flow)

@@ -64,7 +64,7 @@ struct Dataflow {
         }
     }
     /// `Conv`, or `domain.operator` outside the standard domain.
-    var key: String { node.isStandard ? node.opType : "\(node.domain).\(node.opType)" }
+    var key: String { node.operatorName }
     /// Positions among the inputs of the variables it writes in place: the weight, then the state. Nil for operators
     /// without side effect.
     var updatedInputs: [Int]? {
@@ -83,6 +83,8 @@ struct Dataflow {
   var outputs: [(name: String, value: Int)] = []
   /// Values to show while running.
   var watched: [(name: String, value: Int, isOrdered: Bool)] = []
+  /// Whether nothing may be made part of an operation that would lose NaN there.
+  var keepsNaN = false
   /// Values that are fed, in the graph's order.
   var inputs: [Int] = []
 

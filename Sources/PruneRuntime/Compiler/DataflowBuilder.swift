@@ -153,7 +153,7 @@ struct DataflowBuilder {
 
   /// Adds an If, Loop or Scan; says false for other nodes.
   private mutating func control(_ node: Node, _ inputs: [Int?], _ opset: Int64) throws(PruneError) -> Bool {
-    guard node.isStandard, ["If", "Loop", "Scan"].contains(node.opType) else { return false }
+    guard node.operation?.kind == .control else { return false }
     if node.opType == "If", let condition = inputs.first ?? nil, let known = flow.values[condition].constant {
       let attribute = try ControlFlow.branchName(known, node)
       guard let branch = node.graph(attribute) else {
@@ -214,7 +214,7 @@ struct DataflowBuilder {
     {
       return [try foldShape(node, shape)]
     }
-    guard !Self.isRandom(node), !isDequantizedWeight(node), options.variables.isEmpty || !writes(node) else { return nil }
+    guard node.operation?.kind != .random, !isDequantizedWeight(node), options.variables.isEmpty || !writes(node) else { return nil }
     var arguments: [Tensor?] = []
     for input in inputs {
       guard let input else {
@@ -242,11 +242,6 @@ struct DataflowBuilder {
   }
 
   private func writes(_ node: Node) -> Bool { !node.isStandard && node.opType.hasSuffix("Update") }
-
-  private static func isRandom(_ node: Node) -> Bool {
-    ["RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"]
-      .contains(node.opType)
-  }
 
   private func foldShape(_ node: Node, _ shape: Shape) throws(PruneError) -> Tensor {
     if node.opType == "Size" { return try Tensor(scalar: Int64(shape.count)) }

@@ -40,7 +40,8 @@ enum Fusion {
     guard let target = follower.output(0), op.epilogue.count < 3, flow.values[target].shape == flow.values[result].shape
     else { return false }
     if let activation = Activation(follower, flow) {
-      guard follower.input(0) == result, op.key.hasPrefix("Conv") || activation.limits != nil else { return false }
+      guard follower.input(0) == result, op.key.hasPrefix("Conv") || activation.limits != nil, !flow.keepsNaN || activation.limits == nil
+      else { return false }
       if op.key == "BatchNormalization", activation != .relu || !op.epilogue.isEmpty { return false }
       op.epilogue.append(.activation(activation))
     } else if follower.key == "Add", op.key != "BatchNormalization", follower.inputs.count == 2,

@@ -53,6 +53,8 @@ extension Lowering {
         name: value.name, dtype: dtype, shape: value.shape, buffer: materials[id].first?.buffer, slot: slots[id])
     }
     plan.steps = steps
+    plan.losesNaN = steps.contains(where: \.losesNaN)
+    plan.firstUpdate = firstUpdate
     plan.variables = variables
     plan.slotCount = slots.count
     plan.arenaByteCount = total

@@ -35,6 +35,8 @@ final class Lowering {
   private var variableBuffers: [Int: Int] = [:]
   private(set) var variables: [(variable: Variable, isUpdated: Bool, dtype: DType, shape: Shape)] = []
   private(set) var slots: [Int: Int] = [:]
+  /// The first step that may write a variable.
+  private(set) var firstUpdate = Int.max
   /// The last operation that reads each value, `Int.max` for outputs; views count with what they are views of.
   private var lastUse: [Int]
   private var viewGroup: [Int]
@@ -253,6 +255,7 @@ final class Lowering {
       throw PruneError(.invalidModel, "updates '\(flow.values[id].name)', which is not a variable")
     }
     let buffer = try plain(id)
+    firstUpdate = min(firstUpdate, steps.count)
     if let index = variables.firstIndex(where: { $0.variable === variable }) { variables[index].isUpdated = true }
     return buffer
   }
@@ -333,7 +336,7 @@ final class Lowering {
 
   /// Adds a step. `reads` and `writes` are buffers; `bind` resolves their pointers.
   func emit(
-    _ label: String, reads: [Int], writes: [Int], isReference: Bool = false,
+    _ label: String, reads: [Int], writes: [Int], isReference: Bool = false, losesNaN: Bool = false, runsPrograms: Bool = false,
     bind: @escaping (Frame) throws(PruneError) -> BoundStep
   ) {
     for buffer in reads + writes {
@@ -341,7 +344,9 @@ final class Lowering {
       drafts[place].first = min(drafts[place].first, steps.count)
       drafts[place].last = max(drafts[place].last, steps.count)
     }
-    steps.append(Plan.Step(label: label, isReference: isReference, isAlone: isAlone, bind: bind))
+    steps.append(
+      Plan.Step(
+        label: label, isReference: isReference, isAlone: isAlone, losesNaN: losesNaN, runsPrograms: runsPrograms, bind: bind))
   }
 
   /// Makes and emits what `body` does for one thread, if so said.

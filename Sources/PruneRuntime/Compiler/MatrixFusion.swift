@@ -33,6 +33,7 @@ enum MatrixFusion {
     guard let target = follower.output(0), flow.isFloat(target), flow.dims(target) == flow.dims(result), op.epilogue.count < 4
     else { return false }
     if let activation = Activation(follower, flow), follower.input(0) == result {
+      if flow.keepsNaN, activation.limits != nil { return false }
       op.epilogue.append(.activation(activation))
     } else if follower.key == "Add", follower.inputs.count == 2,
       let other = follower.inputs[0] == result ? follower.inputs[1] : follower.inputs[0], other != result, flow.isFloat(other),

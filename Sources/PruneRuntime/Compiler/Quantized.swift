@@ -44,6 +44,7 @@ struct Quantized {
   var attributes: PostOperations? {
     guard let input = operands.first else { return nil }
     var post = PostOperations()
+    post.isOfCodes = true
     var unit = unit(0)
     post.scales = weightScales.map { Float(Double(input.scale) * Double($0) / Double(unit)) }
     var cut = (low: -Float.infinity, high: Float.infinity)

@@ -6,11 +6,14 @@ import PruneTensor
 typealias FastKernel = @Sendable (_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool
 
 /// The kernels that are faster than the reference, by operator.
-enum FastKernels {
+package enum FastKernels {
   static func kernel(for op: Dataflow.Op) -> FastKernel? {
     for table in tables { if let kernel = table[op.key] { return kernel } }
     return nil
   }
+
+  /// Every operator that has one, as tables of operators name it.
+  package static var names: [String] { Set(tables.flatMap(\.keys)).sorted() }
 
   /// One table a family, keyed by operator (`Conv`) or, outside the standard domain, `domain.operator`.
   private static let tables: [[String: FastKernel]] = [

@@ -79,7 +79,7 @@ extension Lowering {
 
   /// Runs If, Loop or Scan.
   func emitControl(_ op: Dataflow.Op, _ control: ControlNode) throws(PruneError) {
-    try emit(op, isReference: false) { (frame, inputs) throws(PruneError) in
+    try emit(op, isReference: false, runsPrograms: true) { (frame, inputs) throws(PruneError) in
       try control.run(inputs, cancel: frame.cancel)
     }
   }
@@ -95,7 +95,7 @@ extension Lowering {
 
   /// Adds a step that works on whole tensors.
   private func emit(
-    _ op: Dataflow.Op, isReference: Bool, isOrdered: Bool = true, _ evaluate: @escaping Evaluation
+    _ op: Dataflow.Op, isReference: Bool, isOrdered: Bool = true, runsPrograms: Bool = false, _ evaluate: @escaping Evaluation
   ) throws(PruneError) {
     enum Place { case absent, constant(Tensor), buffer(Int, DType, Shape), slot(Int) }
     func place(_ id: Int) throws(PruneError) -> Place {
@@ -132,7 +132,9 @@ extension Lowering {
       places.compactMap { if case .buffer(let buffer, _, _) = $0 { buffer } else { nil } }
     }
     let (reads, writes) = (sources, targets)
-    emit(op.node.label, reads: buffers(reads), writes: buffers(writes), isReference: isReference) { frame throws(PruneError) in
+    emit(
+      op.node.label, reads: buffers(reads), writes: buffers(writes), isReference: isReference, runsPrograms: runsPrograms
+    ) { frame throws(PruneError) in
       var inputs: [ReferenceStep.Source] = []
       for place in reads {
         switch place {

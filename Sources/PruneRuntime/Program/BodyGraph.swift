@@ -65,7 +65,8 @@ final class BodyGraph: Sendable {
     copy.opsets = model.opsets
     self.model = copy
     var inner = options
-    (inner.inputShapes, inner.outputs, inner.variables, inner.openInputs) = ([:], nil, [:], [])
+    // What is watched are values of the outermost graph; a body may use their names for its own.
+    (inner.inputShapes, inner.outputs, inner.watched, inner.variables, inner.openInputs) = ([:], nil, [], [:], [])
     inner.depth = options.depth + 1
     self.options = inner
   }

@@ -21,6 +21,10 @@ struct Plan {
     var isReference = false
     /// Whether it runs on one thread: what oneDNN makes is made for a number of threads.
     var isAlone = false
+    /// Whether it makes a number of NaN; the processor notes when it does.
+    var losesNaN = false
+    /// Whether it runs the graphs of If, Loop or Scan, which look after their own NaN.
+    var runsPrograms = false
     let bind: (Frame) throws(PruneError) -> BoundStep
   }
 
@@ -54,6 +58,10 @@ struct Plan {
   var variables: [(variable: Variable, isUpdated: Bool, dtype: DType, shape: Shape)] = []
   /// Parts that the batch, the first axis of every input and output, is run in one after the other.
   private(set) var divisions = 1
+  /// Whether a step does.
+  var losesNaN = false
+  /// The first step that may write a variable: a run that went so far cannot be taken back.
+  var firstUpdate = Int.max
   var slotCount = 0
   var arenaByteCount = 0
   /// The step that first touches the largest value: the one to name when there is no memory.

@@ -25,6 +25,9 @@ extension Program {
   /// Labels of the steps that run on one thread, whatever the pool's size.
   package var lonelyLabels: [String] { plan.steps.filter(\.isAlone).map(\.label) }
 
+  /// Runs that had to be done again to find out whether a NaN became a number.
+  package var alarms: Int { caution.withLock { $0.alarms } }
+
   /// The constants that it reads, packed ones as they are packed.
   package var constants: [Tensor] {
     plan.buffers.compactMap { if case .constant(let tensor) = $0.place { tensor } else { nil } }

@@ -23,6 +23,10 @@ package final class Program: @unchecked Sendable {
   // Safe: the plan never changes; idle frames are handed out one run at a time under the lock.
   private let idle = Mutex<FrameStack>(FrameStack())
 
+  /// What the program that keeps NaN is made from, when a run needs it.
+  private let source: (model: Model, options: ProgramOptions, packed: PackedWeights)?
+  let caution = Mutex(Caution())
+
   private struct FrameStack: @unchecked Sendable { var frames: [Frame] = [] }
 
   /// - Throws: `.unsupported` for a node that no kernel can run; `.mismatch` where shapes contradict each other;
@@ -34,6 +38,7 @@ package final class Program: @unchecked Sendable {
   /// - Parameter packed: where programs of the model share their packed weights.
   init(_ model: Model, _ options: ProgramOptions, sharing packed: PackedWeights) throws(PruneError) {
     plan = try Compiler.compile(model, options, sharing: packed)
+    source = plan.losesNaN ? (model, options, packed) : nil
     inputTypes = Dictionary(uniqueKeysWithValues: plan.inputs.map { ($0.name, TensorType($0.dtype, $0.shape?.dims.map(Dim.fixed))) })
     outputTypes = Dictionary(
       plan.outputs.map { ($0.name, TensorType($0.dtype, $0.shape?.dims.map(Dim.fixed))) },
@@ -58,6 +63,32 @@ package final class Program: @unchecked Sendable {
     _ inputs: [String: Tensor], cancel: CancelFlag?, watch: Watch? = nil, onStep: ((Int, UInt64) -> Void)?
   ) throws(PruneError) -> [String: Tensor] {
     try check(inputs)
+    // Timed steps are this program's own.
+    guard let source, onStep == nil else { return try attempt(inputs, cancel, watch, onStep, .never) ?? [:] }
+    let held = ps_invalid_hold()
+    defer { ps_invalid_release(held) }
+    // Whoever watches is shown each value once, as far as it goes.
+    let alarms = caution.withLock { $0.alarms }
+    if watch == nil, alarms < Caution.patience {
+      // What other programs left on the pool's threads was the alarm perhaps.
+      if alarms > 0 { _ = ps_invalid_take(Int32(clamping: Parallel.threads)) }
+      if let results = try attempt(inputs, cancel, watch, nil, .once) { return results }
+      caution.withLock { $0.alarms += 1 }
+    }
+    if let results = try attempt(inputs, cancel, watch, nil, .everywhere) { return results }
+    // One that keeps NaN, made when it is first needed.
+    if let careful = caution.withLock({ $0.program }) { return try careful.run(inputs, cancel: cancel, watch: watch) }
+    var options = source.options
+    options.keepsNaN = true
+    let careful = try Program(source.model, options, sharing: source.packed)
+    caution.withLock { $0.program = careful }
+    return try careful.run(inputs, cancel: cancel, watch: watch)
+  }
+
+  /// As `run`; nil when a NaN became a number on the way, or may have.
+  private func attempt(
+    _ inputs: [String: Tensor], _ cancel: CancelFlag?, _ watch: Watch?, _ onStep: ((Int, UInt64) -> Void)?, _ looks: LooksForNaN
+  ) throws(PruneError) -> [String: Tensor]? {
     let addresses = try variableAddresses()
     let frame: Frame
     if let free = idle.withLock({ $0.frames.popLast() }) { frame = free } else { frame = try Frame(plan) }
@@ -68,20 +99,23 @@ package final class Program: @unchecked Sendable {
     let whole = try storages()
     for part in 0..<plan.divisions {
       feed(inputs, to: frame, part: part)
-      try execute(frame, cancel, onStep)
+      guard try execute(frame, cancel, onStep, looks) else { return nil }
       collect(whole, from: frame, part: part)
     }
     return try results(of: frame, whole)
   }
 
+  /// Runs all steps; says false when a NaN became a number, or may have, before a variable was written.
   private func execute(
-    _ frame: Frame, _ cancel: CancelFlag?, _ onStep: ((Int, UInt64) -> Void)?
-  ) throws(PruneError) {
+    _ frame: Frame, _ cancel: CancelFlag?, _ onStep: ((Int, UInt64) -> Void)?, _ looks: LooksForNaN
+  ) throws(PruneError) -> Bool {
     let flag = cancel?.pointer
     frame.cancel = cancel
     var failed = -1
     var status: Int32 = 0
     let threads = Parallel.threads
+    var meter = NaNMeter(plan, looks, threads: threads)
+    var isLost = false
     var usesOne = threads == 1
     defer { if usesOne, threads != 1 { Parallel.threads = threads } }
     // Safe: the steps and all they point to belong to the frame, which this run has to itself.
@@ -96,8 +130,16 @@ package final class Program: @unchecked Sendable {
           usesOne = steps[index].isAlone
           Parallel.threads = usesOne ? 1 : threads
         }
+        if looks != .never, meter.isLost(before: index) {
+          isLost = true
+          return
+        }
         let start = onStep == nil ? 0 : ps_now_ns()
         status = steps[index].run(steps[index].context)
+        if looks != .never, meter.isLost(after: index) {
+          isLost = true
+          return
+        }
         onStep?(index, ps_now_ns() - start)
         if status != 0 {
           failed = index
@@ -105,7 +147,7 @@ package final class Program: @unchecked Sendable {
         }
       }
     }
-    guard failed >= 0 else { return }
+    guard failed >= 0 else { return !isLost && !meter.isLost(atEnd: ()) }
     let place = plan.steps[failed].label
     if let flag, ps_cancel_requested(flag) != 0 {
       frame.failure = nil

@@ -29,6 +29,8 @@ package struct ProgramOptions {
   package var optimizes: Bool
   /// Inputs whose shape differs from run to run: what depends on them is decided while running.
   var openInputs: Set<String> = []
+  /// Whether NaN is kept at the cost of speed, where the kernels that are fastest take it for a number.
+  var keepsNaN = false
   /// How many graphs this one is a body of.
   var depth = 0
 

@@ -28,7 +28,7 @@ struct GradientRule: Sendable {
 }
 
 /// Gradient rules by operator, a family a file.
-enum GradientRules {
+package enum GradientRules {
   /// The rule of a node's operator, nil when there is none.
   static func rule(for node: Node) -> GradientRule? {
     node.isStandard ? standard[node.opType] : node.domain == trainingDomain ? training[node.opType] : nil
@@ -36,14 +36,12 @@ enum GradientRules {
 
   /// Operators whose results do not change with small changes of their inputs and are meant so: the gradient ends
   /// here, and that is no loss.
-  static func isGradientFree(_ node: Node) -> Bool { node.isStandard && gradientFree.contains(node.opType) }
+  static func isGradientFree(_ node: Node) -> Bool { node.operation?.traits.contains(.endsGradient) ?? false }
+
+  /// Every operator that has a rule, as tables of operators name it.
+  package static var names: [String] { (standard.keys + training.keys.map { "\(trainingDomain).\($0)" }).sorted() }
 
   static let trainingDomain = "ai.libprune"
-
-  private static let gradientFree: Set<String> = [
-    "Shape", "Size", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or", "Xor", "IsNaN",
-    "IsInf", "ArgMax", "ArgMin", "NonZero", "ConstantOfShape", "EyeLike", "RandomNormalLike", "RandomUniformLike",
-  ]
 
   private static let standard: [String: GradientRule] = {
     let families = [

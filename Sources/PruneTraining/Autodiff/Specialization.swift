@@ -100,7 +100,7 @@ package struct Specialization: Sendable {
 
   /// A recurrent operator as the steps it takes, where something it reads changes and it can be written out.
   private func unrolled(_ node: Node, _ changing: Set<String>) throws(PruneError) -> RecurrentUnrolling? {
-    guard node.isStandard, ["RNN", "GRU", "LSTM"].contains(node.opType), node.inputs.contains(where: changing.contains) else { return nil }
+    guard node.operation?.kind == .recurrent, node.inputs.contains(where: changing.contains) else { return nil }
     let shapes = node.inputs.map { types.shape($0) }
     guard RecurrentUnrolling.refusal(of: node, shapes: shapes) == nil else { return nil }
     return try RecurrentUnrolling(node, shapes: shapes, opset: opset(node))
@@ -119,7 +119,7 @@ package struct Specialization: Sendable {
 
   /// The node's results when they follow from shapes or constants.
   private func fold(_ node: Node, _ constants: [String: Tensor]) throws(PruneError) -> [Tensor]? {
-    guard node.isStandard, node.subgraphs.isEmpty, !Self.random.contains(node.opType) else { return nil }
+    guard node.isStandard, node.subgraphs.isEmpty, node.operation?.kind != .random else { return nil }
     var arguments: [Tensor?] = []
     for name in node.inputs {
       if name.isEmpty {
@@ -148,8 +148,4 @@ package struct Specialization: Sendable {
     let start = bound("start", 0)
     return [try Tensor(shape.dims[start..<max(bound("end", shape.rank), start)].map(Int64.init))]
   }
-
-  private static let random: Set<String> = [
-    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout",
-  ]
 }

@@ -35,10 +35,6 @@ struct RestoredNormalization {
   private static let epsilon: Float = 1e-5
   /// Enough for statistics that training renews.
   private static let measuredBatches = 8
-  private static let normalizing: Set<String> = [
-    "BatchNormalization", "InstanceNormalization", "GroupNormalization", "LayerNormalization", "RMSNormalization",
-    "LpNormalization", "LRN", "MeanVarianceNormalization",
-  ]
 
   /// - Parameters:
   ///   - data: what the convolutions' outputs are measured on: its first batches.
@@ -94,7 +90,7 @@ struct RestoredNormalization {
       guard node.isStandard, node.opType == "Conv", let output = node.output(0), let weight = node.input(1),
         trained.contains(weight), readers[weight]?.count == 1, let channels = source.graph.initializer(weight)?.shape.dims.first,
         channels > 0, isBias(node.input(2), source, trained, channels: channels), !outputs.contains(output),
-        let next = readers[output], !next.allSatisfy({ normalizing.contains(source.graph.nodes[$0].opType) }),
+        let next = readers[output], !next.allSatisfy({ source.graph.nodes[$0].operation?.kind == .normalization }),
         // One value a sample, as in a squeeze-and-excitation block, is not normalized.
         types.types[output]?.dims?.dropFirst(2).contains(where: { $0.value != 1 }) ?? true
       else { continue }

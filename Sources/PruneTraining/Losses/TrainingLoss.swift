@@ -96,9 +96,11 @@ package struct TrainingLoss: Sendable {
   /// What an activation that ends the model reads, else the output itself. The loss of logits is the same number as the
   /// loss of their probabilities, and its gradient does not vanish where a probability does.
   private static func logits(of output: String, _ activations: Set<String>, in model: Model) -> String {
-    guard let node = model.graph.nodes.last(where: { $0.outputs.contains(output) }), node.isStandard,
-      activations.contains(node.opType), let input = node.input(0)
-    else { return output }
+    func producer(_ name: String) -> Node? { model.graph.nodes.last { $0.outputs.contains(name) } }
+    var last = producer(output)
+    // Names for the classes, which change no number.
+    if let node = last, node.operatorName == "ai.onnx.ml.ZipMap" { last = node.input(0).flatMap(producer) }
+    guard let node = last, activations.contains(node.operatorName), let input = node.input(0) else { return output }
     if node.opType == "Sigmoid" { return input }
     let axis = node.int("axis", default: (model.opset() ?? Model.defaultOpset) >= 13 ? -1 : 1)
     let rank = model.graph.outputs.first { $0.name == output }?.type?.dims?.count ?? 2

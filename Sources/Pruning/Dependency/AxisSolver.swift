@@ -66,7 +66,7 @@ struct AxisSolver {
   }
 
   private mutating func visit(_ node: Node, _ custom: [String: AxisRule]) {
-    let name = node.isStandard ? node.opType : "\(node.domain).\(node.opType)"
+    let name = node.operatorName
     let problem: String?
     if !node.subgraphs.isEmpty {
       problem = "has graphs inside that read this"
@@ -220,6 +220,8 @@ struct NodeEdit: Sendable {
     case attribute(String, SpaceForest.ID)
     /// An integer attribute that is a product of counts.
     case product(String, [SpaceForest.ID])
+    /// An attribute that lists something for each unit.
+    case elements(String, SpaceForest.ID)
     /// A factor that the operator computes from a size unless it is stated: it stays what it was.
     case constant(String, Float, SpaceForest.ID)
     /// An input that holds the extents of the output.

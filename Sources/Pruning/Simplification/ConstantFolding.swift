@@ -75,8 +75,7 @@ struct ConstantFolding {
   private func results(of node: Node, _ readers: [String: [Int]]) -> [Tensor]? {
     // Weights that are stored in fewer bits stay so; random numbers are new in each run.
     guard node.isStandard, node.subgraphs.isEmpty, !node.outputs.contains(where: kept.contains),
-      !["DequantizeLinear", "QuantizeLinear", "Constant", "Dropout", "Bernoulli", "Multinomial", "Cast", "CastLike"].contains(node.opType),
-      !node.opType.hasPrefix("Random"), !node.inputs.isEmpty
+      node.operation?.kind != .storage, node.operation?.kind != .random, node.opType != "Constant", !node.inputs.isEmpty
     else { return nil }
     var operands: [Tensor?] = [], bytes = 0
     for name in node.inputs {

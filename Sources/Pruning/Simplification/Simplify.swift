@@ -89,7 +89,8 @@ private struct Tidying {
     case "Transpose":
       guard let order = node.ints("perm") else { return (types.types[input]?.dims?.count ?? 2) < 2 }
       return order == Array(order.indices)
-    case "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Expand", "Slice", "Pad", "Tile":
+    case "Expand", "Slice", "Pad", "Tile",
+      _ where node.operation?.kind == .reshaping:
       // Equal shapes are not enough where elements may move.
       guard let before = types.types[input]?.dims, let after = types.types[output]?.dims, before == after,
         !before.contains(.unknown)

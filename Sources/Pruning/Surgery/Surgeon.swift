@@ -112,6 +112,9 @@ struct Surgeon {
       if spaces.contains(where: { isChanged($0) }) {
         model.graph.nodes[edit.node].set(name, .int(Int64(spaces.reduce(1) { $0 * newSize($1) })))
       }
+    case .elements(let name, let space):
+      guard let mask = forest.mask(space, cut.kept), let value = node.attribute(name) else { return }
+      model.graph.nodes[edit.node].set(name, value.keeping(mask))
     case .constant(let name, let value, let space):
       if isChanged(space) { model.graph.nodes[edit.node].set(name, .float(value)) }
     case .shape(let input):

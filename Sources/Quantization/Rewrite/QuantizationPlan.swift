@@ -33,15 +33,21 @@ struct QuantizationPlan {
 
   private let index: GraphIndex
   private let bothSides: Bool
+  /// Activations whose range nobody knows: they get no codes.
+  private let unobserved: Set<String>
 
   /// - Parameters:
   ///   - ignore: patterns on names of layers or weights that stay float.
   ///   - keeping: titles of layers that stay float, and why.
+  ///   - unobserved: activations whose range calibration could not tell; the layers that need one stay float.
   ///   - bothSides: what reshapes or reorders an activation with codes gives one with the same codes. ONNX Runtime moves the
   ///     pairs there itself, and loses the type of int8 codes on the way from opset 21 on.
   /// - Throws: `.notFound` for a pattern that matches nothing.
-  init(_ index: GraphIndex, ignore: [NamePattern], keeping: [String: String] = [:], bothSides: Bool = false) throws(PruneError) {
+  init(
+    _ index: GraphIndex, ignore: [NamePattern], keeping: [String: String] = [:], unobserved: Set<String> = [], bothSides: Bool = false
+  ) throws(PruneError) {
     self.index = index
+    self.unobserved = unobserved
     self.bothSides = bothSides
     try Self.check(ignore, index)
     for (place, node) in index.graph.nodes.enumerated() where node.isStandard {
@@ -50,17 +56,16 @@ struct QuantizationPlan {
       do throws(Reason) {
         if ignore.contains(where: { $0.matches(name) || $0.matches(node.input(1) ?? "") }) { throw Reason("ignored") }
         if let why = keeping[name] { throw Reason(why) }
-        layers.append(try layer(node, at: place))
+        let layer = try layer(node, at: place)
+        if let value = activations(of: layer).first(where: unobserved.contains) {
+          throw Reason("the calibration data never gave activation '\(value)' a float32 value")
+        }
+        layers.append(layer)
       } catch {
         kept.append(Kept(name: name, operation: node.opType, reason: error.text))
       }
     }
-    for layer in layers {
-      quantized.insert(layer.input)
-      let node = index.graph.nodes[layer.node]
-      // A matrix product can hand on floats; a convolution in integers gives integers.
-      if node.opType == "Conv", let output = node.output(0) { quantized.insert(end(of: output)) }
-    }
+    for layer in layers { quantized.formUnion(activations(of: layer)) }
     if layers.isEmpty { return }
     spreadForward()
     spreadBackward()
@@ -135,6 +140,14 @@ struct QuantizationPlan {
 
   // MARK: - Activations
 
+  /// The activations that must have codes for a layer to compute in integers.
+  private func activations(of layer: Layer) -> [String] {
+    let node = index.graph.nodes[layer.node]
+    // A matrix product can hand on floats; a convolution in integers gives integers.
+    guard node.opType == "Conv", let output = node.output(0) else { return [layer.input] }
+    return [layer.input, end(of: output)]
+  }
+
   /// Where codes belong for a value: behind the Relu, or Clip from 0, that alone reads it, since the runtime fuses those.
   private func end(of value: String) -> String {
     guard let next = index.onlyConsumer(of: value), next.isStandard, let output = next.output(0) else { return value }
@@ -159,21 +172,26 @@ struct QuantizationPlan {
           quantized.contains(input) && quantized.contains(other)
             || quantized.contains(input) && isFloatPath(other) || quantized.contains(other) && isFloatPath(input)
         else { continue }
-        quantized.formUnion([input, other, end(of: output)])
+        give([input, other, end(of: output)])
       case "MaxPool" where quantized.contains(input) && node.output(1) == nil && !index.outputs.contains(output):
-        quantized.insert(output)
-        sources[output] = input
+        give([output])
+        if quantized.contains(output) { sources[output] = input }
       case "AveragePool", "GlobalAveragePool":
-        if quantized.contains(input), !index.outputs.contains(output) { quantized.insert(output) }
+        if quantized.contains(input), !index.outputs.contains(output) { give([output]) }
       case "Concat":
         let inputs = node.inputs.filter { !$0.isEmpty }
-        if !inputs.isEmpty, inputs.allSatisfy({ quantized.contains($0) }) { quantized.insert(output) }
+        if !inputs.isEmpty, inputs.allSatisfy({ quantized.contains($0) }) { give([output]) }
       case _ where bothSides && Self.rearranging.contains(node.opType) && quantized.contains(input):
-        quantized.insert(output)
-        sources[output] = input
+        give([output])
+        if quantized.contains(output) { sources[output] = input }
       default: continue
       }
     }
+  }
+
+  /// Codes for values that only pay together: none when one of them cannot have any.
+  private mutating func give(_ values: [String]) {
+    if unobserved.isDisjoint(with: values) { quantized.formUnion(values) }
   }
 
   /// Whether a value comes from a quantized one through nodes that rearrange values: the shortcut of a residual block.
@@ -196,7 +214,7 @@ struct QuantizationPlan {
   private mutating func spreadBackward() {
     for node in index.graph.nodes.reversed() where node.isStandard && Self.rearranging.contains(node.opType) {
       guard let input = node.input(0), let output = node.output(0), quantized.contains(output),
-        !index.isConstant(input)
+        !index.isConstant(input), !unobserved.contains(input)
       else { continue }
       quantized.insert(input)
       sources[output] = input

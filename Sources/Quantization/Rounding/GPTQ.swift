@@ -46,7 +46,8 @@ struct GPTQ {
       let feeds = try feed.inputs(of: data.rows(first, last), filling: feed.fixedBatch)
       let activations = try session.run(feeds, cancel: cancel).merging(feeds) { computed, _ in computed }
       for target in targets {
-        guard var moment = moments[target.node], let values = activations[target.input], values.dtype == .float32 else { continue }
+        guard var moment = moments[target.node], let values = activations[target.input], values.dtype == .float32, values.count > 0
+        else { continue }
         guard try values.finiteRange() != nil else {
           throw PruneError(.numeric, "activation '\(target.input)' is NaN or infinite on the calibration data")
         }

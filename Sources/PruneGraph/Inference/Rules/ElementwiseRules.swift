@@ -4,38 +4,19 @@ import PruneTensor
 package enum ElementwiseRules {
   static let table: [String: Rule] = {
     var table: [String: Rule] = [:]
-    for name in [
-      "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Cos", "Cosh", "Erf", "Exp",
-      "Floor", "Log",
-      "Neg", "Reciprocal", "Round", "Sign", "Sin", "Sinh", "Sqrt", "Tan", "Tanh", "Not",
-      "BitwiseNot", "Relu",
-      "LeakyRelu", "Elu", "Selu", "Celu", "Sigmoid", "HardSigmoid", "HardSwish", "Softplus",
-      "Softsign",
-      "ThresholdedRelu", "Shrink", "Gelu", "Mish", "Swish", "Clip", "Identity",
-    ] { table[name] = same }
-    for name in ["IsInf", "IsNaN"] {
-      table[name] = Rule { (x) throws(PruneError) in [TensorType(.bool, x.dims(0))] }
-    }
-    for name in [
-      "Add", "Sub", "Mul", "Div", "Mod", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor",
-    ] {
-      table[name] = Rule { (x) throws(PruneError) in
-        [TensorType(try sameDType(x), try broadcast(x))]
-      }
-    }
-    for name in ["Max", "Min", "Sum", "Mean"] {
-      table[name] = Rule { (x) throws(PruneError) in
-        [TensorType(try sameDType(x), try broadcast(x))]
-      }
+    for name in Operator.names(of: .unary, .broadcasting) {
+      guard let row = Operator[name: name] else { continue }
+      let givesFlags = row.traits.contains(.givesFlags)
+      table[name] =
+        row.kind == .unary
+        ? Rule { (x) throws(PruneError) in [TensorType(givesFlags ? .bool : x.dtype(0), x.dims(0))] }
+        : Rule { (x) throws(PruneError) in
+          let dtype = try sameDType(x)
+          return [TensorType(givesFlags ? .bool : dtype, try broadcast(x))]
+        }
     }
     for name in ["Pow", "PRelu"] {
       table[name] = Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), try broadcast(x))] }
-    }
-    for name in ["And", "Or", "Xor", "Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual"] {
-      table[name] = Rule { (x) throws(PruneError) in
-        _ = try sameDType(x)
-        return [TensorType(.bool, try broadcast(x))]
-      }
     }
     table["Where"] = Rule { (x) throws(PruneError) in
       if let condition = x.dtype(0), condition != .bool {

@@ -14,9 +14,9 @@ enum ElementwiseKernels {
       ("Ceil", PS_UNARY_CEIL), ("Round", PS_UNARY_ROUND), ("Sign", PS_UNARY_SIGN), ("Softplus", PS_UNARY_SOFTPLUS),
       ("Log", PS_UNARY_LOG), ("Sin", PS_UNARY_SIN), ("Cos", PS_UNARY_COS), ("Mish", PS_UNARY_MISH),
     ] {
-      table[name] = function(kind)
+      table[name] = function(name, kind)
     }
-    for (name, kind, alpha, beta) in parameterized { table[name] = function(kind, alpha, beta) }
+    for (name, kind, alpha, beta) in parameterized { table[name] = function(name, kind, alpha, beta) }
     let exponent: FastKernel = power
     table["Pow"] = exponent
     for (name, kind) in [("ReluGrad", PS_GRAD_RELU), ("SigmoidGrad", PS_GRAD_SIGMOID), ("TanhGrad", PS_GRAD_TANH)] {
@@ -34,16 +34,13 @@ enum ElementwiseKernels {
   ]
 
   private static func function(
-    _ kind: ps_unary_kind, _ alpha: Parameter = ("", 0), _ beta: Parameter = ("", 0)
+    _ name: String, _ kind: ps_unary_kind, _ alpha: Parameter = ("", 0), _ beta: Parameter = ("", 0)
   ) -> FastKernel {
-    let movesZero = [
-      PS_UNARY_EXP, PS_UNARY_RECIPROCAL, PS_UNARY_HARD_SIGMOID, PS_UNARY_SOFTPLUS, PS_UNARY_LOG, PS_UNARY_COS,
-      PS_UNARY_THRESHOLD,
-    ].contains(kind)
+    let keepsZero = Operator[name: name]?.traits.contains(.keepsZero) ?? false
     return { (op: Dataflow.Op, lowering: Lowering) throws(PruneError) -> Bool in
       try emit(
         op, lowering, kind, op.node.float(alpha.name, default: alpha.value), op.node.float(beta.name, default: beta.value),
-        keepsZero: !movesZero)
+        keepsZero: keepsZero)
     }
   }
 

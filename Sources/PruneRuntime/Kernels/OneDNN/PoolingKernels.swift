@@ -65,6 +65,7 @@ enum PoolingKernels {
       let type = lowering.value(x).dtype?.dnnl,
       let problem = Problem(op.node, x: lowering.dims(x), y: lowering.dims(y))
     else { return false }
+    if lowering.flow.keepsNaN, type == dnnl_f32, problem.algorithm == dnnl_pooling_max { return false }
     var home = try lowering.home(x)
     if type != dnnl_f32 {
       // The greatest of some codes is one of them; averages would be rounded.

@@ -38,6 +38,17 @@ struct PostOperations {
   var scales: [Float] = []
   var sourceZero: Int32 = 0
   var resultZero: Int32 = 0
+  /// Whether sums of codes come in, none of which is NaN.
+  var isOfCodes = false
+
+  /// Whether a float is cut off, which makes a number of NaN. The other functions keep it.
+  var cutsFloats: Bool {
+    !isOfCodes
+      && items.contains { item in
+        guard case .eltwise(let kind, let alpha, _, _) = item else { return false }
+        return kind == dnnl_eltwise_relu && alpha == 0 || kind == dnnl_eltwise_clip || kind == dnnl_eltwise_clip_v2
+      }
+  }
 
   /// Whether no function occurs twice: of two with different parameters oneDNN 2.6 uses one's for both.
   var isUnambiguous: Bool {
@@ -55,6 +66,8 @@ final class Primitive: @unchecked Sendable {
   private let descriptor: dnnl_primitive_desc_t
   /// Bytes of scratch memory a run needs.
   let scratchByteCount: Int
+  /// Whether it takes NaN for a number: oneDNN's maxima and minima of NaN and a number are the number.
+  private(set) var losesNaN = false
 
   deinit {
     dnnl_primitive_destroy(handle)
@@ -84,7 +97,17 @@ final class Primitive: @unchecked Sendable {
         dnnl_primitive_desc_create(&descriptor, UnsafeRawPointer($0), attributes, engine, hint?.descriptor)
       }
       guard status == dnnl_success, let descriptor else { return nil }
-      return Primitive(adopting: descriptor)
+      let made = Primitive(adopting: descriptor)
+      made?.losesNaN = losesNaN(description) || post.cutsFloats
+      return made
+    }
+  }
+
+  private static func losesNaN<D>(_ description: D) -> Bool {
+    switch description {
+    case let pool as dnnl_pooling_v2_desc_t: pool.alg_kind == dnnl_pooling_max && pool.src_desc.data_type == dnnl_f32
+    case let norm as dnnl_batch_normalization_desc_t: norm.flags & dnnl_fuse_norm_relu.rawValue != 0
+    default: false
     }
   }
 

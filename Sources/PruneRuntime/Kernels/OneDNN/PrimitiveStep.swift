@@ -39,8 +39,8 @@ extension Lowering {
       arguments.append(.init(DNNL_ARG_SCRATCHPAD, scratch(primitive.scratchByteCount), layout, isWritten: true))
     }
     let final = arguments
-    emit(label, reads: final.filter { !$0.isWritten }.map(\.buffer), writes: final.filter(\.isWritten).map(\.buffer)) {
-      frame throws(PruneError) in
+    let (read, written) = (final.filter { !$0.isWritten }, final.filter(\.isWritten))
+    emit(label, reads: read.map(\.buffer), writes: written.map(\.buffer), losesNaN: primitive.losesNaN) { frame throws(PruneError) in
       try frame.step(label, primitive, final)
     }
   }

@@ -45,12 +45,12 @@ enum Activations {
     },
     "Celu": { node in
       let alpha = number(node, "alpha", 1)
-      return { max(0, $0) + min(0, alpha * expm1($0 / alpha)) }
+      return { cut($0, 0, .infinity) + cut(alpha * expm1($0 / alpha), -.infinity, 0) }
     },
     "Sigmoid": { _ in sigmoid },
     "HardSigmoid": { node in
       let (alpha, beta) = (number(node, "alpha", 0.2), number(node, "beta", 0.5))
-      return { max(0, min(1, alpha * $0 + beta)) }
+      return { cut(alpha * $0 + beta, 0, 1) }
     },
     "HardSwish": { _ in { $0 * max(0, min(1, $0 / 6 + 0.5)) } },
     "Softplus": { _ in softplus },
@@ -74,6 +74,8 @@ enum Activations {
     },
   ]
 
+  /// Swift's max and min may drop NaN.
+  private static func cut(_ x: Double, _ low: Double, _ high: Double) -> Double { x < low ? low : x > high ? high : x }
   @Sendable static func sigmoid(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
   @Sendable private static func softplus(_ x: Double) -> Double { x > 30 ? x : log1p(exp(x)) }
 

@@ -10,10 +10,14 @@ package typealias ReferenceKernel =
 package enum ReferenceKernels {
   /// The kernel for a node, or nil when there is none.
   package static func kernel(for node: Node, opset: Int64) -> ReferenceKernel? {
-    guard node.isStandard else { return TrainingKernels.table["\(node.domain).\(node.opType)"] }
-    guard let kernel = standard[node.opType] else { return nil }
+    let name = node.operatorName
+    if let training = TrainingKernels.table[name] { return training }
+    guard let kernel = node.isStandard ? standard[name] : ClassicFeatures.table[name] else { return nil }
     return { (node, inputs, opset) throws(PruneError) in try kernel(node, inputs, opset) }
   }
+
+  /// Every operator that has a kernel, as tables of operators name it.
+  package static var names: [String] { (operators + ClassicFeatures.table.keys + TrainingKernels.table.keys).sorted() }
 
   /// The standard operators that have a kernel.
   package static var operators: [String] { standard.keys.sorted() }

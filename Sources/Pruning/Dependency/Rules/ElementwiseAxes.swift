@@ -3,20 +3,13 @@ import PruneGraph
 /// Operators that treat every element alike: operands and result have the same axes, up to broadcasting.
 enum ElementwiseAxes {
   static let rules: [String: AxisRule] = {
-    let unary = [
-      "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Cast", "CastLike", "Ceil", "Celu", "Clip", "Cos",
-      "Cosh", "Dropout", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "Identity", "IsInf", "IsNaN",
-      "LeakyRelu", "Log", "Mish", "Neg", "Not", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin",
-      "Sinh", "Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu", "Trilu", "com.microsoft.Gelu",
-      "com.microsoft.FastGelu", "com.microsoft.QuickGelu",
-    ]
-    let many = [
-      "Add", "And", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Div", "Equal", "Greater", "GreaterOrEqual", "Less",
-      "LessOrEqual", "Max", "Mean", "Min", "Mod", "Mul", "Or", "Pow", "PRelu", "Sub", "Sum", "Where", "Xor", "com.microsoft.BiasGelu",
-    ]
     var rules: [String: AxisRule] = [:]
-    for name in unary { rules[name] = same }
-    for name in many { rules[name] = joined }
+    for name in Operator.names {
+      guard let row = Operator[name: name] else { continue }
+      if row.kind == .unary { rules[name] = same }
+      if row.kind == .broadcasting { rules[name] = joined }
+    }
+    for name in ["Cast", "CastLike", "Dropout"] { rules[name] = same }
     rules["Trilu"] = { (solver, node) in
       guard let x = solver.input(node, 0), x.count >= 2 else { return "the rank of its input is not known" }
       for space in x.suffix(2) { solver.pin(space, node, "which elements it keeps depends on their positions") }
