@@ -25,6 +25,7 @@ extension StructuredRun {
     candidate.rows = choice.places.map { place in
       Row(name: choice.blocks.blocks[place].name, units: 1, removed: chosen.contains(place) ? 1 : 0)
     }
+    candidate.counts = candidate.rows.map(\.removed)
     guard !chosen.isEmpty, options.certifies ?? true else { return candidate }
     let outcome = try options.sampleInputs(of: base).first(base) { inputs throws(PruneError) in
       try Program(try choice.blocks.masking(chosen), ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)

@@ -143,6 +143,8 @@ final class StructuredRun {
   struct Candidate {
     var model: Model
     var rows: [Row] = []
+    /// What was asked of each group: more than went where a node would be left with nothing.
+    var counts: [Int] = []
     var certificate: Double?
     var certificateMissing: String?
     var cost: CostModel.Cost
@@ -175,7 +177,7 @@ final class StructuredRun {
     let isKept = metric.flatMap { judge?.allows($0) } ?? true
     if isKept {
       model = candidate.model
-      committed.append(.counts(candidate.rows.map(\.removed)))
+      committed.append(.counts(candidate.counts))
       let isTimed = options.benchmarks || plan.target?.kind == .latency
       steps.append(
         Step(
@@ -266,9 +268,10 @@ final class StructuredRun {
       counts = try removals(progress, allocation, dependencies, costs)
     }
     let cut = Cut(dependencies, removed: preset ?? allocation.units(counts))
-    var candidate = Candidate(model: base, cost: costs.cost(plan.removes ? cut.counts : [:]))
+    var candidate = Candidate(model: base, cost: plan.removes ? costs.cost(of: cut) : costs.cost([:]))
     for (index, group) in dependencies.groups.enumerated() where chosen[index] {
-      candidate.rows.append(Row(name: group.name, units: group.size, removed: counts[index]))
+      candidate.rows.append(Row(name: group.name, units: group.size, removed: cut.removed(of: group)))
+      candidate.counts.append(counts[index])
     }
     guard !cut.isEmpty else {
       if case .threshold(let threshold) = plan.allocation, let lowest = allocation.lowest {
