@@ -148,6 +148,10 @@ extension StructuredRun {
   private func miss(_ target: CostTarget, _ step: Step) -> String? {
     guard let reached = target.kind == .latency ? step.latency?.ratio ?? 1 : step.cost.share(target.kind, of: costBefore) else { return nil }
     guard abs(reached - target.fraction) > TargetSearch.tolerance else { return nil }
+    let missed = "\(target.kind.rawValue) kept is \(Self.text(reached)), the target was \(Self.text(target.fraction))"
+    if let floor = step.floor {
+      return "\(missed): cutting on saves no time on this machine, where the floor is about \(Self.text(floor))"
+    }
     let pinned = zip(groups, chosen).count { !$0.1 && plan.granularity.takes($0.0) }
     let least = max(options.roundTo, 1)
     let isExhausted = rows.allSatisfy { $0.units - $0.removed <= max(Int(Double($0.units) * (1 - plan.maxFraction)) + 1, least) }
@@ -157,7 +161,7 @@ extension StructuredRun {
       : reached > target.fraction
         ? "one unit of each group stays, \(pinned) groups are pinned or left out, and max_fraction and round_to hold back more"
         : "units are too coarse to come closer"
-    return "\(target.kind.rawValue) kept is \(Self.text(reached)), the target was \(Self.text(target.fraction)): \(why)"
+    return "\(missed): \(why)"
   }
 
   static func text(_ value: Double) -> String { formatted(value, digits: 4, style: "g") }

@@ -11,17 +11,18 @@ extension StructuredRun {
     let gone = unitCount - choice.count
     let limit = max(Int((plan.maxFraction * Double(unitCount)).rounded(.down)) - gone, 0)
     let count: Int
+    var floor: Double?
     if case .counts(let list)? = given {
       count = min(list.reduce(0, +), limit)
     } else if let target = plan.target {
-      count = try self.count(target.kind, 1 - (1 - target.fraction) * progress, choice, order, limit)
+      (count, floor) = try self.count(target.kind, 1 - (1 - target.fraction) * progress, choice, order, limit)
     } else if let amount = options.amount {
       count = min(max(Allocation.units(amount * progress, of: unitCount) - gone, 0), limit)
     } else {
       throw PruneError(.unsupported, "layers are pruned by an amount or a target, not by a threshold")
     }
     let chosen = Array(order.prefix(count)), shrunk = choice.blocks.removing(chosen)
-    var candidate = Candidate(model: shrunk, cost: try cost(of: shrunk))
+    var candidate = Candidate(model: shrunk, cost: try cost(of: shrunk), floor: floor)
     candidate.rows = choice.places.map { place in
       Row(name: choice.blocks.blocks[place].name, units: 1, removed: chosen.contains(place) ? 1 : 0)
     }
@@ -72,15 +73,22 @@ extension StructuredRun {
   /// How many go so that the cost comes closest to the goal.
   private func count(
     _ kind: CostTarget.Kind, _ goal: Double, _ choice: LayerChoice, _ order: [Int], _ limit: Int
-  ) throws(PruneError) -> Int {
-    var best = (count: 0, distance: Double.infinity)
+  ) throws(PruneError) -> (count: Int, floor: Double?) {
+    // By how many go.
+    var tried: [(count: Int, reached: Double)] = []
     for count in 0...min(limit, order.count) {
       let smaller = choice.blocks.removing(Array(order.prefix(count))), cost = try cost(of: smaller)
       let reached =
         kind == .latency
         ? try LatencyPair(original, smaller, extents, options.cancel).ratio : cost.share(kind, of: costBefore) ?? 1
-      if abs(reached - goal) < best.distance { best = (count, abs(reached - goal)) }
+      tried.append((count, reached))
     }
-    return best.count
+    let least = tried.map(\.reached).min() ?? 1
+    if kind == .latency, least > goal + CostTarget.tolerance {
+      return (LatencyFloor.choice(tried.map(\.reached)) ?? 0, least)
+    }
+    try CostTarget(kind, goal).check(
+      floor: least, "\(order.count) layers can go, and max_fraction holds back more", hint: "raise the target")
+    return (tried.min { (abs($0.reached - goal), $0.count) < (abs($1.reached - goal), $1.count) }?.count ?? 0, nil)
   }
 }

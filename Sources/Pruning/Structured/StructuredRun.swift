@@ -37,6 +37,8 @@ final class StructuredRun {
     let certificateMissing: String?
     let cost: CostModel.Cost
     let latency: LatencyPair?
+    /// The fraction of the time that is left at least, where the target asks for less.
+    let floor: Double?
     let notes: [String]
     let seconds: (groups: Double, scores: Double, surgery: Double)
   }
@@ -148,6 +150,8 @@ final class StructuredRun {
     var certificate: Double?
     var certificateMissing: String?
     var cost: CostModel.Cost
+    /// The fraction of the time that is left at least, where a target of latency asks for less.
+    var floor: Double?
     var notes: [String] = []
     /// Seconds that finding the groups, scoring their units, and taking them out took.
     var seconds = (groups: 0.0, scores: 0.0, surgery: 0.0)
@@ -183,7 +187,7 @@ final class StructuredRun {
         Step(
           rows: candidate.rows, certificate: candidate.certificate, certificateMissing: candidate.certificateMissing,
           cost: candidate.cost, latency: isTimed ? try LatencyPair(original, candidate.model, extents, options.cancel) : nil,
-          notes: candidate.notes, seconds: candidate.seconds))
+          floor: candidate.floor, notes: candidate.notes, seconds: candidate.seconds))
     }
     var milliseconds: Double?
     if judge != nil {
@@ -215,7 +219,7 @@ final class StructuredRun {
       if let given {
         counts = try self.counts(given, chosen, allocation)
       } else {
-        counts = try removals(progress, allocation, dependencies, CostModel(dependencies, extents))
+        counts = try removals(progress, allocation, dependencies, CostModel(dependencies, extents)).counts
       }
       let found = allocation.units(counts)
       units = found
@@ -260,15 +264,16 @@ final class StructuredRun {
     let scored = monotonicSeconds()
     let costs = CostModel(dependencies, extents)
     let counts: [Int]
+    var floor: Double?
     if let preset {
       counts = preset.map(\.count)
     } else if let given {
       counts = try self.counts(given, chosen, allocation)
     } else {
-      counts = try removals(progress, allocation, dependencies, costs)
+      (counts, floor) = try removals(progress, allocation, dependencies, costs)
     }
     let cut = Cut(dependencies, removed: preset ?? allocation.units(counts))
-    var candidate = Candidate(model: base, cost: plan.removes ? costs.cost(of: cut) : costs.cost([:]))
+    var candidate = Candidate(model: base, cost: plan.removes ? costs.cost(of: cut) : costs.cost([:]), floor: floor)
     for (index, group) in dependencies.groups.enumerated() where chosen[index] {
       candidate.rows.append(Row(name: group.name, units: group.size, removed: cut.removed(of: group)))
       candidate.counts.append(counts[index])
@@ -285,7 +290,7 @@ final class StructuredRun {
     candidate.seconds = (solved - start, scored - solved, monotonicSeconds() - chosenUnits)
     (candidate.certificate, candidate.certificateMissing) = try certify(dependencies, cut, candidate.model)
     if plan.removes {
-      candidate.notes = try Recovery(options, batchSize: batchSize).repair(&candidate.model, dependencies, cut)
+      candidate.notes += try Recovery(options, batchSize: batchSize).repair(&candidate.model, dependencies, cut)
     }
     return candidate
   }
@@ -325,12 +330,14 @@ final class StructuredRun {
     return UnitAllocation(groups, maxFraction: plan.maxFraction, roundTo: options.roundTo)
   }
 
-  /// How many units of each group go in a step that ends at `progress` of the whole way.
+  /// How many units of each group go in a step that ends at `progress` of the whole way, and the floor of a latency
+  /// that cannot be had.
   private func removals(
     _ progress: Double, _ allocation: UnitAllocation, _ dependencies: Dependencies, _ costs: CostModel
-  ) throws(PruneError) -> [Int] {
+  ) throws(PruneError) -> (counts: [Int], floor: Double?) {
     if let target = plan.target {
       let goal = 1 - (1 - target.fraction) * progress
+      if target.kind != .latency { try checkFloor(target, goal, allocation, dependencies, costs) }
       var isDivided = target.kind == .latency
       if case .amount(_, .costAware) = plan.allocation { isDivided = true }
       if isDivided {
@@ -339,15 +346,15 @@ final class StructuredRun {
           batchSize: batchSize, extents: extents
         ).counts(goal: goal, of: costBefore, original: original)
       }
-      return TargetSearch(plan, allocation, dependencies, costs).counts(target.kind, goal: goal, of: costBefore)
+      return (TargetSearch(plan, allocation, dependencies, costs).counts(target.kind, goal: goal, of: costBefore), nil)
     }
     switch plan.allocation {
-    case .threshold(let threshold): return allocation.removedCounts(.threshold(threshold * progress))
+    case .threshold(let threshold): return (allocation.removedCounts(.threshold(threshold * progress)), nil)
     case .amount(let amount, let division):
       // Of what is left, so that the share of what was there comes out.
       let left = Double(plan.removes ? allocation.count : unitCount) / Double(max(unitCount, 1))
       let share = left > 0 ? max(1 - (1 - amount * progress) / left, 0) : 0
-      return allocation.removedCounts(.amount(share, isLocal: division == .local))
+      return (allocation.removedCounts(.amount(share, isLocal: division == .local)), nil)
     case .prescribed, .counts, .target:
       throw PruneError(.internal, "granularity '\(plan.granularity.name)' divides an amount over groups")
     }
