@@ -37,7 +37,8 @@ extension StructuredRun {
     if let training = plan.training { report["train"] = .text(training.kind.rawValue) }
     if plan.strategy == "shared" { report["shared"] = .list(try SharedWeights(PrunableWeights(of: original)).rows()) }
     report["journal"] = .list(journal.map { .report(row($0)) })
-    if let worst = steps.compactMap(\.certificate).max() { report["certificate"] = .number(worst) }
+    if let worst = steps.compactMap(\.certificate?.difference).max() { report["certificate"] = .number(worst) }
+    if let most = steps.compactMap(\.certificate?.rounding).max() { report["certificate_rounding"] = .number(most) }
     if let reason = steps.last?.certificateMissing { report["certificate_missing"] = .text(reason) }
     if let seconds = steps.last?.seconds, seconds.groups > 0 {
       report["groups_ms"] = .number(seconds.groups * 1000)

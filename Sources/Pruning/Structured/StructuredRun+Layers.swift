@@ -28,22 +28,16 @@ extension StructuredRun {
     }
     candidate.counts = candidate.rows.map(\.removed)
     guard !chosen.isEmpty, options.certifies ?? true else { return candidate }
+    let whole = try choice.blocks.masking(chosen)
     let outcome = try options.sampleInputs(of: base).first(base) { inputs throws(PruneError) in
-      try Program(try choice.blocks.masking(chosen), ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
+      try Program(whole, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
     }
     guard case .ran(let inputs, let masked) = outcome else {
       if case .missing(let reason) = outcome { candidate.certificateMissing = reason }
       return candidate
     }
-    let settings = ProgramOptions(inputShapes: inputs.mapValues(\.shape))
-    let result = try Program(shrunk, settings).run(inputs)
-    var largest = 0.0
-    for name in masked.keys.sorted() {
-      guard let wanted = masked[name], let found = result[name] else { continue }
-      largest = max(largest, try StructuralCertificate.difference(found, wanted))
-    }
-    guard largest <= StructuralCertificate.tolerance else { throw StructuralCertificate.failure(largest) }
-    candidate.certificate = largest
+    let noise = RoundingNoise(model: whole, inputs: inputs, outputs: masked, seed: 1)
+    candidate.certificate = try StructuralCertificate.checked(shrunk, noise, "the masked model's")
     return candidate
   }
 

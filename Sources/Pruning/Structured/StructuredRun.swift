@@ -33,7 +33,7 @@ final class StructuredRun {
 
   struct Step: Sendable {
     let rows: [Row]
-    let certificate: Double?
+    let certificate: StructuralCertificate.Result?
     let certificateMissing: String?
     let cost: CostModel.Cost
     let latency: LatencyPair?
@@ -147,7 +147,7 @@ final class StructuredRun {
     var rows: [Row] = []
     /// What was asked of each group: more than went where a node would be left with nothing.
     var counts: [Int] = []
-    var certificate: Double?
+    var certificate: StructuralCertificate.Result?
     var certificateMissing: String?
     var cost: CostModel.Cost
     /// The fraction of the time that is left at least, where a target of latency asks for less.
@@ -288,7 +288,11 @@ final class StructuredRun {
     candidate.model = try plan.removes ? Surgeon.operate(dependencies, cut) : UnitMasks.masked(dependencies, cut)
     if plan.training != nil { candidate.normCut = try Self.normCut(dependencies, cut) }
     candidate.seconds = (solved - start, scored - solved, monotonicSeconds() - chosenUnits)
-    (candidate.certificate, candidate.certificateMissing) = try certify(dependencies, cut, candidate.model)
+    if options.certifies ?? true {
+      let certificate = StructuralCertificate(dependencies: dependencies, cut: cut)
+      (candidate.certificate, candidate.certificateMissing) = try certificate.compare(
+        candidate.model, isShrunk: plan.removes, options.sampleInputs(of: dependencies.model))
+    }
     if plan.removes {
       candidate.notes += try Recovery(options, batchSize: batchSize).repair(&candidate.model, dependencies, cut)
     }
@@ -358,25 +362,6 @@ final class StructuredRun {
     case .prescribed, .counts, .target:
       throw PruneError(.internal, "granularity '\(plan.granularity.name)' divides an amount over groups")
     }
-  }
-
-  private func certify(_ dependencies: Dependencies, _ cut: Cut, _ candidate: Model) throws(PruneError) -> (Double?, String?) {
-    guard options.certifies ?? true else { return (nil, nil) }
-    let certificate = StructuralCertificate(dependencies: dependencies, cut: cut)
-    let samples = try options.sampleInputs(of: dependencies.model)
-    // What the given model cannot do tells nothing about the shrunk one.
-    let outcome = try samples.first(dependencies.model) { inputs throws(PruneError) in try certificate.reference(inputs) }
-    guard case .ran(let inputs, let reference) = outcome else {
-      if case .missing(let reason) = outcome { return (nil, reason) }
-      return (nil, nil)
-    }
-    let difference: Double
-    do { difference = try certificate.difference(candidate, from: reference, inputs: inputs, isShrunk: plan.removes) } catch {
-      throw PruneError(
-        .refused, "the pruned model does not run: \(error.message)", at: error.place, hint: "the model is left as it was")
-    }
-    guard difference <= StructuralCertificate.tolerance else { throw StructuralCertificate.failure(difference) }
-    return (difference, nil)
   }
 }
 
