@@ -79,7 +79,7 @@ struct BudgetDivision {
 
   /// The counts with single units more or fewer, which the table's widths are too coarse for.
   private func refined(_ counts: [Int], _ wanted: Double) throws(PruneError) -> [Int] {
-    guard options.roundTo <= 1 else { return counts }
+    guard allocation.roundTo <= 1 else { return counts }
     var best = counts, distance = abs(value(costs.cost(kept(counts))) - wanted)
     for _ in 0..<64 where distance > TargetSearch.tolerance / 8 * wanted {
       try options.cancel?.check()

@@ -31,6 +31,16 @@ extension StructuredRun {
       report["macs_kept"] = cost.share(.macs, of: costBefore).map { .number($0) } ?? .open
       report["params_kept"] = .number(Double(cost.params) / Double(max(costBefore.params, 1)))
     }
+    if let step = steps.last, step.roundTo > 1 {
+      report["round_to"] = .integer(step.roundTo)
+      if let whole = step.unrounded {
+        var row = Report(title: "")
+        row["macs_kept"] = whole.cost.share(.macs, of: costBefore).map { .number($0) } ?? .open
+        row["median_ms"] = .number(whole.latency.after)
+        row["latency_kept"] = .number(whole.latency.ratio)
+        report["with_round_to_1"] = .report(row)
+      }
+    }
     report["groups"] = .list(rows.map { .report(Self.row($0)) })
     let pinned = groups.filter { plan.granularity.takes($0) && $0.isPinned }
     if !pinned.isEmpty { report["pinned"] = .list(pinned.map { .report(Self.row(pinned: $0)) }) }
@@ -154,7 +164,7 @@ extension StructuredRun {
       return "\(missed): cutting on saves no time on this machine, where the floor is about \(Self.text(floor))"
     }
     let pinned = zip(groups, chosen).count { !$0.1 && plan.granularity.takes($0.0) }
-    let least = max(options.roundTo, 1)
+    let least = step.roundTo
     let isExhausted = rows.allSatisfy { $0.units - $0.removed <= max(Int(Double($0.units) * (1 - plan.maxFraction)) + 1, least) }
     let why =
       target.kind == .latency && !isExhausted

@@ -39,6 +39,9 @@ final class StructuredRun {
     let latency: LatencyPair?
     /// The fraction of the time that is left at least, where the target asks for less.
     let floor: Double?
+    /// What is left of groups is a multiple of this.
+    let roundTo: Int
+    let unrounded: Unrounded?
     let notes: [String]
     let seconds: (groups: Double, scores: Double, surgery: Double)
   }
@@ -152,6 +155,8 @@ final class StructuredRun {
     var cost: CostModel.Cost
     /// The fraction of the time that is left at least, where a target of latency asks for less.
     var floor: Double?
+    var roundTo = 1
+    var unrounded: Unrounded?
     var notes: [String] = []
     /// Seconds that finding the groups, scoring their units, and taking them out took.
     var seconds = (groups: 0.0, scores: 0.0, surgery: 0.0)
@@ -187,7 +192,8 @@ final class StructuredRun {
         Step(
           rows: candidate.rows, certificate: candidate.certificate, certificateMissing: candidate.certificateMissing,
           cost: candidate.cost, latency: isTimed ? try LatencyPair(original, candidate.model, extents, options.cancel) : nil,
-          floor: candidate.floor, notes: candidate.notes, seconds: candidate.seconds))
+          floor: candidate.floor, roundTo: candidate.roundTo, unrounded: candidate.unrounded, notes: candidate.notes,
+          seconds: candidate.seconds))
     }
     var milliseconds: Double?
     if judge != nil {
@@ -214,12 +220,14 @@ final class StructuredRun {
       }
       let dependencies = try Dependencies(of: model, rules: options.rules, width: options.followsWidth)
       let chosen = try chosen(dependencies)
-      let allocation = try allocation(dependencies, chosen)
+      var allocation = try allocation(dependencies, chosen)
       let counts: [Int]
       if let given {
         counts = try self.counts(given, chosen, allocation)
       } else {
-        counts = try removals(progress, allocation, dependencies, CostModel(dependencies, extents)).counts
+        let costs = CostModel(dependencies, extents)
+        allocation = try rounded(allocation, progress, dependencies, costs)
+        counts = try removals(progress, allocation, dependencies, costs).counts
       }
       let found = allocation.units(counts)
       units = found
@@ -260,7 +268,7 @@ final class StructuredRun {
     let dependencies = try Dependencies(of: base, rules: options.rules, width: options.followsWidth)
     let chosen = try chosen(dependencies)
     let solved = monotonicSeconds()
-    let allocation = try allocation(dependencies, chosen)
+    var allocation = try allocation(dependencies, chosen)
     let scored = monotonicSeconds()
     let costs = CostModel(dependencies, extents)
     let counts: [Int]
@@ -270,6 +278,7 @@ final class StructuredRun {
     } else if let given {
       counts = try self.counts(given, chosen, allocation)
     } else {
+      allocation = try rounded(allocation, progress, dependencies, costs)
       (counts, floor) = try removals(progress, allocation, dependencies, costs)
     }
     let cut = Cut(dependencies, removed: preset ?? allocation.units(counts))
@@ -288,6 +297,10 @@ final class StructuredRun {
     candidate.model = try plan.removes ? Surgeon.operate(dependencies, cut) : UnitMasks.masked(dependencies, cut)
     if plan.training != nil { candidate.normCut = try Self.normCut(dependencies, cut) }
     candidate.seconds = (solved - start, scored - solved, monotonicSeconds() - chosenUnits)
+    if given == nil, preset == nil {
+      candidate.roundTo = allocation.roundTo
+      candidate.unrounded = try unrounded(allocation, progress, dependencies, costs, reached: candidate.cost)
+    }
     if options.certifies ?? true {
       let certificate = StructuralCertificate(dependencies: dependencies, cut: cut)
       (candidate.certificate, candidate.certificateMissing) = try certificate.compare(
@@ -331,12 +344,12 @@ final class StructuredRun {
       return UnitAllocation.Group(
         size: group.size, scores: scores[index], normalized: importance.normalized(scores[index]), classNumber: number)
     }
-    return UnitAllocation(groups, maxFraction: plan.maxFraction, roundTo: options.roundTo)
+    return UnitAllocation(groups, maxFraction: plan.maxFraction, roundTo: plan.rounding.multiple)
   }
 
   /// How many units of each group go in a step that ends at `progress` of the whole way, and the floor of a latency
   /// that cannot be had.
-  private func removals(
+  func removals(
     _ progress: Double, _ allocation: UnitAllocation, _ dependencies: Dependencies, _ costs: CostModel
   ) throws(PruneError) -> (counts: [Int], floor: Double?) {
     if let target = plan.target {
