@@ -124,9 +124,12 @@ enum JoinAxes {
     return solver.fresh(node, axis, pin: "it picks these by position")
   }
 
+  /// Of longer axes the units are not told apart one by one.
+  private static let unitLimit = 1 << 20
+
   /// Whether units of an axis can be picked by constant numbers: they may go, and are as many whenever the model runs.
   private static func isFixed(_ solver: AxisSolver, _ name: String, _ axis: Int, _ space: SpaceForest.ID) -> Bool {
-    solver.forest.size(space) > 0 && !solver.isOpen(name, axis) && !isPinned(solver, space)
+    (1...unitLimit).contains(solver.forest.size(space)) && !solver.isOpen(name, axis) && !isPinned(solver, space)
   }
 
   /// Indices counted from the front; nil for none, and for any beyond the axis.
