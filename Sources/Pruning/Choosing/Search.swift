@@ -192,7 +192,12 @@ private struct SearchRun {
     settings.certifies = settings.granularity == "weight" ? false : nil
     tried += 1
     do {
-      let outcome = try Pruning.pruned(model, settings)
+      var outcome = try Pruning.pruned(model, settings)
+      if settings.roundTo == PruneOptions.machineRounding, outcome.report.number("removed") == 0 {
+        // No group is wide enough for what the machine likes.
+        settings.roundTo = 1
+        outcome = try Pruning.pruned(model, settings)
+      }
       isStopped = try options.onCandidate?(tried) ?? false || isStopped
       return outcome
     } catch where [.unsupported, .invalidArgument, .refused, .mismatch, .numeric].contains(error.status) {

@@ -42,11 +42,11 @@ extension StructuredRun {
     var whole = allocation
     whole.roundTo = 1
     if let target = plan.target, target.kind != .latency {
-      let least = allocation.groups.indices.map { allocation.rounded(allocation.limit($0, 1), $0) }
       let goal = 1 - (1 - target.fraction) * progress
-      let cut = Cut(dependencies, removed: allocation.units(least))
-      let floor = costs.cost(of: cut).share(target.kind, of: costBefore) ?? 0
-      return floor > goal + CostTarget.tolerance ? whole : allocation
+      let counts = TargetSearch(plan, allocation, dependencies, costs).counts(target.kind, goal: goal, of: costBefore)
+      let cut = Cut(dependencies, removed: allocation.units(counts))
+      let reached = costs.cost(of: cut).share(target.kind, of: costBefore) ?? goal
+      return abs(reached - goal) > CostTarget.tolerance ? whole : allocation
     }
     let isStuck = allocation.groups.indices.allSatisfy { allocation.rounded(allocation.limit($0, 1), $0) == 0 }
     if isStuck { return whole }
