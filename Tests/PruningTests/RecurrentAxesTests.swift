@@ -145,4 +145,40 @@ import Testing
     #expect(report["removed"]?.integer == 4)
     #expect(slim.graph.initializer("b")?.shape.dims == [2, 12, 1, 1])
   }
+
+  /// Queries of several heads that read one head's keys and values, made as many by Expand: heads go from the queries, and
+  /// the extents of the Expands follow.
+  @Test func headsOfOneKeyHeadGo() throws {
+    func shape(_ name: String, _ dims: [Int64]) throws -> (String, Tensor) { (name, try Tensor(dims)) }
+    func transposed(_ input: String, _ output: String, _ order: [Int64]) -> Node {
+      Node("Transpose", name: output, inputs: [input], outputs: [output], attributes: [Attribute("perm", .ints(order))])
+    }
+    let model = try SmallGraph.model(
+      [.fixed(2), .fixed(3), .fixed(16)], weights: [("q", [16, 20]), ("k", [16, 5]), ("v", [16, 5]), ("o", [20, 16])],
+      constants: [
+        try shape("cut", [2, 3, 4, 5]), try shape("one", [2, 1, 3, 5]), try shape("all", [2, 4, 3, 5]), try shape("join", [2, 3, 20]),
+      ],
+      [
+        Node("MatMul", name: "queries", inputs: ["x", "q"], outputs: ["q1"]),
+        Node("Reshape", name: "q2", inputs: ["q1", "cut"], outputs: ["q2"]), transposed("q2", "q3", [0, 2, 1, 3]),
+        Node("MatMul", name: "keys", inputs: ["x", "k"], outputs: ["k1"]),
+        Node("Reshape", name: "k2", inputs: ["k1", "one"], outputs: ["k2"]),
+        Node("Expand", name: "k3", inputs: ["k2", "all"], outputs: ["k3"]), transposed("k3", "k4", [0, 1, 3, 2]),
+        Node("MatMul", name: "values", inputs: ["x", "v"], outputs: ["v1"]),
+        Node("Reshape", name: "v2", inputs: ["v1", "one"], outputs: ["v2"]),
+        Node("Expand", name: "v3", inputs: ["v2", "all"], outputs: ["v3"]),
+        Node("MatMul", name: "scores", inputs: ["q3", "k4"], outputs: ["s"]),
+        Node("Softmax", name: "w", inputs: ["s"], outputs: ["w"], attributes: [Attribute("axis", .int(-1))]),
+        Node("MatMul", name: "mix", inputs: ["w", "v3"], outputs: ["m"]), transposed("m", "b", [0, 2, 1, 3]),
+        Node("Reshape", name: "j", inputs: ["b", "join"], outputs: ["j"]),
+        Node("MatMul", name: "out", inputs: ["j", "o"], outputs: ["y"]),
+      ])
+    var options = SmallGraph.channels(0.5)
+    options.granularity = "head"
+    let (slim, report) = try prune(model, options)
+    #expect(try #require(report["certificate"]?.number) < 1e-5)
+    #expect(slim.graph.initializer("q")?.shape.dims == [16, 10])
+    #expect(slim.graph.initializer("o")?.shape.dims == [10, 16])
+    #expect(slim.graph.initializer("k")?.shape.dims == [16, 5])
+  }
 }
