@@ -67,14 +67,14 @@ struct BudgetDivision {
     guard kind == .latency else { return (try refined(best, wanted), nil) }
     guard least > wanted + CostTarget.tolerance else { return (best, nil) }
     // It is not to be had. Of cuts of rising size the first that is as fast as the fastest, which may be none at all.
-    var tried = [(counts: none, ratio: current)]
+    var tried: [(counts: [Int], floor: Double?)] = [(none, current)]
     for part in 1...Self.parts {
       try options.cancel?.check()
       let counts = table.counts(saving: table.mostSaved * Double(part) / Double(Self.parts))
       tried.append((counts, try reached(counts)))
     }
-    let place = LatencyFloor.choice(tried.map(\.ratio)) ?? 0
-    return (tried[place].counts, min(least, tried.map(\.ratio).min() ?? least))
+    let place = LatencyFloor.choice(tried.compactMap(\.floor)) ?? 0
+    return tried[place]
   }
 
   /// The counts with single units more or fewer, which the table's widths are too coarse for.

@@ -79,7 +79,8 @@ extension StructuredRun {
     }
     let least = tried.map(\.reached).min() ?? 1
     if kind == .latency, least > goal + CostTarget.tolerance {
-      return (LatencyFloor.choice(tried.map(\.reached)) ?? 0, least)
+      let place = LatencyFloor.choice(tried.map(\.reached)) ?? 0
+      return (tried[place].count, tried[place].reached)
     }
     try CostTarget(kind, goal).check(
       floor: least, "\(order.count) layers can go, and max_fraction holds back more", hint: "raise the target")
