@@ -50,7 +50,7 @@
 ---@field model prune.Model what to prune
 ---@field data prune.Dataset what the metric is measured on
 ---@field calibration? prune.Dataset what criteria and reconstruction look at; the first 256 samples of data by default
----@field objective? "macs"|"bytes"|"latency" what is made small; latency by removing channels (default "macs")
+---@field objective? "macs"|"bytes"|"latency" what is made small; macs and latency by removing channels, heads or layers, bytes by zeros, which take none (default "macs")
 ---@field metric? string|function as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a number
 ---@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
 ---@field max_drop? number the loss of the metric that is tolerated (default 0.01)
@@ -227,9 +227,9 @@
 ---@field batch_size? integer for criteria and metrics (default 64)
 ---@field seed? integer of random (default 0)
 ---@field output? string name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name none; the first by default
----@field target? prune.prune.Model_prune_target_options in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them
+---@field target? prune.prune.Model_prune_target_options in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them; one that all in scope together cannot meet is an error
 ---@field max_fraction? number the largest share of a group that may go; 0.9 by default, or the amount when that is more
----@field round_to? integer units left of a group are a multiple of this (default 1)
+---@field round_to? integer|"machine" units left of a group are a multiple of this, or of what this machine's kernels like; "machine" by default for channels with a target of latency or a benchmark, 1 else
 ---@field isomorphic? boolean groups are ranked only among those of the same kind and size (default false)
 ---@field width? boolean units that layer normalizations look at, a transformer's width, may go as well; statistics are then those of what is left (default false)
 ---@field reduce? "mean"|"sum"|"max" mean by default; how the scores of a group's tensors become a unit's

@@ -36,6 +36,7 @@
  *   as long as none changes or frees it meanwhile. Loading the library starts no thread; kernels use an OpenMP pool of
  *   the calling thread, of the size that prune_context_set_threads says; with 1 there is none.
  * - The library prints nothing, never exits, installs no signal handler.
+ * - After fork() the child's thread works alone: a pool's threads stay with the parent. Threads that the child starts have pools.
  */
 #ifndef PRUNE_H
 #define PRUNE_H
@@ -57,6 +58,8 @@ extern "C" {
 
 /** What a number of an options struct is while nobody gives it. */
 #define PRUNE_NOT_GIVEN (-1.7976931348623157e+308)
+/** `round_to` of prune_prune_options: the multiple that this machine's kernels like. */
+#define PRUNE_ROUND_TO_MACHINE 0xffffffffu
 /** What the second field of an initialized options struct holds. */
 #define PRUNE_STRUCT_TAG 0x32505250u
 
@@ -1096,7 +1099,8 @@ typedef struct prune_prune_options {
   double threshold;
   /** "mask" for weights: zeros are stored and stay zero through training. "remove" (default for channels and heads):
    *  the model shrinks, and the report carries the certificate: the largest difference of any output between the shrunk
-   *  model and the masked one, relative to the largest value; above 1e-4 the call fails. */
+   *  model and the masked one, relative to the largest value. Above 1e-4, and above what rounding alone makes of the
+   *  masked one ("certificate_rounding", measured then), the call fails. */
   const char *mode;
   /** Where to work. NULL is "cpu". */
   const char *device;
@@ -1133,7 +1137,9 @@ typedef struct prune_prune_options {
   /** For channels and heads: the largest share of a group that may go; 0.9, or the amount when that is more.
    *  PRUNE_NOT_GIVEN by default. */
   double max_fraction;
-  /** Units left of a group are a multiple of this. Default: 1. */
+  /** Units left of a group are a multiple of this; PRUNE_ROUND_TO_MACHINE is what this machine's kernels like, and the
+   *  default for channels with a target of latency or a benchmark: then the report also says what 1 would have given. 1
+   *  else. 0 is not given. */
   uint32_t round_to;
   /** Groups are ranked only among those of the same kind and size. */
   uint32_t isomorphic;
@@ -1158,7 +1164,7 @@ typedef struct prune_prune_options {
   void *user;
   /** One of these in place of an amount: the fraction of the MACs that is kept. Of weights that become zero the cost is
    *  what is left without them; latency is for channels and heads alone. Met within 2 %, or the report's notes say why
-   *  not. PRUNE_NOT_GIVEN by default. */
+   *  not; what all units in scope together could not save is refused. PRUNE_NOT_GIVEN by default. */
   double target_macs;
   /** Parameters, likewise. PRUNE_NOT_GIVEN by default. */
   double target_params;
@@ -1180,7 +1186,7 @@ typedef struct prune_prune_options {
 #define PRUNE_PRUNE_OPTIONS_INIT \
   {sizeof(prune_prune_options), PRUNE_STRUCT_TAG, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, \
    PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, 64, 0, NULL, \
-   PRUNE_NOT_GIVEN, 1, 0, 0, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, \
+   PRUNE_NOT_GIVEN, 0, 0, 0, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, \
    PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, NULL, NULL, NULL, NULL, 0}
 /** What PRUNE_PRUNE_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
 PRUNE_API void prune_prune_options_init(prune_prune_options *options, size_t size);
@@ -1236,7 +1242,7 @@ typedef struct prune_search_options {
   const prune_dataset *data;
   /** What criteria and reconstruction look at; the first 256 samples of data by default. */
   const prune_dataset *calibration;
-  /** "macs" or "bytes", zeros left out; "latency", which removing channels saves. NULL is "macs". */
+  /** "macs" or "latency", which removing channels, heads or layers saves; "bytes", zeros left out. NULL is "macs". */
   const char *objective;
   /** As in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a
    *  number. */

@@ -366,7 +366,7 @@ static const option prune_options_[] = {
     {.name = "output", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, output)},
     {.name = "target", .kind = OPTION_TABLE, .offset = offsetof(prune_call_options, target), .nested = &pl_target_set},
     {.name = "max_fraction", .kind = OPTION_FRACTION, .offset = offsetof(prune_prune_options, max_fraction)},
-    {.name = "round_to", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_prune_options, round_to)},
+    {.name = "round_to", .kind = OPTION_VALUE, .offset = offsetof(prune_call_options, round_to)},
     {.name = "isomorphic", .kind = OPTION_FLAG, .offset = offsetof(prune_prune_options, isomorphic)},
     {.name = "width", .kind = OPTION_FLAG, .offset = offsetof(prune_prune_options, width)},
     {.name = "reduce", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, reduce)},

@@ -225,6 +225,22 @@ static const char *read_granularity(pl_call *call, int value) {
   return lua_pushfstring(L, "block:%Ix%I", (LUAI_UACINT)extents[0], (LUAI_UACINT)extents[1]);
 }
 
+/* round_to = a number of units or "machine"; 0 is not given. */
+static uint32_t read_round_to(pl_call *call, int value) {
+  lua_State *L = call->L;
+  if (!value) return 0;
+  bool is_text = lua_type(L, value) == LUA_TSTRING;
+  if (is_text && strcmp(lua_tostring(L, value), "machine") == 0) return PRUNE_ROUND_TO_MACHINE;
+  int is_integer = 0;
+  lua_Integer units = lua_tointegerx(L, value, &is_integer);
+  if (lua_type(L, value) != LUA_TNUMBER || !is_integer || units < 1 || units > 65536) {
+    lua_pushvalue(L, value);
+    pl_error(L, "invalid_argument", call->where, NULL,
+             "option 'round_to' must be an integer from 1 to 65536 or \"machine\", got %s", luaL_tolstring(L, -1, NULL));
+  }
+  return (uint32_t)units;
+}
+
 static int model_sensitivity(lua_State *L) {
   handle *model = pl_handle(L, 1, &pl_model);
   pl_call call = {.L = L, .where = "Model:sensitivity"};
@@ -253,6 +269,7 @@ static void read_prune(pl_call *call, int index, prune_call_options *options) {
   read_validate(call, options);
   read_schedule(call, options);
   options->prune.granularity = read_granularity(call, options->granularity);
+  options->prune.round_to = read_round_to(call, options->round_to);
   const criterion_fields fields = {&options->prune.criterion, &options->prune.scores, &options->prune.on_score};
   bool scores = pl_read_criterion(call, options->criterion, &fields);
   call->on_step = options->on_step;

@@ -158,7 +158,8 @@ return {
       text = "zeros that stay zero (of weights), or a smaller model, certified (of channels and heads)",
       more = [["mask" for weights: zeros are stored and stay zero through training. "remove" (default for channels and
         heads): the model shrinks, and the report carries the certificate: the largest difference of any output
-        between the shrunk model and the masked one, relative to the largest value; above 1e-4 the call fails.]]},
+        between the shrunk model and the masked one, relative to the largest value. Above 1e-4, and above what rounding
+        alone makes of the masked one ("certificate_rounding", measured then), the call fails.]]},
     {"device", "text", default = "cpu", text = "where to work"},
     {"data", "dataset",
       text = "for criteria that need it",
@@ -193,11 +194,17 @@ return {
       text = [[name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name
         none; the first by default]]},
     {"target", "table", type = "table", c = false, own = "target", of = "pl_target_set",
-      text = [[in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them]]},
+      text = [[in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them; one
+        that all in scope together cannot meet is an error]]},
     {"max_fraction", "fraction",
       text = "the largest share of a group that may go; 0.9 by default, or the amount when that is more",
       more = [[For channels and heads: the largest share of a group that may go; 0.9, or the amount when that is more.]]},
-    {"round_to", "count", default = 1, text = "units left of a group are a multiple of this"},
+    {"round_to", "value", type = "integer|\"machine\"", ckind = "count", own = "round_to",
+      text = [[units left of a group are a multiple of this, or of what this machine's kernels like; "machine" by default for
+        channels with a target of latency or a benchmark, 1 else]],
+      more = [[Units left of a group are a multiple of this; PRUNE_ROUND_TO_MACHINE is what this machine's kernels like, and the
+        default for channels with a target of latency or a benchmark: then the report also says what 1 would have given.
+        1 else.]]},
     {"isomorphic", "flag", default = false, swift = "isIsomorphic",
       text = "groups are ranked only among those of the same kind and size"},
     {"width", "flag", default = false, swift = "followsWidth",
@@ -226,7 +233,7 @@ return {
     {"target_macs", "fraction", lua = false, swift = false,
       text = [[One of these in place of an amount: the fraction of the MACs that is kept. Of weights that become zero
         the cost is what is left without them; latency is for channels and heads alone. Met within 2 %, or the
-        report's notes say why not.]]},
+        report's notes say why not; what all units in scope together could not save is refused.]]},
     {"target_params", "fraction", lua = false, swift = false, text = "Parameters, likewise."},
     {"target_bytes", "fraction", lua = false, swift = false, text = "Stored bytes, likewise."},
     {"target_latency", "fraction", lua = false, swift = false, text = "Median time of a run on this machine, likewise."},
@@ -257,8 +264,8 @@ return {
     {"calibration", "dataset",
       text = "what criteria and reconstruction look at; the first 256 samples of data by default"},
     {"objective", "choice", {"macs", "bytes", "latency"}, default = "macs",
-      text = "what is made small; latency by removing channels",
-      more = [["macs" or "bytes", zeros left out; "latency", which removing channels saves.]]},
+      text = "what is made small; macs and latency by removing channels, heads or layers, bytes by zeros, which take none",
+      more = [["macs" or "latency", which removing channels, heads or layers saves; "bytes", zeros left out.]]},
     {"metric", "value", type = "string|function", ckind = "text", own = "metric",
       text = [[as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a
         number]]},

@@ -380,7 +380,6 @@ extension prune_prune_options: OptionsOfC {
     options.threshold = notGiven
     options.batch_size = 64
     options.max_fraction = notGiven
-    options.round_to = 1
     options.target_macs = notGiven
     options.target_params = notGiven
     options.target_bytes = notGiven
@@ -418,7 +417,7 @@ extension PruneOptions {
     seed = given.seed
     if let value = try optionalText(given.output, "output") { output = value }
     if let value = try optionalNumber(given.max_fraction, "max_fraction", .fraction) { maxFraction = value }
-    roundTo = try count(given.round_to, "round_to", least: 1)
+    roundTo = Int(given.round_to)
     isIsomorphic = given.isomorphic != 0
     followsWidth = given.width != 0
     if let value = try choice(given.reduce, "reduce", among: ["mean", "sum", "max"]) { reduction = value }

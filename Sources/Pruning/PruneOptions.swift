@@ -77,8 +77,11 @@ package struct PruneOptions {
   /// Whether to compare outputs with those of the masked network at the end. Nil: yes, except for more than 4 million
   /// weights of a model that pruning does not run otherwise.
   package var certifies: Bool?
-  /// For channels and heads: what is left of a group is a multiple of this; 0 is 1.
+  /// For channels and heads: what is left of a group is a multiple of this. 0 is not given: 1, and for channels whose
+  /// time counts `machineRounding`.
   package var roundTo = 0
+  /// The multiple that this machine's kernels like. C's PRUNE_ROUND_TO_MACHINE.
+  package static let machineRounding = Int(UInt32.max)
   /// The largest share of a group that may go; nil is 0.9, or the amount when that is more.
   package var maxFraction: Double?
   /// "mean", "sum" or "max": how the scores of a group's tensors become a unit's.

@@ -150,7 +150,21 @@ int main(void) {
   CHECK(prune_tensor_shape(tensor)[0] == 4);
   prune_tensor_free(tensor);
 
+  /* Multiples: of a number, of the machine's (8 units are one, so that none may go), and out of range. */
   prune_model *other = NULL;
+  const uint32_t multiples[2] = {3, PRUNE_ROUND_TO_MACHINE};
+  const int64_t left[2] = {3, 8};
+  for (int i = 0; i < 2; i++) {
+    options.round_to = multiples[i];
+    OK(prune_model_prune(model, &options, &other, NULL));
+    OK(prune_model_parameter(other, "a", &tensor));
+    CHECK(prune_tensor_shape(tensor)[1] == left[i]);
+    prune_tensor_free(tensor);
+    prune_model_free(other);
+  }
+  options.round_to = 65537;
+  FAILS(prune_model_prune(model, &options, &other, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "round_to is 65537");
+  options.round_to = 0;
   options.width = 1;
   OK(prune_model_prune(model, &options, &other, NULL));
   prune_model_free(other);

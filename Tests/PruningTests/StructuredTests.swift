@@ -187,18 +187,6 @@ import Testing
     #expect(report["notes"] == nil)
   }
 
-  @Test func aTargetThatCannotBeMetIsExplained() throws {
-    let (_, report) = try prune(
-      try Networks.mlp(),
-      options {
-        $0.amount = nil
-        $0.strategy = nil
-        $0.maxFraction = 0.25
-        $0.target = CostTarget(.macs, 0.1)
-      })
-    #expect(report["notes"]?.list?.contains { $0.text?.contains("the target was 0.1") == true } == true)
-  }
-
   @Test func roundingLeavesMultiples() throws {
     let (slim, _) = try prune(
       try Networks.mlp([64, 48]),

@@ -191,9 +191,9 @@ return [==[
 * batch_size: integer = 64; for criteria and metrics
 * seed: integer = 0; of random
 * output: string; name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name none; the first by default
-* target: table; in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them
+* target: table; in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them; one that all in scope together cannot meet is an error
 * max_fraction: number; the largest share of a group that may go; 0.9 by default, or the amount when that is more
-* round_to: integer = 1; units left of a group are a multiple of this
+* round_to: integer|"machine"; units left of a group are a multiple of this, or of what this machine's kernels like; "machine" by default for channels with a target of latency or a benchmark, 1 else
 * isomorphic: boolean = false; groups are ranked only among those of the same kind and size
 * width: boolean = false; units that layer normalizations look at, a transformer's width, may go as well; statistics are then those of what is left
 * reduce: "mean"|"sum"|"max"; mean by default; how the scores of a group's tensors become a unit's
@@ -215,7 +215,7 @@ return [==[
 * model!: Model; what to prune
 * data!: Dataset; what the metric is measured on
 * calibration: Dataset; what criteria and reconstruction look at; the first 256 samples of data by default
-* objective: "macs"|"bytes"|"latency" = "macs"; what is made small; latency by removing channels
+* objective: "macs"|"bytes"|"latency" = "macs"; what is made small; macs and latency by removing channels, heads or layers, bytes by zeros, which take none
 * metric: string|function; as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a number
 * lower_is_better: boolean = false; of a metric that is a function: a smaller number is better
 * max_drop: number = 0.01; the loss of the metric that is tolerated

@@ -9,7 +9,7 @@ package struct SearchOptions {
   package var data: Dataset?
   /// What criteria and reconstruction look at; nil is the first 256 samples of `data`.
   package var calibration: Dataset?
-  /// "macs" or "bytes" (zeros left out), or "latency", which only removing channels saves.
+  /// "bytes" (zeros left out), or "macs" or "latency", which only removing units saves.
   package var objective = "macs"
   /// Nil is accuracy where targets are classes, else loss.
   package var metric: String?
@@ -45,8 +45,19 @@ package func search(_ model: Model, _ options: SearchOptions) throws(PruneError)
 private struct SearchRun {
   /// One way to prune.
   struct Way {
-    let name: String
-    let change: (inout PruneOptions) -> Void
+    var granularity = "weight"
+    let criterion: String
+    /// How the amount is divided; nil for layers, which are ranked whole.
+    var division: String?
+    var reconstruct: String?
+
+    /// All of it, in words: weights are zeroed, other units removed.
+    var name: String { ["\(granularity)s", criterion, division, reconstruct].compactMap { $0 }.joined(separator: ", ") }
+
+    func apply(to options: inout PruneOptions) {
+      (options.granularity, options.criterion, options.reconstruct) = (granularity, criterion, reconstruct)
+      if let division { options.allocation = division }
+    }
   }
 
   /// A way at an amount, measured on all data.
@@ -112,29 +123,21 @@ private struct SearchRun {
     points.filter { judge.allows($0.metric) }.min { ($0.cost, $0.drop) < ($1.cost, $1.drop) }
   }
 
+  /// Zeros that stay in place take no bytes, but as many MACs and as much time as before: those are saved by what is
+  /// removed.
   private var ways: [Way] {
-    if options.objective == "latency" {
-      return ["magnitude", "taylor"].map { (criterion: String) in
-        Way(name: "channels by \(criterion)") {
-          $0.granularity = "channel"
-          $0.criterion = criterion
-        }
-      }
+    guard options.objective == "bytes" else {
+      return [
+        Way(granularity: "channel", criterion: "magnitude", division: "global"),
+        Way(granularity: "channel", criterion: "magnitude", division: "local"),
+        Way(granularity: "channel", criterion: "taylor", division: "global"),
+        Way(granularity: "head", criterion: "magnitude", division: "global"),
+        Way(granularity: "layer", criterion: "magnitude"),
+      ]
     }
-    var ways: [Way] = []
-    for allocation: String in ["global", "lamp", "erk"] {
-      ways.append(Way(name: "magnitude, \(allocation)") { $0.allocation = allocation })
-    }
-    ways.append(Way(name: "taylor, global") { $0.criterion = "taylor" })
-    ways.append(Way(name: "wanda, row") { $0.criterion = "wanda" })
-    for allocation: String in ["lamp", "erk", "global"] {
-      ways.append(
-        Way(name: "magnitude, \(allocation), sparsegpt") {
-          $0.allocation = allocation
-          $0.reconstruct = "sparsegpt"
-        })
-    }
-    return ways
+    var ways = ["global", "lamp", "erk"].map { Way(criterion: "magnitude", division: $0) }
+    ways += [Way(criterion: "taylor", division: "global"), Way(criterion: "wanda", division: "row")]
+    return ways + ["lamp", "erk", "global"].map { Way(criterion: "magnitude", division: $0, reconstruct: "sparsegpt") }
   }
 
   mutating func run() throws(PruneError) {
@@ -180,15 +183,21 @@ private struct SearchRun {
   /// The model pruned a way; nil for what cannot be done with this network.
   private mutating func pruned(_ way: Way, _ amount: Double) throws(PruneError) -> PruneOutcome? {
     var settings = PruneOptions()
-    way.change(&settings)
+    way.apply(to: &settings)
     settings.amount = amount
+    if options.objective == "latency", way.granularity == "channel" { settings.roundTo = PruneOptions.machineRounding }
     (settings.data, settings.output, settings.shapes) = (calibration, options.output, options.shapes)
     settings.seed = options.seed
     settings.cancel = options.cancel
-    settings.certifies = settings.granularity == "channel" ? nil : false
+    settings.certifies = settings.granularity == "weight" ? false : nil
     tried += 1
     do {
-      let outcome = try Pruning.pruned(model, settings)
+      var outcome = try Pruning.pruned(model, settings)
+      if settings.roundTo == PruneOptions.machineRounding, outcome.report.number("removed") == 0 {
+        // No group is wide enough for what the machine likes.
+        settings.roundTo = 1
+        outcome = try Pruning.pruned(model, settings)
+      }
       isStopped = try options.onCandidate?(tried) ?? false || isStopped
       return outcome
     } catch where [.unsupported, .invalidArgument, .refused, .mismatch, .numeric].contains(error.status) {
@@ -202,7 +211,7 @@ private struct SearchRun {
   ) throws(PruneError) -> Point {
     let stats = try ModelStats.of(outcome.model, at: extents)
     let bytes = stats.bytes - (stats.params - stats.nonzero) * 4
-    var cost = options.objective == "macs" ? Double(stats.effectiveMacs ?? 0) : Double(bytes)
+    var cost = options.objective == "macs" ? Double(stats.macs ?? 0) : Double(bytes)
     if options.objective == "latency" {
       var timing = BenchmarkOptions()
       (timing.runs, timing.cancel, timing.extents) = (15, options.cancel, extents)
@@ -211,7 +220,16 @@ private struct SearchRun {
     return Point(
       way: way, amount: amount, model: outcome.model, metric: metric, drop: judge.drop(of: metric), cost: cost,
       recipe: outcome.recipe,
-      settings: [("params", .integer(stats.nonzero)), ("macs", .count(stats.effectiveMacs)), ("bytes", .integer(bytes))])
+      settings: settings(stats, bytes))
+  }
+
+  /// Other costs than the objective, of those that the ways save: few, so that a line holds the whole name of its way.
+  private func settings(_ stats: ModelStats, _ bytes: Int) -> [(key: String, value: ReportValue)] {
+    switch options.objective {
+    case "bytes": [("params", .integer(stats.nonzero))]
+    case "macs": [("params", .integer(stats.params)), ("bytes", .integer(bytes))]
+    default: [("macs", .count(stats.macs))]
+    }
   }
 
   func report() -> Report {
@@ -220,7 +238,6 @@ private struct SearchRun {
     for point in points.sorted(by: { ($0.cost, $0.drop) < ($1.cost, $1.drop) }) where point.drop.isFinite {
       if front.allSatisfy({ point.drop < $0.drop }) { front.append(point) }
     }
-    let most = front.map(\.cost).max() ?? 0
     var report = Report(title: "search")
     report["objective"] = .text(options.objective)
     report["metric"] = .text(judge.options.metric)
@@ -237,7 +254,6 @@ private struct SearchRun {
         row["drop"] = .number(point.drop)
         row[options.objective == "latency" ? "ms" : "cost"] = .number(point.cost)
         for (key, value) in point.settings { row[key] = value }
-        row["bar"] = .text(Draw.bar(fraction: most > 0 ? point.cost / most : 0, width: 12))
         row["within"] = .flag(judge.allows(point.metric))
         if let recipe = point.recipe { row["recipe"] = .text(recipe) }
         return .report(row)

@@ -17,6 +17,7 @@ struct AxisSolver {
   /// Axes that nodes take means or variances over, where those may shrink.
   private(set) var statistics: [Statistic] = []
   private(set) var edits: [NodeEdit] = []
+  private var repetitions: [Repetition] = []
   /// Stored tensors that some node reads as data: initializers and values of Constant nodes.
   private(set) var stored: [String: Tensor] = [:]
   /// Whether units that normalizations take statistics over may go: the statistics are then those of what is left.
@@ -27,6 +28,12 @@ struct AxisSolver {
   struct Statistic: Sendable {
     let node: Int
     let axis: Int
+  }
+
+  /// An axis of one position that a node makes longer, and the axes beside it that it leaves as they are.
+  private struct Repetition {
+    let space: SpaceForest.ID
+    let beside: [SpaceForest.ID]
   }
 
   /// An axis that a node sums over: what of it is masked contributes nothing.
@@ -63,6 +70,7 @@ struct AxisSolver {
       let spaces = axesOf(output.name) ?? []
       for space in output.name == open ? spaces.dropLast() : spaces[...] { forest.pin(space, pin) }
     }
+    markCopies()
   }
 
   private mutating func visit(_ node: Node, _ custom: [String: AxisRule]) {
@@ -126,6 +134,13 @@ struct AxisSolver {
     return types.values[name]?.integers
   }
 
+  /// Integers of an input that are the same whenever the model runs.
+  func constants(_ node: Node, _ index: Int) -> [Int]? {
+    guard let name = node.input(index) else { return nil }
+    if let tensor = stored[name] { return tensor.count <= 1 << 16 ? try? tensor.integers() : nil }
+    return symbolic.values[name]?.integers
+  }
+
   var opset: Int64 { model.opset() ?? 1 }
 
   /// Whether an axis of a value has an extent that is only known when the model runs.
@@ -177,6 +192,33 @@ struct AxisSolver {
 
   mutating func measure(axis: Int) { statistics.append(Statistic(node: current, axis: axis)) }
 
+  /// Notes axes of a result that repeat their one position.
+  /// - Parameter repeated: by axis.
+  mutating func `repeat`(_ repeated: [Bool], of result: [SpaceForest.ID]) {
+    for axis in result.indices where repeated[axis] {
+      let left = result.indices[..<axis].last { !repeated[$0] }
+      let right = result.indices[(axis + 1)...].first { !repeated[$0] }
+      repetitions.append(Repetition(space: result[axis], beside: [left, right].compactMap { $0 }.map { result[$0] }))
+    }
+  }
+
+  /// A repeated axis holds copies of units where it becomes one axis together with units that it repeats: key heads of
+  /// grouped queries, channels that are repeated. Any other, such as a state that begins as one number, has the units
+  /// of what it meets.
+  private mutating func markCopies() {
+    guard !repetitions.isEmpty else { return }
+    let joined = forest.products(in: axes.values.joined())
+    for repetition in repetitions where forest.size(repetition.space) > 1 {
+      let copies = forest.leaves(repetition.space)
+      let units = repetition.beside.flatMap { forest.leaves($0) }.filter { leaf in
+        forest.size(leaf) > 1 && (forest.pins(leaf).isEmpty || forest.roles(leaf).contains(.head))
+      }
+      if joined.contains(where: { !$0.isDisjoint(with: units) && !$0.isDisjoint(with: copies) }) {
+        forest.mark(repetition.space, .copies)
+      }
+    }
+  }
+
   mutating func edit(_ kind: NodeEdit.Kind) { edits.append(NodeEdit(node: current, kind: kind)) }
 
   /// Axes that nothing may be removed from.
@@ -226,10 +268,14 @@ struct NodeEdit: Sendable {
     case constant(String, Float, SpaceForest.ID)
     /// An input that holds the extents of the output.
     case shape(input: Int)
+    /// How often a Tile repeats its one position along an axis.
+    case repeats(axis: Int)
     /// The sizes of a Split's outputs along an axis.
     case split([SpaceForest.ID])
     /// A Slice's bounds along an axis: what lies before it, and what it takes.
     case slice(axis: Int, before: SpaceForest.ID?, taken: SpaceForest.ID)
+    /// The positions along an axis that a Gather, or a Slice that steps, picks from a space.
+    case pick(axis: Int, from: SpaceForest.ID, positions: [Int])
     /// A Pad's counts along an axis.
     case pads(axis: Int, before: SpaceForest.ID?, after: SpaceForest.ID?)
   }

@@ -1,12 +1,39 @@
-/// What is left of spaces when units of leaves go.
+/// What spaces are made of, and what is left of them when units of leaves go.
 extension SpaceForest {
-  /// Units left of a space when so many of each leaf are.
+  /// The leaves of every product that spaces are made of.
+  func products(in spaces: some Sequence<ID>) -> [Set<ID>] {
+    var seen: Set<ID> = []
+    var result: [Set<ID>] = []
+    var queue = Array(spaces)
+    while let next = queue.popLast() {
+      let id = root(next)
+      guard seen.insert(id).inserted else { continue }
+      switch forms[id] {
+      case .leaf, .link: break
+      case .sum(let parts): queue += parts
+      case .product(let parts):
+        result.append(Set(leaves(id)))
+        queue += parts
+      case .pick(let base, _): queue.append(base)
+      }
+    }
+    return result
+  }
+
+  /// Spaces that pick their units from others.
+  var picks: [ID] { forms.indices.filter { if case .pick = forms[$0] { true } else { false } } }
+
+  /// Units left of a space when so many of each leaf are; about so many where it picks some of a leaf's.
   func count(_ id: ID, _ kept: [ID: Int]) -> Int {
     let id = root(id)
     switch form(id) {
     case .leaf, .link: return kept[id] ?? size(id)
     case .sum(let parts): return parts.reduce(0) { $0 + count($1, kept) }
     case .product(let parts): return parts.reduce(1) { $0 * count($1, kept) }
+    case .pick(let base, let positions):
+      // Which units go is not known here: as many as of all.
+      let left = count(base, kept)
+      return max(Int((Double(positions.count) * Double(left) / Double(max(size(base), 1))).rounded()), min(left, 1))
     }
   }
 
@@ -28,6 +55,7 @@ extension SpaceForest {
         result = result.flatMap { outer in inner.map { outer && $0 } }
       }
       return result
+    case .pick(let base, let positions): return mask(base, kept).map { mask in positions.map { mask[$0] } }
     }
   }
 
@@ -44,6 +72,9 @@ extension SpaceForest {
         result = result.flatMap { outer in inner.map { outer >= 0 ? outer : $0 } }
       }
       return result
+    case .pick(let base, let positions):
+      let units = coordinates(base, of: leaf)
+      return positions.map { units[$0] }
     }
   }
 }

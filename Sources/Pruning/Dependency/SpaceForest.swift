@@ -18,7 +18,7 @@ package struct UnitRole: OptionSet, Sendable, Hashable {
   package static let headDim = UnitRole(rawValue: 2)
   /// Groups of a grouped convolution that hold several channels each.
   package static let group = UnitRole(rawValue: 4)
-  /// Copies of something: outputs a channel of a depthwise convolution, repeats of a key head.
+  /// Copies of units: outputs a channel of a depthwise convolution, repeats of a key head.
   package static let copies = UnitRole(rawValue: 8)
   /// Positions of a convolution's window.
   package static let window = UnitRole(rawValue: 16)
@@ -29,9 +29,10 @@ package struct UnitRole: OptionSet, Sendable, Hashable {
 /// The units that axes are made of.
 ///
 /// A space is a leaf of so many units, the concatenation of spaces (an axis behind Concat), or their row-major product (an
-/// axis behind Reshape). Axes whose units go together share spaces: unifying two spaces makes them one, splitting and
-/// factoring refine a space wherever it is used. Example: 48 = 4 heads x 12; factoring the 48 outputs of a matrix into
-/// [4, 12] makes its columns a product, and unifying the 4 with another matrix's 4 couples their heads.
+/// axis behind Reshape), or units picked out of another space by number (an axis behind Gather). Axes whose units go
+/// together share spaces: unifying two spaces makes them one, splitting and factoring refine a space wherever it is
+/// used. Example: 48 = 4 heads x 12; factoring the 48 outputs of a matrix into [4, 12] makes its columns a product, and
+/// unifying the 4 with another matrix's 4 couples their heads.
 struct SpaceForest: Sendable {
   typealias ID = Int
 
@@ -39,14 +40,18 @@ struct SpaceForest: Sendable {
     case leaf
     case sum([ID])
     case product([ID])
+    /// Units of a space, by position.
+    case pick(ID, [Int])
     /// The same space as another.
     case link(ID)
   }
 
-  private(set) var forms: [Form] = []
-  private var sizes: [Int] = []
-  private var pins: [[Pin]] = []
-  private var roles: [UnitRole] = []
+  var forms: [Form] = []
+  var sizes: [Int] = []
+  var pins: [[Pin]] = []
+  var roles: [UnitRole] = []
+  /// Whether any space is picked from another, which could then become a part of itself.
+  private(set) var hasPicks = false
 
   /// Reasons kept for a leaf; more tell a reader nothing.
   private static let pinLimit = 4
@@ -88,7 +93,18 @@ struct SpaceForest: Sendable {
     return id
   }
 
-  private func factors(_ parts: [ID]) -> [ID] {
+  /// Units of a space in another order, or some of them. Positions must be within it.
+  mutating func pick(_ base: ID, _ positions: [Int]) -> ID {
+    let base = root(base)
+    if positions.count == sizes[base], positions == Array(positions.indices) { return base }
+    if case .pick(let inner, let places) = forms[base] { return pick(inner, positions.map { places[$0] }) }
+    hasPicks = true
+    let id = leaf(positions.count)
+    forms[id] = .pick(base, positions)
+    return id
+  }
+
+  func factors(_ parts: [ID]) -> [ID] {
     var flat: [ID] = []
     for part in parts.map({ root($0) }) where sizes[part] != 1 {
       if case .product(let inner) = forms[part] { flat += factors(inner) } else { flat.append(part) }
@@ -122,6 +138,7 @@ struct SpaceForest: Sendable {
     switch forms[id] {
     case .leaf, .link: if !result.contains(id) { result.append(id) }
     case .sum(let parts), .product(let parts): for part in parts { collect(part, &result) }
+    case .pick(let base, _): collect(base, &result)
     }
   }
 
@@ -173,6 +190,10 @@ struct SpaceForest: Sendable {
       let block = product(rest)
       forms[id] = .sum([ID](repeating: block, count: outer))
       return split(id, at: point)
+    case .pick(let base, let positions):
+      let first = pick(base, Array(positions[..<point])), second = pick(base, Array(positions[point...]))
+      forms[id] = .sum([first, second])
+      return (first, second)
     }
   }
 
@@ -200,7 +221,7 @@ struct SpaceForest: Sendable {
   private mutating func factorParts(_ id: ID, _ dims: [Int]) -> [ID]? {
     guard dims.reduce(1, *) == sizes[id] else { return nil }
     switch forms[id] {
-    case .link: return nil
+    case .link, .pick: return nil
     case .leaf:
       let parts = dims.map { leaf($0, like: id) }
       forms[id] = .product(parts)
@@ -272,87 +293,5 @@ struct SpaceForest: Sendable {
       result.append(product(taken))
     }
     return result
-  }
-
-  // MARK: - Unifying
-
-  /// Makes two spaces one. False when their structures do not go together; the caller then pins both.
-  mutating func unify(_ first: ID, _ second: ID) -> Bool {
-    let a = root(first), b = root(second)
-    if a == b { return true }
-    guard sizes[a] == sizes[b], sizes[a] >= 0 else { return false }
-    switch (forms[a], forms[b]) {
-    case (.leaf, _): return absorb(a, into: b)
-    case (_, .leaf): return absorb(b, into: a)
-    case (.sum(let x), .sum(let y)):
-      guard align(x, y) else { return false }
-    case (.product(let x), .product(let y)):
-      guard match(x, y) else { return false }
-    case (.sum, .product(let y)): guard unify(sum: a, factors: y) else { return false }
-    case (.product(let x), .sum): guard unify(sum: b, factors: x) else { return false }
-    default: return false
-    }
-    let (target, source) = (root(a), root(b))
-    if target != source { forms[source] = .link(target) }
-    return true
-  }
-
-  private mutating func absorb(_ leaf: ID, into other: ID) -> Bool {
-    for pin in pins[leaf] { self.pin(other, pin) }
-    if roles[leaf] != [] { mark(other, roles[leaf]) }
-    forms[leaf] = .link(other)
-    return true
-  }
-
-  private mutating func align(_ x: [ID], _ y: [ID]) -> Bool {
-    var left = x, right = y
-    var i = 0, j = 0
-    while i < left.count, j < right.count {
-      let p = sizes[left[i]], q = sizes[right[j]]
-      if p == q {
-        guard unify(left[i], right[j]) else { return false }
-        i += 1
-        j += 1
-      } else if p < q {
-        guard let (head, tail) = split(right[j], at: p), unify(left[i], head) else { return false }
-        right[j] = tail
-        i += 1
-      } else {
-        guard let (head, tail) = split(left[i], at: q), unify(head, right[j]) else { return false }
-        left[i] = tail
-        j += 1
-      }
-    }
-    return i == left.count && j == right.count
-  }
-
-  private mutating func match(_ x: [ID], _ y: [ID]) -> Bool {
-    var left = factors(x), right = factors(y)
-    var i = 0, j = 0
-    while i < left.count, j < right.count {
-      let p = sizes[left[i]], q = sizes[right[j]]
-      if p == q {
-        guard unify(left[i], right[j]) else { return false }
-        i += 1
-        j += 1
-      } else if p < q {
-        guard q % p == 0, let parts = factor(right[j], into: [p, q / p]), unify(left[i], parts[0]) else { return false }
-        right[j] = parts[1]
-        i += 1
-      } else {
-        guard p % q == 0, let parts = factor(left[i], into: [q, p / q]), unify(parts[0], right[j]) else { return false }
-        left[i] = parts[1]
-        j += 1
-      }
-    }
-    return i == left.count && j == right.count
-  }
-
-  private mutating func unify(sum: ID, factors: [ID]) -> Bool {
-    guard let parts = factor(sum, into: factors.map { sizes[$0] }) else { return false }
-    for (part, factor) in zip(parts, factors) {
-      guard unify(part, factor) else { return false }
-    }
-    return true
   }
 }

@@ -52,11 +52,13 @@ struct UnitGroups {
 
   private mutating func add(_ name: String, _ axis: Int, _ space: SpaceForest.ID, _ layer: Node, isInput: Bool) {
     for leaf in dependencies.forest.leaves(space) where dependencies.forest.size(leaf) > 1 {
+      let positions = dependencies.forest.coordinates(space, of: leaf)
+      guard positions.contains(where: { $0 >= 0 }) else { continue }
       if members[leaf] == nil { order.append(leaf) }
       members[leaf, default: []].append(
         UnitGroup.Member(
           tensor: name, axis: axis, layer: layer.layerName, operation: layer.opType, isInput: isInput,
-          positions: dependencies.forest.coordinates(space, of: leaf)))
+          positions: positions))
     }
   }
 

@@ -5,18 +5,19 @@ import PruneTensor
 /// What a network with stored zeros costs when they are left out, and how much has to become zero for a cost to be met.
 struct MaskTarget {
   private let kind: CostTarget.Kind
+  private let count: Int
   private let whole: Double
   /// What one element of each weight costs.
   private let elements: [Double]
   /// Of one bit a weight, which tells zeros from others where bytes are counted.
   private let bitmap: Double
 
-  /// How far from the target still hits it.
-  static let tolerance = 0.02
+  static let tolerance = CostTarget.tolerance
 
   /// - Throws: `.invalidArgument` for MACs that depend on extents that are open.
   init(_ kind: CostTarget.Kind, _ weights: PrunableWeights, _ extents: BoundExtents) throws(PruneError) {
     self.kind = kind
+    count = weights.count
     let stats = try ModelStats.of(weights.model, at: extents)
     var macs: [String: Int] = [:]
     for layer in stats.layers { macs[layer.name, default: 0] += layer.macs ?? 0 }
@@ -44,12 +45,19 @@ struct MaskTarget {
   }
 
   /// The amount that leaves the fraction, to the nearest that a unit allows.
-  /// - Parameter zeros: how many zeros each weight has when an amount is gone.
+  /// - Parameters:
+  ///   - end: the fraction that later steps of the schedule are to leave.
+  ///   - zeros: how many zeros each weight has when an amount is gone.
+  /// - Throws: `.invalidArgument` when zeros everywhere leave more than `end`.
   func amount(
-    leaving fraction: Double, _ zeros: (Double) throws(PruneError) -> [Int]
+    leaving fraction: Double, end: Double, _ zeros: (Double) throws(PruneError) -> [Int]
   ) throws(PruneError) -> Double {
     var low = 0.0, high = 1.0
-    var best = (amount: 1.0, distance: abs(kept(try zeros(1)) - fraction))
+    let floor = kept(try zeros(1))
+    try CostTarget(kind, end).check(
+      floor: floor, "the rest is not of the \(count) weights in scope, or one unit of each layer",
+      hint: "raise the target, or take more weights into scope")
+    var best = (amount: 1.0, distance: abs(floor - fraction))
     for _ in 0..<24 where best.distance > 1e-5 {
       let middle = (low + high) / 2, reached = kept(try zeros(middle))
       if abs(reached - fraction) < best.distance { best = (middle, abs(reached - fraction)) }

@@ -215,8 +215,9 @@ struct PruneRun {
       try StepMask(granularity: granularity, allocation: division(allocation)).results(current, scores, ranking)
     }
     resolved = allocation
-    if case .target(let fraction, let division) = allocation, let kind = plan.target?.kind {
-      let amount = try MaskTarget(kind, current, extents).amount(leaving: fraction) { amount throws(PruneError) in
+    if case .target(let fraction, let division) = allocation, let target = plan.target {
+      let end = min(fraction, target.fraction), costs = try MaskTarget(target.kind, current, extents)
+      let amount = try costs.amount(leaving: fraction, end: end) { amount throws(PruneError) in
         try options.cancel?.check()
         return try results(.amount(amount, division)).map(\.zeros)
       }

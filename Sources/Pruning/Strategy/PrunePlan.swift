@@ -15,6 +15,7 @@ package struct PrunePlan {
   package let removes: Bool
   package let isIsomorphic: Bool
   package let maxFraction: Double
+  let rounding: UnitRounding
   let reduction: UnitImportance.Reduction
   let normalization: UnitImportance.Normalization
   /// How the weights that stay make up for those that went.
@@ -61,9 +62,7 @@ package struct PrunePlan {
       throw PruneError(.invalidArgument, "max_fraction is \(given), it must be a fraction from 0 to 1")
     }
     maxFraction = options.maxFraction ?? max(0.9, options.amount ?? 0)
-    guard (0...65536).contains(options.roundTo) else {
-      throw PruneError(.invalidArgument, "round_to is \(options.roundTo), it must be 1 to 65536 (0 for the default)")
-    }
+    rounding = try UnitRounding(options, granularity, target)
     importance = try Self.importance(options, implied: slims ? "bn_scale" : "magnitude")
     schedule = try PruneSchedule(kind: options.schedule, steps: options.steps)
     var wanted = options

@@ -137,10 +137,8 @@ extension PruneRun {
   /// Why a target was not met.
   private func miss(_ target: CostTarget, _ kept: Double) -> String? {
     guard !isStopped, !isRolledBack, abs(kept - target.fraction) > MaskTarget.tolerance else { return nil }
-    let why =
-      kept > target.fraction
-      ? "what is left is not of the \(dense.count) weights in scope, or one unit of each layer" : "units are too coarse to come closer"
-    return "\(target.kind.rawValue) kept is \(Self.text(kept)), the target was \(Self.text(target.fraction)): \(why)"
+    return "\(target.kind.rawValue) kept is \(Self.text(kept)), the target was \(Self.text(target.fraction)): "
+      + "units are too coarse to come closer"
   }
 
   /// What a reader should know besides the numbers.

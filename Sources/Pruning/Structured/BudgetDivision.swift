@@ -16,11 +16,16 @@ struct BudgetDivision {
 
   /// How often the sum of what groups save by themselves is corrected by what they save together.
   private static let corrections = 8
+  /// Cuts that are timed to find where cutting on saves no time.
+  private static let parts = 6
 
-  /// How many units of each group go.
+  /// How many units of each group go, and for a target of latency that cannot be met the fraction of the time that is
+  /// left at least.
   /// - Parameters:
   ///   - goal: the fraction to keep of `whole`, or of the time that `original` takes.
-  func counts(goal: Double, of whole: CostModel.Cost, original: Model) throws(PruneError) -> [Int] {
+  func counts(
+    goal: Double, of whole: CostModel.Cost, original: Model
+  ) throws(PruneError) -> (counts: [Int], floor: Double?) {
     let times = LayerTimes(extents, cancel: options.cancel)
     let before = kind == .latency ? try times.times(of: dependencies.model) : [:]
     // Times are counted in shares of the original's, which was timed beside the model as it is.
@@ -39,14 +44,19 @@ struct BudgetDivision {
       limits: allocation.groups.indices.map { allocation.limit($0, 1) }, rounded: { allocation.rounded($0, $1) },
       loss: try losses(), saving: (saved, kind == .latency))
     let wanted = kind == .latency ? goal : goal * value(whole), current = start
-    guard current > wanted else { return allocation.groups.map { _ in 0 } }
+    let none = allocation.groups.map { _ in 0 }
+    guard current > wanted else { return (none, nil) }
     var asked = current - wanted, low = 0.0, high = Double.infinity
-    var best = table.counts(saving: asked), distance = Double.infinity
+    var best = table.counts(saving: asked), distance = Double.infinity, least = current
+    func reached(_ counts: [Int]) throws(PruneError) -> Double {
+      guard kind == .latency else { return value(costs.cost(kept(counts))) }
+      return try LatencyPair(original, shrunk(counts), extents, options.cancel).ratio
+    }
     for _ in 0..<Self.corrections {
       try options.cancel?.check()
       let counts = table.counts(saving: asked)
-      let reached =
-        kind == .latency ? try LatencyPair(original, shrunk(counts), extents, options.cancel).ratio : value(costs.cost(kept(counts)))
+      let reached = try reached(counts)
+      least = min(least, reached)
       if abs(reached - wanted) < distance { (best, distance) = (counts, abs(reached - wanted)) }
       if distance <= TargetSearch.tolerance / 4 * max(wanted, 1e-12) { break }
       // Together groups save less than by themselves where one's outputs are the other's inputs.
@@ -54,12 +64,22 @@ struct BudgetDivision {
       let next = asked * (current - wanted) / max(current - reached, (current - wanted) / 16)
       asked = next > low && next < high ? next : high.isFinite ? (low + high) / 2 : asked * 1.25
     }
-    return kind == .latency ? best : try refined(best, wanted)
+    guard kind == .latency else { return (try refined(best, wanted), nil) }
+    guard least > wanted + CostTarget.tolerance else { return (best, nil) }
+    // It is not to be had. Of cuts of rising size the first that is as fast as the fastest, which may be none at all.
+    var tried: [(counts: [Int], floor: Double?)] = [(none, current)]
+    for part in 1...Self.parts {
+      try options.cancel?.check()
+      let counts = table.counts(saving: table.mostSaved * Double(part) / Double(Self.parts))
+      tried.append((counts, try reached(counts)))
+    }
+    let place = LatencyFloor.choice(tried.compactMap(\.floor)) ?? 0
+    return tried[place]
   }
 
   /// The counts with single units more or fewer, which the table's widths are too coarse for.
   private func refined(_ counts: [Int], _ wanted: Double) throws(PruneError) -> [Int] {
-    guard options.roundTo <= 1 else { return counts }
+    guard allocation.roundTo <= 1 else { return counts }
     var best = counts, distance = abs(value(costs.cost(kept(counts))) - wanted)
     for _ in 0..<64 where distance > TargetSearch.tolerance / 8 * wanted {
       try options.cancel?.check()

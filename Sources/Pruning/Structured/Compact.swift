@@ -20,17 +20,19 @@ package func compact(
     try cancel?.check()
     let dependencies = try Dependencies(of: current, rules: rules)
     let dead = try DeadUnits(dependencies, seed: seed)
-    let cut = Cut(dependencies, removed: dead.units)
+    let cut = dead.cut
     guard !cut.isEmpty else { break }
     var prepared = dependencies.model
     let biases = try dead.foldConstants(into: &prepared)
     current = try Surgeon.operate(dependencies, cut, on: prepared, added: biases)
     rounds += 1
-    for (group, units) in zip(dependencies.groups, dead.units) where !units.isEmpty {
+    for group in dependencies.groups {
+      let count = cut.removed(of: group)
+      guard count > 0 else { continue }
       if let place = removed.firstIndex(where: { $0.name == group.name }) {
-        removed[place].removed += units.count
+        removed[place].removed += count
       } else {
-        removed.append((group.name, group.size, units.count))
+        removed.append((group.name, group.size, count))
       }
     }
   }
@@ -62,28 +64,45 @@ private func totals(of model: Model, _ title: String) throws(PruneError) -> Repo
 
 /// Units that can go without a change of any output.
 private struct DeadUnits {
-  /// By the group's place in the list.
-  private(set) var units: [[Int]] = []
+  /// All of them; of a group that is dead as a whole one unit stays.
+  let cut: Cut
 
   private let dependencies: Dependencies
-  /// Where constants are read: the layer, the value, and the constant of each dead unit of its axis.
-  private var constants: [(node: Int, values: [Int: Double])] = []
+  /// Where constants are read: the layer, and the constant of each unit of its input that goes.
+  private let constants: [(node: Int, values: [Int: Double])]
+
+  /// A constant that a layer reads at a position of its input, and the unit that gives it.
+  private struct Constant {
+    let node: Int
+    let group: Int
+    let unit: Int
+    let position: Int
+    let value: Double
+  }
 
   init(_ dependencies: Dependencies, seed: UInt64) throws(PruneError) {
     self.dependencies = dependencies
     let silent = try dependencies.groups.map { group throws(PruneError) in
       group.isPrunable ? try Self.zeroUnits(group, dependencies, inputs: false) : []
     }
-    let unread = try dependencies.groups.map { group throws(PruneError) in
-      group.isPrunable && isReadByWeightsAlone(group) ? try Self.zeroUnits(group, dependencies, inputs: true) : []
+    let unread = try dependencies.groups.map { group throws(PruneError) -> [Int] in
+      guard group.isPrunable, Self.isReadByWeightsAlone(group, dependencies) else { return [] }
+      return try Self.zeroUnits(group, dependencies, inputs: true)
     }
     var candidates = silent
-    try keepConstant(&candidates, seed)
-    units = zip(dependencies.groups, zip(candidates, unread)).map { group, lists in
+    let found = try Self.keepConstant(&candidates, dependencies, seed)
+    let units = zip(dependencies.groups, zip(candidates, unread)).map { group, lists in
       var all = Set(lists.0).union(lists.1).sorted()
       if all.count == group.size { all.removeFirst() }
       return all
     }
+    cut = Cut(dependencies, removed: units)
+    // What stays goes on giving its constant itself.
+    var byNode: [Int: [Int: Double]] = [:]
+    for entry in found where entry.value != 0 && cut.removes(entry.unit, of: dependencies.groups[entry.group]) {
+      byNode[entry.node, default: [:]][entry.position] = entry.value
+    }
+    constants = byNode.keys.sorted().map { (node: $0, values: byNode[$0] ?? [:]) }
   }
 
   /// Units whose slices are zero in all weights that make them, or in all that read them.
@@ -103,7 +122,7 @@ private struct DeadUnits {
     return isKnown ? sums.indices.filter { sums[$0] == 0 } : []
   }
 
-  private func isReadByWeightsAlone(_ group: UnitGroup) -> Bool {
+  private static func isReadByWeightsAlone(_ group: UnitGroup, _ dependencies: Dependencies) -> Bool {
     let graph = dependencies.model.graph
     return dependencies.contractions.allSatisfy { contraction in
       guard let name = graph.nodes[contraction.node].input(contraction.input), let spaces = dependencies.axes[name],
@@ -116,12 +135,11 @@ private struct DeadUnits {
   // MARK: - Constants
 
   /// Keeps of the candidates those that are constant wherever they are read, and whose constant a bias can take.
-  private mutating func keepConstant(_ candidates: inout [[Int]], _ seed: UInt64) throws(PruneError) {
+  private static func keepConstant(
+    _ candidates: inout [[Int]], _ dependencies: Dependencies, _ seed: UInt64
+  ) throws(PruneError) -> [Constant] {
     let graph = dependencies.model.graph
-    guard candidates.contains(where: { !$0.isEmpty }) else {
-      candidates = candidates.map { _ in [] }
-      return
-    }
+    guard candidates.contains(where: { !$0.isEmpty }) else { return [] }
     var sites: [(node: Int, value: String, axis: Int)] = []
     var blocked: Set<Int> = []
     for contraction in dependencies.contractions {
@@ -130,7 +148,7 @@ private struct DeadUnits {
       let leaves = dependencies.forest.leaves(spaces[contraction.axis])
       let touched = dependencies.groups.indices.filter { leaves.contains(dependencies.groups[$0].space) && !candidates[$0].isEmpty }
       guard !touched.isEmpty else { continue }
-      if let site = Self.dataSide(node, contraction.input), let value = node.input(site.input), let rank = dependencies.axes[value]?.count {
+      if let site = dataSide(node, contraction.input), let value = node.input(site.input), let rank = dependencies.axes[value]?.count {
         sites.append((contraction.node, value, site.axis < 0 ? site.axis + rank : site.axis))
       } else {
         blocked.formUnion(touched)
@@ -140,36 +158,32 @@ private struct DeadUnits {
     let wanted = Array(Set(sites.map(\.value)).subtracting(graph.trueInputs.map(\.name))).sorted()
     guard !wanted.isEmpty else {
       candidates = candidates.map { _ in [] }
-      return
+      return []
     }
     let outcome = try SampleInputs(dependencies.model, seed: seed).first(dependencies.model) { inputs throws(PruneError) in
       try Program(dependencies.model, ProgramOptions(inputShapes: inputs.mapValues(\.shape), outputs: wanted)).run(inputs)
     }
     guard case .ran(_, let values) = outcome else {
       candidates = candidates.map { _ in [] }
-      return
+      return []
     }
-    var found: [(node: Int, leaf: Int, unit: Int, position: Int, value: Double)] = []
+    var found: [Constant] = []
     for site in sites {
       guard let spaces = dependencies.axes[site.value], site.axis < spaces.count, let tensor = values[site.value] else { continue }
-      let range = try Self.ranges(tensor, axis: site.axis)
+      let range = try ranges(tensor, axis: site.axis)
       for index in dependencies.groups.indices where !candidates[index].isEmpty {
         let positions = dependencies.forest.coordinates(spaces[site.axis], of: dependencies.groups[index].space)
         for (place, unit) in positions.enumerated() where unit >= 0 && candidates[index].contains(unit) {
           let (low, high) = range[place]
-          if low == high, low == 0 || Self.takesConstants(graph.nodes[site.node], graph) {
-            found.append((site.node, index, unit, place, low))
+          if low == high, low == 0 || takesConstants(graph.nodes[site.node], graph) {
+            found.append(Constant(node: site.node, group: index, unit: unit, position: place, value: low))
           } else {
             candidates[index].removeAll { $0 == unit }
           }
         }
       }
     }
-    var byNode: [Int: [Int: Double]] = [:]
-    for entry in found where candidates[entry.leaf].contains(entry.unit) && entry.value != 0 {
-      byNode[entry.node, default: [:]][entry.position] = entry.value
-    }
-    constants = byNode.keys.sorted().map { (node: $0, values: byNode[$0] ?? [:]) }
+    return found
   }
 
   /// The operand that the stored one is multiplied with.

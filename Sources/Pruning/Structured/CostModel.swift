@@ -79,17 +79,22 @@ struct CostModel {
   }
 
   /// The cost with the given numbers of units left in spaces; all others whole.
-  func cost(_ kept: [SpaceForest.ID: Int]) -> Cost {
+  func cost(_ kept: [SpaceForest.ID: Int]) -> Cost { cost { forest.count($0, kept) } }
+
+  /// The cost behind a cut.
+  func cost(of cut: Cut) -> Cost { cost { forest.mask($0, cut.kept)?.count { $0 } ?? forest.size($0) } }
+
+  private func cost(_ size: (SpaceForest.ID) -> Int) -> Cost {
     var cost = Cost()
     for tensor in tensors {
       var dims = tensor.dims
-      for (axis, space) in tensor.spaces { dims[axis] = forest.count(space, kept) }
+      for (axis, space) in tensor.spaces { dims[axis] = size(space) }
       let count = dims.reduce(1, *)
       if tensor.isParameter { cost.params += count }
       cost.bytes += (count * tensor.bits + 7) / 8
     }
     for node in nodes {
-      let inputs = node.inputs.map { shrunk($0, kept) }, outputs = node.outputs.map { shrunk($0, kept) }
+      let inputs = node.inputs.map { shrunk($0, size) }, outputs = node.outputs.map { shrunk($0, size) }
       guard let macs = NodeCost.macs(node.node, inputs: inputs, outputs: outputs), let sum = cost.macs else {
         cost.macs = nil
         break
@@ -99,9 +104,9 @@ struct CostModel {
     return cost
   }
 
-  private func shrunk(_ operand: Operand, _ kept: [SpaceForest.ID: Int]) -> TensorType? {
+  private func shrunk(_ operand: Operand, _ size: (SpaceForest.ID) -> Int) -> TensorType? {
     guard var type = operand.type, var dims = type.dims else { return operand.type }
-    for (axis, space) in operand.spaces where axis < dims.count { dims[axis] = .fixed(forest.count(space, kept)) }
+    for (axis, space) in operand.spaces where axis < dims.count { dims[axis] = .fixed(size(space)) }
     type.dims = dims
     return type
   }

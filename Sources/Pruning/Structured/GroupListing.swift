@@ -18,6 +18,8 @@ package func unitGroups(_ model: Model, rules: [String: CustomRule] = [:]) throw
     if let pin = group.pins.first {
       row["reason"] = .text("\(pin.place): \(pin.reason)")
       row["pins"] = .list(group.pins.map { .text("\($0.place): \($0.reason)") })
+    } else if !group.isTaken {
+      row["reason"] = .text("no granularity takes units of this kind")
     } else {
       let less = costs.cost([group.space: group.size - 1])
       row["params"] = .integer(whole.params - less.params)
@@ -32,10 +34,10 @@ package func unitGroups(_ model: Model, rules: [String: CustomRule] = [:]) throw
         entry["axis"] = .integer(member.axis)
         return .report(entry)
       })
-    if group.isPinned { pinned.append(.report(row)) } else { free.append(.report(row)) }
+    if group.isPinned || !group.isTaken { pinned.append(.report(row)) } else { free.append(.report(row)) }
   }
   var report = Report(title: "groups")
-  report["units"] = .integer(dependencies.groups.reduce(0) { $0 + ($1.isPrunable ? $1.size : 0) })
+  report["units"] = .integer(dependencies.groups.reduce(0) { $0 + ($1.isPrunable && $1.isTaken ? $1.size : 0) })
   if let assumption = extents.assumption { report["shapes"] = .text("\(assumption) (assumed)") }
   report["groups"] = .list(free)
   if !pinned.isEmpty { report["pinned"] = .list(pinned) }
@@ -43,6 +45,9 @@ package func unitGroups(_ model: Model, rules: [String: CustomRule] = [:]) throw
 }
 
 extension UnitGroup {
+  /// Whether its units are of a kind that prunes can be asked for.
+  var isTaken: Bool { [Granularity.channel, .head, .headDim].contains { $0.takes(self) } }
+
   /// What a unit is.
   var kind: String {
     if roles.contains(.copies) { return "copy" }

@@ -31,13 +31,24 @@ extension StructuredRun {
       report["macs_kept"] = cost.share(.macs, of: costBefore).map { .number($0) } ?? .open
       report["params_kept"] = .number(Double(cost.params) / Double(max(costBefore.params, 1)))
     }
+    if let step = steps.last, step.roundTo > 1 {
+      report["round_to"] = .integer(step.roundTo)
+      if let whole = step.unrounded {
+        var row = Report(title: "")
+        row["macs_kept"] = whole.cost.share(.macs, of: costBefore).map { .number($0) } ?? .open
+        row["median_ms"] = .number(whole.latency.after)
+        row["latency_kept"] = .number(whole.latency.ratio)
+        report["with_round_to_1"] = .report(row)
+      }
+    }
     report["groups"] = .list(rows.map { .report(Self.row($0)) })
     let pinned = groups.filter { plan.granularity.takes($0) && $0.isPinned }
     if !pinned.isEmpty { report["pinned"] = .list(pinned.map { .report(Self.row(pinned: $0)) }) }
     if let training = plan.training { report["train"] = .text(training.kind.rawValue) }
     if plan.strategy == "shared" { report["shared"] = .list(try SharedWeights(try PrunableWeights(of: original)).rows()) }
     report["journal"] = .list(journal.map { .report(row($0)) })
-    if let worst = steps.compactMap(\.certificate).max() { report["certificate"] = .number(worst) }
+    if let worst = steps.compactMap(\.certificate?.difference).max() { report["certificate"] = .number(worst) }
+    if let most = steps.compactMap(\.certificate?.rounding).max() { report["certificate_rounding"] = .number(most) }
     if let reason = steps.last?.certificateMissing { report["certificate_missing"] = .text(reason) }
     if let seconds = steps.last?.seconds, seconds.groups > 0 {
       report["groups_ms"] = .number(seconds.groups * 1000)
@@ -148,8 +159,12 @@ extension StructuredRun {
   private func miss(_ target: CostTarget, _ step: Step) -> String? {
     guard let reached = target.kind == .latency ? step.latency?.ratio ?? 1 : step.cost.share(target.kind, of: costBefore) else { return nil }
     guard abs(reached - target.fraction) > TargetSearch.tolerance else { return nil }
+    let missed = "\(target.kind.rawValue) kept is \(Self.text(reached)), the target was \(Self.text(target.fraction))"
+    if let floor = step.floor {
+      return "\(missed): cutting on saves no time on this machine, where the floor is about \(Self.text(floor))"
+    }
     let pinned = zip(groups, chosen).count { !$0.1 && plan.granularity.takes($0.0) }
-    let least = max(options.roundTo, 1)
+    let least = step.roundTo
     let isExhausted = rows.allSatisfy { $0.units - $0.removed <= max(Int(Double($0.units) * (1 - plan.maxFraction)) + 1, least) }
     let why =
       target.kind == .latency && !isExhausted
@@ -157,7 +172,7 @@ extension StructuredRun {
       : reached > target.fraction
         ? "one unit of each group stays, \(pinned) groups are pinned or left out, and max_fraction and round_to hold back more"
         : "units are too coarse to come closer"
-    return "\(target.kind.rawValue) kept is \(Self.text(reached)), the target was \(Self.text(target.fraction)): \(why)"
+    return "\(missed): \(why)"
   }
 
   static func text(_ value: Double) -> String { formatted(value, digits: 4, style: "g") }

@@ -11,37 +11,33 @@ extension StructuredRun {
     let gone = unitCount - choice.count
     let limit = max(Int((plan.maxFraction * Double(unitCount)).rounded(.down)) - gone, 0)
     let count: Int
+    var floor: Double?
     if case .counts(let list)? = given {
       count = min(list.reduce(0, +), limit)
     } else if let target = plan.target {
-      count = try self.count(target.kind, 1 - (1 - target.fraction) * progress, choice, order, limit)
+      (count, floor) = try self.count(target.kind, 1 - (1 - target.fraction) * progress, choice, order, limit)
     } else if let amount = options.amount {
       count = min(max(Allocation.units(amount * progress, of: unitCount) - gone, 0), limit)
     } else {
       throw PruneError(.unsupported, "layers are pruned by an amount or a target, not by a threshold")
     }
     let chosen = Array(order.prefix(count)), shrunk = choice.blocks.removing(chosen)
-    var candidate = Candidate(model: shrunk, cost: try cost(of: shrunk))
+    var candidate = Candidate(model: shrunk, cost: try cost(of: shrunk), floor: floor)
     candidate.rows = choice.places.map { place in
       Row(name: choice.blocks.blocks[place].name, units: 1, removed: chosen.contains(place) ? 1 : 0)
     }
+    candidate.counts = candidate.rows.map(\.removed)
     guard !chosen.isEmpty, options.certifies ?? true else { return candidate }
+    let whole = try choice.blocks.masking(chosen)
     let outcome = try options.sampleInputs(of: base).first(base) { inputs throws(PruneError) in
-      try Program(try choice.blocks.masking(chosen), ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
+      try Program(whole, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
     }
     guard case .ran(let inputs, let masked) = outcome else {
       if case .missing(let reason) = outcome { candidate.certificateMissing = reason }
       return candidate
     }
-    let settings = ProgramOptions(inputShapes: inputs.mapValues(\.shape))
-    let result = try Program(shrunk, settings).run(inputs)
-    var largest = 0.0
-    for name in masked.keys.sorted() {
-      guard let wanted = masked[name], let found = result[name] else { continue }
-      largest = max(largest, try StructuralCertificate.difference(found, wanted))
-    }
-    guard largest <= StructuralCertificate.tolerance else { throw StructuralCertificate.failure(largest) }
-    candidate.certificate = largest
+    let noise = RoundingNoise(model: whole, inputs: inputs, outputs: masked, seed: 1)
+    candidate.certificate = try StructuralCertificate.checked(shrunk, noise, "the masked model's")
     return candidate
   }
 
@@ -71,15 +67,23 @@ extension StructuredRun {
   /// How many go so that the cost comes closest to the goal.
   private func count(
     _ kind: CostTarget.Kind, _ goal: Double, _ choice: LayerChoice, _ order: [Int], _ limit: Int
-  ) throws(PruneError) -> Int {
-    var best = (count: 0, distance: Double.infinity)
+  ) throws(PruneError) -> (count: Int, floor: Double?) {
+    // By how many go.
+    var tried: [(count: Int, reached: Double)] = []
     for count in 0...min(limit, order.count) {
       let smaller = choice.blocks.removing(Array(order.prefix(count))), cost = try cost(of: smaller)
       let reached =
         kind == .latency
         ? try LatencyPair(original, smaller, extents, options.cancel).ratio : cost.share(kind, of: costBefore) ?? 1
-      if abs(reached - goal) < best.distance { best = (count, abs(reached - goal)) }
+      tried.append((count, reached))
     }
-    return best.count
+    let least = tried.map(\.reached).min() ?? 1
+    if kind == .latency, least > goal + CostTarget.tolerance {
+      let place = LatencyFloor.choice(tried.map(\.reached)) ?? 0
+      return (tried[place].count, tried[place].reached)
+    }
+    try CostTarget(kind, goal).check(
+      floor: least, "\(order.count) layers can go, and max_fraction holds back more", hint: "raise the target")
+    return (tried.min { (abs($0.reached - goal), $0.count) < (abs($1.reached - goal), $1.count) }?.count ?? 0, nil)
   }
 }

@@ -33,10 +33,15 @@ final class StructuredRun {
 
   struct Step: Sendable {
     let rows: [Row]
-    let certificate: Double?
+    let certificate: StructuralCertificate.Result?
     let certificateMissing: String?
     let cost: CostModel.Cost
     let latency: LatencyPair?
+    /// The fraction of the time that is left at least, where the target asks for less.
+    let floor: Double?
+    /// What is left of groups is a multiple of this.
+    let roundTo: Int
+    let unrounded: Unrounded?
     let notes: [String]
     let seconds: (groups: Double, scores: Double, surgery: Double)
   }
@@ -143,9 +148,15 @@ final class StructuredRun {
   struct Candidate {
     var model: Model
     var rows: [Row] = []
-    var certificate: Double?
+    /// What was asked of each group: more than went where a node would be left with nothing.
+    var counts: [Int] = []
+    var certificate: StructuralCertificate.Result?
     var certificateMissing: String?
     var cost: CostModel.Cost
+    /// The fraction of the time that is left at least, where a target of latency asks for less.
+    var floor: Double?
+    var roundTo = 1
+    var unrounded: Unrounded?
     var notes: [String] = []
     /// Seconds that finding the groups, scoring their units, and taking them out took.
     var seconds = (groups: 0.0, scores: 0.0, surgery: 0.0)
@@ -175,13 +186,14 @@ final class StructuredRun {
     let isKept = metric.flatMap { judge?.allows($0) } ?? true
     if isKept {
       model = candidate.model
-      committed.append(.counts(candidate.rows.map(\.removed)))
+      committed.append(.counts(candidate.counts))
       let isTimed = options.benchmarks || plan.target?.kind == .latency
       steps.append(
         Step(
           rows: candidate.rows, certificate: candidate.certificate, certificateMissing: candidate.certificateMissing,
           cost: candidate.cost, latency: isTimed ? try LatencyPair(original, candidate.model, extents, options.cancel) : nil,
-          notes: candidate.notes, seconds: candidate.seconds))
+          floor: candidate.floor, roundTo: candidate.roundTo, unrounded: candidate.unrounded, notes: candidate.notes,
+          seconds: candidate.seconds))
     }
     var milliseconds: Double?
     if judge != nil {
@@ -208,12 +220,14 @@ final class StructuredRun {
       }
       let dependencies = try Dependencies(of: model, rules: options.rules, width: options.followsWidth)
       let chosen = try chosen(dependencies)
-      let allocation = try allocation(dependencies, chosen)
+      var allocation = try allocation(dependencies, chosen)
       let counts: [Int]
       if let given {
         counts = try self.counts(given, chosen, allocation)
       } else {
-        counts = try removals(progress, allocation, dependencies, CostModel(dependencies, extents))
+        let costs = CostModel(dependencies, extents)
+        allocation = try rounded(allocation, progress, dependencies, costs)
+        counts = try removals(progress, allocation, dependencies, costs).counts
       }
       let found = allocation.units(counts)
       units = found
@@ -254,21 +268,24 @@ final class StructuredRun {
     let dependencies = try Dependencies(of: base, rules: options.rules, width: options.followsWidth)
     let chosen = try chosen(dependencies)
     let solved = monotonicSeconds()
-    let allocation = try allocation(dependencies, chosen)
+    var allocation = try allocation(dependencies, chosen)
     let scored = monotonicSeconds()
     let costs = CostModel(dependencies, extents)
     let counts: [Int]
+    var floor: Double?
     if let preset {
       counts = preset.map(\.count)
     } else if let given {
       counts = try self.counts(given, chosen, allocation)
     } else {
-      counts = try removals(progress, allocation, dependencies, costs)
+      allocation = try rounded(allocation, progress, dependencies, costs)
+      (counts, floor) = try removals(progress, allocation, dependencies, costs)
     }
     let cut = Cut(dependencies, removed: preset ?? allocation.units(counts))
-    var candidate = Candidate(model: base, cost: costs.cost(plan.removes ? cut.counts : [:]))
+    var candidate = Candidate(model: base, cost: plan.removes ? costs.cost(of: cut) : costs.cost([:]), floor: floor)
     for (index, group) in dependencies.groups.enumerated() where chosen[index] {
-      candidate.rows.append(Row(name: group.name, units: group.size, removed: counts[index]))
+      candidate.rows.append(Row(name: group.name, units: group.size, removed: cut.removed(of: group)))
+      candidate.counts.append(counts[index])
     }
     guard !cut.isEmpty else {
       if case .threshold(let threshold) = plan.allocation, let lowest = allocation.lowest {
@@ -280,9 +297,17 @@ final class StructuredRun {
     candidate.model = try plan.removes ? Surgeon.operate(dependencies, cut) : UnitMasks.masked(dependencies, cut)
     if plan.training != nil { candidate.normCut = try Self.normCut(dependencies, cut) }
     candidate.seconds = (solved - start, scored - solved, monotonicSeconds() - chosenUnits)
-    (candidate.certificate, candidate.certificateMissing) = try certify(dependencies, cut, candidate.model)
+    if given == nil, preset == nil {
+      candidate.roundTo = allocation.roundTo
+      candidate.unrounded = try unrounded(allocation, progress, dependencies, costs, reached: candidate.cost)
+    }
+    if options.certifies ?? true {
+      let certificate = StructuralCertificate(dependencies: dependencies, cut: cut)
+      (candidate.certificate, candidate.certificateMissing) = try certificate.compare(
+        candidate.model, isShrunk: plan.removes, options.sampleInputs(of: dependencies.model))
+    }
     if plan.removes {
-      candidate.notes = try Recovery(options, batchSize: batchSize).repair(&candidate.model, dependencies, cut)
+      candidate.notes += try Recovery(options, batchSize: batchSize).repair(&candidate.model, dependencies, cut)
     }
     return candidate
   }
@@ -319,15 +344,17 @@ final class StructuredRun {
       return UnitAllocation.Group(
         size: group.size, scores: scores[index], normalized: importance.normalized(scores[index]), classNumber: number)
     }
-    return UnitAllocation(groups, maxFraction: plan.maxFraction, roundTo: options.roundTo)
+    return UnitAllocation(groups, maxFraction: plan.maxFraction, roundTo: plan.rounding.multiple)
   }
 
-  /// How many units of each group go in a step that ends at `progress` of the whole way.
-  private func removals(
+  /// How many units of each group go in a step that ends at `progress` of the whole way, and the floor of a latency
+  /// that cannot be had.
+  func removals(
     _ progress: Double, _ allocation: UnitAllocation, _ dependencies: Dependencies, _ costs: CostModel
-  ) throws(PruneError) -> [Int] {
+  ) throws(PruneError) -> (counts: [Int], floor: Double?) {
     if let target = plan.target {
       let goal = 1 - (1 - target.fraction) * progress
+      if target.kind != .latency { try checkFloor(target, goal, allocation, dependencies, costs) }
       var isDivided = target.kind == .latency
       if case .amount(_, .costAware) = plan.allocation { isDivided = true }
       if isDivided {
@@ -336,37 +363,18 @@ final class StructuredRun {
           batchSize: batchSize, extents: extents
         ).counts(goal: goal, of: costBefore, original: original)
       }
-      return TargetSearch(plan, allocation, dependencies, costs).counts(target.kind, goal: goal, of: costBefore)
+      return (TargetSearch(plan, allocation, dependencies, costs).counts(target.kind, goal: goal, of: costBefore), nil)
     }
     switch plan.allocation {
-    case .threshold(let threshold): return allocation.removedCounts(.threshold(threshold * progress))
+    case .threshold(let threshold): return (allocation.removedCounts(.threshold(threshold * progress)), nil)
     case .amount(let amount, let division):
       // Of what is left, so that the share of what was there comes out.
       let left = Double(plan.removes ? allocation.count : unitCount) / Double(max(unitCount, 1))
       let share = left > 0 ? max(1 - (1 - amount * progress) / left, 0) : 0
-      return allocation.removedCounts(.amount(share, isLocal: division == .local))
+      return (allocation.removedCounts(.amount(share, isLocal: division == .local)), nil)
     case .prescribed, .counts, .target:
       throw PruneError(.internal, "granularity '\(plan.granularity.name)' divides an amount over groups")
     }
-  }
-
-  private func certify(_ dependencies: Dependencies, _ cut: Cut, _ candidate: Model) throws(PruneError) -> (Double?, String?) {
-    guard options.certifies ?? true else { return (nil, nil) }
-    let certificate = StructuralCertificate(dependencies: dependencies, cut: cut)
-    let samples = try options.sampleInputs(of: dependencies.model)
-    // What the given model cannot do tells nothing about the shrunk one.
-    let outcome = try samples.first(dependencies.model) { inputs throws(PruneError) in try certificate.reference(inputs) }
-    guard case .ran(let inputs, let reference) = outcome else {
-      if case .missing(let reason) = outcome { return (nil, reason) }
-      return (nil, nil)
-    }
-    let difference: Double
-    do { difference = try certificate.difference(candidate, from: reference, inputs: inputs, isShrunk: plan.removes) } catch {
-      throw PruneError(
-        .refused, "the pruned model does not run: \(error.message)", at: error.place, hint: "the model is left as it was")
-    }
-    guard difference <= StructuralCertificate.tolerance else { throw StructuralCertificate.failure(difference) }
-    return (difference, nil)
   }
 }
 

@@ -11,12 +11,28 @@ package struct CostTarget: Sendable, Hashable {
     self.kind = kind
     self.fraction = fraction
   }
+
+  /// How far from the target still hits it.
+  static let tolerance = 0.02
+
+  /// Refuses what cannot be met: it would take everything and still not save enough.
+  /// - Parameters:
+  ///   - floor: the fraction that is left when all goes that may go.
+  ///   - why: what holds the rest back.
+  /// - Throws: `.invalidArgument` when the floor is above the target.
+  func check(floor: Double, _ why: String, hint: String) throws(PruneError) {
+    guard floor > fraction + Self.tolerance else { return }
+    func text(_ value: Double) -> String { formatted(value, digits: 4, style: "g") }
+    throw PruneError(
+      .invalidArgument,
+      "target \(kind.rawValue) is \(text(fraction)), and \(text(floor)) is the least that can be left: \(why)",
+      hint: hint)
+  }
 }
 
 /// Finds how much has to go for a cost to be met.
 struct TargetSearch {
-  /// How far from the target still hits it.
-  static let tolerance = 0.02
+  static let tolerance = CostTarget.tolerance
 
   private let plan: PrunePlan
   private let allocation: UnitAllocation

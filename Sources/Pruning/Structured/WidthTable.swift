@@ -58,6 +58,9 @@ struct WidthTable {
     return result
   }
 
+  /// What all groups save at their narrowest.
+  var mostSaved: Double { lines.reduce(0) { $0 + ($1.savings.last ?? 0) } }
+
   /// The widths of least loss that save so much, by dynamic programming; the narrowest where nothing saves so much.
   func counts(saving wanted: Double) -> [Int] {
     guard wanted > 0 else { return lines.map { _ in 0 } }

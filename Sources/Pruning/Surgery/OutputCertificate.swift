@@ -7,7 +7,7 @@ import PruneTensor
 enum OutputCertificate {
   /// Adds "certificate", the largest difference of any output relative to its largest value, or "certificate_missing", the reason
   /// why the given model does not run here.
-  /// - Throws: `.refused` where the outputs differ by more than `StructuralCertificate.tolerance`.
+  /// - Throws: `.refused` where the outputs differ by more than rounding does.
   static func add(to report: inout Report, of result: Model, against model: Model, seed: UInt64) throws(PruneError) {
     let outcome = try SampleInputs(model, seed: seed).first(model) { inputs throws(PruneError) in
       try Program(model, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
@@ -16,17 +16,9 @@ enum OutputCertificate {
       if case .missing(let reason) = outcome { report["certificate_missing"] = .text(reason) }
       return
     }
-    let found = try Program(result, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
-    var largest = 0.0
-    for name in model.graph.outputs.map(\.name) {
-      guard let a = found[name], let b = wanted[name] else { continue }
-      largest = max(largest, try StructuralCertificate.difference(a, b))
-    }
-    guard largest <= StructuralCertificate.tolerance else {
-      throw PruneError(
-        .refused, "the certificate failed: outputs differ by \(formatted(largest, digits: 3, style: "g")) from the given model's",
-        hint: "the model is left as it was")
-    }
-    report["certificate"] = .number(largest)
+    let noise = RoundingNoise(model: model, inputs: inputs, outputs: wanted, seed: seed)
+    let compared = try StructuralCertificate.checked(result, noise, "the given model's")
+    report["certificate"] = .number(compared.difference)
+    if let rounding = compared.rounding { report["certificate_rounding"] = .number(rounding) }
   }
 }

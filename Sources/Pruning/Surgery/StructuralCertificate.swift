@@ -5,40 +5,107 @@ import PruneTensor
 /// The proof that a shrunk network does what the masked one does: the given network, with removed units counting as zero
 /// wherever something is summed over them, and left out of means and variances, against the one without them.
 struct StructuralCertificate {
-  /// Outputs may differ by so much of the largest.
+  /// Outputs may differ by so much of the largest; by more where rounding alone makes as much.
   static let tolerance = 1e-4
 
   let dependencies: Dependencies
   let cut: Cut
 
-  static func failure(_ difference: Double) -> PruneError {
-    PruneError(
+  /// What a comparison found.
+  struct Result: Sendable {
+    /// The largest difference of any output, relative to the largest value of that output.
+    var difference: Double
+    /// What rounding alone makes of the masked network's outputs, where that had to be asked.
+    var rounding: Double?
+  }
+
+  /// Compares a network with the masked one on inputs that that one runs with.
+  /// - Returns: nil, and why, when it runs with none.
+  /// - Throws: `.refused` for a network that does not run, or differs by more than rounding does.
+  func compare(
+    _ candidate: Model, isShrunk: Bool, _ samples: SampleInputs
+  ) throws(PruneError) -> (result: Result?, missing: String?) {
+    let masked = try masked()
+    // What the given model cannot do tells nothing about the shrunk one.
+    let outcome = try samples.first(dependencies.model) { inputs throws(PruneError) in
+      try Program(masked, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
+    }
+    guard case .ran(let inputs, let reference) = outcome else {
+      if case .missing(let reason) = outcome { return (nil, reason) }
+      return (nil, nil)
+    }
+    let noise = RoundingNoise(model: masked, inputs: inputs, outputs: reference, seed: 1)
+    let result = try Self.checked(candidate, noise, "the masked model's") { found, wanted throws(PruneError) in
+      try difference(found, wanted, isShrunk: isShrunk)
+    }
+    return (result, nil)
+  }
+
+  /// A network that should give what another gives.
+  /// - Parameters:
+  ///   - given: the other one, with what it gives.
+  ///   - whose: what that one is called.
+  ///   - compare: the difference of outputs from those wanted.
+  static func checked(
+    _ candidate: Model, _ given: RoundingNoise, _ whose: String,
+    _ compare: ([String: Tensor], [String: Tensor]) throws(PruneError) -> Double = {
+      found, wanted throws(PruneError) in try StructuralCertificate.difference(found, wanted)
+    }
+  ) throws(PruneError) -> Result {
+    let settings = ProgramOptions(inputShapes: given.inputs.mapValues(\.shape))
+    let found: [String: Tensor]
+    do { found = try Program(candidate, settings).run(given.inputs) } catch {
+      throw PruneError(
+        .refused, "the pruned model does not run: \(error.message)", at: error.place,
+        hint: "the model is left as it was")
+    }
+    let difference = try compare(found, given.outputs)
+    guard difference > tolerance else { return Result(difference: difference) }
+    var isSeen = false
+    if let plain = QuantizedActivations.removed(from: given.model),
+      let smooth = QuantizedActivations.removed(from: candidate)
+    {
+      // What no step hides must agree as that of any other network.
+      let wanted = try Program(plain, settings).run(given.inputs)
+      _ = try checked(
+        smooth, RoundingNoise(model: plain, inputs: given.inputs, outputs: wanted, seed: given.seed), whose, compare)
+      isSeen = true
+    }
+    let bound = try given.bound(isSeen: isSeen)
+    guard difference <= bound.allowed else { throw failure(difference, whose, bound) }
+    return Result(difference: difference, rounding: bound.noise)
+  }
+
+  private static func failure(_ difference: Double, _ whose: String, _ bound: RoundingNoise.Bound) -> PruneError {
+    func text(_ value: Double) -> String { formatted(value, digits: 3, style: "g") }
+    return PruneError(
       .refused,
-      "the certificate failed: outputs differ by \(formatted(difference, digits: 3, style: "g")) from the masked model's, at most \(formatted(tolerance, digits: 1, style: "g")) is allowed",
+      "the certificate failed: outputs differ by \(text(difference)) from \(whose), "
+        + "at most \(text(bound.allowed)) is allowed, and rounding makes \(text(bound.noise))",
       hint: "the model is left as it was; leave layers out with ignore to find what cannot be pruned")
   }
 
-  /// The largest difference of any output, relative to the largest value of that output.
-  /// - Throws: what running the models throws.
-  func difference(
-    _ shrunk: Model, from reference: [String: Tensor], inputs: [String: Tensor], isShrunk: Bool
+  /// The largest difference of any output from the masked model's, less the units that went from it.
+  private func difference(
+    _ found: [String: Tensor], _ reference: [String: Tensor], isShrunk: Bool
   ) throws(PruneError) -> Double {
-    let result = try Program(shrunk, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
-    var largest = 0.0
-    for name in shrunk.graph.outputs.map(\.name) {
-      guard var wanted = reference[name], let found = result[name] else { continue }
+    guard isShrunk else { return try Self.difference(found, reference) }
+    var wanted = reference
+    for (name, tensor) in reference {
       let masks = (dependencies.axes[name] ?? []).map { dependencies.forest.mask($0, cut.kept) }
-      if isShrunk, masks.count == wanted.shape.rank, masks.contains(where: { $0 != nil }) {
-        wanted = try wanted.keeping(masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } })
-      }
-      largest = max(largest, try Self.difference(found, wanted))
+      guard masks.count == tensor.shape.rank, masks.contains(where: { $0 != nil }) else { continue }
+      wanted[name] = try tensor.keeping(masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } })
     }
-    return largest
+    return try Self.difference(found, wanted)
   }
 
-  /// The outputs of the masked model.
-  func reference(_ inputs: [String: Tensor]) throws(PruneError) -> [String: Tensor] {
-    try Program(try masked(), ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
+  /// The largest difference of any output that both have, relative to the largest value of that output.
+  static func difference(_ found: [String: Tensor], _ wanted: [String: Tensor]) throws(PruneError) -> Double {
+    var largest = 0.0
+    for (name, tensor) in wanted {
+      if let other = found[name] { largest = max(largest, try difference(other, tensor)) }
+    }
+    return largest
   }
 
   /// The given model with masks on what nodes sum over.

@@ -7,7 +7,6 @@ package struct Cut: Sendable {
   var kept: [SpaceForest.ID: [Bool]]
 
   var isEmpty: Bool { kept.isEmpty }
-  var counts: [SpaceForest.ID: Int] { kept.mapValues { mask in mask.count { $0 } } }
 
   /// - Parameter removed: units to remove of each group, by the group's place in the list.
   init(_ dependencies: Dependencies, removed: [[Int]]) {
@@ -17,17 +16,34 @@ package struct Cut: Sendable {
       for unit in units where mask.indices.contains(unit) { mask[unit] = false }
       kept[group.space] = mask
     }
+    spare(dependencies)
   }
+
+  /// Gives back the first of what a node picks by number where it would be left with nothing.
+  private mutating func spare(_ dependencies: Dependencies) {
+    let forest = dependencies.forest
+    for space in forest.picks {
+      guard let mask = forest.mask(space, kept), !mask.contains(true) else { continue }
+      for leaf in forest.leaves(space) {
+        if let unit = forest.coordinates(space, of: leaf).first, unit >= 0 { kept[leaf]?[unit] = true }
+      }
+    }
+    kept = kept.filter { $0.value.contains(false) }
+  }
+
+  func removes(_ unit: Int, of group: UnitGroup) -> Bool { kept[group.space]?[unit] == false }
+
+  /// How many units of a group go.
+  func removed(of group: UnitGroup) -> Int { kept[group.space]?.count { !$0 } ?? 0 }
 }
 
 /// Removes units from every tensor they reach, and makes what depends on sizes follow.
 struct Surgeon {
-  private let dependencies: Dependencies
-  private let cut: Cut
-  private let counts: [SpaceForest.ID: Int]
-  private var model: Model
-  private var names: Set<String>
-  private let opset: Int64
+  let dependencies: Dependencies
+  let cut: Cut
+  var model: Model
+  var names: Set<String>
+  let opset: Int64
 
   /// The spaces of tensors that the model was given since.
   private let added: [String: [SpaceForest.ID]]
@@ -52,7 +68,6 @@ struct Surgeon {
   private init(_ dependencies: Dependencies, _ cut: Cut, _ model: Model, _ added: [String: [SpaceForest.ID]]) {
     self.dependencies = dependencies
     self.cut = cut
-    counts = cut.counts
     self.model = model
     self.added = added
     names = model.graph.allNames
@@ -61,11 +76,13 @@ struct Surgeon {
 
   // MARK: - Sizes
 
-  private var forest: SpaceForest { dependencies.forest }
+  var forest: SpaceForest { dependencies.forest }
 
-  private func isChanged(_ space: SpaceForest.ID) -> Bool { forest.leaves(space).contains { cut.kept[$0] != nil } }
+  func isChanged(_ space: SpaceForest.ID) -> Bool { forest.leaves(space).contains { cut.kept[$0] != nil } }
 
-  private func newSize(_ space: SpaceForest.ID) -> Int { forest.count(space, counts) }
+  private func newSize(_ space: SpaceForest.ID) -> Int {
+    forest.mask(space, cut.kept)?.count { $0 } ?? forest.size(space)
+  }
 
   /// The new extents of a value's axes that change, by axis.
   private func changes(_ name: String) -> [Int: Int] {
@@ -120,6 +137,8 @@ struct Surgeon {
     case .shape(let input):
       guard let output = node.output(0), !changes(output).isEmpty else { return }
       try rewriteShape(edit.node, node, input, output)
+    case .repeats(let axis):
+      if let output = node.output(0), let count = changes(output)[axis] { try rewriteRepeats(edit.node, axis, count) }
     case .split(let parts):
       guard parts.contains(where: { isChanged($0) }) else { return }
       let sizes = parts.map { newSize($0) }
@@ -128,6 +147,7 @@ struct Surgeon {
     case .slice(let axis, let before, let taken):
       guard before.map({ isChanged($0) }) == true || isChanged(taken) else { return }
       try rewriteSlice(edit.node, axis, start: before.map { newSize($0) } ?? 0, count: newSize(taken))
+    case .pick(let axis, let space, let positions): try rewritePick(edit.node, axis, space, positions)
     case .pads(let axis, let before, let after):
       guard [before, after].contains(where: { $0.map { isChanged($0) } ?? false }) else { return }
       try rewritePads(edit.node, axis, before.map { newSize($0) }, after.map { newSize($0) })
@@ -135,7 +155,7 @@ struct Surgeon {
   }
 
   /// Gives a node integers, as an input of its own or as an attribute.
-  private mutating func setIntegers(_ index: Int, input: Int?, attribute: String, _ values: [Int]) throws(PruneError) {
+  mutating func setIntegers(_ index: Int, input: Int?, attribute: String, _ values: [Int]) throws(PruneError) {
     guard let input else {
       model.graph.nodes[index].set(attribute, .integers(values))
       return
@@ -146,35 +166,13 @@ struct Surgeon {
     model.graph.nodes[index].inputs[input] = name
   }
 
-  private func integers(_ name: String?) -> [Int]? {
+  func integers(_ name: String?) -> [Int]? {
     guard let name else { return nil }
     if let tensor = dependencies.model.graph.initializer(name) { return try? tensor.integers() }
     if let producer = dependencies.model.graph.nodes.first(where: { $0.outputs.contains(name) }), let tensor = producer.tensor("value") {
       return try? tensor.integers()
     }
     return dependencies.symbolic.values[name]?.integers
-  }
-
-  private mutating func rewriteSlice(_ index: Int, _ axis: Int, start: Int, count: Int) throws(PruneError) {
-    // An earlier edit of the same node, for another axis, is built upon.
-    let node = model.graph.nodes[index]
-    let rank = dependencies.axes[node.input(0) ?? ""]?.count ?? 0
-    func current(_ input: Int, _ attribute: String) -> [Int]? {
-      guard opset >= 10 else { return node.ints(attribute) }
-      guard let name = node.input(input) else { return nil }
-      return (model.graph.initializer(name).flatMap { try? $0.integers() }) ?? integers(name)
-    }
-    let axes = current(3, "axes")
-    let known = current(1, "starts")?.count ?? current(2, "ends")?.count ?? axes?.count ?? 1
-    let places = (axes ?? Array(0..<known)).map { $0 < 0 ? $0 + rank : $0 }
-    guard let place = places.firstIndex(of: axis) else { return }
-    guard var starts = current(1, "starts") ?? (places.count == 1 ? [0] : nil),
-      var ends = current(2, "ends") ?? (places.count == 1 ? [0] : nil), starts.count == places.count, ends.count == places.count
-    else { throw PruneError(.unsupported, "its bounds are computed together with open ones", at: node.label) }
-    starts[place] = start
-    ends[place] = start + count
-    try setIntegers(index, input: opset >= 10 ? 1 : nil, attribute: "starts", starts)
-    try setIntegers(index, input: opset >= 10 ? 2 : nil, attribute: "ends", ends)
   }
 
   private mutating func rewritePads(_ index: Int, _ axis: Int, _ before: Int?, _ after: Int?) throws(PruneError) {
@@ -237,14 +235,14 @@ struct Surgeon {
     try mixShape(index, input, old, entries)
   }
 
-  private func storedShape(_ name: String?) -> [Int]? {
+  func storedShape(_ name: String?) -> [Int]? {
     guard let name else { return nil }
     if let tensor = dependencies.model.graph.initializer(name) { return try? tensor.integers() }
     return dependencies.stored[name].flatMap { try? $0.integers() }
   }
 
   /// old[i] where there is no entry: Where(mask, old, new) over the whole vector.
-  private mutating func mixShape(_ index: Int, _ input: Int, _ old: String, _ entries: [Int?]) throws(PruneError) {
+  mutating func mixShape(_ index: Int, _ input: Int, _ old: String, _ entries: [Int?]) throws(PruneError) {
     let base = model.graph.nodes[index].layerName
     let mask = Graph.uniqueName(base + "_open", &names), new = Graph.uniqueName(base + "_extents", &names)
     let result = Graph.uniqueName(base + "_shape", &names)
@@ -255,7 +253,7 @@ struct Surgeon {
     model.graph.nodes[index].inputs[input] = result
   }
   /// Nodes to insert in front of others.
-  private var pending: [(index: Int, node: Node)] = []
+  var pending: [(index: Int, node: Node)] = []
 
   /// Extents that are still computed say what they said before: factors made from them, such as 1 / sqrt(head size), are
   /// part of what the network learned.

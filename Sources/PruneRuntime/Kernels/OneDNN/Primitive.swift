@@ -11,7 +11,7 @@ package enum OneDNN {
   }()
 
   /// Channels that lie together in the layout this machine's kernels for images like.
-  static let block: Int = {
+  package static let block: Int = {
     let wide = dnnl_cpu_isa_avx512_core.rawValue
     return dnnl_get_effective_cpu_isa().rawValue & wide == wide ? 16 : 8
   }()

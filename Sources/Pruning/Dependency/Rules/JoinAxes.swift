@@ -85,6 +85,12 @@ enum JoinAxes {
         continue
       }
       if range.start == 0, range.count == size, range.step == 1 { continue }
+      if range.step != 1, range.count > 0, let name = node.input(0), isFixed(solver, name, axis, space),
+        node.inputs.indices.dropFirst().allSatisfy({ node.input($0) == nil || solver.constants(node, $0) != nil })
+      {
+        result[axis] = picked(&solver, space, (0..<range.count).map { range.start + $0 * range.step }, axis)
+        continue
+      }
       guard range.step == 1, range.count > 0, let (head, taken) = taken(&solver, space, range.start, range.count, size) else {
         result[axis] = cutOff(&solver, node, space, axis)
         continue
@@ -118,12 +124,42 @@ enum JoinAxes {
     return solver.fresh(node, axis, pin: "it picks these by position")
   }
 
-  /// A table's rows stay; what a row holds goes on.
+  /// Of longer axes the units are not told apart one by one.
+  private static let unitLimit = 1 << 20
+
+  /// Whether units of an axis can be picked by constant numbers: they may go, and are as many whenever the model runs.
+  private static func isFixed(_ solver: AxisSolver, _ name: String, _ axis: Int, _ space: SpaceForest.ID) -> Bool {
+    (1...unitLimit).contains(solver.forest.size(space)) && !solver.isOpen(name, axis) && !isPinned(solver, space)
+  }
+
+  /// Indices counted from the front; nil for none, and for any beyond the axis.
+  private static func positions(_ indices: [Int], of size: Int) -> [Int]? {
+    let result = indices.map { $0 < 0 ? $0 + size : $0 }
+    return result.isEmpty || result.contains { !(0..<size).contains($0) } ? nil : result
+  }
+
+  private static func picked(
+    _ solver: inout AxisSolver, _ space: SpaceForest.ID, _ positions: [Int], _ axis: Int
+  ) -> SpaceForest.ID {
+    solver.edit(.pick(axis: axis, from: space, positions: positions))
+    return solver.forest.pick(space, positions)
+  }
+
+  /// Constant numbers pick units, which may go; by any others a table's rows stay. What a row holds goes on.
   private static let gather: AxisRule = { (solver, node) in
     guard let x = solver.input(node, 0) else { return "the rank of its input is not known" }
     let axis = node.int("axis", default: 0), place = axis < 0 ? axis + x.count : axis
     guard x.indices.contains(place), let output = node.output(0), let dims = solver.dims(output) else {
       return "the shape of its result is not known"
+    }
+    if let name = node.input(0), let chosen = node.input(1), solver.dims(chosen)?.count == 1,
+      isFixed(solver, name, place, x[place]),
+      let positions = positions(solver.constants(node, 1) ?? [], of: solver.forest.size(x[place]))
+    {
+      var result = x
+      result[place] = picked(&solver, x[place], positions, place)
+      solver.define(node, 0, result)
+      return nil
     }
     solver.pin(x[place], node, "it picks these by number")
     let indices = dims.count - (x.count - 1)

@@ -21,16 +21,9 @@ enum LayoutAxes {
       }
       solver.edit(.shape(input: 1))
       let lead = dims.count - x.count
-      var result: [SpaceForest.ID] = []
-      for axis in dims.indices {
-        if axis >= lead, solver.forest.size(x[axis - lead]) == dims[axis] {
-          result.append(x[axis - lead])
-        } else {
-          let space = solver.fresh(node, axis)
-          solver.forest.mark(space, .copies)
-          result.append(space)
-        }
-      }
+      let repeated = dims.indices.map { $0 < lead || solver.forest.size(x[$0 - lead]) != dims[$0] }
+      let result = dims.indices.map { repeated[$0] ? solver.fresh(node, $0) : x[$0 - lead] }
+      solver.repeat(repeated, of: result)
       solver.define(node, 0, result)
       return nil
     },
@@ -50,7 +43,8 @@ enum LayoutAxes {
         if size > 0, dims[axis] == size {
           result.append(space)
         } else if size == 1 {
-          result.append(solver.fresh(node, axis, pin: "it repeats its input so often"))
+          result.append(solver.fresh(node, axis))
+          solver.edit(.repeats(axis: axis))
         } else if size > 0, dims[axis] > 0, dims[axis] % size == 0, dims[axis] / size <= 64 {
           result.append(solver.forest.sum([SpaceForest.ID](repeating: space, count: dims[axis] / size)))
         } else {
@@ -58,6 +52,7 @@ enum LayoutAxes {
           result.append(solver.fresh(node, axis, pin: "it repeats this axis"))
         }
       }
+      solver.repeat(x.indices.map { solver.forest.size(x[$0]) == 1 && dims[$0] != 1 }, of: result)
       solver.define(node, 0, result)
       return nil
     },

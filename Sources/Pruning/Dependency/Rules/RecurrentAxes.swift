@@ -19,12 +19,17 @@ enum RecurrentAxes {
       return "its weights do not have \(gates) gates"
     }
     let directions = w[0]
+    for index in [3, 5, 6, 7] where node.input(index) != nil && solver.input(node, index) == nil {
+      return "the shape of its input \(index) is not known"
+    }
     for space in [directions, r[0]] { solver.pin(space, node, "these are its directions") }
     solver.unify(directions, r[0], node)
     solver.unify(x[2], w[2], node)
     solver.contract(1, axis: 2)
     solver.contract(2, axis: 2)
     for rows in [w[1], r[1]] { guard couple(&solver, rows, gates, hidden, node) else { return "its gates do not line up" } }
+    let batch = x[layout == 0 ? 1 : 0]
+    if let lengths = solver.input(node, 4), lengths.count == 1 { solver.unify(lengths[0], batch, node) }
     if let b = solver.input(node, 3), b.count == 2 {
       guard couple(&solver, b[1], 2 * gates, hidden, node) else { return "its biases do not line up" }
       solver.unify(directions, b[0], node)
@@ -32,14 +37,15 @@ enum RecurrentAxes {
     for index in [5, 6] {
       guard let state = solver.input(node, index), state.count == 3 else { continue }
       solver.unify(state[2], hidden, node)
-      solver.unify(state[layout == 0 ? 1 : 0], x[layout == 0 ? 1 : 0], node)
+      solver.unify(state[layout == 0 ? 1 : 0], batch, node)
       solver.unify(state[layout == 0 ? 0 : 1], directions, node)
     }
     if let peepholes = solver.input(node, 7), peepholes.count == 2, gates == 4 {
       guard couple(&solver, peepholes[1], 3, hidden, node) else { return "its peepholes do not line up" }
+      solver.unify(directions, peepholes[0], node)
     }
     solver.edit(.attribute("hidden_size", hidden))
-    let (steps, batch) = layout == 0 ? (x[0], x[1]) : (x[1], x[0])
+    let steps = x[layout == 0 ? 0 : 1]
     let sequence = layout == 0 ? [steps, directions, batch, hidden] : [batch, steps, directions, hidden]
     let state = layout == 0 ? [directions, batch, hidden] : [batch, directions, hidden]
     solver.define(node, 0, sequence)
