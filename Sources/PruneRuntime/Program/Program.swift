@@ -38,7 +38,8 @@ package final class Program: @unchecked Sendable {
   /// - Parameter packed: where programs of the model share their packed weights.
   init(_ model: Model, _ options: ProgramOptions, sharing packed: PackedWeights) throws(PruneError) {
     plan = try Compiler.compile(model, options, sharing: packed)
-    source = plan.losesNaN ? (model, options, packed) : nil
+    // The program that keeps NaN still loses some where a gradient looks for the maxima of a pool: none is more careful.
+    source = plan.losesNaN && !options.keepsNaN ? (model, options, packed) : nil
     inputTypes = Dictionary(uniqueKeysWithValues: plan.inputs.map { ($0.name, TensorType($0.dtype, $0.shape?.dims.map(Dim.fixed))) })
     outputTypes = Dictionary(
       plan.outputs.map { ($0.name, TensorType($0.dtype, $0.shape?.dims.map(Dim.fixed))) },
