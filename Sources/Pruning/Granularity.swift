@@ -85,5 +85,5 @@ package enum Granularity: Sendable, Hashable {
   }
 
   /// The ways to remove a unit, the default first.
-  package var modes: [String] { self == .layer ? ["remove"] : isStructural ? ["remove", "mask"] : ["mask"] }
+  package var modes: [PruneMode] { self == .layer ? [.remove] : isStructural ? [.remove, .mask] : [.mask] }
 }

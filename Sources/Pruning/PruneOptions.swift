@@ -7,7 +7,7 @@ import PruneTraining
 /// What to prune, how much, and under which conditions. Every field has a default but the target: exactly one of
 /// `amount`, `threshold` and `target`.
 package struct PruneOptions {
-  /// A name of `PrunePlan.strategies`; nil picks global for an amount and threshold for a threshold.
+  /// A name of `Strategy`; nil picks global for an amount and threshold for a threshold.
   package var strategy: String?
   /// One of `Criterion.names`; nil is "magnitude".
   package var criterion: String?
@@ -53,7 +53,7 @@ package struct PruneOptions {
   /// What the weights that stay go back to after every step, before it recovers: the network at the start of its training
   /// gives lottery tickets (Frankle and Carbin, 2019), one from a little later their stable kind.
   package var rewind: Model?
-  /// What a cost-aware strategy saves: a name of `CurveDivision.costs`; nil is "params", or what the target is of.
+  /// What a cost-aware strategy saves: a name of `CostTarget.Kind`; nil is "params", or what the target is of.
   package var cost: String?
   /// What divisions by curves may not lose; nil is the guard's metric, without one the loss.
   package var metric: String?

@@ -10,12 +10,12 @@ struct QuantizationReport {
     report["scheme"] = .text(options.scheme)
     report["bits"] = .integer(scheme.bits)
     if scheme.kind == .static {
-      report["format"] = .text(scheme.format)
+      report["format"] = .text(scheme.format.rawValue)
       report["calibrator"] = .text(options.calibrator)
       report["samples"] = .integer(result.samples)
     }
     if scheme.kind == .weightOnly {
-      report["format"] = .text(scheme.format)
+      report["format"] = .text(scheme.format.rawValue)
       report["block_size"] = .integer(scheme.blockSize)
     }
     if scheme.kind.hasScales { report["per_channel"] = .flag(options.perChannel) }

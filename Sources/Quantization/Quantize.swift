@@ -61,7 +61,7 @@ extension Model {
     if scheme.kind == .float32 { return result }
     // A palette leaves the graph as it is, and a table of int8 rows can be read by other layers: a weight that several layers
     // share stays one.
-    let keepsShared = scheme.kind == .palette || scheme.kind == .joint || scheme.kind == .weightOnly && scheme.format == "qdq"
+    let keepsShared = scheme.kind == .palette || scheme.kind == .joint || scheme.kind == .weightOnly && scheme.format == .qdq
     return try DirectWeights.apply(result, keepsShared: keepsShared)
   }
 }

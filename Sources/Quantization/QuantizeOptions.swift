@@ -68,7 +68,7 @@ package struct QuantizeOptions {
 
 /// The choices that options name, checked.
 struct QuantizationScheme {
-  enum Kind: String, CaseIterable {
+  enum Kind: String, Choice {
     case `static`
     case dynamic
     case weightOnly = "weight_only"
@@ -84,17 +84,24 @@ struct QuantizationScheme {
       case .palette: [4, 2, 3, 5, 6, 7, 8]
       }
     }
-    var formats: [String] {
+    var formats: [Format] {
       switch self {
-      case .weightOnly: ["qdq", "matmul_nbits"]
-      case .static: ["qdq", "qoperator"]
-      default: ["qdq"]
+      case .weightOnly: [.qdq, .matMulNBits]
+      case .static: [.qdq, .qOperator]
+      default: [.qdq]
       }
     }
     var hasScales: Bool { [.static, .dynamic, .weightOnly].contains(self) }
   }
 
-  enum Rounding: String, CaseIterable {
+  /// The operators that a quantized layer is written with.
+  enum Format: String, Choice {
+    case qdq
+    case qOperator = "qoperator"
+    case matMulNBits = "matmul_nbits"
+  }
+
+  enum Rounding: String, Choice {
     case nearest, gptq, adaround, awq
   }
 
@@ -103,7 +110,7 @@ struct QuantizationScheme {
   let bits: Int
   let blockSize: Int
   let groupSize: Int
-  let format: String
+  let format: Format
   let observer: any RangeObserver.Type
   let calibrator: CalibratorSettings
   let ignore: [NamePattern]
@@ -113,18 +120,8 @@ struct QuantizationScheme {
 
   /// - Throws: `.unsupported` naming what there is, `.invalidArgument` for what makes no sense.
   init(_ options: QuantizeOptions) throws(PruneError) {
-    guard let kind = Kind(rawValue: options.scheme) else {
-      throw PruneError(
-        .unsupported, "scheme '\(options.scheme)' is not available",
-        hint: "there are: \(Kind.allCases.map(\.rawValue).joined(separator: ", "))")
-    }
-    self.kind = kind
-    guard let rounding = Rounding(rawValue: options.rounding) else {
-      throw PruneError(
-        .unsupported, "rounding '\(options.rounding)' is not available",
-        hint: "there are: \(Rounding.allCases.map(\.rawValue).joined(separator: ", "))")
-    }
-    self.rounding = rounding
+    let kind = try Kind("scheme", named: options.scheme), rounding = try Rounding("rounding", named: options.rounding)
+    (self.kind, self.rounding) = (kind, rounding)
     guard rounding == .nearest || kind == .static || kind == .weightOnly else {
       throw PruneError(.invalidArgument, "rounding is for schemes 'static' and 'weight_only', the scheme is '\(options.scheme)'")
     }
@@ -142,22 +139,23 @@ struct QuantizationScheme {
         .unsupported, "\(bits) bits are not available for scheme '\(options.scheme)'",
         hint: "there are: \(kind.bits.sorted().map(String.init).joined(separator: ", "))")
     }
-    format = options.format
+    let format = try Format("format", named: options.format)
+    self.format = format
     guard kind.formats.contains(format) else {
       throw PruneError(
-        .unsupported, "format '\(format)' is not available for scheme '\(options.scheme)'",
-        hint: "there are: \(kind.formats.joined(separator: ", "))")
+        .unsupported, "format '\(format.rawValue)' is not available for scheme '\(options.scheme)'",
+        hint: "there are: \(kind.formats.map(\.rawValue).joined(separator: ", "))")
     }
     guard options.batchSize >= 0 else {
       throw PruneError(.invalidArgument, "batch_size is \(options.batchSize), it must be 1 or more (0 for the default)")
     }
-    let hasBlocks = kind == .weightOnly && (bits == 4 || format == "matmul_nbits") && options.perChannel
+    let hasBlocks = kind == .weightOnly && (bits == 4 || format == .matMulNBits) && options.perChannel
     blockSize = options.blockSize == 0 && hasBlocks ? 32 : options.blockSize
-    guard (0...(1 << 20)).contains(blockSize), format != "matmul_nbits" || blockSize >= 16 && blockSize & (blockSize - 1) == 0 else {
+    guard (0...(1 << 20)).contains(blockSize), format != .matMulNBits || blockSize >= 16 && blockSize & (blockSize - 1) == 0 else {
       throw PruneError(
         .invalidArgument,
         "block_size is \(blockSize), it must be "
-          + (format != "matmul_nbits" ? "1 or more (0 for the default)" : "a power of two, 16 or more, for matmul_nbits"))
+          + (format != .matMulNBits ? "1 or more (0 for the default)" : "a power of two, 16 or more, for matmul_nbits"))
     }
     guard blockSize == 0 || kind == .weightOnly else {
       throw PruneError(.invalidArgument, "block_size is for scheme 'weight_only', the scheme is '\(options.scheme)'")
@@ -179,7 +177,7 @@ struct QuantizationScheme {
     guard options.smooth == 0 || kind == .static, (0...1).contains(options.smooth) else {
       throw PruneError(.invalidArgument, "smooth is \(options.smooth): it is for scheme 'static', from 0 to 1")
     }
-    guard !options.qat || format == "qdq" else {
+    guard !options.qat || format == .qdq else {
       throw PruneError(
         .invalidArgument, "a model to train has format 'qdq'", hint: "give format = \"qoperator\" when it is quantized once more, to be stored")
     }
@@ -202,6 +200,6 @@ struct QuantizationScheme {
     ignore = options.ignore.map { NamePattern($0) }
     batchSize = options.batchSize > 0 ? options.batchSize : 64
     // A moving average is one over batches.
-    calibrationBatch = options.batchSize > 0 ? options.batchSize : options.calibrator == "moving_average" ? 4 : nil
+    calibrationBatch = options.batchSize > 0 ? options.batchSize : observer == MovingAverageObserver.self ? 4 : nil
   }
 }

@@ -150,7 +150,7 @@ struct StaticScheme {
     var rewriter = QDQRewriter(model, plan, index, scales: scales, perChannel: options.perChannel, trainable: options.qat, rounded: rounded)
     var result = try rewriter.rewrite()
     if options.learnScales { result = try TrainedQuantization.learningScales(result) }
-    if scheme.format == "qoperator" { result = try QOperatorRewriter.apply(result) }
+    if scheme.format == .qOperator { result = try QOperatorRewriter.apply(result) }
     let used = Set(plan.quantized.map { plan.source(of: $0) }).sorted()
     let activations = used.compactMap { name in
       scales[name].flatMap { scale in calibration.ranges[name].map { (name: name, range: $0, scale: scale) } }
@@ -158,6 +158,6 @@ struct StaticScheme {
     let extras = steps.map { " \($0.name) \($0.count)" }.joined()
     return QuantizedModel(
       model: result, layers: rewriter.results, kept: plan.kept, activations: activations, samples: calibration.count,
-      steps: steps, provenance: "\(options.qat ? TrainedQuantization.mark : "static int8") \(options.calibrator) \(calibration.count) samples of \(data.name)" + extras + (scheme.format == "qdq" ? "" : " \(scheme.format)"))
+      steps: steps, provenance: "\(options.qat ? TrainedQuantization.mark : "static int8") \(options.calibrator) \(calibration.count) samples of \(data.name)" + extras + (scheme.format == .qdq ? "" : " \(scheme.format.rawValue)"))
   }
 }

@@ -78,7 +78,7 @@ enum TrainedQuantization {
     }
     let old = model.metadata.first { $0.key == provenanceKey }?.value ?? mark
     var result = edit.finish(nodes)
-    if scheme.format == "qoperator" { result = try QOperatorRewriter.apply(result) }
+    if scheme.format == .qOperator { result = try QOperatorRewriter.apply(result) }
     return QuantizedModel(model: result, layers: edit.results, kept: [], provenance: "static int8 trained" + old.dropFirst(mark.count))
   }
 

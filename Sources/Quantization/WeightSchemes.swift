@@ -16,7 +16,7 @@ enum WeightSchemes {
   static func weightOnly(
     _ model: Model, _ options: QuantizeOptions, _ scheme: QuantizationScheme
   ) throws(PruneError) -> QuantizedModel {
-    let fused = scheme.format == "matmul_nbits"
+    let fused = scheme.format == .matMulNBits
     // Blocks and 4-bit elements came with opset 21.
     let isNew = scheme.bits == 4 || scheme.blockSize > 0
     var wide = try RaiseOpset.apply(model, to: isNew && !fused ? 21 : 13)
@@ -44,14 +44,14 @@ enum WeightSchemes {
     return QuantizedModel(
       model: result.model, layers: result.layers, kept: plan.kept,
       samples: scheme.rounding == .nearest ? 0 : options.calibration?.count ?? 0, steps: steps,
-      provenance: "weight_only int\(scheme.bits) block_size \(scheme.blockSize) \(scheme.format)")
+      provenance: "weight_only int\(scheme.bits) block_size \(scheme.blockSize) \(scheme.format.rawValue)")
   }
 
   /// The weights with one scale a channel, rounded by GPTQ or AdaRound.
   private static func rounded(
     _ edit: GraphEdit, _ plan: WeightPlan, _ options: QuantizeOptions, _ scheme: QuantizationScheme
   ) throws(PruneError) -> [String: GPTQ.Rounded] {
-    guard let data = options.calibration, data.count > 0, scheme.format == "qdq" else { return [:] }
+    guard let data = options.calibration, data.count > 0, scheme.format == .qdq else { return [:] }
     var targets: [GPTQ.Target] = []
     for layer in plan.layers.values.sorted(by: { $0.node < $1.node }) {
       let node = edit.index.graph.nodes[layer.node]

@@ -7,7 +7,7 @@ package struct EvaluateOptions {
   package var batchSize = 0
   /// Names of metrics, see `Metric`. Empty: the loss, and the accuracy where targets are classes.
   package var metrics: [String] = []
-  /// A name of `Losses.names`; nil: cross-entropy where targets are classes, else the mean squared error.
+  /// A name of `LossKind`; nil: cross-entropy where targets are classes, else the mean squared error.
   package var loss: String?
   /// The output to judge, nil for the first one.
   package var output: String?
@@ -76,7 +76,7 @@ extension Dataset {
 }
 
 /// What a loss is taken of.
-enum LossKind: String, CaseIterable {
+package enum LossKind: String, Choice {
   case crossEntropy = "cross_entropy", meanSquaredError = "mse", meanAbsoluteError = "mae", huber,
     binaryCrossEntropy = "bce", divergence = "kl"
 
@@ -96,10 +96,6 @@ enum LossKind: String, CaseIterable {
       self = targetsAreClasses ? .crossEntropy : .meanSquaredError
       return
     }
-    guard let kind = Self(rawValue: name) else {
-      throw PruneError(
-        .invalidArgument, "there is no loss '\(name)'", hint: Suggestion.hint(for: name, among: Self.allCases.map(\.rawValue)))
-    }
-    self = kind
+    try self.init("loss", named: name)
   }
 }

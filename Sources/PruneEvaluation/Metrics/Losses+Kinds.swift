@@ -18,17 +18,12 @@ extension Losses {
     package init() {}
   }
 
-  /// Names that `compute` knows.
-  package static let names = ["cross_entropy", "mse", "mae", "huber", "bce", "kl"]
-
   /// A loss by name: the mean over rows for cross_entropy and kl, else over all numbers. Probabilities are not below 1e-15.
   /// - Throws: `.invalidArgument` for an unknown name or settings out of range, `.mismatch` when the two do not go together.
   package static func compute(
     _ name: String, true truth: Tensor, predicted: Tensor, _ settings: Settings = Settings()
   ) throws(PruneError) -> Double {
-    guard names.contains(name) else {
-      throw PruneError(.invalidArgument, "there is no loss '\(name)'", hint: Suggestion.hint(for: name, among: names))
-    }
+    let kind = try LossKind("loss", named: name)
     guard settings.labelSmoothing >= 0, settings.labelSmoothing < 1 else {
       throw PruneError(.invalidArgument, "label_smoothing is \(settings.labelSmoothing), wanted 0..<1")
     }
@@ -42,24 +37,24 @@ extension Losses {
     guard predicted.count > 0 else { throw PruneError(.mismatch, "predictions are \(predicted.shape)") }
     var q = try predicted.doubles()
     let rows = q.count / width
-    let isByRow = name == "cross_entropy" || name == "kl"
+    let isByRow = kind == .crossEntropy || kind == .divergence
     if isByRow, settings.fromLogits { q = softmax(q, width) }
     let t = try wanted(truth, predicted, rows: rows, width: width)
-    switch name {
-    case "cross_entropy": return try crossEntropy(t, q, width, settings)
-    case "mse": return mean(t, q) { ($0 - $1) * ($0 - $1) }
-    case "mae": return mean(t, q) { abs($0 - $1) }
-    case "huber":
+    switch kind {
+    case .crossEntropy: return try crossEntropy(t, q, width, settings)
+    case .meanSquaredError: return mean(t, q) { ($0 - $1) * ($0 - $1) }
+    case .meanAbsoluteError: return mean(t, q) { abs($0 - $1) }
+    case .huber:
       return mean(t, q) { truth, predicted in
         let distance = abs(truth - predicted), near = min(distance, settings.delta)
         return near * (distance - near / 2)
       }
-    case "bce":
+    case .binaryCrossEntropy:
       return mean(t, q) { truth, predicted in
         if settings.fromLogits { return max(predicted, 0) - predicted * truth + log1p(exp(-abs(predicted))) }
         return -truth * logarithm(predicted) - (1 - truth) * logarithm(1 - predicted)
       }
-    default: return zip(t, q).reduce(0) { $0 + $1.0 * (logarithm($1.0) - logarithm($1.1)) } / Double(rows)
+    case .divergence: return zip(t, q).reduce(0) { $0 + $1.0 * (logarithm($1.0) - logarithm($1.1)) } / Double(rows)
     }
   }
 

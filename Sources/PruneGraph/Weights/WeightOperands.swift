@@ -28,20 +28,10 @@ extension Node {
   }
 
   /// Whether the output holds the first input's elements, moved, or stored in another type.
-  package var isStorage: Bool {
-    guard isStandard else { return false }
-    switch opType {
-    case "DequantizeLinear", "QuantizeLinear", "Cast": return true
-    default: return isMovement
-    }
-  }
+  package var isStorage: Bool { isStandard && operation?.kind == .storage || isMovement }
 
   /// Whether the output holds the first input's elements in the same type, under another shape or order.
   package var isMovement: Bool {
-    guard isStandard else { return false }
-    switch opType {
-    case "Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten": return true
-    default: return false
-    }
+    isStandard && (opType == "Identity" || opType == "Transpose" || operation?.kind == .reshaping)
   }
 }

@@ -107,12 +107,8 @@ package struct FitOptions {
 
   /// - Throws: `.invalidArgument` naming the option, what it is and what it may be.
   func checked() throws(PruneError) -> Checked {
-    guard let kind = Optimizer.Kind(rawValue: optimizer) else {
-      throw unknown("optimizer", optimizer, Optimizer.Kind.allCases.map(\.rawValue))
-    }
-    guard let scheduleKind = LearningRateSchedule.Kind(rawValue: schedule) else {
-      throw unknown("schedule", schedule, LearningRateSchedule.Kind.allCases.map(\.rawValue))
-    }
+    let kind = try Optimizer.Kind("optimizer", named: optimizer)
+    let scheduleKind = try LearningRateSchedule.Kind("schedule", named: schedule)
     try checkNumbers()
     guard validation == nil || validationSplit == 0 else {
       throw PruneError(.invalidArgument, "both validation and validation_split are given", hint: "give one of them")
@@ -122,7 +118,7 @@ package struct FitOptions {
     }
     let hasValidation = validation != nil || validationSplit > 0
     let name = stopping.monitor ?? (hasValidation ? Monitor.validationLoss.rawValue : Monitor.loss.rawValue)
-    guard let monitor = Monitor(rawValue: name) else { throw unknown("monitor", name, Monitor.allCases.map(\.rawValue)) }
+    let monitor = try Monitor("monitor", named: name)
     guard hasValidation || !monitor.needsValidation else {
       throw PruneError(.invalidArgument, "monitor is '\(name)' but there is no validation data", hint: "give validation or validation_split")
     }
@@ -161,14 +157,10 @@ package struct FitOptions {
     try require("gamma", gamma, gamma >= 0 && gamma <= 1, "0...1")
     try require("validation_split", validationSplit, validationSplit >= 0 && validationSplit < 1, "0..<1")
   }
-
-  private func unknown(_ option: String, _ value: String, _ known: [String]) -> PruneError {
-    PruneError(.invalidArgument, "\(option) is '\(value)'", hint: Suggestion.hint(for: value, among: known))
-  }
 }
 
 /// The figure of an epoch that early stopping and plateaus look at.
-enum Monitor: String, CaseIterable {
+enum Monitor: String, Choice {
   case loss, accuracy, validationLoss = "validation_loss", validationAccuracy = "validation_accuracy"
 
   var isRising: Bool { self == .accuracy || self == .validationAccuracy }

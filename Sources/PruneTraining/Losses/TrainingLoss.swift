@@ -4,7 +4,7 @@ import PruneTensor
 
 /// What training minimises, and the value of the graph it is taken of.
 package struct TrainingLoss: Sendable {
-  package enum Kind: String, CaseIterable, Sendable {
+  package enum Kind: String, Choice {
     case crossEntropy = "cross_entropy", meanSquaredError = "mse", meanAbsoluteError = "mae", huber,
       binaryCrossEntropy = "bce", divergence = "kl"
     /// A loss written by the user, as a graph.
@@ -49,16 +49,12 @@ package struct TrainingLoss: Sendable {
   package init(
     _ name: String?, model: Model, targets: DType, output wanted: String? = nil, _ settings: Settings = Settings()
   ) throws(PruneError) {
-    let known = Kind.allCases.filter { $0 != .graph }
     if let name {
-      guard let kind = known.first(where: { $0.rawValue == name }) else {
-        throw PruneError(
-          .invalidArgument, "there is no loss '\(name)'", hint: Suggestion.hint(for: name, among: known.map(\.rawValue)))
-      }
+      let named = try LossKind("loss", named: name)
       guard settings.graph == nil else {
         throw PruneError(.invalidArgument, "both a loss '\(name)' and a loss graph are given", hint: "give one of them")
       }
-      self.kind = kind
+      kind = Kind(rawValue: named.rawValue) ?? .crossEntropy
     } else {
       kind = settings.graph != nil ? .graph : targets.isFloatingPoint ? .meanSquaredError : .crossEntropy
     }

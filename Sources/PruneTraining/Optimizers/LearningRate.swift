@@ -2,7 +2,7 @@ import PruneTensor
 
 /// The learning rate over a fit, as a factor on it.
 package struct LearningRateSchedule: Sendable {
-  package enum Kind: String, CaseIterable, Sendable {
+  package enum Kind: String, Choice {
     /// Always the same.
     case constant
     /// Down to zero in a straight line.

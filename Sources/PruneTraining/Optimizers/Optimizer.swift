@@ -3,7 +3,7 @@ import PruneTensor
 
 /// How a gradient changes a weight: the node that does it and the state it keeps for each weight.
 package struct Optimizer: Sendable {
-  package enum Kind: String, CaseIterable, Sendable { case sgd, adam, adamw, rmsprop }
+  package enum Kind: String, Choice { case sgd, adam, adamw, rmsprop }
 
   package var kind: Kind
   /// sgd and rmsprop.

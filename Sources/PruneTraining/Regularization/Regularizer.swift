@@ -3,7 +3,7 @@ import PruneTensor
 
 /// A pull on weights beside the loss, or a bound on them.
 package struct Regularizer: Sendable {
-  package enum Kind: String, CaseIterable, Sendable {
+  package enum Kind: String, Choice {
     /// strength Σ|w|.
     case l1
     /// strength/2 Σw².
@@ -52,11 +52,7 @@ package struct Regularizer: Sendable {
 
   /// - Throws: `.invalidArgument` for a name that is none.
   package static func kind(_ name: String) throws(PruneError) -> Kind {
-    guard let kind = Kind(rawValue: name) else {
-      throw PruneError(
-        .invalidArgument, "there is no regularizer '\(name)'", hint: Suggestion.hint(for: name, among: Kind.allCases.map(\.rawValue)))
-    }
-    return kind
+    try Kind("regularizer", named: name)
   }
 
   func check() throws(PruneError) {

@@ -19,7 +19,7 @@ struct NetworkBuilder {
     graph = Graph(name: name)
     place = Place(value: "input", extents: input)
     random = RandomSource(seed: options.seed)
-    activation = try Activation(options.activation)
+    activation = try Activation("activation", named: options.activation)
     graph.inputs = [ValueInfo(name: place.value, type: Self.type(input))]
   }
 
@@ -113,17 +113,8 @@ struct NetworkBuilder {
 }
 
 /// The activations a zoo network can have between its layers.
-enum Activation: String, CaseIterable {
+enum Activation: String, Choice {
   case relu, leakyRelu = "leaky_relu", tanh, sigmoid, hardSwish = "hard_swish"
-
-  init(_ name: String) throws(PruneError) {
-    guard let found = Self(rawValue: name) else {
-      throw PruneError(
-        .invalidArgument, "there is no activation '\(name)'",
-        hint: "use one of " + Self.allCases.map(\.rawValue).joined(separator: ", "))
-    }
-    self = found
-  }
 
   var opType: String {
     switch self {

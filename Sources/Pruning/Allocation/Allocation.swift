@@ -3,7 +3,7 @@ import PruneTensor
 /// How much goes where.
 package enum Allocation: Sendable, Hashable {
   /// How an amount is divided over layers.
-  package enum Division: String, Sendable, CaseIterable {
+  package enum Division: String, Choice {
     /// The lowest of one ranking over all layers, until the fraction is reached.
     case global
     /// The lowest of each layer, the same fraction everywhere.

@@ -10,7 +10,6 @@ struct CurveDivision {
 
   /// Where the curves are measured; between them they are straight.
   private static let amounts = [0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98]
-  static let costs = ["params", "macs", "bytes", "latency"]
 
   init(_ plan: PrunePlan, _ options: PruneOptions, _ batchSize: Int) {
     self.plan = plan
@@ -28,11 +27,8 @@ struct CurveDivision {
 
   /// - Throws: `.invalidArgument` when a division by curves has nothing to measure on, or saves something unknown.
   static func check(
-    _ options: PruneOptions, _ allocation: Allocation, cost: String, custom: CustomMetric?
+    _ options: PruneOptions, _ allocation: Allocation, custom: CustomMetric?
   ) throws(PruneError) {
-    guard costs.contains(cost) else {
-      throw PruneError(.invalidArgument, "there is no cost '\(cost)'", hint: Suggestion.hint(for: cost, among: costs))
-    }
     guard divides(allocation) else { return }
     guard custom == nil else { return }
     let division: Allocation.Division =
@@ -72,7 +68,7 @@ struct CurveDivision {
   ) throws(PruneError) -> (Allocation) throws(PruneError) -> Allocation {
     guard Self.divides(allocation) else { return { allocation in allocation } }
     let lines = try lines(model, weights, scores)
-    let gains = plan.cost == "macs" ? try saved(weights, model) : weights.weights.map { Double($0.tensor.count) }
+    let gains = plan.cost == .macs ? try saved(weights, model) : weights.weights.map { Double($0.tensor.count) }
     return { allocation throws(PruneError) in
       guard case .amount(let amount, let division) = allocation else { return allocation }
       return counts(lines, gains, weights.weights.map(\.tensor.count), amount, division)
@@ -86,7 +82,7 @@ struct CurveDivision {
       division == .sensitivity ? Self.equal(lines, counts.map(Double.init), amount) : Self.cheapest(lines, gains, amount)
     var removed = zip(shares, counts).map { Allocation.units($0, of: $1) }
     // Rounding may miss the number of weights by a few: the largest layers make up for it.
-    var missing = plan.cost != "macs" || division == .sensitivity
+    var missing = plan.cost != .macs || division == .sensitivity
       ? Allocation.units(amount, of: counts.reduce(0, +)) - removed.reduce(0, +) : 0
     for index in counts.indices.sorted(by: { counts[$0] > counts[$1] }) where missing.magnitude <= counts.count {
       let change = missing > 0 ? min(missing, counts[index] - removed[index]) : max(missing, -removed[index])

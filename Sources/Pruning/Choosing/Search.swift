@@ -45,17 +45,17 @@ package func search(_ model: Model, _ options: SearchOptions) throws(PruneError)
 private struct SearchRun {
   /// One way to prune.
   struct Way {
-    var granularity = "weight"
+    var granularity = Granularity.weight
     let criterion: String
     /// How the amount is divided; nil for layers, which are ranked whole.
     var division: String?
     var reconstruct: String?
 
     /// All of it, in words: weights are zeroed, other units removed.
-    var name: String { ["\(granularity)s", criterion, division, reconstruct].compactMap { $0 }.joined(separator: ", ") }
+    var name: String { ["\(granularity.name)s", criterion, division, reconstruct].compactMap { $0 }.joined(separator: ", ") }
 
     func apply(to options: inout PruneOptions) {
-      (options.granularity, options.criterion, options.reconstruct) = (granularity, criterion, reconstruct)
+      (options.granularity, options.criterion, options.reconstruct) = (granularity.name, criterion, reconstruct)
       if let division { options.allocation = division }
     }
   }
@@ -72,12 +72,13 @@ private struct SearchRun {
     let settings: [(key: String, value: ReportValue)]
   }
 
-  static let objectives = ["macs", "bytes", "latency"]
+  enum Objective: String, Choice { case macs, bytes, latency }
   /// Samples of the cheap round, ways that go on to the next, and halvings of the amount there.
   private static let (sample, finalists, halvings) = (512, 3, 6)
 
   let model: Model
   @Boxed var options: SearchOptions
+  private let objective: Objective
   let data: Dataset
   let calibration: Dataset
   let judge: MetricGuard
@@ -90,11 +91,7 @@ private struct SearchRun {
   private var refused: [(name: String, reason: String)] = []
 
   init(_ model: Model, _ options: SearchOptions) throws(PruneError) {
-    guard Self.objectives.contains(options.objective) else {
-      throw PruneError(
-        .invalidArgument, "there is no objective '\(options.objective)'",
-        hint: Suggestion.hint(for: options.objective, among: Self.objectives))
-    }
+    objective = try Objective("objective", named: options.objective)
     guard let data = options.data else {
       throw PruneError(.invalidArgument, "a search measures a metric on data, and there is none", hint: "give data = …")
     }
@@ -105,7 +102,7 @@ private struct SearchRun {
     self.options = options
     self.data = data
     extents = try BoundExtents(model, given: options.shapes, samples: Feed.sampleShapes(data, model), assumes: true)
-    if let kind = CostTarget.Kind(rawValue: options.objective), kind != .bytes {
+    if let kind = CostTarget.Kind(rawValue: objective.rawValue), kind != .bytes {
       try extents.check(kind, macs: try ModelStats.of(model, at: extents).macs)
     }
     if let given = options.calibration { calibration = given } else { calibration = try data.take(256) }
@@ -126,13 +123,13 @@ private struct SearchRun {
   /// Zeros that stay in place take no bytes, but as many MACs and as much time as before: those are saved by what is
   /// removed.
   private var ways: [Way] {
-    guard options.objective == "bytes" else {
+    guard objective == .bytes else {
       return [
-        Way(granularity: "channel", criterion: "magnitude", division: "global"),
-        Way(granularity: "channel", criterion: "magnitude", division: "local"),
-        Way(granularity: "channel", criterion: "taylor", division: "global"),
-        Way(granularity: "head", criterion: "magnitude", division: "global"),
-        Way(granularity: "layer", criterion: "magnitude"),
+        Way(granularity: .channel, criterion: "magnitude", division: "global"),
+        Way(granularity: .channel, criterion: "magnitude", division: "local"),
+        Way(granularity: .channel, criterion: "taylor", division: "global"),
+        Way(granularity: .head, criterion: "magnitude", division: "global"),
+        Way(granularity: .layer, criterion: "magnitude"),
       ]
     }
     var ways = ["global", "lamp", "erk"].map { Way(criterion: "magnitude", division: $0) }
@@ -185,11 +182,11 @@ private struct SearchRun {
     var settings = PruneOptions()
     way.apply(to: &settings)
     settings.amount = amount
-    if options.objective == "latency", way.granularity == "channel" { settings.roundTo = PruneOptions.machineRounding }
+    if objective == .latency, way.granularity == .channel { settings.roundTo = PruneOptions.machineRounding }
     (settings.data, settings.output, settings.shapes) = (calibration, options.output, options.shapes)
     settings.seed = options.seed
     settings.cancel = options.cancel
-    settings.certifies = settings.granularity == "weight" ? false : nil
+    settings.certifies = way.granularity == .weight ? false : nil
     tried += 1
     do {
       var outcome = try Pruning.pruned(model, settings)
@@ -211,8 +208,8 @@ private struct SearchRun {
   ) throws(PruneError) -> Point {
     let stats = try ModelStats.of(outcome.model, at: extents)
     let bytes = stats.bytes - (stats.params - stats.nonzero) * 4
-    var cost = options.objective == "macs" ? Double(stats.macs ?? 0) : Double(bytes)
-    if options.objective == "latency" {
+    var cost = objective == .macs ? Double(stats.macs ?? 0) : Double(bytes)
+    if objective == .latency {
       var timing = BenchmarkOptions()
       (timing.runs, timing.cancel, timing.extents) = (15, options.cancel, extents)
       cost = try benchmark(outcome.model, timing).number("median_ms") ?? .infinity
@@ -225,10 +222,10 @@ private struct SearchRun {
 
   /// Other costs than the objective, of those that the ways save: few, so that a line holds the whole name of its way.
   private func settings(_ stats: ModelStats, _ bytes: Int) -> [(key: String, value: ReportValue)] {
-    switch options.objective {
-    case "bytes": [("params", .integer(stats.nonzero))]
-    case "macs": [("params", .integer(stats.params)), ("bytes", .integer(bytes))]
-    default: [("macs", .count(stats.macs))]
+    switch objective {
+    case .bytes: [("params", .integer(stats.nonzero))]
+    case .macs: [("params", .integer(stats.params)), ("bytes", .integer(bytes))]
+    case .latency: [("macs", .count(stats.macs))]
     }
   }
 
@@ -239,7 +236,7 @@ private struct SearchRun {
       if front.allSatisfy({ point.drop < $0.drop }) { front.append(point) }
     }
     var report = Report(title: "search")
-    report["objective"] = .text(options.objective)
+    report["objective"] = .text(objective.rawValue)
     report["metric"] = .text(judge.options.metric)
     report["baseline"] = .number(judge.baseline)
     report["max_drop"] = .number(options.maxDrop)
@@ -252,7 +249,7 @@ private struct SearchRun {
         row["amount"] = .number(point.amount)
         row[judge.options.metric] = .number(point.metric)
         row["drop"] = .number(point.drop)
-        row[options.objective == "latency" ? "ms" : "cost"] = .number(point.cost)
+        row[objective == .latency ? "ms" : "cost"] = .number(point.cost)
         for (key, value) in point.settings { row[key] = value }
         row["within"] = .flag(judge.allows(point.metric))
         if let recipe = point.recipe { row["recipe"] = .text(recipe) }

@@ -7,6 +7,7 @@ struct WandaImportance: Importance {
   var name: String { "wanda" }
   var needsData: Bool { true }
   var needsInputs: Bool { true }
+  var impliedDivision: Allocation.Division? { .row }
 
   func scores(_ context: ScoringContext) throws(PruneError) -> Scores {
     guard let data = context.data else { return .tensors([]) }

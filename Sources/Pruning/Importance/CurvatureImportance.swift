@@ -5,7 +5,7 @@ import PruneTraining
 /// Criteria that ask how the gradient itself changes: products of the loss's Hessian with a direction, taken as central
 /// differences of the gradient over all data.
 struct CurvatureImportance: Importance {
-  enum Kind: String, Sendable {
+  enum Kind: String, CaseIterable, Sendable {
     /// ½ w² |h|: Optimal Brain Damage (LeCun et al., 1990), the diagonal h of the Hessian estimated by Hutchinson's
     /// method: the mean of z ⊙ Hz over random signs z.
     case hessian

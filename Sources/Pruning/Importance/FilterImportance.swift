@@ -3,7 +3,7 @@ import PruneTensor
 
 /// Criteria of whole filters: every weight of an output has its output's score.
 struct FilterImportance: Importance {
-  enum Kind: String, Sendable {
+  enum Kind: String, CaseIterable, Sendable {
     /// |γ| of the BatchNormalization behind the layer (network slimming, Liu et al., 2017). Layers without one come last.
     case scale = "bn_scale"
     /// The sum of distances to the layer's other filters: what is close to the geometric median can be expressed by the

@@ -6,7 +6,7 @@ import PruneTraining
 /// Criteria that ask how the loss reacts, on given data, batch by batch: nothing is kept but one number a weight. All
 /// averages are over batches, so the batch size is part of the definition.
 struct GradientImportance: Importance {
-  enum Kind: String, Sendable {
+  enum Kind: String, CaseIterable, Sendable {
     /// E|g|, how fast the loss changes with the weight.
     case gradient
     /// The first-order change of the loss when the weight goes, as the root of E[(g·w)²] (Molchanov et al., 2019; the

@@ -10,6 +10,8 @@ package protocol Importance {
   var needsData: Bool { get }
   /// Whether it wants to see what every weight is multiplied by.
   var needsInputs: Bool { get }
+  /// How it wants an amount of weights to be divided where nobody says; nil for one ranking.
+  var impliedDivision: Allocation.Division? { get }
   /// Whether that data needs targets, for a loss.
   var needsTargets: Bool { get }
   func scores(_ context: ScoringContext) throws(PruneError) -> Scores
@@ -46,37 +48,34 @@ package enum Scores: Sendable {
   case tensors([Tensor])
 }
 
-/// The criteria by name.
+/// The criteria there are. To add one, write its `Importance`, list it here and in Options/pruning.lua.
 package enum Criterion {
-  package static let names = [
-    "magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale",
-    "fpgm", "cosine", "mutual", "lamp", "random",
-  ]
+  package static var all: [any Importance] {
+    let plain: [any Importance] = [
+      MagnitudeImportance(exponent: 1), MagnitudeImportance(exponent: 2), MovementImportance(), WandaImportance(),
+      ActivityImportance(), MutualImportance(), LampImportance(), RandomImportance(),
+    ]
+    return plain + GradientImportance.Kind.allCases.map { GradientImportance($0) }
+      + CurvatureImportance.Kind.allCases.map { CurvatureImportance($0) } + FilterImportance.Kind.allCases.map { FilterImportance($0) }
+  }
 
-  /// - Throws: `.invalidArgument` with the nearest names.
+  package static var names: [String] { all.map(\.name) }
+
+  /// - Throws: `.invalidArgument` with the nearest name.
   package static func named(_ name: String) throws(PruneError) -> any Importance {
-    switch name {
-    case "magnitude": return MagnitudeImportance(exponent: 1)
-    case "l2": return MagnitudeImportance(exponent: 2)
-    case "random": return RandomImportance()
-    case "wanda": return WandaImportance()
-    case "apoz": return ActivityImportance()
-    case "lamp": return LampImportance()
-    case "mutual": return MutualImportance()
-    case "movement": return MovementImportance()
-    default:
-      if let kind = GradientImportance.Kind(rawValue: name) { return GradientImportance(kind) }
-      if let kind = CurvatureImportance.Kind(rawValue: name) { return CurvatureImportance(kind) }
-      if let kind = FilterImportance.Kind(rawValue: name) { return FilterImportance(kind) }
+    let all = all
+    guard let found = all.first(where: { $0.name == name }) else {
       throw PruneError(
-        .invalidArgument, "there is no criterion '\(name)'", hint: Suggestion.hint(for: name, among: names))
+        .invalidArgument, "criterion is '\(name)'", hint: Suggestion.hint(for: name, among: all.map(\.name)))
     }
+    return found
   }
 }
 
 extension Importance {
   package var needsTargets: Bool { false }
   package var needsInputs: Bool { false }
+  package var impliedDivision: Allocation.Division? { nil }
 
   /// - Throws: `.invalidArgument` for missing data, or data without what the criterion looks at.
   package func check(_ data: Dataset?) throws(PruneError) {

@@ -3,22 +3,14 @@ import PruneGraph
 import PruneTensor
 
 /// How the weights that stay make up for those that went, without training.
-package enum Reconstruction: String, Sendable, CaseIterable {
+package enum Reconstruction: String, Choice {
   /// The mask is given; the rest is moved by Optimal Brain Surgeon's update, column by column.
   case compensate = "obs"
   /// The mask is chosen on the way, by w²/U² of the weights as they then are (SparseGPT, Frantar and Alistarh, 2023). Blocks
   /// and kernels keep their given mask.
   case sparseGPT = "sparsegpt"
-
-  /// - Throws: `.invalidArgument` with the nearest names.
-  init(name: String) throws(PruneError) {
-    guard let found = Self(rawValue: name) else {
-      throw PruneError(
-        .invalidArgument, "there is no reconstruct '\(name)'",
-        hint: Suggestion.hint(for: name, among: Self.allCases.map(\.rawValue) + ["least_squares"]))
-    }
-    self = found
-  }
+  /// Layers that lost inputs are fitted to what they gave before, after surgery.
+  case leastSquares = "least_squares"
 }
 
 /// Reconstruction layer by layer: each layer's inputs are those that the layers before it, pruned and reconstructed

@@ -2,7 +2,7 @@ import PruneTensor
 
 /// How the target is approached, step by step.
 package struct PruneSchedule: Sendable, Hashable {
-  package enum Kind: String, Sendable, CaseIterable {
+  package enum Kind: String, Choice {
     /// All at once.
     case oneShot = "one_shot"
     /// The same share more at every step.
@@ -20,11 +20,7 @@ package struct PruneSchedule: Sendable, Hashable {
   /// - Parameter steps: 0 picks 1 for one_shot and 5 for the others.
   /// - Throws: `.invalidArgument` for an unknown kind, or a number of steps that does not go with it.
   package init(kind name: String, steps: Int) throws(PruneError) {
-    guard let kind = Kind(rawValue: name) else {
-      throw PruneError(
-        .invalidArgument, "there is no schedule '\(name)'",
-        hint: Suggestion.hint(for: name, among: Kind.allCases.map(\.rawValue)))
-    }
+    let kind = try Kind("schedule", named: name)
     guard (0...100_000).contains(steps) else {
       throw PruneError(.invalidArgument, "a schedule has 1 to 100000 steps, got \(steps)")
     }

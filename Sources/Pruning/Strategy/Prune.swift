@@ -114,7 +114,7 @@ struct PruneRun {
     options.ignore += unreached.sorted()
     self.options = options
     var dense = all.without(unreached)
-    if plan.strategy == "local", options.shared != "all" { splits = dense.splitUses() }
+    if plan.strategy == .local, !plan.prunesAllUses { splits = dense.splitUses() }
     self.dense = dense
     self.model = dense.model
     var layers: [Layer] = []
@@ -124,7 +124,7 @@ struct PruneRun {
     }
     self.layers = layers
     extents = try options.extents(of: model)
-    let saved = plan.target?.kind ?? (CurveDivision.divides(plan.allocation) ? CostTarget.Kind(rawValue: plan.cost) : nil)
+    let saved = plan.target?.kind ?? (CurveDivision.divides(plan.allocation) ? plan.cost : nil)
     if saved == .macs { try extents.check(.macs, macs: try ModelStats.of(model, at: extents).macs) }
     before = try Self.state(of: model, "before", options, batchSize, options.cancel, extents)
     if let settings = options.guard {
@@ -204,7 +204,7 @@ struct PruneRun {
       weights: current, data: options.data, batchSize: batchSize, seed: options.seed, output: options.output,
       cancel: options.cancel)
     var (scores, ranking) = try plan.importance.ranking(context)
-    let shared = plan.strategy == "shared" ? try SharedWeights(current) : nil
+    let shared = plan.strategy == .shared ? try SharedWeights(current) : nil
     if let shared {
       scores = try shared.joined(scores)
       if case .tensors(let list) = scores { ranking = try WeightRanking(current.weights.map(\.tensor), scores: list) }

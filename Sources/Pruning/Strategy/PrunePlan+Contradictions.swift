@@ -4,7 +4,7 @@ extension PrunePlan {
   /// Options that would have no say, or say two things.
   /// - Throws: `.invalidArgument` naming both.
   static func checkContradictions(
-    _ options: PruneOptions, _ strategy: String, _ granularity: Granularity, _ allocation: Allocation
+    _ options: PruneOptions, _ strategy: Strategy, _ granularity: Granularity, _ allocation: Allocation
   ) throws(PruneError) {
     func refuse(_ option: String, _ isGiven: Bool, _ why: String, _ hint: String = "") throws(PruneError) {
       guard isGiven else { return }
@@ -29,8 +29,8 @@ extension PrunePlan {
     case .amount(_, let found), .target(_, let found): division = found
     case .threshold, .prescribed, .counts: break
     }
-    try refuse("cost", options.cost != nil && division != .costAware, "is what strategy 'cost_aware' saves, got '\(strategy)'")
-    if options.cost == "latency", !granularity.isStructural {
+    try refuse("cost", options.cost != nil && division != .costAware, "is what strategy 'cost_aware' saves, got '\(strategy.rawValue)'")
+    if options.cost == CostTarget.Kind.latency.rawValue, !granularity.isStructural {
       throw PruneError(
         .unsupported, "zeros alone do not make a network faster: cost 'latency' needs units that are removed",
         hint: "use granularity = \"channel\"")
@@ -41,16 +41,12 @@ extension PrunePlan {
     }
     try refuse(
       "metric", (options.metric != nil || options.custom != nil) && division != .costAware && division != .sensitivity,
-      "is what cost_aware and the allocation 'sensitivity' may not lose, got strategy '\(strategy)'",
+      "is what cost_aware and the allocation 'sensitivity' may not lose, got strategy '\(strategy.rawValue)'",
       "a guard has a metric of its own: guard = {metric = …}")
-    if let shared = options.shared {
-      guard ["one", "all"].contains(shared) else {
+    if options.shared != nil {
+      guard strategy == .local, !granularity.isStructural else {
         throw PruneError(
-          .invalidArgument, "there is no shared '\(shared)'", hint: Suggestion.hint(for: shared, among: ["one", "all"]))
-      }
-      guard strategy == "local", !granularity.isStructural else {
-        throw PruneError(
-          .invalidArgument, "shared says which uses of a weight strategy 'local' prunes, got strategy '\(strategy)', granularity '\(granularity.name)'",
+          .invalidArgument, "shared says which uses of a weight strategy 'local' prunes, got strategy '\(strategy.rawValue)', granularity '\(granularity.name)'",
           hint: "other strategies prune all uses alike")
       }
     }

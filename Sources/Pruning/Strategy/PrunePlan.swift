@@ -4,7 +4,7 @@ import PruneTensor
 /// A strategy taken apart into its choices: importance, granularity, allocation and schedule. Recovery and guard are
 /// options of the run.
 package struct PrunePlan {
-  package let strategy: String
+  package let strategy: Strategy
   package let importance: any Importance
   package let granularity: Granularity
   package let allocation: Allocation
@@ -26,49 +26,45 @@ package struct PrunePlan {
   let metric: String
   let customMetric: CustomMetric?
   /// What a cost-aware division saves.
-  let cost: String
-
-  /// The named strategies, each a preset.
-  package static let strategies = ["global", "local", "threshold", "block", "cost_aware", "shared", "penalty", "regularized"]
-  package static let devices = ["cpu"]
+  let cost: CostTarget.Kind
+  /// Whether every use of a weight that several layers use is pruned, where a strategy tells uses apart.
+  let prunesAllUses: Bool
 
   /// Everything that is wrong with the options is said here, before any work is done.
   /// - Throws: `.invalidArgument` for contradictions and unknown names, `.unsupported` for known ones that this build cannot do.
   package init(_ options: PruneOptions) throws(PruneError) {
-    guard Self.devices.contains(options.device) else {
-      throw PruneError(
-        .unsupported, "device '\(options.device)' is not available", hint: "this build runs on device = \"cpu\"")
-    }
-    granularity = try Self.granularity(options)
-    let mode = options.mode ?? granularity.modes[0]
+    _ = try Device("device", named: options.device)
+    let given = try options.strategy.map { name throws(PruneError) in try Strategy("strategy", named: name) }
+    granularity = try Self.granularity(options, given)
+    let mode = try options.mode.map { name throws(PruneError) in try PruneMode("mode", named: name) } ?? granularity.modes[0]
     guard granularity.modes.contains(mode) else {
       throw PruneError(
-        .unsupported, "mode '\(mode)' is not available for granularity '\(options.granularity)'",
-        hint: "there are: \(granularity.modes.joined(separator: ", "))")
+        .unsupported, "mode '\(mode.rawValue)' is not available for granularity '\(options.granularity)'",
+        hint: "there are: \(granularity.modes.map(\.rawValue).joined(separator: ", "))")
     }
-    removes = mode == "remove"
-    if let given = try Self.target(options, granularity) { target = given } else { target = try Self.saving(options, granularity) }
+    removes = mode == .remove
+    let costKind = try options.cost.map { name throws(PruneError) in try CostTarget.Kind("cost", named: name) }
+    let met = try Self.target(options, granularity, mode)
+    target = met == nil && given == .costAware ? try Self.saving(options, granularity, mode, costKind) : met
     isIsomorphic = options.isIsomorphic
-    strategy = options.strategy ?? (options.threshold == nil ? "global" : "threshold")
-    guard Self.strategies.contains(strategy) else {
-      throw PruneError(
-        .invalidArgument, "there is no strategy '\(strategy)'", hint: Suggestion.hint(for: strategy, among: Self.strategies))
-    }
+    strategy = given ?? (options.threshold == nil ? .global : .threshold)
+    let shared = try options.shared.map { name throws(PruneError) in try SharedUses("shared", named: name) }
+    prunesAllUses = shared == .all
     training = try TrainingPhase.settled(options, strategy, granularity)
     let slims = training?.isSlimming == true && granularity.isStructural
-    reduction = try Self.choice("reduce", options.reduction ?? "mean")
-    normalization = try Self.choice("normalize", options.normalization ?? (slims ? "none" : "mean"))
+    reduction = try UnitImportance.Reduction("reduce", named: options.reduction ?? "mean")
+    normalization = try UnitImportance.Normalization("normalize", named: options.normalization ?? (slims ? "none" : "mean"))
     if let given = options.maxFraction, !(0...1).contains(given) {
       throw PruneError(.invalidArgument, "max_fraction is \(given), it must be a fraction from 0 to 1")
     }
     maxFraction = options.maxFraction ?? max(0.9, options.amount ?? 0)
     rounding = try UnitRounding(options, granularity, target)
-    importance = try Self.importance(options, implied: slims ? "bn_scale" : "magnitude")
+    importance = try Self.importance(options, implied: slims ? FilterImportance.Kind.scale.rawValue : "magnitude")
     schedule = try PruneSchedule(kind: options.schedule, steps: options.steps)
     var wanted = options
     // A target is reached by as much as it takes.
     if target != nil { wanted.amount = 1 }
-    let settled = try Self.allocation(wanted, strategy, granularity, importance.name)
+    let settled = try Self.allocation(wanted, given, granularity, importance)
     if let target, !granularity.isStructural, case .amount(_, let division) = settled {
       allocation = .target(target.fraction, division)
     } else {
@@ -76,9 +72,9 @@ package struct PrunePlan {
     }
     metric = options.metric ?? (options.custom != nil ? "metric" : options.guard?.metric ?? "loss")
     customMetric = options.custom ?? (options.metric == nil ? options.guard?.custom : nil)
-    cost = options.cost ?? target?.kind.rawValue ?? "params"
-    reconstruction = try Self.reconstruction(options, granularity)
-    try CurveDivision.check(options, allocation, cost: cost, custom: customMetric)
+    cost = costKind ?? target?.kind ?? .params
+    reconstruction = try Self.reconstruction(options, granularity, mode)
+    try CurveDivision.check(options, allocation, custom: customMetric)
     try Self.checkContradictions(options, strategy, granularity, allocation)
     if schedule.kind == .dynamic, options.recover == nil || granularity.isStructural {
       throw PruneError(
@@ -112,15 +108,12 @@ package struct PrunePlan {
 
   /// Nil also for what is fitted after surgery.
   private static func reconstruction(
-    _ options: PruneOptions, _ granularity: Granularity
+    _ options: PruneOptions, _ granularity: Granularity, _ mode: PruneMode
   ) throws(PruneError) -> Reconstruction? {
     guard let name = options.reconstruct else { return nil }
-    let isFit = name == "least_squares"
-    if isFit, granularity.isStructural, granularity != .layer, options.mode != "mask" { return nil }
-    if !isFit {
-      let method = try Reconstruction(name: name)
-      if !granularity.isStructural { return method }
-    }
+    let method = try Reconstruction("reconstruct", named: name), isFit = method == .leastSquares
+    if isFit, granularity.isStructural, granularity != .layer, mode == .remove { return nil }
+    if !isFit, !granularity.isStructural { return method }
     throw PruneError(
       .unsupported,
       isFit
@@ -129,20 +122,11 @@ package struct PrunePlan {
       hint: isFit ? "use it with channels and heads" : "use it with weights, n:m, blocks or kernels; \"least_squares\" with channels and heads")
   }
 
-  private static func choice<T: RawRepresentable & CaseIterable>(
-    _ option: String, _ name: String
-  ) throws(PruneError) -> T where T.RawValue == String {
-    guard let found = T(rawValue: name) else {
-      throw PruneError(
-        .invalidArgument, "there is no \(option) '\(name)'",
-        hint: Suggestion.hint(for: name, among: T.allCases.map(\.rawValue)))
-    }
-    return found
-  }
-
-  private static func target(_ options: PruneOptions, _ granularity: Granularity) throws(PruneError) -> CostTarget? {
+  private static func target(
+    _ options: PruneOptions, _ granularity: Granularity, _ mode: PruneMode
+  ) throws(PruneError) -> CostTarget? {
     guard let target = options.target else { return nil }
-    guard !granularity.isStructural || options.mode != "mask" else {
+    guard !granularity.isStructural || mode == .remove else {
       throw PruneError(
         .unsupported, "a target of \(target.kind.rawValue) needs units that are removed", hint: "leave mode out")
     }
@@ -166,20 +150,22 @@ package struct PrunePlan {
   }
 
   /// A cost-aware amount of units is the share of the cost that is saved.
-  private static func saving(_ options: PruneOptions, _ granularity: Granularity) throws(PruneError) -> CostTarget? {
-    guard options.strategy == "cost_aware", granularity.isStructural, let amount = options.amount else { return nil }
-    guard options.mode != "mask" else {
+  private static func saving(
+    _ options: PruneOptions, _ granularity: Granularity, _ mode: PruneMode, _ cost: CostTarget.Kind?
+  ) throws(PruneError) -> CostTarget? {
+    guard granularity.isStructural, let amount = options.amount else { return nil }
+    guard mode == .remove else {
       throw PruneError(
         .unsupported, "strategy 'cost_aware' saves a cost, and units that are only masked save none", hint: "leave mode out")
     }
     try check(amount: amount)
-    return CostTarget(CostTarget.Kind(rawValue: options.cost ?? "params") ?? .params, 1 - amount)
+    return CostTarget(cost ?? .params, 1 - amount)
   }
 
   /// The granularity, that of strategy "block" being blocks.
-  private static func granularity(_ options: PruneOptions) throws(PruneError) -> Granularity {
+  private static func granularity(_ options: PruneOptions, _ strategy: Strategy?) throws(PruneError) -> Granularity {
     let given = try Granularity(name: options.granularity)
-    guard options.strategy == "block" else { return given }
+    guard strategy == .block else { return given }
     switch given {
     case .weight: return .block(rows: 4, columns: 4)
     case .block: return given
@@ -200,9 +186,9 @@ package struct PrunePlan {
   }
 
   private static func allocation(
-    _ options: PruneOptions, _ strategy: String, _ granularity: Granularity, _ criterion: String
+    _ options: PruneOptions, _ strategy: Strategy?, _ granularity: Granularity, _ importance: any Importance
   ) throws(PruneError) -> Allocation {
-    let division = try division(options, granularity, criterion)
+    let division = try division(options, strategy, granularity, importance)
     if case .neighbours(let keep, let of) = granularity {
       return try prescribed(options, keep: keep, of: of)
     }
@@ -215,7 +201,7 @@ package struct PrunePlan {
       throw PruneError(.invalidArgument, "both amount and threshold are given", hint: "give one of the two")
     case (let amount?, nil):
       try check(amount: amount)
-      if strategy == "threshold" {
+      if strategy == .threshold {
         throw PruneError(
           .invalidArgument, "strategy 'threshold' takes a threshold, got an amount",
           hint: "use strategy = \"global\" or \"local\" for an amount")
@@ -246,18 +232,19 @@ package struct PrunePlan {
 
   /// How an amount is divided: what is asked for, else what strategy and criterion imply.
   private static func division(
-    _ options: PruneOptions, _ granularity: Granularity, _ criterion: String
+    _ options: PruneOptions, _ strategy: Strategy?, _ granularity: Granularity, _ importance: any Importance
   ) throws(PruneError) -> Allocation.Division {
     let implied: Allocation.Division? =
-      ["local": .local, "global": .global, "cost_aware": .costAware][options.strategy ?? ""]
-    guard let name = options.allocation ?? (implied == .costAware ? "cost_aware" : nil) else {
-      return implied ?? (criterion == "wanda" && granularity == .weight ? .row : .global)
+      switch strategy {
+      case .local: .local
+      case .global: .global
+      case .costAware: .costAware
+      default: nil
+      }
+    guard let name = options.allocation ?? (implied == .costAware ? Allocation.Division.costAware.rawValue : nil) else {
+      return implied ?? (granularity == .weight ? importance.impliedDivision : nil) ?? .global
     }
-    let known = Allocation.Division.allCases.map(\.rawValue)
-    guard let division = Allocation.Division(rawValue: name == "uniform" ? "local" : name) else {
-      throw PruneError(
-        .invalidArgument, "there is no allocation '\(name)'", hint: Suggestion.hint(for: name, among: known))
-    }
+    let division = try Allocation.Division("allocation", named: name == "uniform" ? "local" : name)
     if let implied, implied != division {
       throw PruneError(
         .invalidArgument, "strategy '\(implied.rawValue)' and allocation '\(name)' contradict each other",

@@ -6,10 +6,10 @@ extension PruneRun {
   /// What went, where, and what it cost.
   func report() throws(PruneError) -> Report {
     var report = Report(title: "prune")
-    report["strategy"] = .text(plan.strategy)
+    report["strategy"] = .text(plan.strategy.rawValue)
     report["criterion"] = .text(plan.importance.name)
     report["granularity"] = .text(plan.granularity.name)
-    report["mode"] = .text(plan.granularity.modes[0])
+    report["mode"] = .text(plan.granularity.modes[0].rawValue)
     switch plan.allocation {
     case .amount(_, let division), .target(_, let division): report["allocation"] = .text(division.rawValue)
     case .threshold, .prescribed, .counts: break
@@ -36,7 +36,7 @@ extension PruneRun {
     report["after"] = .report(try Self.state(of: result, "after", options, batchSize, isStopped ? nil : options.cancel, extents))
     report["layers"] = .list(layers.map { .report(Self.row($0)) })
     report["journal"] = .list(journal.map { .report(row($0)) })
-    if plan.strategy == "shared" { report["shared"] = .list(try SharedWeights(dense).rows()) }
+    if plan.strategy == .shared { report["shared"] = .list(try SharedWeights(dense).rows()) }
     certify(&report)
     var notes = notes
     if let target = plan.target, let kept = report["kept"]?.number, let miss = miss(target, kept) { notes.append(miss) }

@@ -9,7 +9,7 @@ struct TrainingPhase {
   let kind: Regularizer.Kind
   @Boxed private var options: FitOptions
   private let data: Dataset
-  private let strategy: String
+  private let strategy: Strategy
 
   /// Epochs when the caller does not say.
   private static let epochs = 5
@@ -18,26 +18,26 @@ struct TrainingPhase {
   /// Up to where the strength of GReg-2 grows before it picks (Wang et al. 2021, section 4).
   private static let picking = 0.01
 
-  private static let kinds: [String: [Regularizer.Kind]] = [
-    "penalty": [.sign, .signConstraint], "regularized": [.l1, .l2, .groupLasso, .scales, .growing, .greg1, .greg2],
+  private static let kinds: [Strategy: [Regularizer.Kind]] = [
+    .penalty: [.sign, .signConstraint], .regularized: [.l1, .l2, .groupLasso, .scales, .growing, .greg1, .greg2],
   ]
 
   /// Nil for strategies without training.
   /// - Throws: `.invalidArgument` for training that is not the strategy's, or has no data with targets.
   static func settled(
-    _ options: PruneOptions, _ strategy: String, _ granularity: Granularity
+    _ options: PruneOptions, _ strategy: Strategy, _ granularity: Granularity
   ) throws(PruneError) -> TrainingPhase? {
     guard let own = kinds[strategy] else {
       guard options.train == nil, options.trainData == nil else {
         throw PruneError(
-          .invalidArgument, "train is the training of strategies 'penalty' and 'regularized', got strategy '\(strategy)'",
+          .invalidArgument, "train is the training of strategies 'penalty' and 'regularized', got strategy '\(strategy.rawValue)'",
           hint: "use recover = {…} for training after each step, or fit before pruning")
       }
       return nil
     }
     guard let data = options.trainData ?? options.data, data.y != nil else {
       let found = (options.trainData ?? options.data).map { "data set '\($0.name)' has no targets" } ?? "there is none"
-      throw PruneError(.invalidArgument, "strategy '\(strategy)' trains on data with targets, and \(found)", hint: "give data = …")
+      throw PruneError(.invalidArgument, "strategy '\(strategy.rawValue)' trains on data with targets, and \(found)", hint: "give data = …")
     }
     var train = options.train ?? options.recover ?? FitOptions()
     if options.train == nil {
@@ -47,10 +47,10 @@ struct TrainingPhase {
     if train.regularizers.isEmpty { train.regularizers = [implied(strategy, granularity, options.criterion)] }
     guard let first = train.regularizers.first(where: { own.contains($0.kind) }) else {
       throw PruneError(
-        .invalidArgument, "strategy '\(strategy)' trains with \(own.map(\.rawValue).joined(separator: ", ")), got \(train.regularizers.map(\.kind.rawValue).joined(separator: ", "))",
-        hint: strategy == "penalty" ? "strategy = \"regularized\" has the others" : "strategy = \"penalty\" has sign and sign_constraint")
+        .invalidArgument, "strategy '\(strategy.rawValue)' trains with \(own.map(\.rawValue).joined(separator: ", ")), got \(train.regularizers.map(\.kind.rawValue).joined(separator: ", "))",
+        hint: strategy == .penalty ? "strategy = \"regularized\" has the others" : "strategy = \"penalty\" has sign and sign_constraint")
     }
-    if first.kind == .scales, let criterion = options.criterion, criterion != "bn_scale" {
+    if first.kind == .scales, let criterion = options.criterion, criterion != FilterImportance.Kind.scale.rawValue {
       throw PruneError(
         .invalidArgument, "bn_l1 drives scales of batch normalizations to zero, criterion '\(criterion)' does not look at them",
         hint: "leave criterion out, or use criterion = \"bn_scale\"")
@@ -64,9 +64,9 @@ struct TrainingPhase {
     return TrainingPhase(kind: first.kind, options: train, data: data, strategy: strategy)
   }
 
-  private static func implied(_ strategy: String, _ granularity: Granularity, _ criterion: String?) -> Regularizer {
-    if strategy == "penalty" { return Regularizer(.signConstraint, 0) }
-    if criterion == "bn_scale" { return Regularizer(.scales, 1e-4) }
+  private static func implied(_ strategy: Strategy, _ granularity: Granularity, _ criterion: String?) -> Regularizer {
+    if strategy == .penalty { return Regularizer(.signConstraint, 0) }
+    if criterion == FilterImportance.Kind.scale.rawValue { return Regularizer(.scales, 1e-4) }
     return granularity.isStructural ? Regularizer(.groupLasso, 1e-4) : Regularizer(.l1, 1e-4)
   }
 
@@ -98,7 +98,7 @@ struct TrainingPhase {
   /// What recovery after the cut keeps: the constraint holds for what stays, and is lifted from what went, which has no sign
   /// any more.
   func recovery(_ recover: FitOptions, _ weights: PrunableWeights, _ model: Model) throws(PruneError) -> FitOptions {
-    guard strategy == "penalty" else { return recover }
+    guard strategy == .penalty else { return recover }
     var recover = recover
     let shared = try SharedWeights(weights.current(in: model)).names
     recover.regularizers += options.regularizers.filter { [.sign, .signConstraint].contains($0.kind) }.map {

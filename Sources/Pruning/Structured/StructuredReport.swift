@@ -6,7 +6,7 @@ extension StructuredRun {
   /// What went, where, and what it cost.
   func report() throws(PruneError) -> Report {
     var report = Report(title: "prune")
-    report["strategy"] = .text(plan.strategy)
+    report["strategy"] = .text(plan.strategy.rawValue)
     report["criterion"] = .text(plan.importance.name)
     report["granularity"] = .text(plan.granularity.name)
     report["mode"] = .text(plan.removes ? "remove" : "mask")
@@ -45,7 +45,7 @@ extension StructuredRun {
     let pinned = groups.filter { plan.granularity.takes($0) && $0.isPinned }
     if !pinned.isEmpty { report["pinned"] = .list(pinned.map { .report(Self.row(pinned: $0)) }) }
     if let training = plan.training { report["train"] = .text(training.kind.rawValue) }
-    if plan.strategy == "shared" { report["shared"] = .list(try SharedWeights(try PrunableWeights(of: original)).rows()) }
+    if plan.strategy == .shared { report["shared"] = .list(try SharedWeights(try PrunableWeights(of: original)).rows()) }
     report["journal"] = .list(journal.map { .report(row($0)) })
     if let worst = steps.compactMap(\.certificate?.difference).max() { report["certificate"] = .number(worst) }
     if let most = steps.compactMap(\.certificate?.rounding).max() { report["certificate_rounding"] = .number(most) }

@@ -335,7 +335,7 @@ final class StructuredRun {
       weights: try PrunableWeights(of: dependencies.model).without(unreached), data: options.data, batchSize: batchSize, seed: options.seed,
       output: options.output, cancel: options.cancel)
     var scores = try importance.scores(dependencies, chosen, context)
-    if plan.strategy == "shared" { scores = SharedWeights.joined(scores, dependencies) }
+    if plan.strategy == .shared { scores = SharedWeights.joined(scores, dependencies) }
     var classes: [String: Int] = [:]
     let groups = dependencies.groups.enumerated().map { index, group in
       let signature = plan.isIsomorphic ? group.signature : ""

@@ -4,7 +4,7 @@ import PruneTensor
 
 /// What a prune is to save: the fraction that is kept of a cost.
 package struct CostTarget: Sendable, Hashable {
-  package enum Kind: String, Sendable, CaseIterable { case macs, params, bytes, latency }
+  package enum Kind: String, Choice { case macs, params, bytes, latency }
   package var kind: Kind
   package var fraction: Double
   package init(_ kind: Kind, _ fraction: Double) {

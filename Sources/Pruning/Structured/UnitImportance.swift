@@ -4,10 +4,10 @@ import PruneTensor
 /// How much each unit of each group matters: the scores of the weights it owns, over all tensors that the group spans.
 struct UnitImportance {
   /// How the scores that several tensors give a unit become one.
-  enum Reduction: String, Sendable, CaseIterable { case mean, sum, max }
+  enum Reduction: String, Choice { case mean, sum, max }
 
   /// How groups are made comparable in one ranking.
-  enum Normalization: String, Sendable, CaseIterable {
+  enum Normalization: String, Choice {
     /// Divided by the group's mean, or its largest; or each score by the sum of those not below it (LAMP).
     case mean, max, lamp
     case none

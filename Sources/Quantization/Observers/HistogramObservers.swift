@@ -2,6 +2,7 @@ import PruneTensor
 
 /// Leaves out the outermost values: half of what the percentile does not cover at either end.
 package struct PercentileObserver: RangeObserver {
+  package static let name = "percentile"
   private var histogram = Histogram()
   private let percentile: Double
 
@@ -32,6 +33,7 @@ package struct PercentileObserver: RangeObserver {
 /// Clips where the quantized distribution of magnitudes is closest to the real one: the least Kullback-Leibler divergence
 /// over thresholds, as TensorRT's calibrator chooses (Migacz, "8-bit inference with TensorRT", 2017).
 package struct EntropyObserver: RangeObserver {
+  package static let name = "entropy"
   private var histogram = Histogram()
   private let codes: ActivationCodes
 
@@ -101,6 +103,7 @@ package struct EntropyObserver: RangeObserver {
 
 /// Clips where rounding and clipping together make the least squared error.
 package struct SquaredErrorObserver: RangeObserver {
+  package static let name = "mse"
   private var histogram = Histogram()
   private let codes: ActivationCodes
 

@@ -2,6 +2,8 @@ import PruneTensor
 
 /// Watches the values of one activation over the calibration data and says which range its codes should cover.
 package protocol RangeObserver: Sendable {
+  /// As `calibrator =` names it.
+  static var name: String { get }
   init(_ settings: CalibratorSettings)
   /// Takes in one batch; float32, finite.
   mutating func observe(_ values: Tensor, low: Float, high: Float) throws(PruneError)
@@ -20,6 +22,7 @@ package struct CalibratorSettings: Sendable {
 
 /// The least and the largest value that occurred.
 package struct MinMaxObserver: RangeObserver {
+  package static let name = "minmax"
   package private(set) var range: (low: Float, high: Float) = (0, 0)
   private var isEmpty = true
 
@@ -33,6 +36,7 @@ package struct MinMaxObserver: RangeObserver {
 
 /// The means over the batches of the least and of the largest value: one odd sample widens the range little.
 package struct MovingAverageObserver: RangeObserver {
+  package static let name = "moving_average"
   private var low = 0.0, high = 0.0, batches = 0.0
 
   package init(_ settings: CalibratorSettings) {}
@@ -48,19 +52,17 @@ package struct MovingAverageObserver: RangeObserver {
 
 /// The observers by name.
 package enum Calibrator {
-  package static let names = ["minmax", "moving_average", "percentile", "entropy", "mse"]
+  package static let all: [any RangeObserver.Type] = [
+    MinMaxObserver.self, MovingAverageObserver.self, PercentileObserver.self, EntropyObserver.self, SquaredErrorObserver.self,
+  ]
 
-  /// - Throws: `.unsupported` with the names there are.
+  package static var names: [String] { all.map { $0.name } }
+
+  /// - Throws: `.invalidArgument` with the nearest name.
   package static func named(_ name: String) throws(PruneError) -> any RangeObserver.Type {
-    switch name {
-    case "minmax": return MinMaxObserver.self
-    case "moving_average": return MovingAverageObserver.self
-    case "percentile": return PercentileObserver.self
-    case "entropy": return EntropyObserver.self
-    case "mse": return SquaredErrorObserver.self
-    default:
-      throw PruneError(
-        .unsupported, "calibrator '\(name)' is not available", hint: "there are: \(names.joined(separator: ", "))")
+    guard let found = all.first(where: { $0.name == name }) else {
+      throw PruneError(.invalidArgument, "calibrator is '\(name)'", hint: Suggestion.hint(for: name, among: names))
     }
+    return found
   }
 }

@@ -181,7 +181,7 @@ struct QuantizationPlan {
       case "Concat":
         let inputs = node.inputs.filter { !$0.isEmpty }
         if !inputs.isEmpty, inputs.allSatisfy({ quantized.contains($0) }) { give([output]) }
-      case _ where bothSides && Self.rearranging.contains(node.opType) && quantized.contains(input):
+      case _ where bothSides && Self.rearranges(node) && quantized.contains(input):
         give([output])
         if quantized.contains(output) { sources[output] = input }
       default: continue
@@ -200,7 +200,7 @@ struct QuantizationPlan {
     for _ in 0...index.graph.nodes.count {
       if quantized.contains(name) { return true }
       guard let place = index.producers[name], index.graph.nodes[place].isStandard,
-        Self.rearranging.union(["Pad", "Slice", "Gather"]).contains(index.graph.nodes[place].opType),
+        Self.rearranges(index.graph.nodes[place]) || ["Pad", "Slice", "Gather"].contains(index.graph.nodes[place].opType),
         let input = index.graph.nodes[place].input(0)
       else { return false }
       name = input
@@ -208,11 +208,11 @@ struct QuantizationPlan {
     return false
   }
 
-  private static let rearranging: Set<String> = ["Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze"]
+  private static func rearranges(_ node: Node) -> Bool { node.isMovement && node.opType != "Identity" }
 
   /// From quantized activations that only rearrange others back to those.
   private mutating func spreadBackward() {
-    for node in index.graph.nodes.reversed() where node.isStandard && Self.rearranging.contains(node.opType) {
+    for node in index.graph.nodes.reversed() where Self.rearranges(node) {
       guard let input = node.input(0), let output = node.output(0), quantized.contains(output),
         !index.isConstant(input), !unobserved.contains(input)
       else { continue }
