@@ -32,7 +32,7 @@ struct Unrounded: Sendable {
   let latency: LatencyPair
 }
 
-extension StructuredRun {
+extension SurgicalCutter {
   /// The allocation with the plan's multiples, or whole units where nobody asked for multiples and they would leave the
   /// network as it is, or a target unmet.
   func rounded(
