@@ -120,8 +120,7 @@ final class PruneRun<C: Cutter> {
   /// matters by then stays when the step prunes again.
   private func regrown(_ step: Int) throws(PruneError) -> Model {
     guard let data = options.recoverData ?? options.data, let recover = options.recover else { return model }
-    var base = try Regrowth(plan, step: step, batchSize: context.batchSize, options)
-      .model(model, cutter.weights(of: model), data)
+    var base = try Regrowth(context, step: step).model(model, cutter.weights(of: model), data)
     var settings = recover
     settings.cancel = settings.cancel ?? options.cancel
     _ = try fit(&base, data, settings)

@@ -13,8 +13,6 @@ protocol Cutter {
   var context: PruneContext { get }
   /// The model that the run begins with: the given one, in the form that is cut.
   var start: Model { get }
-  /// Weights that the criterion cannot score.
-  var unreached: Set<String> { get }
 
   /// - Throws: `.invalidArgument` when there is nothing to cut.
   init(_ context: PruneContext) throws(PruneError)
@@ -77,6 +75,30 @@ struct CutSelection {
   let marks: [String: Tensor]
   /// The units of each group, where the cut after the training is to take those.
   var units: [[Int]]?
+
+  /// - Parameter weights: before and after the cut, of one shape.
+  static func marks(
+    _ weights: [(name: String, before: Tensor, after: Tensor)]
+  ) throws(PruneError) -> [String: Tensor] {
+    var marks: [String: Tensor] = [:]
+    for (name, before, after) in weights where after.shape == before.shape && !after.bytes.isEqual(to: before.bytes) {
+      let mark = try after.zipped(with: before) { $0 == 0 && $1 != 0 ? 1 : 0 }
+      if try mark.total() > 0 { marks[name] = mark }
+    }
+    return marks
+  }
+}
+
+extension PrunableWeights {
+  /// The share of the squared norm of all weights that others in their place do not have.
+  func normShare(lostBy others: [Tensor]) throws(PruneError) -> Double {
+    var before = 0.0, after = 0.0
+    for (weight, other) in zip(weights, others) {
+      before += try weight.tensor.zipped(with: weight.tensor, *).total()
+      after += try other.zipped(with: other, *).total()
+    }
+    return before > 0 ? max(1 - after / before, 0) : 0
+  }
 }
 
 /// What a step would make of the model.
@@ -109,41 +131,4 @@ extension Cutter {
   var original: Model { context.original }
   var extents: BoundExtents { context.extents }
   var latency: LatencyPair? { nil }
-}
-
-/// What is pruned and how, for the loop and its cutter alike.
-final class PruneContext {
-  /// The model as it was given.
-  let original: Model
-  let plan: PrunePlan
-  let options: PruneOptions
-  /// What the open extents of the inputs are, throughout the run.
-  let extents: BoundExtents
-  let batchSize: Int
-
-  init(_ model: Model, _ plan: PrunePlan, _ options: PruneOptions) throws(PruneError) {
-    (original, self.plan, self.options) = (model, plan, options)
-    batchSize = options.batchSize > 0 ? options.batchSize : 64
-    extents = try options.extents(of: model)
-  }
-
-  /// What the criterion may look at.
-  func scoring(_ weights: PrunableWeights) -> ScoringContext {
-    ScoringContext(
-      weights: weights, data: options.data, batchSize: batchSize, seed: options.seed, output: options.output,
-      cancel: options.cancel)
-  }
-
-  /// Sizes of a model, and metrics where there is data to validate on.
-  func state(of model: Model, _ title: String, _ cancel: CancelFlag?) throws(PruneError) -> Report {
-    var report = try ModelStats.of(model, at: extents).report
-    report.title = title
-    report["layers"] = nil
-    guard let validate = options.validate else { return report }
-    var settings = EvaluateOptions()
-    (settings.batchSize, settings.output, settings.cancel) = (batchSize, options.output, cancel)
-    let metrics = try evaluate(model, validate, settings)
-    for (key, value) in metrics.entries where report[key] == nil { report[key] = value }
-    return report
-  }
 }

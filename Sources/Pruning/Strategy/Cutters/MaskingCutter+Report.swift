@@ -92,7 +92,7 @@ extension MaskingCutter {
           + "for what lies behind it would see only biases")
     }
     if ending.isWhole, let target = plan.target, case let kept = try kept(target),
-      abs(kept - target.fraction) > MaskTarget.tolerance
+      abs(kept - target.fraction) > CostTarget.tolerance
     {
       notes.append(
         "\(target.kind.rawValue) kept is \(Self.text(kept)), the target was \(Self.text(target.fraction)): "

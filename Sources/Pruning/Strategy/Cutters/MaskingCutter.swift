@@ -9,6 +9,7 @@ struct MaskingCutter: Cutter {
   let dense: PrunableWeights
   /// The weights of the last kept model, with their zeros and where they were cut.
   private(set) var layers: [Layer]
+  /// Weights that the criterion cannot score.
   let unreached: Set<String>
   /// Layers that got a whole copy of a weight of which only the first use is pruned.
   let splits: (layers: [String], bytes: Int)
@@ -61,20 +62,16 @@ struct MaskingCutter: Cutter {
   // MARK: - One step
 
   func selection(in model: Model, _ goal: StepGoal) throws(PruneError) -> CutSelection {
-    let current = dense.current(in: model)
-    var marks: [String: Tensor] = [:]
-    for (weight, result) in zip(current.weights, try masked(model, current, goal).results) {
-      let mark = try result.tensor.zipped(with: weight.tensor) { $0 == 0 && $1 != 0 ? 1 : 0 }
-      if try mark.total() > 0 { marks[weight.name] = mark }
-    }
+    let current = dense.current(in: model), results = try masked(model, current, goal).results
     // What was driven to zero scores lowest after the training: the cut need not be told.
-    return CutSelection(marks: marks)
+    return CutSelection(
+      marks: try CutSelection.marks(zip(current.weights, results).map { ($0.name, $0.tensor, $1.tensor) }))
   }
 
   func candidate(of base: Model, _ goal: StepGoal, units: [[Int]]?) throws(PruneError) -> Candidate<[Layer]> {
     let current = dense.current(in: base)
     var (results, allocation) = try masked(base, current, goal)
-    let normCut = try plan.training == nil ? nil : Self.normCut(current, results)
+    let normCut = try plan.training == nil ? nil : current.normShare(lostBy: results.map(\.tensor))
     if let reconstruction = plan.reconstruction, let data = options.data {
       results = try LayerReconstruction(
         method: reconstruction, granularity: plan.granularity, data: data, batchSize: context.batchSize,
@@ -98,10 +95,7 @@ struct MaskingCutter: Cutter {
       scores = try shared.joined(scores)
       if case .tensors(let list) = scores { ranking = try WeightRanking(current.weights.map(\.tensor), scores: list) }
     }
-    // Curves are of the weights that are pruned.
-    var measured = options
-    measured.ignore += unreached.sorted()
-    let division = try CurveDivision(plan, measured, context.batchSize).divider(allocation, base, current, scores)
+    let division = try CurveDivision(context: context, ignore: unreached).divider(allocation, base, current, scores)
     func results(_ allocation: Allocation) throws(PruneError) -> [Allocation.Result] {
       try StepMask(granularity: plan.granularity, allocation: division(allocation)).results(current, scores, ranking)
     }
@@ -115,16 +109,6 @@ struct MaskingCutter: Cutter {
     }
     let found = try results(allocation)
     return (try shared?.together(found) ?? found, allocation)
-  }
-
-  /// The share of the weights' squared norm that is not in the results any more.
-  private static func normCut(_ current: PrunableWeights, _ results: [Allocation.Result]) throws(PruneError) -> Double {
-    var before = 0.0, after = 0.0
-    for (weight, result) in zip(current.weights, results) {
-      before += try weight.tensor.zipped(with: weight.tensor, *).total()
-      after += try result.tensor.zipped(with: result.tensor, *).total()
-    }
-    return before > 0 ? max(1 - after / before, 0) : 0
   }
 
   /// A model with the masked weights, and what is in each. A weight that lost nothing keeps its tensor; one that holds

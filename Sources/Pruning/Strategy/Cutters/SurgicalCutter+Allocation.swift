@@ -33,9 +33,8 @@ extension SurgicalCutter {
       if case .amount(_, .costAware) = plan.allocation { isDivided = true }
       if isDivided {
         return try BudgetDivision(
-          plan: plan, options: options, allocation: allocation, dependencies: dependencies, costs: costs,
-          kind: target.kind, batchSize: context.batchSize, extents: extents
-        ).counts(goal: goal, of: costBefore, original: original)
+          context: context, allocation: allocation, dependencies: dependencies, costs: costs, kind: target.kind
+        ).counts(goal: goal, of: costBefore)
       }
       return (TargetSearch(plan, allocation, dependencies, costs).counts(target.kind, goal: goal, of: costBefore), nil)
     }

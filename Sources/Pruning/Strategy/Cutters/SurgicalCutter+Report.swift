@@ -101,7 +101,7 @@ extension SurgicalCutter {
   /// Why less went than the amount says.
   private var shortfall: String? {
     guard let amount = options.amount, removed > 0, unitCount > 0,
-      case let share = Double(removed) / Double(unitCount), abs(share - amount) > TargetSearch.tolerance
+      case let share = Double(removed) / Double(unitCount), abs(share - amount) > CostTarget.tolerance
     else { return nil }
     return "\(Self.text(share)) of the units went, the amount was \(Self.text(amount)): "
       + "one unit of each group stays, whole units go, and max_fraction and round_to hold back more"
@@ -111,7 +111,7 @@ extension SurgicalCutter {
   private func miss(_ target: CostTarget, _ step: Step) -> String? {
     let isTime = target.kind == .latency
     guard let reached = isTime ? step.latency?.ratio ?? 1 : step.cost.share(target.kind, of: costBefore),
-      abs(reached - target.fraction) > TargetSearch.tolerance
+      abs(reached - target.fraction) > CostTarget.tolerance
     else { return nil }
     let missed = "\(target.kind.rawValue) kept is \(Self.text(reached)), the target was \(Self.text(target.fraction))"
     if let floor = step.floor {

@@ -12,13 +12,9 @@ extension SurgicalCutter {
     let division = try division(model)
     let (dependencies, found) = (division.dependencies, try units(division, goal).found)
     let masked = try UnitMasks.masked(dependencies, Cut(dependencies, removed: found))
-    var marks: [String: Tensor] = [:]
-    for value in model.graph.initializers where value.tensor.dtype == .float32 && value.tensor.shape.rank > 1 {
-      guard let after = masked.graph.initializer(value.name), after.shape == value.tensor.shape,
-        !after.bytes.isEqual(to: value.tensor.bytes)
-      else { continue }
-      marks[value.name] = try after.zipped(with: value.tensor) { $0 == 0 && $1 != 0 ? 1 : 0 }
-    }
+    let matrices = model.graph.initializers.filter { $0.tensor.dtype == .float32 && $0.tensor.shape.rank > 1 }
+    let marks = try CutSelection.marks(
+      matrices.map { ($0.name, $0.tensor, masked.graph.initializer($0.name) ?? $0.tensor) })
     return CutSelection(marks: marks, units: found)
   }
 
@@ -104,7 +100,7 @@ extension SurgicalCutter {
     }
     let start = monotonicSeconds()
     model = try plan.removes ? Surgeon.operate(dependencies, cut) : UnitMasks.masked(dependencies, cut)
-    let normCut = try plan.training == nil ? nil : Self.normCut(dependencies, cut)
+    let normCut = try plan.training == nil ? nil : normShare(dependencies, cut)
     step.seconds = (division.seconds.groups, division.seconds.scores, monotonicSeconds() - start)
     if goal.prescribed == nil, selected == nil {
       step.roundTo = choice.allocation.roundTo
@@ -116,7 +112,7 @@ extension SurgicalCutter {
         model, isShrunk: plan.removes, options.sampleInputs(of: dependencies.model))
     }
     if plan.removes {
-      step.notes += try Recovery(options, batchSize: context.batchSize).repair(&model, dependencies, cut)
+      step.notes += try Repair(context: context).run(&model, dependencies, cut)
     }
     return try candidate(model, step, normCut)
   }
@@ -128,14 +124,8 @@ extension SurgicalCutter {
   }
 
   /// The share of the squared norm of all weights that is in what goes.
-  private static func normCut(_ dependencies: Dependencies, _ cut: Cut) throws(PruneError) -> Double {
-    let masked = try UnitMasks.masked(dependencies, cut)
-    var before = 0.0, after = 0.0
-    for weight in try PrunableWeights(of: dependencies.model).weights {
-      before += try weight.tensor.zipped(with: weight.tensor, *).total()
-      let left = masked.graph.initializer(weight.name) ?? weight.tensor
-      after += try left.zipped(with: left, *).total()
-    }
-    return before > 0 ? max(1 - after / before, 0) : 0
+  private func normShare(_ dependencies: Dependencies, _ cut: Cut) throws(PruneError) -> Double {
+    let weights = try weights(of: dependencies.model), masked = try UnitMasks.masked(dependencies, cut)
+    return try weights.normShare(lostBy: weights.weights.map { masked.graph.initializer($0.name) ?? $0.tensor })
   }
 }

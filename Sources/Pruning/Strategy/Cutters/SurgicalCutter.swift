@@ -11,6 +11,7 @@ struct SurgicalCutter: Cutter {
   /// The groups of the given model, and which of them may lose units.
   let groups: [UnitGroup]
   let chosen: [Bool]
+  /// Weights that the criterion cannot score.
   let unreached: Set<String>
   let costBefore: CostModel.Cost
   /// Units, or layers, that may go.
