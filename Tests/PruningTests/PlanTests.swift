@@ -123,7 +123,7 @@ import Testing
   @Test func strategiesArePresets() throws {
     var options = PruneOptions()
     options.threshold = 0.01
-    #expect(try PrunePlan(options).strategy == "threshold")
+    #expect(try PrunePlan(options).strategy == .threshold)
     options.strategy = "global"
     #expect(try PrunePlan(options).allocation == .threshold(0.01))
     options.threshold = nil

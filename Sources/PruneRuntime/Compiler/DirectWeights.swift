@@ -7,8 +7,11 @@ package enum DirectWeights {
   /// - Parameters:
   ///   - keepsShared: leaves a weight that other nodes read as it was stored.
   ///   - keepsTypes: leaves a weight behind a Cast.
+  ///   - reshapedOnly: leaves a weight whose axes are what they were, in another order.
   /// - Returns: the model without those nodes; such a weight is there in both forms.
-  package static func apply(_ model: Model, keepsShared: Bool = false, keepsTypes: Bool = false) throws(PruneError) -> Model {
+  package static func apply(
+    _ model: Model, keepsShared: Bool = false, keepsTypes: Bool = false, reshapedOnly: Bool = false
+  ) throws(PruneError) -> Model {
     func passes(_ node: Node) -> Bool { node.isMovement || !keepsTypes && node.isStandard && node.opType == "Cast" }
     let readers = keepsShared ? model.graph.consumers : [:]
     func isShared(_ source: WeightSource) -> Bool {
@@ -22,7 +25,8 @@ package enum DirectWeights {
     for (position, node) in model.graph.nodes.enumerated() {
       for place in node.parameterOperands {
         guard let value = node.input(place), let source = sources.source(of: value, through: passes), !source.path.isEmpty,
-          source.tensor.dtype.isFloatingPoint, !isShared(source)
+          source.tensor.dtype.isFloatingPoint, !isShared(source),
+          !reshapedOnly || source.path.contains(where: { ["Reshape", "Flatten"].contains($0.opType) })
         else { continue }
         if direct[value] == nil {
           if source.path.allSatisfy({ $0.opType == "Identity" }) {

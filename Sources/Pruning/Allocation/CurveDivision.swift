@@ -4,18 +4,15 @@ import PruneTensor
 
 /// Divides an amount over layers by what pruning each of them costs, measured on data.
 struct CurveDivision {
-  private let plan: PrunePlan
-  @Boxed private var options: PruneOptions
-  private let batchSize: Int
+  let context: PruneContext
+  /// Weights that no curve is measured of.
+  let ignore: Set<String>
+
+  private var plan: PrunePlan { context.plan }
+  private var options: PruneOptions { context.options }
 
   /// Where the curves are measured; between them they are straight.
   private static let amounts = [0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98]
-
-  init(_ plan: PrunePlan, _ options: PruneOptions, _ batchSize: Int) {
-    self.plan = plan
-    self.options = options
-    self.batchSize = batchSize
-  }
 
   /// Whether a division is one by curves.
   static func divides(_ allocation: Allocation) -> Bool {
@@ -49,9 +46,9 @@ struct CurveDivision {
     settings.metric = plan.metric
     (settings.custom, settings.output) = (plan.customMetric, options.guard?.output ?? options.output)
     settings.amounts = Self.amounts
-    settings.batchSize = batchSize
+    settings.batchSize = context.batchSize
     settings.scope = options.scope
-    settings.ignore = options.ignore
+    settings.ignore = options.ignore + ignore.sorted()
     settings.cancel = options.cancel
     let curves = try SensitivityRun(model, settings).curves(by: scores).curves
     let lines = curves.map { CostLine(amounts: Self.amounts, drops: $0.drops) }

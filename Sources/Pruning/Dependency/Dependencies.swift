@@ -1,10 +1,12 @@
 import PruneEvaluation
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 
 /// Which units of a network go together, where they are, and which must stay.
 package struct Dependencies: Sendable {
-  /// The model that the rest speaks of: as given, with constants that several layers merely share apart.
+  /// The model that the rest speaks of: as given, with constants that several layers merely share apart, and weights behind a
+  /// Reshape as their layers read them.
   package let model: Model
   /// Every space of units that a stored tensor has, in the order that the graph uses them.
   package private(set) var groups: [UnitGroup] = []
@@ -24,7 +26,9 @@ package struct Dependencies: Sendable {
   ///   - width: whether units that layer normalizations take statistics over may go.
   /// - Throws: `.mismatch` when shapes in the model contradict each other.
   package init(of model: Model, rules: [String: CustomRule] = [:], opening output: String? = nil, width: Bool = false) throws(PruneError) {
-    let apart = SharedConstants.separated(model)
+    // A weight that is reshaped has no axis of its layer's units.
+    let direct = try DirectWeights.apply(model, keepsShared: true, keepsTypes: true, reshapedOnly: true)
+    let apart = SharedConstants.separated(direct)
     let plain = ShapeConstants.folded(apart)
     let bound = BoundTypes(plain, try ShapeInference.run(plain))
     var solver = AxisSolver(apart, types: bound.types, symbolic: bound.symbolic, followsWidth: width)

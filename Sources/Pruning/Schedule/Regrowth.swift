@@ -5,24 +5,22 @@ import PruneTensor
 /// Brings pruned weights back: those that the loss pulls at hardest.
 struct Regrowth {
   private let share: Double
-  private let batchSize: Int
-  @Boxed private var options: PruneOptions
+  private let context: PruneContext
 
   /// The share of the kept weights that changes places at first; it falls to zero along half a cosine, as in RigL.
   private static let first = 0.3
 
-  init(_ plan: PrunePlan, step: Int, batchSize: Int, _ options: PruneOptions) {
-    let time = Double(step - 1) / Double(max(plan.schedule.steps, 1))
+  init(_ context: PruneContext, step: Int) {
+    let time = Double(step - 1) / Double(max(context.plan.schedule.steps, 1))
     share = Self.first / 2 * (1 + cosine(.pi * time))
-    self.batchSize = batchSize
-    self.options = options
+    self.context = context
   }
 
   /// The model with weights back, small enough not to change what it computes.
   func model(_ model: Model, _ weights: PrunableWeights, _ data: Dataset) throws(PruneError) -> Model {
-    let context = ScoringContext(
-      weights: weights, data: data, batchSize: batchSize, seed: options.seed, output: options.output, cancel: options.cancel)
-    let gradients = try GradientPass(criterion: "dynamic", context).accumulated(.plain)
+    var scoring = context.scoring(weights)
+    scoring.data = data
+    let gradients = try GradientPass(criterion: "dynamic", scoring).accumulated(.plain)
     var result = model
     for (weight, gradient) in zip(weights.weights, gradients) {
       var tensor = weight.tensor

@@ -7,20 +7,17 @@ import PruneTraining
 
 /// What mends a shrunk network before any training: its layers are fitted to what they gave before, then its batch
 /// normalizations measure their statistics anew.
-struct Recovery {
-  @Boxed private var options: PruneOptions
-  private let batchSize: Int
+struct Repair {
+  let context: PruneContext
 
-  init(_ options: PruneOptions, batchSize: Int) {
-    self.options = options
-    self.batchSize = batchSize
-  }
+  private var options: PruneOptions { context.options }
+  private var batchSize: Int { context.batchSize }
 
   /// Samples a repair looks at: what comes of more is not worth the time.
   private static let sampleLimit = 512
 
   /// What was done, for the report.
-  func repair(_ model: inout Model, _ dependencies: Dependencies, _ cut: Cut) throws(PruneError) -> [String] {
+  func run(_ model: inout Model, _ dependencies: Dependencies, _ cut: Cut) throws(PruneError) -> [String] {
     guard options.reconstruct != nil || options.reestimates else { return [] }
     guard let data = options.data ?? options.recoverData, data.count > 0 else {
       throw PruneError(

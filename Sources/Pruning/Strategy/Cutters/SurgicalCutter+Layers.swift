@@ -3,50 +3,50 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-extension StructuredRun {
+extension SurgicalCutter {
   /// The model without the branches that matter least.
-  func withoutLayers(_ base: Model, _ progress: Double, _ given: Allocation?) throws(PruneError) -> Candidate {
+  func withoutLayers(_ base: Model, _ goal: StepGoal) throws(PruneError) -> Candidate<Step> {
     let choice = try LayerChoice(ResidualBlocks(base), scope: options.scope, ignore: options.ignore)
     let order = try ranked(choice, base)
     let gone = unitCount - choice.count
     let limit = max(Int((plan.maxFraction * Double(unitCount)).rounded(.down)) - gone, 0)
     let count: Int
     var floor: Double?
-    if case .counts(let list)? = given {
+    if case .counts(let list)? = goal.prescribed {
       count = min(list.reduce(0, +), limit)
     } else if let target = plan.target {
-      (count, floor) = try self.count(target.kind, 1 - (1 - target.fraction) * progress, choice, order, limit)
+      (count, floor) = try self.count(target.kind, 1 - (1 - target.fraction) * goal.progress, choice, order, limit)
     } else if let amount = options.amount {
-      count = min(max(Allocation.units(amount * progress, of: unitCount) - gone, 0), limit)
+      count = min(max(Allocation.units(amount * goal.progress, of: unitCount) - gone, 0), limit)
     } else {
       throw PruneError(.unsupported, "layers are pruned by an amount or a target, not by a threshold")
     }
     let chosen = Array(order.prefix(count)), shrunk = choice.blocks.removing(chosen)
-    var candidate = Candidate(model: shrunk, cost: try cost(of: shrunk), floor: floor)
-    candidate.rows = choice.places.map { place in
+    var step = Step(cost: try cost(of: shrunk), floor: floor)
+    step.rows = choice.places.map { place in
       Row(name: choice.blocks.blocks[place].name, units: 1, removed: chosen.contains(place) ? 1 : 0)
     }
-    candidate.counts = candidate.rows.map(\.removed)
-    guard !chosen.isEmpty, options.certifies ?? true else { return candidate }
-    let whole = try choice.blocks.masking(chosen)
-    let outcome = try options.sampleInputs(of: base).first(base) { inputs throws(PruneError) in
-      try Program(whole, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
+    step.counts = step.rows.map(\.removed)
+    if !chosen.isEmpty, options.certifies ?? true {
+      let whole = try choice.blocks.masking(chosen)
+      let outcome = try options.sampleInputs(of: base).first(base) { inputs throws(PruneError) in
+        try Program(whole, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
+      }
+      switch outcome {
+      case .ran(let inputs, let masked):
+        let noise = RoundingNoise(model: whole, inputs: inputs, outputs: masked, seed: 1)
+        step.certificate = try StructuralCertificate.checked(shrunk, noise, "the masked model's")
+      case .missing(let reason): step.certificateMissing = reason
+      }
     }
-    guard case .ran(let inputs, let masked) = outcome else {
-      if case .missing(let reason) = outcome { candidate.certificateMissing = reason }
-      return candidate
-    }
-    let noise = RoundingNoise(model: whole, inputs: inputs, outputs: masked, seed: 1)
-    candidate.certificate = try StructuralCertificate.checked(shrunk, noise, "the masked model's")
-    return candidate
+    return try candidate(shrunk, step)
   }
 
   /// Blocks by rising mean score of their weights.
   private func ranked(_ choice: LayerChoice, _ base: Model) throws(PruneError) -> [Int] {
     let weights = try PrunableWeights(of: base).without(unreached)
-    let context = ScoringContext(
-      weights: weights, data: options.data, batchSize: batchSize, seed: options.seed, output: options.output, cancel: options.cancel)
-    let tensors = try plan.importance.ranking(context).scores.tensors(of: weights.weights.map(\.tensor))
+    let scores = try plan.importance.ranking(context.scoring(weights)).scores
+    let tensors = try scores.tensors(of: weights.weights.map(\.tensor))
     var sums: [String: (sum: Double, count: Int)] = [:]
     for (weight, tensor) in zip(weights.weights, tensors) {
       sums[weight.name] = (try tensor.sliceSums(axis: 0, squares: false).reduce(0, +), tensor.count)
@@ -54,7 +54,8 @@ extension StructuredRun {
     func score(_ place: Int) -> Double {
       let found = choice.blocks.blocks[place].weights.compactMap { sums[$0] }
       // What is known of none comes last.
-      return found.isEmpty ? .infinity : found.reduce(0) { $0 + $1.sum } / Double(max(found.reduce(0) { $0 + $1.count }, 1))
+      guard !found.isEmpty else { return .infinity }
+      return found.reduce(0) { $0 + $1.sum } / Double(max(found.reduce(0) { $0 + $1.count }, 1))
     }
     return choice.places.map { (score($0), $0) }.sorted { $0 < $1 }.map(\.1)
   }

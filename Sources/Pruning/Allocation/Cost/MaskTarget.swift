@@ -12,8 +12,6 @@ struct MaskTarget {
   /// Of one bit a weight, which tells zeros from others where bytes are counted.
   private let bitmap: Double
 
-  static let tolerance = CostTarget.tolerance
-
   /// - Throws: `.invalidArgument` for MACs that depend on extents that are open.
   init(_ kind: CostTarget.Kind, _ weights: PrunableWeights, _ extents: BoundExtents) throws(PruneError) {
     self.kind = kind

@@ -5,14 +5,15 @@ import PruneTensor
 /// Divides a budget over groups of units by a table of what each width of each group loses and saves: the knapsack of the
 /// strategy "cost_aware" and of every target of latency.
 struct BudgetDivision {
-  let plan: PrunePlan
-  @Boxed var options: PruneOptions
+  let context: PruneContext
   let allocation: UnitAllocation
   let dependencies: Dependencies
   let costs: CostModel
   let kind: CostTarget.Kind
-  let batchSize: Int
-  let extents: BoundExtents
+
+  private var plan: PrunePlan { context.plan }
+  private var options: PruneOptions { context.options }
+  private var extents: BoundExtents { context.extents }
 
   /// How often the sum of what groups save by themselves is corrected by what they save together.
   private static let corrections = 8
@@ -22,19 +23,17 @@ struct BudgetDivision {
   /// How many units of each group go, and for a target of latency that cannot be met the fraction of the time that is
   /// left at least.
   /// - Parameters:
-  ///   - goal: the fraction to keep of `whole`, or of the time that `original` takes.
-  func counts(
-    goal: Double, of whole: CostModel.Cost, original: Model
-  ) throws(PruneError) -> (counts: [Int], floor: Double?) {
+  ///   - goal: the fraction to keep of `whole`, or of the time that the given model takes.
+  func counts(goal: Double, of whole: CostModel.Cost) throws(PruneError) -> (counts: [Int], floor: Double?) {
     let times = LayerTimes(extents, cancel: options.cancel)
     let before = kind == .latency ? try times.times(of: dependencies.model) : [:]
     // Times are counted in shares of the original's, which was timed beside the model as it is.
-    let pair = kind == .latency ? try LatencyPair(original, dependencies.model, extents, options.cancel) : nil
+    let pair = kind == .latency ? try LatencyPair(context.original, dependencies.model, extents, options.cancel) : nil
     let start = pair?.ratio ?? value(costs.cost([:]))
     func saved(_ group: Int, _ count: Int) throws(PruneError) -> Double {
       var removed = [Int](repeating: 0, count: allocation.groups.count)
       removed[group] = count
-      guard kind == .latency else { return start - value(costs.cost(kept(removed))) }
+      guard kind == .latency else { return start - value(costs.cost(dependencies.kept(removed))) }
       let after = try times.times(of: shrunk(removed))
       // Sums in the order of names: no result depends on hashing.
       let saved = before.keys.sorted().reduce(0) { $0 + (before[$1] ?? 0) - (after[$1] ?? before[$1] ?? 0) }
@@ -49,8 +48,8 @@ struct BudgetDivision {
     var asked = current - wanted, low = 0.0, high = Double.infinity
     var best = table.counts(saving: asked), distance = Double.infinity, least = current
     func reached(_ counts: [Int]) throws(PruneError) -> Double {
-      guard kind == .latency else { return value(costs.cost(kept(counts))) }
-      return try LatencyPair(original, shrunk(counts), extents, options.cancel).ratio
+      guard kind == .latency else { return value(costs.cost(dependencies.kept(counts))) }
+      return try LatencyPair(context.original, shrunk(counts), extents, options.cancel).ratio
     }
     for _ in 0..<Self.corrections {
       try options.cancel?.check()
@@ -58,7 +57,7 @@ struct BudgetDivision {
       let reached = try reached(counts)
       least = min(least, reached)
       if abs(reached - wanted) < distance { (best, distance) = (counts, abs(reached - wanted)) }
-      if distance <= TargetSearch.tolerance / 4 * max(wanted, 1e-12) { break }
+      if distance <= CostTarget.tolerance / 4 * max(wanted, 1e-12) { break }
       // Together groups save less than by themselves where one's outputs are the other's inputs.
       if reached > wanted { low = max(low, asked) } else { high = min(high, asked) }
       let next = asked * (current - wanted) / max(current - reached, (current - wanted) / 16)
@@ -80,16 +79,16 @@ struct BudgetDivision {
   /// The counts with single units more or fewer, which the table's widths are too coarse for.
   private func refined(_ counts: [Int], _ wanted: Double) throws(PruneError) -> [Int] {
     guard allocation.roundTo <= 1 else { return counts }
-    var best = counts, distance = abs(value(costs.cost(kept(counts))) - wanted)
-    for _ in 0..<64 where distance > TargetSearch.tolerance / 8 * wanted {
+    var best = counts, distance = abs(value(costs.cost(dependencies.kept(counts))) - wanted)
+    for _ in 0..<64 where distance > CostTarget.tolerance / 8 * wanted {
       try options.cancel?.check()
-      let isTooMuch = value(costs.cost(kept(best))) > wanted
+      let isTooMuch = value(costs.cost(dependencies.kept(best))) > wanted
       var step: (counts: [Int], distance: Double)?
       for group in best.indices {
         var next = best
         next[group] += isTooMuch ? 1 : -1
         guard next[group] >= 0, next[group] <= allocation.limit(group, 1) else { continue }
-        let reached = abs(value(costs.cost(kept(next))) - wanted)
+        let reached = abs(value(costs.cost(dependencies.kept(next))) - wanted)
         if reached < step?.distance ?? distance { step = (next, reached) }
       }
       guard let step else { break }
@@ -110,7 +109,7 @@ struct BudgetDivision {
       GuardOptions(
         data: options.guard?.data ?? options.data, metric: plan.metric, custom: plan.customMetric,
         output: options.guard?.output ?? options.output),
-      model: dependencies.model, batchSize: batchSize, cancel: options.cancel)
+      model: dependencies.model, batchSize: context.batchSize, cancel: options.cancel)
     return (
       { group, count throws(PruneError) in
         try options.cancel?.check()
@@ -127,11 +126,5 @@ struct BudgetDivision {
   private func shrunk(_ counts: [Int]) throws(PruneError) -> Model {
     let cut = Cut(dependencies, removed: allocation.units(counts))
     return cut.isEmpty ? dependencies.model : try Surgeon.operate(dependencies, cut)
-  }
-
-  private func kept(_ counts: [Int]) -> [SpaceForest.ID: Int] {
-    var result: [SpaceForest.ID: Int] = [:]
-    for (group, count) in zip(dependencies.groups, counts) where count > 0 { result[group.space] = group.size - count }
-    return result
   }
 }

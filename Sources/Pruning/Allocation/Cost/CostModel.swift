@@ -111,3 +111,13 @@ struct CostModel {
     return type
   }
 }
+
+extension Dependencies {
+  /// The units that are left in the spaces of groups that lose some.
+  /// - Parameter removed: how many go, by group.
+  func kept(_ removed: [Int]) -> [SpaceForest.ID: Int] {
+    var result: [SpaceForest.ID: Int] = [:]
+    for (group, count) in zip(groups, removed) where count > 0 { result[group.space] = group.size - count }
+    return result
+  }
+}

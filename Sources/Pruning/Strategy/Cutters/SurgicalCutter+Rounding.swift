@@ -1,38 +1,8 @@
 import PruneEvaluation
-import PruneRuntime
+import PruneGraph
 import PruneTensor
 
-/// What is left of a group is a multiple of this.
-struct UnitRounding: Sendable {
-  let multiple: Int
-  /// Whether nobody asked for it: then it gives way where it would hold back everything.
-  let isImplied: Bool
-
-  /// This machine's multiple is that of the layout its kernels for images like: other widths are filled up to it, and
-  /// computed in full.
-  /// - Throws: `.invalidArgument` for a multiple out of range.
-  init(_ options: PruneOptions, _ granularity: Granularity, _ target: CostTarget?) throws(PruneError) {
-    switch options.roundTo {
-    case 0:
-      isImplied = granularity == .channel && options.mode != "mask" && (options.benchmarks || target?.kind == .latency)
-      multiple = isImplied ? OneDNN.block : 1
-    case 1...65536: (multiple, isImplied) = (options.roundTo, false)
-    case PruneOptions.machineRounding: (multiple, isImplied) = (OneDNN.block, false)
-    default:
-      throw PruneError(
-        .invalidArgument, "round_to is \(options.roundTo), it must be 1 to 65536 or \"machine\"",
-        hint: "leave it out for the default: \"machine\" where time is measured, else 1")
-    }
-  }
-}
-
-/// What whole units would have given in place of multiples, measured in the same way.
-struct Unrounded: Sendable {
-  let cost: CostModel.Cost
-  let latency: LatencyPair
-}
-
-extension StructuredRun {
+extension SurgicalCutter {
   /// The allocation with the plan's multiples, or whole units where nobody asked for multiples and they would leave the
   /// network as it is, or a target unmet.
   func rounded(

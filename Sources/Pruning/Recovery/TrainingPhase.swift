@@ -97,10 +97,11 @@ struct TrainingPhase {
 
   /// What recovery after the cut keeps: the constraint holds for what stays, and is lifted from what went, which has no sign
   /// any more.
-  func recovery(_ recover: FitOptions, _ weights: PrunableWeights, _ model: Model) throws(PruneError) -> FitOptions {
+  /// - Parameter weights: those of the model as it is when it is cut.
+  func recovery(_ recover: FitOptions, _ weights: PrunableWeights) throws(PruneError) -> FitOptions {
     guard strategy == .penalty else { return recover }
     var recover = recover
-    let shared = try SharedWeights(weights.current(in: model)).names
+    let shared = try SharedWeights(weights).names
     recover.regularizers += options.regularizers.filter { [.sign, .signConstraint].contains($0.kind) }.map {
       var kept = $0
       if kept.scope.isEmpty { kept.scope = shared }

@@ -1,0 +1,71 @@
+import PruneEvaluation
+import PruneTensor
+
+/// One step of a prune, kept or not.
+struct JournalEntry: Sendable {
+  let step: Int
+  /// Of the candidate.
+  let size: CutSize
+  let metric: Double?
+  let isKept: Bool
+  /// Median latency of one sample, where the guard runs the model anyway.
+  let milliseconds: Double?
+  /// After training before the cut: the share of the weights' squared norm that the cut took.
+  let normCut: Double?
+  /// What the training after the cut did.
+  let recovery: GuardedRecovery.Record?
+}
+
+/// The journal in reports.
+struct Journal {
+  let entries: [JournalEntry]
+  let judge: MetricGuard?
+  /// How rows call what went.
+  let removedKey: String
+
+  var isRolledBack: Bool { entries.contains { !$0.isKept } }
+  private var isAnyKept: Bool { entries.contains { $0.isKept } }
+  /// Whether the guard allowed nothing.
+  var isRefused: Bool { isRolledBack && !isAnyKept }
+
+  var rows: ReportValue {
+    let metrics = entries.compactMap(\.metric).filter(\.isFinite) + (judge.map { [$0.baseline] } ?? [])
+    let low = metrics.min() ?? 0, high = metrics.max() ?? 0
+    return .list(
+      entries.map { entry in
+        var row = Report(title: "")
+        row["step"] = .integer(entry.step)
+        row[removedKey] = .integer(entry.size.removed)
+        row["amount"] = .number(entry.size.amount)
+        row["macs"] = .count(entry.size.macs)
+        if let params = entry.size.params { row["params"] = .integer(params) }
+        row["bytes"] = .integer(entry.size.bytes)
+        if let judge, let metric = entry.metric {
+          row[judge.options.metric] = .number(metric)
+          row["drop"] = .number(judge.drop(of: metric))
+          row["bar"] = .text(Draw.bar(fraction: high > low ? (metric - low) / (high - low) : 1, width: 12))
+        }
+        if let share = entry.normCut { row["norm_cut"] = .number(share) }
+        if let milliseconds = entry.milliseconds { row["ms"] = .number(milliseconds) }
+        entry.recovery?.add(to: &row, judge)
+        row["kept"] = .flag(entry.isKept)
+        return .report(row)
+      })
+  }
+
+  /// What was taken back, and how recoveries went.
+  var notes: [String] {
+    var notes: [String] = []
+    if let judge, let entry = entries.last(where: { !$0.isKept }), let metric = entry.metric {
+      let kept = isAnyKept ? "the last model that was kept" : "the given model"
+      notes.append("step \(entry.step) was taken back: \(judge.refusal(of: metric)); this is \(kept)")
+    }
+    for entry in entries {
+      if let note = entry.recovery?.note(step: entry.step, judge) { notes.append(note) }
+    }
+    if let last = entries.last(where: { $0.isKept })?.recovery, last.outcome != .takenBack {
+      notes += last.warnings.map { "recovery: \($0)" }
+    }
+    return notes
+  }
+}

@@ -1,0 +1,40 @@
+import PruneEvaluation
+import PruneGraph
+import PruneTensor
+
+/// What is pruned and how, for the loop and its cutter alike.
+final class PruneContext {
+  /// The model as it was given.
+  let original: Model
+  let plan: PrunePlan
+  let options: PruneOptions
+  /// What the open extents of the inputs are, throughout the run.
+  let extents: BoundExtents
+  let batchSize: Int
+
+  init(_ model: Model, _ plan: PrunePlan, _ options: PruneOptions) throws(PruneError) {
+    (original, self.plan, self.options) = (model, plan, options)
+    batchSize = options.batchSize > 0 ? options.batchSize : 64
+    extents = try options.extents(of: model)
+  }
+
+  /// What the criterion may look at.
+  func scoring(_ weights: PrunableWeights) -> ScoringContext {
+    ScoringContext(
+      weights: weights, data: options.data, batchSize: batchSize, seed: options.seed, output: options.output,
+      cancel: options.cancel)
+  }
+
+  /// Sizes of a model, and metrics where there is data to validate on.
+  func state(of model: Model, _ title: String, _ cancel: CancelFlag?) throws(PruneError) -> Report {
+    var report = try ModelStats.of(model, at: extents).report
+    report.title = title
+    report["layers"] = nil
+    guard let validate = options.validate else { return report }
+    var settings = EvaluateOptions()
+    (settings.batchSize, settings.output, settings.cancel) = (batchSize, options.output, cancel)
+    let metrics = try evaluate(model, validate, settings)
+    for (key, value) in metrics.entries where report[key] == nil { report[key] = value }
+    return report
+  }
+}

@@ -1,0 +1,148 @@
+import PruneEvaluation
+import PruneGraph
+import PruneTensor
+import PruneTraining
+
+/// The one loop of pruning: step by step along the schedule a candidate is cut from the last kept model, recovered and
+/// measured, and kept where the guard allows it. What is cut is the cutter's.
+final class PruneRun<C: Cutter> {
+  let context: PruneContext
+  private(set) var cutter: C
+  /// The last kept model, in the cutter's form.
+  private(set) var model: Model
+  private(set) var journal: [JournalEntry] = []
+  private(set) var isStopped = false
+  /// The allocations of the steps that were kept.
+  private var committed: [Allocation] = []
+  /// Models after kept steps, by position in the journal.
+  private var snapshots: [Int: Model] = [:]
+  let judge: MetricGuard?
+  /// Sizes and metrics of the given model.
+  let before: Report
+
+  var plan: PrunePlan { context.plan }
+  var options: PruneOptions { context.options }
+
+  init(_ context: PruneContext) throws(PruneError) {
+    self.context = context
+    cutter = try C(context)
+    model = cutter.start
+    let options = context.options
+    before = try context.state(of: context.original, "before", options.cancel)
+    judge = try options.guard.map { settings throws(PruneError) in
+      try MetricGuard(settings, model: context.original, batchSize: context.batchSize, cancel: options.cancel)
+    }
+  }
+
+  /// Runs all steps: those of the schedule, or of a recipe.
+  func outcome(_ recipe: [Allocation]?) throws(PruneError) -> PruneOutcome {
+    try run(recipe)
+    let result = try result()
+    return PruneOutcome(
+      model: result, report: try report(of: result), snapshots: snapshots,
+      recipe: PruneRecipe(options, plan, committed)?.text)
+  }
+
+  /// The last kept model, or the very one that was given when nothing was kept or nothing was to be done.
+  private func result() throws(PruneError) -> Model {
+    !committed.isEmpty && cutter.isChanged(model) ? try cutter.finished(model) : context.original
+  }
+
+  /// Until the end, a refused step or a stop.
+  private func run(_ recipe: [Allocation]?) throws(PruneError) {
+    let count = max(recipe?.count ?? plan.schedule.steps, 1)
+    let isHalved = recipe == nil && judge != nil && plan.schedule.kind != .dynamic && plan.allocation != .prescribed
+    var way = StepProgress(halvings: isHalved ? StepProgress.halvings : 0)
+    for step in 1...count {
+      way.begin(plan.schedule.progress(step))
+      let prescribed = recipe.flatMap { step <= $0.count ? $0[step - 1] : nil }
+      var next = StepProgress.Next.again
+      while next == .again {
+        let entry: JournalEntry
+        do {
+          try options.cancel?.check()
+          entry = try take(step, StepGoal(progress: way.progress, prescribed: prescribed))
+        } catch where error.status == .cancelled && !journal.isEmpty {
+          isStopped = true
+          return
+        }
+        journal.append(entry)
+        if entry.isKept { try addSnapshot() }
+        let event = PruneEvent(
+          step: step, steps: count, sparsity: entry.size.amount, metric: entry.metric, isKept: entry.isKept)
+        let wantsStop = try options.onStep?(event) ?? false
+        next = way.next(isKept: entry.isKept)
+        if wantsStop, next == .again || next == .step && step < count { isStopped = true }
+        if isStopped || next == .end { return }
+      }
+    }
+  }
+
+  /// One step: a candidate is made from the last kept model, and kept if the guard allows it.
+  private func take(_ step: Int, _ goal: StepGoal) throws(PruneError) -> JournalEntry {
+    let (base, units) = try trained(step > 1 && plan.schedule.kind == .dynamic ? regrown(step) : model, goal)
+    var candidate = try cutter.candidate(of: base, goal, units: units)
+    var recover = options.recover
+    if let given = recover {
+      recover = try plan.training?.recovery(given, candidate.weights) ?? given
+      recover?.cancel = given.cancel ?? options.cancel
+    }
+    let recovered = try GuardedRecovery(judge: judge, settings: recover, data: options.recoverData ?? options.data)
+      .run(candidate.model)
+    candidate.model = recovered.model
+    if recovered.isStopped { isStopped = true }
+    try cutter.recount(&candidate)
+    let isKept = recovered.metric.flatMap { judge?.allows($0) } ?? true
+    if isKept {
+      try cutter.keep(candidate)
+      model = candidate.model
+      committed.append(candidate.allocation)
+    }
+    return JournalEntry(
+      step: step, size: try cutter.size(of: candidate), metric: recovered.metric, isKept: isKept,
+      milliseconds: milliseconds(candidate.model), normCut: candidate.normCut, recovery: recovered.record)
+  }
+
+  /// The model trained for the cut to come, and the units that are to go where the training chose them; the model
+  /// itself where the strategy does not train.
+  private func trained(_ base: Model, _ goal: StepGoal) throws(PruneError) -> (Model, units: [[Int]]?) {
+    guard let training = plan.training else { return (base, nil) }
+    var units: [[Int]]?
+    let result = try training.run(base, cutter.weights(of: base)) { model throws(PruneError) in
+      let selection = try cutter.selection(in: model, goal)
+      units = selection.units
+      return selection.marks
+    }
+    return (result, units)
+  }
+
+  /// The last kept model with some of its pruned weights back, trained for as long as a step recovers: what of them
+  /// matters by then stays when the step prunes again.
+  private func regrown(_ step: Int) throws(PruneError) -> Model {
+    guard let data = options.recoverData ?? options.data, let recover = options.recover else { return model }
+    var base = try Regrowth(context, step: step).model(model, cutter.weights(of: model), data)
+    var settings = recover
+    settings.cancel = settings.cancel ?? options.cancel
+    _ = try fit(&base, data, settings)
+    try settings.cancel?.check()
+    return base
+  }
+
+  /// Median latency of one sample, where the guard runs the model anyway.
+  private func milliseconds(_ candidate: Model) -> Double? {
+    guard judge != nil else { return nil }
+    var timing = BenchmarkOptions()
+    (timing.runs, timing.warmup, timing.cancel, timing.extents) = (5, 1, options.cancel, context.extents)
+    // What cannot be timed, such as a model of integer inputs that are no indices, still has a metric.
+    return (try? benchmark(candidate, timing))?.number("median_ms")
+  }
+
+  private func addSnapshot() throws(PruneError) {
+    snapshots[journal.count - 1] = try cutter.finished(model)
+    let most = max(snapshotBytes / max(cutter.ownBytes, 1), 1)
+    for old in snapshots.keys.sorted().dropLast(most) { snapshots[old] = nil }
+  }
+}
+
+/// Bytes of models that snapshots may hold in all.
+private let snapshotBytes = 1 << 30
