@@ -1351,11 +1351,11 @@ typedef struct prune_quantize_options {
   uint32_t struct_tag;
   /** "static": int8 weights and uint8 activations with scales from calibration data. "dynamic": int8 weights, and
    *  activations with scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in
-   *  float. "float32": the numbers of a half or double precision model, inputs and outputs as they were. "float16":
-   *  weights and activations, but for operators that need float32; inputs and outputs stay float32. "bfloat16": weights
-   *  stored as bfloat16, layers compute in float32. "palette": weights that take few different values each (k-means),
-   *  float32 in ONNX files and small in packed ones. "joint": each weight pruned and palettized as far as a budget of
-   *  `bytes` for all asks for, by what it tolerates on `calibration`. NULL is "static". */
+   *  float. "float32": all numbers of a half or double precision model, inputs and outputs too. "float16": weights and
+   *  activations, but for operators that need float32; inputs and outputs stay float32. "bfloat16": weights stored as
+   *  bfloat16, layers compute in float32. "palette": weights that take few different values each (k-means), float32 in
+   *  ONNX files and small in packed ones. "joint": each weight pruned and palettized as far as a budget of `bytes` for
+   *  all asks for, by what it tolerates on `calibration`. NULL is "static". */
   const char *scheme;
   /** of weights and activations: 8; weight_only has 8 and 4, palette 2 to 8 (4 if not given). 0 is not given. */
   uint32_t bits;

@@ -97,6 +97,8 @@ typedef struct pl_call {
 
 /** Keeps an object open during the call. */
 void pl_hold(pl_call *call, handle *handle);
+/** Calls between pl_begin and pl_end: each returns what it has when it is cancelled, and Lua need not be stopped. */
+extern volatile int pl_running_calls;
 /** Prepares callbacks and marks objects; nothing may raise between this and pl_end. */
 void pl_begin(pl_call *call, handle *changing);
 /** Whether progress or a callback wants events. */

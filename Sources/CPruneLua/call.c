@@ -18,6 +18,8 @@ void pl_hold(pl_call *call, handle *object) {
   call->held[call->held_count++] = object;
 }
 
+volatile int pl_running_calls;
+
 void pl_begin(pl_call *call, handle *changing) {
   luaL_checkstack(call->L, LUA_MINSTACK, "too many nested calls");
   lua_pushnil(call->L);
@@ -27,6 +29,7 @@ void pl_begin(pl_call *call, handle *changing) {
     changing->users++;
     changing->busy = true;
   }
+  pl_running_calls = pl_running_calls + 1;
 }
 
 /* Tells the progress line that the call is over; errors there do not matter any more. */
@@ -37,6 +40,7 @@ static void finish_progress(pl_call *call) {
 }
 
 void pl_end(pl_call *call, handle *changing) {
+  pl_running_calls = pl_running_calls - 1;
   for (int i = 0; i < call->held_count; i++) call->held[i]->users--;
   if (changing) {
     changing->users--;

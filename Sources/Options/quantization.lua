@@ -6,7 +6,7 @@ return {
         far as a budget of bytes asks for]],
       more = [["static": int8 weights and uint8 activations with scales from calibration data. "dynamic": int8 weights, and
         activations with scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in
-        float. "float32": the numbers of a half or double precision model, inputs and outputs as they were. "float16":
+        float. "float32": all numbers of a half or double precision model, inputs and outputs too. "float16":
         weights and activations, but for operators that need float32; inputs and outputs stay
         float32. "bfloat16": weights stored as bfloat16, layers compute in float32. "palette": weights that take few
         different values each (k-means), float32 in ONNX files and small in packed ones. "joint": each weight pruned

@@ -22,7 +22,7 @@ extension PruneOptions {
 extension BoundExtents {
   /// What a report says of numbers that rest on an assumption.
   var note: String? {
-    assumption.map { "macs are those of one sample with \($0), which is assumed: give data, or write the extents in with fix_shapes" }
+    assumption.map { "macs are those of one sample with \($0), which is assumed: give shapes = {…} or data" }
   }
 
   /// Refuses a budget of a cost that is not known. MACs at assumed extents stand to each other as at others, times do not.

@@ -30,7 +30,7 @@ struct JointBudget {
         hint: "give calibration = some hundred samples")
     }
     let index = GraphIndex(model.graph)
-    let plan = try WeightPlan(index, ignore: scheme.ignore, operators: ["Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"])
+    let plan = try WeightPlan(index, ignore: scheme.ignore, operators: ["Conv", "ConvTranspose", "Gemm", "MatMul"])
     var layers: [(layer: WeightPlan.Layer, weight: Tensor)] = []
     for layer in plan.layers.values.sorted(by: { $0.node < $1.node }) {
       guard let weight = model.graph.initializer(layer.weight), !layers.contains(where: { $0.layer.weight == layer.weight }) else { continue }

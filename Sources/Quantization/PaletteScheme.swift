@@ -12,7 +12,7 @@ enum PaletteScheme {
   ) throws(PruneError) -> QuantizedModel {
     let index = GraphIndex(model.graph)
     let plan = try WeightPlan(
-      index, ignore: scheme.ignore, operators: ["Conv", "ConvTranspose", "Gemm", "MatMul", "Gather", "LSTM", "GRU", "RNN"])
+      index, ignore: scheme.ignore, operators: ["Conv", "ConvTranspose", "Gemm", "MatMul", "Gather"])
     let names = Set(plan.layers.values.map(\.weight)).sorted()
     let importance = options.fisher ? try fisher(model, names, options, scheme) : [:]
     var result = model

@@ -57,7 +57,7 @@ extension Model {
   /// The model in the form that schemes rewrite: its weights in the open, in float32, as their layers read them.
   fileprivate func readable(by scheme: QuantizationScheme) throws(PruneError) -> Model {
     var result = try opened()
-    if scheme.kind == .float32 || result.hasOtherFloatWeights { result = try result.float32Form(keepsInterface: true) }
+    if scheme.kind == .float32 || result.hasOtherFloatWeights { result = try result.float32Form(keepsInterface: scheme.kind != .float32) }
     if scheme.kind == .float32 { return result }
     // A palette leaves the graph as it is, and a table of int8 rows can be read by other layers: a weight that several layers
     // share stays one.

@@ -79,7 +79,7 @@ enum WeightSchemes {
   static func bfloat16(_ model: Model, _ scheme: QuantizationScheme) throws(PruneError) -> QuantizedModel {
     let edit = GraphEdit(try RaiseOpset.apply(model, to: 13))
     let plan = try WeightPlan(
-      edit.index, ignore: scheme.ignore, operators: ["Conv", "ConvTranspose", "Gemm", "MatMul", "Gather", "LSTM", "GRU", "RNN"])
+      edit.index, ignore: scheme.ignore, operators: ["Conv", "ConvTranspose", "Gemm", "MatMul", "Gather"])
     let result = try BFloat16Rewriter.rewrite(edit, plan)
     return QuantizedModel(model: result.model, layers: result.layers, kept: plan.kept, provenance: "bfloat16 weights")
   }

@@ -66,9 +66,9 @@ import Testing
       $0.threshold = -1
     },
     Case("threshold strategy with an amount", .invalidArgument, "takes a threshold") { $0.strategy = "threshold" },
-    Case("strategy", .invalidArgument, "no strategy 'globl'") { $0.strategy = "globl" },
-    Case("criterion", .invalidArgument, "no criterion 'magnitud'") { $0.criterion = "magnitud" },
-    Case("schedule", .invalidArgument, "no schedule") { $0.schedule = "gradual" },
+    Case("strategy", .invalidArgument, "strategy is 'globl'") { $0.strategy = "globl" },
+    Case("criterion", .invalidArgument, "criterion is 'magnitud'") { $0.criterion = "magnitud" },
+    Case("schedule", .invalidArgument, "schedule is 'gradual'") { $0.schedule = "gradual" },
     Case("granularity", .unsupported, "granularity 'pixel'") { $0.granularity = "pixel" },
     Case("latency of weights", .unsupported, "zeros alone do not make a network faster") {
       $0.amount = nil
@@ -94,9 +94,9 @@ import Testing
       $0.target = CostTarget(.macs, 0)
     },
     Case("max_fraction", .invalidArgument, "max_fraction is 2") { $0.maxFraction = 2 },
-    Case("reduce", .invalidArgument, "no reduce 'median'") { $0.reduction = "median" },
+    Case("reduce", .invalidArgument, "reduce is 'median'") { $0.reduction = "median" },
     Case("mode", .unsupported, "mode 'remove'") { $0.mode = "remove" },
-    Case("device", .unsupported, "device 'cuda'") { $0.device = "cuda" },
+    Case("device", .invalidArgument, "device is 'cuda'") { $0.device = "cuda" },
     Case("data", .invalidArgument, "there is none") { $0.criterion = "taylor" },
     Case("batch size", .invalidArgument, "batch_size is -3") { $0.batchSize = -3 },
   ]

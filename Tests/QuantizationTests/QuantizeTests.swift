@@ -152,10 +152,10 @@ import Quantization
 
   static let cases: [Case] = [
     Case("no data", .invalidArgument) { $0.calibration = nil },
-    Case("scheme", .unsupported) { $0.scheme = "ternary" },
+    Case("scheme", .invalidArgument) { $0.scheme = "ternary" },
     Case("bits", .unsupported) { $0.bits = 4 },
-    Case("calibrator", .unsupported) { $0.calibrator = "average" },
-    Case("rounding", .unsupported) { $0.rounding = "up" },
+    Case("calibrator", .invalidArgument) { $0.calibrator = "average" },
+    Case("rounding", .invalidArgument) { $0.rounding = "up" },
     Case("rounding without data", .invalidArgument) { ($0.scheme, $0.rounding, $0.calibration) = ("weight_only", "gptq", nil) },
     Case("rounding of halves", .invalidArgument) { ($0.scheme, $0.rounding) = ("float16", "gptq") },
     Case("training of weights alone", .invalidArgument) { ($0.scheme, $0.qat) = ("weight_only", true) },
@@ -167,7 +167,7 @@ import Quantization
     Case("blocks of activations", .invalidArgument) { $0.blockSize = 32 },
     Case("odd blocks", .invalidArgument) { ($0.scheme, $0.format, $0.blockSize) = ("weight_only", "matmul_nbits", 24) },
     Case("a format of another scheme", .unsupported) { $0.format = "matmul_nbits" },
-    Case("format", .unsupported) { $0.format = "qoperators" },
+    Case("format", .invalidArgument) { $0.format = "qoperators" },
     Case("ignore", .notFound) { $0.ignore = ["nothing*"] },
     Case("everything ignored", .invalidArgument) { $0.ignore = ["*"] },
     Case("batch size", .invalidArgument) { $0.batchSize = -1 },

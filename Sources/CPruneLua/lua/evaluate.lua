@@ -49,7 +49,7 @@ end
 --- Runs a function of a script; its exit status. Errors are told on standard error.
 function evaluate.run(f, ...)
   local ok, interrupted, problem, place, traceback = host.guard(f, ...)
-  if ok then return 0 end
+  if ok and not interrupted then return 0 end
   io.stdout:flush()
   if interrupted then
     io.stderr:write "prune: interrupted\n"
@@ -85,7 +85,8 @@ function evaluate.interact(f, silent)
     end
   end))
   local ok, interrupted, problem, place = table.unpack(got, 1, 4)
-  if ok then return true end
+  -- A call that was stopped has given what it had: that is kept, and said.
+  if ok and not interrupted then return true end
   evaluate.complain(interrupted and "interrupted" or evaluate.message(problem, place))
   return false
 end

@@ -25,15 +25,17 @@ package enum DirectWeights {
     for (position, node) in model.graph.nodes.enumerated() {
       for place in node.parameterOperands {
         guard let value = node.input(place), let source = sources.source(of: value, through: passes), !source.path.isEmpty,
-          source.tensor.dtype.isFloatingPoint, !isShared(source),
+          source.tensor.dtype.isFloatingPoint,
           !reshapedOnly || source.path.contains(where: { ["Reshape", "Flatten"].contains($0.opType) })
         else { continue }
+        if source.path.allSatisfy({ $0.opType == "Identity" }) {
+          // The same bytes: no copy is made.
+          direct[value] = (source.name, source.name)
+          result.graph.nodes[position].inputs[place] = source.name
+          continue
+        }
+        guard !isShared(source) else { continue }
         if direct[value] == nil {
-          if source.path.allSatisfy({ $0.opType == "Identity" }) {
-            direct[value] = (source.name, source.name)
-            result.graph.nodes[position].inputs[place] = source.name
-            continue
-          }
           guard let tensor = evaluated(source, in: model.graph, opset), keepsTypes || tensor.dtype == .float32 else { continue }
           let name = Graph.uniqueName(source.name + "_direct", &names)
           result.graph.setInitializer(name, tensor)

@@ -40,7 +40,9 @@ struct FitSetup {
       let held = untrainable.first.map { "; '\($0.name)' \($0.reason)" } ?? ""
       throw PruneError(
         .unsupported, "there is nothing to train: no float32 weight is left\(held)", at: "fit",
-        hint: options.frozen.isEmpty ? "is the model quantized?" : "freeze fewer parameters")
+        hint: !options.frozen.isEmpty ? "freeze fewer parameters"
+          : model.hasOtherFloatWeights ? "its weights have another precision: quantize{scheme = \"float32\"} makes them float32"
+          : "is the model quantized?")
     }
     let statistics = Self.statistics(of: model, trained: Set(parameters))
     let plan = TrainingGraph.Plan(
@@ -104,10 +106,23 @@ struct FitSetup {
             hint: "the checkpoint was written before units were removed, or by another network: train on without it, "
               + "and it is written anew")
         }
-        result.graph.setInitializer(name, tensor)
+        // What was pruned since the checkpoint was written stays so.
+        let isMasked = model.maskedParameters.contains(name) && old.dtype == .float32
+        result.graph.setInitializer(name, isMasked ? try Self.masked(tensor, as: old) : tensor)
       }
       return (result, state.optimizer, state.epoch)
     }
+  }
+
+  /// Zero wherever another tensor of that shape is.
+  private static func masked(_ tensor: Tensor, as old: Tensor) throws(PruneError) -> Tensor {
+    var result = tensor
+    try old.withSpan(of: Float.self) { zeros throws(PruneError) in
+      try result.withMutableSpan(of: Float.self) { values throws(PruneError) in
+        for index in values.indices where zeros[index] == 0 { values[index] = 0 }
+      }
+    }
+    return result
   }
 
   private static func teaching(

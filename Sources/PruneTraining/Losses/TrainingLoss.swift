@@ -61,7 +61,9 @@ package struct TrainingLoss: Sendable {
     let outputs = model.graph.outputs
     if let wanted { _ = try model.output(named: wanted) }
     guard let output = outputs.first(where: { $0.type?.dtype ?? .float32 == .float32 && $0.name == wanted ?? $0.name }) else {
-      throw PruneError(.unsupported, "the model has no float32 output to train")
+      throw PruneError(
+        .unsupported, "the model has no float32 output to train",
+        hint: model.hasOtherFloatWeights ? "quantize{scheme = \"float32\"} makes its numbers float32" : "")
     }
     self.output = output
     self.settings = settings

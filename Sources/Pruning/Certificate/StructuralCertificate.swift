@@ -25,9 +25,15 @@ struct StructuralCertificate {
   func compare(
     _ candidate: Model, isShrunk: Bool, _ samples: SampleInputs
   ) throws(PruneError) -> (result: Result?, missing: String?) {
-    let masked = try masked()
+    var masked = try masked(), given = dependencies.model, candidate = candidate
+    if given.hasOtherFloatWeights, given.functions.isEmpty {
+      // Half precision rounds by more than a wrong cut may show: all three are compared in float32.
+      masked = try masked.float32Form(keepsInterface: false)
+      given = try given.float32Form(keepsInterface: false)
+      candidate = try candidate.float32Form(keepsInterface: false)
+    }
     // What the given model cannot do tells nothing about the shrunk one.
-    let outcome = try samples.first(dependencies.model) { inputs throws(PruneError) in
+    let outcome = try samples.first(given) { inputs throws(PruneError) in
       try Program(masked, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
     }
     guard case .ran(let inputs, let reference) = outcome else {

@@ -45,7 +45,7 @@ struct UnitImportance {
       if let bad = scores.firstIndex(where: { !$0.isFinite }) {
         throw PruneError(
           .numeric, "criterion '\(importance.name)' gives unit \(bad) of '\(group.name)' a score that is not finite",
-          at: group.name, hint: "look for NaN or infinity in its weights")
+          at: group.name, hint: "look for NaN or infinity in its weights, or leave it out with ignore")
       }
       result.append(scores)
     }

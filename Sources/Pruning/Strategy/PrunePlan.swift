@@ -100,8 +100,10 @@ package struct PrunePlan {
         throw PruneError(
           .invalidArgument, "recover trains on data, and there is none", hint: "give recover a data = …, or prune a data = …")
       }
-      guard data.y != nil else {
-        throw PruneError(.invalidArgument, "recover trains on data with targets, and data set '\(data.name)' has no targets")
+      guard data.y != nil || options.recover?.distillation != nil else {
+        throw PruneError(
+          .invalidArgument, "recover trains on data with targets, and data set '\(data.name)' has no targets",
+          hint: "give data with targets, or a teacher to learn from: recover = {teacher = …}")
       }
     }
   }

@@ -6,8 +6,8 @@ import PruneTensor
 struct HalfRewriter {
   /// Operators that need the range, the precision or the types of float32.
   private static let float32Operators: Set<String> = [
-    "BitShift", "Bernoulli", "CumSum", "DFT", "Det", "DynamicQuantizeLinear", "DequantizeLinear", "EyeLike", "Exp",
-    "ImageDecoder", "InverseSpectralNorm", "LayerNormalization", "LogSoftmax", "Loop", "If", "Scan", "MeanVarianceNormalization",
+    "BitShift", "Bernoulli", "Celu", "CumSum", "DFT", "Det", "DynamicQuantizeLinear", "DequantizeLinear", "EyeLike", "Exp",
+    "ImageDecoder", "InverseSpectralNorm", "IsInf", "LayerNormalization", "LogSoftmax", "Loop", "If", "Scan", "MeanVarianceNormalization",
     "MelWeightMatrix", "Multinomial", "NegativeLogLikelihoodLoss", "NonMaxSuppression", "Pow", "QuantizeLinear", "RandomNormal",
     "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Range", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp",
     "ReduceSumSquare", "Resize", "RoiAlign", "STFT", "SoftmaxCrossEntropyLoss", "TfIdfVectorizer", "TopK", "Upsample",

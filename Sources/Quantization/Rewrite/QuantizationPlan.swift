@@ -177,7 +177,9 @@ struct QuantizationPlan {
         give([output])
         if quantized.contains(output) { sources[output] = input }
       case "AveragePool", "GlobalAveragePool":
-        if quantized.contains(input), !index.outputs.contains(output) { give([output]) }
+        // Integer runtimes have no average of dilated windows.
+        let isDilated = node.ints("dilations")?.contains { $0 > 1 } ?? false
+        if quantized.contains(input), !isDilated, !index.outputs.contains(output) { give([output]) }
       case "Concat":
         let inputs = node.inputs.filter { !$0.isEmpty }
         if !inputs.isEmpty, inputs.allSatisfy({ quantized.contains($0) }) { give([output]) }

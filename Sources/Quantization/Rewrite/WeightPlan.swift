@@ -44,7 +44,7 @@ struct WeightPlan {
           layers[place] = Layer(node: place, input: input, weight: name, channelAxis: axes.channel, blockAxis: axes.block)
         }
       } else {
-        keep(node, node.opType == "Gather" || input == 0 || weight.shape.rank < 3 ? "its weight has rank \(weight.shape.rank)" : "\(node.opType) stays float")
+        keep(node, "its weight has rank \(weight.shape.rank)")
       }
     }
     guard layers.isEmpty else { return }

@@ -11,6 +11,8 @@ struct MaskingCutter: Cutter {
   private(set) var layers: [Layer]
   /// Weights that the criterion cannot score.
   let unreached: Set<String>
+  /// The given model with its constant weights as initializers, and every weight that holds zeros masked, in scope or not.
+  let start: Model
   /// Layers that got a whole copy of a weight of which only the first use is pruned.
   let splits: (layers: [String], bytes: Int)
   /// Bytes of a weight's element in the given model.
@@ -36,6 +38,9 @@ struct MaskingCutter: Cutter {
     var dense = all.without(unreached)
     splits = plan.strategy == .local && !plan.prunesAllUses ? dense.splitUses() : ([], 0)
     self.dense = dense
+    var start = dense.model
+    start.maskZeros(of: try PrunableWeights(of: start).weights.map(\.name))
+    self.start = start
     layers = []
     for weight in dense.weights {
       let zeros = try WeightRanking([weight.tensor]).zeroCount
@@ -50,8 +55,6 @@ struct MaskingCutter: Cutter {
     try extents.check(.macs, macs: try ModelStats.of(original, at: extents).macs)
   }
 
-  /// Constant weights are initializers there.
-  var start: Model { dense.model }
   var zeros: Int { Self.zeros(layers) }
   var zerosBefore: Int { layers.reduce(0) { $0 + $1.zerosBefore } }
   private static func zeros(_ layers: [Layer]) -> Int { layers.reduce(0) { $0 + $1.zeros } }
