@@ -42,7 +42,7 @@ extension SurgicalCutter {
   }
 
   /// What a step takes.
-  private struct Choice {
+  private struct UnitChoice {
     /// The units of each group.
     let found: [[Int]]
     /// By which they were chosen.
@@ -51,15 +51,15 @@ extension SurgicalCutter {
     var floor: Double?
   }
 
-  private func units(_ division: Division, _ goal: StepGoal) throws(PruneError) -> Choice {
+  private func units(_ division: Division, _ goal: StepGoal) throws(PruneError) -> UnitChoice {
     var allocation = division.allocation
     if let prescribed = goal.prescribed {
       let counts = try counts(prescribed, division.chosen, allocation)
-      return Choice(found: allocation.units(counts), allocation: allocation)
+      return UnitChoice(found: allocation.units(counts), allocation: allocation)
     }
     allocation = try rounded(allocation, goal.progress, division.dependencies, division.costs)
     let (counts, floor) = try removals(goal.progress, allocation, division.dependencies, division.costs)
-    return Choice(found: allocation.units(counts), allocation: allocation, floor: floor)
+    return UnitChoice(found: allocation.units(counts), allocation: allocation, floor: floor)
   }
 
   /// The counts of a recipe's step, by group.
@@ -82,7 +82,7 @@ extension SurgicalCutter {
   /// The model without the units that matter least, or those that were selected before.
   func withoutUnits(_ base: Model, _ goal: StepGoal, _ selected: [[Int]]?) throws(PruneError) -> Candidate<Step> {
     let division = try division(base), dependencies = division.dependencies, costs = division.costs
-    var choice = Choice(found: selected ?? [], allocation: division.allocation)
+    var choice = UnitChoice(found: selected ?? [], allocation: division.allocation)
     if selected == nil { choice = try units(division, goal) }
     let cut = Cut(dependencies, removed: choice.found)
     var model = base
