@@ -180,7 +180,7 @@ int main(void) {
   FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "magnitude");
   prune.criterion = NULL;
   prune.device = "cuda";
-  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_UNSUPPORTED, "cuda");
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "cuda");
   prune.device = "cpu";
   prune.schedule = "cubic";
   prune.schedule_steps = 3;

@@ -43,7 +43,7 @@ static void losses(void) {
   options.delta = 0.5;
   OK(prune_loss_compute("huber", t, p, &options, &loss));
   CHECK(fabs(loss - (0.125 + 0.125 + 0.375) / 4) < 1e-9);
-  FAILS(prune_loss_compute("mea", t, p, NULL, &loss), PRUNE_ERROR_INVALID_ARGUMENT, "no loss 'mea'");
+  FAILS(prune_loss_compute("mea", t, p, NULL, &loss), PRUNE_ERROR_INVALID_ARGUMENT, "loss is 'mea'");
   FAILS(prune_loss_compute("mae", t, NULL, NULL, &loss), PRUNE_ERROR_INVALID_ARGUMENT, "tensor is NULL");
   options.class_weight_count = 2;
   FAILS(prune_loss_compute("mae", t, p, &options, &loss), PRUNE_ERROR_INVALID_ARGUMENT, "class_weights is NULL");

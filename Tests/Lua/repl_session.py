@@ -300,6 +300,22 @@ def command_line():
 
 
 @case
+def an_interrupted_prune_gives_its_kept_steps():
+    session = Session()
+    session.read_until(r"prune> $")
+    session.ask("train = prune.data.digits()")
+    session.ask("m = prune.zoo.mlp{input = {1, 8, 8}, hidden = {32}, seed = 1}")
+    session.send("s, r = m:prune{amount = 0.9, schedule = {kind = 'linear', steps = 50}, recover = {data = train, epochs = 30, lr = 1e-3}}\r")
+    time.sleep(3)
+    session.send("\x03")
+    session.read_until(r"interrupted", 20)
+    session.read_until(r"prune> $")
+    shown = session.ask("r.stopped and s:stats().sparsity > 0")
+    check("what was kept is there", "true\n" in shown, shown)
+    session.close()
+
+
+@case
 def scripts_are_interrupted():
     with subprocess.Popen([PROGRAM, "-e", "while true do end"], stderr=subprocess.PIPE, env=environment()) as process:
         time.sleep(0.5)

@@ -122,7 +122,7 @@ test("regularizers pull on weights", function()
   check(size{dropout = 0.5} ~= plain)
   equal(size{dropout = false}, plain)
   fails("option 'kind' is required", size, {regularizer = {strength = 1}})
-  fails("no regularizer 'l3'", size, {regularizer = {kind = "l3"}})
+  fails("regularizer is 'l3'", size, {regularizer = {kind = "l3"}})
   fails("0 or more and below 1", size, {dropout = 2})
 end)
 
@@ -203,6 +203,26 @@ test("a loss may be a model", function()
   near(a[1][20], b[1][20], 1e-6)
   near(a[5][33], b[5][33], 1e-6)
   fails("1 inputs", own.fit, own, {data = rows, loss = mlp()})
+end)
+
+test("what was pruned after a checkpoint stays so when it is resumed", function()
+  local m = prune.zoo.mlp{input = {1, 8, 8}, hidden = {32}, seed = 1}
+  local path = h.temporary()
+  m:fit{data = data, epochs = 1, checkpoint = path}
+  local slim = m:prune{amount = 0.7}
+  local before = slim:stats().sparsity
+  slim:fit{data = data, epochs = 2, resume = path}
+  check(slim:stats().sparsity >= before)
+end)
+
+test("a pruned network recovers from a teacher alone", function()
+  local m = prune.zoo.mlp{input = {1, 8, 8}, hidden = {32}, seed = 1}
+  m:fit{data = data, epochs = 3}
+  local bare = prune.data.tensors(data.x)
+  fails("targets", m.prune, m, {amount = 0.8, recover = {data = bare, epochs = 1}})
+  local slim, report = m:prune{amount = 0.8, recover = {data = bare, epochs = 2, teacher = m, loss = "cross_entropy"}}
+  near(report.sparsity, 0.8, 0.01)
+  check(slim:evaluate(bare:labelled(m)).accuracy > 0.8)
 end)
 
 h.finish()
