@@ -187,3 +187,21 @@ import Testing
     #expect(noise < 0.05 * signal, "\(noise / signal)")
   }
 }
+
+/// What a graph puts out is no weight of one layer, whoever reads it.
+@Suite struct OwnedWeightTests {
+  @Test(arguments: ["smooth", "equalize", "bias"]) func aWeightThatIsAnOutputStaysWhatItWas(what: String) throws {
+    var model = try Networks.residual()
+    model.graph.outputs.append(ValueInfo(name: "w1", type: nil))
+    let before = try #require(model.graph.initializer("w1"))
+    var options = QuantizeOptions()
+    options.calibration = try Networks.images(8)
+    switch what {
+    case "smooth": options.smooth = 0.5
+    case "equalize": options.equalize = true
+    default: options.biasCorrection = true
+    }
+    let small = try quantize(model, options).model
+    #expect(try #require(small.graph.initializer("w1")).bytes.isEqual(to: before.bytes))
+  }
+}

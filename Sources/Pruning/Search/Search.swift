@@ -255,6 +255,10 @@ private struct SearchRun {
         if let recipe = point.recipe { row["recipe"] = .text(recipe) }
         return .report(row)
       })
+    if points.isEmpty {
+      let why = isStopped ? "the search was stopped" : monotonicSeconds() > end ? "the budget of minutes ended" : "every way was left out"
+      report["notes"] = .list([.text("\(why) before any way was measured on all data: the model is the given one")])
+    }
     if !refused.isEmpty {
       report["left_out"] = .list(refused.map { .text("\($0.name): \($0.reason)") })
     }

@@ -60,10 +60,10 @@ enum Equalize {
   /// Convolutions and Gemms with a weight of their own.
   private static func isLayer(_ node: Node, _ index: GraphIndex) -> Bool {
     guard node.isStandard, ["Conv", "Gemm"].contains(node.opType), let name = node.input(1),
-      let weight = index.graph.initializer(name), weight.dtype == .float32, index.consumers[name]?.count == 1
+      let weight = index.graph.initializer(name), weight.dtype == .float32, index.isOwned(name)
     else { return false }
     if let bias = node.input(2) {
-      guard index.consumers[bias]?.count == 1, index.graph.initializer(bias)?.dtype == .float32 else { return false }
+      guard index.isOwned(bias), index.graph.initializer(bias)?.dtype == .float32 else { return false }
     }
     if node.opType == "Conv" {
       let groups = node.int("group", default: 1)

@@ -24,7 +24,7 @@ package enum FoldBatchNormalization {
       else { continue }
       var taken = names ?? model.graph.allNames
       // A weight that others read too stays as it is for them.
-      let isShared = (index.consumers[weightName]?.count ?? 0) > 1 || !model.graph.hasInitializer(weightName)
+      let isShared = !index.isOwned(weightName)
       let newWeight = isShared ? Graph.uniqueName(weightName + "_folded", &taken) : weightName
       let newBias = Graph.uniqueName((norm.input(2) ?? output) + "_folded", &taken)
       names = taken

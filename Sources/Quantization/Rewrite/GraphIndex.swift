@@ -55,6 +55,11 @@ struct GraphIndex {
     return name
   }
 
+  /// Whether one node alone reads an initializer, and nobody outside sees it: what may be changed with that node.
+  func isOwned(_ name: String) -> Bool {
+    graph.hasInitializer(name) && consumers[name]?.count == 1 && !outputs.contains(name) && !captured.contains(name)
+  }
+
   /// The one node that reads a value, when there is exactly one and nobody outside sees the value.
   func onlyConsumer(of value: String) -> Node? {
     guard let readers = consumers[value], readers.count == 1, let reader = readers.first,

@@ -135,9 +135,7 @@ struct Smooth {
 
   /// A float32 initializer that nothing else reads.
   private func own(_ name: String?) -> Tensor? {
-    guard let name, let tensor = index.graph.initializer(name), tensor.dtype == .float32, index.consumers[name]?.count == 1,
-      !index.captured.contains(name)
-    else { return nil }
+    guard let name, index.isOwned(name), let tensor = index.graph.initializer(name), tensor.dtype == .float32 else { return nil }
     return tensor
   }
 

@@ -27,7 +27,7 @@ enum ActivationAware {
     for layer in plan.layers.values {
       let node = index.graph.nodes[layer.node]
       guard let axis = layer.blockAxis, let input = node.input(0), !index.isConstant(input), node.int("transA", default: 0) == 0,
-        index.consumers[layer.weight]?.count == 1, model.graph.hasInitializer(layer.weight)
+        index.isOwned(layer.weight), model.graph.hasInitializer(layer.weight)
       else { continue }
       products[input, default: []].append(
         Product(node: layer.node, weight: layer.weight, axis: axis))

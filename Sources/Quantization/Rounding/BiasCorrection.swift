@@ -25,7 +25,7 @@ enum BiasCorrection {
     let uses = Dictionary(plan.layers.flatMap { [$0.bias, $0.weight] }.compactMap { $0 }.map { ($0, 1) }, uniquingKeysWith: +)
     for layer in plan.layers {
       guard let biasName = layer.bias, uses[biasName] == 1, let weight = index.constant(layer.weight),
-        let bias = index.constant(biasName), index.consumers[biasName]?.count == 1, model.graph.hasInitializer(biasName),
+        let bias = index.constant(biasName), index.isOwned(biasName),
         let mean = means[layer.input], let channelAxis = layer.axis
       else { continue }
       let node = model.graph.nodes[layer.node]
