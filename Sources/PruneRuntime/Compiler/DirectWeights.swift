@@ -36,7 +36,7 @@ package enum DirectWeights {
         }
         guard !isShared(source) else { continue }
         if direct[value] == nil {
-          guard let tensor = evaluated(source, in: model.graph, opset), keepsTypes || tensor.dtype == .float32 else { continue }
+          guard let tensor = evaluated(source, sources, opset), keepsTypes || tensor.dtype == .float32 else { continue }
           let name = Graph.uniqueName(source.name + "_direct", &names)
           result.graph.setInitializer(name, tensor)
           direct[value] = (name, source.name)
@@ -56,8 +56,7 @@ package enum DirectWeights {
   }
 
   /// What the nodes between make of the stored tensor; nil where one of them depends on data, or has no kernel.
-  private static func evaluated(_ source: WeightSource, in graph: Graph, _ opset: Int64) -> Tensor? {
-    let sources = WeightSources(graph)
+  private static func evaluated(_ source: WeightSource, _ sources: WeightSources, _ opset: Int64) -> Tensor? {
     var tensor = source.tensor
     for node in source.path {
       var operands: [Tensor?] = [tensor]

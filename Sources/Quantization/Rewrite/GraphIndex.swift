@@ -9,10 +9,12 @@ struct GraphIndex {
   let outputs: Set<String>
   /// Values that graphs inside nodes read from outside; they cannot be renamed.
   let captured: Set<String>
+  private let sources: WeightSources
 
   init(_ graph: Graph) {
     self.graph = graph
     producers = graph.producers
+    sources = WeightSources(graph, producers: producers)
     consumers = graph.consumers
     outputs = Set(graph.outputs.map(\.name))
     captured = Set(graph.nodes.flatMap { $0.subgraphs.isEmpty ? [] : $0.allReads.dropFirst($0.inputs.count { !$0.isEmpty }) })
@@ -20,12 +22,10 @@ struct GraphIndex {
 
   /// The tensor of an initializer or a `Constant` node, also behind `Identity`: exporters write parameters that are
   /// equal only once.
-  func constant(_ name: String?) -> Tensor? {
-    guard let name = name.map(source(of:)) else { return nil }
-    if let tensor = graph.initializer(name) { return tensor }
-    guard let position = producers[name], graph.nodes[position].opType == "Constant", graph.nodes[position].isStandard
-    else { return nil }
-    return graph.nodes[position].tensor("value")
+  func constant(_ name: String?) -> Tensor? { name.flatMap(stored)?.tensor }
+
+  private func stored(_ name: String) -> WeightSource? {
+    sources.source(of: name) { $0.isStandard && $0.opType == "Identity" }
   }
 
   /// A constant that is looked at several times: a file's bytes may lie anywhere, and are copied once.
@@ -36,24 +36,10 @@ struct GraphIndex {
     return result
   }
 
-  func isConstant(_ name: String) -> Bool {
-    let name = source(of: name)
-    if graph.hasInitializer(name) { return true }
-    return producers[name].map { graph.nodes[$0].opType == "Constant" } ?? false
-  }
+  func isConstant(_ name: String) -> Bool { constant(name) != nil }
 
-  /// The value that a chain of `Identity` nodes passes on.
-  func source(of name: String) -> String {
-    var name = name
-    // No chain is longer than the list of nodes.
-    for _ in 0...graph.nodes.count {
-      guard let position = producers[name], graph.nodes[position].opType == "Identity", graph.nodes[position].isStandard,
-        let input = graph.nodes[position].input(0)
-      else { break }
-      name = input
-    }
-    return name
-  }
+  /// Where a constant is stored, behind a chain of `Identity` nodes; the name itself for what is none.
+  func source(of name: String) -> String { stored(name)?.name ?? name }
 
   /// Whether one node alone reads an initializer, and nobody outside sees it: what may be changed with that node.
   func isOwned(_ name: String) -> Bool {
