@@ -124,7 +124,7 @@
 ---@field resume? string|true a checkpoint to go on from, or true: the optimizer's state of the last fit
 ---@field regularizer? prune.prune.Model_fit_regularizer_options|prune.prune.Model_fit_regularizer_options[] what pulls on weights beside the loss: see Model:fit regularizer
 ---@field dropout? number|false what a step drops, in place of what the graph's Dropout nodes say; false drops nothing
----@field teacher? prune.Model a model to learn from beside the targets
+---@field teacher? prune.Model a model to learn from beside the targets, or alone where the data has none
 ---@field temperature? number softens what teacher and model say (default 4)
 ---@field alpha? number weight of the teacher's part of the loss (default 0.5)
 ---@field features? string|string[] values that are to be like values of the teacher, by name or pattern: {"*Relu*"} are all of such names; what blocks end with teaches a pruned network more than answers alone
@@ -284,7 +284,7 @@
 ---@field resume? string|true a checkpoint to go on from, or true: the optimizer's state of the last fit
 ---@field regularizer? table|table[] what pulls on weights beside the loss: see Model:fit regularizer
 ---@field dropout? number|false what a step drops, in place of what the graph's Dropout nodes say; false drops nothing
----@field teacher? prune.Model a model to learn from beside the targets
+---@field teacher? prune.Model a model to learn from beside the targets, or alone where the data has none
 ---@field temperature? number softens what teacher and model say (default 4)
 ---@field alpha? number weight of the teacher's part of the loss (default 0.5)
 ---@field features? string|string[] values that are to be like values of the teacher, by name or pattern: {"*Relu*"} are all of such names; what blocks end with teaches a pruned network more than answers alone
@@ -340,7 +340,7 @@
 ---@field resume? string|true a checkpoint to go on from, or true: the optimizer's state of the last fit
 ---@field regularizer? table|table[] what pulls on weights beside the loss: see Model:fit regularizer
 ---@field dropout? number|false what a step drops, in place of what the graph's Dropout nodes say; false drops nothing
----@field teacher? prune.Model a model to learn from beside the targets
+---@field teacher? prune.Model a model to learn from beside the targets, or alone where the data has none
 ---@field temperature? number softens what teacher and model say (default 4)
 ---@field alpha? number weight of the teacher's part of the loss (default 0.5)
 ---@field features? string|string[] values that are to be like values of the teacher, by name or pattern: {"*Relu*"} are all of such names; what blocks end with teaches a pruned network more than answers alone

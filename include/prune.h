@@ -725,8 +725,10 @@ typedef struct prune_fit_options {
   /** What a step drops, 0...1, in place of what the graph's Dropout nodes say; a graph without them drops before its
    *  fully connected layers. 0 drops nothing; not given leaves it to the graph. PRUNE_NOT_GIVEN by default. */
   double dropout;
-  /** A model to learn from beside the targets. The loss is then (1 - alpha) of its own and alpha of temperature^2
-   *  KL(teacher, student) of the softened outputs, or the squared difference where there are no classes. */
+  /** A model to learn from beside the targets. Data without targets is learnt from it alone: alpha is 1 then, accuracy
+   *  the agreement with it, and values that are no classes count by their own variance. The loss is then (1 - alpha) of
+   *  its own and alpha of temperature^2 KL(teacher, student) of the softened outputs, or the squared difference where
+   *  there are no classes. */
   const prune_model *teacher;
   /** Softens what teacher and model say. PRUNE_NOT_GIVEN by default, which is 4. */
   double temperature;

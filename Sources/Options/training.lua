@@ -124,8 +124,9 @@ return {
       more = [[What a step drops, 0...1, in place of what the graph's Dropout nodes say; a graph without them drops before
         its fully connected layers. 0 drops nothing; not given leaves it to the graph.]]},
     {"teacher", "model", swift = false,
-      text = "a model to learn from beside the targets",
-      more = [[A model to learn from beside the targets. The loss is then (1 - alpha) of its own and alpha of temperature^2
+      text = "a model to learn from beside the targets, or alone where the data has none",
+      more = [[A model to learn from beside the targets. Data without targets is learnt from it alone: alpha is 1 then, accuracy the
+        agreement with it, and values that are no classes count by their own variance. The loss is then (1 - alpha) of its own and alpha of temperature^2
         KL(teacher, student) of the softened outputs, or the squared difference where there are no classes.]]},
     {"temperature", "positive", default = 4, optional = true, swift = false,
       text = "softens what teacher and model say"},

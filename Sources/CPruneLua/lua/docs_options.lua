@@ -78,7 +78,7 @@ return [==[
 * resume: string|true; a checkpoint to go on from, or true: the optimizer's state of the last fit
 * regularizer: table|table[]; what pulls on weights beside the loss: see Model:fit regularizer
 * dropout: number|false; what a step drops, in place of what the graph's Dropout nodes say; false drops nothing
-* teacher: Model; a model to learn from beside the targets
+* teacher: Model; a model to learn from beside the targets, or alone where the data has none
 * temperature: number = 4; softens what teacher and model say
 * alpha: number = 0.5; weight of the teacher's part of the loss
 * features: string|string[]; values that are to be like values of the teacher, by name or pattern: {"*Relu*"} are all of such names; what blocks end with teaches a pruned network more than answers alone
