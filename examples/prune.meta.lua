@@ -199,6 +199,7 @@
 ---@field output? string name of the output that the metric is of, and gradients; the first by default
 ---@field on_step? function called after each layer; "stop" or true ends it there
 ---@field verbose? boolean a line a layer on standard error, terminal or not (default false)
+---@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; those of the data by default, which they must agree with
 
 ---@class prune.Model_prune_options
 ---@field strategy? "global"|"local"|"threshold"|"block"|"cost_aware"|"shared"|"penalty"|"regularized" one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each (default "global")

@@ -999,10 +999,14 @@ typedef struct prune_sensitivity_options {
   void *user;
   /** In place of a metric by name, given `user`; the whole model runs for every value then. */
   prune_metric_callback on_metric;
+  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; those of the data by default, which
+   *  they must agree with. */
+  const prune_shape *shapes;
+  size_t shape_count;
 } prune_sensitivity_options;
 #define PRUNE_SENSITIVITY_OPTIONS_INIT \
   {sizeof(prune_sensitivity_options), PRUNE_STRUCT_TAG, NULL, NULL, 0, NULL, 0, 0.01, NULL, NULL, NULL, 0, NULL, 0, \
-   64, 0, NULL, NULL, NULL, NULL}
+   64, 0, NULL, NULL, NULL, NULL, NULL, 0}
 /** What PRUNE_SENSITIVITY_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
 PRUNE_API void prune_sensitivity_options_init(prune_sensitivity_options *options, size_t size);
 /* End of prune_sensitivity_options */

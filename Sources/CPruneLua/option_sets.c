@@ -304,6 +304,7 @@ static const option sensitivity_options_[] = {
     {.name = "output", .kind = OPTION_TEXT, .offset = offsetof(prune_sensitivity_options, output)},
     {.name = "on_step", .kind = OPTION_FUNCTION, .offset = offsetof(sensitivity_call_options, on_step)},
     {.name = "verbose", .kind = OPTION_FLAG, .offset = offsetof(sensitivity_call_options, verbose)},
+    {.name = "shapes", .kind = OPTION_SHAPES, .offset = offsetof(prune_sensitivity_options, shapes), .extra = offsetof(prune_sensitivity_options, shape_count)},
 };
 static const prune_sensitivity_options sensitivity_initial = PRUNE_SENSITIVITY_OPTIONS_INIT;
 const option_set pl_sensitivity_set = {.name = "Model:sensitivity", .options = sensitivity_options_, .count = OPTION_COUNT_OF(sensitivity_options_),

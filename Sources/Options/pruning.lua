@@ -63,6 +63,9 @@ return {
     {"user", "user", lua = false, swift = false},
     {"on_metric", "callback", ctype = "prune_metric_callback", lua = false, swift = false,
       text = "In place of a metric by name, given `user`; the whole model runs for every value then."},
+    {"shapes", "shapes",
+      text = [[extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; those of the data by default,
+        which they must agree with]]},
   }},
   {c = "prune_guard", lua = "guard", id = "guard", struct = "guard_options", fields = {
     {"data", "dataset", swift = false, text = "what the metric is measured on; needed but with a function"},

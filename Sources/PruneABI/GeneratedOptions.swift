@@ -352,6 +352,7 @@ extension SensitivityOptions {
     batchSize = try count(given.batch_size, "batch_size", least: 1)
     seed = given.seed
     if let value = try optionalText(given.output, "output") { output = value }
+    shapes = try shapeBinding(given.shapes, given.shape_count, "shapes")
   }
 }
 

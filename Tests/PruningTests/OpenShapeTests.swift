@@ -1,3 +1,4 @@
+import PruneData
 import PruneEvaluation
 import PruneGraph
 import PruneRuntime
@@ -51,6 +52,31 @@ import Testing
     var options = PruneOptions()
     (options.target, options.shapes) = (target, shapes)
     return options
+  }
+
+  @Test func summaryShowsTheExtentsThatAreGiven() throws {
+    let text = try summary(try sequence(), shapes: ShapeBinding([("T", [7])]))
+    #expect(text.contains("7, 32") && !text.contains("T, ") && !text.contains("open"))
+  }
+
+  @Test func sensitivityRefusesExtentsThatAreNotTheDatas() throws {
+    var options = SensitivityOptions()
+    options.data = try Dataset.tensors(random([4, 5, 16], seed: 3), random([4, 5, 8], seed: 4))
+    options.shapes = ShapeBinding([("T", [5])])
+    #expect(try sensitivity(try sequence(), options).title == "sensitivity")
+    options.shapes = ShapeBinding([("T", [6])])
+    let error = #expect(throws: PruneError.self) { try sensitivity(try sequence(), options) }
+    #expect(error?.status == .mismatch && error?.message.contains("samples of the data are [5, 16]") == true)
+  }
+
+  /// x[?,?,?] -> MatMul -> Relu -> MatMul: with a last axis that is open the first layer's inputs are those that are given.
+  @Test func shapesThatAreGivenReachTheGroups() throws {
+    var model = try sequence()
+    model.graph.inputs[0].type = TensorType(.float32, [.named("N"), .named("T"), .named("F")])
+    var options = settings(CostTarget(.params, 0.5), shapes: ShapeBinding([("F", [16]), ("T", [4])]))
+    options.granularity = "channel"
+    let outcome = try pruned(model, options)
+    #expect(try #require(outcome.model.graph.initializer("w1")).shape.dims[1] < 32)
   }
 
   @Test func macsThatAreNotKnownAreOpen() throws {

@@ -76,9 +76,49 @@ import Testing
     #expect(outcome.report["refused"]?.flag == true && outcome.report["rolled_back"]?.flag == true)
     #expect(outcome.snapshots.isEmpty)
     #expect(try values(outcome.model) == values(model))
-    // n:m is there or not; everything else is tried with less.
-    #expect(try journal(outcome.report).count == (cut.granularity == "2:4" ? 1 : 4))
+    // n:m is there or not; everything else is tried with less, then layer by layer.
+    let tries = try journal(outcome.report).count
+    switch cut.granularity {
+    case "2:4": #expect(tries == 1)
+    case "layer": #expect(tries == 4)
+    default: #expect(tries > 4 && tries <= 12)
+    }
     #expect(outcome.report.text(color: false, width: 200).contains("this is the given model"))
+  }
+
+  /// A layer that the metric cannot do without is let alone; the others reach what was asked of them.
+  @Test(arguments: cuts.filter { !["2:4", "layer"].contains($0.granularity) })
+  func aRefusedStepGoesOnInTheOtherLayers(cut: Cut) throws {
+    let model = try Networks.mlp([32, 16, 24, 16])
+    let name = try PrunableWeights(of: model, scope: [], ignore: []).weights[1].name
+    let given = try #require(model.graph.initializer(name))
+    var options = options(cut) { 1 }
+    (options.schedule, options.steps, options.strategy) = ("one_shot", 0, "local")
+    let whole = try pruned(model, options)
+    options.guard = GuardOptions(
+      data: nil, metric: "ours", maxDrop: 0.5,
+      custom: CustomMetric { model throws(PruneError) in
+        // Outputs of the second layer: channels of it, or weights.
+        guard let tensor = model.graph.initializer(name) else { return 0 }
+        func rows(_ tensor: Tensor) throws(PruneError) -> Int {
+          let values = try tensor.array(of: Float.self), width = tensor.shape.dims[1]
+          guard cut.granularity == "channel" else { return values.count { $0 != 0 } }
+          return (0..<tensor.shape.dims[0]).count { row in values[row * width..<(row + 1) * width].contains { $0 != 0 } }
+        }
+        return try rows(tensor) < rows(given) * 9 / 10 ? 0 : 1
+      })
+    let outcome = try pruned(model, options)
+    let rows = try journal(outcome.report)
+    #expect(rows.count > 4 && rows.contains { $0["kept"]?.flag == true })
+    #expect(outcome.report.text(color: false, width: 400).contains("go no further; the other layers went on"))
+    #expect(outcome.report["refused"]?.flag == false && outcome.report["rolled_back"]?.flag == true)
+    let last = try #require(try journal(whole.report).last?["amount"]?.number)
+    let reached = try #require(rows.last { $0["kept"]?.flag == true }?["amount"]?.number)
+    #expect(reached > last / 2 && reached < last)
+    let recipe = try #require(outcome.recipe)
+    var again = PruneOptions()
+    again.recipe = recipe
+    #expect(try values(pruned(model, again).model) == values(outcome.model))
   }
 
   @Test(arguments: cuts, [true, false]) func aStopLeavesWhatWasKept(cut: Cut, isCancelled: Bool) throws {

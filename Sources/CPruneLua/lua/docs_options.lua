@@ -145,6 +145,7 @@ return [==[
 * output: string; name of the output that the metric is of, and gradients; the first by default
 * on_step: function; called after each layer; "stop" or true ends it there
 * verbose: boolean = false; a line a layer on standard error, terminal or not
+* shapes: table<string, integer|integer[]>; extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; those of the data by default, which they must agree with
 
 + guard
 * data: Dataset; what the metric is measured on; needed but with a function

@@ -4,12 +4,13 @@ import PruneTensor
 /// The table people know from Keras: a line a layer with its output shape, parameters, MACs and sparsity, then totals.
 ///
 /// Lines fit `width` columns as long as those are 60 or more; long names are shortened.
-/// - Parameter shapes: extents that the inputs leave open; MACs that depend on others are "open".
+/// - Parameter shapes: extents that the inputs leave open, shown in place of their names; MACs that depend on others are "open".
 /// - Throws: `.mismatch` when shapes in the model contradict each other.
 package func summary(
   _ model: Model, shapes: ShapeBinding = .init(), color: Bool = false, width: Int = 80
 ) throws(PruneError) -> String {
-  Summary(model, try ModelStats.of(model, shapes: shapes), width: max(width, 60)).text(color: color)
+  let bound = try shapes.bound(model)
+  return Summary(bound, try ModelStats.of(bound), width: max(width, 60)).text(color: color)
 }
 
 private struct Summary {

@@ -24,7 +24,7 @@ package struct FitOptions {
   /// Limits on gradients, 0 for none: the norm of all of them together, and each number.
   package var clipNorm = 0.0
   package var clipValue = 0.0
-  /// A name of `TrainingLoss.Kind`; nil chooses by the targets: cross-entropy for int64 labels, else mse.
+  /// A name of `LossKind`; nil chooses by the targets: cross-entropy for int64 labels, else mse.
   package var loss: String?
   /// Name of the output that the loss is taken of; nil is the first.
   package var output: String?

@@ -21,7 +21,7 @@ extension LossWriter {
       return try emit(opType, [prediction, target], [smoothing], domain: domain, outputs: 2)
     case .crossEntropy: return try weightedCrossEntropy(loss, prediction, target, type, shape)
     case .meanSquaredError: return try emit("MeanSquaredError", [prediction, target], domain: domain, outputs: 2)
-    case .graph: return try graph(loss, prediction, target, type)
+    case nil: return try graph(loss, prediction, target, type)
     case .meanAbsoluteError:
       let wanted = try rows(target, type, shape)
       return try total(emit("Abs", [emit("Sub", [prediction, wanted])]), mean: true)
@@ -99,13 +99,13 @@ extension LossWriter {
     guard let shape = special.types.shape(prediction), let wanted = targets.shape else {
       throw PruneError(.unsupported, "the shape of output '\(loss.output.name)' depends on the data")
     }
-    let place = "loss \(loss.kind.rawValue)"
+    let place = "loss \(loss.kind?.rawValue ?? "graph")"
     let misfit = PruneError(
       .mismatch, "output '\(loss.output.name)' is \(shape) but the targets of a batch are \(targets)", at: place)
     let isLabels = targets.dtype == .int64
     guard shape.count > 0 else { throw misfit }
     switch loss.kind {
-    case .graph: break
+    case nil: break
     case .crossEntropy, .divergence:
       guard shape.rank == 2 else {
         throw PruneError(.mismatch, "output '\(loss.output.name)' is \(shape), wanted [N, classes]", at: place)

@@ -4,13 +4,6 @@ import PruneTensor
 
 /// What training minimises, and the value of the graph it is taken of.
 package struct TrainingLoss: Sendable {
-  package enum Kind: String, Choice {
-    case crossEntropy = "cross_entropy", meanSquaredError = "mse", meanAbsoluteError = "mae", huber,
-      binaryCrossEntropy = "bce", divergence = "kl"
-    /// A loss written by the user, as a graph.
-    case graph
-  }
-
   /// What a loss can be told beside its name.
   package struct Settings: Sendable {
     /// Cross-entropy: the part of each target that is spread evenly over all classes, 0..<1 (Szegedy et al. 2016).
@@ -27,7 +20,8 @@ package struct TrainingLoss: Sendable {
     package init() {}
   }
 
-  package var kind: Kind
+  /// Nil for a loss that the user wrote as a graph.
+  package var kind: LossKind?
   package var settings: Settings
   /// The value that the loss reads: logits, also where the model goes on to make probabilities of them.
   package var value: String
@@ -54,9 +48,9 @@ package struct TrainingLoss: Sendable {
       guard settings.graph == nil else {
         throw PruneError(.invalidArgument, "both a loss '\(name)' and a loss graph are given", hint: "give one of them")
       }
-      kind = Kind(rawValue: named.rawValue) ?? .crossEntropy
+      kind = named
     } else {
-      kind = settings.graph != nil ? .graph : targets.isFloatingPoint ? .meanSquaredError : .crossEntropy
+      kind = settings.graph != nil ? nil : targets.isFloatingPoint ? .meanSquaredError : .crossEntropy
     }
     let outputs = model.graph.outputs
     if let wanted { _ = try model.output(named: wanted) }
@@ -71,7 +65,7 @@ package struct TrainingLoss: Sendable {
     switch kind {
     case .crossEntropy, .divergence: value = Self.logits(of: output.name, ["Softmax", "LogSoftmax"], in: model)
     case .binaryCrossEntropy: value = Self.logits(of: output.name, ["Sigmoid"], in: model)
-    case .meanSquaredError, .meanAbsoluteError, .huber, .graph: break
+    case .meanSquaredError, .meanAbsoluteError, .huber, nil: break
     }
     try check()
   }
@@ -88,7 +82,7 @@ package struct TrainingLoss: Sendable {
     try require(settings.delta > 0 && settings.delta.isFinite, "delta is \(settings.delta), wanted a number above 0")
     let isPlain = settings.labelSmoothing == 0 && settings.classWeights.isEmpty
     try require(
-      kind == .crossEntropy || isPlain, "label_smoothing and class_weights are for cross_entropy, the loss is \(kind.rawValue)")
+      kind == .crossEntropy || isPlain, "label_smoothing and class_weights are for cross_entropy, the loss is \(kind?.rawValue ?? "a graph")")
   }
 
   /// What an activation that ends the model reads, else the output itself. The loss of logits is the same number as the

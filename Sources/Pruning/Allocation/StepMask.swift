@@ -63,6 +63,17 @@ struct StepMask {
     return results
   }
 
+  /// How many units of each weight are zero, and how many it has.
+  func goneUnits(_ weights: PrunableWeights) throws(PruneError) -> [(gone: Int, of: Int)] {
+    let tensors = weights.weights.map(\.tensor), partitions = try partitions(weights, tensors)
+    var result: [(Int, Int)] = []
+    for (index, tensor) in tensors.enumerated() {
+      let units = try partitions.map { list throws(PruneError) in try list[index].standIns(tensor) } ?? tensor
+      result.append((try WeightRanking([units]).zeroCount, units.count))
+    }
+    return result
+  }
+
   /// Nil where single weights are the units.
   private func partitions(_ weights: PrunableWeights, _ tensors: [Tensor]) throws(PruneError) -> [UnitPartition]? {
     switch granularity {

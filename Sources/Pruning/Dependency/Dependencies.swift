@@ -24,12 +24,16 @@ package struct Dependencies: Sendable {
   ///   - rules: for operators of other domains, by `domain.name`.
   ///   - output: an output whose last axis may lose units.
   ///   - width: whether units that layer normalizations take statistics over may go.
+  ///   - shapes: extents that the inputs leave open, where the model is meant for those alone.
   /// - Throws: `.mismatch` when shapes in the model contradict each other.
-  package init(of model: Model, rules: [String: CustomRule] = [:], opening output: String? = nil, width: Bool = false) throws(PruneError) {
+  package init(
+    of model: Model, rules: [String: CustomRule] = [:], opening output: String? = nil, width: Bool = false,
+    shapes: ShapeBinding = .init()
+  ) throws(PruneError) {
     // A weight that is reshaped has no axis of its layer's units.
     let direct = try DirectWeights.apply(model, keepsShared: true, keepsTypes: true, reshapedOnly: true)
     let apart = SharedConstants.separated(direct)
-    let plain = ShapeConstants.folded(apart)
+    let plain = try shapes.bound(ShapeConstants.folded(apart))
     let bound = BoundTypes(plain, try ShapeInference.run(plain))
     var solver = AxisSolver(apart, types: bound.types, symbolic: bound.symbolic, followsWidth: width)
     solver.solve(custom: rules.mapValues(\.axisRule), opening: output)

@@ -25,6 +25,8 @@ package struct SensitivityOptions {
   /// 0 is 64.
   package var batchSize = 0
   package var seed: UInt64 = 0
+  /// Extents that the inputs leave open, which those of the data must agree with.
+  package var shapes = ShapeBinding()
   package var cancel: CancelFlag?
   /// Called after each layer with its number, from 1, and how many there are; true stops.
   package var onLayer: ((Int, Int) throws(PruneError) -> Bool)?
@@ -109,6 +111,7 @@ struct SensitivityRun {
         .unsupported, "sensitivity is measured with masks, got granularity '\(granularity.name)'",
         hint: "use granularity = \"weight\", \"kernel\" or {block = {rows, columns}}")
     }
+    try Self.check(options.shapes, Feed.sampleShapes(options.data, model), model)
     importance = try Criterion.named(options.criterion ?? "magnitude")
     try importance.check(options.data)
     let all = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
@@ -125,6 +128,21 @@ struct SensitivityRun {
     self.data = data
     self.amounts = amounts
     self.options = options
+  }
+
+  /// Extents that a caller gives must be those of the data, which everything is measured on.
+  private static func check(_ shapes: ShapeBinding, _ samples: [String: [Int]], _ model: Model) throws(PruneError) {
+    let given = try BoundExtents(model, given: shapes, assumes: false)
+    for input in model.graph.trueInputs {
+      guard let sample = samples[input.name], let dims = given.types(of: model)[input.name]?.dims?.dropFirst(),
+        dims.count == sample.count
+      else { continue }
+      for (dim, extent) in zip(dims, sample) where dim.value.map({ $0 != extent }) ?? false {
+        throw PruneError(
+          .mismatch, "shapes: input '\(input.name)' is given as \(Array(dims)), samples of the data are \(sample)",
+          hint: "leave shapes out: the data says them")
+      }
+    }
   }
 
   /// One curve a weight, in the order the graph uses them.

@@ -18,6 +18,11 @@ final class PruneContext {
     extents = try options.extents(of: model)
   }
 
+  /// Which units go together, where extents that the caller gave are as good as written in the file.
+  func dependencies(of model: Model) throws(PruneError) -> Dependencies {
+    try Dependencies(of: model, rules: options.rules, width: options.followsWidth, shapes: options.shapes)
+  }
+
   /// What the criterion may look at.
   func scoring(_ weights: PrunableWeights) -> ScoringContext {
     ScoringContext(

@@ -33,6 +33,7 @@ extension PruneRun {
     cutter.certify(model, &report)
     var notes = cutter.openingNotes
     if let note = context.extents.note { notes.append(note) }
+    if let note = sparedNote { notes.append(note) }
     notes += try journal.notes + cutter.closingNotes(ending)
     if !notes.isEmpty { report["notes"] = .list(notes.map { .text($0) }) }
     return report

@@ -12,6 +12,8 @@ final class PruneRun<C: Cutter> {
   private(set) var model: Model
   private(set) var journal: [JournalEntry] = []
   private(set) var isStopped = false
+  /// Layers that the guard let go no further while others went on.
+  var spared: [String] = []
   /// The allocations of the steps that were kept.
   private var committed: [Allocation] = []
   /// Models after kept steps, by position in the journal.
@@ -48,35 +50,51 @@ final class PruneRun<C: Cutter> {
     !committed.isEmpty && cutter.isChanged(model) ? try cutter.finished(model) : context.original
   }
 
-  /// Until the end, a refused step or a stop.
+  /// Until the end or a stop. A step that the guard refuses is tried with less, then layer by layer.
   private func run(_ recipe: [Allocation]?) throws(PruneError) {
     let count = max(recipe?.count ?? plan.schedule.steps, 1)
     let isHalved = recipe == nil && judge != nil && plan.schedule.kind != .dynamic && plan.allocation != .prescribed
     var way = StepProgress(halvings: isHalved ? StepProgress.halvings : 0)
-    for step in 1...count {
-      way.begin(plan.schedule.progress(step))
-      let prescribed = recipe.flatMap { step <= $0.count ? $0[step - 1] : nil }
-      var next = StepProgress.Next.again
-      while next == .again {
-        let entry: JournalEntry
-        do {
-          try options.cancel?.check()
-          entry = try take(step, StepGoal(progress: way.progress, prescribed: prescribed))
-        } catch where error.status == .cancelled && !journal.isEmpty {
-          isStopped = true
-          return
+    var layers: LayerTries?
+    do {
+      for step in 1...count {
+        let wanted = plan.schedule.progress(step)
+        if layers != nil {
+          guard try goOn(step, of: count, StepGoal(progress: wanted, prescribed: nil), &layers) else { return }
+          continue
         }
-        journal.append(entry)
-        if entry.isKept { try addSnapshot() }
-        let event = PruneEvent(
-          step: step, steps: count, sparsity: entry.size.amount, metric: entry.metric, isKept: entry.isKept)
-        let wantsStop = try options.onStep?(event) ?? false
-        next = way.next(isKept: entry.isKept)
-        if wantsStop, next == .again || next == .step && step < count { isStopped = true }
-        if isStopped || next == .end { return }
+        way.begin(wanted)
+        let prescribed = recipe.flatMap { step <= $0.count ? $0[step - 1] : nil }
+        var next = StepProgress.Next.again
+        while next == .again {
+          let (isKept, wantsStop) = try tried(step, of: count, StepGoal(progress: way.progress, prescribed: prescribed))
+          next = way.next(isKept: isKept)
+          if wantsStop, next == .again || next == .step && step < count { isStopped = true }
+          if isStopped { return }
+        }
+        guard next == .end else { continue }
+        guard isHalved else { return }
+        layers = LayerTries()
+        guard try goOn(step, of: count, StepGoal(progress: wanted, prescribed: nil), &layers) else { return }
       }
+    } catch where error.status == .cancelled && !journal.isEmpty {
+      isStopped = true
     }
   }
+
+  /// One step with its line in the journal and its event.
+  func tried(_ step: Int, of count: Int, _ goal: StepGoal) throws(PruneError) -> (isKept: Bool, wantsStop: Bool) {
+    try options.cancel?.check()
+    let entry = try take(step, goal)
+    journal.append(entry)
+    if entry.isKept { try addSnapshot() }
+    let event = PruneEvent(
+      step: step, steps: count, sparsity: entry.size.amount, metric: entry.metric, isKept: entry.isKept)
+    return (entry.isKept, try options.onStep?(event) ?? false)
+  }
+
+  /// Ends the run before its time.
+  func stop() { isStopped = true }
 
   /// One step: a candidate is made from the last kept model, and kept if the guard allows it.
   private func take(_ step: Int, _ goal: StepGoal) throws(PruneError) -> JournalEntry {

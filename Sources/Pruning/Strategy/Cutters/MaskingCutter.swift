@@ -149,6 +149,19 @@ struct MaskingCutter: Cutter {
       bytes: stats.bytes - zeros * elementBytes + (zeros > 0 ? (dense.count + 7) / 8 : 0))
   }
 
+  func layerSteps(_ kept: Model, _ candidate: Candidate<[Layer]>) throws(PruneError) -> [LayerStep]? {
+    guard plan.allocation != .prescribed, plan.strategy != .shared else { return nil }
+    func counts(_ model: Model) throws(PruneError) -> [(gone: Int, of: Int)] {
+      try StepMask(granularity: plan.granularity, allocation: plan.allocation).goneUnits(dense.current(in: model))
+    }
+    let before = try counts(kept), after = try counts(candidate.model)
+    return zip(layers, zip(before, after)).map { layer, units in
+      LayerStep(name: layer.weight.layer, size: units.0.of, kept: units.0.gone, wanted: units.1.gone)
+    }
+  }
+
+  var keepsCounting: Bool { true }
+
   mutating func keep(_ candidate: Candidate<[Layer]>) { layers = candidate.detail }
 
   // MARK: - What is given back

@@ -30,7 +30,7 @@ extension SurgicalCutter {
 
   private func division(_ model: Model) throws(PruneError) -> Division {
     let start = monotonicSeconds()
-    let dependencies = try Dependencies(of: model, rules: options.rules, width: options.followsWidth)
+    let dependencies = try context.dependencies(of: model)
     let chosen = try GroupScope(
       dependencies, plan.granularity, scope: options.scope, ignore: options.ignore, checks: false
     ).chosen(of: dependencies, without: unreached)
@@ -116,6 +116,19 @@ extension SurgicalCutter {
     }
     return try candidate(model, step, normCut)
   }
+
+  func layerSteps(_ kept: Model, _ candidate: Candidate<Step>) -> [LayerStep]? {
+    let step = candidate.detail
+    guard plan.granularity != .layer, step.rows.count == step.counts.count else { return nil }
+    let before = keepsCounting ? steps.last?.counts ?? [] : []
+    return step.rows.indices.map { place in
+      LayerStep(
+        name: step.rows[place].name, size: step.rows[place].units, kept: place < before.count ? before[place] : 0,
+        wanted: step.counts[place])
+    }
+  }
+
+  var keepsCounting: Bool { !plan.removes }
 
   func candidate(_ model: Model, _ step: Step, _ normCut: Double? = nil) throws(PruneError) -> Candidate<Step> {
     Candidate(

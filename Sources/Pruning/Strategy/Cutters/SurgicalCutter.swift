@@ -56,7 +56,7 @@ struct SurgicalCutter: Cutter {
         "width takes units out of what normalizations look at, which zeros in their place cannot show",
         hint: "leave out mode = \"mask\"")
     }
-    let dependencies = try Dependencies(of: model, rules: options.rules, width: options.followsWidth)
+    let dependencies = try context.dependencies(of: model)
     groups = dependencies.groups
     unreached = try context.scoring(PrunableWeights(of: model)).unreached(by: plan.importance)
     if plan.granularity == .layer {
