@@ -140,6 +140,7 @@
 ---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
 ---@field on_batch? function called with each step's event, likewise
 ---@field verbose? boolean a line an epoch on standard error, terminal or not (default false)
+---@field deterministic? boolean the same bits whatever the number of threads, on machines of one kind; it works on one thread, and takes as long (default false)
 
 ---@class prune.Model_fit_augment_options
 ---@field flip? boolean mirrors half of the images left to right (default false)
@@ -300,6 +301,7 @@
 ---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
 ---@field on_batch? function called with each step's event, likewise
 ---@field verbose? boolean a line an epoch on standard error, terminal or not (default false)
+---@field deterministic? boolean the same bits whatever the number of threads, on machines of one kind; it works on one thread, and takes as long (default false)
 ---@field data? prune.Dataset that of the call by default
 
 ---@class prune.Model_prune_train_options
@@ -356,6 +358,7 @@
 ---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
 ---@field on_batch? function called with each step's event, likewise
 ---@field verbose? boolean a line an epoch on standard error, terminal or not (default false)
+---@field deterministic? boolean the same bits whatever the number of threads, on machines of one kind; it works on one thread, and takes as long (default false)
 ---@field data? prune.Dataset that of the call by default
 
 ---@class prune.Model_prune_schedule_options

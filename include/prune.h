@@ -775,7 +775,7 @@ typedef struct prune_fit_options {
   {sizeof(prune_fit_options), PRUNE_STRUCT_TAG, NULL, NULL, 1, 32, 1, NULL, PRUNE_NOT_GIVEN, 0, 0, 0.9, 0.999, \
    1e-08, 0, 0.99, 0, 0, NULL, 0, NULL, NULL, 0, NULL, 0, 1, 0, NULL, 0, 0, 0.1, 5, NULL, 0, 0, 0, NULL, 0, NULL, 1, \
    NULL, NULL, 0, PRUNE_NOT_GIVEN, NULL, PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, 0, NULL, 0, PRUNE_NOT_GIVEN, 0, 0, \
-   0, 0, NULL, 0, NULL, 0, NULL, 0}
+   0, 0, NULL, 0, NULL, 0, NULL, 0, 0}
 /** What PRUNE_FIT_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
 PRUNE_API void prune_fit_options_init(prune_fit_options *options, size_t size);
 /* End of prune_fit_options */
@@ -789,6 +789,10 @@ PRUNE_API void prune_fit_options_init(prune_fit_options *options, size_t size);
  *  the report tells what was done until then. Where the loss or a gradient stops being a finite number it returns
  *  PRUNE_ERROR_NUMERIC, names the step and the layer of the largest gradient, and the model keeps the last finite weights.
  *  On any other error the model is as it was. */
+  /** The same seed gives the same bits whatever the number of threads is, on machines of one kind. (Without, it does so
+   *  for one number of threads: sums over a batch are made in as many parts as there are threads.) The fit works on one
+   *  thread, and takes as long as with one. */
+  uint32_t deterministic;
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_fit(
     prune_model *model, const prune_dataset *data, const prune_fit_options *options, prune_report **out_report);
 /** @} */
@@ -801,6 +805,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_fit(
 typedef struct prune_evaluate_options {
   uint32_t struct_size;
   /** Set by PRUNE_EVALUATE_OPTIONS_INIT and prune_evaluate_options_init. */
+ *  "seed" and "threads", which with the library, the machine and the data settle every bit of the result;
   uint32_t struct_tag;
   /** "loss", "accuracy", "error", "top5" (any k), "f1", "auc", "cross_entropy", "mse", "rmse", "mae"; the loss by
    *  default, and the accuracy where targets are classes. */
