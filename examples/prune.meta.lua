@@ -433,6 +433,15 @@ local Report = {}
 ---@field version string Version of the library, as "major.minor.patch".
 local prune = { zoo = {}, data = {}, npz = {}, losses = {} }
 
+---Limits the memory that data sets and models, and the work on them, may take at once. What needs more is refused before it begins, as out_of_memory.
+---@param bytes number 0 for no limit, as it is at first
+function prune.memory_limit(bytes) end
+
+---How many bytes data sets and models take now, and the most that they and the work on them ever took.
+---@return integer
+---@return integer
+function prune.memory() end
+
 ---Loads an ONNX file with its external data, or a packed one (.prunez). Nothing in it is lost: what is not changed is saved as it was read.
 ---@param path string the file
 ---@param options? prune.load_options
