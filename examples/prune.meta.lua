@@ -140,6 +140,7 @@
 ---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
 ---@field on_batch? function called with each step's event, likewise
 ---@field verbose? boolean a line an epoch on standard error, terminal or not (default false)
+---@field deterministic? boolean the same bits whatever the number of threads, on machines of one kind; it works on one thread, and takes as long (default false)
 
 ---@class prune.Model_fit_augment_options
 ---@field flip? boolean mirrors half of the images left to right (default false)
@@ -301,6 +302,7 @@
 ---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
 ---@field on_batch? function called with each step's event, likewise
 ---@field verbose? boolean a line an epoch on standard error, terminal or not (default false)
+---@field deterministic? boolean the same bits whatever the number of threads, on machines of one kind; it works on one thread, and takes as long (default false)
 ---@field data? prune.Dataset that of the call by default
 
 ---@class prune.Model_prune_train_options
@@ -357,6 +359,7 @@
 ---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
 ---@field on_batch? function called with each step's event, likewise
 ---@field verbose? boolean a line an epoch on standard error, terminal or not (default false)
+---@field deterministic? boolean the same bits whatever the number of threads, on machines of one kind; it works on one thread, and takes as long (default false)
 ---@field data? prune.Dataset that of the call by default
 
 ---@class prune.Model_prune_schedule_options
@@ -430,6 +433,15 @@ local Report = {}
 ---@class prune
 ---@field version string Version of the library, as "major.minor.patch".
 local prune = { zoo = {}, data = {}, npz = {}, losses = {} }
+
+---Limits the memory that data sets and models, and the work on them, may take at once. What needs more is refused before it begins, as out_of_memory.
+---@param bytes number 0 for no limit, as it is at first
+function prune.memory_limit(bytes) end
+
+---How many bytes data sets and models take now, and the most that they and the work on them ever took.
+---@return integer
+---@return integer
+function prune.memory() end
 
 ---Loads an ONNX file with its external data, or a packed one (.prunez). Nothing in it is lost: what is not changed is saved as it was read.
 ---@param path string the file

@@ -36,6 +36,14 @@
  *   as long as none changes or frees it meanwhile. Loading the library starts no thread; kernels use an OpenMP pool of
  *   the calling thread, of the size that prune_context_set_threads says; with 1 there is none.
  * - The library prints nothing, never exits, installs no signal handler.
+ * - Callbacks return: no exception and no longjmp may leave one, for what it would jump over is left locked and half done. C++
+ *   catches in the callback, returns non-zero and throws again after the call.
+ * - When the system refuses memory, a call ends with PRUNE_ERROR_OUT_OF_MEMORY and leaves everything as it was. What is as large
+ *   as a tensor asks before it takes; for all else there is a reserve of 64 MB of address space, mapped at the first call and
+ *   untouched until then, from which a call that meets the end of memory can finish or undo its work. Only a call that needs more
+ *   than that for its small parts at once ends the process. A system that promises memory which it does not have (Linux does,
+ *   unless vm.overcommit_memory is 2 or a limit on address space is set) kills processes instead of refusing:
+ *   prune_context_set_memory_limit keeps a process below.
  * - After fork() the child's thread works alone: a pool's threads stay with the parent. Threads that the child starts have pools.
  */
 #ifndef PRUNE_H
@@ -134,7 +142,7 @@ PRUNE_API void prune_buffer_free(prune_buffer *buffer);
 /** @} */
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/** @defgroup context Contexts: cancelling, threads
+/** @defgroup context Contexts: cancelling, threads, memory
  *
  * Functions that make objects take a context; NULL is a default one that cannot be cancelled.
  *  @{ */
@@ -156,6 +164,17 @@ PRUNE_API void prune_context_clear_cancel(prune_context *context);
  *  that it was made with. Takes effect from the next call on. \@threadsafe */
 PRUNE_API PRUNE_NODISCARD prune_status prune_context_set_threads(prune_context *context, int32_t threads);
 PRUNE_API int32_t prune_context_threads(const prune_context *context);
+
+/** The most bytes that tensors, data sets and models made with this context, and the work on them, may take at once; 0 is no
+ *  limit, the default. A NULL context sets it for calls without one, in the whole process. Work that needs more is refused with
+ *  PRUNE_ERROR_OUT_OF_MEMORY: a run, an evaluation or an epoch of training before it begins, by the plan of the memory that it
+ *  works in. What was there before stays as it was. Counted is what grows with the input: tensors, data sets, weights that were
+ *  read, copied or packed, and what programs work in. Not counted are files that are mapped, and small things: names, nodes, code.
+ *  \@threadsafe */
+PRUNE_API PRUNE_NODISCARD prune_status prune_context_set_memory_limit(prune_context *context, int64_t bytes);
+/** Bytes so counted that are in use now, and the most that ever were. Each `out_…` is optional. \@threadsafe */
+PRUNE_API PRUNE_NODISCARD prune_status prune_context_memory(
+    const prune_context *context, int64_t *out_used, int64_t *out_peak);
 /** @} */
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -770,18 +789,23 @@ typedef struct prune_fit_options {
   const prune_model *loss_graph;
   /** The optimizer goes on with the state that the model has from its last fit. */
   uint32_t resume_optimizer;
+  /** The same seed gives the same bits whatever the number of threads is, on machines of one kind. (Without, it does so
+   *  for one number of threads: sums over a batch are made in as many parts as there are threads.) The fit works on one
+   *  thread, and takes as long as with one. */
+  uint32_t deterministic;
 } prune_fit_options;
 #define PRUNE_FIT_OPTIONS_INIT \
   {sizeof(prune_fit_options), PRUNE_STRUCT_TAG, NULL, NULL, 1, 32, 1, NULL, PRUNE_NOT_GIVEN, 0, 0, 0.9, 0.999, \
    1e-08, 0, 0.99, 0, 0, NULL, 0, NULL, NULL, 0, NULL, 0, 1, 0, NULL, 0, 0, 0.1, 5, NULL, 0, 0, 0, NULL, 0, NULL, 1, \
    NULL, NULL, 0, PRUNE_NOT_GIVEN, NULL, PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, 0, NULL, 0, PRUNE_NOT_GIVEN, 0, 0, \
-   0, 0, NULL, 0, NULL, 0, NULL, 0}
+   0, 0, NULL, 0, NULL, 0, NULL, 0, 0}
 /** What PRUNE_FIT_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
 PRUNE_API void prune_fit_options_init(prune_fit_options *options, size_t size);
 /* End of prune_fit_options */
 
 /** Trains the model in place. Weights that pruning removed stay zero. The report (optional) has "epochs", a list of
  *  {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}; "reason" when it ended early ("early_stopping"),
+ *  "seed" and "threads", which with the library, the machine and the data settle every bit of the result;
  *  "working_bytes", the memory of a step beside weights and state; "batch_norms", how many normalizations `batch_norm` gave
  *  back; "best_epoch" where `early_stopping` or `restore_best` asked for
  *  it; "warnings", such as of classes that the validation split leaves without a sample on either side; and "frozen", a list of {node, reason, parameters} where no gradient passes a node.

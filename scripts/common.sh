@@ -64,9 +64,20 @@ build_release() {
 build_lua_module() {
   local folder=$1 libraries=$2 rpath=$3
   mkdir -p "$folder"
+  # Hardened as Package.swift has it.
   swift_quietly "the Lua module" "$(dirname "$(readlink -f "$(command -v swift)")")/clang" -shared -fPIC -O2 -std=gnu17 \
+    -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fcf-protection -Wl,-z,relro,-z,now,-z,noexecstack \
     -fvisibility=hidden -Wno-c23-extensions -I"$root/include" -I"$root/Sources/CPruneLua/include" -I/usr/include/lua5.4 \
     "$root"/Sources/CPruneLua/*.c -L"$libraries" -lprune -Wl,-rpath,"$rpath" -o "$folder/prune.so"
+}
+
+# The fuzzer of Tests/Fuzz: build_fuzzer PROGRAM LIBRARIES [COMPILER FLAG…]
+build_fuzzer() {
+  local program=$1 libraries=$2
+  shift 2
+  [ $# -gt 0 ] || set -- cc
+  "$@" -std=gnu11 -Wall -Wextra -Werror -O1 -I"$root/include" "$root/Tests/Fuzz/fuzz.c" -L"$libraries" -lprune -lm \
+    -Wl,-rpath,"$libraries" -o "$program"
 }
 
 # PyTorch in .venv, to measure training beside it.

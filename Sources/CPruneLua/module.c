@@ -49,6 +49,25 @@ static int option_sets(lua_State *L) {
   return 1;
 }
 
+/* prune.memory_limit(bytes): of this state's context; 0 is none. */
+static int memory_limit(lua_State *L) {
+  lua_Number bytes = luaL_checknumber(L, 1);
+  if (!(bytes >= 0 && bytes < 9e18)) {
+    pl_error(L, "invalid_argument", "prune.memory_limit", "0 is no limit", "%f is no number of bytes", bytes);
+  }
+  pl_check(L, prune_context_set_memory_limit(pl_get_context(L), (int64_t)bytes));
+  return 0;
+}
+
+/* prune.memory(): bytes in use, and the most that ever were. */
+static int memory(lua_State *L) {
+  int64_t used = 0, peak = 0;
+  pl_check(L, prune_context_memory(pl_get_context(L), &used, &peak));
+  lua_pushinteger(L, used);
+  lua_pushinteger(L, peak);
+  return 2;
+}
+
 static void open(lua_State *L) {
   static const luaL_Reg functions[] = {{"is_terminal", is_terminal}, {"columns", columns},   {"distance", distance},
                                        {"fail", fail},               {"embedded", embedded}, {"option_sets", option_sets},
@@ -70,6 +89,10 @@ static void open(lua_State *L) {
   lua_setfield(L, api, "ensemble");
   lua_pushcfunction(L, pl_search);
   lua_setfield(L, api, "search");
+  lua_pushcfunction(L, memory_limit);
+  lua_setfield(L, api, "memory_limit");
+  lua_pushcfunction(L, memory);
+  lua_setfield(L, api, "memory");
   lua_pushstring(L, prune_version_string());
   lua_setfield(L, api, "version");
   for (int i = 0; i < 3; i++) {

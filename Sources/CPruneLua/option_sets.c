@@ -119,6 +119,7 @@ static const option fit_options_[] = {
     {.name = "on_epoch", .kind = OPTION_FUNCTION, .offset = offsetof(fit_options, on_epoch)},
     {.name = "on_batch", .kind = OPTION_FUNCTION, .offset = offsetof(fit_options, on_batch)},
     {.name = "verbose", .kind = OPTION_FLAG, .offset = offsetof(fit_options, verbose)},
+    {.name = "deterministic", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, deterministic)},
 };
 static const prune_fit_options fit_initial = PRUNE_FIT_OPTIONS_INIT;
 const option_set pl_fit_set = {.name = "Model:fit", .options = fit_options_, .count = OPTION_COUNT_OF(fit_options_),
@@ -178,6 +179,7 @@ static const option recover_options_[] = {
     {.name = "on_epoch", .kind = OPTION_FUNCTION, .offset = offsetof(fit_options, on_epoch)},
     {.name = "on_batch", .kind = OPTION_FUNCTION, .offset = offsetof(fit_options, on_batch)},
     {.name = "verbose", .kind = OPTION_FLAG, .offset = offsetof(fit_options, verbose)},
+    {.name = "deterministic", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, deterministic)},
     {.name = "data", .kind = OPTION_DATASET, .offset = offsetof(fit_options, data)},
 };
 static const prune_fit_options recover_initial = PRUNE_FIT_OPTIONS_INIT;
@@ -238,6 +240,7 @@ static const option train_options_[] = {
     {.name = "on_epoch", .kind = OPTION_FUNCTION, .offset = offsetof(fit_options, on_epoch)},
     {.name = "on_batch", .kind = OPTION_FUNCTION, .offset = offsetof(fit_options, on_batch)},
     {.name = "verbose", .kind = OPTION_FLAG, .offset = offsetof(fit_options, verbose)},
+    {.name = "deterministic", .kind = OPTION_FLAG, .offset = offsetof(prune_fit_options, deterministic)},
     {.name = "data", .kind = OPTION_DATASET, .offset = offsetof(fit_options, data)},
 };
 static const prune_fit_options train_initial = PRUNE_FIT_OPTIONS_INIT;

@@ -176,6 +176,11 @@ return {
       text = "In place of `loss`: a model of two inputs, prediction and targets, and one output, the loss."},
     {"resume_optimizer", "flag", lua = false, swift = false,
       text = "The optimizer goes on with the state that the model has from its last fit."},
+    {"deterministic", "flag", default = false, swift = "isDeterministic",
+      text = [[the same bits whatever the number of threads, on machines of one kind; it works on one thread, and takes as long]],
+      more = [[The same seed gives the same bits whatever the number of threads is, on machines of one kind. (Without, it does so for
+        one number of threads: sums over a batch are made in as many parts as there are threads.) The fit works on one thread, and
+        takes as long as with one.]]},
   }},
   {c = "prune_fit_options", lua = "Model:prune recover", id = "recover", struct = "fit_options", base = "fit", fields = {
     {"data", "dataset", own = "data", text = "that of the call by default"},

@@ -8,10 +8,17 @@ import PruneTensor
 
 /// Runs the body of an exported function: errors become a status and this thread's last error.
 func call(_ body: () throws(PruneError) -> Void) -> prune_status {
+  let previous = MemoryAccount.beginCall()
+  defer { MemoryAccount.endCall(previous) }
   do {
     try body()
     return PRUNE_OK
   } catch {
+    var error = error
+    // What failed because something else had no memory.
+    if MemoryAccount.isShort, error.status != .cancelled, error.status != .outOfMemory {
+      error = PruneError(.outOfMemory, "memory ran short: \(error.message)", at: error.place)
+    }
     record(error)
     return prune_status(rawValue: error.status.rawValue)
   }

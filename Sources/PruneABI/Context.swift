@@ -3,10 +3,11 @@ import PruneTensor
 import Pruning
 import Synchronization
 
-/// Behind `prune_context`: a cancel flag and a thread count. Its handle is the flag's own address.
+/// Behind `prune_context`: a cancel flag, a thread count and an account of memory. Its handle is the flag's own address.
 final class ContextBox: Box {
   static let kind = "context"
   let cancel: CancelFlag
+  let memory: MemoryAccount
   /// Rules for custom operators, by `domain.name`.
   private let ruleTable = Mutex<[String: CustomRule]>([:])
   var rules: [String: CustomRule] { ruleTable.withLock { $0 } }
@@ -16,9 +17,12 @@ final class ContextBox: Box {
   /// What holds where there is no context.
   private static let standard = Atomic<Int>(0)
 
-  init() throws(PruneError) { cancel = try CancelFlag() }
+  init() throws(PruneError) {
+    cancel = try CancelFlag()
+    memory = try MemoryAccount()
+  }
 
-  /// The context of a call: its thread count holds from here on. NULL is no context.
+  /// The context of a call: its thread count and its memory limit hold from here on. NULL is no context.
   static func enter(_ handle: OpaquePointer?) throws(PruneError) -> ContextBox? {
     let context: ContextBox? = try Handles.optional(handle)
     enter(context)
@@ -26,6 +30,7 @@ final class ContextBox: Box {
   }
 
   static func enter(_ context: ContextBox?) {
+    (context?.memory ?? .standard).enter()
     let wanted = context?.count.load(ordering: .relaxed) ?? standard.load(ordering: .relaxed)
     if Parallel.threads != wanted || wanted == 0 { Parallel.threads = wanted }
   }
@@ -66,5 +71,28 @@ public func prune_context_threads(_ context: OpaquePointer!) -> Int32 {
     return Int32(clamping: Parallel.threads)
   } catch {
     return 0
+  }
+}
+
+// MARK: - Memory
+
+@_cdecl("prune_context_set_memory_limit") @implementation
+public func prune_context_set_memory_limit(_ context: OpaquePointer!, _ bytes: Int64) -> prune_status {
+  call { () throws(PruneError) in
+    let box: ContextBox? = try Handles.optional(context)
+    guard bytes >= 0 else { throw PruneError(.invalidArgument, "bytes is \(bytes), wanted 0 (no limit) or more") }
+    (box?.memory ?? .standard).limit = Int(bytes)
+  }
+}
+
+@_cdecl("prune_context_memory") @implementation
+public func prune_context_memory(
+  _ context: OpaquePointer!, _ out_used: UnsafeMutablePointer<Int64>!, _ out_peak: UnsafeMutablePointer<Int64>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let box: ContextBox? = try Handles.optional(context)
+    let memory = box?.memory ?? .standard
+    out_used?.pointee = Int64(memory.used)
+    out_peak?.pointee = Int64(memory.peak)
   }
 }

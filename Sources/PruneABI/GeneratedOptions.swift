@@ -217,6 +217,7 @@ extension FitOptions {
     seed = given.seed
     frozen = try texts(given.frozen, given.frozen_count, "frozen")
     lossSettings.graph = try Handles.optional(given.loss_graph, ModelBox.self)?.model
+    isDeterministic = given.deterministic != 0
   }
 }
 

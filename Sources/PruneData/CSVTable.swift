@@ -1,81 +1,68 @@
 import PruneTensor
 
-/// Numbers and labels read from delimited text (RFC 4180 without line breaks in quotes).
+/// Numbers and labels read from delimited text (RFC 4180 without line breaks in quotes), line by line: the text itself is never
+/// in memory as a whole.
 ///
 /// The delimiter is the first comma, semicolon or tab of the file. The first line is a header when it has text in a column
 /// that holds numbers below.
 struct CSVTable {
   /// Column names, empty without a header.
-  private(set) var header: [String] = []
-  private(set) var rowCount = 0
-  /// Columns besides the label's.
-  private(set) var featureCount = 0
-  /// Row by row, the label's column left out.
-  private(set) var features: [Float] = []
-  /// The label's column as numbers; empty when it holds text.
-  private(set) var labels: [Double] = []
-  /// The label's column as text, when its first row is not a number.
-  private(set) var names: [String] = []
+  let header: [String]
+  let rowCount: Int
+  /// float32 [rows, columns besides the label's].
+  let features: Tensor
+  /// The label's column as numbers, float64 [rows]; where it holds text, the places of the texts in `names`.
+  let labels: Tensor
+  /// The texts of the label's column, each once, in the order of their bytes; nil when its first row is a number.
+  let names: [String]?
 
   /// - Parameter label: name or 0-based number of the label's column, nil for the last one.
   /// - Throws: `.badFormat` naming the line of the first cell that is not a number or row of another length, `.notFound`
-  ///   for a label that is no column.
+  ///   for a label that is no column, `.refused` for a gzip stream that unpacks to more than 16 GB, `.outOfMemory`.
   init(_ bytes: Bytes, path: String, label: String? = nil) throws(PruneError) {
-    try self.init(LineReader(bytes), path: path, label: label)
-  }
-
-  private init(_ reader: LineReader, path: String, label: String?) throws(PruneError) {
-    var reader = reader
-    guard let first = reader.next() else { throw PruneError(.badFormat, "is empty", at: path) }
-    let titles = reader.texts(first)
-    guard titles.count > 1 else {
-      throw PruneError(.badFormat, "line 1 has \(titles.count) column, wanted numbers and a label in each row", at: path)
-    }
-    let body = reader
-    let second = reader.next().map { line in reader.texts(line) }
-    reader = body
-    let isHeader = titles.enumerated().contains { column, title in
-      guard Double(title) == nil else { return false }
-      guard let second, column < second.count else { return second == nil }
-      return Double(second[column]) != nil
-    }
-    if isHeader { header = titles }
-    let columns = titles.count
-    let labelColumn = try Self.column(label, header, columns, path)
-    featureCount = columns - 1
-    var line = isHeader ? reader.next() : first
-    let labelText = line.map { line in reader.texts(line) }
-    let isNamed = labelText.map { $0.count > labelColumn && Double($0[labelColumn]) == nil } ?? false
-    while let current = line {
-      try read(current, reader, labelColumn: labelColumn, isNamed: isNamed, path)
-      line = reader.next()
-    }
-    guard rowCount > 0 else { throw PruneError(.badFormat, "has a header and no rows", at: path) }
-  }
-
-  private mutating func read(
-    _ line: LineReader.Line, _ reader: LineReader, labelColumn: Int, isNamed: Bool, _ path: String
-  ) throws(PruneError) {
-    var column = 0
-    var start = line.start
-    while start <= line.end {
-      let end = reader.cellEnd(from: start, line)
-      if column == labelColumn, isNamed {
-        names.append(reader.text(start, end))
-      } else {
-        guard let number = reader.number(start, end) else {
-          throw PruneError(
-            .badFormat, "line \(line.number), column \(column + 1): '\(reader.text(start, end).prefix(40))' is not a number", at: path)
-        }
-        if column == labelColumn { labels.append(number) } else { features.append(Float(number)) }
+    do throws(PruneError) {
+      var reader = LineReader(try ByteStream(bytes, limit: Dataset.limit))
+      guard try reader.next() else { throw PruneError(.badFormat, "is empty", at: path) }
+      let first = reader, titles = first.texts
+      guard titles.count > 1 else {
+        throw PruneError(.badFormat, "line 1 has \(titles.count) column, wanted numbers and a label in each row", at: path)
       }
-      column += 1
-      start = end + 1
+      var hasMore = try reader.next()
+      let second = hasMore ? reader.texts : nil
+      let isHeader = titles.enumerated().contains { column, title in
+        guard Double(title) == nil else { return false }
+        guard let second, column < second.count else { return second == nil }
+        return Double(second[column]) != nil
+      }
+      header = isHeader ? titles : []
+      let labelColumn = try Self.column(label, header, titles.count, path)
+      let labelText = isHeader ? second : titles
+      let isNamed = labelText.map { $0.count > labelColumn && Double($0[labelColumn]) == nil } ?? false
+      var rows = try Rows(columns: titles.count, labelColumn: labelColumn, isNamed: isNamed)
+      if !isHeader { try rows.add(first) }
+      while hasMore {
+        try rows.add(reader)
+        hasMore = try reader.next()
+      }
+      guard rows.count > 0 else { throw PruneError(.badFormat, "has a header and no rows", at: path) }
+      rowCount = rows.count
+      let sorted = isNamed ? rows.known.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } : []
+      names = isNamed ? sorted : nil
+      let places = Dictionary(uniqueKeysWithValues: sorted.enumerated().map { (rows.known[$1] ?? 0, Double($0)) })
+      (features, labels) = try rows.finish(places)
+    } catch { throw error.located(at: path) }
+  }
+
+  /// The labels as classes, int64 [rows]; nil when they are not all whole numbers from 0 on.
+  func classLabels() throws(PruneError) -> Tensor? {
+    let isWhole = try labels.withSpan(of: Double.self) { values throws(PruneError) in
+      for index in values.indices {
+        let value = values[index]
+        guard value >= 0, value < 16_777_216, value == value.rounded() else { return false }
+      }
+      return true
     }
-    guard column == featureCount + 1 else {
-      throw PruneError(.badFormat, "line \(line.number) has \(column) columns, the first has \(featureCount + 1)", at: path)
-    }
-    rowCount += 1
+    return isWhole ? try labels.cast(to: .int64) : nil
   }
 
   private static func column(
@@ -90,23 +77,84 @@ struct CSVTable {
   }
 }
 
+/// The rows read so far.
+private struct Rows {
+  private(set) var count = 0
+  /// The texts of the label's column, numbered as they come.
+  private(set) var known: [String: Int] = [:]
+  private let features: GrowingBytes
+  private let labels: GrowingBytes
+  private var row: [Float] = []
+  private let columns: Int
+  private let labelColumn: Int
+  private let isNamed: Bool
+
+  init(columns: Int, labelColumn: Int, isNamed: Bool) throws(PruneError) {
+    features = try GrowingBytes()
+    labels = try GrowingBytes()
+    (self.columns, self.labelColumn, self.isNamed) = (columns, labelColumn, isNamed)
+  }
+
+  mutating func add(_ line: LineReader) throws(PruneError) {
+    var column = 0
+    var start = 0
+    var label = 0.0
+    row.removeAll(keepingCapacity: true)
+    while start <= line.line.count {
+      let end = line.cellEnd(from: start)
+      if column == labelColumn, isNamed {
+        let text = line.text(start, end)
+        let place = known[text] ?? known.count
+        known[text] = place
+        label = Double(place)
+      } else {
+        guard let number = line.number(start, end) else {
+          throw PruneError(
+            .badFormat, "line \(line.number), column \(column + 1): '\(line.text(start, end).prefix(40))' is not a number")
+        }
+        if column == labelColumn { label = number } else if column < columns { row.append(Float(number)) }
+      }
+      column += 1
+      start = end + 1
+    }
+    guard column == columns else {
+      throw PruneError(.badFormat, "line \(line.number) has \(column) columns, the first has \(columns)")
+    }
+    do throws(PruneError) {
+      try features.append(row)
+      try labels.append([label])
+    } catch {
+      var explained = error
+      explained.message += ", at line \(line.number) of the table"
+      throw explained
+    }
+    count += 1
+  }
+
+  /// float32 [count, columns - 1] and float64 [count].
+  /// - Parameter places: what becomes of the numbers of texts.
+  func finish(_ places: [Int: Double]) throws(PruneError) -> (features: Tensor, labels: Tensor) {
+        var numbers = try labels.tensor(.float64, try Shape([count]))
+    let values = try features.tensor(.float32, try Shape([count, columns - 1]))
+    if isNamed {
+      try numbers.withMutableSpan(of: Double.self) { span throws(PruneError) in
+        for index in span.indices { span[index] = places[Int(span[index])] ?? 0 }
+      }
+    }
+    return (values, numbers)
+  }
+}
+
 extension Dataset {
   /// Rows of numbers, gzip'ed or not, with or without a header line. The label's column is found by name, by 0-based number, or
   /// is the last. Whole labels from 0 on are classes; text is, too, numbered in the order of its bytes; other numbers are
   /// values [N, 1]. x is float32 [N, columns - 1].
   package static func csv(_ path: String, label: String? = nil) throws(PruneError) -> Dataset {
-    let table = try CSVTable(try content(of: path), path: path, label: label)
-    let x = try Tensor(table.features, try Shape([table.rowCount, table.featureCount]))
-    let name = lastComponent(path)
-    if table.labels.isEmpty {
-      let known = Set(table.names).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-      let numbers = Dictionary(uniqueKeysWithValues: known.enumerated().map { ($1, Int64($0)) })
-      return try classes(x, try Tensor(table.names.map { numbers[$0] ?? 0 }), name)
-    }
-    if table.labels.allSatisfy({ $0 >= 0 && $0 < 16_777_216 && $0 == $0.rounded() }) {
-      return try classes(x, try Tensor(table.labels.map { Int64($0) }), name)
-    }
-    let values = try Tensor(table.labels.map { Float($0) }, try Shape([table.rowCount, 1]))
-    return Dataset(x: x, y: values, classCount: nil, name: name)
+    let bytes: Bytes
+    do throws(PruneError) { bytes = try FileReader.bytes(of: path) } catch { throw error.located(at: path) }
+    let table = try CSVTable(bytes, path: path, label: label)
+    if let labels = try table.classLabels() { return try classes(table.features, labels, lastComponent(path)) }
+    let values = try table.labels.cast(to: .float32).reshaped(try Shape([table.rowCount, 1]))
+    return Dataset(x: table.features, y: values, classCount: nil, name: lastComponent(path))
   }
 }

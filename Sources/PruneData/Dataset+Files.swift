@@ -2,7 +2,7 @@ import PruneTensor
 
 extension Dataset {
   /// Decompressed files may be at most this large.
-  private static let limit = 1 << 34
+  static let limit = 1 << 34
 
   /// A file's bytes, decompressed when it is gzip'ed.
   static func content(of path: String) throws(PruneError) -> Bytes {
@@ -96,9 +96,12 @@ extension Dataset {
 
   /// The embedded UCI digits: 1,797 images, x float32 [1797, 1, 8, 8] in 0...1, ten classes.
   package static func digits() throws(PruneError) -> Dataset {
-    let table = try CSVTable(try gunzip(EmbeddedData.digits, limit: 1 << 24), path: "digits")
-    let pixels = try Tensor(table.features.map { $0 / 16 }, try Shape([table.rowCount, 1, 8, 8]))
-    return Dataset(x: pixels, y: try Tensor(table.labels.map { Int64($0) }), classCount: 10, name: "digits")
+    let table = try CSVTable(EmbeddedData.digits, path: "digits")
+    var pixels = try table.features.reshaped(try Shape([table.rowCount, 1, 8, 8]))
+    try pixels.withMutableSpan(of: Float.self) { values throws(PruneError) in
+      for index in values.indices { values[index] /= 16 }
+    }
+    return Dataset(x: pixels, y: try table.classLabels() ?? table.labels, classCount: 10, name: "digits")
   }
 
   static func lastComponent(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }

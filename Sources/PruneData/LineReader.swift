@@ -1,69 +1,86 @@
 import PruneTensor
 
-/// Lines of delimited text and the cells in them, by position in the bytes.
+/// Lines of delimited text, one at a time, and the cells in the current one.
 struct LineReader {
-  struct Line {
-    /// Counted from 1.
-    let number: Int
-    let start: Int
-    /// Behind the last byte; the line break is not part of it.
-    let end: Int
-  }
-
-  private let bytes: [UInt8]
-  private let delimiter: UInt8
+  /// The current line without its line break.
+  private(set) var line: [UInt8] = []
+  /// Of the current line, counted from 1.
+  private(set) var number = 0
+  private let stream: ByteStream
+  private var piece: Bytes?
   private var position = 0
-  private var line = 0
+  private var delimiter: UInt8?
 
-  init(_ bytes: Bytes) {
-    self.bytes = bytes.array
-    delimiter = Self.delimiter(of: self.bytes)
-    // A byte order mark.
-    if self.bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
+  /// Longer lines are no tables.
+  private static let longest = 1 << 28
+
+  init(_ stream: ByteStream) { self.stream = stream }
+
+  /// Goes on to the next line that is not empty; false at the end.
+  /// - Throws: as `ByteStream.next`, `.badFormat` for a line of more than 256 MB.
+  mutating func next() throws(PruneError) -> Bool {
+    while true {
+      line.removeAll(keepingCapacity: true)
+      guard try fill() else { return false }
+      if line.last == 0x0D { line.removeLast() }
+      // A byte order mark.
+      if number == 1, line.starts(with: [0xEF, 0xBB, 0xBF]) { line.removeFirst(3) }
+      if delimiter == nil { delimiter = Self.delimiter(of: line) }
+      if !line.isEmpty { return true }
+    }
   }
 
-  /// The first comma, semicolon or tab of the first line, outside quotes and behind the blanks it may begin with.
+  /// Reads up to the next line break; false when nothing is left.
+  private mutating func fill() throws(PruneError) -> Bool {
+    var isBegun = false
+    while true {
+      if piece == nil || position >= piece?.count ?? 0 {
+        (piece, position) = (try stream.next(), 0)
+      }
+      guard let current = piece else { return isBegun }
+      if current.count == 0 { continue }
+      if !isBegun {
+        isBegun = true
+        number += 1
+      }
+      let end = current.firstIndex(of: 0x0A, from: position) ?? current.count
+      guard line.count + end - position <= Self.longest else {
+        throw PruneError(.badFormat, "line \(number) has more than \(Self.longest) bytes", hint: "this is no table")
+      }
+      if line.count + end - position > 1 << 16 { try Storage.checkAvailable(byteCount: 2 * (line.count + end - position)) }
+      current.append(position, end, to: &line)
+      position = end + 1
+      if end < current.count { return true }
+    }
+  }
+
+  /// The first comma, semicolon or tab, outside quotes and behind the blanks that the line may begin with.
   private static func delimiter(of bytes: [UInt8]) -> UInt8 {
     var isQuoted = false
     for byte in bytes.drop(while: { $0 == 0x20 || $0 == 0x09 }) {
-      if byte == 0x0A { break }
       if byte == UInt8(ascii: "\"") { isQuoted.toggle() }
       if !isQuoted, byte == UInt8(ascii: ",") || byte == UInt8(ascii: ";") || byte == 0x09 { return byte }
     }
     return UInt8(ascii: ",")
   }
 
-  /// The next line that is not empty.
-  mutating func next() -> Line? {
-    while position < bytes.count {
-      let start = position
-      var end = start
-      while end < bytes.count, bytes[end] != 0x0A { end += 1 }
-      position = end + 1
-      line += 1
-      if end > start, bytes[end - 1] == 0x0D { end -= 1 }
-      if end > start { return Line(number: line, start: start, end: end) }
-    }
-    return nil
-  }
-
   /// The end of the cell that begins at `start`: the next delimiter outside quotes, or the line's end.
-  func cellEnd(from start: Int, _ line: Line) -> Int {
+  func cellEnd(from start: Int) -> Int {
     var end = start
     var isQuoted = false
-    while end < line.end, isQuoted || bytes[end] != delimiter {
-      if bytes[end] == UInt8(ascii: "\"") { isQuoted.toggle() }
+    while end < line.count, isQuoted || line[end] != delimiter {
+      if line[end] == UInt8(ascii: "\"") { isQuoted.toggle() }
       end += 1
     }
     return end
   }
 
-  /// All cells of a line, as text.
-  func texts(_ line: Line) -> [String] {
+  /// All cells, as text.
+  var texts: [String] {
     var result: [String] = []
-    var start = line.start
-    while start <= line.end {
-      let end = cellEnd(from: start, line)
+    var start = 0
+    while start <= line.count {
+      let end = cellEnd(from: start)
       result.append(text(start, end))
       start = end + 1
     }
@@ -73,15 +90,15 @@ struct LineReader {
   /// A cell without the blanks around it and its quotes.
   func text(_ start: Int, _ end: Int) -> String {
     let (start, end) = trimmed(start, end)
-    return String(decoding: bytes[start..<end], as: UTF8.self)
+    return String(decoding: line[start..<end], as: UTF8.self)
   }
 
   private func trimmed(_ start: Int, _ end: Int) -> (Int, Int) {
     var (start, end) = (start, end)
     func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
-    while start < end, isBlank(bytes[start]) { start += 1 }
-    while end > start, isBlank(bytes[end - 1]) { end -= 1 }
-    if end - start > 1, bytes[start] == UInt8(ascii: "\""), bytes[end - 1] == UInt8(ascii: "\"") {
+    while start < end, isBlank(line[start]) { start += 1 }
+    while end > start, isBlank(line[end - 1]) { end -= 1 }
+    if end - start > 1, line[start] == UInt8(ascii: "\""), line[end - 1] == UInt8(ascii: "\"") {
       start += 1
       end -= 1
     }
@@ -91,15 +108,15 @@ struct LineReader {
   /// A cell as a number, correctly rounded; nil when it is none.
   func number(_ start: Int, _ end: Int) -> Double? {
     let (start, end) = trimmed(start, end)
-    return plainNumber(start, end) ?? Double(String(decoding: bytes[start..<end], as: UTF8.self))
+    return plainNumber(start, end) ?? Double(String(decoding: line[start..<end], as: UTF8.self))
   }
 
   /// Digits with a sign and a point: exact when both parts fit in a double (Clinger's fast path), nil for anything else.
   private func plainNumber(_ start: Int, _ end: Int) -> Double? {
     var at = start
     var isNegative = false
-    if at < end, bytes[at] == UInt8(ascii: "-") || bytes[at] == UInt8(ascii: "+") {
-      isNegative = bytes[at] == UInt8(ascii: "-")
+    if at < end, line[at] == UInt8(ascii: "-") || line[at] == UInt8(ascii: "+") {
+      isNegative = line[at] == UInt8(ascii: "-")
       at += 1
     }
     // 15 digits stay below 2^53, and 10^22 is a double.
@@ -107,7 +124,7 @@ struct LineReader {
     var digits = 0, value = 0.0, scale = 1.0
     var sawPoint = false
     while at < end {
-      let byte = bytes[at]
+      let byte = line[at]
       if byte >= 0x30, byte <= 0x39 {
         digits += 1
         value = value * 10 + Double(byte - 0x30)

@@ -41,6 +41,30 @@ import Testing
     #expect(try Shared.bytes(path) == first)
   }
 
+  /// A zip archive of one stored file that its directory lists so many times.
+  private func archive(listing count: Int, _ data: [UInt8]) -> [UInt8] {
+    func number(_ value: Int, _ width: Int) -> [UInt8] { (0..<width).map { UInt8(value >> (8 * $0) & 255) } }
+    let sum = data.reduce(UInt32.max) { sum, byte in
+      (0..<8).reduce(sum ^ UInt32(byte)) { value, _ in value >> 1 ^ (value & 1 == 1 ? 0xEDB8_8320 : 0) }
+    } ^ .max
+    let name = Array("x.npy".utf8)
+    // Version, flags, method, time, date, sum, sizes, name's length, extra's length.
+    let common = number(20, 2) + number(0, 8) + number(Int(sum), 4) + number(data.count, 4) + number(data.count, 4) + number(name.count, 2) + number(0, 2)
+    let local = number(0x0403_4B50, 4) + common + name + data
+    let entry = number(0x0201_4B50, 4) + number(20, 2) + common + number(0, 14) + name
+    let directory = (0..<count).flatMap { _ in entry }
+    return local + directory + number(0x0605_4B50, 4) + number(0, 4) + number(count, 2) + number(count, 2) + number(directory.count, 4)
+      + number(local.count, 4) + number(0, 2)
+  }
+
+  @Test func entriesThatShareTheirBytesAreRefused() throws {
+    let array = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (4000,), }\n", [UInt8](repeating: 7, count: 4000))
+    #expect(try Npz.decode(try Bytes(archive(listing: 1, array))).first?.tensor.count == 4000)
+    let bomb = try Bytes(archive(listing: 100, array))
+    let found = failure { _ = try Npz.decode(bomb) }
+    #expect(found?.status == .badFormat && found?.message.contains("overlap") == true)
+  }
+
   private func npy(_ header: String, _ data: [UInt8], version: UInt8 = 1) -> [UInt8] {
     let length = header.utf8.count
     let size = version == 1 ? [UInt8(length & 255), UInt8(length >> 8)] : [UInt8(length & 255), UInt8(length >> 8), 0, 0]

@@ -242,4 +242,23 @@ import Testing
     }
     #expect(!found.isEmpty && found.allSatisfy { $0.contains("class 2 " + lack) && $0.contains("1 sample") })
   }
+
+  /// Networks with convolutions, whose gradients are otherwise summed in as many parts as there are threads.
+  @Test(arguments: ["lenet5", "mobilenet_v2"]) func deterministicFitsGiveTheSameBitsOnAnyNumberOfThreads(name: String) throws {
+    defer { Parallel.threads = 0 }
+    func trained(threads: Int, isDeterministic: Bool) throws -> [String: [Float]] {
+      Parallel.threads = threads
+      var model = try Fixture.network(name)
+      var options = FitOptions()
+      (options.batchSize, options.isDeterministic, options.seed) = (32, isDeterministic, 5)
+      let report = try fit(&model, Fixture.digits(96), options)
+      #expect(report["threads"]?.number == Double(isDeterministic ? 1 : threads) && report["seed"]?.number == 5)
+      #expect(Parallel.threads == threads)
+      return try Fixture.weights(model)
+    }
+    let one = try trained(threads: 1, isDeterministic: false)
+    for threads in 1...3 { #expect(try trained(threads: threads, isDeterministic: true) == one) }
+    // The same number of threads gives the same bits, too.
+    #expect(try trained(threads: 2, isDeterministic: false) == trained(threads: 2, isDeterministic: false))
+  }
 }

@@ -9,6 +9,15 @@ prune.version: string
 Version of the library, as "major.minor.patch".
 > print(prune.version)
 
+prune.memory_limit(bytes)
+Limits the memory that data sets and models, and the work on them, may take at once. What needs more is refused before it begins, as out_of_memory.
+- bytes: number; 0 for no limit, as it is at first
+> prune.memory_limit(4e9)
+
+prune.memory() -> integer, integer
+How many bytes data sets and models take now, and the most that they and the work on them ever took.
+> local used, peak = prune.memory()
+
 prune.load(path, options) -> Model
 Loads an ONNX file with its external data, or a packed one (.prunez). Nothing in it is lost: what is not changed is saved as it was read.
 - path: string; the file

@@ -94,6 +94,7 @@ return [==[
 * on_epoch: function; called with each epoch's event; "stop" or true ends the fit
 * on_batch: function; called with each step's event, likewise
 * verbose: boolean = false; a line an epoch on standard error, terminal or not
+* deterministic: boolean = false; the same bits whatever the number of threads, on machines of one kind; it works on one thread, and takes as long
 
 + Model:prune recover
 * data: Dataset; that of the call by default

@@ -14,6 +14,43 @@ void ps_cancel_request(ps_cancel *flag);
 void ps_cancel_clear(ps_cancel *flag);
 int ps_cancel_requested(const ps_cancel *flag);
 
+// MARK: - Memory (memory.c)
+/// How many bytes are in use and how many may be; one for each context, and one for calls without any.
+typedef struct ps_account ps_account;
+/// NULL without memory. Has one reference, the caller's.
+ps_account *ps_account_create(void);
+ps_account *ps_account_standard(void);
+/// That of the calling thread's call.
+ps_account *ps_account_current(void);
+void ps_account_retain(ps_account *account);
+void ps_account_release(ps_account *account);
+/// Begins a call of the calling thread, with the standard account. Returns the account of the call around it, for `ps_call_end`.
+ps_account *ps_call_begin(void);
+void ps_call_end(ps_account *previous);
+/// Makes an account that of the thread's call, NULL for the standard one.
+void ps_account_enter(ps_account *account);
+/// 0 is no limit.
+void ps_account_set_limit(ps_account *account, int64_t bytes);
+int64_t ps_account_limit(ps_account *account);
+int64_t ps_account_used(ps_account *account);
+/// The most that was ever in use.
+int64_t ps_account_peak(ps_account *account);
+/// 0, or 1 when the limit does not allow it; then nothing is taken.
+int32_t ps_account_take(ps_account *account, int64_t bytes);
+void ps_account_give(ps_account *account, int64_t bytes);
+
+/// Whole pages of zeros that can grow without a copy; NULL without memory.
+void *ps_memory_map(size_t bytes);
+/// NULL without memory; then the old pages stay.
+void *ps_memory_resize(void *base, size_t bytes, size_t wanted);
+void ps_memory_unmap(void *base, size_t bytes);
+
+/// Whether memory was refused since the thread's call began: what was refused may have been passed over as something that could
+/// not be computed, and the reserve may have stood in, so the call must end.
+int32_t ps_memory_is_short(void);
+/// Notes that the thread's call was refused memory.
+void ps_memory_refused(void);
+
 // MARK: - Thread-local last error (read through prune_last_error).
 void ps_error_set(int32_t status, const char *message, const char *where, const char *hint);
 

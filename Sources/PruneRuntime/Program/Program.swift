@@ -127,6 +127,11 @@ package final class Program: @unchecked Sendable {
           failed = index
           return
         }
+        if ps_memory_is_short() != 0 {
+          status = Int32(PS_STATUS_MEMORY)
+          failed = index
+          return
+        }
         if steps[index].isAlone != usesOne, threads != 1 {
           usesOne = steps[index].isAlone
           Parallel.threads = usesOne ? 1 : threads

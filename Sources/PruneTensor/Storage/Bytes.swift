@@ -44,6 +44,21 @@ package struct Bytes: Sendable {
     return Bytes(storage: storage, offset: offset + from, count: to - from)
   }
 
+  /// The first place from `start` on that holds a byte; nil when none does.
+  package func firstIndex(of byte: UInt8, from start: Int) -> Int? {
+    guard start >= 0, start < count else { return nil }
+    let first = storage.base.advanced(by: offset + start)
+    // Safe: init and slice keep offset + count within the storage.
+    return memchr(first, Int32(byte), count - start).map { start + UnsafeRawPointer(first).distance(to: UnsafeRawPointer($0)) }
+  }
+
+  /// Adds the bytes from..<to to an array, as far as they are inside.
+  package func append(_ from: Int, _ to: Int, to array: inout [UInt8]) {
+    guard from >= 0, from <= to, to <= count else { return }
+    // Safe: checked above.
+    array.append(contentsOf: UnsafeRawBufferPointer(start: storage.base.advanced(by: offset + from), count: to - from))
+  }
+
   package func withSpan<R>(_ body: (Span<UInt8>) throws(PruneError) -> R) throws(PruneError) -> R {
     // Safe: as above; the storage outlives the call because self holds it.
     try body(Span(_unsafeStart: UnsafePointer(storage.base.advanced(by: offset).assumingMemoryBound(to: UInt8.self)), count: count))

@@ -42,8 +42,9 @@ package final class CancelFlag: @unchecked Sendable {
   package func request() { ps_cancel_request(pointer) }
   package func clear() { ps_cancel_clear(pointer) }
 
-  /// - Throws: `.cancelled` once a stop was requested.
+  /// - Throws: `.cancelled` once a stop was requested, `.outOfMemory` once memory ran short in this call.
   package func check() throws(PruneError) {
+    try MemoryAccount.checkShortage()
     if isRequested { throw PruneError(.cancelled, "cancelled by the caller") }
   }
 }

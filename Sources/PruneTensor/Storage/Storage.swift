@@ -16,17 +16,23 @@ package final class Storage: @unchecked Sendable {
   /// Whether the bytes are those of a file, mapped.
   private let isMapped: Bool
   private let release: (UnsafeMutableRawPointer) -> Void
+  /// What counts the bytes, when they are our own.
+  private let account: MemoryAccount?
 
   /// Bytes of our own: zeroed, or as they come for a caller that writes every one of them at once.
-  /// - Throws: `.outOfMemory`, also for more than the machine has: the system would grant it and kill us later.
+  /// - Throws: `.outOfMemory`, also for more than the machine has (the system would grant it and kill us later) and for more than
+  ///   the limit of the call's context allows.
   package init(byteCount: Int, zeroed: Bool = true) throws(PruneError) {
     var pointer: UnsafeMutableRawPointer?
     let isLarge = byteCount >= Self.largePage
+    try Self.checkMachine(byteCount)
+    let account = MemoryAccount.current
+    try account.take(byteCount)
     // Rounded up so that vector loops may read whole lines at the end.
-    guard byteCount >= 0, byteCount <= Self.machineByteCount, Self.isAvailable(byteCount),
-      posix_memalign(&pointer, isLarge ? Self.largePage : 64, max((byteCount + 63) & ~63, 64)) == 0, let pointer
-    else {
-      throw PruneError(.outOfMemory, "no memory for \(byteCount) bytes")
+    guard posix_memalign(&pointer, isLarge ? Self.largePage : 64, max((byteCount + 63) & ~63, 64)) == 0, let pointer else {
+      account.give(byteCount)
+      ps_memory_refused()
+      throw Self.shortage(byteCount)
     }
     // A hint: weights and images are read from end to end, which large pages make some percent faster.
     if isLarge { _ = madvise(pointer, byteCount, MADV_HUGEPAGE) }
@@ -36,17 +42,36 @@ package final class Storage: @unchecked Sendable {
     isWritable = true
     isMapped = false
     release = { free($0) }
+    self.account = account
+  }
+
+  /// Pages that grew in place and that `account` counted already; unmapped at the end.
+  init(grown base: UnsafeMutableRawPointer, byteCount: Int, account: MemoryAccount) {
+    self.base = base
+    self.byteCount = byteCount
+    isWritable = true
+    isMapped = false
+    release = { ps_memory_unmap($0, byteCount) }
+    self.account = account
   }
 
   private static let largePage = 2 << 20
 
-  /// For memory that is not a storage, such as that of arrays, which end the process when they cannot have it.
+  /// For memory that is not a storage, such as that of arrays, and for work that is planned but not begun.
   /// - Throws: `.outOfMemory`.
   package static func checkAvailable(byteCount: Int) throws(PruneError) {
-    guard byteCount >= 0, byteCount <= machineByteCount, isAvailable(byteCount) else {
-      throw PruneError(.outOfMemory, "no memory for \(byteCount) bytes")
+    try checkMachine(byteCount)
+    try MemoryAccount.current.check(byteCount)
+  }
+
+  /// - Throws: `.outOfMemory` when the machine does not have so much, or ran short in this call.
+  static func checkMachine(_ byteCount: Int) throws(PruneError) {
+    guard byteCount >= 0, byteCount <= machineByteCount, isAvailable(byteCount), ps_memory_is_short() == 0 else {
+      throw shortage(byteCount)
     }
   }
+
+  static func shortage(_ byteCount: Int) -> PruneError { PruneError(.outOfMemory, "no memory for \(byteCount) bytes") }
 
   /// Whether so much can be had without the system ending a process for it. Small requests are not asked about.
   private static func isAvailable(_ byteCount: Int) -> Bool {
@@ -77,6 +102,7 @@ package final class Storage: @unchecked Sendable {
     self.isWritable = isWritable
     isMapped = false
     self.release = release
+    account = nil
   }
 
   /// A mapped file, which nobody writes to; unmapped at the end.
@@ -86,6 +112,7 @@ package final class Storage: @unchecked Sendable {
     isWritable = false
     isMapped = true
     release = { munmap($0, byteCount) }
+    account = nil
   }
 
   /// Gives the memory of a part of a mapped file back; whoever reads it again reads the file. Other bytes stay.
@@ -97,5 +124,8 @@ package final class Storage: @unchecked Sendable {
     if first < end { _ = madvise(base.advanced(by: first), end - first, MADV_DONTNEED) }
   }
 
-  deinit { release(base) }
+  deinit {
+    release(base)
+    account?.give(byteCount)
+  }
 }

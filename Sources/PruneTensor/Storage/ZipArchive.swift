@@ -1,4 +1,5 @@
 import CZip
+import CZlib
 
 /// A zip archive in memory or mapped, read through libzip.
 package final class ZipArchive {
@@ -30,9 +31,11 @@ package final class ZipArchive {
     }
     guard let opened = zip_open_from_source(source, ZIP_RDONLY, &reason) else {
       zip_source_free(source)
-      throw PruneError(
-        .badFormat, "this is not a zip archive that can be read: \(String(cString: zip_error_strerror(&reason)))",
-        hint: bytes.count > 1 && bytes[0] == 0x50 && bytes[1] == 0x4B ? "it starts as one: it was cut short or damaged" : "")
+      var error = Self.failure("this is not a zip archive that can be read", &reason, .badFormat)
+      if bytes.count > 1, bytes[0] == 0x50, bytes[1] == 0x4B, error.status == .badFormat {
+        error.hint = "it starts as one: it was cut short or damaged"
+      }
+      throw error
     }
     archive = opened
     self.bytes = bytes
@@ -49,9 +52,27 @@ package final class ZipArchive {
       entries.append(Entry(name: String(cString: name), byteCount: size, packedByteCount: packed))
     }
     self.entries = entries
+    // Entries that share packed bytes are how small archives unpack to petabytes.
+    var packed = 0
+    for entry in entries {
+      let (sum, overflow) = packed.addingReportingOverflow(entry.packedByteCount)
+      guard !overflow, sum <= bytes.count else {
+        throw PruneError(
+          .badFormat, "the entries of the zip archive take more than its \(bytes.count) bytes: they overlap, or it was cut short")
+      }
+      packed = sum
+    }
   }
 
   deinit { zip_discard(archive) }
+
+  /// What libzip says of a failure, which is `.outOfMemory` whatever was done when memory was what it lacked.
+  static func failure(_ what: String, _ reason: UnsafeMutablePointer<zip_error_t>?, _ status: Status = .io) -> PruneError {
+    guard let reason else { return PruneError(status, what) }
+    let code = zip_error_code_zip(reason)
+    let isMemory = code == ZIP_ER_MEMORY || code == ZIP_ER_ZLIB && zip_error_code_system(reason) == Z_MEM_ERROR
+    return PruneError(isMemory ? .outOfMemory : status, "\(what): \(String(cString: zip_error_strerror(reason)))")
+  }
 
   /// The unpacked bytes of the entry of that name, its checksum verified.
   /// - Throws: `.notFound`, or `.badFormat` when the entry is damaged.
@@ -75,17 +96,19 @@ package final class ZipArchive {
       throw PruneError(.badFormat, "'\(entry.name)' claims to unpack \(entry.packedByteCount) bytes to \(entry.byteCount)")
     }
     guard let file = zip_fopen_index(archive, UInt64(index), 0) else {
-      throw PruneError(.badFormat, "cannot read '\(entry.name)': \(String(cString: zip_strerror(archive)))")
+      throw Self.failure("cannot read '\(entry.name)'", zip_get_error(archive), .badFormat)
     }
     defer { zip_fclose(file) }
-    let storage = try Storage(byteCount: entry.byteCount)
+    let storage = try Storage(byteCount: entry.byteCount, zeroed: false)
     var done = 0
     while done < entry.byteCount {
-      // Safe: at most byteCount - done bytes are written behind done.
-      let got = zip_fread(file, storage.base.advanced(by: done), UInt64(entry.byteCount - done))
+      // Safe: at most byteCount - done bytes are written behind done. libzip miscounts what 32 bits do not hold.
+      let got = zip_fread(file, storage.base.advanced(by: done), UInt64(min(entry.byteCount - done, 1 << 30)))
       guard got > 0 else {
-        let reason = got < 0 ? String(cString: zip_file_strerror(file)) : "it ends after \(done) of \(entry.byteCount) bytes"
-        throw PruneError(.badFormat, "cannot read '\(entry.name)': \(reason)", hint: "the archive is damaged")
+        var error = got < 0 ? Self.failure("cannot read '\(entry.name)'", zip_file_get_error(file), .badFormat)
+          : PruneError(.badFormat, "cannot read '\(entry.name)': it ends after \(done) of \(entry.byteCount) bytes")
+        if error.status == .badFormat { error.hint = "the archive is damaged" }
+        throw error
       }
       done += Int(got)
     }

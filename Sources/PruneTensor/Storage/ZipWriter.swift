@@ -23,12 +23,12 @@ package struct ZipWriter {
     defer { zip_source_free(target) }
     guard let archive = zip_open_from_source(target, ZIP_CREATE | ZIP_TRUNCATE, &reason) else {
       zip_source_free(target)
-      throw PruneError(.io, "cannot write '\(path)': \(String(cString: zip_error_strerror(&reason)))")
+      throw ZipArchive.failure("cannot write '\(path)'", &reason)
     }
     do throws(PruneError) {
       for entry in entries { try add(entry.name, entry.bytes, to: archive, compressed: compressed) }
       guard zip_close(archive) == 0 else {
-        throw PruneError(.io, "cannot write '\(path)': \(String(cString: zip_strerror(archive)))")
+        throw ZipArchive.failure("cannot write '\(path)'", zip_get_error(archive))
       }
     } catch {
       zip_discard(archive)
@@ -49,7 +49,7 @@ package struct ZipWriter {
     let index = zip_file_add(archive, name, source, zip_flags_t(ZIP_FL_ENC_UTF_8))
     guard index >= 0 else {
       zip_source_free(source)
-      throw PruneError(.invalidArgument, "cannot add '\(name)': \(String(cString: zip_strerror(archive)))")
+      throw ZipArchive.failure("cannot add '\(name)'", zip_get_error(archive), .invalidArgument)
     }
     zip_set_file_compression(archive, UInt64(index), compressed ? ZIP_CM_DEFLATE : ZIP_CM_STORE, 0)
     // 1 January 1980, the format's zero.

@@ -16,6 +16,17 @@ import PruneTensor
 ///   be trained: the model is then as it was. `.numeric` when the loss or a gradient stops being a number, naming the step
 ///   and the parameter whose gradient is largest: the model then has the weights of the step before.
 package func fit(_ model: inout Model, _ data: Dataset, _ options: FitOptions) throws(PruneError) -> Report {
+  let threads = Parallel.threads
+  // oneDNN sums the gradients of convolutions in as many parts as there are threads, and chooses its kernels by their number.
+  if options.isDeterministic { Parallel.threads = 1 }
+  defer { if options.isDeterministic { Parallel.threads = threads } }
+  var report = try fitted(&model, data, options)
+  report["seed"] = .integer(Int(bitPattern: UInt(options.seed)))
+  report["threads"] = .integer(Parallel.threads)
+  return report
+}
+
+private func fitted(_ model: inout Model, _ data: Dataset, _ options: FitOptions) throws(PruneError) -> Report {
   let checked = try options.checked()
   let (options, data) = try options.withTeachersAnswers(for: model, data)
   var (training, validation) = (data, options.validation)

@@ -61,6 +61,8 @@ package struct FitOptions {
   package var augmentation: Augmentation?
   package var seed: UInt64 = 0
   package var shuffle = true
+  /// The same bits whatever the number of threads: the fit works on one.
+  package var isDeterministic = false
   /// Name patterns of parameters that stay as they are. A BatchNormalization whose scale and bias both stay keeps its
   /// statistics too.
   package var frozen: [String] = []

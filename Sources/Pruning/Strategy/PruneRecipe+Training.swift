@@ -30,7 +30,7 @@ enum FitLines {
     [
       ("nesterov", \.nesterov), ("shuffle", \.shuffle), ("restore_best", \.stopping.restoresBest),
       ("from_probabilities", \.lossSettings.fromProbabilities), ("checkpointing", \.recomputes),
-      ("batch_norm", \.restoresNormalization), ("keep_zeros", \.keepsZeros),
+      ("batch_norm", \.restoresNormalization), ("keep_zeros", \.keepsZeros), ("deterministic", \.isDeterministic),
     ]
   }
   private static let given = "given"

@@ -27,8 +27,9 @@ private struct PrimitiveCall {
 /// Runs the call at `context`.
 private func execute(_ context: UnsafeMutableRawPointer?) -> Int32 {
   guard let call = context?.assumingMemoryBound(to: PrimitiveCall.self) else { return -1 }
-  return Int32(bitPattern: dnnl_primitive_execute(
-    call.pointee.primitive, call.pointee.stream, call.pointee.count, call.pointee.arguments).rawValue)
+  let status = dnnl_primitive_execute(
+    call.pointee.primitive, call.pointee.stream, call.pointee.count, call.pointee.arguments)
+  return status == dnnl_out_of_memory ? Int32(PS_STATUS_MEMORY) : Int32(bitPattern: status.rawValue)
 }
 
 extension Lowering {
