@@ -1,3 +1,4 @@
+import PruneData
 import PruneEvaluation
 import PruneGraph
 import PruneTensor
@@ -11,17 +12,24 @@ final class PruneContext {
   /// What the open extents of the inputs are, throughout the run.
   let extents: BoundExtents
   let batchSize: Int
+  /// What criteria look at: of much data so many samples, evenly spread, where nobody named the criterion.
+  private let samples: Dataset?
+
+  /// More samples change the order of units little.
+  private static let sampleLimit = 1024
 
   init(_ model: Model, _ plan: PrunePlan, _ options: PruneOptions) throws(PruneError) {
     (original, self.plan, self.options) = (model, plan, options)
     batchSize = options.batchSize > 0 ? options.batchSize : 64
     extents = try options.extents(of: model)
+    samples = try plan.impliesCriterion && plan.importance.needsData
+      ? options.data?.spread(over: Self.sampleLimit) : options.data
   }
 
   /// What the criterion may look at.
   func scoring(_ weights: PrunableWeights) -> ScoringContext {
     ScoringContext(
-      weights: weights, data: options.data, batchSize: batchSize, seed: options.seed, output: options.output,
+      weights: weights, data: samples, batchSize: batchSize, seed: options.seed, output: options.output,
       cancel: options.cancel)
   }
 
@@ -36,5 +44,12 @@ final class PruneContext {
     let metrics = try evaluate(model, validate, settings)
     for (key, value) in metrics.entries where report[key] == nil { report[key] = value }
     return report
+  }
+}
+
+extension Dataset {
+  /// At most so many samples, evenly spread over all.
+  func spread(over limit: Int) throws(PruneError) -> Dataset {
+    count <= limit ? self : try subset((0..<limit).map { $0 * count / limit })
   }
 }
