@@ -6,8 +6,8 @@ import PruneTensor
 /// outputs on the shrunk model's inputs, layer by layer, each on what the layers before it now give.
 ///
 /// A layer that ends a residual block is fitted to what the sum should be, less what the other operand now is: so each block
-/// takes back the errors of those before it, as far as its inputs tell of them. Layers behind it that lost nothing read what
-/// others changed, and are fitted as well.
+/// takes back the errors of those before it, as far as its inputs tell of them. Convolutions behind it that lost nothing read
+/// what others changed, and are fitted as well.
 struct ConsumerFit {
   private let dependencies: Dependencies
   private let cut: Cut
@@ -97,7 +97,8 @@ struct ConsumerFit {
     for (place, node) in given.nodes.enumerated() {
       let isReached = node.inputs.contains(where: changed.contains)
       if isReached { changed.formUnion(node.outputs) }
-      guard lost[place] != nil || isReached, node.isStandard, ["Conv", "Gemm", "MatMul"].contains(node.opType),
+      // Every layer costs a run of those before it: matrices, of which transformers have hundreds, are left as they are.
+      guard lost[place] != nil || isReached && node.opType == "Conv", node.isStandard, ["Conv", "Gemm", "MatMul"].contains(node.opType),
         let weight = lost[place] ?? node.input(1), let output = node.output(0), model.graph.hasInitializer(weight),
         let now = model.graph.nodes.firstIndex(where: { $0.outputs.first == output })
       else { continue }

@@ -15,6 +15,8 @@ struct Repair {
 
   /// Samples a repair looks at: what comes of more is not worth the time.
   private static let sampleLimit = 512
+  /// Samples of tokens have rows enough.
+  private static let sequenceLimit = 64
 
   /// What was done, for the report.
   func run(_ model: inout Model, _ dependencies: Dependencies, _ cut: Cut) throws(PruneError) -> [String] {
@@ -23,7 +25,8 @@ struct Repair {
       throw PruneError(
         .invalidArgument, "reconstruct and reestimate look at data, and there is none", hint: "give data = …")
     }
-    let batches = try batches(of: data.spread(over: Self.sampleLimit), for: model)
+    let limit = data.isOfTokens ? Self.sequenceLimit : Self.sampleLimit
+    let batches = try batches(of: data.spread(over: limit), for: model)
     guard !batches.isEmpty else { return ["nothing was fitted: the data has fewer samples than a batch of the model"] }
     var notes: [String] = []
     if context.plan.fitsLayers {

@@ -15,15 +15,17 @@ final class PruneContext {
   /// What criteria look at: of much data so many samples, evenly spread, where nobody named the criterion.
   private let samples: Dataset?
 
-  /// More samples change the order of units little.
+  /// More samples change the order of units little; those of tokens take longer.
   private static let sampleLimit = 1024
+  private static let sequenceLimit = 128
 
   init(_ model: Model, _ plan: PrunePlan, _ options: PruneOptions) throws(PruneError) {
     (original, self.plan, self.options) = (model, plan, options)
     batchSize = options.batchSize > 0 ? options.batchSize : 64
     extents = try options.extents(of: model)
     samples = try plan.impliesCriterion && plan.importance.needsData
-      ? options.data?.spread(over: Self.sampleLimit) : options.data
+      ? options.data?.spread(over: options.data?.isOfTokens == true ? Self.sequenceLimit : Self.sampleLimit)
+      : options.data
   }
 
   /// What the criterion may look at.
@@ -48,6 +50,9 @@ final class PruneContext {
 }
 
 extension Dataset {
+  /// Whether samples are sequences of integers.
+  var isOfTokens: Bool { x.dtype.isInteger && sampleShape.count <= 1 }
+
   /// At most so many samples, evenly spread over all.
   func spread(over limit: Int) throws(PruneError) -> Dataset {
     count <= limit ? self : try subset((0..<limit).map { $0 * count / limit })
