@@ -5,7 +5,7 @@ import PruneTensor
 /// options of the run.
 package struct PrunePlan {
   package let strategy: Strategy
-  var importance: any Importance
+  package internal(set) var importance: any Importance
   package let granularity: Granularity
   package let allocation: Allocation
   package let schedule: PruneSchedule
