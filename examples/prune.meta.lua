@@ -150,8 +150,8 @@
 ---@field cutmix? number a rectangle of each image becomes that of another, and as much of its target: a share from Beta(cutmix, cutmix); where mixup is given too a batch gets one of the two (default 0)
 
 ---@class prune.Model_fit_regularizer_options
----@field kind "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"greg1"|"greg2"|"sign"|"sign_constraint"|"max_norm" on numbers, output channels, scales of batch normalizations, small channels ever more, what a prune selected ever more, all weights ever more, weights that change their sign (pulled, or held at zero), or a bound on the norm of output channels
----@field strength? number how much; the bound of max_norm (default 0)
+---@field kind "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"greg1"|"greg2"|"sign"|"sign_constraint"|"max_norm"|"max_norm_l1" on numbers, output channels, scales of batch normalizations, small channels ever more, what a prune selected ever more, all weights ever more, weights that change their sign (pulled, or held at zero), or a bound on the norm of output channels, of L2 or of L1
+---@field strength? number how much; the bound of max_norm and max_norm_l1 (default 0)
 ---@field growth? number growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune that of greg1 and greg2 is spread over the training if not given (default 0.0001)
 ---@field limit? number growing: up to where (default 1)
 ---@field interval? integer growing: every so many steps (default 10)
@@ -177,8 +177,8 @@
 ---@field steps? boolean also "steps": what the compiled model does, with the time and share of each, the slowest first (default false)
 
 ---@class prune.Model_significance_options
----@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|function|table what is measured; or a function of a weight's name and Tensor that returns scores; or {weight = Tensor} (default "magnitude")
----@field data? prune.Dataset with labels for gradient, taylor, fisher, hessian, snip, grasp and movement; without for wanda and apoz
+---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate"|function|table what is measured; or a function of a weight's name and Tensor that returns scores; or {weight = Tensor} (default "magnitude")
+---@field data? prune.Dataset with labels for gradient, taylor, fisher, hessian, snip, grasp, movement and gate; without for wanda and apoz
 ---@field batch_size? integer samples a step (default 64)
 ---@field seed? integer of random, hessian and movement (default 0)
 ---@field output? string name of the output that gradients are of the loss of; the first by default
@@ -191,7 +191,7 @@
 ---@field metric? string|function as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a number
 ---@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
 ---@field max_drop? number the loss of the metric up to which an amount is safe (default 0.01)
----@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random" as in Model:significance (default "magnitude")
+---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate" as in Model:significance (default "magnitude")
 ---@field granularity? string|table as in Model:prune, n:m excepted (default "weight")
 ---@field scope? string|string[] name patterns of layers or weights: only these
 ---@field ignore? string|string[] and not these
@@ -203,11 +203,11 @@
 ---@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; those of the data by default, which they must agree with
 
 ---@class prune.Model_prune_options
----@field strategy? "global"|"local"|"threshold"|"block"|"cost_aware"|"shared"|"penalty"|"regularized" one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each (default "global")
----@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|function|table which weights matter least; as in Model:significance (default "magnitude")
+---@field strategy? "global"|"local"|"threshold"|"block"|"cost_aware"|"shared"|"penalty"|"regularized" one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each; none by default: allocation and criterion say it
+---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate"|function|table which weights matter least, as in Model:significance; magnitude by default, for channels and heads gate where data has labels, else l2
 ---@field granularity? "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them (default "weight")
----@field allocation? "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity" how the amount is divided over layers; by the strategy, row for wanda
----@field reconstruct? "obs"|"sparsegpt"|"least_squares" without training, on data: what stays makes up for what went, or also chooses it; least_squares for channels
+---@field allocation? "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity" how the amount is divided over layers; by the strategy, without one lamp for magnitudes and row for wanda
+---@field reconstruct? "none"|"obs"|"sparsegpt"|"least_squares" without training, on data: what stays makes up for what went, or also chooses it; least_squares, the default where data is given, for channels
 ---@field cost? "params"|"macs"|"bytes"|"latency" what strategy cost_aware saves; what target names if given; latency of channels (default "params")
 ---@field metric? string|function what cost_aware and allocation sensitivity may not lose: as in Model:evaluate, or a function of a Model that returns a number; the guard's, else the loss
 ---@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
@@ -241,6 +241,7 @@
 ---@field on_step? function called after each pruning step; "stop" or true ends it
 ---@field verbose? boolean a line a step on standard error, terminal or not (default false)
 ---@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what the model's own metadata says, else an assumption that the report states
+---@field residual? boolean whether channels of residual streams may go; without a word they stay where the channels inside blocks are enough and no scope is named
 
 ---@class prune.Model_prune_target_options
 ---@field macs? number of the multiply-accumulate operations

@@ -66,6 +66,8 @@ extern "C" {
 
 /** What a number of an options struct is while nobody gives it. */
 #define PRUNE_NOT_GIVEN (-1.7976931348623157e+308)
+/** A flag that was not given, where that is neither 0 nor 1. */
+#define PRUNE_FLAG_NOT_GIVEN 2u
 /** `round_to` of prune_prune_options: the multiple that this machine's kernels like. */
 #define PRUNE_ROUND_TO_MACHINE 0xffffffffu
 /** What the second field of an initialized options struct holds. */
@@ -633,9 +635,9 @@ typedef struct prune_regularizer {
    *  faster where the channel is small. "sign": strength Σ|w| over weights of another sign than before the fit.
    *  "sign_constraint": such weights are zero. "greg2": "l2" with one strength that grows. "greg1": the same for what a
    *  prune selected to go, with the strategy "regularized" alone. "max_norm": the norm of each output channel stays at
-   *  most `strength`. */
+   *  most `strength`. "max_norm_l1": the sum of the sizes of its weights does; the smallest become zero. */
   const char *kind;
-  /** How much; the bound of max_norm. Default: 0. */
+  /** How much; the bound of max_norm and max_norm_l1. Default: 0. */
   double strength;
   /** growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune that of greg1 and greg2 is spread
    *  over the training if not given. PRUNE_NOT_GIVEN by default, which is 0.0001. */
@@ -950,9 +952,11 @@ typedef struct prune_significance_options {
    *  "bn_scale": |gamma| of the BatchNormalization behind it; "fpgm": the sum of distances to the layer's other
    *  filters; "cosine": 1 - |cosine| with the most alike filter before it; "mutual": 1 - the largest squared
    *  correlation, over `data`, with an output before it, which is exp(-2 I) of their mutual information I in nats;
-   *  layers of more than 8,192 outputs come last. NULL is "magnitude". */
+   *  layers of more than 8,192 outputs come last; "gate": half the mean, over samples, of the squared sum of activation
+   *  times gradient over an output's positions: what the loss loses with the output. Of channels and heads it is taken
+   *  where layers read them; it needs targets. NULL is "magnitude". */
   const char *criterion;
-  /** With labels for gradient, taylor, fisher, hessian, snip, grasp and movement; without for wanda and apoz. */
+  /** With labels for gradient, taylor, fisher, hessian, snip, grasp, movement and gate; without for wanda and apoz. */
   const prune_dataset *data;
   /** Samples a step. Default: 64. */
   uint32_t batch_size;
@@ -1078,16 +1082,17 @@ typedef struct prune_prune_options {
   uint32_t struct_size;
   /** Set by PRUNE_PRUNE_OPTIONS_INIT and prune_prune_options_init. */
   uint32_t struct_tag;
-  /** "global": one ranking over all layers; "local": the same amount in each layer; "threshold": what scores below
-   *  `threshold` goes; "block": blocks, of 4 x 4 unless `granularity` says otherwise; "cost_aware": the cuts that cost
-   *  least loss on `data` for what they save (`cost`) first; "shared": weights that are equal lose the same elements,
-   *  and the report's "shared" lists tied weights, equal ones and layers with parallel filters; "regularized": training
-   *  that drives weights to zero, then the cut; "penalty": training in which shared weights keep their signs, those
-   *  that would change it staying at zero, then the cut (both: `train`). NULL is "global". */
+  /** None by default: what `allocation` and the criterion say. "global": one ranking over all layers; "local": the same
+   *  amount in each layer; "threshold": what scores below `threshold` goes; "block": blocks, of 4 x 4 unless
+   *  `granularity` says otherwise; "cost_aware": the cuts that cost least loss on `data` for what they save (`cost`)
+   *  first; "shared": weights that are equal lose the same elements, and the report's "shared" lists tied weights,
+   *  equal ones and layers with parallel filters; "regularized": training that drives weights to zero, then the cut;
+   *  "penalty": training in which shared weights keep their signs, those that would change it staying at zero, then the
+   *  cut (both: `train`). */
   const char *strategy;
-  /** Which weights matter least; as in Model:significance: "magnitude", "l2", "gradient", "taylor", "fisher",
-   *  "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random".
-   *  NULL is "magnitude". */
+  /** Which weights matter least, as in Model:significance; magnitude by default, for channels and heads gate where data
+   *  has labels, else l2: "magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement",
+   *  "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random", "gate". */
   const char *criterion;
   /** What is removed as one: "weight"; "n:m", as "2:4": all but the best n of every m neighbouring inputs of an output
    *  (at each tap of a kernel; a last group of fewer keeps the same share, rounded up), no `amount` needed;
@@ -1096,13 +1101,17 @@ typedef struct prune_prune_options {
    *  is added to what it is computed from). `amount` is a fraction of these units. NULL is "weight". */
   const char *granularity;
   /** How `amount` is divided over layers, in place of what the strategy says: "global"; "local" (or "uniform"); "row":
-   *  the same in each output (default for wanda); "lamp"; "erk": density in proportion to the sum of a layer's extents
-   *  over their product; "isomorphic": one ranking in each class of layers of the same operator and kernel;
-   *  "sensitivity": of each layer as much as costs the same loss, by curves measured on `data`. */
+   *  the same in each output (default for wanda); "lamp": one ranking of each score over the sum of its layer's scores
+   *  that are not smaller (default of single weights for magnitude and l2, without a strategy); "erk": density in
+   *  proportion to the sum of a layer's extents over their product; "isomorphic": one ranking in each class of layers
+   *  of the same operator and kernel; "sensitivity": of each layer as much as costs the same loss, by curves measured
+   *  on `data`. */
   const char *allocation;
   /** Without training, layer by layer on `data` (no targets needed): "obs" lets the weights that stay make up for those
    *  that went, by second moments of the layer's inputs; "sparsegpt" also chooses which go on the way. Of channels and
-   *  heads: "least_squares" fits layers that lost inputs to what they gave before. */
+   *  heads that are removed: "least_squares" fits layers that read what changed to what they gave before, the layers
+   *  that end residual blocks to what the sum was; the default where `data` is given; "none" leaves them as they are.
+   *  */
   const char *reconstruct;
   /** What strategy cost_aware saves; what target names if given; latency of channels: "params", "macs", "bytes",
    *  "latency". NULL is "params". */
@@ -1212,12 +1221,16 @@ typedef struct prune_prune_options {
    *  the model's own metadata says, else an assumption that the report states. */
   const prune_shape *shapes;
   size_t shape_count;
+  /** Whether channels of residual streams, which run through sums and which all blocks behind them read, may go. Not
+   *  given, they stay: only channels inside blocks go, unless `scope` is named, there are no others, or those inside
+   *  blocks cannot meet the target. PRUNE_FLAG_NOT_GIVEN by default. */
+  uint32_t residual;
 } prune_prune_options;
 #define PRUNE_PRUNE_OPTIONS_INIT \
   {sizeof(prune_prune_options), PRUNE_STRUCT_TAG, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, \
    PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, 64, 0, NULL, \
    PRUNE_NOT_GIVEN, 0, 0, 0, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, \
-   PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, NULL, NULL, NULL, NULL, 0}
+   PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, NULL, NULL, NULL, NULL, 0, PRUNE_FLAG_NOT_GIVEN}
 /** What PRUNE_PRUNE_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
 PRUNE_API void prune_prune_options_init(prune_prune_options *options, size_t size);
 /* End of prune_prune_options */

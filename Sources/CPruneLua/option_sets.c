@@ -380,6 +380,7 @@ static const option prune_options_[] = {
     {.name = "on_step", .kind = OPTION_FUNCTION, .offset = offsetof(prune_call_options, on_step)},
     {.name = "verbose", .kind = OPTION_FLAG, .offset = offsetof(prune_call_options, verbose)},
     {.name = "shapes", .kind = OPTION_SHAPES, .offset = offsetof(prune_prune_options, shapes), .extra = offsetof(prune_prune_options, shape_count)},
+    {.name = "residual", .kind = OPTION_FLAG, .offset = offsetof(prune_prune_options, residual)},
 };
 static const prune_prune_options prune_initial = PRUNE_PRUNE_OPTIONS_INIT;
 const option_set pl_prune_set = {.name = "Model:prune", .options = prune_options_, .count = OPTION_COUNT_OF(prune_options_),

@@ -109,6 +109,53 @@ int32_t ps_project(void *user) {
   return 0;
 }
 
+// The sum and the count of what is above a threshold in one channel.
+static double sum_above(const ps_project_args *args, int64_t channel, double threshold, int64_t *count) {
+  double sum = 0;
+  *count = 0;
+  for (int64_t o = 0; o < args->outer; o++) {
+    const float *row = args->w + (o * args->channels + channel) * args->inner;
+    for (int64_t i = 0; i < args->inner; i++) {
+      const double value = fabs((double)row[i]);
+      if (!(value > threshold)) continue;
+      sum += value;
+      ++*count;
+    }
+  }
+  return sum;
+}
+
+// The threshold of Duchi et al. 2008, which sorting finds, is where these steps end as well: each leaves out only what the threshold
+// leaves out (Michelot 1986), and there are no more than weights.
+static void project_l1_range(int64_t first, int64_t last, void *user) {
+  const ps_project_args *args = user;
+  for (int64_t c = first; c < last; c++) {
+    int64_t count, left;
+    double sum = sum_above(args, c, -1, &count);
+    if (!(sum > (double)args->bound)) continue;
+    double threshold = 0;
+    for (;;) {
+      threshold = (sum - (double)args->bound) / (double)count;
+      sum = sum_above(args, c, threshold, &left);
+      if (left == count || left == 0) break;
+      count = left;
+    }
+    for (int64_t o = 0; o < args->outer; o++) {
+      float *row = args->w + (o * args->channels + c) * args->inner;
+      for (int64_t i = 0; i < args->inner; i++) {
+        const double value = fabs((double)row[i]) - threshold;
+        row[i] = value > 0 ? (float)copysign(value, (double)row[i]) : 0;
+      }
+    }
+  }
+}
+
+int32_t ps_project_l1(void *user) {
+  const ps_project_args *args = user;
+  ps_parallel_for(args->channels, 1, project_l1_range, user);
+  return 0;
+}
+
 int32_t ps_keep_signs(void *user) {
   const ps_keep_signs_args *args = user;
   for (int64_t i = 0; i < args->count; i++)

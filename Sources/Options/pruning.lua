@@ -1,6 +1,6 @@
 local criteria = {
   "magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm",
-  "cosine", "mutual", "lamp", "random",
+  "cosine", "mutual", "lamp", "random", "gate",
 }
 
 return {
@@ -19,9 +19,11 @@ return {
         above 0 behind its Relu, over `data`; "bn_scale": |gamma| of the BatchNormalization behind it; "fpgm": the
         sum of distances to the layer's other filters; "cosine": 1 - |cosine| with the most alike filter before it;
         "mutual": 1 - the largest squared correlation, over `data`, with an output before it, which is exp(-2 I) of
-        their mutual information I in nats; layers of more than 8,192 outputs come last.]]},
+        their mutual information I in nats; layers of more than 8,192 outputs come last; "gate": half the mean, over
+        samples, of the squared sum of activation times gradient over an output's positions: what the loss loses with
+        the output. Of channels and heads it is taken where layers read them; it needs targets.]]},
     {"data", "dataset",
-      text = [[with labels for gradient, taylor, fisher, hessian, snip, grasp and movement; without for wanda and apoz]]},
+      text = [[with labels for gradient, taylor, fisher, hessian, snip, grasp, movement and gate; without for wanda and apoz]]},
     {"batch_size", "count", default = 64, text = "samples a step"},
     {"seed", "seed", default = 0, text = "of random, hessian and movement"},
     {"output", "text", text = "name of the output that gradients are of the loss of; the first by default"},
@@ -98,18 +100,19 @@ return {
     {"steps", "count", own = "steps", text = "number of steps"},
   }},
   {c = "prune_prune_options", lua = "Model:prune", id = "prune", struct = "prune_call_options", swift = "PruneOptions", fields = {
-    {"strategy", "choice", {"global", "local", "threshold", "block", "cost_aware", "shared", "penalty", "regularized"}, default = "global",
+    {"strategy", "choice", {"global", "local", "threshold", "block", "cost_aware", "shared", "penalty", "regularized"},
       text = [[one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal
         weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and
-        so on has a page for each]],
-      more = [["global": one ranking over all layers; "local": the same amount in each layer; "threshold": what scores
+        so on has a page for each; none by default: allocation and criterion say it]],
+      more = [[None by default: what `allocation` and the criterion say. "global": one ranking over all layers; "local": the same amount in each layer; "threshold": what scores
         below `threshold` goes; "block": blocks, of 4 x 4 unless `granularity` says otherwise; "cost_aware": the
         cuts that cost least loss on `data` for what they save (`cost`) first; "shared": weights that are equal lose
         the same elements, and the report's "shared" lists tied weights, equal ones and layers with parallel
         filters; "regularized": training that drives weights to zero, then the cut; "penalty": training in which
         shared weights keep their signs, those that would change it staying at zero, then the cut (both: `train`).]]},
-    {"criterion", "value", criteria, also = "function|table", default = "magnitude", ckind = "text", own = "criterion",
-      text = "which weights matter least; as in Model:significance"},
+    {"criterion", "value", criteria, also = "function|table", ckind = "text", own = "criterion",
+      text = [[which weights matter least, as in Model:significance; magnitude by default, for channels and heads gate where
+        data has labels, else l2]]},
     {"granularity", "value", type = "\"weight\"|\"2:4\"|\"kernel\"|\"channel\"|\"head\"|\"head_dim\"|\"layer\"|string|table", default = "weight", ckind = "text", own = "granularity",
       text = [[what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is
         coupled to them]],
@@ -119,16 +122,20 @@ return {
         taps between an output and an input; "channel" (with all that is coupled to it), "head", "head_dim", or
         "layer" (a branch that is added to what it is computed from). `amount` is a fraction of these units.]]},
     {"allocation", "choice", {"global", "local", "uniform", "row", "lamp", "erk", "isomorphic", "sensitivity"},
-      text = "how the amount is divided over layers; by the strategy, row for wanda",
+      text = "how the amount is divided over layers; by the strategy, without one lamp for magnitudes and row for wanda",
       more = [[How `amount` is divided over layers, in place of what the strategy says: "global"; "local" (or "uniform");
-        "row": the same in each output (default for wanda); "lamp"; "erk": density in proportion to the sum of a
+        "row": the same in each output (default for wanda); "lamp": one ranking of each score over the sum of its layer's
+        scores that are not smaller (default of single weights for magnitude and l2, without a strategy); "erk": density in proportion to the sum of a
         layer's extents over their product; "isomorphic": one ranking in each class of layers of the same operator
         and kernel; "sensitivity": of each layer as much as costs the same loss, by curves measured on `data`.]]},
-    {"reconstruct", "choice", {"obs", "sparsegpt", "least_squares"},
-      text = [[without training, on data: what stays makes up for what went, or also chooses it; least_squares for channels]],
+    {"reconstruct", "choice", {"none", "obs", "sparsegpt", "least_squares"},
+      text = [[without training, on data: what stays makes up for what went, or also chooses it; least_squares, the default
+        where data is given, for channels]],
       more = [[Without training, layer by layer on `data` (no targets needed): "obs" lets the weights that stay make up for
         those that went, by second moments of the layer's inputs; "sparsegpt" also chooses which go on the way. Of
-        channels and heads: "least_squares" fits layers that lost inputs to what they gave before.]]},
+        channels and heads that are removed: "least_squares" fits layers that read what changed to what they gave
+        before, the layers that end residual blocks to what the sum was; the default where `data` is given; "none"
+        leaves them as they are.]]},
     {"cost", "choice", {"params", "macs", "bytes", "latency"}, default = "params",
       text = "what strategy cost_aware saves; what target names if given; latency of channels"},
     {"metric", "value", type = "string|function", ckind = "text", own = "metric",
@@ -248,6 +255,12 @@ return {
     {"shapes", "shapes",
       text = [[extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
         the model's own metadata says, else an assumption that the report states]]},
+    {"residual", "flag", optional = true, swift = "prunesStreams",
+      text = [[whether channels of residual streams may go; without a word they stay where the channels inside blocks are
+        enough and no scope is named]],
+      more = [[Whether channels of residual streams, which run through sums and which all blocks behind them read, may go. Not
+        given, they stay: only channels inside blocks go, unless `scope` is named, there are no others, or those inside
+        blocks cannot meet the target.]]},
   }},
   {c = "prune_ensemble_options", lua = "prune.ensemble", id = "ensemble", struct = "ensemble_call_options", swift = "EnsembleOptions", fields = {
     {"models", "value", type = "Model[]", required = true, c = false, own = "models", text = "two or more"},

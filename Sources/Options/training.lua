@@ -20,17 +20,18 @@ return {
         Beta(cutmix, cutmix) (Yun et al. 2019). Where mixup is given too a batch gets one of the two.]]},
   }},
   {c = "prune_regularizer", lua = "Model:fit regularizer", id = "regularizer", swift = "Regularizer", fields = {
-    {"kind", "choice", {"l1", "l2", "group_lasso", "bn_l1", "growing", "greg1", "greg2", "sign", "sign_constraint", "max_norm"}, required = true, swift = false,
+    {"kind", "choice", {"l1", "l2", "group_lasso", "bn_l1", "growing", "greg1", "greg2", "sign", "sign_constraint", "max_norm", "max_norm_l1"}, required = true, swift = false,
       text = [[on numbers, output channels, scales of batch normalizations, small channels ever more, what a prune selected
         ever more, all weights ever more, weights that change their sign (pulled, or held at zero), or a bound on
-        the norm of output channels]],
+        the norm of output channels, of L2 or of L1]],
       more = [["l1": strength Σ|w|. "l2": strength/2 Σw². "group_lasso": strength √size Σ‖w_c‖ over output channels.
         "bn_l1": "l1" of the scales of batch normalizations. "growing": "l2" with a strength of each output channel
         that grows, faster where the channel is small. "sign": strength Σ|w| over weights of another sign than
         before the fit. "sign_constraint": such weights are zero. "greg2": "l2" with one strength that grows.
         "greg1": the same for what a prune selected to go, with the strategy "regularized" alone. "max_norm": the
-        norm of each output channel stays at most `strength`.]]},
-    {"strength", "nonnegative", default = 0, text = "how much; the bound of max_norm"},
+        norm of each output channel stays at most `strength`. "max_norm_l1": the sum of the sizes of its weights does;
+        the smallest become zero.]]},
+    {"strength", "nonnegative", default = 0, text = "how much; the bound of max_norm and max_norm_l1"},
     {"growth", "nonnegative", default = 1e-4, optional = true, swift = false,
       text = [[growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune that of greg1 and greg2 is
         spread over the training if not given]]},

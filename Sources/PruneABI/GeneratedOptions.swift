@@ -314,7 +314,7 @@ public func prune_significance_options_init(_ options: UnsafeMutablePointer<prun
 extension SignificanceOptions {
   /// Takes over what C gives.
   mutating func read(_ given: prune_significance_options) throws(PruneError) {
-    if let value = try choice(given.criterion, "criterion", among: ["magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random"]) { criterion = value }
+    if let value = try choice(given.criterion, "criterion", among: ["magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random", "gate"]) { criterion = value }
     data = try Handles.optional(given.data, DatasetBox.self)?.dataset
     batchSize = try count(given.batch_size, "batch_size", least: 1)
     seed = given.seed
@@ -346,7 +346,7 @@ extension SensitivityOptions {
     amounts = try elements(given.amounts, given.amount_count, "amounts")
     if let value = try optionalText(given.metric, "metric") { metric = value }
     maxDrop = try number(given.max_drop, "max_drop", .nonnegative)
-    if let value = try choice(given.criterion, "criterion", among: ["magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random"]) { criterion = value }
+    if let value = try choice(given.criterion, "criterion", among: ["magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random", "gate"]) { criterion = value }
     if let value = try optionalText(given.granularity, "granularity") { granularity = value }
     scope = try texts(given.scope, given.scope_count, "scope")
     ignore = try texts(given.ignore, given.ignore_count, "ignore")
@@ -386,6 +386,7 @@ extension prune_prune_options: OptionsOfC {
     options.target_params = notGiven
     options.target_bytes = notGiven
     options.target_latency = notGiven
+    options.residual = PRUNE_FLAG_NOT_GIVEN
     return options
   }
 }
@@ -397,10 +398,10 @@ extension PruneOptions {
   /// Takes over what C gives.
   mutating func read(_ given: prune_prune_options) throws(PruneError) {
     if let value = try choice(given.strategy, "strategy", among: ["global", "local", "threshold", "block", "cost_aware", "shared", "penalty", "regularized"]) { strategy = value }
-    if let value = try choice(given.criterion, "criterion", among: ["magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random"]) { criterion = value }
+    if let value = try choice(given.criterion, "criterion", among: ["magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random", "gate"]) { criterion = value }
     if let value = try optionalText(given.granularity, "granularity") { granularity = value }
     if let value = try choice(given.allocation, "allocation", among: ["global", "local", "uniform", "row", "lamp", "erk", "isomorphic", "sensitivity"]) { allocation = value }
-    if let value = try choice(given.reconstruct, "reconstruct", among: ["obs", "sparsegpt", "least_squares"]) { reconstruct = value }
+    if let value = try choice(given.reconstruct, "reconstruct", among: ["none", "obs", "sparsegpt", "least_squares"]) { reconstruct = value }
     if let value = try choice(given.cost, "cost", among: ["params", "macs", "bytes", "latency"]) { cost = value }
     if let value = try optionalText(given.metric, "metric") { metric = value }
     if let value = try choice(given.shared, "shared", among: ["one", "all"]) { shared = value }
@@ -430,6 +431,7 @@ extension PruneOptions {
     recoverData = try Handles.optional(given.recover_data, DatasetBox.self)?.dataset
     trainData = try Handles.optional(given.train_data, DatasetBox.self)?.dataset
     shapes = try shapeBinding(given.shapes, given.shape_count, "shapes")
+    if given.residual != PRUNE_FLAG_NOT_GIVEN { prunesStreams = given.residual != 0 }
   }
 }
 

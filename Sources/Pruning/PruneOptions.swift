@@ -9,7 +9,7 @@ import PruneTraining
 package struct PruneOptions {
   /// A name of `Strategy`; nil picks global for an amount and threshold for a threshold.
   package var strategy: String?
-  /// One of `Criterion.names`; nil is "magnitude".
+  /// One of `Criterion.names`; nil is "magnitude", and for channels and heads "gate" with labelled data, else "l2".
   package var criterion: String?
   /// In place of a criterion: a score for each element of a weight, given its name and values.
   package var scores: ((String, Tensor) throws(PruneError) -> Tensor)?
@@ -21,8 +21,8 @@ package struct PruneOptions {
   /// the strategy says, and "row" for Wanda.
   package var allocation: String?
   /// "obs": the weights that stay make up for those that went, layer by layer, on `data`; "sparsegpt" also chooses which
-  /// go on the way. For channels and heads "least_squares": layers that lost inputs are fitted to what they gave before. Nil
-  /// leaves them as they are.
+  /// go on the way. For channels and heads "least_squares": layers that read what changed are fitted to what they gave
+  /// before. Nil is that for channels and heads that are removed with `data`; "none" and otherwise nil leave them as they are.
   package var reconstruct: String?
   /// Units that score below this go.
   package var threshold: Double?
@@ -88,6 +88,8 @@ package struct PruneOptions {
   package var reduction: String?
   /// "mean", "max", "lamp" or "none": how groups are made comparable; nil is "mean", and "none" for network slimming.
   package var normalization: String?
+  /// Whether channels of residual streams may go. Nil: only where `scope` names layers, or those inside blocks are not enough.
+  package var prunesStreams: Bool?
   /// Whether groups are ranked only among those of the same kind and size.
   package var isIsomorphic = false
   /// Whether units that layer normalizations take statistics over, the width of a transformer, may go as well.

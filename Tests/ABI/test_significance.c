@@ -167,6 +167,16 @@ int main(void) {
   prune.amount = 0.9;
   FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "2:4");
 
+  /* Residual streams: neither yes nor no unless said, and no matter of single weights. */
+  prune = (prune_prune_options)PRUNE_PRUNE_OPTIONS_INIT;
+  CHECK(prune.residual == PRUNE_FLAG_NOT_GIVEN);
+  prune.amount = 0.5;
+  prune.residual = 0;
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "residual");
+  prune.granularity = "channel";
+  OK(prune_model_prune(model, &prune, &pruned, NULL));
+  prune_model_free(pruned);
+
   /* A step brought back, and taken again by its recipe. */
   prune = (prune_prune_options)PRUNE_PRUNE_OPTIONS_INIT;
   prune.amount = 0.6;

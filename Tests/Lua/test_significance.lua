@@ -14,7 +14,7 @@ test("every criterion by its name", function()
   local m = mlp()
   for _, criterion in ipairs{
     "magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "fpgm",
-    "cosine", "mutual", "lamp", "random",
+    "cosine", "mutual", "lamp", "random", "gate",
   } do
     local report = m:significance{data = train:take(64), criterion = criterion}
     equal(report.criterion, criterion)

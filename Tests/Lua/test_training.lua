@@ -119,6 +119,7 @@ test("regularizers pull on weights", function()
   local plain = size{}
   check(size{regularizer = {kind = "l1", strength = 0.005}} < 0.7 * plain)
   check(size{regularizer = {{kind = "growing", growth = 0.01, interval = 1}, {kind = "max_norm", strength = 0.7}}} < plain)
+  check(size{regularizer = {kind = "max_norm_l1", strength = 1}} < plain)
   check(size{dropout = 0.5} ~= plain)
   equal(size{dropout = false}, plain)
   fails("option 'kind' is required", size, {regularizer = {strength = 1}})

@@ -54,8 +54,9 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
   }
 
   /// - Parameter keepsSigns: projects to signs of 1, -1 and 0 in turn rather than to the bound.
-  func projected(bound: Float, optimizes: Bool, keepsSigns: Bool = false) throws -> [Float] {
-    var model = node("ProjectUpdate", ["w"] + (keepsSigns ? ["signs"] : []), [Attribute("bound", .float(bound))])
+  func projected(bound: Float, optimizes: Bool, keepsSigns: Bool = false, norm: Int64 = 2) throws -> [Float] {
+    var model = node(
+      "ProjectUpdate", ["w"] + (keepsSigns ? ["signs"] : []), [Attribute("bound", .float(bound)), Attribute("norm", .int(norm))])
     if keepsSigns { model.graph.setInitializer("signs", try Tensor((0..<weight().count).map { Int8($0 % 3 - 1) }, Shape(shape))) }
     let variable = Variable(name: "w", tensor: try weight())
     let program = try Program(model, ProgramOptions(outputs: [], variables: ["w": variable], optimizes: optimizes))
@@ -115,6 +116,29 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
     let bound = norms.sorted()[norms.count / 2]
     let after = try example.projected(bound: Float(bound), optimizes: optimizes)
     for (old, new) in zip(norms, example.norms(after)) { #expect(abs(new - min(old, bound)) < 1e-5) }
+  }
+
+  /// What is left of each channel is what it was less one threshold, and sums to the bound.
+  @Test(arguments: cases.filter { $0.kind == "l2" }, [true, false])
+  func projectionsOnBallsOfL1AreTheNearest(example: PenaltyCase, optimizes: Bool) throws {
+    let before = try example.weight().array(of: Float.self), inner = example.shape[(example.axis + 1)...].reduce(1, *)
+    func channel(_ values: [Float], _ number: Int) -> [Float] {
+      values.enumerated().filter { $0.offset / inner % example.shape[example.axis] == number }.map(\.element)
+    }
+    func sizes(_ values: [Float]) -> [Double] {
+      (0..<example.shape[example.axis]).map { channel(values, $0).reduce(0) { $0 + Double(abs($1)) } }
+    }
+    let sums = sizes(before), bound = sums.sorted()[sums.count / 2] * 0.7
+    let after = try example.projected(bound: Float(bound), optimizes: optimizes, norm: 1)
+    for (old, new) in zip(sums, sizes(after)) { #expect(abs(new - min(old, bound)) < 1e-4 * max(bound, 1)) }
+    for number in sums.indices where sums[number] > bound {
+      let pairs = zip(channel(before, number), channel(after, number)).filter { $1 != 0 }
+      let lost = pairs.map { abs($0) - abs($1) }
+      #expect((lost.max() ?? 0) - (lost.min() ?? 0) < 1e-4)
+      #expect(pairs.allSatisfy { $0 * $1 > 0 })
+      let gone = zip(channel(before, number), channel(after, number)).filter { $1 == 0 }.map { abs($0.0) }
+      #expect((gone.max() ?? 0) <= (lost.max() ?? 0) + 1e-4)
+    }
   }
 
   @Test func dropoutDropsByElementAndStepAlone() throws {
@@ -190,6 +214,9 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
     let bounded = try trained([Regularizer(.maxNorm, 0.9)])
     #expect(example.norms(bounded["fc1.weight"] ?? []).allSatisfy { $0 < 0.9001 })
     #expect(example.norms(plain["fc1.weight"] ?? []).contains { $0 > 0.9001 })
+    let sparse = try trained([Regularizer(.maxNormL1, 2)])["fc1.weight"] ?? []
+    #expect((0..<32).allSatisfy { row in sparse[(row * 64)..<(row * 64 + 64)].reduce(0) { $0 + abs($1) } < 2.001 })
+    #expect(sparse.count { $0 == 0 } > 200)
   }
 
   @Test func signsAreKept() throws {

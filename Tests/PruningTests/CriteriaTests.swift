@@ -37,10 +37,39 @@ import Testing
     return (Model(graph: graph), try Dataset.tensors(x, y))
   }
 
-  @Test func fisherIsHalfTheSquareOfTaylor() throws {
+  @Test func fisherIsHalfTheSquareOfTaylorOfSingleSamples() throws {
     let model = try Networks.mlp([8]), data = try Dataset.digits().take(90)
-    let fisher = try scores(model, "fisher", data, "fc1.weight"), taylor = try scores(model, "taylor", data, "fc1.weight")
+    let fisher = try scores(model, "fisher", data, "fc1.weight")
+    let taylor = try scores(model, "taylor", data, "fc1.weight", batchSize: 1)
     for (a, b) in zip(fisher, taylor) { #expect(abs(a - 0.5 * b * b) <= 1e-5 * max(a, 1e-6)) }
+  }
+
+  /// Scores of samples, and of what they lose with a channel, are what they are however many are looked at together: in
+  /// convolutions, grouped ones, matrices that see one row a sample, and such that see many.
+  @Test(arguments: ["fisher", "gate"]) func theBatchSizeHasNoSay(criterion: String) throws {
+    let model = try Networks.sampled(), data = try Networks.samples(20)
+    for name in ["w1", "w2", "w3", "w4"] {
+      let one = try scores(model, criterion, data, name, batchSize: 1), all = try scores(model, criterion, data, name, batchSize: 7)
+      let most = one.max() ?? 0
+      #expect(most > 0)
+      for (a, b) in zip(one, all) { #expect(abs(a - b) <= 1e-4 * most) }
+    }
+  }
+
+  /// The gate of an output that a layer alone makes: the sum over its weights of weight times gradient, sample by sample.
+  @Test func aGateIsTheSumOfItsWeights() throws {
+    let (model, data) = try linear()
+    let found = try scores(model, "gate", data, "w"), weights = try Networks.values(model, "w")
+    // Rows of x are multiples of unit vectors, and the loss of a sample is the mean over two numbers.
+    let x: [Float] = [1, 2, 3], y: [[Float]] = [[1, 1], [2, -1], [0.5, 3]]
+    for output in 0..<2 {
+      var sum: Float = 0
+      for sample in 0..<3 {
+        let activation = x[sample] * weights[sample * 2 + output], gradient = activation - y[sample][output]
+        sum += 0.5 * activation * activation * gradient * gradient / 3
+      }
+      for input in 0..<3 { #expect(abs(found[input * 2 + output] - sum) <= 1e-4 * sum) }
+    }
   }
 
   @Test func snipIsTheShareOfTheMeanGradientsProducts() throws {

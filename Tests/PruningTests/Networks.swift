@@ -1,3 +1,4 @@
+import PruneData
 import PruneGraph
 import PruneTensor
 import PruneTraining
@@ -72,5 +73,45 @@ extension Networks {
         ])
     ]
     return Model(graph: graph)
+  }
+}
+
+extension Networks {
+  /// x[N,4,6,6] -> Conv(w1) -> Relu -> Conv(w2, two groups) -> Relu -> rows of positions -> MatMul(w3) -> mean over positions ->
+  /// MatMul(w4) -> y[N,3].
+  static func sampled() throws -> Model {
+    var graph = Graph(name: "sampled")
+    graph.inputs = [ValueInfo(name: "x", type: TensorType(.float32, [.named("N"), .fixed(4), .fixed(6), .fixed(6)]))]
+    graph.outputs = [ValueInfo(name: "y", type: TensorType(.float32, [.named("N"), .fixed(3)]))]
+    var random = RandomSource(seed: 21)
+    for (name, dims) in [("w1", [8, 4, 3, 3]), ("w2", [8, 4, 3, 3]), ("w3", [8, 6]), ("w4", [6, 3])] {
+      let shape = try Shape(dims)
+      graph.setInitializer(name, try Tensor((0..<shape.count).map { _ in Float(random.normal()) * 0.3 }, shape))
+    }
+    graph.setInitializer("rows", try Tensor([0, 8, 36] as [Int64]))
+    let pads = Attribute("pads", .ints([1, 1, 1, 1]))
+    graph.nodes = [
+      Node("Conv", name: "c1", inputs: ["x", "w1"], outputs: ["a"], attributes: [pads]),
+      Node("Relu", name: "r1", inputs: ["a"], outputs: ["b"]),
+      Node("Conv", name: "c2", inputs: ["b", "w2"], outputs: ["c"], attributes: [pads, Attribute("group", .int(2))]),
+      Node("Relu", name: "r2", inputs: ["c"], outputs: ["d"]),
+      Node("Reshape", name: "flat", inputs: ["d", "rows"], outputs: ["e"]),
+      Node("Transpose", name: "turn", inputs: ["e"], outputs: ["f"], attributes: [Attribute("perm", .ints([0, 2, 1]))]),
+      Node("MatMul", name: "m3", inputs: ["f", "w3"], outputs: ["g"]),
+      Node("Relu", name: "r3", inputs: ["g"], outputs: ["h"]),
+      Node("ReduceMean", name: "mean", inputs: ["h"], outputs: ["i"],
+        attributes: [Attribute("axes", .ints([1])), Attribute("keepdims", .int(0))]),
+      Node("MatMul", name: "m4", inputs: ["i", "w4"], outputs: ["y"]),
+    ]
+    var model = Model(graph: graph)
+    model.opsets = [OpsetImport(domain: "", version: 13)]
+    return model
+  }
+
+  /// Samples for it, of three classes.
+  static func samples(_ count: Int) throws -> Dataset {
+    var random = RandomSource(seed: 22)
+    let x = try Tensor((0..<count * 144).map { _ in Float(random.normal()) }, Shape([count, 4, 6, 6]))
+    return try Dataset.tensors(x, try Tensor((0..<count).map { Int64($0 % 3) }))
   }
 }

@@ -129,6 +129,8 @@ import Testing
     options.threshold = nil
     options.amount = 0.5
     #expect(try PrunePlan(options).allocation == .amount(0.5, .global))
+    options.strategy = nil
+    #expect(try PrunePlan(options).allocation == .amount(0.5, .lamp))
     options.strategy = "local"
     #expect(try PrunePlan(options).allocation == .amount(0.5, .local))
     #expect(try PrunePlan(options).importance.name == "magnitude")

@@ -20,7 +20,7 @@ import Testing
   @Test(arguments: [0, 0.1, 0.5, 0.9, 0.999, 1])
   func globalAmountsAreExactOverAllLayers(amount: Double) throws {
     let model = try Networks.mlp()
-    let (pruned, report) = try prune(model, options { $0.amount = amount })
+    let (pruned, report) = try prune(model, options { $0.amount = amount; $0.strategy = "global" })
     let total = 64 * 32 + 32 * 16 + 16 * 10
     // The last weight of a layer stays.
     let wanted = min(Int((amount * Double(total)).rounded()), total - 3)

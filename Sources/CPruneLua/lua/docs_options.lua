@@ -32,8 +32,8 @@ return [==[
 * cutmix: number = 0; a rectangle of each image becomes that of another, and as much of its target: a share from Beta(cutmix, cutmix); where mixup is given too a batch gets one of the two
 
 + Model:fit regularizer
-* kind!: "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"greg1"|"greg2"|"sign"|"sign_constraint"|"max_norm"; on numbers, output channels, scales of batch normalizations, small channels ever more, what a prune selected ever more, all weights ever more, weights that change their sign (pulled, or held at zero), or a bound on the norm of output channels
-* strength: number = 0; how much; the bound of max_norm
+* kind!: "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"greg1"|"greg2"|"sign"|"sign_constraint"|"max_norm"|"max_norm_l1"; on numbers, output channels, scales of batch normalizations, small channels ever more, what a prune selected ever more, all weights ever more, weights that change their sign (pulled, or held at zero), or a bound on the norm of output channels, of L2 or of L1
+* strength: number = 0; how much; the bound of max_norm and max_norm_l1
 * growth: number = 0.0001; growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune that of greg1 and greg2 is spread over the training if not given
 * limit: number = 1; growing: up to where
 * interval: integer = 10; growing: every so many steps
@@ -123,8 +123,8 @@ return [==[
 * delta: number = 1; huber: where the square ends
 
 + Model:significance
-* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|function|table = "magnitude"; what is measured; or a function of a weight's name and Tensor that returns scores; or {weight = Tensor}
-* data: Dataset; with labels for gradient, taylor, fisher, hessian, snip, grasp and movement; without for wanda and apoz
+* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate"|function|table = "magnitude"; what is measured; or a function of a weight's name and Tensor that returns scores; or {weight = Tensor}
+* data: Dataset; with labels for gradient, taylor, fisher, hessian, snip, grasp, movement and gate; without for wanda and apoz
 * batch_size: integer = 64; samples a step
 * seed: integer = 0; of random, hessian and movement
 * output: string; name of the output that gradients are of the loss of; the first by default
@@ -137,7 +137,7 @@ return [==[
 * metric: string|function; as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a number
 * lower_is_better: boolean = false; of a metric that is a function: a smaller number is better
 * max_drop: number = 0.01; the loss of the metric up to which an amount is safe
-* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random" = "magnitude"; as in Model:significance
+* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate" = "magnitude"; as in Model:significance
 * granularity: string|table = "weight"; as in Model:prune, n:m excepted
 * scope: string|string[]; name patterns of layers or weights: only these
 * ignore: string|string[]; and not these
@@ -167,11 +167,11 @@ return [==[
 * steps: integer; number of steps
 
 + Model:prune
-* strategy: "global"|"local"|"threshold"|"block"|"cost_aware"|"shared"|"penalty"|"regularized" = "global"; one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each
-* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|function|table = "magnitude"; which weights matter least; as in Model:significance
+* strategy: "global"|"local"|"threshold"|"block"|"cost_aware"|"shared"|"penalty"|"regularized"; one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each; none by default: allocation and criterion say it
+* criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate"|function|table; which weights matter least, as in Model:significance; magnitude by default, for channels and heads gate where data has labels, else l2
 * granularity: "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table = "weight"; what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them
-* allocation: "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity"; how the amount is divided over layers; by the strategy, row for wanda
-* reconstruct: "obs"|"sparsegpt"|"least_squares"; without training, on data: what stays makes up for what went, or also chooses it; least_squares for channels
+* allocation: "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity"; how the amount is divided over layers; by the strategy, without one lamp for magnitudes and row for wanda
+* reconstruct: "none"|"obs"|"sparsegpt"|"least_squares"; without training, on data: what stays makes up for what went, or also chooses it; least_squares, the default where data is given, for channels
 * cost: "params"|"macs"|"bytes"|"latency" = "params"; what strategy cost_aware saves; what target names if given; latency of channels
 * metric: string|function; what cost_aware and allocation sensitivity may not lose: as in Model:evaluate, or a function of a Model that returns a number; the guard's, else the loss
 * lower_is_better: boolean = false; of a metric that is a function: a smaller number is better
@@ -205,6 +205,7 @@ return [==[
 * on_step: function; called after each pruning step; "stop" or true ends it
 * verbose: boolean = false; a line a step on standard error, terminal or not
 * shapes: table<string, integer|integer[]>; extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what the model's own metadata says, else an assumption that the report states
+* residual: boolean; whether channels of residual streams may go; without a word they stay where the channels inside blocks are enough and no scope is named
 
 + prune.ensemble
 * models!: Model[]; two or more

@@ -38,12 +38,13 @@ themselves.
 
     removed = the amount · n lowest of  { score(w) : w in all layers }
 
-Use it as the first thing to try. With "taylor" or "fisher" the score is the change of the loss, so that the importance of a layer comes from the loss first, and
+With "taylor" or "fisher" the score is the change of the loss, so that the importance of a layer comes from the loss first, and
 the order within it second. With "magnitude" layers of small weights lose most: batch-normalized networks then want
 allocation = "lamp", or strategy.local. No layer is emptied: where the ranking would take the last unit of one, the next lowest of
 another layer goes in its place, and the report says so.
 
-Use it first: it is what an `amount` alone does, and it asks for no knowledge of the network.
+An `amount` without a strategy is divided otherwise: single weights by allocation = "lamp" where the criterion is magnitude or
+l2, which keeps small layers; channels by one ranking, inside residual blocks.
 
 Options: `amount` or `target` = {params|macs|bytes = share kept}, `criterion`, `granularity`; channels are compared after
 `normalize` = "mean"|"max"|"lamp"|"none", `isomorphic` = true ranks only groups of the same kind together.]],
@@ -223,7 +224,9 @@ Layer by layer, on a few hundred samples without labels: min ‖WX - W'X‖² ov
 
     obs            the mask is given; Δw = -(w_q / [H⁻¹]_qq) H⁻¹_:q for each weight that went (Hassibi 1993), H = XXᵀ + damping
     sparsegpt      also chooses what goes, column by column, by w² / [H⁻¹]_qq (Frantar 2023); for amounts, n:m and blocks
-    least_squares  for channels: the layers that read them are fitted to what they gave before
+    least_squares  for channels and heads, the default where `data` is given: layers that read what changed are fitted to what
+                   they gave before; those that end a residual block to what its sum was, less what the other operand
+                   now is, so that each block takes back errors of those before it. "none" leaves them as they are
 
 Wanda needs no reconstruction: criterion = "wanda" scores |w| ‖x‖ and compares within each output.]],
     example = [[

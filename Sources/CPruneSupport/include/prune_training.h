@@ -99,13 +99,14 @@ typedef struct {
 } ps_penalty_args;
 int32_t ps_penalty(void *args);
 
-/// Makes the norm of each channel at most `bound`, in place.
+/// Makes the norm of each channel at most `bound`, in place: of L2, or, by the nearest weights that have it, of L1.
 typedef struct {
   float *w, *norms;
   int64_t outer, channels, inner;
   float bound;
 } ps_project_args;
 int32_t ps_project(void *args);
+int32_t ps_project_l1(void *args);
 
 /// Makes numbers of another sign than `signs` (0 for any) zero, in place.
 typedef struct {

@@ -12,31 +12,38 @@ package final class LossGradients {
 
   package let model: Model
   private let loss: TrainingLoss
-  private var programs: [BatchType: (parts: LossGraph, program: Program)] = [:]
+  /// Whether what is asked for are sums of the squared gradients of each sample.
+  private let squaresSamples: Bool
+  private var programs: [BatchType: (parts: LossGraph, values: [String: String], program: Program)] = [:]
 
   /// - Parameters:
   ///   - loss, settings: as in `FitOptions`.
   ///   - targets: dtype of the targets to come.
   ///   - output: what the loss is taken of; nil is the first output.
   ///   - parameters: names of initializers; nil means all that training would train.
+  ///   - squaresSamples: whether in place of gradients of the mean loss come the sums, over the samples of a batch, of the
+  ///     squared gradients of each sample's own loss, as far as samples have nothing to do with each other.
   package init(
     _ model: Model, loss: String? = nil, settings: TrainingLoss.Settings = .init(), targets: DType, output: String? = nil,
-    parameters: [String]? = nil
+    parameters: [String]? = nil, squaresSamples: Bool = false
   ) throws(PruneError) {
     self.model = model
+    self.squaresSamples = squaresSamples
     self.parameters = parameters ?? TrainableParameters.names(in: model)
     self.loss = try TrainingLoss(loss, model: model, targets: targets, output: output, settings)
   }
 
   /// Runs one batch, inputs by name: the mean loss, and the gradients by parameter. Parameters that the loss does not depend on, or
   /// that a node in `blocked` cuts off, are not among them.
+  /// Squares of samples are of gradients of the mean loss: a sample's own loss has as many times those.
+  /// - Throws: `.unsupported` when the samples of a batch cannot be told apart, which that of a batch of one always can.
   package func run(
     _ inputs: [String: Tensor], _ y: Tensor, cancel: CancelFlag? = nil
   ) throws(PruneError) -> (loss: Double, gradients: [String: Tensor]) {
-    let (parts, program) = try compiled(inputs, y)
+    let (parts, values, program) = try compiled(inputs, y)
     let results = try program.run(inputs.merging([parts.target: y]) { _, target in target }, cancel: cancel)
     var gradients: [String: Tensor] = [:]
-    for (name, value) in parts.gradients { gradients[name] = results[value] }
+    for (name, value) in values { gradients[name] = results[value] }
     let loss = try results[parts.loss]?.array(of: Float.self).first ?? .nan
     return (Double(loss), gradients)
   }
@@ -52,15 +59,21 @@ package final class LossGradients {
 
   private func compiled(
     _ inputs: [String: Tensor], _ y: Tensor
-  ) throws(PruneError) -> (parts: LossGraph, program: Program) {
+  ) throws(PruneError) -> (parts: LossGraph, values: [String: String], program: Program) {
     let key = BatchType(inputs, y)
     if let found = programs[key] { return found }
     let parts = try LossGraph(
       model, loss: loss, batch: key.shapes, targets: key.targets, parameters: parameters)
-    let program = try Program(
-      parts.model, ProgramOptions(outputs: [parts.loss] + parts.gradients.values.sorted()))
     blocked = parts.blocked
-    programs[key] = (parts, program)
-    return (parts, program)
+    var (source, values) = (parts.model, parts.gradients)
+    if squaresSamples {
+      guard let squares = try SampleSquares(parts, count: y.shape.dims.first ?? 1) else {
+        throw PruneError(.unsupported, "the samples of a batch cannot be told apart in the gradients of its loss")
+      }
+      (source, values) = (squares.model, squares.values)
+    }
+    let program = try Program(source, ProgramOptions(outputs: [parts.loss] + values.values.sorted()))
+    programs[key] = (parts, values, program)
+    return (parts, values, program)
   }
 }

@@ -17,6 +17,8 @@ struct LossGraph {
   /// The value that holds each parameter's gradient, where one reaches it.
   let gradients: [String: String]
   let blocked: [Autodiff.Blocked]
+  /// Of values of the forward pass.
+  let shapes: [String: Shape]
   /// Inputs for what the teacher says, with the teacher's values.
   let teacherInputs: [(name: String, value: String)]
 
@@ -59,6 +61,7 @@ struct LossGraph {
       writer.special.model, types: writer.special.types, seeds: [loss: seed], wrt: parameters + adaptors.map(\.name))
     blocked = derived.blocked
     gradients = derived.gradients
+    shapes = writer.special.types.types.compactMapValues(\.shape)
     model = writer.special.model
     let count = model.graph.nodes.count
     model.graph =

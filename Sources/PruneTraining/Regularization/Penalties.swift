@@ -57,7 +57,7 @@ struct Penalties {
   /// Appends what the penalties add to a parameter's gradient; returns the value that holds the sum.
   func gradient(_ gradient: String, of parameter: String, in graph: inout Graph, _ taken: inout Set<String>) throws(PruneError) -> String {
     var result = gradient
-    for entry in entries where entry.parameter == parameter && ![.maxNorm, .signConstraint].contains(entry.regularizer.kind) {
+    for entry in entries where entry.parameter == parameter && !entry.regularizer.isProjection {
       func constant(_ tensor: Tensor, _ base: String) -> String {
         let name = Graph.uniqueName("\(parameter).\(base)", &taken)
         graph.setInitializer(name, tensor)
@@ -74,7 +74,7 @@ struct Penalties {
       let kind: String =
         switch entry.regularizer.kind {
         case .l1, .scales: "l1"
-        case .l2, .maxNorm, .signConstraint, .greg1, .greg2: "l2"
+        case .l2, .maxNorm, .maxNormL1, .signConstraint, .greg1, .greg2: "l2"
         case .groupLasso: "groups"
         case .growing: "channels"
         case .sign: "sign"
@@ -96,7 +96,7 @@ struct Penalties {
 
   /// Nodes that bring the norms of channels, or the signs of weights, back within their bounds, for behind the updates.
   func projections(of parameters: [String], in graph: inout Graph, _ taken: inout Set<String>) -> [Node] {
-    entries.filter { [.maxNorm, .signConstraint].contains($0.regularizer.kind) && parameters.contains($0.parameter) }.map { entry in
+    entries.filter { $0.regularizer.isProjection && parameters.contains($0.parameter) }.map { entry in
       var inputs = [entry.parameter]
       if let signs = entry.signs {
         let name = Graph.uniqueName("\(entry.parameter).signs", &taken)
@@ -108,6 +108,7 @@ struct Penalties {
         outputs: [Graph.uniqueName("\(entry.parameter).projected", &taken)],
         attributes: [
           Attribute("bound", .float(Float(entry.regularizer.strength))), Attribute("axis", .int(Int64(entry.axis))),
+          Attribute("norm", .int(entry.regularizer.kind == .maxNormL1 ? 1 : 2)),
         ])
     }
   }

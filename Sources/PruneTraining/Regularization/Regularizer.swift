@@ -25,6 +25,9 @@ package struct Regularizer: Sendable {
     case greg2
     /// The norm of each output channel stays at most `strength`.
     case maxNorm = "max_norm"
+    /// The sum of the sizes of each output channel's weights stays at most `strength`, by the nearest weights that have it: the
+    /// smallest become zero (Duchi et al. 2008).
+    case maxNormL1 = "max_norm_l1"
   }
 
   package var kind: Kind
@@ -74,6 +77,9 @@ package struct Regularizer: Sendable {
     try require("limit", limit, limit > 0 && limit.isFinite, "a number above 0")
     try require("interval", Double(interval), interval > 0 && interval < 1 << 31, "1 or more")
   }
+
+  /// Whether it bounds weights behind each update, rather than pulling at them.
+  var isProjection: Bool { [.maxNorm, .maxNormL1, .signConstraint].contains(kind) }
 
   /// Whether its strength rises during the fit.
   package var isGrowing: Bool { [.growing, .greg1, .greg2].contains(kind) }

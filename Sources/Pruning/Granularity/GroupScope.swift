@@ -5,10 +5,13 @@ struct GroupScope {
   /// By the group's place in the list.
   let chosen: [Bool]
 
-  /// - Parameter checks: whether patterns that match nothing, and nothing to prune, are errors.
+  /// - Parameters:
+  ///   - streams: groups that stay whole; nil is none.
+  ///   - checks: whether patterns that match nothing, and nothing to prune, are errors.
   /// - Throws: `.notFound` for a pattern that matches nothing, `.invalidArgument` when nothing is left.
   init(
-    _ dependencies: Dependencies, _ granularity: Granularity, scope: [String], ignore: [String], checks: Bool = true
+    _ dependencies: Dependencies, _ granularity: Granularity, scope: [String], ignore: [String], without streams: ResidualStreams? = nil,
+    checks: Bool = true
   ) throws(PruneError) {
     let groups = dependencies.groups
     func names(_ group: UnitGroup) -> [String] { [group.name] + group.members.flatMap { [$0.layer, $0.tensor] } }
@@ -31,7 +34,7 @@ struct GroupScope {
           || group.members.contains { (!makes || !$0.isInput) && (pattern.matches($0.layer) || pattern.matches($0.tensor)) }
       }
     }
-    let candidates = groups.map { group in group.isPrunable && granularity.takes(group) }
+    let candidates = groups.map { group in group.isPrunable && granularity.takes(group) && streams?.contains(group) != true }
     // Scope names what makes units; a layer to ignore must not change at all.
     chosen = zip(groups, candidates).map { group, isCandidate in
       isCandidate && (wanted.isEmpty || isMatched(group, wanted, makes: true)) && !isMatched(group, unwanted, makes: false)
@@ -40,6 +43,11 @@ struct GroupScope {
     if candidates.contains(true) {
       throw PruneError(
         .invalidArgument, "scope and ignore leave none of the \(candidates.count { $0 }) groups that could be pruned")
+    }
+    if streams != nil, groups.contains(where: { $0.isPrunable && granularity.takes($0) }) {
+      throw PruneError(
+        .invalidArgument, "residual = false keeps residual streams whole, and no other group could be pruned",
+        hint: "leave residual out")
     }
     let kind = groups.filter { granularity.takes($0) }
     let why = kind.prefix(3).compactMap { group in

@@ -3,8 +3,8 @@ import PruneEvaluation
 import PruneTensor
 import PruneTraining
 
-/// Criteria that ask how the loss reacts, on given data, batch by batch: nothing is kept but one number a weight. All
-/// averages are over batches, so the batch size is part of the definition.
+/// Criteria that ask how the loss reacts, on given data, batch by batch: nothing is kept but one number a weight. Averages are
+/// over batches, so the batch size is part of the definition, but for Fisher's, which are over samples.
 struct GradientImportance: Importance {
   enum Kind: String, CaseIterable, Sendable {
     /// E|g|, how fast the loss changes with the weight.
@@ -12,8 +12,8 @@ struct GradientImportance: Importance {
     /// The first-order change of the loss when the weight goes, as the root of E[(g·w)²] (Molchanov et al., 2019; the
     /// root keeps the order and the unit of the loss).
     case taylor
-    /// ½ w² E[g²]: Optimal Brain Damage with the empirical Fisher information in place of the Hessian's diagonal
-    /// (Theis et al., 2018).
+    /// ½ w² E[g²], of each sample's own gradient: Optimal Brain Damage with the empirical Fisher information in place of the
+    /// Hessian's diagonal (Theis et al., 2018).
     case fisher
     /// |ḡ·w| of the mean gradient, divided by its sum over all weights (Lee et al., 2019).
     case snip
@@ -33,7 +33,7 @@ struct GradientImportance: Importance {
     case .gradient: return .tensors(try pass.accumulated(.absolute))
     case .taylor: return .tensors(try pass.accumulated(.product))
     case .fisher:
-      let squares = try pass.accumulated(.square)
+      let squares = try pass.sampleSquares()
       return .tensors(try pass.combined(squares) { square, weight in 0.5 * weight * weight * square })
     case .snip:
       let means = try pass.accumulated(.plain)
@@ -128,6 +128,62 @@ struct GradientPass {
       }
     }
     return try accumulators.map { accumulator throws(PruneError) in try accumulator.scores() }
+  }
+
+  /// Means, over all samples, of the squared gradients of each sample's loss, one tensor a weight. The batch size has no say in
+  /// them.
+  func sampleSquares() throws(PruneError) -> [Tensor] {
+    let model = context.weights.model, feed = try Feed(data, model)
+    let source = try LossGradients(
+      model, targets: targets, output: context.output, parameters: weights.map(\.name), squaresSamples: true)
+    func squares(_ first: Int, _ last: Int) throws(PruneError) -> [String: Tensor] {
+      let batch = try data.rows(first, last)
+      guard let y = batch.y else { return [:] }
+      return try source.run(feed.inputs(of: batch), y, cancel: context.cancel).gradients
+    }
+    let largest = weights.map(\.tensor.count).max() ?? 1
+    var size = max(min(context.batchSize, data.count, Self.sampleElements / max(largest, 1)), 1)
+    if size > 1, try !isSeparable(squares) { size = 1 }
+    var accumulators: [ScoreAccumulator] = []
+    for weight in weights { accumulators.append(try ScoreAccumulator(.plain, weight: weight.tensor)) }
+    for first in stride(from: 0, to: data.count, by: size) {
+      try context.cancel?.check()
+      let last = min(first + size, data.count), found = try squares(first, last), count = Float(last - first)
+      for (index, weight) in weights.enumerated() {
+        guard let sum = found[weight.name] else {
+          guard !found.isEmpty, !source.blocked.contains(where: { $0.parameters.contains(weight.name) }) else {
+            throw missing(weight, source)
+          }
+          continue
+        }
+        try accumulators[index].add(sum, share: count * count / Float(data.count))
+      }
+    }
+    return try accumulators.map { accumulator throws(PruneError) in try accumulator.scores() }
+  }
+
+  /// Gradients of so many numbers are held for the samples of a batch.
+  private static let sampleElements = 1 << 24
+  /// How far the squares of two samples together may be from those of each, relative to the largest.
+  private static let tolerance: Float = 1e-3
+
+  /// Whether two samples together give what each gives alone: that samples are told apart, and have nothing to do with each
+  /// other.
+  private func isSeparable(_ squares: (Int, Int) throws(PruneError) -> [String: Tensor]) throws(PruneError) -> Bool {
+    let both: [String: Tensor]
+    do throws(PruneError) { both = try squares(0, 2) } catch {
+      guard error.status == .unsupported else { throw error }
+      return false
+    }
+    let first = try squares(0, 1), second = try squares(1, 2)
+    for (name, sum) in both.sorted(by: { $0.key < $1.key }) {
+      guard let a = first[name], let b = second[name] else { return false }
+      // The loss of two is the mean: each has a half of its own gradient.
+      let alone = try a.zipped(with: b) { ($0 + $1) / 4 }, range = try alone.finiteRange()
+      let off = try alone.zipped(with: sum) { abs($0 - $1) }.finiteRange()
+      guard let range, let off, off.high <= Self.tolerance * max(range.high, 1e-30) else { return false }
+    }
+    return true
   }
 
   /// A function of two tensors a weight, the second the weight's values.

@@ -53,7 +53,7 @@ package enum Criterion {
   package static var all: [any Importance] {
     let plain: [any Importance] = [
       MagnitudeImportance(exponent: 1), MagnitudeImportance(exponent: 2), MovementImportance(), WandaImportance(),
-      ActivityImportance(), MutualImportance(), LampImportance(), RandomImportance(),
+      ActivityImportance(), MutualImportance(), LampImportance(), RandomImportance(), GateImportance(),
     ]
     return plain + GradientImportance.Kind.allCases.map { GradientImportance($0) }
       + CurvatureImportance.Kind.allCases.map { CurvatureImportance($0) } + FilterImportance.Kind.allCases.map { FilterImportance($0) }

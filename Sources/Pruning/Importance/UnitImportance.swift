@@ -22,6 +22,7 @@ struct UnitImportance {
     _ dependencies: Dependencies, _ wanted: [Bool], _ context: ScoringContext
   ) throws(PruneError) -> [[Double]] {
     if importance.name == "bn_scale" { return try scales(dependencies, wanted) }
+    if let gate = importance as? GateImportance { return try gate.units(dependencies, wanted, context) }
     var slices = try Slices(dependencies, importance, context)
     var result: [[Double]] = []
     for (index, group) in dependencies.groups.enumerated() {

@@ -6,6 +6,8 @@ struct MagnitudeImportance: Importance {
 
   var name: String { exponent == 1 ? "magnitude" : "l2" }
   var needsData: Bool { false }
+  /// One ranking of magnitudes empties layers whose weights are small.
+  var impliedDivision: Allocation.Division? { .lamp }
 
   func scores(_ context: ScoringContext) throws(PruneError) -> Scores { .magnitude(exponent: exponent) }
 }

@@ -4,6 +4,10 @@ import PruneTensor
 
 /// Fits the weights of layers whose inputs lost units to what the layers gave before: ridge regression of the given model's
 /// outputs on the shrunk model's inputs, layer by layer, each on what the layers before it now give.
+///
+/// A layer that ends a residual block is fitted to what the sum should be, less what the other operand now is: so each block
+/// takes back the errors of those before it, as far as its inputs tell of them. Convolutions behind it that lost nothing read
+/// what others changed, and are fitted as well.
 struct ConsumerFit {
   private let dependencies: Dependencies
   private let cut: Cut
@@ -15,6 +19,8 @@ struct ConsumerFit {
   private static let featureLimit = 2400
   /// How strongly weights are held where they are, in units of the mean squared input.
   private static let ridge = 1e-3
+  /// A normalization that scales by less passes nothing on.
+  private static let leastScale = 1e-4
 
   init(_ dependencies: Dependencies, _ cut: Cut, _ batches: [[String: Tensor]], seed: UInt64, cancel: CancelFlag?) {
     self.dependencies = dependencies
@@ -30,7 +36,11 @@ struct ConsumerFit {
     let output: String
     /// Positions of each axis of the output that are left.
     let kept: [[Int]?]
+    /// What the output is added to.
+    var sum: ResidualSum?
     var targets: [Float] = []
+    /// How far what the output is added to is from what it was.
+    var errors: [Float] = []
 
     var columns: Int { layer.features + 1 }
   }
@@ -39,44 +49,71 @@ struct ConsumerFit {
     var (jobs, skipped) = jobs(model)
     guard !jobs.isEmpty else { return (0, skipped) }
     // What the given model gives is asked once, for all layers.
-    let before = Session(dependencies.model, outputs: jobs.map(\.output))
+    let wanted = Set(jobs.map(\.output) + jobs.compactMap(\.sum?.other))
+    let before = Session(dependencies.model, outputs: wanted.sorted())
     for (number, batch) in batches.enumerated() {
       try cancel?.check()
       let values = try before.run(batch, cancel: cancel)
       for index in jobs.indices {
-        guard var y = values[jobs[index].output] else { continue }
-        if jobs[index].kept.count == y.shape.rank, jobs[index].kept.contains(where: { $0 != nil }) {
-          y = try y.keeping(jobs[index].kept)
+        guard let y = values[jobs[index].output] else { continue }
+        let job = jobs[index]
+        try sample(job, kept(y, job), index, number, &jobs[index].targets)
+        guard let sum = job.sum else { continue }
+        if let other = values[sum.other], other.shape == y.shape {
+          try sample(job, kept(other, job), index, number, &jobs[index].errors)
+        } else {
+          jobs[index].sum = nil
         }
-        var random = random(index, number)
-        try jobs[index].layer.sampleTargets(y, count: rows(jobs[index]), &random, &jobs[index].targets)
       }
     }
     for index in jobs.indices { try fit(jobs[index], index, &model) }
     return (jobs.count, skipped)
   }
 
+  private func kept(_ value: Tensor, _ job: Job) throws(PruneError) -> Tensor {
+    job.kept.count == value.shape.rank && job.kept.contains { $0 != nil } ? try value.keeping(job.kept) : value
+  }
+
+  private func sample(
+    _ job: Job, _ value: Tensor, _ index: Int, _ number: Int, _ targets: inout [Float]
+  ) throws(PruneError) {
+    var random = random(index, number)
+    try job.layer.sampleTargets(value, count: rows(job), &random, &targets)
+  }
+
+  /// In the order of the graph: layers that lost inputs, and layers that read what those change.
   private func jobs(_ model: Model) -> ([Job], [String]) {
-    let given = dependencies.model.graph
-    let shared = given.consumers
-    var jobs: [Job] = []
-    var skipped: [String] = []
+    let given = dependencies.model.graph, shared = given.consumers
+    let consumers = model.graph.consumers, producers = model.graph.producers
+    var lost: [Int: String] = [:]
     for contraction in dependencies.contractions {
       let node = given.nodes[contraction.node]
       guard let weight = node.input(contraction.input), let spaces = dependencies.axes[weight],
-        contraction.axis < spaces.count, dependencies.forest.mask(spaces[contraction.axis], cut.kept) != nil,
-        let output = node.output(0), let place = model.graph.nodes.firstIndex(where: { $0.outputs.first == output }),
-        node.isStandard, ["Conv", "Gemm", "MatMul"].contains(node.opType), model.graph.hasInitializer(weight)
+        contraction.axis < spaces.count, dependencies.forest.mask(spaces[contraction.axis], cut.kept) != nil
       else { continue }
-      guard let layer = FittedLayer(model.graph.nodes[place], model.graph), (shared[weight]?.count ?? 0) == 1,
+      lost[contraction.node] = weight
+    }
+    var jobs: [Job] = [], skipped: [String] = [], changed: Set<String> = []
+    for (place, node) in given.nodes.enumerated() {
+      let isReached = node.inputs.contains(where: changed.contains)
+      if isReached { changed.formUnion(node.outputs) }
+      // Every layer costs a run of those before it: matrices, of which transformers have hundreds, are left as they are.
+      guard lost[place] != nil || isReached && node.opType == "Conv", node.isStandard, ["Conv", "Gemm", "MatMul"].contains(node.opType),
+        let weight = lost[place] ?? node.input(1), let output = node.output(0), model.graph.hasInitializer(weight),
+        let now = model.graph.nodes.firstIndex(where: { $0.outputs.first == output })
+      else { continue }
+      changed.formUnion(node.outputs)
+      guard let layer = FittedLayer(model.graph.nodes[now], model.graph), (shared[weight]?.count ?? 0) == 1,
         layer.features <= Self.featureLimit
       else {
-        skipped.append(node.layerName)
+        if lost[place] != nil { skipped.append(node.layerName) }
         continue
       }
       let masks = (dependencies.axes[output] ?? []).map { dependencies.forest.mask($0, cut.kept) }
       jobs.append(
-        Job(layer: layer, output: output, kept: masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } }))
+        Job(
+          layer: layer, output: output, kept: masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } },
+          sum: ResidualSum(behind: output, model.graph, consumers, producers)))
     }
     return (jobs, skipped)
   }
@@ -92,15 +129,28 @@ struct ConsumerFit {
     let layer = job.layer
     guard let input = layer.node.input(0) else { return }
     try cancel?.check()
-    let now = Session(model, outputs: [input])
+    let other = job.sum?.other
+    let now = Session(model, outputs: Set([input] + (other.map { [$0] } ?? [])).filter { !batches[0].keys.contains($0) }.sorted())
+    var job = job
     var inputs: [Float] = []
     inputs.reserveCapacity(rows(job) * batches.count * job.columns)
     for (number, batch) in batches.enumerated() {
-      let x: Tensor?
-      if let fed = batch[input] { x = fed } else { x = try now.run(batch, cancel: cancel)[input] }
-      guard let x else { return }
+      let values = batch[input] != nil && other == nil ? batch : try now.run(batch, cancel: cancel).merging(batch) { $1 }
+      guard let x = values[input] else { return }
       var random = random(index, number)
       try layer.sampleInputs(x, count: rows(job), &random, &inputs)
+      guard let other, let value = values[other] else { continue }
+      var found: [Float] = []
+      try sample(job, value, index, number, &found)
+      let first = number * rows(job) * layer.outputs
+      for place in found.indices where first + place < job.errors.count { job.errors[first + place] -= found[place] }
+    }
+    if let sum = job.sum, job.errors.count == job.targets.count {
+      let scales = try sum.scales(model.graph)
+      for place in job.targets.indices {
+        let scale = scales.map { $0.count == layer.outputs ? $0[place % layer.outputs] : 0 } ?? 1
+        if abs(scale) > Self.leastScale { job.targets[place] += job.errors[place] / Float(scale) }
+      }
     }
     let count = inputs.count / job.columns
     guard count > 0, inputs.count == count * job.columns, job.targets.count == count * layer.outputs else { return }
@@ -143,40 +193,5 @@ struct ConsumerFit {
     }
     guard Cholesky.solve(&a, columns, &b, outputs) else { return old }
     return b.allSatisfy(\.isFinite) ? b : old
-  }
-}
-
-/// Symmetric positive definite systems.
-enum Cholesky {
-  /// Solves A X = B in place, A [n, n] and B [n, m] row-major. False when A is not positive definite.
-  static func solve(_ a: inout [Double], _ n: Int, _ b: inout [Double], _ m: Int) -> Bool {
-    for j in 0..<n {
-      var pivot = a[j * n + j]
-      for k in 0..<j { pivot -= a[j * n + k] * a[j * n + k] }
-      guard pivot > 0 else { return false }
-      let root = pivot.squareRoot()
-      a[j * n + j] = root
-      for i in (j + 1)..<max(n, j + 1) {
-        var sum = a[i * n + j]
-        for k in 0..<j { sum -= a[i * n + k] * a[j * n + k] }
-        a[i * n + j] = sum / root
-      }
-    }
-    // L Z = B, then Lᵀ X = Z.
-    for i in 0..<n {
-      for k in 0..<i {
-        let factor = a[i * n + k]
-        for c in 0..<m { b[i * m + c] -= factor * b[k * m + c] }
-      }
-      for c in 0..<m { b[i * m + c] /= a[i * n + i] }
-    }
-    for i in stride(from: n - 1, through: 0, by: -1) {
-      for k in (i + 1)..<max(n, i + 1) {
-        let factor = a[k * n + i]
-        for c in 0..<m { b[i * m + c] -= factor * b[k * m + c] }
-      }
-      for c in 0..<m { b[i * m + c] /= a[i * n + i] }
-    }
-    return true
   }
 }

@@ -9,8 +9,10 @@ package enum Reconstruction: String, Choice {
   /// The mask is chosen on the way, by w²/U² of the weights as they then are (SparseGPT, Frantar and Alistarh, 2023). Blocks
   /// and kernels keep their given mask.
   case sparseGPT = "sparsegpt"
-  /// Layers that lost inputs are fitted to what they gave before, after surgery.
+  /// Layers that read what changed are fitted to what they gave before, after surgery.
   case leastSquares = "least_squares"
+  /// They stay as they are.
+  case nothing = "none"
 }
 
 /// Reconstruction layer by layer: each layer's inputs are those that the layers before it, pruned and reconstructed

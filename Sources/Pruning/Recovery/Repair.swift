@@ -15,17 +15,21 @@ struct Repair {
 
   /// Samples a repair looks at: what comes of more is not worth the time.
   private static let sampleLimit = 512
+  /// Samples of tokens have rows enough.
+  private static let sequenceLimit = 64
 
   /// What was done, for the report.
   func run(_ model: inout Model, _ dependencies: Dependencies, _ cut: Cut) throws(PruneError) -> [String] {
-    guard options.reconstruct != nil || options.reestimates else { return [] }
+    guard context.plan.fitsLayers || options.reestimates else { return [] }
     guard let data = options.data ?? options.recoverData, data.count > 0 else {
       throw PruneError(
         .invalidArgument, "reconstruct and reestimate look at data, and there is none", hint: "give data = …")
     }
-    let batches = try batches(of: data, for: model)
+    let limit = data.isOfTokens ? Self.sequenceLimit : Self.sampleLimit
+    let batches = try batches(of: data.spread(over: limit), for: model)
+    guard !batches.isEmpty else { return ["nothing was fitted: the data has fewer samples than a batch of the model"] }
     var notes: [String] = []
-    if options.reconstruct != nil {
+    if context.plan.fitsLayers {
       let fitted = try ConsumerFit(dependencies, cut, batches, seed: options.seed, cancel: options.cancel).run(&model)
       notes.append("\(fitted.layers) layers were fitted to what they gave before, by least squares over \(batches.count * batchSize) samples")
       if !fitted.skipped.isEmpty { notes.append("not fitted: \(fitted.skipped.joined(separator: ", "))") }

@@ -17,7 +17,7 @@ package func prune(_ model: Model, _ options: PruneOptions) throws(PruneError) -
 package func pruned(_ model: Model, _ options: PruneOptions) throws(PruneError) -> PruneOutcome {
   let recipe = try options.recipe.map { text throws(PruneError) in try PruneRecipe(text) }
   let options = try (recipe?.applied(to: options) ?? options).withOutput(of: model)
-  let plan = try PrunePlan(options), context = try PruneContext(model, plan, options)
+  let plan = try PrunePlan(options).settled(for: model, options), context = try PruneContext(model, plan, options)
   return plan.granularity.isStructural
     ? try PruneRun<SurgicalCutter>(context).outcome(recipe?.steps)
     : try PruneRun<MaskingCutter>(context).outcome(recipe?.steps)

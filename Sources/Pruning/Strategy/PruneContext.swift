@@ -1,3 +1,4 @@
+import PruneData
 import PruneEvaluation
 import PruneGraph
 import PruneTensor
@@ -11,11 +12,20 @@ final class PruneContext {
   /// What the open extents of the inputs are, throughout the run.
   let extents: BoundExtents
   let batchSize: Int
+  /// What criteria look at: of much data so many samples, evenly spread, where nobody named the criterion.
+  private let samples: Dataset?
+
+  /// More samples change the order of units little; those of tokens take longer.
+  private static let sampleLimit = 1024
+  private static let sequenceLimit = 128
 
   init(_ model: Model, _ plan: PrunePlan, _ options: PruneOptions) throws(PruneError) {
     (original, self.plan, self.options) = (model, plan, options)
     batchSize = options.batchSize > 0 ? options.batchSize : 64
     extents = try options.extents(of: model)
+    samples = try plan.impliesCriterion && plan.importance.needsData
+      ? options.data?.spread(over: options.data?.isOfTokens == true ? Self.sequenceLimit : Self.sampleLimit)
+      : options.data
   }
 
   /// Which units go together, where extents that the caller gave are as good as written in the file.
@@ -26,7 +36,7 @@ final class PruneContext {
   /// What the criterion may look at.
   func scoring(_ weights: PrunableWeights) -> ScoringContext {
     ScoringContext(
-      weights: weights, data: options.data, batchSize: batchSize, seed: options.seed, output: options.output,
+      weights: weights, data: samples, batchSize: batchSize, seed: options.seed, output: options.output,
       cancel: options.cancel)
   }
 
@@ -41,5 +51,15 @@ final class PruneContext {
     let metrics = try evaluate(model, validate, settings)
     for (key, value) in metrics.entries where report[key] == nil { report[key] = value }
     return report
+  }
+}
+
+extension Dataset {
+  /// Whether samples are sequences of integers.
+  var isOfTokens: Bool { x.dtype.isInteger && sampleShape.count <= 1 }
+
+  /// At most so many samples, evenly spread over all.
+  func spread(over limit: Int) throws(PruneError) -> Dataset {
+    count <= limit ? self : try subset((0..<limit).map { $0 * count / limit })
   }
 }

@@ -18,6 +18,7 @@ extension PrunePlan {
       try refuse("reduce", options.reduction != nil, only)
       try refuse("normalize", options.normalization != nil, only)
       try refuse("width", options.followsWidth, only)
+      try refuse("residual", options.prunesStreams != nil, only)
       try refuse("reestimate", options.reestimates, only)
     } else {
       try refuse(

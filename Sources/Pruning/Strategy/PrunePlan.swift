@@ -5,7 +5,7 @@ import PruneTensor
 /// options of the run.
 package struct PrunePlan {
   package let strategy: Strategy
-  package let importance: any Importance
+  package internal(set) var importance: any Importance
   package let granularity: Granularity
   package let allocation: Allocation
   package let schedule: PruneSchedule
@@ -17,9 +17,15 @@ package struct PrunePlan {
   package let maxFraction: Double
   let rounding: UnitRounding
   let reduction: UnitImportance.Reduction
-  let normalization: UnitImportance.Normalization
+  var normalization: UnitImportance.Normalization
   /// How the weights that stay make up for those that went.
   package let reconstruction: Reconstruction?
+  /// Whether layers that read what changed are fitted after surgery.
+  let fitsLayers: Bool
+  /// Whether nobody named the criterion.
+  let impliesCriterion: Bool
+  /// Why the criterion is another than the one that such options imply.
+  var criterionNote: String?
   /// Training before each cut.
   let training: TrainingPhase?
   /// What divisions by curves may not lose.
@@ -53,13 +59,17 @@ package struct PrunePlan {
     training = try TrainingPhase.settled(options, strategy, granularity)
     let slims = training?.isSlimming == true && granularity.isStructural
     reduction = try UnitImportance.Reduction("reduce", named: options.reduction ?? "mean")
-    normalization = try UnitImportance.Normalization("normalize", named: options.normalization ?? (slims ? "none" : "mean"))
     if let given = options.maxFraction, !(0...1).contains(given) {
       throw PruneError(.invalidArgument, "max_fraction is \(given), it must be a fraction from 0 to 1")
     }
     maxFraction = options.maxFraction ?? max(0.9, options.amount ?? 0)
     rounding = try UnitRounding(options, granularity, target)
-    importance = try Self.importance(options, implied: slims ? FilterImportance.Kind.scale.rawValue : "magnitude")
+    impliesCriterion = options.criterion == nil && options.scores == nil
+    importance = try Self.importance(
+      options, implied: slims ? FilterImportance.Kind.scale.rawValue : Self.impliedCriterion(options, strategy, granularity))
+    // Losses are comparable as they are.
+    let isLoss = importance is GateImportance
+    normalization = try UnitImportance.Normalization("normalize", named: options.normalization ?? (slims || isLoss ? "none" : "mean"))
     schedule = try PruneSchedule(kind: options.schedule, steps: options.steps)
     var wanted = options
     // A target is reached by as much as it takes.
@@ -74,6 +84,9 @@ package struct PrunePlan {
     customMetric = options.custom ?? (options.metric == nil ? options.guard?.custom : nil)
     cost = costKind ?? target?.kind ?? .params
     reconstruction = try Self.reconstruction(options, granularity, mode)
+    let isFittable = granularity.isStructural && granularity != .layer && mode == .remove
+    fitsLayers =
+      isFittable && options.reconstruct.map { $0 == Reconstruction.leastSquares.rawValue } ?? (options.data?.count ?? 0 > 0)
     try CurveDivision.check(options, allocation, custom: customMetric)
     try Self.checkContradictions(options, strategy, granularity, allocation)
     if schedule.kind == .dynamic, options.recover == nil || granularity.isStructural {
@@ -82,7 +95,7 @@ package struct PrunePlan {
           + (granularity.isStructural ? "nothing left of removed units" : "no recover"),
         hint: "give recover = {epochs = …}, with a granularity of weights")
     }
-    if let reconstruction = options.reconstruct, options.data == nil {
+    if let reconstruction = options.reconstruct, reconstruction != Reconstruction.nothing.rawValue, options.data == nil {
       throw PruneError(
         .invalidArgument, "reconstruct '\(reconstruction)' runs the model on data, and there is none",
         hint: "give data = …, a few hundred samples without labels are enough")
@@ -114,6 +127,7 @@ package struct PrunePlan {
   ) throws(PruneError) -> Reconstruction? {
     guard let name = options.reconstruct else { return nil }
     let method = try Reconstruction("reconstruct", named: name), isFit = method == .leastSquares
+    if method == .nothing { return nil }
     if isFit, granularity.isStructural, granularity != .layer, mode == .remove { return nil }
     if !isFit, !granularity.isStructural { return method }
     throw PruneError(
@@ -244,7 +258,7 @@ package struct PrunePlan {
       default: nil
       }
     guard let name = options.allocation ?? (implied == .costAware ? Allocation.Division.costAware.rawValue : nil) else {
-      return implied ?? (granularity == .weight ? importance.impliedDivision : nil) ?? .global
+      return implied ?? (granularity == .weight && strategy == nil ? importance.impliedDivision : nil) ?? .global
     }
     let division = try Allocation.Division("allocation", named: name == "uniform" ? "local" : name)
     if let implied, implied != division {

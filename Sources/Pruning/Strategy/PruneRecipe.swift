@@ -17,8 +17,10 @@ package struct PruneRecipe {
   /// Nil for criteria that are not libprune's own.
   init?(_ options: PruneOptions, _ plan: PrunePlan, _ steps: [Allocation]) {
     guard options.scores == nil else { return nil }
-    var values: [(String, String)] = [
-      ("criterion", plan.importance.name), ("granularity", plan.granularity.name),
+    // One that nobody named looks at a part of the data, and is implied again.
+    var values: [(String, String)] = plan.impliesCriterion && plan.importance.needsData ? [] : [("criterion", plan.importance.name)]
+    values += [
+      ("granularity", plan.granularity.name),
       ("schedule", plan.schedule.kind.rawValue), ("steps", "\(plan.schedule.steps)"),
       ("batch_size", "\(options.batchSize)"), ("seed", "\(options.seed)"),
     ]
@@ -27,7 +29,9 @@ package struct PruneRecipe {
     case .amount(_, let division), .target(_, let division): values.append(("allocation", division.rawValue))
     case .threshold, .prescribed, .counts: break
     }
-    if let reconstruct = options.reconstruct { values.append(("reconstruct", reconstruct)) }
+    if let residual = options.prunesStreams { values.append(("residual", "\(residual)")) }
+    let fit = plan.fitsLayers ? Reconstruction.leastSquares.rawValue : nil
+    if let reconstruct = options.reconstruct ?? fit { values.append(("reconstruct", reconstruct)) }
     for pattern in options.scope { values.append(("scope", pattern)) }
     for pattern in options.ignore { values.append(("ignore", pattern)) }
     let optional: [(String, String?)] = [
@@ -113,6 +117,7 @@ package struct PruneRecipe {
       case "reduce": result.reduction = value
       case "output": result.output = value
       case "reestimate": result.reestimates = value == "true"
+      case "residual": result.prunesStreams = value == "true"
       case "width": result.followsWidth = value == "true"
       case "rewind":
         guard options.rewind != nil else {
@@ -139,8 +144,10 @@ package struct PruneRecipe {
     switch steps.last {
     case .amount(let amount, _)?: result.amount = amount
     case .threshold(let threshold)?: result.threshold = threshold
-    // What the counts themselves do not say, nothing else does.
-    case .counts?: result.amount = 1
+    // What the counts themselves do not say, nothing else does. Recipes that do not speak of residual streams took from all.
+    case .counts?:
+      result.amount = 1
+      if !values.contains(where: { $0.key == "residual" }) { result.prunesStreams = true }
     case .prescribed?, .target?, nil: break
     }
     if recovers { result.recover = recover }

@@ -32,6 +32,7 @@ extension PruneRun {
     report["journal"] = journal.rows
     cutter.certify(model, &report)
     var notes = cutter.openingNotes
+    if let note = plan.criterionNote { notes.append(note) }
     if let note = context.extents.note { notes.append(note) }
     if let note = sparedNote { notes.append(note) }
     notes += try journal.notes + cutter.closingNotes(ending)

@@ -42,7 +42,7 @@ final class PruneRun<C: Cutter> {
     let result = try result()
     return PruneOutcome(
       model: result, report: try report(of: result), snapshots: snapshots,
-      recipe: PruneRecipe(options, plan, committed)?.text)
+      recipe: PruneRecipe(cutter.settledOptions, plan, committed)?.text)
   }
 
   /// The last kept model, or the very one that was given when nothing was kept or nothing was to be done.

@@ -86,12 +86,12 @@ enum RegularizationStepKernels {
       return true
     }
     let norms = lowering.scratch(4 * max(parts.channels, 1))
-    let bound = op.node.float("bound", default: 1)
+    let bound = op.node.float("bound", default: 1), isOfL1 = op.node.int("norm", default: 2) == 1
     lowering.emit(op.node.label, reads: [], writes: [weight, norms]) { frame in
       frame.step(
         ps_project_args(
           w: frame.pointer(weight), norms: frame.pointer(norms), outer: Int64(parts.outer), channels: Int64(parts.channels),
-          inner: Int64(parts.inner), bound: bound), ps_project)
+          inner: Int64(parts.inner), bound: bound), isOfL1 ? ps_project_l1 : ps_project)
     }
     return true
   }

@@ -72,7 +72,8 @@ enum RegularizationKernels {
     return [try Tensor(result, shape)]
   }
 
-  /// ProjectUpdate(W){bound, axis} -> W with the norm of each channel of `axis` at most `bound`. With a second input, signs (int8,
+  /// ProjectUpdate(W){bound, axis, norm} -> W with the norm of each channel of `axis` at most `bound`: of L2, or for norm 1 of L1,
+  /// by the nearest weights (Duchi et al. 2008). With a second input, signs (int8,
   /// 0 for any): W with 0 where it has another sign.
   static func project(_ call: TrainingCall) throws(PruneError) -> [Tensor] {
     let shape = try call.tensor(0).shape
@@ -85,11 +86,34 @@ enum RegularizationKernels {
     }
     let parts = try call.split(shape, at: call.node.int("axis", default: 0))
     let bound = Double(call.node.float("bound", default: 1))
+    if call.node.int("norm", default: 2) == 1 {
+      for channel in 0..<parts.extent {
+        let places = w.indices.filter { $0 / parts.inner % parts.extent == channel }
+        let threshold = threshold(places.map { Double(abs(w[$0])) }, bound)
+        for index in places {
+          let size = Float(max(Double(abs(w[index])) - threshold, 0))
+          w[index] = w[index] < 0 ? -size : size
+        }
+      }
+      return [try Tensor(w, shape)]
+    }
     let norms = norms(w, parts)
     for index in w.indices {
       let norm = norms[index / parts.inner % parts.extent]
       if norm > bound { w[index] = Float(Double(w[index]) * bound / norm) }
     }
     return [try Tensor(w, shape)]
+  }
+  /// What all sizes become smaller by, where not 0, so that their sum is the bound.
+  private static func threshold(_ sizes: [Double], _ bound: Double) -> Double {
+    guard sizes.reduce(0, +) > bound else { return 0 }
+    var sum = 0.0, threshold = 0.0
+    for (place, size) in sizes.sorted(by: >).enumerated() {
+      sum += size
+      let next = (sum - bound) / Double(place + 1)
+      guard size > next else { break }
+      threshold = next
+    }
+    return threshold
   }
 }

@@ -11,6 +11,8 @@ protocol Cutter {
   associatedtype Detail
 
   var context: PruneContext { get }
+  /// The options, with what the model decided where they leave it open.
+  var settledOptions: PruneOptions { get }
   /// The model that the run begins with: the given one, in the form that is cut.
   var start: Model { get }
 
@@ -133,6 +135,7 @@ struct CutSize: Sendable {
 extension Cutter {
   var plan: PrunePlan { context.plan }
   var options: PruneOptions { context.options }
+  var settledOptions: PruneOptions { options }
   var original: Model { context.original }
   var extents: BoundExtents { context.extents }
   var latency: LatencyPair? { nil }

@@ -32,7 +32,8 @@ extension SurgicalCutter {
     let start = monotonicSeconds()
     let dependencies = try context.dependencies(of: model)
     let chosen = try GroupScope(
-      dependencies, plan.granularity, scope: options.scope, ignore: options.ignore, checks: false
+      dependencies, plan.granularity, scope: options.scope, ignore: options.ignore,
+      without: keepsStreams ? ResidualStreams(dependencies) : nil, checks: false
     ).chosen(of: dependencies, without: unreached)
     let solved = monotonicSeconds()
     let allocation = try allocation(dependencies, chosen)

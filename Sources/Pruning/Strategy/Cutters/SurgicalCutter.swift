@@ -14,6 +14,8 @@ struct SurgicalCutter: Cutter {
   /// Weights that the criterion cannot score.
   let unreached: Set<String>
   let costBefore: CostModel.Cost
+  /// Whether residual streams stay whole.
+  let keepsStreams: Bool
   /// Units, or layers, that may go.
   let unitCount: Int
 
@@ -61,14 +63,51 @@ struct SurgicalCutter: Cutter {
     unreached = try context.scoring(PrunableWeights(of: model)).unreached(by: plan.importance)
     if plan.granularity == .layer {
       chosen = groups.map { _ in false }
+      keepsStreams = false
       unitCount = try LayerChoice(ResidualBlocks(model), scope: options.scope, ignore: options.ignore).count
     } else {
-      chosen = try GroupScope(dependencies, plan.granularity, scope: options.scope, ignore: options.ignore)
-        .chosen(of: dependencies, without: unreached)
-      unitCount = zip(groups, chosen).reduce(0) { $0 + ($1.1 ? $1.0.size : 0) }
+      let streams = ResidualStreams(dependencies), unscored = unreached
+      func chosen(without streams: ResidualStreams?, checks: Bool) throws(PruneError) -> [Bool] {
+        try GroupScope(
+          dependencies, plan.granularity, scope: options.scope, ignore: options.ignore, without: streams, checks: checks
+        ).chosen(of: dependencies, without: unscored)
+      }
+      let all = try chosen(without: options.prunesStreams == false ? streams : nil, checks: true)
+      let inside = try chosen(without: streams, checks: false)
+      if let prunes = options.prunesStreams {
+        keepsStreams = !prunes
+      } else {
+        keepsStreams = try Self.isEnough(inside, dependencies, context)
+      }
+      self.chosen = keepsStreams ? inside : all
+      unitCount = zip(groups, self.chosen).reduce(0) { $0 + ($1.1 ? $1.0.size : 0) }
     }
     costBefore = CostModel(dependencies, context.extents).cost([:])
     try extents.check(plan.target?.kind, macs: costBefore.macs)
+  }
+
+  /// Whether groups inside blocks can give what is asked for without those of residual streams.
+  private static func isEnough(
+    _ inside: [Bool], _ dependencies: Dependencies, _ context: PruneContext
+  ) throws(PruneError) -> Bool {
+    guard context.options.scope.isEmpty, inside.contains(true) else { return false }
+    guard let target = context.plan.target, target.kind != .latency else { return true }
+    let costs = CostModel(dependencies, context.extents)
+    let allocation = UnitAllocation(
+      zip(dependencies.groups, inside).map { group, isChosen in
+        let scores = [Double](repeating: 0, count: isChosen ? group.size : 0)
+        return UnitAllocation.Group(size: group.size, scores: scores, normalized: scores, classNumber: 0)
+      }, maxFraction: context.plan.maxFraction, roundTo: context.plan.rounding.multiple)
+    let most = allocation.groups.indices.map { allocation.rounded(allocation.limit($0, 1), $0) }
+    guard let floor = costs.cost(dependencies.kept(most)).share(target.kind, of: costs.cost([:])) else { return true }
+    return floor <= target.fraction
+  }
+
+  /// A recipe is cut from the groups that its steps were cut from.
+  var settledOptions: PruneOptions {
+    var result = options
+    if plan.granularity != .layer { result.prunesStreams = !keepsStreams }
+    return result
   }
 
   var start: Model { original }

@@ -1,0 +1,151 @@
+import PruneData
+import PruneEvaluation
+import PruneGraph
+import PruneTensor
+import PruneTraining
+
+/// Gradients of the loss by gates, which are factors of 1 that channels are multiplied by, sample by sample.
+///
+/// The gradient by a gate is the sum of activation times gradient over all positions of its channel. A batch has a gate for
+/// each of its samples, so one run gives what as many runs of one sample would.
+struct GatePass {
+  /// Where a gate is, along an axis of a value.
+  struct Place: Hashable {
+    /// The first output of a node.
+    let node: String
+    /// Before this input of the node; nil is behind its first output.
+    let input: Int?
+    let axis: Int
+  }
+
+  let criterion: String
+  let model: Model
+  let places: [Place]
+  let context: ScoringContext
+  private let data: Dataset
+  private let targets: DType
+
+  /// How far the gradients of a sample may be from those of the sample alone, relative to the largest.
+  private static let tolerance: Float = 1e-3
+
+  init(criterion: String, _ model: Model, _ places: [Place], _ context: ScoringContext) throws(PruneError) {
+    guard let data = context.data, let targets = data.y, data.count > 0 else {
+      throw PruneError(
+        .invalidArgument, "criterion '\(criterion)' takes the gradient of a loss, and the data has "
+          + (context.data?.count == 0 ? "no samples" : "no targets"),
+        hint: "give data with labels")
+    }
+    (self.criterion, self.model, self.places, self.context) = (criterion, model, places, context)
+    (self.data, self.targets) = (data, targets.dtype)
+  }
+
+  /// Runs all data.
+  /// - Parameter body: is given, for each batch, its count of samples and for each place [samples, channels]: the gradients of
+  ///   each sample's own loss.
+  func run(_ body: (Int, [[Float]]) throws(PruneError) -> Void) throws(PruneError) {
+    guard !places.isEmpty else { return }
+    let feed = try Feed(data, model)
+    var size = max(min(context.batchSize, data.count), 1)
+    var sources: [Int: Gated] = [:]
+    if try !isSeparable(size, feed, &sources) {
+      size = 1
+      sources = [:]
+    }
+    for first in stride(from: 0, to: data.count, by: size) {
+      try context.cancel?.check()
+      let last = min(first + size, data.count)
+      guard let gradients = try gradients(first, last, feed, &sources) else {
+        throw PruneError(
+          .unsupported, "criterion '\(criterion)' finds no axis of samples in what it looks at", hint: "use criterion = \"taylor\"")
+      }
+      try body(last - first, gradients)
+    }
+  }
+
+  /// Whether the samples of a batch have nothing to do with each other, and can be told apart where the gates are.
+  private func isSeparable(_ size: Int, _ feed: Feed, _ sources: inout [Int: Gated]) throws(PruneError) -> Bool {
+    guard size > 1 else { return true }
+    guard let all = try gradients(0, size, feed, &sources), let one = try gradients(0, 1, feed, &sources) else { return false }
+    return zip(all, one).allSatisfy { all, one in
+      let most = one.reduce(0) { max($0, abs($1)) }
+      return zip(all, one).allSatisfy { abs($0 - $1) <= Self.tolerance * max(most, 1e-6) }
+    }
+  }
+
+  /// A model with its gates.
+  private struct Gated {
+    let source: LossGradients
+    let gates: [String]
+  }
+
+  /// By place; nil where samples of a batch cannot be told apart.
+  private func gradients(
+    _ first: Int, _ last: Int, _ feed: Feed, _ sources: inout [Int: Gated]
+  ) throws(PruneError) -> [[Float]]? {
+    let batch = try data.rows(first, last), inputs = try feed.inputs(of: batch), count = last - first
+    guard let y = batch.y else { return [] }
+    if sources[count] == nil { sources[count] = try gated(inputs.mapValues(\.shape), count) }
+    guard let gated = sources[count] else { return nil }
+    let found = try gated.source.run(inputs, y, cancel: context.cancel).gradients
+    var result: [[Float]] = []
+    for (gate, place) in zip(gated.gates, places) {
+      guard let gradient = found[gate] else {
+        // What the loss does not depend on has a gradient of zero; what a node cuts off has none.
+        if let block = gated.source.blocked.first(where: { $0.parameters.contains(gate) }) {
+          throw PruneError(
+            .unsupported, "criterion '\(criterion)' cannot look at '\(place.node)': \(block.node) \(block.reason)",
+            hint: "use criterion = \"l2\"")
+        }
+        let width = gated.source.model.graph.initializer(gate)?.shape.dims[place.axis] ?? 0
+        result.append([Float](repeating: 0, count: width * count))
+        continue
+      }
+      result.append(try Self.samples(gradient, count, place.axis))
+    }
+    return result
+  }
+
+  /// [samples, channels] of a gate's gradient, of which an axis of rows counts samples first.
+  private static func samples(_ gradient: Tensor, _ count: Int, _ axis: Int) throws(PruneError) -> [Float] {
+    let width = gradient.shape.dims[axis], rows = gradient.count / max(width * count, 1)
+    return try gradient.withSpan(of: Float.self) { span throws(PruneError) in
+      var result = [Float](repeating: 0, count: count * width)
+      for sample in 0..<count {
+        for row in 0..<rows {
+          let first = (sample * rows + row) * width
+          // The loss is the mean over the batch.
+          for channel in 0..<width { result[sample * width + channel] += span[first + channel] * Float(count) }
+        }
+      }
+      return result
+    }
+  }
+
+  private func gated(_ shapes: [String: Shape], _ count: Int) throws(PruneError) -> Gated? {
+    let types = try Specialization(model, inputs: shapes, variables: []).types
+    var gated = model, taken = model.graph.allNames, gates: [String] = []
+    for place in places {
+      guard let index = gated.graph.nodes.firstIndex(where: { $0.outputs.first == place.node }) else { return nil }
+      let original = place.input.flatMap { gated.graph.nodes[index].input($0) } ?? place.node
+      // An input of which an earlier place took hold has the shape that it had.
+      guard let shape = types.shape(original), place.axis < shape.rank else { return nil }
+      var dims = [Int](repeating: 1, count: shape.rank)
+      dims[place.axis] = shape.dims[place.axis]
+      if place.axis > 0, shape.dims[0] % count == 0 { dims[0] = shape.dims[0] } else if count > 1 { return nil }
+      let gate = Graph.uniqueName("gate", &taken), inner = Graph.uniqueName("\(original).gated", &taken)
+      var ones = try Tensor(zeros: .float32, try Shape(dims))
+      try ones.withMutableSpan(of: Float.self) { span throws(PruneError) in for i in span.indices { span[i] = 1 } }
+      gated.graph.setInitializer(gate, ones)
+      if let input = place.input {
+        gated.graph.nodes[index].inputs[input] = inner
+        gated.graph.nodes.insert(Node("Mul", name: gate, inputs: [original, gate], outputs: [inner]), at: index)
+      } else {
+        gated.graph.nodes[index].outputs[0] = inner
+        gated.graph.nodes.insert(Node("Mul", name: gate, inputs: [inner, gate], outputs: [original]), at: index + 1)
+      }
+      gates.append(gate)
+    }
+    let source = try LossGradients(gated, targets: targets, output: context.output, parameters: gates)
+    return Gated(source: source, gates: gates)
+  }
+}
