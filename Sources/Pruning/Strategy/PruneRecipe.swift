@@ -16,7 +16,8 @@ package struct PruneRecipe {
 
   /// Nil for criteria that are not libprune's own.
   init?(_ options: PruneOptions, _ plan: PrunePlan, _ steps: [Allocation]) {
-    guard options.scores == nil else { return nil }
+    // Of channels a step says how many of all go, not of which layer.
+    guard options.scores == nil, plan.layerAmounts == nil || !plan.granularity.isStructural else { return nil }
     var values: [(String, String)] = [
       ("criterion", plan.importance.name), ("granularity", plan.granularity.name),
       ("schedule", plan.schedule.kind.rawValue), ("steps", "\(plan.schedule.steps)"),

@@ -67,6 +67,7 @@ struct SurgicalCutter: Cutter {
         .chosen(of: dependencies, without: unreached)
       unitCount = zip(groups, chosen).reduce(0) { $0 + ($1.1 ? $1.0.size : 0) }
     }
+    try plan.layerAmounts?.check(zip(groups, chosen).flatMap { $1 ? $0.names : [] })
     costBefore = CostModel(dependencies, context.extents).cost([:])
     try extents.check(plan.target?.kind, macs: costBefore.macs)
   }
