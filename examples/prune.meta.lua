@@ -44,7 +44,7 @@
 ---@field delta? number huber: where the square ends (default 1)
 
 ---@class prune.compare_options
----@field data prune.Dataset what they are evaluated on
+---@field data? prune.Dataset what they are evaluated on; without it there is no accuracy and no loss
 
 ---@class prune.search_options
 ---@field model prune.Model what to prune
@@ -163,7 +163,7 @@
 ---@field weight_decay? number that of the fit by default; 0 is none
 
 ---@class prune.Model_evaluate_options
----@field metrics? string|string[] "loss", "accuracy", "error", "top5" (any k), "f1", "auc", "cross_entropy", "mse", "rmse", "mae"; the loss by default, and the accuracy where targets are classes
+---@field metrics? string|string[] "loss", "accuracy", "error", "top5" (any k), "f1", "precision", "recall" (means over classes), "auc", "cross_entropy", "mse", "rmse", "mae"; "per_class" gives "classes", a row a class, and "confusion" a tensor [class, what the model says] with "confused", the pairs that are mixed up most; the loss by default, and the accuracy where targets are classes
 ---@field batch_size? integer samples a run (default 64)
 ---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl" by the model and the targets by default
 ---@field output? string name of the output that is compared with the targets; the first by default
@@ -214,7 +214,7 @@
 ---@field shared? "one"|"all" local: of a weight that several layers use the first use is pruned, or all of them alike (default "one")
 ---@field recipe? string of Report:recipe: its choices and steps, taken again
 ---@field rewind? prune.Model the network earlier in its training: what stays goes back to its weights after every step
----@field amount? number the fraction to remove, 0...1
+---@field amount? number|table the fraction to remove, 0...1; or one of each layer by name patterns, {conv1 = 0.1, ["layer3.*"] = 0.6}: plain names first, then the longest pattern; other layers stay whole
 ---@field threshold? number or the score below which weights go
 ---@field mode? "mask"|"remove" zeros that stay zero (of weights), or a smaller model, certified (of channels and heads)
 ---@field device? string where to work (default "cpu")
@@ -582,10 +582,30 @@ function prune.losses.bce(y_true, y_pred, options) end
 ---@return number
 function prune.losses.kl(y_true, y_pred, options) end
 
----Several models side by side on one data set: accuracy, loss, parameters, sparsity, MACs, latency, and bytes in memory, as ONNX   file and packed.
----@param options prune.compare_options|table
+---Several models side by side: accuracy and loss on data, parameters, sparsity, MACs, bytes in memory, as ONNX file and packed, and the time of a run: the models take turns, and the report says on how many threads, and when the machine was busy.
+---@param options? prune.compare_options|table
 ---@return prune.Report
 function prune.compare(options) end
+
+---Where a second model differs from a first: totals, layers that are gone, new or changed, and weights of other numbers or extents.
+---@param first prune.Model the one before
+---@param second prune.Model the one after
+---@return prune.Report
+function prune.diff(first, second) end
+
+---How many threads calls use, from the next on. Without an argument it only says so.
+---@param n? integer 0 is one a core
+---@return integer
+function prune.threads(n) end
+
+---What results depend on beside the model and the data: version, processor, instruction_sets, threads, oneDNN, and int8_products, whether this processor multiplies bytes into 32-bit sums.
+---@return prune.Report
+function prune.info() end
+
+---Prints a heat map of a tensor: rows are its first axis, columns all others, bright where numbers are large, so that a mask or a layer's scores can be seen. With a path it is written to a file (.svg) instead.
+---@param tensor prune.Tensor such as m:parameter "conv1.weight", or a score of m:significance{}
+---@param path? string the file
+function prune.plot(tensor, path) end
 
 ---Looks for the smallest model that keeps a metric, without training; "front" has the points that no other beats in both, with the recipe of each.
 ---@param options prune.search_options
@@ -727,6 +747,10 @@ function Model:prune(options) end
 ---@return prune.Report
 function Model:groups() end
 
+---Draws the network to a file, .svg or .dot (for Graphviz). What loses its units together has one colour; what must stay is grey and dashed, and says why where one points at it.
+---@param path string the file
+function Model:graph(path) end
+
 ---Takes out what unstructured pruning left dead: units nobody reads, and constant ones, which go into the next bias.
 ---@return prune.Model
 ---@return prune.Report
@@ -784,7 +808,16 @@ function Report:recipe() end
 ---@return string
 function Report:to_text(options) end
 
----JSON; NaN and infinities are null, tensors are {dtype, shape}.
+---Writes the report, atomically, as the end of the name says: .html (one page with charts), .svg (its first chart), .md, .csv, .json or .txt. A list in it can be saved by itself: report.layers:save "layers.csv".
+---@param path string the file
+function Report:save(path) end
+
+---What Report:save writes, as a text.
+---@param format string "html", "svg", "md", "csv", "json" or "txt"
+---@return string
+function Report:to_text_as(format) end
+
+---JSON; NaN and infinities are null, tensors are {dtype, shape}, drawings are left out.
 ---@return string
 function Report:to_json() end
 

@@ -297,8 +297,30 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_report_number(
 /** For people: aligned text. `width` 0 is 80 columns; `color` non-zero uses ANSI colours. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_report_to_text(
     const prune_report *report, int32_t width, int32_t color, prune_buffer *out_text);
-/** For programs: JSON; NaN and infinities are null, tensors are {dtype, shape}. */
+/** For programs: JSON; NaN and infinities are null, tensors are {dtype, shape}, drawings are left out. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_report_to_json(const prune_report *report, prune_buffer *out_json);
+/** In the format of that name:
+ *  - "json": as prune_report_to_json, with "schema" (1), "report" (the title) and "made_by" first;
+ *  - "csv": the single values as one row, then each list under its name; of a list by itself one plain table (RFC 4180);
+ *  - "md": Markdown, for pull requests and wikis;
+ *  - "html": one page with charts and tables, which needs no other file and no script;
+ *  - "svg": its first chart; PRUNE_ERROR_UNSUPPORTED when there is nothing to draw;
+ *  - "txt": as prune_report_to_text;
+ *  - "tfevents": the numbers of each epoch or step, as TensorBoard reads them. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_report_to_text_as(
+    const prune_report *report, const char *format, prune_buffer *out_text);
+/** Writes it to a file, atomically, in the format that the end of its name says: .json, .csv, .md, .html, .svg or
+ *  .txt; a name with "tfevents" between dots gets events for TensorBoard. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_report_save(const prune_report *report, const char *path);
+/** A tensor as a heat map out of characters: rows are the first axis, columns all others, each point the mean magnitude of what falls
+ *  on it, so that what a mask took is dark. `width` 0 is 80 columns; `color` non-zero uses half blocks in 256 colours. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_to_text(
+    const prune_tensor *tensor, int32_t width, int32_t color, prune_buffer *out_text);
+/** The same drawing as a file (.svg), atomically. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_draw(const prune_tensor *tensor, const char *path);
+/** What results depend on beside model and data: version, processor, instruction_sets, threads (of calls on the context), oneDNN,
+ *  int8_products (whether the processor multiplies bytes into 32-bit sums), zlib and libzip. `context` may be NULL. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_library_info(const prune_context *context, prune_report **out_report);
 /** @} */
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -571,9 +593,13 @@ typedef struct prune_event {
   uint32_t step, steps;
   double loss, accuracy;
   double validation_loss, validation_accuracy;
+  /** Since the call began, and to its end as far as it can be told; NaN where nobody knows. */
   double seconds, eta_seconds;
   /** PRUNE_EVENT_PRUNE: the guard's metric and the sparsity reached. */
   double metric, amount;
+  /** PRUNE_EVENT_PRUNE: what the step was of, NULL where it has no name: the layer of a sensitivity analysis, the candidate of a
+   *  search. Valid during the callback. */
+  const char *name;
 } prune_event;
 
 /** Called on the thread that made the call; non-zero stops the work as prune_context_request_cancel does. */
@@ -828,8 +854,10 @@ typedef struct prune_evaluate_options {
   uint32_t struct_size;
   /** Set by PRUNE_EVALUATE_OPTIONS_INIT and prune_evaluate_options_init. */
   uint32_t struct_tag;
-  /** "loss", "accuracy", "error", "top5" (any k), "f1", "auc", "cross_entropy", "mse", "rmse", "mae"; the loss by
-   *  default, and the accuracy where targets are classes. */
+  /** "loss", "accuracy", "error", "top5" (any k), "f1", "precision", "recall" (means over classes), "auc",
+   *  "cross_entropy", "mse", "rmse", "mae"; "per_class" gives "classes", a row a class, and "confusion" a tensor
+   *  [class, what the model says] with "confused", the pairs that are mixed up most; the loss by default, and the
+   *  accuracy where targets are classes. */
   const char *const *metrics;
   size_t metric_count;
   /** Samples a run. Default: 64. */
@@ -876,17 +904,23 @@ typedef struct prune_benchmark_options {
 PRUNE_API void prune_benchmark_options_init(prune_benchmark_options *options, size_t size);
 /* End of prune_benchmark_options */
 
-/** Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second, runs, threads, batch_size; with `steps` a
- *  list "steps" of name (the node's; of several that run as one, the first's), ms and share, the slowest first. */
+/** Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second, runs, threads, batch_size, and "notes" when the
+ *  machine was busy (p90_ms above twice min_ms); with `steps` a list "steps" of name (the node's; of several that run as one, the first's), ms and share, the slowest first. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_benchmark(
     prune_model *model, const prune_benchmark_options *options, prune_report **out_report);
 
 /** Several models side by side on one data set: a list "models" of {label, accuracy, loss, params, nonzero, sparsity,
- *  macs, bytes, onnx_bytes, packed_bytes, median_ms}: bytes in memory, in an ONNX file and in a packed one, the last two not
- *  above 2 GB. `labels` may be NULL. */
+ *  macs, bytes, onnx_bytes, packed_bytes, median_ms, min_ms, p90_ms}: bytes in memory, in an ONNX file and in a packed one, the
+ *  last two not above 2 GB. Each round of timed runs takes every model once; "threads", "batch_size" and "runs" say how, and
+ *  "notes" when the machine was busy. `labels` may be NULL, and so may `data`: accuracy and loss are then left out. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_compare(
     prune_model *const *models, const char *const *labels, size_t count, const prune_dataset *data,
     prune_report **out_report);
+
+/** Where a second model differs from a first: "same", the totals "before" and "after", "layers" that are gone, new or changed, and
+ *  "weights" of other numbers or extents, with the largest difference and "relative", its norm over that of the first. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_diff(
+    const prune_model *first, const prune_model *second, prune_report **out_report);
 
 /** Mean over rows of -sum(y_true * log(y_pred)), predictions clipped at 1e-15; both [C] or [N, C] float32. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_loss_cross_entropy(
@@ -1217,6 +1251,12 @@ typedef struct prune_prune_options {
   prune_metric_callback on_metric;
   /** What `train` trains on; NULL: `data`. */
   const prune_dataset *train_data;
+  /** In place of `amount`: name patterns of layers or weights, and as many fractions in `amount_values`, one of each.
+   *  Plain names come first, then the longest pattern; layers that none matches stay whole. */
+  const char *const *amount_layers;
+  size_t amount_layer_count;
+  const double *amount_values;
+  size_t amount_value_count;
   /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
    *  the model's own metadata says, else an assumption that the report states. */
   const prune_shape *shapes;
@@ -1230,7 +1270,7 @@ typedef struct prune_prune_options {
   {sizeof(prune_prune_options), PRUNE_STRUCT_TAG, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, \
    PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, 64, 0, NULL, \
    PRUNE_NOT_GIVEN, 0, 0, 0, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, \
-   PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, NULL, NULL, NULL, NULL, 0, PRUNE_FLAG_NOT_GIVEN}
+   PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, NULL, 0, PRUNE_FLAG_NOT_GIVEN}
 /** What PRUNE_PRUNE_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
 PRUNE_API void prune_prune_options_init(prune_prune_options *options, size_t size);
 /* End of prune_prune_options */
@@ -1328,6 +1368,9 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_search(
  *  being those of one unit, members the axes of stored tensors {layer, tensor, axis} that have these units; and a list
  *  "pinned" of {name, units, reason, pins, members}: groups that stay whole, and the nodes that need them. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_groups(prune_model *model, prune_report **out_report);
+/** Draws the network to a file, atomically: .svg, or .dot for Graphviz. What loses its units together has one colour; what must stay is
+ *  grey and dashed, with the reason. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_draw(prune_model *model, const char *path);
 
 /** Takes out what unstructured pruning left dead: units that nobody reads, and units that give one constant, which goes into
  *  the next bias. The outputs stay what they were: the report's "certificate" is their largest relative difference. */

@@ -81,6 +81,8 @@ typedef struct pl_call {
   lua_State *L;
   /** "Model:fit", for messages. */
   const char *where;
+  /** "fit", for the progress line. */
+  const char *what;
   handle *held[PL_HELD_MAX];
   int held_count;
   /** Stack positions of Lua functions, 0 for none: after a step, an epoch, a pruning step, and the progress line. */
@@ -99,6 +101,11 @@ typedef struct pl_call {
 void pl_hold(pl_call *call, handle *handle);
 /** Calls between pl_begin and pl_end: each returns what it has when it is cancelled, and Lua need not be stopped. */
 extern volatile int pl_running_calls;
+/** The time on a terminal's line from half a second on, until there is something better to show (ticker.c). */
+void pl_ticker_begin(const char *what);
+/** Something is shown now. */
+void pl_ticker_silence(void);
+void pl_ticker_end(void);
 /** Prepares callbacks and marks objects; nothing may raise between this and pl_end. */
 void pl_begin(pl_call *call, handle *changing);
 /** Whether progress or a callback wants events. */
@@ -202,6 +209,8 @@ int pl_tensor_new(lua_State *L);
 
 /** Pushes the Lua table of the report held by the pl_report userdata at `index`. */
 void pl_push_report(lua_State *L, int index);
+/** Tells the program of a report at the top of the stack, which says when less was done than was asked for. */
+void pl_notice(lua_State *L);
 /** Pushes bytes as a string and frees them (`buffer` is a pl_buffer userdata's). */
 void pl_push_text(lua_State *L, handle *buffer);
 
@@ -212,6 +221,7 @@ void pl_open_model(lua_State *L, int api);
 void pl_open_report(lua_State *L, int api);
 extern const luaL_Reg pl_model_work[];
 int pl_compare(lua_State *L);
+int pl_diff(lua_State *L);
 int pl_ensemble(lua_State *L);
 int pl_search(lua_State *L);
 int pl_model_summary(lua_State *L);

@@ -34,7 +34,7 @@ typedef struct prune_call_options {
   fit_options *recover, *train;
   guard_options *guard;
   /** Stack positions of values of several types. */
-  int schedule, validate, criterion, granularity, metric, round_to;
+  int schedule, validate, criterion, granularity, metric, round_to, amount;
   int on_step;
   uint32_t verbose;
 } prune_call_options;

@@ -30,6 +30,7 @@ void pl_begin(pl_call *call, handle *changing) {
     changing->busy = true;
   }
   pl_running_calls = pl_running_calls + 1;
+  if (call->progress) pl_ticker_begin(call->what);
 }
 
 /* Tells the progress line that the call is over; errors there do not matter any more. */
@@ -41,6 +42,7 @@ static void finish_progress(pl_call *call) {
 
 void pl_end(pl_call *call, handle *changing) {
   pl_running_calls = pl_running_calls - 1;
+  if (call->progress) pl_ticker_end();
   for (int i = 0; i < call->held_count; i++) call->held[i]->users--;
   if (changing) {
     changing->users--;
@@ -55,6 +57,9 @@ void pl_end(pl_call *call, handle *changing) {
 
 void pl_use_progress(pl_call *call, const char *what, bool verbose) {
   lua_State *L = call->L;
+  call->what = what;
+  /* Inside a callback of another call, whose line is shown already. */
+  if (pl_running_calls && !verbose) return;
   pl_push_internals(L);
   if (lua_getfield(L, -1, "progress") == LUA_TFUNCTION) {
     lua_pushstring(L, what);
@@ -101,6 +106,10 @@ static void push_event(lua_State *L, const prune_event *event) {
   if (event->kind == PRUNE_EVENT_PRUNE) {
     set_number(L, "metric", event->metric);
     set_number(L, "amount", event->amount);
+    if (event->name) {
+      lua_pushstring(L, event->name);
+      lua_setfield(L, -2, "name");
+    }
   }
 }
 
@@ -155,6 +164,7 @@ int pl_event(const prune_event *event, void *user) {
     }
   }
   if (!callback && !progress) return 0;
+  if (progress) pl_ticker_silence();
   if (!lua_checkstack(L, LUA_MINSTACK)) return 0;
   delivery given = {event, call};
   lua_pushcfunction(L, deliver);

@@ -46,15 +46,32 @@ int pl_compare(lua_State *L) {
   if (!count) pl_error(L, "invalid_argument", "prune.compare", "write {\"label\", model}", "there is no model to compare");
   lua_getfield(L, 1, "data");
   handle *data = pl_test(L, -1, &pl_dataset);
-  if (!data || !data->pointer) {
+  if ((!data || !data->pointer) && !lua_isnil(L, -1)) {
     pl_error(L, "invalid_argument", "prune.compare", NULL, "option 'data' must be a Dataset, got %s", pl_type_name(L, -1));
   }
   prune_model **models = pl_scratch(L, count * sizeof *models);
   const char **labels = pl_scratch(L, count * sizeof *labels);
   for (size_t i = 0; i < count; i++) compared(L, (lua_Integer)i + 1, &models[i], &labels[i]);
+  pl_call call = {.L = L, .where = "prune.compare"};
+  pl_use_progress(&call, "compare", false);
+  handle *object = pl_new(L, &pl_report);
+  int position = lua_gettop(L);
+  pl_begin(&call, NULL);
+  prune_report *report = NULL;
+  prune_status status = prune_model_compare(models, labels, count, data ? data->pointer : NULL, &report);
+  object->pointer = report;
+  pl_end(&call, NULL);
+  pl_check(L, status);
+  pl_push_report(L, position);
+  return 1;
+}
+
+/* prune.diff(a, b) */
+int pl_diff(lua_State *L) {
+  prune_model *first = pl_check_model(L, 1), *second = pl_check_model(L, 2);
   handle *object = pl_new(L, &pl_report);
   prune_report *report = NULL;
-  prune_status status = prune_model_compare(models, labels, count, data->pointer, &report);
+  prune_status status = prune_model_diff(first, second, &report);
   object->pointer = report;
   pl_check(L, status);
   pl_push_report(L, lua_gettop(L));
@@ -124,5 +141,6 @@ int pl_search(lua_State *L) {
   pl_check(L, status);
   lua_pushvalue(L, found_position);
   pl_push_report(L, position);
+  pl_notice(L);
   return 2;
 }

@@ -24,6 +24,12 @@ static const char docs_options[] = {
 static const char entries[] = {
 #embed "lua/entries.lua"
 };
+static const char layout[] = {
+#embed "lua/layout.lua"
+};
+static const char guides[] = {
+#embed "lua/guides.lua"
+};
 static const char help[] = {
 #embed "lua/help.lua"
 };
@@ -44,7 +50,7 @@ static const char topics[] = {
 #define FILE_OF(variable) {#variable, variable, sizeof variable}
 static const embedded_file files[] = {FILE_OF(init), FILE_OF(docs),     FILE_OF(docs_model), FILE_OF(docs_options), FILE_OF(entries),
                                       FILE_OF(help), FILE_OF(progress), FILE_OF(report),     FILE_OF(tensor),
-                                      FILE_OF(topics)};
+                                      FILE_OF(topics), FILE_OF(layout), FILE_OF(guides)};
 
 bool pl_load_embedded(lua_State *L, const char *name) {
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) {

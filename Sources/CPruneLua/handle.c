@@ -49,7 +49,9 @@ handle *pl_test(lua_State *L, int index, const handle_class *class) { return lua
 handle *pl_handle(lua_State *L, int index, const handle_class *class) {
   handle *object = pl_test(L, index, class);
   if (!object) {
-    const char *text = lua_pushfstring(L, "%s expected, got %s", class->noun, pl_type_name(L, index));
+    /* m.prune{…} in place of m:prune{…} */
+    const char *colon = index == 1 && lua_istable(L, 1) ? "; methods are called with a colon, object:method{}" : "";
+    const char *text = lua_pushfstring(L, "%s expected, got %s%s", class->noun, pl_type_name(L, index), colon);
     luaL_argerror(L, index, text);
   }
   if (!object->pointer) pl_error(L, "invalid_argument", class->noun, NULL, "it is closed");

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char MODULE_KEY = 0;
@@ -21,6 +22,47 @@ static int columns(lua_State *L) {
   struct winsize size;
   if (ioctl((int)luaL_checkinteger(L, 1), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 0;
   lua_pushinteger(L, size.ws_col);
+  return 1;
+}
+
+/* internals.clock(): seconds of wall time, from some moment on. */
+static int wall_clock(lua_State *L) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  lua_pushnumber(L, (double)time.tv_sec + (double)time.tv_nsec * 1e-9);
+  return 1;
+}
+
+/* internals.rows(1 or 2): the terminal's height, nil when it is none. */
+static int rows(lua_State *L) {
+  struct winsize size;
+  if (ioctl((int)luaL_checkinteger(L, 1), TIOCGWINSZ, &size) != 0 || size.ws_row == 0) return 0;
+  lua_pushinteger(L, size.ws_row);
+  return 1;
+}
+
+/* prune.threads(n): how many threads calls use from here on; n sets it, 0 being one a core. */
+static int threads(lua_State *L) {
+  prune_context *context = pl_get_context(L);
+  if (!lua_isnoneornil(L, 1)) {
+    lua_Integer count = luaL_checkinteger(L, 1);
+    if (count < 0 || count > 4096) {
+      pl_error(L, "invalid_argument", "prune.threads", NULL, "threads is %lld, wanted 0 to 4096", (long long)count);
+    }
+    pl_check(L, prune_context_set_threads(context, (int32_t)count));
+  }
+  lua_pushinteger(L, prune_context_threads(context));
+  return 1;
+}
+
+/* prune.info() */
+static int info(lua_State *L) {
+  handle *object = pl_new(L, &pl_report);
+  prune_report *report = NULL;
+  prune_status status = prune_library_info(pl_get_context(L), &report);
+  object->pointer = report;
+  pl_check(L, status);
+  pl_push_report(L, -1);
   return 1;
 }
 
@@ -69,7 +111,7 @@ static int memory(lua_State *L) {
 }
 
 static void open(lua_State *L) {
-  static const luaL_Reg functions[] = {{"is_terminal", is_terminal}, {"columns", columns},   {"distance", distance},
+  static const luaL_Reg functions[] = {{"is_terminal", is_terminal}, {"columns", columns},   {"rows", rows}, {"clock", wall_clock}, {"distance", distance},
                                        {"fail", fail},               {"embedded", embedded}, {"option_sets", option_sets},
                                        {NULL, NULL}};
   pl_open_errors(L);
@@ -85,6 +127,12 @@ static void open(lua_State *L) {
   pl_open_report(L, api);
   lua_pushcfunction(L, pl_compare);
   lua_setfield(L, api, "compare");
+  lua_pushcfunction(L, pl_diff);
+  lua_setfield(L, api, "diff");
+  lua_pushcfunction(L, threads);
+  lua_setfield(L, api, "threads");
+  lua_pushcfunction(L, info);
+  lua_setfield(L, api, "info");
   lua_pushcfunction(L, pl_ensemble);
   lua_setfield(L, api, "ensemble");
   lua_pushcfunction(L, pl_search);

@@ -353,7 +353,7 @@ static const option prune_options_[] = {
     {.name = "shared", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, shared)},
     {.name = "recipe", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, recipe)},
     {.name = "rewind", .kind = OPTION_MODEL, .offset = offsetof(prune_prune_options, rewind)},
-    {.name = "amount", .kind = OPTION_NUMBER, .offset = offsetof(prune_prune_options, amount)},
+    {.name = "amount", .kind = OPTION_VALUE, .offset = offsetof(prune_call_options, amount)},
     {.name = "threshold", .kind = OPTION_NUMBER, .offset = offsetof(prune_prune_options, threshold)},
     {.name = "mode", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, mode)},
     {.name = "device", .kind = OPTION_TEXT, .offset = offsetof(prune_prune_options, device)},

@@ -277,10 +277,23 @@ static const option *find_option(const option_set *set, const char *name) {
   return NULL;
 }
 
+/* What the field calls otherwise; the first that the function has counts. */
+static const char *synonym(const option_set *set, const char *name) {
+  static const char *const pairs[][2] = {
+      {"flops", "macs"},        {"parameters", "params"}, {"size", "bytes"},          {"time", "latency"},    {"sparsity", "amount"},
+      {"ratio", "amount"},      {"rate", "lr"},           {"learning_rate", "lr"},    {"dataset", "data"},    {"finetune", "recover"},
+      {"fine_tune", "recover"}, {"method", "criterion"},  {"importance", "criterion"}, {"layers", "scope"},   {"exclude", "ignore"},
+      {"tolerance", "max_drop"}, {"nbits", "bits"},       {"wd", "weight_decay"},     {"batch", "batch_size"}, {"distill", "teacher"}};
+  for (size_t i = 0; i < OPTION_COUNT_OF(pairs); i++) {
+    if (strcmp(pairs[i][0], name) == 0 && find_option(set, pairs[i][1])) return pairs[i][1];
+  }
+  return NULL;
+}
+
 static _Noreturn void unknown_option(lua_State *L, const option_set *set, const char *name) {
-  const char *nearest = NULL;
-  size_t best = SIZE_MAX;
-  for (size_t i = 0; i < set->count; i++) {
+  const char *nearest = synonym(set, name);
+  size_t best = nearest ? 0 : SIZE_MAX;
+  for (size_t i = 0; i < set->count && best; i++) {
     if (pl_similar(name, set->options[i].name, &best)) nearest = set->options[i].name;
   }
   if (nearest) pl_error(L, "invalid_argument", set->name, NULL, "unknown option '%s', did you mean '%s'?", name, nearest);

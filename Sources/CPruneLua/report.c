@@ -82,6 +82,19 @@ void pl_push_report(lua_State *L, int index) {
   push_report(L, index, pl_handle(L, index, &pl_report)->pointer);
 }
 
+void pl_notice(lua_State *L) {
+  /* Inside a callback, what comes back is nobody's result yet. */
+  if (pl_running_calls) return;
+  pl_push_internals(L);
+  if (lua_getfield(L, -1, "notice") == LUA_TFUNCTION) {
+    lua_pushvalue(L, -3);
+    lua_call(L, 1, 0);
+    lua_pop(L, 1);
+  } else {
+    lua_pop(L, 2);
+  }
+}
+
 /* Pushes the node behind a report's table (keeping it alive); NULL when Lua made the table. */
 static const prune_report *report_at(lua_State *L, int index) {
   luaL_checktype(L, index, LUA_TTABLE);
@@ -131,12 +144,51 @@ static int report_json(lua_State *L) {
   return 1;
 }
 
+/* report:to_text_as("csv") */
+static int report_text_as(lua_State *L) {
+  const char *format = luaL_checkstring(L, 2);
+  const prune_report *report = report_at(L, 1);
+  if (!report) pl_error(L, "unsupported", "Report:to_text_as", NULL, "this report was not made by libprune");
+  handle *object;
+  prune_buffer *buffer = new_buffer(L, &object);
+  pl_check(L, prune_report_to_text_as(report, format, buffer));
+  pl_push_text(L, object);
+  return 1;
+}
+
+/* report:save("report.html") */
+static int report_save(lua_State *L) {
+  const char *path = luaL_checkstring(L, 2);
+  const prune_report *report = report_at(L, 1);
+  if (!report) pl_error(L, "unsupported", "Report:save", NULL, "this report was not made by libprune");
+  pl_check(L, prune_report_save(report, path));
+  return 0;
+}
+
 /* internals.report_title(report) */
 static int report_title(lua_State *L) {
   const prune_report *report = report_at(L, 1);
   const char *title = report ? prune_report_title(report) : NULL;
   lua_pushstring(L, title ? title : "");
   return 1;
+}
+
+/* internals.tensor_map(tensor) and internals.tensor_draw(tensor, path) */
+static int tensor_map(lua_State *L) {
+  const prune_tensor *tensor = pl_check_tensor(L, 1);
+  int32_t width;
+  int color;
+  display(L, 0, 0, &width, &color);
+  handle *object;
+  prune_buffer *buffer = new_buffer(L, &object);
+  pl_check(L, prune_tensor_to_text(tensor, width, color, buffer));
+  pl_push_text(L, object);
+  return 1;
+}
+
+static int tensor_draw(lua_State *L) {
+  pl_check(L, prune_tensor_draw(pl_check_tensor(L, 1), luaL_checkstring(L, 2)));
+  return 0;
 }
 
 /* m:summary{width =, color =, file =} prints the table of layers. */
@@ -219,6 +271,10 @@ void pl_open_report(lua_State *L, int api) {
   lua_setfield(L, -2, "report_class");
   static const luaL_Reg functions[] = {{"report_text", report_text},
                                        {"report_json", report_json},
+                                       {"report_text_as", report_text_as},
+                                       {"tensor_map", tensor_map},
+                                       {"tensor_draw", tensor_draw},
+                                       {"report_save", report_save},
                                        {"report_title", report_title},
                                        {"report_restore", report_restore},
                                        {"report_recipe", report_recipe},

@@ -1,6 +1,7 @@
 /* What is done to models: fit, evaluate, benchmark, significance, prune, quantize. */
 #include "binding_options.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Pushes the table of a report's handle, already pushed by pl_new, and removes the handle. */
@@ -113,30 +114,55 @@ static int model_fit(lua_State *L) {
 }
 
 static int model_evaluate(lua_State *L) {
-  prune_model *model = pl_check_model(L, 1);
-  prune_dataset *data = pl_check_dataset(L, 2);
+  handle *model = pl_handle(L, 1, &pl_model);
   pl_call call = {.L = L, .where = "Model:evaluate"};
+  /* m:evaluate{data = test, metrics = …} is m:evaluate(test, {metrics = …}). */
+  if (lua_type(L, 2) == LUA_TTABLE && lua_isnoneornil(L, 3)) {
+    lua_settop(L, 2);
+    lua_newtable(L);
+    for (lua_pushnil(L); lua_next(L, 2);) {
+      lua_pushvalue(L, -2);
+      lua_insert(L, -2);
+      lua_rawset(L, 3);
+    }
+    lua_pushnil(L);
+    lua_setfield(L, 3, "data");
+    lua_getfield(L, 2, "data");
+    lua_replace(L, 2);
+    if (lua_isnil(L, 2)) pl_error(L, "invalid_argument", call.where, "write m:evaluate{data = test}", "option 'data' is missing");
+  }
+  prune_dataset *data = pl_check_dataset(L, 2);
   prune_evaluate_options options;
   pl_options(&call, 3, &pl_evaluate_set, &options);
+  pl_use_progress(&call, "evaluate", false);
+  pl_hold(&call, model);
   handle *object = pl_new(L, &pl_report);
+  int position = lua_gettop(L);
+  pl_begin(&call, NULL);
   prune_report *report = NULL;
-  prune_status status = prune_model_evaluate(model, data, &options, &report);
+  prune_status status = prune_model_evaluate(model->pointer, data, &options, &report);
   object->pointer = report;
+  pl_end(&call, NULL);
   pl_check(L, status);
-  return report_result(L, lua_gettop(L));
+  return report_result(L, position);
 }
 
 static int model_benchmark(lua_State *L) {
-  prune_model *model = pl_check_model(L, 1);
+  handle *model = pl_handle(L, 1, &pl_model);
   pl_call call = {.L = L, .where = "Model:benchmark"};
   prune_benchmark_options options;
   pl_options(&call, 2, &pl_benchmark_set, &options);
+  pl_use_progress(&call, "benchmark", false);
+  pl_hold(&call, model);
   handle *object = pl_new(L, &pl_report);
+  int position = lua_gettop(L);
+  pl_begin(&call, NULL);
   prune_report *report = NULL;
-  prune_status status = prune_model_benchmark(model, &options, &report);
+  prune_status status = prune_model_benchmark(model->pointer, &options, &report);
   object->pointer = report;
+  pl_end(&call, NULL);
   pl_check(L, status);
-  return report_result(L, lua_gettop(L));
+  return report_result(L, position);
 }
 
 static int model_significance(lua_State *L) {
@@ -147,6 +173,7 @@ static int model_significance(lua_State *L) {
   const criterion_fields fields = {&options.significance.criterion, &options.significance.scores,
                                    &options.significance.on_score};
   if (pl_read_criterion(&call, options.criterion, &fields)) options.significance.user = &call;
+  pl_use_progress(&call, "significance", false);
   handle *object = pl_new(L, &pl_report);
   int position = lua_gettop(L);
   pl_begin(&call, model);
@@ -166,6 +193,13 @@ static int model_groups(lua_State *L) {
   object->pointer = report;
   pl_check(L, status);
   return report_result(L, lua_gettop(L));
+}
+
+/* m:graph("net.svg") */
+static int model_graph(lua_State *L) {
+  prune_model *model = pl_check_model(L, 1);
+  pl_check(L, prune_model_draw(model, luaL_checkstring(L, 2)));
+  return 0;
 }
 
 /* validate = true means: on `data`. */
@@ -225,6 +259,41 @@ static const char *read_granularity(pl_call *call, int value) {
   return lua_pushfstring(L, "block:%Ix%I", (LUAI_UACINT)extents[0], (LUAI_UACINT)extents[1]);
 }
 
+/* amount = 0.5, or {conv1 = 0.1, ["layer3.*"] = 0.6}; the names stay in the user's table. */
+static void read_amount(pl_call *call, prune_call_options *options) {
+  lua_State *L = call->L;
+  int value = options->amount;
+  if (!value) return;
+  if (lua_type(L, value) == LUA_TNUMBER) {
+    options->prune.amount = lua_tonumber(L, value);
+    if (isfinite(options->prune.amount)) return;
+  }
+  if (!lua_istable(L, value)) {
+    lua_pushvalue(L, value);
+    pl_error(L, "invalid_argument", call->where, NULL, "option 'amount' must be a number or {layer = number}, got %s",
+             lua_type(L, value) == LUA_TNUMBER ? luaL_tolstring(L, -1, NULL) : pl_type_name(L, value));
+  }
+  size_t count = 0;
+  for (lua_pushnil(L); lua_next(L, value); lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TNUMBER) {
+      pl_error(L, "invalid_argument", call->where, "write amount = {conv1 = 0.1, [\"layer3.*\"] = 0.6}",
+               "option 'amount' must have numbers by name patterns, got a %s at a %s", pl_type_name(L, -1), pl_type_name(L, -2));
+    }
+    count++;
+  }
+  if (!count) pl_error(L, "invalid_argument", call->where, NULL, "option 'amount' is an empty table");
+  const char **layers = pl_scratch(L, count * sizeof *layers);
+  double *amounts = pl_scratch(L, count * sizeof *amounts);
+  size_t i = 0;
+  for (lua_pushnil(L); lua_next(L, value) && i < count; lua_pop(L, 1)) {
+    layers[i] = lua_tostring(L, -2);
+    amounts[i++] = lua_tonumber(L, -1);
+  }
+  options->prune.amount_layers = layers;
+  options->prune.amount_values = amounts;
+  options->prune.amount_layer_count = options->prune.amount_value_count = i;
+}
+
 /* round_to = a number of units or "machine"; 0 is not given. */
 static uint32_t read_round_to(pl_call *call, int value) {
   lua_State *L = call->L;
@@ -270,6 +339,7 @@ static void read_prune(pl_call *call, int index, prune_call_options *options) {
   read_schedule(call, options);
   options->prune.granularity = read_granularity(call, options->granularity);
   options->prune.round_to = read_round_to(call, options->round_to);
+  read_amount(call, options);
   const criterion_fields fields = {&options->prune.criterion, &options->prune.scores, &options->prune.on_score};
   bool scores = pl_read_criterion(call, options->criterion, &fields);
   call->on_step = options->on_step;
@@ -317,6 +387,7 @@ static int shrink(lua_State *L, pl_call *call, handle *model, const int64_t *cla
   pl_check(L, status);
   lua_pushvalue(L, slim_position);
   pl_push_report(L, position);
+  pl_notice(L);
   return 2;
 }
 
@@ -346,6 +417,7 @@ static int model_quantize(lua_State *L) {
   quantize_call_options options;
   pl_options(&call, 2, &pl_quantize_set, &options);
   options.quantize.guard = pl_read_guard(&call, options.guard);
+  pl_use_progress(&call, "quantize", false);
   handle *small_object = pl_new(L, &pl_model);
   int small_position = lua_gettop(L);
   handle *object = pl_new(L, &pl_report);
@@ -368,7 +440,7 @@ const luaL_Reg pl_model_work[] = {{"stats", model_stats}, {"sizes", model_sizes}
                                   {"benchmark", model_benchmark}, {"significance", model_significance},
                                   {"sensitivity", model_sensitivity},
                                   {"prune", model_prune},         {"quantize", model_quantize},
-                                  {"groups", model_groups},       {"compact", pl_model_compact},
+                                  {"groups", model_groups}, {"graph", model_graph},       {"compact", pl_model_compact},
                                   {"simplify", pl_model_simplify},   {"fix_shapes", pl_model_fix_shapes},
                                   {"keep_classes", model_keep_classes},
                                   {"summary", pl_model_summary},

@@ -1,8 +1,9 @@
 return {
   {c = "prune_evaluate_options", lua = "Model:evaluate", id = "evaluate", swift = "EvaluateOptions", fields = {
     {"metrics", "texts",
-      text = [["loss", "accuracy", "error", "top5" (any k), "f1", "auc", "cross_entropy", "mse", "rmse", "mae"; the loss by
-        default, and the accuracy where targets are classes]]},
+      text = [["loss", "accuracy", "error", "top5" (any k), "f1", "precision", "recall" (means over classes), "auc",
+        "cross_entropy", "mse", "rmse", "mae"; "per_class" gives "classes", a row a class, and "confusion" a tensor [class, what the model
+        says] with "confused", the pairs that are mixed up most; the loss by default, and the accuracy where targets are classes]]},
     {"batch_size", "count", default = 64, text = "samples a run"},
     {"loss", "choice", {"cross_entropy", "mse", "mae", "huber", "bce", "kl"}, text = "by the model and the targets by default"},
     {"output", "text", text = "name of the output that is compared with the targets; the first by default"},

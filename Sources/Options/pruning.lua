@@ -158,8 +158,9 @@ return {
       text = "the network earlier in its training: what stays goes back to its weights after every step",
       more = [[The same network as it was earlier in its training: what stays goes back to its weights after every step,
         before `recover` (lottery tickets).]]},
-    {"amount", "number",
-      text = "the fraction to remove, 0...1",
+    {"amount", "value", type = "number|table", ckind = "number", own = "amount",
+      text = [[the fraction to remove, 0...1; or one of each layer by name patterns, {conv1 = 0.1, ["layer3.*"] = 0.6}: plain names
+        first, then the longest pattern; other layers stay whole]],
       more = "One of the two: the fraction of all units to remove, 0...1, or the score below which they go."},
     {"threshold", "number",
       text = "or the score below which weights go",
@@ -252,6 +253,10 @@ return {
     {"on_score", "callback", ctype = "prune_score_callback", lua = false, swift = false},
     {"on_metric", "callback", ctype = "prune_metric_callback", lua = false, swift = false},
     {"train_data", "dataset", lua = false, text = "What `train` trains on; NULL: `data`."},
+    {"amount_layers", "texts", lua = false, swift = false,
+      text = [[In place of `amount`: name patterns of layers or weights, and as many fractions in `amount_values`, one of each. Plain
+        names come first, then the longest pattern; layers that none matches stay whole.]]},
+    {"amount_values", "numbers", lua = false, swift = false},
     {"shapes", "shapes",
       text = [[extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
         the model's own metadata says, else an assumption that the report states]]},

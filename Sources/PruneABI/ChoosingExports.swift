@@ -35,10 +35,13 @@ public func prune_model_search(
     wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
     wanted.cancel = box.cancel
     let sink = EventSink(callback: given.on_event, user: given.user)
-    wanted.onCandidate = { tried in
+    wanted.onCandidate = { candidate in
       var event = EventSink.blank(PRUNE_EVENT_PRUNE)
-      event.step = UInt32(clamping: tried)
-      return sink.send(event)
+      event.step = UInt32(clamping: candidate.number)
+      event.amount = candidate.amount
+      event.seconds = candidate.seconds
+      event.eta_seconds = candidate.secondsLeft
+      return sink.send(event, name: candidate.way)
     }
     let (found, report) = try search(box.model, wanted)
     out.pointee = Handles.make(ModelBox(found, box.context))

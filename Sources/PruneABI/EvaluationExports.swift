@@ -42,7 +42,7 @@ public func prune_model_compare(
     let out = try output(out_report, "out_report")
     let boxes = try elements(models, count, "models").mapThrowing { handle throws(PruneError) in try ModelBox.enter(handle) }
     let names = labels == nil ? boxes.indices.map { "model \($0 + 1)" } : try texts(labels, count, "labels")
-    let dataset = try Handles.object(data, DatasetBox.self).dataset
+    let dataset = try Handles.optional(data, DatasetBox.self)?.dataset
     let cancel = boxes.first?.cancel
     let report = try compare(zip(names, boxes).map { (label: $0, model: $1.model) }, data: dataset, cancel: cancel) {
       model throws(PruneError) in
@@ -54,6 +54,17 @@ public func prune_model_compare(
       }
     }
     give(report, out)
+  }
+}
+
+@_cdecl("prune_model_diff") @implementation
+public func prune_model_diff(
+  _ first: OpaquePointer!, _ second: OpaquePointer!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_report, "out_report")
+    let one = try ModelBox.enter(first), other = try ModelBox.enter(second)
+    give(try diff(one.model, other.model), out)
   }
 }
 

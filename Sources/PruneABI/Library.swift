@@ -1,4 +1,5 @@
 import CPrune
+import PruneEvaluation
 import PruneTensor
 
 #if canImport(Glibc)
@@ -16,6 +17,15 @@ public func prune_version_number() -> UInt32 {
 
 @_cdecl("prune_version_string") @implementation
 public func prune_version_string() -> UnsafePointer<CChar>! { versionString }
+
+@_cdecl("prune_library_info") @implementation
+public func prune_library_info(_ context: OpaquePointer!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_report, "out_report")
+    _ = try ContextBox.enter(context)
+    give(environment(version: versionText), out)
+  }
+}
 
 @_cdecl("prune_status_name") @implementation
 public func prune_status_name(_ status: prune_status) -> UnsafePointer<CChar>! {

@@ -35,11 +35,14 @@ public func prune_model_sensitivity(
     wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
     wanted.cancel = box.cancel
     let sink = EventSink(callback: given.on_event, user: given.user)
-    wanted.onLayer = { layer, layers in
+    wanted.onLayer = { progress in
       var event = EventSink.blank(PRUNE_EVENT_PRUNE)
-      event.step = UInt32(clamping: layer)
-      event.steps = UInt32(clamping: layers)
-      return sink.send(event)
+      event.step = UInt32(clamping: progress.layer)
+      event.steps = UInt32(clamping: progress.layers)
+      event.metric = progress.lowest
+      event.seconds = progress.seconds
+      event.eta_seconds = progress.seconds / Double(max(progress.layer, 1)) * Double(progress.layers - progress.layer)
+      return sink.send(event, name: progress.name)
     }
     give(try sensitivity(box.model, wanted), out)
   }
@@ -123,6 +126,14 @@ public func prune_model_groups(
   }
 }
 
+@_cdecl("prune_model_draw") @implementation
+public func prune_model_draw(_ model: OpaquePointer!, _ path: UnsafePointer<CChar>!) -> prune_status {
+  call { () throws(PruneError) in
+    let box = try ModelBox.enter(model)
+    try GraphDrawing(box.model, rules: box.context?.rules ?? [:]).save(try text(path, "path"))
+  }
+}
+
 /// Options of C as those of Swift.
 private func pruneOptions(
   _ options: UnsafePointer<prune_prune_options>?, _ box: ModelBox
@@ -136,6 +147,7 @@ private func pruneOptions(
   wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
   wanted.scores = try userScores(given.scores, given.on_score, given.user)
   wanted.target = try target(given)
+  wanted.amounts = try layerAmounts(given)
   wanted.cancel = box.cancel
   wanted.rules = box.context?.rules ?? [:]
   let sink = EventSink(callback: given.on_event, user: given.user)
@@ -148,6 +160,16 @@ private func pruneOptions(
     return sink.send(event)
   }
   return wanted
+}
+
+/// Amounts by layer: patterns, and a fraction for each.
+private func layerAmounts(_ given: prune_prune_options) throws(PruneError) -> [LayerAmounts.Entry] {
+  let layers = try texts(given.amount_layers, given.amount_layer_count, "amount_layers")
+  let values = try elements(given.amount_values, given.amount_value_count, "amount_values")
+  guard layers.count == values.count else {
+    throw PruneError(.invalidArgument, "there are \(layers.count) amount_layers and \(values.count) amount_values: one belongs to each")
+  }
+  return zip(layers, values).map { LayerAmounts.Entry($0, $1) }
 }
 
 @_cdecl("prune_model_prune") @implementation

@@ -73,7 +73,7 @@ final class ReportBox: Box {
       entry.kind = PRUNE_REPORT_FLAG
       entry.integer = flag ? 1 : 0
       entry.number = flag ? 1 : 0
-    case .text(let text):
+    case .text(let text), .drawing(let text):
       entry.kind = PRUNE_REPORT_TEXT
       entry.text = lent.string(text)
     case .report(let report):
@@ -174,6 +174,25 @@ private func renderable(_ handle: OpaquePointer?) throws(PruneError) -> Report {
   return box.report ?? Report(title: "", entries: [(key: box.title, value: .list(box.entries.map(\.value)))])
 }
 
+@_cdecl("prune_tensor_to_text") @implementation
+public func prune_tensor_to_text(
+  _ tensor: OpaquePointer!, _ width: Int32, _ color: Int32, _ out_text: UnsafeMutablePointer<prune_buffer>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_text, "out_text")
+    let map = try HeatMap(
+      try Handles.object(tensor, TensorBox.self).tensor, columns: try columns(width), rows: color != 0 ? 96 : 48)
+    try fill(out, with: Array(map.text(color: color != 0).utf8))
+  }
+}
+
+@_cdecl("prune_tensor_draw") @implementation
+public func prune_tensor_draw(_ tensor: OpaquePointer!, _ path: UnsafePointer<CChar>!) -> prune_status {
+  call { () throws(PruneError) in
+    try HeatMap(try Handles.object(tensor, TensorBox.self).tensor, columns: 320, rows: 320).save(try text(path, "path"))
+  }
+}
+
 @_cdecl("prune_report_to_text") @implementation
 public func prune_report_to_text(
   _ report: OpaquePointer!, _ width: Int32, _ color: Int32, _ out_text: UnsafeMutablePointer<prune_buffer>!
@@ -189,6 +208,30 @@ func columns(_ width: Int32) throws(PruneError) -> Int {
   guard width >= 0, width <= 10_000 else { throw PruneError(.invalidArgument, "width is \(width), wanted 0 to 10000") }
   return width == 0 ? 80 : max(Int(width), 40)
 }
+
+@_cdecl("prune_report_save") @implementation
+public func prune_report_save(_ report: OpaquePointer!, _ path: UnsafePointer<CChar>!) -> prune_status {
+  call { () throws(PruneError) in
+    let whole = try renderable(report)
+    let box: ReportBox = try Handles.object(report)
+    try whole.save(try text(path, "path"), madeBy: madeBy, recipe: box.journal?.recipe)
+  }
+}
+
+@_cdecl("prune_report_to_text_as") @implementation
+public func prune_report_to_text_as(
+  _ report: OpaquePointer!, _ format: UnsafePointer<CChar>!, _ out_text: UnsafeMutablePointer<prune_buffer>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_text, "out_text")
+    let whole = try renderable(report), kind = try ReportFormat("format", named: try text(format, "format"))
+    let box: ReportBox = try Handles.object(report)
+    try fill(out, with: try whole.bytes(kind, madeBy: madeBy, recipe: box.journal?.recipe))
+  }
+}
+
+/// What files are marked with.
+private var madeBy: String { "libprune \(versionText), \(Parallel.threads) threads, \(Machine.processor)" }
 
 @_cdecl("prune_report_to_json") @implementation
 public func prune_report_to_json(_ report: OpaquePointer!, _ out_json: UnsafeMutablePointer<prune_buffer>!) -> prune_status {

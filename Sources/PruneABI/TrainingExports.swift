@@ -23,11 +23,16 @@ struct EventSink {
   let user: UnsafeMutableRawPointer?
 
   /// True when the callback wants to stop.
-  func send(_ event: prune_event) -> Bool {
+  func send(_ event: prune_event, name: String? = nil) -> Bool {
     guard let callback else { return false }
     var event = event
     event.struct_size = UInt32(MemoryLayout<prune_event>.size)
-    return withUnsafePointer(to: &event) { callback($0, user) } != 0
+    guard let name else { return withUnsafePointer(to: &event) { callback($0, user) } != 0 }
+    // Safe: the text lives through the callback, which must not keep it.
+    return name.withCString { text in
+      event.name = text
+      return withUnsafePointer(to: &event) { callback($0, user) } != 0
+    }
   }
 
   static func blank(_ kind: prune_event_kind) -> prune_event {
@@ -39,6 +44,7 @@ struct EventSink {
     event.validation_accuracy = .nan
     event.metric = .nan
     event.amount = .nan
+    event.seconds = .nan
     event.eta_seconds = .nan
     return event
   }

@@ -41,45 +41,19 @@ package func benchmark(_ model: Model, _ options: BenchmarkOptions = .init()) th
   let threads = Parallel.threads
   if options.threads > 0 { Parallel.threads = options.threads }
   defer { Parallel.threads = threads }
-  let bindings: [BoundExtents]
-  if let extents = options.extents { bindings = [extents] } else { bindings = try BoundExtents.attempts(model, given: options.shapes) }
-  var inputs: [String: Tensor] = [:]
-  var taken: BoundExtents?
-  let session = Session(model)
-  for (index, binding) in bindings.enumerated() {
-    inputs = try randomInputs(model, binding, options)
-    do {
-      _ = try session.run(inputs, cancel: options.cancel)
-      taken = binding
-      break
-    } catch {
-      if error.status == .cancelled || index == bindings.count - 1 { throw error }
-    }
-  }
-  for _ in 1..<max(options.warmup, 1) { _ = try session.run(inputs, cancel: options.cancel) }
-  var times: [Double] = []
-  times.reserveCapacity(min(options.runs, 1 << 20))
-  for _ in 0..<options.runs {
-    let start = monotonicSeconds()
-    _ = try session.run(inputs, cancel: options.cancel)
-    times.append((monotonicSeconds() - start) * 1000)
-  }
-  times.sort()
-  let middle = times.count / 2
-  let median = times.count % 2 == 1 ? times[middle] : (times[middle - 1] + times[middle]) / 2
-  // The nearest rank: nine tenths of the runs took no longer.
-  let p90 = times[(times.count * 9 + 9) / 10 - 1]
-  let batch = model.graph.trueInputs.first.flatMap { inputs[$0.name]?.shape.dims.first } ?? options.batchSize
+  var run = try LatencyRun(model, options)
+  for _ in 0..<options.runs { try run.time() }
+  let latency = run.latency, batch = run.batch ?? options.batchSize
   var report = Report(
     title: "benchmark",
     entries: [
-      ("median_ms", .number(median)), ("min_ms", .number(times[0])), ("p90_ms", .number(p90)),
-      ("mean_ms", .number(times.reduce(0, +) / Double(times.count))),
-      ("samples_per_second", .number(Double(batch) / max(median, 1e-9) * 1000)), ("runs", .integer(options.runs)),
-      ("threads", .integer(Parallel.threads)), ("batch_size", .integer(batch)),
+      ("median_ms", .number(latency.median)), ("min_ms", .number(latency.least)), ("p90_ms", .number(latency.p90)),
+      ("mean_ms", .number(latency.mean)), ("samples_per_second", .number(Double(batch) / max(latency.median, 1e-9) * 1000)),
+      ("runs", .integer(options.runs)), ("threads", .integer(Parallel.threads)), ("batch_size", .integer(batch)),
     ])
-  if let assumption = taken?.assumption { report["shapes"] = .text("\(assumption) (assumed)") }
-  if options.steps { report["steps"] = .list(try steps(session, inputs)) }
+  if let assumption = run.extents?.assumption { report["shapes"] = .text("\(assumption) (assumed)") }
+  if options.steps { report["steps"] = .list(try steps(run.session, run.inputs)) }
+  if latency.isDisturbed { report["notes"] = .list([.text(Latency.disturbance)]) }
   return report
 }
 
@@ -94,7 +68,7 @@ private func steps(_ session: Session, _ inputs: [String: Tensor]) throws(PruneE
   }
 }
 
-private func randomInputs(
+func randomInputs(
   _ model: Model, _ extents: BoundExtents, _ options: BenchmarkOptions
 ) throws(PruneError) -> [String: Tensor] {
   guard let shapes = extents.shapes(of: model, batch: options.batchSize) else {

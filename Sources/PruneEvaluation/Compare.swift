@@ -3,30 +3,34 @@ import PruneGraph
 import PruneTensor
 
 /// Models side by side: a list "models" of {label, accuracy, loss, params, nonzero, sparsity, macs, bytes, onnx_bytes,
-/// packed_bytes, median_ms}, without what the data's targets do not give.
-/// - Parameter files: bytes of a model as ONNX file and as packed file; nil for a model that cannot be written so.
+/// packed_bytes, median_ms, min_ms, p90_ms}, without what the data's targets do not give, and "threads", "batch_size" and "runs" of the times.
+///
+/// Each round of runs takes every model once, so that what else the machine does falls on all alike.
+/// - Parameters:
+///   - data: what accuracy and loss are measured on; nil leaves them out.
+///   - files: bytes of a model as ONNX file and as packed file; nil for a model that cannot be written so.
 /// - Throws: what evaluating one throws, with its label.
 package func compare(
-  _ models: [(label: String, model: Model)], data: Dataset, batchSize: Int = 0, cancel: CancelFlag? = nil,
+  _ models: [(label: String, model: Model)], data: Dataset?, batchSize: Int = 0, cancel: CancelFlag? = nil,
   files: (Model) throws(PruneError) -> (onnx: Int, packed: Int)? = { _ in nil }
 ) throws(PruneError) -> Report {
   guard !models.isEmpty else { throw PruneError(.invalidArgument, "there is no model to compare") }
-  var evaluation = EvaluateOptions()
-  evaluation.batchSize = batchSize
-  evaluation.cancel = cancel
   var timing = BenchmarkOptions()
-  timing.runs = 20
-  timing.cancel = cancel
-  var rows: [ReportValue] = []
+  (timing.runs, timing.warmup, timing.cancel) = (20, 3, cancel)
+  var rows: [Report] = []
+  var runs: [LatencyRun] = []
   for (label, model) in models {
-    do throws(PruneError) {
-      let metrics = try evaluate(model, data, evaluation)
-      let samples = Feed.sampleShapes(data, model)
-      timing.extents = try BoundExtents(model, samples: samples, assumes: true)
-      let stats = try ModelStats.of(model, at: try BoundExtents(model, samples: samples, assumes: false))
+    try located(at: label) { () throws(PruneError) in
+      let samples = data.map { Feed.sampleShapes($0, model) } ?? [:]
       var row = Report(title: "", entries: [("label", .text(label))])
-      row["accuracy"] = metrics["accuracy"]
-      row["loss"] = metrics["loss"]
+      if let data {
+        var evaluation = EvaluateOptions()
+        (evaluation.batchSize, evaluation.cancel) = (batchSize, cancel)
+        let metrics = try evaluate(model, data, evaluation)
+        row["accuracy"] = metrics["accuracy"]
+        row["loss"] = metrics["loss"]
+      }
+      let stats = try ModelStats.of(model, at: try BoundExtents(model, samples: samples, assumes: false))
       row["params"] = .integer(stats.params)
       row["nonzero"] = .integer(stats.nonzero)
       row["sparsity"] = .number(stats.sparsity)
@@ -36,13 +40,36 @@ package func compare(
         row["onnx_bytes"] = .integer(sizes.onnx)
         row["packed_bytes"] = .integer(sizes.packed)
       }
-      row["median_ms"] = try benchmark(model, timing)["median_ms"]
-      rows.append(.report(row))
-    } catch {
-      var located = error
-      located.place = error.place.isEmpty ? label : "\(label): \(error.place)"
-      throw located
+      rows.append(row)
+      timing.extents = try BoundExtents(model, samples: samples, assumes: true)
+      runs.append(try LatencyRun(model, timing))
     }
   }
-  return Report(title: "comparison on \(data.name)", entries: [("models", .list(rows))])
+  for _ in 0..<timing.runs {
+    for index in runs.indices {
+      try located(at: models[index].label) { () throws(PruneError) in try runs[index].time() }
+    }
+  }
+  for (index, run) in runs.enumerated() {
+    let latency = run.latency
+    rows[index]["median_ms"] = .number(latency.median)
+    rows[index]["min_ms"] = .number(latency.least)
+    rows[index]["p90_ms"] = .number(latency.p90)
+  }
+  var report = Report(title: data.map { "comparison on \($0.name)" } ?? "comparison")
+  report["threads"] = .integer(Parallel.threads)
+  report["batch_size"] = .integer(runs.first?.batch ?? 1)
+  report["runs"] = .integer(timing.runs)
+  report["models"] = .list(rows.map { .report($0) })
+  if runs.contains(where: \.latency.isDisturbed) { report["notes"] = .list([.text(Latency.disturbance)]) }
+  return report
+}
+
+/// Puts a model's label before the place of an error.
+private func located(at label: String, _ body: () throws(PruneError) -> Void) throws(PruneError) {
+  do throws(PruneError) { try body() } catch {
+    var located = error
+    located.place = error.place.isEmpty ? label : "\(label): \(error.place)"
+    throw located
+  }
 }

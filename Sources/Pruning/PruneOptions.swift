@@ -17,6 +17,8 @@ package struct PruneOptions {
   package var granularity = "weight"
   /// The fraction of all units in scope that are zero afterwards, those that already were included: 0...1.
   package var amount: Double?
+  /// In place of one amount: of each layer its own. Layers that no pattern matches stay as they are.
+  package var amounts: [LayerAmounts.Entry] = []
   /// How the amount is divided over layers: "global", "local" ("uniform"), "row", "lamp", "erk", "isomorphic" or "sensitivity"; nil is what
   /// the strategy says, and "row" for Wanda.
   package var allocation: String?

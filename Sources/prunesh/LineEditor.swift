@@ -27,6 +27,8 @@ enum LineEditor {
     // Readline's own handlers stay while we wait for keys: it restores the terminal for Ctrl-Z, follows its size, and passes
     // Ctrl-C on to ours.
     rl_persistent_signal_handlers = 1
+    // What the user's own inputrc says comes after this, and counts.
+    rl_variable_bind("blink-matching-paren", "on")
     stifle_history(historyLimit)
     // Entries of several lines are told apart by the time stamps between them.
     history_comment_char = CChar(UInt8(ascii: "#"))
@@ -113,13 +115,20 @@ enum LineEditor {
     var append: Int32 = 0
     let words = prune_shell_complete(rl_line_buffer, start, end, &append)
     rl_completion_append_character = append
-    let isInString = prune_shell_in_string(rl_line_buffer, start) != 0
-    if words == nil, isInString {
+    let takesFile = prune_shell_in_string(rl_line_buffer, start) != 0 || isFileCommand
+    if words == nil, takesFile {
       rl_completion_append_character = 0
       return rl_completion_matches(text, rl_filename_completion_function)
     }
     rl_attempted_completion_over = 1
     return words
+  }
+
+  /// Whether the line is a command of the prompt that takes a file, or one of the system.
+  private static var isFileCommand: Bool {
+    guard let buffer = rl_line_buffer else { return false }
+    let line = String(cString: buffer)
+    return [".load ", ".output ", ".once ", "!"].contains { line.hasPrefix($0) }
   }
 
   private static func wordBreaks() -> UnsafeMutablePointer<CChar>? {

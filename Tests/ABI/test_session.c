@@ -166,6 +166,20 @@ int main(void) {
   OK(prune_report_to_json(report, &text));
   CHECK(text.data[0] == '{' && strstr(text.data, "\"layers\""));
   prune_buffer_free(&text);
+  OK(prune_report_to_text_as(report, "html", &text));
+  CHECK(strstr(text.data, "<!DOCTYPE html>") == text.data);
+  prune_buffer_free(&text);
+  FAILS(prune_report_to_text_as(report, "htm", &text), PRUNE_ERROR_INVALID_ARGUMENT, "htm");
+  OK(prune_report_save(report, "session-report.csv"));
+  CHECK(remove("session-report.csv") == 0);
+  FAILS(prune_report_save(report, "session-report.pdf"), PRUNE_ERROR_INVALID_ARGUMENT, "session-report.pdf");
+  FAILS(prune_report_save(NULL, "session-report.csv"), PRUNE_ERROR_INVALID_ARGUMENT, "");
+  prune_report *about = NULL;
+  double threads = 0;
+  OK(prune_library_info(NULL, &about));
+  OK(prune_report_number(about, "threads", &threads));
+  CHECK(threads >= 1);
+  prune_report_free(about);
   prune_report_free(report);
 
   /* Pruning: bad amounts, then 80 % of the weights in three steps; zeros stay zero through training. */
@@ -262,6 +276,17 @@ int main(void) {
   CHECK(metric(loaded, test, "accuracy") == metric(int8, test, "accuracy"));
 
   prune_model *models[] = {model, pruned, int8};
+  OK(prune_model_compare(models, NULL, 3, NULL, &report));
+  FAILS(prune_report_number(report, "models.0.accuracy", &(double){0}), PRUNE_ERROR_NOT_FOUND, "");
+  prune_report_free(report);
+  report = NULL;
+  double same = 0;
+  OK(prune_model_diff(models[0], models[0], &report));
+  OK(prune_report_number(report, "same", &same));
+  CHECK(same == 1);
+  prune_report_free(report);
+  report = NULL;
+  FAILS(prune_model_diff(models[0], NULL, &report), PRUNE_ERROR_INVALID_ARGUMENT, "");
   OK(prune_model_compare(models, NULL, 3, test, &report));
   OK(prune_report_find(report, "models.2.bytes", &entry));
   CHECK(entry.integer > 0);

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Drives the prompt of `prune` through a pseudo-terminal, and its command line through pipes: repl_session.py PROGRAM"""
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 PROGRAM = os.path.abspath(sys.argv[1])
@@ -87,6 +90,12 @@ def case(body):
     return body
 
 
+def run(*arguments, stdin="", **changes):
+    done = subprocess.run([PROGRAM, *arguments], input=stdin, capture_output=True, text=True, env=environment(**changes))
+    return done.returncode, done.stdout, done.stderr
+
+
+
 @case
 def evaluates_and_prints():
     session = Session()
@@ -148,6 +157,10 @@ def completes():
         ("d:split{se", "d:split{seed="),
         ("prune.zoo.mlp{activation = \"tan", 'prune.zoo.mlp{activation = "tanh"'),
         (".tim", ".timing"),
+        ("? crit", "? criteria"),
+        ("help 'strategy.pen", "help 'strategy.penalty"),
+        (".timing of", ".timing off"),
+        (".onc", ".once"),
     ]:
         session.send(typed + "\t")
         shown = session.read_until(re.escape(wanted))
@@ -160,6 +173,105 @@ def completes():
     check("file names", "digits.onnx" in session.read_until(r"digits\.onnx"))
     session.send("\x03")
     session.read_until(r"prune> $")
+    session.send(f".load {folder}/dig\t")
+    check("file names of commands", "digits.onnx" in session.read_until(r"digits\.onnx"))
+    session.send("\x03")
+    session.read_until(r"prune> $")
+    session.close()
+
+
+@case
+def prints_elsewhere():
+    folder = tempfile.mkdtemp()
+    session = Session()
+    session.read_until(r"prune> $")
+    path = os.path.join(folder, "out.txt")
+    session.ask(f".once {path}")
+    check("once goes to the file", "prune> 42" not in session.ask("6 * 7") and open(path).read() == "42\n", open(path).read())
+    check("and the next to the terminal", "43\n" in session.ask("42 + 1"))
+    session.ask(f".output {path}")
+    session.ask("print('a', 1)")
+    session.ask("prune.zoo.mlp{input = {4}, hidden = {2}, classes = 2}:summary()")
+    session.ask(".output")
+    text = open(path).read()
+    check("output stays", text.startswith("a\t1\n") and "Output shape" in text and "\x1b" not in text, text)
+    check("output ends", "7\n" in session.ask("3 + 4"))
+    check("a file that cannot be", "No such file" in session.ask(".output /no/such/folder/x"))
+    check("commands of the system", "hello\n" in session.ask("!echo hello"))
+    check("their failure is told", "ended with 3" in session.ask("!exit 3"))
+    check(".help lists the commands", ".output [FILE]" in session.ask(".help"))
+    session.close()
+
+
+@case
+def runs_the_users_own_file():
+    folder = tempfile.mkdtemp()
+    os.makedirs(os.path.join(folder, "prune"))
+    with open(os.path.join(folder, "prune", "init.lua"), "w") as file:
+        file.write("mine = 12\nprint 'ready'\n")
+    session = Session(XDG_CONFIG_HOME=folder)
+    check("init.lua runs", "ready" in session.read_until(r"prune> $"))
+    check("and what it made is there", "12\n" in session.ask("mine"))
+    session.close()
+    session = Session("--no-init", XDG_CONFIG_HOME=folder)
+    check("unless told otherwise", "ready" not in session.read_until(r"prune> $"))
+    session.close()
+    with open(os.path.join(folder, "prune", "init.lua"), "w") as file:
+        file.write("x = = 1")
+    session = Session(XDG_CONFIG_HOME=folder)
+    check("its mistakes are told", "init.lua:1" in session.read_until(r"prune> $"))
+    check("and the prompt is there", "2\n" in session.ask("1 + 1"))
+    session.close()
+
+
+@case
+def opens_a_model():
+    path = os.path.join(tempfile.mkdtemp(), "net.onnx")
+    run("-e", f"prune.zoo.lenet5{{input = {{1, 8, 8}}, classes = 10}}:save {path!r}")
+    session = Session(path)
+    shown = session.read_until(r"prune> $")
+    check("the model is told about", 'm = Model "lenet5", 10 layers' in shown and "131,080 parameters" in shown, shown)
+    check("and is m", "4\n" in session.ask("#m"))
+    session.close()
+
+
+@case
+def shows_long_texts_in_a_pager():
+    session = Session(PRUNE_PAGER="sed s/^/paged:/")
+    fcntl.ioctl(session.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 70, 0, 0))
+    session.read_until(r"prune> $")
+    shown = session.ask("help()")
+    check("long help is paged", "paged:libprune" in shown, shown[:200])
+    lines = [line[6:] for line in shown.split("\n") if line.startswith("paged:")]
+    check("and fits the terminal", lines and max(map(len, lines)) <= 70, max(lines, key=len, default=""))
+    check("short help is not", "paged:" not in session.ask("help 'Tensor.rank'"))
+    check("words are looked for", "Model:quantize" in session.ask("help 'zero point'") and "macs" in session.ask("? flops"))
+    session.close()
+    session = Session(PRUNE_PAGER="true")
+    fcntl.ioctl(session.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 70, 0, 0))
+    session.read_until(r"prune> $")
+    session.ask("help()")
+    check("a pager that leaves early is no end", "4\n" in session.ask("2 + 2"))
+    session.close()
+
+
+@case
+def shows_progress():
+    session = Session()
+    session.read_until(r"prune> $")
+    session.ask("d = prune.data.digits()")
+    session.ask("m = prune.zoo.lenet5{classes = 10, input = {1, 8, 8}}")
+    session.send("for i = 1, 1 do m:sensitivity{data = d, amounts = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}} end\r")
+    shown = session.read_until(r"prune> $")
+    check("layers and a bar in one line", re.search(r"\rsensitivity [█░]+ \d/4  (conv|fc)\d.*eta", shown) is not None, shown)
+    check("which goes away", shown.rstrip().endswith("prune>") and "\n" not in shown[shown.find("\rsens"):shown.rfind("\r\x1b[K")], shown)
+    session.send("x = m:predict(d); for i = 1, 1 do m:significance{data = d, criterion = 'hessian', batch_size = 4} end\r")
+    shown = session.read_until(r"prune> $")
+    check("the time of what has no steps", re.search(r"\rsignificance  \d+\.\d s", shown) is not None, shown)
+    shown = session.ask("s, r = m:prune{amount = 0.9, guard = {data = d, max_drop = 0}}")
+    check("what was not done is told", "note:" not in shown or "the guard" in shown, shown)
+    shown = session.ask("s, r = m:prune{granularity = 'channel', amount = 0.0001}")
+    check("nothing removed is told", "note: nothing was removed" in shown, shown)
     session.close()
 
 
@@ -259,11 +371,6 @@ def colours():
     session = Session("-q", "--color=never")
     check("no banner", "libprune" not in session.read_until(r"prune> $"))
     session.close()
-
-
-def run(*arguments, stdin="", **changes):
-    done = subprocess.run([PROGRAM, *arguments], input=stdin, capture_output=True, text=True, env=environment(**changes))
-    return done.returncode, done.stdout, done.stderr
 
 
 @case

@@ -225,5 +225,8 @@ import Testing
     let error = failure { _ = try compare([("plain", echo(3)), ("odd", echo(4))], data: data) }
     #expect(error?.place.contains("odd") == true)
     #expect(throws: PruneError.self) { try compare([], data: data) }
+    let timed = try compare([("plain", echo(3)), ("soft", echo(3, then: "Softmax"))], data: nil)
+    #expect(timed["models.0.accuracy"] == nil && timed.number("models.1.p90_ms") ?? 0 >= timed.number("models.1.min_ms") ?? 1)
+    #expect(timed.number("threads") == Double(Parallel.threads) && timed.number("runs") == 20)
   }
 }

@@ -67,7 +67,7 @@ import Testing
     let (model, data) = try trained()
     var options = SearchOptions()
     options.data = data
-    options.onCandidate = { tried throws(PruneError) in tried >= 3 }
+    options.onCandidate = { candidate throws(PruneError) in candidate.number >= 3 }
     let report = try search(model, options).report
     #expect(report["tried"]?.integer == 3)
     #expect(report["stopped"]?.flag == true)

@@ -78,7 +78,7 @@ import Testing
 
   @Test func aStopKeepsWhatIsThere() throws {
     let (model, test) = try trained()
-    let report = try sensitivity(model, options(test) { $0.amounts = [0.5]; $0.onLayer = { layer, _ in layer == 2 } })
+    let report = try sensitivity(model, options(test) { $0.amounts = [0.5]; $0.onLayer = { $0.layer == 2 } })
     #expect(report["layers"]?.list?.count == 2)
     #expect(report["stopped"]?.flag == true)
   }

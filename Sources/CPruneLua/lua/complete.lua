@@ -122,6 +122,16 @@ local function option_names(text, word)
   return matching(names, "", word)
 end
 
+--- What help can be asked for.
+local function help_names(word)
+  local names = {}
+  for _, topic in ipairs(internals.topics.list) do names[#names + 1] = topic.name end
+  for _, entry in ipairs(docs.entries) do
+    if entry.kind ~= "table" then names[#names + 1] = entry.name end
+  end
+  return matching(names, "", word)
+end
+
 --- Lines of the chunk that were entered before this one.
 internals.pending = ""
 
@@ -129,7 +139,10 @@ internals.pending = ""
 function internals.complete(line, start, finish)
   local word, text = line:sub(start + 1, finish), internals.pending .. line:sub(1, start)
   local _, quotes = open_text(text .. word):gsub("[\"']", "")
+  if (text .. word):find "^%s*help%s*%(?[\"'][^\"']*$" then return help_names(word), '"' end
   if quotes % 2 == 1 then return option_values(text .. word, word), '"' end
+  if text:find "^%s*%?%s*$" or text:find "^%.help%s+$" then return help_names(word), " " end
+  if text:find "^%.timing%s+$" then return matching({ "on", "off" }, "", word), " " end
   if start == 0 and word:find "^%.%a*$" then return matching(internals.commands, ".", word:sub(2)), " " end
   local path, separator, last = word:match "^(.*)([.:])([%w_]*)$"
   if path then

@@ -162,11 +162,34 @@ prune.losses
 What losses take beside the numbers.
 
 prune.compare{...} -> Report
-Several models side by side on one data set: accuracy, loss, parameters, sparsity, MACs, latency, and bytes in memory, as ONNX
-  file and packed.
+Several models side by side: accuracy and loss on data, parameters, sparsity, MACs, bytes in memory, as ONNX file and packed, and the time of
+a run: the models take turns, and the report says on how many threads, and when the machine was busy.
 - entries: table; {label, model} entries, and data
-* data!: Dataset; what they are evaluated on
+* data: Dataset; what they are evaluated on; without it there is no accuracy and no loss
 > print(prune.compare{{"dense", m}, {"slim", slim}, data = test})
+
+prune.diff(first, second) -> Report
+Where a second model differs from a first: totals, layers that are gone, new or changed, and weights of other numbers or extents.
+- first: Model; the one before
+- second: Model; the one after
+> print(prune.diff(m, slim))
+
+prune.threads(n) -> integer
+How many threads calls use, from the next on. Without an argument it only says so.
+- n?: integer; 0 is one a core
+> prune.threads(1)
+
+prune.info() -> Report
+What results depend on beside the model and the data: version, processor, instruction_sets, threads, oneDNN, and int8_products, whether this processor
+multiplies bytes into 32-bit sums.
+> print(prune.info().threads)
+
+prune.plot(tensor, path)
+Prints a heat map of a tensor: rows are its first axis, columns all others, bright where numbers are large, so that a mask or a layer's scores can be
+seen. With a path it is written to a file (.svg) instead.
+- tensor: Tensor; such as m:parameter "conv1.weight", or a score of m:significance{}
+- path?: string; the file
+> prune.plot(m:parameter(m:parameters()[1]))
 
 prune.search{...} -> Model, Report
 Looks for the smallest model that keeps a metric, without training; "front" has the points that no other beats in both, with

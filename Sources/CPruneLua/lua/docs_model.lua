@@ -99,6 +99,12 @@ Model:groups() -> Report
 Which units go together: groups, what a unit of each costs, and which groups are pinned, by whom and why.
 > print(m:groups())
 
+Model:graph(path)
+Draws the network to a file, .svg or .dot (for Graphviz). What loses its units together has one colour; what must stay is grey and dashed, and says why
+where one points at it.
+- path: string; the file
+> m:graph "network.svg"
+
 Model:compact() -> Model, Report
 Takes out what unstructured pruning left dead: units nobody reads, and constant ones, which go into the next bias.
 > local small, report = slim:compact()
@@ -186,7 +192,18 @@ Report:to_text{...} -> string
 What printing a report shows.
 > io.stderr:write(report:to_text{color = false})
 
+Report:save(path)
+Writes the report, atomically, as the end of the name says: .html (one page with charts), .svg (its first chart), .md, .csv, .json or .txt. A
+list in it can be saved by itself: report.layers:save "layers.csv".
+- path: string; the file
+> report:save "report.html"
+
+Report:to_text_as(format) -> string
+What Report:save writes, as a text.
+- format: string; "html", "svg", "md", "csv", "json" or "txt"
+> print(report:to_text_as "md")
+
 Report:to_json() -> string
-JSON; NaN and infinities are null, tensors are {dtype, shape}.
+JSON; NaN and infinities are null, tensors are {dtype, shape}, drawings are left out.
 > io.open("report.json", "w"):write(report:to_json())
 ]==]

@@ -103,7 +103,7 @@ return [==[
 * data: Dataset; that of the call by default
 
 + Model:evaluate
-* metrics: string|string[]; "loss", "accuracy", "error", "top5" (any k), "f1", "auc", "cross_entropy", "mse", "rmse", "mae"; the loss by default, and the accuracy where targets are classes
+* metrics: string|string[]; "loss", "accuracy", "error", "top5" (any k), "f1", "precision", "recall" (means over classes), "auc", "cross_entropy", "mse", "rmse", "mae"; "per_class" gives "classes", a row a class, and "confusion" a tensor [class, what the model says] with "confused", the pairs that are mixed up most; the loss by default, and the accuracy where targets are classes
 * batch_size: integer = 64; samples a run
 * loss: "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"; by the model and the targets by default
 * output: string; name of the output that is compared with the targets; the first by default
@@ -178,7 +178,7 @@ return [==[
 * shared: "one"|"all" = "one"; local: of a weight that several layers use the first use is pruned, or all of them alike
 * recipe: string; of Report:recipe: its choices and steps, taken again
 * rewind: Model; the network earlier in its training: what stays goes back to its weights after every step
-* amount: number; the fraction to remove, 0...1
+* amount: number|table; the fraction to remove, 0...1; or one of each layer by name patterns, {conv1 = 0.1, ["layer3.*"] = 0.6}: plain names first, then the longest pattern; other layers stay whole
 * threshold: number; or the score below which weights go
 * mode: "mask"|"remove"; zeros that stay zero (of weights), or a smaller model, certified (of channels and heads)
 * device: string = "cpu"; where to work

@@ -70,6 +70,14 @@ function evaluate.complain(text)
   io.stderr:write(red(text), "\n")
 end
 
+--- Tells of a call that did less than it was asked for: its results may go into variables that nobody looks at.
+function internals.notice(report)
+  if not report.headline then return end
+  local text = "note: " .. report.headline
+  io.stdout:flush()
+  io.stderr:write(internals.use_color(2) and "\27[33m" .. text .. "\27[0m" or text, "\n")
+end
+
 local function print_results(count, results)
   local shown = internals.show
   for i = 1, count do print(shown(results[i])) end

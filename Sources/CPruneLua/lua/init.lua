@@ -4,6 +4,7 @@ local prune, internals = ...
 local settings = {
   color = "auto", -- "auto", true or false
   epochs = false, -- whether a fit leaves a line for each epoch on a terminal
+  redirected = false, -- whether what is printed goes to a file
 }
 internals.settings = settings
 internals.sort = table.sort
@@ -11,6 +12,7 @@ internals.output = io.stdout
 
 --- Whether text for a stream (1 or 2) is coloured.
 function internals.use_color(stream)
+  if settings.redirected and stream == 1 then return false end
   if settings.color ~= "auto" then return settings.color end
   local refused = os.getenv "NO_COLOR"
   return internals.is_terminal(stream) and (refused == nil or refused == "")
@@ -18,17 +20,19 @@ end
 
 --- Width and colour of what is printed; C asks.
 function internals.display()
-  local width = internals.columns(1) or 100
+  local width = not settings.redirected and internals.columns(1) or 100
   return math.max(40, math.min(width, 160)), internals.use_color(1)
 end
 
 local function part(name) return internals.embedded(name)(prune, internals) end
 
+part "layout"
 part "tensor"
 part "report"
 part "progress"
 internals.docs = internals.embedded "entries"(part "docs" .. "\n" .. part "docs_model" .. "\n" .. part "docs_options")
 internals.topics = part "topics"
+part "guides"
 part "help"
 
 -- prune.safe: the same API, but what libprune refuses comes back as nil, message, code. Wrong uses of Lua itself (a number

@@ -1,11 +1,13 @@
 -- Reports: plain tables that print as libprune draws them; "a.b.c" reaches into them.
-local _, internals = ...
+local prune, internals = ...
 
 local class = internals.report_class
 local methods = {}
 
 methods.to_text = internals.report_text
 methods.to_json = internals.report_json
+methods.to_text_as = internals.report_text_as
+methods.save = internals.report_save
 methods.restore = internals.report_restore
 methods.recipe = internals.report_recipe
 
@@ -31,3 +33,8 @@ function class.__tostring(report) return (methods.to_text(report):gsub("\n$", ""
 class.__name = "prune.Report"
 class.__metatable = "prune.Report"
 internals.Report = { methods = methods, fields = {} }
+
+--- A heat map of a tensor, printed, or as a file.
+function prune.plot(tensor, path)
+  if path then internals.tensor_draw(tensor, path) else print(internals.tensor_map(tensor)) end
+end

@@ -5,22 +5,33 @@ local internals = host.internals
 local evaluate = host.chunk "evaluate"(host)
 host.chunk "pretty"(host)
 host.chunk "complete"(host)
+host.chunk "screen"(host)
+local opening = host.chunk "opening"(host)
+local verbs = host.chunk "verbs"(host)
 
-local USAGE = [=[
-usage: prune [options] [script [arguments]]
+local USAGE = ([=[
+usage: prune [options] [script.lua [arguments]]      runs a script
+       prune [options] MODEL                         the prompt, with the model as `m`
+       prune COMMAND FILE… [options]                 one thing done to a model:
+
+%s
 
   -e STATEMENT    runs it; may be repeated
   -l MODULE       requires a module into a global of its name
   -i              the prompt after the script
   -q              no banner
   --color=WHEN    auto (default), always or never
+  --log FILE      a line of JSON for every event of long calls
+  --no-init       does not run ~/.config/prune/init.lua before the prompt
   -v, --version   the version
   -h, --help      this text
   -               standard input as the script
   --              ends the options
 
-Without a script, and on a terminal, it is a prompt. Exit status: 0 ok, 1 a script failed, 2 wrong usage, 130 interrupted.
-]=]
+`prune help COMMAND` tells all about one, `prune help WORD` about anything else; `prune completion bash|zsh` prints what makes Tab
+complete. Without a script, and on a terminal, it is a prompt.
+Exit status: 0 ok, 1 failed, 2 wrong usage, 3 done, but not what was asked, 130 interrupted.
+]=]):format(verbs.help.list())
 
 local PROMPT, MORE = "prune> ", "   ..> "
 
@@ -41,9 +52,22 @@ local function parse(given)
     local word = given[i]
     local letter = word:match "^%-([el])"
     local color = word:match "^%-%-color=(.*)$"
-    if word == "-" or not word:find "^%-" then
+    local log = word:match "^%-%-log=(.*)$"
+    if not options.model and (word == "-" or not word:find "^%-") then
+      if opening.is_model(word) then
+        options.model = word
+      else
+        options.script = i
+        break
+      end
+    elseif word == "-" or not word:find "^%-" then
       options.script = i
       break
+    elseif log or word == "--log" then
+      options.log = log or value_of "--"
+      if not options.log then return nil, "'--log' needs a file" end
+    elseif word == "--no-init" then
+      options.no_init = true
     elseif word == "--" then
       options.script = given[i + 1] and i + 1 or nil
       break
@@ -105,9 +129,25 @@ end
 local timing = false
 local commands = {}
 
+--- What the commands are for; `.help` shows it, in this order.
+local COMMANDS = {
+  { ".help [TOPIC]", "this, and what there is; or all about one thing; also `? TOPIC`" },
+  { ".load FILE", "runs a file here" },
+  { ".output [FILE]", "what is printed goes to a file; without one back to the terminal" },
+  { ".once FILE", "the same for what comes next, alone" },
+  { ".timing on|off", "the time of each line" },
+  { ".quit [CODE]", "leaves; so does Ctrl-D" },
+  { "!COMMAND", "runs a command of the system" },
+  { "_ and __", "the last result, and the one before" },
+}
+
 function commands.help(topic)
-  print(internals.help(topic ~= "" and topic or nil))
-  if topic == "" then print "\nAt the prompt: .help TOPIC  .load FILE  .timing on|off  .quit CODE  ? TOPIC  _ (last result)" end
+  local text = internals.help(topic ~= "" and topic or nil)
+  if topic == "" then
+    text = text .. "\n\nAt the prompt\n" .. internals.columns_text(COMMANDS, 2, 30, internals.text_width())
+  end
+  internals.page(text)
+  internals.redirect_done()
 end
 
 function commands.timing(state)
@@ -118,6 +158,13 @@ end
 function commands.load(path)
   local f, message = loadfile(path)
   if f then evaluate.interact(f) else evaluate.complain(message) end
+end
+
+function commands.output(path) internals.redirect(path) end
+
+function commands.once(path)
+  if path == "" then return evaluate.complain "'.once' wants a file" end
+  internals.redirect(path, true)
 end
 
 function commands.quit(code) return math.tointeger(tonumber(code)) or 0 end
@@ -133,10 +180,18 @@ local function run_command(name, rest)
   evaluate.complain(("no command '.%s'; there are .%s"):format(name, table.concat(internals.commands, " .")))
 end
 
+--- Runs a command of the system.
+local function run_system(line)
+  io.stdout:flush()
+  local ok, how, code = os.execute(line)
+  if not ok then evaluate.complain(("%s %d"):format(how == "signal" and "ended by signal" or "ended with", code)) end
+end
+
 local function timed(f, silent)
-  local wall, cpu = host.clock(), os.clock()
+  local wall, cpu = internals.clock(), os.clock()
   evaluate.interact(f, silent)
-  if timing then print(("%.3f s, processor %.3f s"):format(host.clock() - wall, os.clock() - cpu)) end
+  internals.redirect_done()
+  if timing then print(("%.3f s, processor %.3f s"):format(internals.clock() - wall, os.clock() - cpu)) end
 end
 
 --- Two spaces for each bracket and block that is open.
@@ -170,6 +225,11 @@ local function interpret(line)
     host.add_history(line)
     return run_command(name, rest)
   end
+  local system = line:match "^%s*!%s*(.*)$"
+  if system then
+    host.add_history(line)
+    return run_system(system)
+  end
   local topic = line:match "^%s*%?%s*(.-)%s*$"
   if topic then
     host.add_history(line)
@@ -193,12 +253,30 @@ local function history_path()
   return home and home .. "/.local/state/prune/history"
 end
 
-local function prompt(quiet)
+--- Runs the user's own file before the first prompt; what goes wrong there is told, and that is all.
+local function run_init()
+  local path = os.getenv "PRUNE_INIT"
+  if not path then
+    local config, home = os.getenv "XDG_CONFIG_HOME", os.getenv "HOME"
+    if config and config ~= "" then path = config .. "/prune/init.lua" elseif home then path = home .. "/.config/prune/init.lua" end
+  end
+  local file = path and path ~= "" and io.open(path)
+  if not file then return end
+  file:close()
+  local f, message = loadfile(path)
+  if f then evaluate.interact(f, true) else evaluate.complain(message) end
+end
+
+local function prompt(options)
   local terminal = host.is_terminal(0)
   internals.settings.epochs = true
   help = prune.help
   if terminal then host.load_history(history_path()) end
-  if not quiet then
+  if terminal and not options.no_init then run_init() end
+  if options.model then
+    print(internals.about(m, "m"))
+    if not options.q then print "m:summary() shows its layers; help() says what there is; .quit or Ctrl-D leaves." end
+  elseif not options.q then
     print(("libprune %s, %s. help() says what there is; .quit or Ctrl-D leaves."):format(prune.version, _VERSION))
   end
   while true do
@@ -216,6 +294,43 @@ end
 
 -- All of it ----------------------------------------------------------------------------------------------------------
 
+--- `prune help WORD`.
+local function print_help(word)
+  local verb = word and verbs.by_name[word]
+  if verb then
+    internals.page(verbs.help.verb(verb))
+  elseif word then
+    internals.page(internals.help(word))
+  else
+    io.write(USAGE)
+  end
+  return 0
+end
+
+--- A command of the words, when the first that is no option is one; else nil.
+local function run_verb()
+  local first = 1
+  local color = words[1] and words[1]:match "^%-%-color=(.*)$"
+  if color and COLORS[color] ~= nil then first = 2 end
+  local name = words[first]
+  local rest = table.move(words, first + 1, #words, 1, {})
+  if not verbs.by_name[name or ""] and name ~= "help" and name ~= "completion" then return nil end
+  if first == 2 then internals.settings.color = COLORS[color] end
+  if name == "help" then return print_help(rest[1]) end
+  if name == "completion" then
+    local script = host.chunk "completion"(host, verbs)[rest[1] or ""]
+    if not script then
+      io.stderr:write "prune: completion is for bash or zsh: prune completion bash\n"
+      return 2
+    end
+    io.write(script())
+    return 0
+  end
+  return verbs.command(name, rest)
+end
+
+local status = run_verb()
+if status then return status end
 local options, problem = parse(words)
 if not options then
   io.stderr:write("prune: ", problem, "\n\n", USAGE)
@@ -228,14 +343,19 @@ if options.help then
 end
 if options.version then
   print(("libprune %s, %s"):format(prune.version, _VERSION))
-  if not (options.script or options.i or #options.steps > 0) then return 0 end
+  if not (options.script or options.model or options.i or #options.steps > 0) then return 0 end
 end
+internals.log_path = options.log
 set_arg(options.script)
-for _, step in ipairs(options.steps) do
-  local status = run_step(step[1], step[2])
+if options.model then
+  status = evaluate.run(function() m = prune.load(options.model) end)
   if status ~= 0 then return status end
 end
-local status = 0
+for _, step in ipairs(options.steps) do
+  status = run_step(step[1], step[2])
+  if status ~= 0 then return status end
+end
+status = 0
 if options.script then
   status = run_script(options.script)
 elseif not options.i and #options.steps == 0 then
@@ -246,4 +366,4 @@ elseif not options.i and #options.steps == 0 then
   options.i = true
 end
 if not options.i then return status end
-return prompt(options.q)
+return prompt(options)

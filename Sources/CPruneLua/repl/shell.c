@@ -1,10 +1,10 @@
 /* prune_shell_main: a Lua state with the binding in it, and lua/shell.lua under a protected call. */
 #include "shell.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static lua_State *shell_state; /* one program, one state: readline's callbacks have no argument of ours */
@@ -22,6 +22,21 @@ static const char complete_text[] = {
 static const char pretty_text[] = {
 #embed "../lua/pretty.lua"
 };
+static const char arguments_text[] = {
+#embed "../lua/arguments.lua"
+};
+static const char verbs_text[] = {
+#embed "../lua/verbs.lua"
+};
+static const char opening_text[] = {
+#embed "../lua/opening.lua"
+};
+static const char screen_text[] = {
+#embed "../lua/screen.lua"
+};
+static const char completion_text[] = {
+#embed "../lua/completion.lua"
+};
 
 static const struct {
   const char *name, *text;
@@ -29,7 +44,12 @@ static const struct {
 } chunks[] = {{"shell", shell_text, sizeof shell_text},
               {"evaluate", evaluate_text, sizeof evaluate_text},
               {"complete", complete_text, sizeof complete_text},
-              {"pretty", pretty_text, sizeof pretty_text}};
+              {"pretty", pretty_text, sizeof pretty_text},
+              {"arguments", arguments_text, sizeof arguments_text},
+              {"verbs", verbs_text, sizeof verbs_text},
+              {"opening", opening_text, sizeof opening_text},
+              {"screen", screen_text, sizeof screen_text},
+              {"completion", completion_text, sizeof completion_text}};
 
 void shell_push_chunk(lua_State *L, const char *name) {
   for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
@@ -132,21 +152,37 @@ static int host_is_terminal(lua_State *L) {
   return 1;
 }
 
-/* host.clock(): seconds of wall time. */
-static int host_clock(lua_State *L) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  lua_pushnumber(L, (double)time.tv_sec + (double)time.tv_nsec * 1e-9);
+/* host.page(text): whether a pager showed it. PRUNE_PAGER or PAGER names one; "" and "cat" are none; less where neither is set. */
+static int host_page(lua_State *L) {
+  size_t size = 0;
+  const char *text = luaL_checklstring(L, 1, &size);
+  const char *pager = getenv("PRUNE_PAGER");
+  if (!pager) pager = getenv("PAGER");
+  if (pager && (!*pager || strcmp(pager, "cat") == 0)) return 0;
+  fflush(stdout);
+  /* One who leaves the pager early closes its pipe, which is no reason to end. */
+  struct sigaction ignore = {.sa_handler = SIG_IGN}, before, interrupt;
+  sigaction(SIGPIPE, &ignore, &before);
+  sigaction(SIGINT, &ignore, &interrupt);
+  FILE *pipe = popen(pager ? pager : "command -v less >/dev/null && exec less -FRX || exec cat", "w");
+  bool shown = pipe != NULL;
+  if (pipe) {
+    fwrite(text, 1, size, pipe);
+    pclose(pipe);
+  }
+  sigaction(SIGINT, &interrupt, NULL);
+  sigaction(SIGPIPE, &before, NULL);
+  lua_pushboolean(L, shown);
   return 1;
 }
 
 static const luaL_Reg host_functions[] = {{"chunk", host_chunk},
                                           {"guard", host_guard},
                                           {"read", host_read},
+                                          {"page", host_page},
                                           {"add_history", host_add_history},
                                           {"load_history", host_load_history},
                                           {"is_terminal", host_is_terminal},
-                                          {"clock", host_clock},
                                           {NULL, NULL}};
 
 typedef struct command_line {

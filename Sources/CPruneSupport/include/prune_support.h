@@ -78,6 +78,11 @@ void ps_parallel_for(int64_t count, int64_t grain, void (*body)(int64_t first, i
 void ps_set_threads(int32_t threads);
 int32_t ps_get_threads(void);
 
+// MARK: - The machine (machine.c); both write a C string of less than `size` bytes, empty where nothing is known
+void ps_processor_name(char *name, size_t size);
+/// Those of the processor that kernels ask for, by the compiler's names, apart by spaces.
+void ps_instruction_sets(char *names, size_t size);
+
 /// Runs `body` while no signal is handled on the calling thread or those of its pool; what comes in between waits.
 int32_t ps_without_signals(int32_t (*body)(void *), void *user);
 

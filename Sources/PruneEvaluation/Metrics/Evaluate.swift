@@ -32,7 +32,7 @@ package func evaluate(
   }
   var sums = MetricAccumulator(
     OutputKind(of: output.name, in: model.graph), needsCrossEntropy: needsCrossEntropy,
-    needsCurve: metrics.contains { $0.metric == .areaUnderCurve })
+    needsCurve: metrics.contains { $0.metric == .areaUnderCurve }, needsMatrix: metrics.contains { $0.metric == .confusion })
   var lossSum = metrics.contains { $0.metric == .loss } && loss.metric == nil ? LossSum(loss, OutputKind(of: output.name, in: model.graph)) : nil
   let feed = try Feed(data, model), size = try feed.batchSize(options.batchSize, of: data)
   for first in stride(from: 0, to: data.count, by: size) {
@@ -47,6 +47,7 @@ package func evaluate(
   }
   var report = Report(title: "evaluation on \(data.name)")
   for (name, metric) in metrics {
+    if metric == .perClass || metric == .confusion, try sums.add(metric, to: &report) { continue }
     guard let value = metric == .loss && lossSum != nil ? lossSum?.mean : sums.value(metric, loss: loss) else {
       throw PruneError(
         .invalidArgument, "metric '\(name)' wants targets that are classes, data set '\(data.name)' has \(targets.dtype.name) \(targets.shape)")
@@ -54,7 +55,12 @@ package func evaluate(
     report[name] = .number(value)
   }
   report["samples"] = .integer(data.count)
-  if names.contains("loss"), let warning = data.warning(ofLoss: options.loss) { report["warnings"] = .list([.text(warning)]) }
+  var warnings: [String] = []
+  if names.contains("loss"), let warning = data.warning(ofLoss: options.loss) { warnings.append(warning) }
+  if let accuracy = sums.value(.accuracy, loss: loss), let warning = try feed.warning(accuracy, classes: sums.confusion.count, data) {
+    warnings.append(warning)
+  }
+  if !warnings.isEmpty { report["warnings"] = .list(warnings.map { .text($0) }) }
   return report
 }
 

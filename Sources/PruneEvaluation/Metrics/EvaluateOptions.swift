@@ -29,11 +29,16 @@ enum Metric: Hashable {
   case meanSquaredError, rootMeanSquaredError, meanAbsoluteError
   /// The mean over classes of 2 TP / (2 TP + FP + FN), classes that never occur left out.
   case macroF1
+  /// The means over classes of TP / (TP + FP) and TP / (TP + FN), classes that never occur left out.
+  case macroPrecision, macroRecall
+  /// A row a class, and how often each class was taken for each other: no numbers, so no guard can hold to them.
+  case perClass, confusion
   /// The area under the receiver operating characteristic: how often a sample of a class scores higher for it than one of
   /// another, ties counting half; of more than two classes the mean over them, each against the rest.
   case areaUnderCurve
 
-  static let names = ["loss", "accuracy", "error", "top5", "f1", "auc", "cross_entropy", "mse", "rmse", "mae"]
+  static let names = ["loss", "accuracy", "error", "top5", "f1", "precision", "recall", "auc", "per_class", "confusion",
+    "cross_entropy", "mse", "rmse", "mae"]
 
   /// - Throws: `.invalidArgument` with the names there are.
   init(_ name: String) throws(PruneError) {
@@ -46,6 +51,10 @@ enum Metric: Hashable {
     case "rmse": self = .rootMeanSquaredError
     case "mae": self = .meanAbsoluteError
     case "f1": self = .macroF1
+    case "precision": self = .macroPrecision
+    case "recall": self = .macroRecall
+    case "per_class": self = .perClass
+    case "confusion": self = .confusion
     case "auc": self = .areaUnderCurve
     case "top_k": self = .top(5)
     default:
@@ -60,7 +69,7 @@ enum Metric: Hashable {
   /// Whether it compares classes.
   var wantsClasses: Bool {
     switch self {
-    case .accuracy, .error, .top, .macroF1, .areaUnderCurve: true
+    case .accuracy, .error, .top, .macroF1, .macroPrecision, .macroRecall, .perClass, .confusion, .areaUnderCurve: true
     default: false
     }
   }

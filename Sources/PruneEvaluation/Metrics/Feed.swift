@@ -70,14 +70,39 @@ package struct Feed: Sendable {
     let sample = tensor.shape.dims.dropFirst()
     guard dims.count == sample.count + 1, zip(dims.dropFirst(), sample).allSatisfy({ $0.value == nil || $0.value == $1 })
     else {
-      let same = sample.reduce(1, *) == dims.dropFirst().reduce(1) { $0.multipliedReportingOverflow(by: $1.value ?? 0).partialValue }
       throw PruneError(
         .mismatch,
         "samples of data set '\(data.name)' are \(tensor.dtype.name) [\(sample.map(String.init).joined(separator: ","))], input '\(input.name)' of the model is \(input.type?.description ?? "?")",
         hint: dims.isEmpty
           ? "a data set feeds inputs whose first axis counts samples: make the scalar a constant of the model"
-          : same ? "there are as many numbers in a sample: reshape it" : "the first extent counts the samples of a batch")
+          : mend(Array(sample), dims.dropFirst().map(\.value), input.name))
     }
+  }
+
+  /// What to do about samples of another shape than the model takes.
+  private static func mend(_ sample: [Int], _ wanted: [Int?], _ input: String) -> String {
+    func fits(_ given: [Int]) -> Bool { given.count == wanted.count && zip(wanted, given).allSatisfy { $0 == nil || $0 == $1 } }
+    if sample.count == 3, fits([sample[2], sample[0], sample[1]]) {
+      return "the samples have their channels last (height, width, channels), the model wants them first: move the axes when the data is made, "
+        + "as numpy's x.transpose(0, 3, 1, 2) does; the order of the numbers changes, so a new shape alone will not do"
+    }
+    if sample.count == 3, fits([sample[1], sample[2], sample[0]]) {
+      return "the samples have their channels first, the model wants them last (height, width, channels): move the axes when the data is made, "
+        + "as numpy's x.transpose(0, 2, 3, 1) does; the order of the numbers changes, so a new shape alone will not do"
+    }
+    if sample.count == 3, wanted.count == 3, wanted[0] == sample[0] || wanted[0] == nil, let height = wanted[1], let width = wanted[2] {
+      return "the images have another size: data:resize{\(height), \(width)}"
+    }
+    if sample.count == 3, wanted.count == 3, let channels = wanted[0], channels != sample[0] {
+      return "the images have \(sample[0]) channel\(sample[0] == 1 ? "" : "s"), the model wants \(channels)"
+    }
+    if sample.count + 1 == wanted.count, wanted.contains(1) || wanted.contains(nil) {
+      return "input '\(input)' has an axis more: give the samples one of extent 1, such as the channel of grey images"
+    }
+    if wanted.count == 1, let count = wanted[0], sample.reduce(1, { $0.multipliedReportingOverflow(by: $1).partialValue }) == count {
+      return "the model takes each sample as one row of \(count) numbers: give x as [N, \(count)]"
+    }
+    return "the first extent counts the samples of a batch"
   }
 
   /// Samples a run: as many as the model fixes, or as are wanted (0: 64) and there.

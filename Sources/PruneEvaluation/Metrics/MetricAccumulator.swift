@@ -12,15 +12,21 @@ struct MetricAccumulator {
   /// `ranked[r]` counts the samples whose class has r higher outputs; those with NaN are in none.
   private var ranked: [Int] = []
   /// True positives, predictions and targets of each class.
-  private var confusion: [(hits: Int, predicted: Int, wanted: Int)] = []
+  private(set) var confusion: [(hits: Int, predicted: Int, wanted: Int)] = []
+  /// Row by row, how often a class was taken for each; empty where nobody asks, or there are too many classes.
+  private(set) var matrix: [Int64] = []
+  private let isMatrixNeeded: Bool
+  /// Classes of which a matrix is kept: more would take more memory than anyone looks at.
+  static let mostClasses = 2048
 
   /// Scores by class, where the area under the curve is wanted.
   private var curve: RankScores?
 
-  init(_ kind: OutputKind, needsCrossEntropy: Bool, needsCurve: Bool = false) {
+  init(_ kind: OutputKind, needsCrossEntropy: Bool, needsCurve: Bool = false, needsMatrix: Bool = false) {
     self.kind = kind
     curve = needsCurve ? RankScores(kind) : nil
     isCrossEntropyNeeded = needsCrossEntropy
+    isMatrixNeeded = needsMatrix
   }
 
   // MARK: - Adding
@@ -31,7 +37,7 @@ struct MetricAccumulator {
     let classCount = width == 1 ? 2 : width
     if ranked.isEmpty {
       ranked = [Int](repeating: 0, count: classCount)
-      confusion = .init(repeating: (0, 0, 0), count: classCount)
+      prepare(classCount)
     }
     for row in 0..<classes.count {
       guard let wanted = Int(exactly: classes[row]), wanted >= 0, wanted < classCount else {
@@ -61,7 +67,7 @@ struct MetricAccumulator {
     }
     if ranked.isEmpty {
       ranked = [Int](repeating: 0, count: width)
-      confusion = .init(repeating: (0, 0, 0), count: width)
+      prepare(width)
     }
     for row in 0..<rows {
       let start = row * width
@@ -75,6 +81,17 @@ struct MetricAccumulator {
         rank(outputs, start, width, wanted)
       }
     }
+  }
+
+  private mutating func prepare(_ classes: Int) {
+    confusion = .init(repeating: (0, 0, 0), count: classes)
+    if isMatrixNeeded, classes <= Self.mostClasses { matrix = [Int64](repeating: 0, count: classes * classes) }
+  }
+
+  private mutating func count(_ predicted: Int, _ wanted: Int) {
+    confusion[predicted].predicted += 1
+    if predicted == wanted { confusion[wanted].hits += 1 }
+    if !matrix.isEmpty { matrix[wanted * confusion.count + predicted] += 1 }
   }
 
   private mutating func addRow(_ outputs: Span<Float>, _ start: Int, _ width: Int, _ wanted: Int) {
@@ -98,8 +115,7 @@ struct MetricAccumulator {
     confusion[wanted].wanted += 1
     guard !probability.isNaN else { return }
     let predicted = probability > 0.5 ? 1 : 0
-    confusion[predicted].predicted += 1
-    if predicted == wanted { confusion[wanted].hits += 1 }
+    count(predicted, wanted)
     ranked[predicted == wanted ? 0 : 1] += 1
   }
 
@@ -114,8 +130,7 @@ struct MetricAccumulator {
     confusion[wanted].wanted += 1
     // Not a number anywhere is no answer.
     guard let best = Self.highest(outputs, start, width) else { return }
-    confusion[best].predicted += 1
-    if best == wanted { confusion[wanted].hits += 1 }
+    count(best, wanted)
     let score = outputs[start + wanted]
     var higher = 0
     // Equal outputs rank by class number, as argmax takes the first.
@@ -168,10 +183,17 @@ struct MetricAccumulator {
     case .rootMeanSquaredError: return (squares / Double(numbers)).squareRoot()
     case .meanAbsoluteError: return magnitudes / Double(numbers)
     case .areaUnderCurve: return curve?.area
-    case .macroF1:
-      let present = confusion.filter { $0.predicted + $0.wanted > 0 }
-      guard !present.isEmpty else { return nil }
-      return present.reduce(0) { $0 + 2 * Double($1.hits) / Double($1.predicted + $1.wanted) } / Double(present.count)
+    case .macroF1: return mean { 2 * Double($0.hits) / Double($0.predicted + $0.wanted) }
+    // A class that is never told scores 0, as its recall does.
+    case .macroPrecision: return mean { $0.predicted > 0 ? Double($0.hits) / Double($0.predicted) : 0 }
+    case .macroRecall: return mean { $0.wanted > 0 ? Double($0.hits) / Double($0.wanted) : 0 }
+    case .perClass, .confusion: return nil
     }
+  }
+
+  /// The mean over the classes that occur.
+  private func mean(_ value: ((hits: Int, predicted: Int, wanted: Int)) -> Double) -> Double? {
+    let present = confusion.filter { $0.predicted + $0.wanted > 0 }
+    return present.isEmpty ? nil : present.reduce(0) { $0 + value($1) } / Double(present.count)
   }
 }

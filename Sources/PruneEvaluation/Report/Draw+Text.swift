@@ -37,6 +37,30 @@ extension Draw {
     return prefix(text, head) + "…" + String(tail.reversed())
   }
 
+  /// Text cut at its left to at most `columns`: of a path, the end tells most.
+  package static func ending(_ text: String, _ columns: Int) -> String {
+    guard width(text) > columns else { return text }
+    guard columns > 1 else { return prefix(text, columns) }
+    return "…" + String(prefix(String(text.reversed()), columns - 1).reversed())
+  }
+
+  /// Text in lines of at most `columns`, broken between words; lines after the first begin with `indent`.
+  package static func wrapped(_ text: String, _ columns: Int, indent: String = "") -> [String] {
+    var lines: [String] = []
+    var line = ""
+    for word in text.split(separator: " ") {
+      if line.isEmpty {
+        line = String(word)
+      } else if width(line) + 1 + width(String(word)) <= columns {
+        line += " " + word
+      } else {
+        lines.append(line)
+        line = indent + word
+      }
+    }
+    return lines + [line]
+  }
+
   /// The longest beginning that takes at most `columns`. An escape sequence is not cut apart, and one that was begun is
   /// closed.
   private static func prefix(_ text: String, _ columns: Int) -> String {

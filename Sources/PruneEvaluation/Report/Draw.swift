@@ -35,29 +35,52 @@ package enum Draw {
       })
   }
 
-  /// A table with aligned columns: numbers to the right, the rest to the left. The widest text columns give way when it
-  /// does not fit.
-  package static func table(header: [String], rows: [[String]], rightAligned: Set<Int>, width: Int) -> String {
+  /// A table with aligned columns: numbers to the right, the rest to the left.
+  ///
+  /// Where it does not fit, the widest text columns give way, down to 8 columns, those of `paths` from their left down to 16,
+  /// those of `rigid` not at all; then columns are left out in the order of `dispensable`, and a line below says which.
+  package static func table(
+    header: [String], rows: [[String]], rightAligned: Set<Int>, width: Int, paths: Set<Int> = [], rigid: Set<Int> = [],
+    dispensable: [Int] = []
+  ) -> String {
     var columns = header.indices.map { column in
       max(self.width(header[column]), rows.map { column < $0.count ? self.width($0[column]) : 0 }.max() ?? 0)
     }
-    var excess = columns.reduce(0, +) + 2 * max(columns.count - 1, 0) - width
-    while excess > 0, let widest = columns.indices.filter({ !rightAligned.contains($0) && columns[$0] > 8 })
+    var shown = Array(header.indices)
+    var dropped: [Int] = []
+    func least(_ column: Int) -> Int {
+      rightAligned.contains(column) || rigid.contains(column) ? columns[column] : min(columns[column], paths.contains(column) ? 16 : 8)
+    }
+    func excess(_ widths: (Int) -> Int) -> Int { shown.reduce(0) { $0 + widths($1) } + 2 * max(shown.count - 1, 0) - width }
+    for column in dispensable where excess(least) > 0 && shown.count > 1 {
+      shown.removeAll { $0 == column }
+      dropped.append(column)
+    }
+    var over = excess { columns[$0] }
+    while over > 0, let widest = shown.filter({ columns[$0] > least($0) })
       .max(by: { columns[$0] < columns[$1] })
     {
-      let cut = min(excess, columns[widest] - 8)
+      let cut = min(over, columns[widest] - least(widest))
       columns[widest] -= cut
-      excess -= cut
+      over -= cut
     }
     func line(_ cells: [String]) -> String {
-      let parts = columns.indices.map { column in
-        fitted(column < cells.count ? cells[column] : "", columns[column], rightAligned.contains(column) ? .right : .left)
+      let parts = shown.map { column in
+        let cell = column < cells.count ? cells[column] : ""
+        return fitted(
+          paths.contains(column) ? ending(cell, columns[column]) : cell, columns[column],
+          rightAligned.contains(column) ? .right : .left)
       }
       var text = parts.joined(separator: "  ")
       while text.last == " " { text.removeLast() }
       return text
     }
-    let rule = columns.map { String(repeating: "─", count: $0) }.joined(separator: "──")
-    return ([line(header), rule] + rows.map(line)).joined(separator: "\n")
+    let rule = shown.map { String(repeating: "─", count: columns[$0]) }.joined(separator: "──")
+    var lines = [line(header), rule] + rows.map(line)
+    if !dropped.isEmpty {
+      let names = dropped.sorted().map { header[$0] }.joined(separator: ", ")
+      lines += wrapped("(too narrow for: \(names))", max(width, 20), indent: " ")
+    }
+    return lines.joined(separator: "\n")
   }
 }

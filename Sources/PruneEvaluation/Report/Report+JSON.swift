@@ -7,9 +7,23 @@ extension Report {
     ReportValue.report(self).write(to: &text)
     return text
   }
+
+  /// What changes when an entry is renamed or removed; not when one is added.
+  package static let schemaVersion = 1
+
+  /// The same as a file of its own, which begins with "schema" (the version of the format), "report" (the title) and "made_by".
+  package func jsonFile(madeBy: String) -> String {
+    let about: [(key: String, value: ReportValue)] = [
+      ("schema", .integer(Self.schemaVersion)), ("report", .text(title)), ("made_by", .text(madeBy)),
+    ]
+    return Report(title: title, entries: about + entries).json() + "\n"
+  }
 }
 
 extension ReportValue {
+  /// Whether JSON has it.
+  private var isData: Bool { if case .drawing = self { false } else { true } }
+
   fileprivate func write(to text: inout String) {
     switch self {
     case .number(let value): text += value.isFinite ? Self.shortest(value) : "null"
@@ -18,7 +32,7 @@ extension ReportValue {
     case .flag(let value): text += value ? "true" : "false"
     case .report(let report):
       text += "{"
-      for (index, entry) in report.entries.enumerated() {
+      for (index, entry) in report.entries.filter(\.value.isData).enumerated() {
         if index > 0 { text += "," }
         Self.write(string: entry.key, to: &text)
         text += ":"
@@ -32,14 +46,14 @@ extension ReportValue {
         value.write(to: &text)
       }
       text += "]"
-    case .open: text += "null"
+    case .open, .drawing: text += "null"
     case .tensor(let tensor):
       text += "{\"dtype\":\"\(tensor.dtype.name)\",\"shape\":\(tensor.shape)}"
     }
   }
 
   /// The shortest digits that read back as the same number.
-  private static func shortest(_ value: Double) -> String {
+  static func shortest(_ value: Double) -> String {
     let text = "\(value)"
     return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
   }

@@ -33,6 +33,17 @@ package struct Report: Sendable {
 }
 
 extension Report {
+  /// What a reader must know first: that less was done than was asked for, and how to get further. On the first line of
+  /// the text.
+  package var headline: String? {
+    get { if case .text(let text)? = self["headline"] { text } else { nil } }
+    set {
+      guard let newValue else { return self["headline"] = nil }
+      self["headline"] = nil
+      entries.insert((key: "headline", value: .text(newValue)), at: 0)
+    }
+  }
+
   /// The number at a path, nil when there is none.
   package func number(_ path: String) -> Double? { self[path]?.number }
 }
@@ -42,6 +53,8 @@ package indirect enum ReportValue: Sendable {
   case number(Double)
   case integer(Int)
   case text(String)
+  /// A picture out of characters, for people alone: no part of JSON, CSV and Markdown.
+  case drawing(String)
   case flag(Bool)
   case report(Report)
   case list([ReportValue])

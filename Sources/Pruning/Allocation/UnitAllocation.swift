@@ -6,6 +6,8 @@ struct UnitAllocation {
   enum Target: Sendable {
     /// The share of units, over all groups or in each.
     case amount(Double, isLocal: Bool)
+    /// So many of each group.
+    case each([Int])
     /// What scores below, unnormalized.
     case threshold(Double)
   }
@@ -66,6 +68,10 @@ struct UnitAllocation {
           removed[group] += 1
           left -= 1
         }
+      }
+    case .each(let counts):
+      for (index, group) in groups.enumerated() where index < counts.count {
+        removed[index] = min(counts[index], group.scores.count, limit(index, 1))
       }
     case .threshold(let threshold):
       for (index, group) in groups.enumerated() {

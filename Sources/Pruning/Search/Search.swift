@@ -24,10 +24,21 @@ package struct SearchOptions {
   package var shapes = ShapeBinding()
   package var seed: UInt64 = 0
   package var cancel: CancelFlag?
-  /// Called after each candidate with how many were tried; true ends the search.
-  package var onCandidate: ((Int) throws(PruneError) -> Bool)?
+  /// Called after each candidate; true ends the search.
+  package var onCandidate: ((SearchCandidate) throws(PruneError) -> Bool)?
 
   package init() {}
+}
+
+/// A candidate of a search that was made.
+package struct SearchCandidate: Sendable {
+  /// The way it was pruned, in words, and how far.
+  package let way: String
+  package let amount: Double
+  /// From 1.
+  package let number: Int
+  /// Since the search began, and until nothing new is tried.
+  package let seconds, secondsLeft: Double
 }
 
 /// Looks for the smallest model that keeps a metric: every way to prune is tried cheaply on a part of the data, the best of
@@ -83,7 +94,7 @@ private struct SearchRun {
   let calibration: Dataset
   let judge: MetricGuard
   private let quick: MetricGuard
-  private let end: Double
+  private let start, end: Double
   private let extents: BoundExtents
   private var tried = 0
   private var isStopped = false
@@ -112,7 +123,8 @@ private struct SearchRun {
     judge = try MetricGuard(bounds, model: model, batchSize: 64, cancel: options.cancel)
     bounds.data = try data.take(Self.sample)
     quick = try options.custom == nil ? MetricGuard(bounds, model: model, batchSize: 64, cancel: options.cancel) : judge
-    end = monotonicSeconds() + (options.budget > 0 ? options.budget : 10) * 60
+    start = monotonicSeconds()
+    end = start + (options.budget > 0 ? options.budget : 10) * 60
   }
 
   /// The cheapest point within the bound.
@@ -195,7 +207,10 @@ private struct SearchRun {
         settings.roundTo = 1
         outcome = try Pruning.pruned(model, settings)
       }
-      isStopped = try options.onCandidate?(tried) ?? false || isStopped
+      let now = monotonicSeconds()
+      let candidate = SearchCandidate(
+        way: way.name, amount: amount, number: tried, seconds: now - start, secondsLeft: max(end - now, 0))
+      isStopped = try options.onCandidate?(candidate) ?? false || isStopped
       return outcome
     } catch where [.unsupported, .invalidArgument, .refused, .mismatch, .numeric].contains(error.status) {
       if !refused.contains(where: { $0.name == way.name }) { refused.append((way.name, error.message)) }
@@ -229,6 +244,15 @@ private struct SearchRun {
     }
   }
 
+  /// What a reader must know first: that nothing was found, and how to get further.
+  private var headline: String? {
+    guard best == nil else { return nil }
+    let bound = "within max_drop \(formatted(options.maxDrop, digits: 4, style: "g")) of \(judge.options.metric) \(formatted(judge.baseline, digits: 4, style: "g"))"
+    let way = isStopped
+      ? "it was stopped" : points.isEmpty && monotonicSeconds() > end ? "the budget ended: give budget = more minutes" : "allow a larger max_drop, or a larger budget"
+    return "nothing smaller was found \(bound), the model is the given one; \(way)"
+  }
+
   func report() -> Report {
     // Cheapest first; a point stays when it keeps more than all that are cheaper.
     var front: [Point] = []
@@ -255,6 +279,7 @@ private struct SearchRun {
         if let recipe = point.recipe { row["recipe"] = .text(recipe) }
         return .report(row)
       })
+    report.headline = headline
     if points.isEmpty {
       let why = isStopped ? "the search was stopped" : monotonicSeconds() > end ? "the budget of minutes ended" : "every way was left out"
       report["notes"] = .list([.text("\(why) before any way was measured on all data: the model is the given one")])

@@ -28,10 +28,21 @@ package struct SensitivityOptions {
   /// Extents that the inputs leave open, which those of the data must agree with.
   package var shapes = ShapeBinding()
   package var cancel: CancelFlag?
-  /// Called after each layer with its number, from 1, and how many there are; true stops.
-  package var onLayer: ((Int, Int) throws(PruneError) -> Bool)?
+  /// Called after each layer; true stops.
+  package var onLayer: ((SensitivityProgress) throws(PruneError) -> Bool)?
 
   package init() {}
+}
+
+/// A layer of a sensitivity analysis that is done.
+package struct SensitivityProgress: Sendable {
+  package let name: String
+  /// From 1, of so many.
+  package let layer, layers: Int
+  /// The lowest of its metrics.
+  package let lowest: Double
+  /// Since the analysis began.
+  package let seconds: Double
 }
 
 /// One layer pruned by itself, at several amounts.
@@ -67,7 +78,7 @@ package func sensitivity(_ model: Model, _ options: SensitivityOptions) throws(P
       row["name"] = .text(curve.weight.layer)
       row["weights"] = .integer(curve.weight.tensor.count)
       // With the ends of the common scale behind, which are cut off again.
-      row["curve"] = .text(String(Draw.sparkline(curve.metrics + ends).dropLast(2)))
+      row["curve"] = .drawing(String(Draw.sparkline(curve.metrics + ends).dropLast(2)))
       row["lowest"] = .number(curve.metrics.filter(\.isFinite).min() ?? .nan)
       row["safe"] = .number(run.safe(curve))
       row["values"] = .list(curve.metrics.map { .number($0) })
@@ -157,11 +168,16 @@ struct SensitivityRun {
     let consumers = model.graph.consumers
     var tail = try options.custom == nil ? data.map { data throws(PruneError) in ModelTail(model, data) } : nil
     var curves: [SensitivityCurve] = []
+    let start = monotonicSeconds()
     for (index, weight) in weights.weights.enumerated() {
       try options.cancel?.check()
       try tail?.advance(to: consumers[weight.name]?.first ?? 0, batchSize: batchSize, cancel: options.cancel)
-      curves.append(try curve(weights.only(index), scores.only(index), tail))
-      if try options.onLayer?(index + 1, weights.weights.count) ?? false, index + 1 < weights.weights.count {
+      let curve = try curve(weights.only(index), scores.only(index), tail)
+      curves.append(curve)
+      let progress = SensitivityProgress(
+        name: weight.layer, layer: index + 1, layers: weights.weights.count,
+        lowest: curve.metrics.filter(\.isFinite).min() ?? .nan, seconds: monotonicSeconds() - start)
+      if try options.onLayer?(progress) ?? false, index + 1 < weights.weights.count {
         return (curves, true)
       }
     }

@@ -43,7 +43,7 @@ struct Journal {
         if let judge, let metric = entry.metric {
           row[judge.options.metric] = .number(metric)
           row["drop"] = .number(judge.drop(of: metric))
-          row["bar"] = .text(Draw.bar(fraction: high > low ? (metric - low) / (high - low) : 1, width: 12))
+          row["bar"] = .drawing(Draw.bar(fraction: high > low ? (metric - low) / (high - low) : 1, width: 12))
         }
         if let share = entry.normCut { row["norm_cut"] = .number(share) }
         if let milliseconds = entry.milliseconds { row["ms"] = .number(milliseconds) }
@@ -51,6 +51,18 @@ struct Journal {
         row["kept"] = .flag(entry.isKept)
         return .report(row)
       })
+  }
+
+  /// What a reader must know first: that less was done than was asked for, and how to get further.
+  func headline(isStopped: Bool) -> String? {
+    if let judge, isRolledBack, let metric = entries.last(where: { !$0.isKept })?.metric {
+      let ways = "ask for less, repair each step with recover = {epochs = 1}, take more steps, or allow a larger max_drop"
+      return isRefused
+        ? "nothing was pruned, the guard undid every step: \(judge.refusal(of: metric)). To get further, \(ways)"
+        : "less was pruned than asked for, the guard took the rest back: \(judge.refusal(of: metric)). To get further, \(ways)"
+    }
+    guard isStopped else { return nil }
+    return isAnyKept ? "stopped before its end: this is the last step that was kept" : "stopped before anything was kept: this is the given model"
   }
 
   /// What was taken back, and how recoveries went.

@@ -11,6 +11,8 @@ package struct PrunePlan {
   package let schedule: PruneSchedule
   /// A cost to meet, in place of an amount.
   package let target: CostTarget?
+  /// A fraction of each layer, in place of one for all.
+  let layerAmounts: LayerAmounts?
   /// Whether units are taken out, rather than zeroed.
   package let removes: Bool
   package let isIsomorphic: Bool
@@ -62,7 +64,7 @@ package struct PrunePlan {
     if let given = options.maxFraction, !(0...1).contains(given) {
       throw PruneError(.invalidArgument, "max_fraction is \(given), it must be a fraction from 0 to 1")
     }
-    maxFraction = options.maxFraction ?? max(0.9, options.amount ?? 0)
+    maxFraction = options.maxFraction ?? max(0.9, options.amount ?? options.amounts.map(\.amount).max() ?? 0)
     rounding = try UnitRounding(options, granularity, target)
     impliesCriterion = options.criterion == nil && options.scores == nil
     importance = try Self.importance(
@@ -74,6 +76,8 @@ package struct PrunePlan {
     var wanted = options
     // A target is reached by as much as it takes.
     if target != nil { wanted.amount = 1 }
+    layerAmounts = try Self.layerAmounts(options, granularity)
+    if let layerAmounts { (wanted.amount, wanted.allocation) = (layerAmounts.largest, "local") }
     let settled = try Self.allocation(wanted, given, granularity, importance)
     if let target, !granularity.isStructural, case .amount(_, let division) = settled {
       allocation = .target(target.fraction, division)
@@ -235,6 +239,23 @@ package struct PrunePlan {
       }
       return .threshold(threshold)
     }
+  }
+
+  private static func layerAmounts(_ options: PruneOptions, _ granularity: Granularity) throws(PruneError) -> LayerAmounts? {
+    guard let amounts = try LayerAmounts(options.amounts) else { return nil }
+    let others = [
+      ("amount", options.amount != nil), ("threshold", options.threshold != nil), ("target", options.target != nil),
+      ("allocation", options.allocation != nil), ("recipe", options.recipe != nil),
+    ]
+    for (name, isGiven) in others where isGiven {
+      throw PruneError(.invalidArgument, "amounts by layer say how much goes where, \(name) has no say", hint: "leave \(name) out")
+    }
+    guard granularity == .weight || granularity.isStructural && granularity != .layer else {
+      throw PruneError(
+        .unsupported, "amounts by layer are of weights, channels or heads, got granularity '\(granularity.name)'",
+        hint: "give one amount, with scope for the layers")
+    }
+    return amounts
   }
 
   private static func check(amount: Double) throws(PruneError) {

@@ -16,7 +16,8 @@ package struct PruneRecipe {
 
   /// Nil for criteria that are not libprune's own.
   init?(_ options: PruneOptions, _ plan: PrunePlan, _ steps: [Allocation]) {
-    guard options.scores == nil else { return nil }
+    // Of channels a step says how many of all go, not of which layer.
+    guard options.scores == nil, plan.layerAmounts == nil || !plan.granularity.isStructural else { return nil }
     // One that nobody named looks at a part of the data, and is implied again.
     var values: [(String, String)] = plan.impliesCriterion && plan.importance.needsData ? [] : [("criterion", plan.importance.name)]
     values += [

@@ -14,6 +14,7 @@ extension PruneRun {
     report["mode"] = .text(plan.removes ? "remove" : "mask")
     try cutter.addChoices(to: &report)
     if let training = plan.training { report["train"] = .text(training.kind.rawValue) }
+    if let amounts = plan.layerAmounts { report["amounts"] = .text(amounts.text) }
     if let amount = options.amount { report["amount"] = .number(amount) }
     if let threshold = options.threshold { report["threshold"] = .number(threshold) }
     report["schedule"] = .text(plan.schedule.kind.rawValue)
@@ -36,6 +37,8 @@ extension PruneRun {
     if let note = context.extents.note { notes.append(note) }
     if let note = sparedNote { notes.append(note) }
     notes += try journal.notes + cutter.closingNotes(ending)
+    let shortcoming = try cutter.shortcoming(ending)
+    report.headline = journal.headline(isStopped: isStopped) ?? shortcoming
     if !notes.isEmpty { report["notes"] = .list(notes.map { .text($0) }) }
     return report
   }

@@ -55,6 +55,8 @@ protocol Cutter {
   var latency: LatencyPair? { get }
   /// What a reader should know besides the numbers, before and after what the loop has to say.
   var openingNotes: [String] { get }
+  /// Why less was done than was asked for, when that is so and the guard has no part in it; also among the closing notes.
+  func shortcoming(_ ending: PruneEnding) throws(PruneError) -> String?
   func closingNotes(_ ending: PruneEnding) throws(PruneError) -> [String]
 }
 

@@ -91,14 +91,16 @@ extension MaskingCutter {
         "the last unit of \(Self.list(floored)) was kept: no layer is emptied, "
           + "for what lies behind it would see only biases")
     }
-    if ending.isWhole, let target = plan.target, case let kept = try kept(target),
-      abs(kept - target.fraction) > CostTarget.tolerance
-    {
-      notes.append(
-        "\(target.kind.rawValue) kept is \(Self.text(kept)), the target was \(Self.text(target.fraction)): "
-          + "units are too coarse to come closer")
-    }
+    if let missed = try shortcoming(ending) { notes.append(missed) }
     return notes
+  }
+
+  func shortcoming(_ ending: PruneEnding) throws(PruneError) -> String? {
+    guard ending.isWhole, let target = plan.target, case let kept = try kept(target),
+      abs(kept - target.fraction) > CostTarget.tolerance
+    else { return nil }
+    return "\(target.kind.rawValue) kept is \(Self.text(kept)), the target was \(Self.text(target.fraction)): "
+      + "units are too coarse to come closer"
   }
 
   /// Layers of which one unit alone was left.

@@ -38,6 +38,7 @@ struct MaskingCutter: Cutter {
     var dense = all.without(unreached)
     splits = plan.strategy == .local && !plan.prunesAllUses ? dense.splitUses() : ([], 0)
     self.dense = dense
+    try plan.layerAmounts?.check(dense.weights.flatMap { [$0.layer, $0.name] })
     var start = dense.model
     start.maskZeros(of: try PrunableWeights(of: start).weights.map(\.name))
     self.start = start
@@ -92,6 +93,10 @@ struct MaskingCutter: Cutter {
     _ base: Model, _ current: PrunableWeights, _ goal: StepGoal
   ) throws(PruneError) -> (results: [Allocation.Result], allocation: Allocation) {
     var allocation = goal.prescribed ?? plan.allocation.partial(goal.progress, from: share(zerosBefore))
+    if goal.prescribed == nil, let amounts = plan.layerAmounts {
+      allocation = .counts(
+        current.weights.map { Allocation.units(amounts.amount(of: [$0.layer, $0.name]) * goal.progress, of: $0.tensor.count) })
+    }
     var (scores, ranking) = try plan.importance.ranking(context.scoring(current))
     let shared = plan.strategy == .shared ? try SharedWeights(current) : nil
     if let shared {

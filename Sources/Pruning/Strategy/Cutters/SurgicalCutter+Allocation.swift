@@ -40,6 +40,17 @@ extension SurgicalCutter {
     }
     switch plan.allocation {
     case .threshold(let threshold): return (allocation.removedCounts(.threshold(threshold * progress)), nil)
+    case .amount where plan.layerAmounts != nil:
+      let sizes = Dictionary(groups.map { ($0.name, $0.size) }, uniquingKeysWith: { first, _ in first })
+      return (
+        allocation.removedCounts(
+          .each(
+            dependencies.groups.map { group in
+              // Of what is left, so that the share of what was there comes out.
+              let whole = sizes[group.name] ?? group.size, gone = max(whole - group.size, 0)
+              return max(Allocation.units((plan.layerAmounts?.amount(of: group.names) ?? 0) * progress, of: whole) - (plan.removes ? gone : 0), 0)
+            })), nil
+      )
     case .amount(let amount, let division):
       // Of what is left, so that the share of what was there comes out.
       let left = Double(plan.removes ? allocation.count : unitCount) / Double(max(unitCount, 1))

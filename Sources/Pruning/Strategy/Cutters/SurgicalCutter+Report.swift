@@ -98,6 +98,8 @@ extension SurgicalCutter {
     return notes
   }
 
+  func shortcoming(_ ending: PruneEnding) -> String? { closingNotes(ending).first }
+
   /// Why less went than the amount says.
   private var shortfall: String? {
     guard let amount = options.amount, removed > 0, unitCount > 0,

@@ -82,6 +82,7 @@ struct SurgicalCutter: Cutter {
       self.chosen = keepsStreams ? inside : all
       unitCount = zip(groups, self.chosen).reduce(0) { $0 + ($1.1 ? $1.0.size : 0) }
     }
+    try plan.layerAmounts?.check(zip(groups, chosen).flatMap { $1 ? $0.names : [] })
     costBefore = CostModel(dependencies, context.extents).cost([:])
     try extents.check(plan.target?.kind, macs: costBefore.macs)
   }
