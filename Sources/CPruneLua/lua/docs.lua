@@ -10,7 +10,8 @@ Version of the library, as "major.minor.patch".
 > print(prune.version)
 
 prune.load(path, options) -> Model
-Loads an ONNX file with its external data, or a packed one (.prunez). Nothing in it is lost: what is not changed is saved as it was read.
+Loads an ONNX file with its external data, a packed one (.prunez), or a Keras model (.h5 of Keras 1 to 3, .keras). The content says
+what it is, not the name. What is not changed is saved as it was read. Lambda, custom and unknown Keras layers are refused by name.
 - path: string; the file
 > local m = prune.load "resnet20.onnx"
 
