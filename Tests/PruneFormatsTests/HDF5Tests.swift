@@ -1,7 +1,6 @@
+import PruneFormats
 import PruneTensor
 import Testing
-
-import PruneFormats
 
 @Suite struct HDF5Tests {
   private func encoded(_ tree: HDF5Tree) throws -> Bytes {
@@ -35,7 +34,9 @@ import PruneFormats
     let root = try HDF5File(try encoded(tree)).root
     let links = try root.links
     #expect(links.map(\.name) == (0..<count).map { "m\($0)" }.sorted())
-    for link in links { #expect(try root.open(link).tensor().array(of: Float.self) == [try #require(Float(link.name.dropFirst()))]) }
+    for link in links {
+      #expect(try root.open(link).tensor().array(of: Float.self) == [try #require(Float(link.name.dropFirst()))])
+    }
   }
 
   /// Tensors are views of the file, 64 bytes aligned.
@@ -80,7 +81,9 @@ import PruneFormats
   @Test(arguments: names) func damagedFilesAreErrors(name: String) throws {
     let whole = try Shared.bytes(Cases.keras + name)
     func read(_ object: HDF5Object, _ depth: Int) throws {
-      if object.isDataset { _ = try? object.tensor() } else if depth < 4 {
+      if object.isDataset {
+        _ = try? object.tensor()
+      } else if depth < 4 {
         for link in try object.links { try read(try object.open(link), depth + 1) }
       }
     }

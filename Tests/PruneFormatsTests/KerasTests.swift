@@ -1,9 +1,8 @@
 import Foundation
+import PruneFormats
 import PruneGraph
 import PruneTensor
 import Testing
-
-import PruneFormats
 
 @Suite struct KerasTests {
   private static let files = ["conv.h5", "trainable.h5", "lstm.keras", "attention.keras", "nested.keras"]
@@ -45,11 +44,18 @@ import PruneFormats
 
   @Test func layersThatAreCodeAreRefusedByName() throws {
     for (layer, part) in [
-      (#"{"class_name": "Lambda", "config": {"name": "twice", "function": ["4wEAAA==", null, null]}}"#, "Lambda 'twice': it is Python code"),
+      (
+        #"{"class_name": "Lambda", "config": {"name": "twice", "function": ["4wEAAA==", null, null]}}"#,
+        "Lambda 'twice': it is Python code"
+      ),
       (#"{"class_name": "my>Swirl", "config": {"name": "s"}}"#, "Swirl 's': layers of this class are not read"),
-      (#"{"class_name": "Activation", "config": {"name": "a", "activation": "my_function"}}"#, "'my_function' is not read"),
+      (
+        #"{"class_name": "Activation", "config": {"name": "a", "activation": "my_function"}}"#,
+        "'my_function' is not read"
+      ),
     ] {
-      let config = #"{"class_name": "Sequential", "config": {"name": "m", "layers": [{"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 3]}}, "#
+      let config =
+        #"{"class_name": "Sequential", "config": {"name": "m", "layers": [{"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 3]}}, "#
         + layer + "]}}"
       var tree = HDF5Tree()
       tree.set("model_config", .text(config))
@@ -71,8 +77,12 @@ import PruneFormats
     #expect(error?.message.contains("Dense 'dense'") == true)
   }
 
-  @Test(arguments: [("BatchNormalization", "batch_normalization"), ("Conv2DTranspose", "conv2d_transpose"), ("PReLU", "p_re_lu"), ("LSTM", "lstm"), ("SimpleRNN", "simple_rnn"),
-    ("GlobalAveragePooling1D", "global_average_pooling1d"), ("MultiHeadAttention", "multi_head_attention"), ("RMSNormalization", "rms_normalization")])
+  @Test(arguments: [
+    ("BatchNormalization", "batch_normalization"), ("Conv2DTranspose", "conv2d_transpose"), ("PReLU", "p_re_lu"),
+    ("LSTM", "lstm"), ("SimpleRNN", "simple_rnn"),
+    ("GlobalAveragePooling1D", "global_average_pooling1d"), ("MultiHeadAttention", "multi_head_attention"),
+    ("RMSNormalization", "rms_normalization"),
+  ])
   func snakeCase(name: String, wanted: String) { #expect(KerasNetwork.snakeCase(name) == wanted) }
 
   @Test(arguments: ["conv.h5", "nested.keras"]) func damagedFilesAreErrors(name: String) throws {
@@ -90,12 +100,18 @@ import PruneFormats
 
   /// What a configuration may say is any JSON: every value replaced by every kind of value.
   @Test func configurationsOfAnyKind() throws {
-    let model = try ModelFormats.decode(try bytes("lstm.keras")), content = try KerasWriter.content(of: model)
-    let kinds: [JSON] = [.null, .bool(true), JSON(0), JSON(-1), JSON(Int.max), JSON(1e300), .string(""), .array([]), .array([.null]), .object([])]
+    let model = try ModelFormats.decode(try bytes("lstm.keras"))
+    let content = try KerasWriter.content(of: model)
+    let kinds: [JSON] = [
+      .null, .bool(true), JSON(0), JSON(-1), JSON(Int.max), JSON(1e300), .string(""), .array([]), .array([.null]),
+      .object([]),
+    ]
     var paths: [[Int]] = []
     func collect(_ json: JSON, _ path: [Int]) {
       paths.append(path)
-      for (index, inner) in (json.array ?? json.fields?.map(\.value) ?? []).enumerated() { collect(inner, path + [index]) }
+      for (index, inner) in (json.array ?? json.fields?.map(\.value) ?? []).enumerated() {
+        collect(inner, path + [index])
+      }
     }
     func replaced(_ json: JSON, _ path: ArraySlice<Int>, _ value: JSON) -> JSON {
       guard let place = path.first else { return value }

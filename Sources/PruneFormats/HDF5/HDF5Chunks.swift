@@ -8,8 +8,11 @@ struct HDF5Filters {
   init(_ body: Bytes?) throws(PruneError) {
     guard let body else { return }
     var cursor = HDF5Cursor(body)
-    let version = try cursor.byte(), count = try cursor.byte()
-    guard version == 1 || version == 2 else { throw PruneError(.unsupported, "filters of version \(version) are not known") }
+    let version = try cursor.byte()
+    let count = try cursor.byte()
+    guard version == 1 || version == 2 else {
+      throw PruneError(.unsupported, "filters of version \(version) are not known")
+    }
     if version == 1 { try cursor.skip(6) }
     for _ in 0..<count {
       let number = try cursor.number(2)
@@ -45,8 +48,10 @@ struct HDF5Chunks {
     (self.file, self.dtype, self.shape, self.chunk, self.filters) = (file, dtype, shape, chunk, filters)
     let width = dtype.bitWidth / 8
     // Deflate packs at most 1032 to 1: what claims more was never written.
-    guard shape.count <= (file.bytes.count / width + 1) * 1100, chunk.count <= (file.bytes.count / width + 1) * 1100 else {
-      throw PruneError(.badFormat, "shape \(shape) in chunks of \(chunk) is more than the file can hold", hint: "the file is damaged")
+    guard shape.count <= (file.bytes.count / width + 1) * 1100, chunk.count <= (file.bytes.count / width + 1) * 1100
+    else {
+      throw PruneError(
+        .badFormat, "shape \(shape) in chunks of \(chunk) is more than the file can hold", hint: "the file is damaged")
     }
     try Storage.checkAvailable(byteCount: shape.count * width)
     elements = [UInt8](repeating: 0, count: shape.count * width)
@@ -61,19 +66,24 @@ struct HDF5Chunks {
   private mutating func node(at address: Int, level: Int?) throws(PruneError) {
     var cursor = try file.cursor(at: address)
     try cursor.expect("TREE", "a list of chunks")
-    let kind = try cursor.byte(), own = try cursor.byte(), count = try cursor.number(2)
+    let kind = try cursor.byte()
+    let own = try cursor.byte()
+    let count = try cursor.number(2)
     guard kind == 1, own < 32, level == nil || own == level else {
       throw PruneError(.badFormat, "the chunks of the data set are no tree", hint: "the file is damaged")
     }
     try cursor.skip(16)
     for _ in 0..<count {
-      let size = try cursor.number(4), skipped = try cursor.number(4)
+      let size = try cursor.number(4)
+      let skipped = try cursor.number(4)
       var origin: [Int] = []
       for _ in 0..<shape.rank { origin.append(try cursor.size()) }
       try cursor.skip(8)
       let child = try cursor.size()
       budget -= 1
-      guard budget > 0 else { throw PruneError(.badFormat, "the data set has more chunks than fit", hint: "the file is damaged") }
+      guard budget > 0 else {
+        throw PruneError(.badFormat, "the data set has more chunks than fit", hint: "the file is damaged")
+      }
       if own > 0 {
         try node(at: child, level: own - 1)
       } else {
@@ -93,14 +103,16 @@ struct HDF5Chunks {
       }
     }
     guard data.count == wanted else {
-      throw PruneError(.badFormat, "a chunk of \(chunk) takes \(wanted) bytes, \(data.count) were found", hint: "the file is damaged")
+      throw PruneError(
+        .badFormat, "a chunk of \(chunk) takes \(wanted) bytes, \(data.count) were found", hint: "the file is damaged")
     }
     return data.array
   }
 
   /// Shuffle keeps the first bytes of all elements together, then the second ones, and so on.
   private func unshuffled(_ data: [UInt8]) -> [UInt8] {
-    let width = dtype.bitWidth / 8, count = data.count / width
+    let width = dtype.bitWidth / 8
+    let count = data.count / width
     guard width > 1 else { return data }
     var result = data
     for byte in 0..<width {
@@ -111,7 +123,8 @@ struct HDF5Chunks {
 
   /// Copies the rows of a chunk that lie inside the shape.
   private mutating func place(_ data: [UInt8], at origin: [Int]) throws(PruneError) {
-    let width = dtype.bitWidth / 8, rank = shape.rank
+    let width = dtype.bitWidth / 8
+    let rank = shape.rank
     guard zip(origin, shape.dims).allSatisfy({ $0 >= 0 && $0 < $1 }) else {
       throw PruneError(.badFormat, "a chunk at \(origin) lies outside shape \(shape)", hint: "the file is damaged")
     }
@@ -121,7 +134,8 @@ struct HDF5Chunks {
     }
     let strides = shape.strides
     let run = min(chunk[rank - 1], shape[rank - 1] - origin[rank - 1]) * width
-    var index = [Int](repeating: 0, count: rank), source = 0
+    var index = [Int](repeating: 0, count: rank)
+    var source = 0
     while true {
       if (0..<rank - 1).allSatisfy({ origin[$0] + index[$0] < shape[$0] }) {
         let start = (0..<rank).reduce(0) { $0 + (origin[$1] + index[$1]) * strides[$1] } * width

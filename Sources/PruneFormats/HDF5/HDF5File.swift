@@ -57,14 +57,16 @@ package struct HDF5File: Sendable {
 
   private static func checkWidths(_ offsets: Int, _ lengths: Int) throws(PruneError) {
     guard offsets == 8, lengths == 8 else {
-      throw PruneError(.unsupported, "the HDF5 file has addresses of \(offsets) and lengths of \(lengths) bytes; 8 and 8 are known")
+      throw PruneError(
+        .unsupported, "the HDF5 file has addresses of \(offsets) and lengths of \(lengths) bytes; 8 and 8 are known")
     }
   }
 
   private static func checkEnd(_ end: Int, _ base: Int, _ bytes: Bytes) throws(PruneError) {
     guard end <= bytes.count, end >= 0 else {
       throw PruneError(
-        .badFormat, "the HDF5 file is to have \(end) bytes and has \(bytes.count)", hint: "it was cut short: fetch it again")
+        .badFormat, "the HDF5 file is to have \(end) bytes and has \(bytes.count)",
+        hint: "it was cut short: fetch it again")
     }
   }
 
@@ -77,7 +79,8 @@ package struct HDF5File: Sendable {
   func cursor(at address: Int) throws(PruneError) -> HDF5Cursor {
     let (place, overflow) = address.addingReportingOverflow(base)
     guard address >= 0, !overflow, place < bytes.count else {
-      throw PruneError(.badFormat, "the HDF5 file points to byte \(address), it has \(bytes.count)", hint: "the file is damaged")
+      throw PruneError(
+        .badFormat, "the HDF5 file points to byte \(address), it has \(bytes.count)", hint: "the file is damaged")
     }
     return HDF5Cursor(bytes, at: place)
   }

@@ -14,9 +14,12 @@ extension HDF5Object {
           var cursor = HDF5Cursor(message.body)
           try cursor.skip(1)
           if try cursor.byte() & 1 != 0 { try cursor.skip(8) }
-          let heap = try cursor.size(), tree = try cursor.size()
+          let heap = try cursor.size()
+          let tree = try cursor.size()
           if heap != HDF5File.noAddress {
-            for record in try HDF5Records(file, heap: heap, tree: tree, kind: 5).all() { links.append(try link(record)) }
+            for record in try HDF5Records(file, heap: heap, tree: tree, kind: 5).all() {
+              links.append(try link(record))
+            }
           }
         }
         return links
@@ -46,7 +49,9 @@ extension HDF5Object {
 
   private func link(_ body: Bytes) throws(PruneError) -> (name: String, address: Int) {
     var cursor = HDF5Cursor(body)
-    guard try cursor.byte() == 1 else { throw PruneError(.unsupported, "the HDF5 file has a link of an unknown version") }
+    guard try cursor.byte() == 1 else {
+      throw PruneError(.unsupported, "the HDF5 file has a link of an unknown version")
+    }
     let flags = try cursor.byte()
     let kind = flags & 8 != 0 ? try cursor.byte() : 0
     if flags & 4 != 0 { try cursor.skip(8) }
@@ -57,7 +62,8 @@ extension HDF5Object {
   }
 
   private static func elsewhere(_ name: String, _ isExternal: Bool) -> PruneError {
-    PruneError(.unsupported, "'\(name)' is a link to \(isExternal ? "another file" : "another place"), which is not followed")
+    PruneError(
+      .unsupported, "'\(name)' is a link to \(isExternal ? "another file" : "another place"), which is not followed")
   }
 
   // MARK: - Groups of the older kind
@@ -83,7 +89,9 @@ extension HDF5Object {
   ) throws(PruneError) {
     var cursor = try file.cursor(at: address)
     try cursor.expect("TREE", "a group")
-    let kind = try cursor.byte(), own = try cursor.byte(), count = try cursor.number(2)
+    let kind = try cursor.byte()
+    let own = try cursor.byte()
+    let count = try cursor.number(2)
     guard kind == 0, own < 32, level == nil || own == level else {
       throw PruneError(.badFormat, "a group of the HDF5 file is no tree", hint: "the file is damaged")
     }
@@ -92,8 +100,14 @@ extension HDF5Object {
       let child = try cursor.size()
       try cursor.skip(8)
       budget -= 1
-      guard budget > 0 else { throw PruneError(.badFormat, "a group of the HDF5 file has more members than fit", hint: "the file is damaged") }
-      if own > 0 { try nodes(at: child, names, level: own - 1, &found, &budget) } else { try leaf(at: child, names, &found, &budget) }
+      guard budget > 0 else {
+        throw PruneError(.badFormat, "a group of the HDF5 file has more members than fit", hint: "the file is damaged")
+      }
+      if own > 0 {
+        try nodes(at: child, names, level: own - 1, &found, &budget)
+      } else {
+        try leaf(at: child, names, &found, &budget)
+      }
     }
   }
 
@@ -104,7 +118,9 @@ extension HDF5Object {
     try cursor.expect("SNOD", "members of a group")
     try cursor.skip(2)
     for _ in 0..<(try cursor.number(2)) {
-      let offset = try cursor.size(), target = try cursor.size(), cache = try cursor.number(4)
+      let offset = try cursor.size()
+      let target = try cursor.size()
+      let cache = try cursor.number(4)
       try cursor.skip(20)
       budget -= 1
       guard budget > 0, offset >= 0, offset < names.count, let text = names.slice(offset, names.count) else {

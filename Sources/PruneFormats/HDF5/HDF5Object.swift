@@ -40,20 +40,24 @@ package struct HDF5Object: Sendable {
 
   private static func oldHeader(_ file: HDF5File, _ cursor: inout HDF5Cursor) throws(PruneError) -> [Message] {
     guard try cursor.byte() == 1 else {
-      throw PruneError(.badFormat, "a header of the HDF5 file was wanted, something else stands there", hint: "the file is damaged")
+      throw PruneError(
+        .badFormat, "a header of the HDF5 file was wanted, something else stands there", hint: "the file is damaged")
     }
     try cursor.skip(1)
     let count = try cursor.number(2)
     try cursor.skip(4)
     let size = try cursor.number(4)
     try cursor.skip(4)
-    var blocks = [try cursor.take(size)], next = 0
+    var blocks = [try cursor.take(size)]
+    var next = 0
     var messages: [Message] = []
     while next < blocks.count {
       var block = HDF5Cursor(blocks[next])
       next += 1
       while block.rest >= 8, messages.count < count {
-        let kind = try block.number(2), length = try block.number(2), flags = try block.byte()
+        let kind = try block.number(2)
+        let length = try block.number(2)
+        let flags = try block.byte()
         try block.skip(3)
         let message = Message(kind: kind, flags: flags, body: try block.take(length))
         messages.append(message)
@@ -65,19 +69,24 @@ package struct HDF5Object: Sendable {
 
   private static func newHeader(_ file: HDF5File, _ cursor: inout HDF5Cursor) throws(PruneError) -> [Message] {
     try cursor.skip(4)
-    guard try cursor.byte() == 2 else { throw PruneError(.unsupported, "the HDF5 file has a header of an unknown version") }
+    guard try cursor.byte() == 2 else {
+      throw PruneError(.unsupported, "the HDF5 file has a header of an unknown version")
+    }
     let flags = try cursor.byte()
     if flags & 0x20 != 0 { try cursor.skip(16) }
     if flags & 0x10 != 0 { try cursor.skip(4) }
     let size = try cursor.number(1 << (flags & 3))
-    var blocks = [try cursor.take(size)], next = 0
+    var blocks = [try cursor.take(size)]
+    var next = 0
     var messages: [Message] = []
     while next < blocks.count, messages.count < messageLimit {
       var block = HDF5Cursor(blocks[next])
       next += 1
       let lead = flags & 4 != 0 ? 6 : 4
       while block.rest >= lead {
-        let kind = try block.byte(), length = try block.number(2), messageFlags = try block.byte()
+        let kind = try block.byte()
+        let length = try block.number(2)
+        let messageFlags = try block.byte()
         if flags & 4 != 0 { try block.skip(2) }
         let message = Message(kind: kind, flags: messageFlags, body: try block.take(length))
         messages.append(message)
@@ -85,7 +94,8 @@ package struct HDF5Object: Sendable {
         let more = try continuation(file, message, count: blocks.count)
         // "OCHK" before and a checksum behind.
         guard more.count >= 8, more.slice(0, 4)?.text == "OCHK", let inner = more.slice(4, more.count - 4) else {
-          throw PruneError(.badFormat, "a header of the HDF5 file goes on where there is none", hint: "the file is damaged")
+          throw PruneError(
+            .badFormat, "a header of the HDF5 file goes on where there is none", hint: "the file is damaged")
         }
         blocks.append(inner)
       }

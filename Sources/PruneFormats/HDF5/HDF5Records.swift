@@ -18,10 +18,13 @@ struct HDF5Records {
     var cursor = try file.cursor(at: tree)
     try cursor.expect("BTHD", "a list of records")
     try cursor.skip(1)
-    let found = try cursor.byte(), nodeSize = try cursor.number(4), recordSize = try cursor.number(2)
+    let found = try cursor.byte()
+    let nodeSize = try cursor.number(4)
+    let recordSize = try cursor.number(2)
     let depth = try cursor.number(2)
     try cursor.skip(2)
-    let root = try cursor.size(), count = try cursor.number(2)
+    let root = try cursor.size()
+    let count = try cursor.number(2)
     guard found == kind, depth < 8, nodeSize > 32, recordSize >= (kind == 5 ? 11 : 17) else {
       throw PruneError(.badFormat, "a list of records of the HDF5 file is not readable", hint: "the file is damaged")
     }
@@ -73,7 +76,8 @@ struct HDF5Records {
     for record in records { result.append(try heap.object(record.slice(kind == 5 ? 4 : 0, record.count) ?? record)) }
     guard depth > 0 else { return }
     for _ in 0...count {
-      let child = try cursor.size(), members = try cursor.number(layout.countWidths[0])
+      let child = try cursor.size()
+      let members = try cursor.number(layout.countWidths[0])
       if depth > 1 { try cursor.skip(layout.totalWidths[depth - 1]) }
       try node(at: child, members, depth: depth - 1, layout, &result)
     }
@@ -83,7 +87,8 @@ struct HDF5Records {
 /// A fractal heap: blocks of doubling sizes that hold records.
 private struct Heap {
   private let file: HDF5File
-  private let offsetWidth: Int, lengthWidth: Int, tableWidth: Int, startSize: Int, directLimit: Int, rows: Int, root: Int
+  private let offsetWidth: Int, lengthWidth: Int, tableWidth: Int, startSize: Int, directLimit: Int, rows: Int,
+    root: Int
 
   init(_ file: HDF5File, at address: Int) throws(PruneError) {
     self.file = file
@@ -101,8 +106,12 @@ private struct Heap {
     try cursor.skip(2)
     root = try cursor.size()
     rows = try cursor.number(2)
-    guard filters == 0 else { throw PruneError(.unsupported, "names in the HDF5 file are compressed, which is not read") }
-    guard tableWidth > 0, tableWidth <= 1024, startSize > 0, directLimit >= startSize, directLimit < 1 << 40, bits <= 64, rows <= 64 else {
+    guard filters == 0 else {
+      throw PruneError(.unsupported, "names in the HDF5 file are compressed, which is not read")
+    }
+    guard tableWidth > 0, tableWidth <= 1024, startSize > 0, directLimit >= startSize, directLimit < 1 << 40,
+      bits <= 64, rows <= 64
+    else {
       throw PruneError(.badFormat, "a heap of the HDF5 file is not readable", hint: "the file is damaged")
     }
     offsetWidth = (bits + 7) / 8
@@ -120,9 +129,14 @@ private struct Heap {
     var cursor = HDF5Cursor(identifier)
     let kind = try cursor.byte() >> 4 & 3
     if kind == 2 { return try cursor.take((try HDF5Cursor(identifier).peeked() & 15) + 1) }
-    guard kind == 0 else { throw PruneError(.unsupported, "the HDF5 file holds an attribute of more than 64 kB, which is not read") }
-    let offset = try cursor.number(offsetWidth), length = try cursor.number(lengthWidth)
-    guard offset >= 0 else { throw PruneError(.badFormat, "a heap of the HDF5 file is not readable", hint: "the file is damaged") }
+    guard kind == 0 else {
+      throw PruneError(.unsupported, "the HDF5 file holds an attribute of more than 64 kB, which is not read")
+    }
+    let offset = try cursor.number(offsetWidth)
+    let length = try cursor.number(lengthWidth)
+    guard offset >= 0 else {
+      throw PruneError(.badFormat, "a heap of the HDF5 file is not readable", hint: "the file is damaged")
+    }
     return try part(offset, length, of: root, rows: rows, depth: 0)
   }
 
@@ -136,7 +150,8 @@ private struct Heap {
     var cursor = try file.cursor(at: block)
     try cursor.expect("FHIB", "a table of blocks")
     try cursor.skip(1 + 8 + offsetWidth)
-    var first = 0, size = startSize
+    var first = 0
+    var size = startSize
     for row in 0..<rows {
       if row > 1 { size *= 2 }
       let isDirect = size <= directLimit
@@ -154,7 +169,8 @@ private struct Heap {
 
   /// Rows of an indirect block that stands for `size` bytes.
   private func rowCount(of size: Int) -> Int {
-    var rows = 1, covered = startSize.multipliedReportingOverflow(by: tableWidth).partialValue
+    var rows = 1
+    var covered = startSize.multipliedReportingOverflow(by: tableWidth).partialValue
     while covered < size, covered > 0, rows < 48 { (covered, rows) = (covered * 2, rows + 1) }
     return rows
   }

@@ -15,12 +15,15 @@ struct HDF5Type {
 
   init(_ bytes: Bytes) throws(PruneError) {
     var cursor = HDF5Cursor(bytes)
-    let lead = try cursor.byte(), bits = try cursor.number(3)
+    let lead = try cursor.byte()
+    let bits = try cursor.number(3)
     size = try cursor.number(4)
     switch lead & 15 {
     case 0:
       guard bits & 1 == 0 || size == 1 else { throw Self.bigEndian }
-      guard let dtype = Self.integer(size, isSigned: bits & 8 != 0) else { throw Self.unknown("integers of \(size) bytes") }
+      guard let dtype = Self.integer(size, isSigned: bits & 8 != 0) else {
+        throw Self.unknown("integers of \(size) bytes")
+      }
       kind = .tensor(dtype)
     case 1:
       guard bits & 0x41 == 0 else { throw Self.bigEndian }
@@ -63,8 +66,11 @@ struct HDF5Type {
   /// The extents of a dataspace message; nil for one without elements.
   static func shape(_ bytes: Bytes) throws(PruneError) -> Shape? {
     var cursor = HDF5Cursor(bytes)
-    let version = try cursor.byte(), rank = try cursor.byte()
-    guard version == 1 || version == 2, rank <= 32 else { throw PruneError(.badFormat, "the HDF5 file has a space of \(rank) axes, version \(version)") }
+    let version = try cursor.byte()
+    let rank = try cursor.byte()
+    guard version == 1 || version == 2, rank <= 32 else {
+      throw PruneError(.badFormat, "the HDF5 file has a space of \(rank) axes, version \(version)")
+    }
     try cursor.skip(1)
     if version == 1 { try cursor.skip(5) } else if try cursor.byte() == 2 { return nil }
     var dims: [Int] = []
@@ -102,25 +108,33 @@ package enum HDF5Value: Sendable {
     }
     let (wanted, overflow) = type.size.multipliedReportingOverflow(by: shape.count)
     guard !overflow, wanted >= 0, let exact = data.slice(0, wanted) else {
-      throw PruneError(.badFormat, "an attribute of shape \(shape) wants \(wanted) bytes, it has \(data.count)", hint: "the file is damaged")
+      throw PruneError(
+        .badFormat, "an attribute of shape \(shape) wants \(wanted) bytes, it has \(data.count)",
+        hint: "the file is damaged")
     }
     switch type.kind {
     case .tensor(let dtype): self = .tensor(try Tensor(dtype, shape, over: exact))
     case .fixedText, .text:
-      guard type.size > 0 || shape.count <= 1 << 20 else { throw PruneError(.badFormat, "an attribute has \(shape.count) empty texts") }
+      guard type.size > 0 || shape.count <= 1 << 20 else {
+        throw PruneError(.badFormat, "an attribute has \(shape.count) empty texts")
+      }
       var texts: [String] = []
       var cursor = HDF5Cursor(exact)
       for _ in 0..<shape.count {
         if case .fixedText = type.kind {
           texts.append(Self.terminated(try cursor.take(type.size)))
         } else {
-          let length = try cursor.number(4), address = try cursor.size(), index = try cursor.number(4)
+          let length = try cursor.number(4)
+          let address = try cursor.size()
+          let index = try cursor.number(4)
           guard length > 0 else {
             texts.append("")
             continue
           }
           let object = try file.heapObject(at: address, index: index)
-          guard let text = object.slice(0, length) else { throw PruneError(.badFormat, "a text of the HDF5 file is cut short") }
+          guard let text = object.slice(0, length) else {
+            throw PruneError(.badFormat, "a text of the HDF5 file is cut short")
+          }
           texts.append(Self.terminated(text))
         }
       }

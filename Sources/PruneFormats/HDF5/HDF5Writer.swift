@@ -19,7 +19,9 @@ package struct HDF5Writer {
     head.append(number: leafWidth, 2)
     head.append(number: writer.treeWidth, 2)
     head.append(number: 0, 4)
-    for address in [0, HDF5File.noAddress, writer.end, HDF5File.noAddress, 0, root.header] { head.append(number: address, 8) }
+    for address in [0, HDF5File.noAddress, writer.end, HDF5File.noAddress, 0, root.header] {
+      head.append(number: address, 8)
+    }
     head.append(number: 1, 4)
     head.append(number: 0, 4)
     head.append(number: root.tree, 8)
@@ -69,7 +71,8 @@ package struct HDF5Writer {
     for (name, tensor) in tree.datasets { members.append((Array(name.utf8), try dataset(tensor))) }
     members.sort { $0.name.lexicographicallyPrecedes($1.name) }
     // Names lie in a heap that starts with an empty one.
-    var names = [UInt8](repeating: 0, count: 8), places: [Int] = []
+    var names = [UInt8](repeating: 0, count: 8)
+    var places: [Int] = []
     for member in members {
       places.append(names.count)
       names += member.name
@@ -120,7 +123,8 @@ package struct HDF5Writer {
     layout.append(number: tensor.byteCount > 0 ? place : HDF5File.noAddress, 8)
     layout.append(number: tensor.byteCount, 8)
     return try header([
-      (HDF5Object.Kind.dataspace, Self.space(tensor.shape.dims)), (HDF5Object.Kind.datatype, try Self.type(tensor.dtype)),
+      (HDF5Object.Kind.dataspace, Self.space(tensor.shape.dims)),
+      (HDF5Object.Kind.datatype, try Self.type(tensor.dtype)),
       // Space is given late, a fill value is written where one is set, and it is zero.
       (0x05, [2, 2, 2, 1, 0, 0, 0, 0]), (HDF5Object.Kind.layout, layout),
     ])
@@ -130,7 +134,9 @@ package struct HDF5Writer {
     var bytes: [UInt8] = []
     for (kind, body) in messages {
       let size = (body.count + 7) & ~7
-      guard size < 1 << 16 else { throw PruneError(.unsupported, "an attribute of \(size) bytes is more than an HDF5 header holds") }
+      guard size < 1 << 16 else {
+        throw PruneError(.unsupported, "an attribute of \(size) bytes is more than an HDF5 header holds")
+      }
       bytes.append(number: kind, 2)
       bytes.append(number: size, 2)
       bytes += [0, 0, 0, 0] + body + [UInt8](repeating: 0, count: size - body.count)
@@ -146,7 +152,9 @@ package struct HDF5Writer {
   // MARK: - Attributes
 
   private mutating func attribute(_ name: String, _ value: HDF5Tree.Attribute) throws(PruneError) -> [UInt8] {
-    let type: [UInt8], space: [UInt8], data: [UInt8]
+    let type: [UInt8]
+    let space: [UInt8]
+    let data: [UInt8]
     switch value {
     case .text(let text):
       // A text of any length, in UTF-8: its length and where it lies.
@@ -176,7 +184,8 @@ package struct HDF5Writer {
   private mutating func textHeap(_ text: [UInt8]) -> Int {
     let padded = (text.count + 7) & ~7
     // libhdf5 has no heap of less than 4096 bytes; what is left is one free object.
-    let size = max(16 + 16 + padded + 16, 4096), free = size - 32 - padded
+    let size = max(16 + 16 + padded + 16, 4096)
+    let free = size - 32 - padded
     var heap = Array("GCOL".utf8) + [1, 0, 0, 0]
     heap.append(number: size, 8)
     heap.append(number: 1, 2)
@@ -218,7 +227,8 @@ package struct HDF5Writer {
       bytes.append(number: 0, 2)
       bytes.append(number: dtype.bitWidth, 2)
       return bytes
-    default: throw PruneError(.unsupported, "weights of \(dtype.name) are not written to HDF5", hint: "cast them to float32")
+    default:
+      throw PruneError(.unsupported, "weights of \(dtype.name) are not written to HDF5", hint: "cast them to float32")
     }
   }
 }

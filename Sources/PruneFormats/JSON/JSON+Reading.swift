@@ -136,7 +136,8 @@ private struct JSONText {
   }
 
   private mutating func hexadecimal() throws(PruneError) -> UInt32 {
-    guard position + 4 <= text.count, let code = UInt32(String(decoding: text[position..<position + 4], as: UTF8.self), radix: 16)
+    guard position + 4 <= text.count,
+      let code = UInt32(String(decoding: text[position..<position + 4], as: UTF8.self), radix: 16)
     else { throw failure("four hexadecimal digits were wanted") }
     position += 4
     return code

@@ -8,7 +8,8 @@ package struct GraphComparison {
   private var numbers: [String: Int] = [:]
 
   package init(_ first: Graph, _ second: Graph) {
-    let left = number(first, beside: second), right = number(second, beside: first)
+    let left = number(first, beside: second)
+    let right = number(second, beside: first)
     let outputs = (first.outputs.map { left[$0.name] }, second.outputs.map { right[$0.name] })
     guard outputs.0 != outputs.1 else { return }
     let known = Set(right.values)
@@ -26,7 +27,9 @@ package struct GraphComparison {
   private mutating func number(_ graph: Graph, beside other: Graph) -> [String: Int] {
     var result: [String: Int] = ["": -1]
     for (index, input) in graph.trueInputs.enumerated() { result[input.name] = number("input \(index)") }
-    for initializer in graph.initializers { result[initializer.name] = number(describe(initializer.tensor, initializer.name, other)) }
+    for initializer in graph.initializers {
+      result[initializer.name] = number(describe(initializer.tensor, initializer.name, other))
+    }
     for node in graph.nodes {
       if node.opType == "Constant", let tensor = node.tensor("value"), let output = node.output(0) {
         result[output] = number(describe(tensor, output, other))
@@ -43,14 +46,18 @@ package struct GraphComparison {
   }
 
   private func describe(_ value: AttributeValue) -> String {
-    if case .tensor(let value) = value { return "\(value.tensor.dtype) \(value.tensor.shape) \(value.tensor.bytes.array)" }
+    if case .tensor(let value) = value {
+      return "\(value.tensor.dtype) \(value.tensor.shape) \(value.tensor.bytes.array)"
+    }
     return "\(value)"
   }
 
   private func describe(_ tensor: Tensor, _ name: String, _ other: Graph) -> String {
     let kind = "\(tensor.dtype.name) \(tensor.shape)"
     if tensor.byteCount <= 4096 { return "\(kind) \(tensor.bytes.array)" }
-    if let twin = other.initializer(name), twin.dtype == tensor.dtype, twin.shape == tensor.shape, twin.bytes.isEqual(to: tensor.bytes) {
+    if let twin = other.initializer(name), twin.dtype == tensor.dtype, twin.shape == tensor.shape,
+      twin.bytes.isEqual(to: tensor.bytes)
+    {
       return "weight \(name)"
     }
     // Equal weights under other names: by what they hold.

@@ -11,7 +11,8 @@ package struct KerasFile {
   var backend = ""
 
   private enum Key {
-    static let config = "keras.config", training = "keras.training_config", version = "keras.version", backend = "keras.backend"
+    static let config = "keras.config", training = "keras.training_config", version = "keras.version",
+      backend = "keras.backend"
   }
 
   init(config: JSON) { self.config = config }
@@ -25,7 +26,9 @@ package struct KerasFile {
   }
 
   func store(in model: inout Model) {
-    for (key, value) in [(Key.config, config.text), (Key.training, training), (Key.version, version), (Key.backend, backend)] where !value.isEmpty {
+    for (key, value) in [
+      (Key.config, config.text), (Key.training, training), (Key.version, version), (Key.backend, backend),
+    ] where !value.isEmpty {
       model.metadata.removeAll { $0.key == key }
       model.metadata.append(MetadataEntry(key: key, value: value))
     }
@@ -49,9 +52,13 @@ package enum Keras {
     file.training = try root.attribute("training_config")?.text ?? ""
     file.version = try root.attribute("keras_version")?.text ?? "1"
     file.backend = try root.attribute("backend")?.text ?? ""
-    guard let group = try root.child("model_weights") else { throw PruneError(.badFormat, "the HDF5 file has no 'model_weights'") }
+    guard let group = try root.child("model_weights") else {
+      throw PruneError(.badFormat, "the HDF5 file has no 'model_weights'")
+    }
     var model = try model(file, try KerasLegacyWeights.read(group, of: try file.layer()))
-    if let masked = try root.attribute(Model.maskedKey)?.text { model.maskZeros(of: masked.split(separator: "\n").map(String.init)) }
+    if let masked = try root.attribute(Model.maskedKey)?.text {
+      model.maskZeros(of: masked.split(separator: "\n").map(String.init))
+    }
     return model
   }
 
@@ -69,7 +76,9 @@ package enum Keras {
       let path = weight.path + "vars"
       if groups[path] == nil { groups[path] = try variables(root, path) }
       guard let group = groups[path], let found = try group.child(String(weight.index)) else {
-        throw PruneError(.badFormat, "model.weights.h5 has no '\(path)/\(weight.index)', the \(weight.name) of '\(weight.key)'", hint: "the file is damaged")
+        throw PruneError(
+          .badFormat, "model.weights.h5 has no '\(path)/\(weight.index)', the \(weight.name) of '\(weight.key)'",
+          hint: "the file is damaged")
       }
       weights[weight.key] = try found.tensor()
     }
@@ -88,7 +97,9 @@ package enum Keras {
   /// The outermost model's layers are in no group of their own, and their keys in no scope.
   static func outermost(_ model: KerasLayer) throws(PruneError) -> KerasLayer {
     guard KerasNetwork.classes.contains(model.className) else {
-      throw model.unsupported("it is a class of its own, defined by code that a file does not hold", hint: "make it a Sequential or functional model, or export it to ONNX")
+      throw model.unsupported(
+        "it is a class of its own, defined by code that a file does not hold",
+        hint: "make it a Sequential or functional model, or export it to ONNX")
     }
     return model
   }
@@ -119,10 +130,14 @@ enum KerasLegacyWeights {
       }
       let names = try texts(own, "weight_names")
       guard names.count == wanted.count else {
-        throw PruneError(.mismatch, "\(entry.layer.label) has \(names.count) weights in the file, its configuration wants \(wanted.count)")
+        throw PruneError(
+          .mismatch,
+          "\(entry.layer.label) has \(names.count) weights in the file, its configuration wants \(wanted.count)")
       }
       for (weight, name) in zip(wanted, names) {
-        guard let found = try own.descendant(name) else { throw PruneError(.badFormat, "\(entry.layer.label): the file has no '\(name)'") }
+        guard let found = try own.descendant(name) else {
+          throw PruneError(.badFormat, "\(entry.layer.label): the file has no '\(name)'")
+        }
         result[weight.key] = try found.tensor()
       }
     }
@@ -132,8 +147,11 @@ enum KerasLegacyWeights {
   /// A list of texts, which goes over several attributes when it is long: `weight_names0`, `weight_names1`, …
   static func texts(_ object: HDF5Object, _ name: String) throws(PruneError) -> [String] {
     if let value = try object.attribute(name) { return value.texts ?? [] }
-    var result: [String] = [], part = 0
-    while let value = try object.attribute("\(name)\(part)") { (result, part) = (result + (value.texts ?? []), part + 1) }
+    var result: [String] = []
+    var part = 0
+    while let value = try object.attribute("\(name)\(part)") {
+      (result, part) = (result + (value.texts ?? []), part + 1)
+    }
     return result
   }
 
@@ -141,7 +159,8 @@ enum KerasLegacyWeights {
   private static let limit = 64512
 
   static func write(_ texts: [String], _ name: String, to tree: inout HDF5Tree) {
-    let size = max(texts.map(\.utf8.count).max() ?? 0, 1), most = max(limit / size, 1)
+    let size = max(texts.map(\.utf8.count).max() ?? 0, 1)
+    let most = max(limit / size, 1)
     if texts.count <= most { return tree.set(name, .texts(texts)) }
     for (part, first) in stride(from: 0, to: texts.count, by: most).enumerated() {
       tree.set("\(name)\(part)", .texts(Array(texts[first..<min(first + most, texts.count)])))

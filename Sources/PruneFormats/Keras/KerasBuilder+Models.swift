@@ -4,13 +4,17 @@ import PruneTensor
 /// Layers and models of layers.
 extension KerasBuilder {
   /// The graph of a whole model.
-  static func build(_ model: KerasLayer, _ source: Source, version: String, backend: String) throws(PruneError) -> KerasBuilder {
+  static func build(_ model: KerasLayer, _ source: Source, version: String, backend: String) throws(PruneError)
+    -> KerasBuilder
+  {
     var builder = KerasBuilder(source, version: version, backend: backend)
     builder.name(model.name)
     let network = try KerasNetwork(model, scope: "")
     var inputs: [KerasValue] = []
     for reference in network.inputs {
-      guard let entry = network.entries.first(where: { $0.layer.name == reference.layer }), entry.layer.className == "InputLayer" else {
+      guard let entry = network.entries.first(where: { $0.layer.name == reference.layer }),
+        entry.layer.className == "InputLayer"
+      else {
         throw PruneError(.badFormat, "\(model.label) takes '\(reference.layer)', which is no InputLayer")
       }
       inputs.append(try builder.input(entry.layer, name: entry.layer.name))
@@ -23,10 +27,15 @@ extension KerasBuilder {
   private static let depthLimit = 16
 
   /// Adds the nodes of a model inside the model.
-  mutating func emit(_ network: KerasNetwork, _ call: KerasCall, of model: KerasLayer, depth: Int) throws(PruneError) -> [KerasValue] {
-    guard depth < Self.depthLimit else { throw model.unsupported("models are nested more than \(Self.depthLimit) deep") }
+  mutating func emit(_ network: KerasNetwork, _ call: KerasCall, of model: KerasLayer, depth: Int) throws(PruneError)
+    -> [KerasValue]
+  {
+    guard depth < Self.depthLimit else {
+      throw model.unsupported("models are nested more than \(Self.depthLimit) deep")
+    }
     guard call.inputs.count == network.inputs.count else {
-      throw PruneError(.badFormat, "\(model.label) is called with \(call.inputs.count) inputs, it has \(network.inputs.count)")
+      throw PruneError(
+        .badFormat, "\(model.label) is called with \(call.inputs.count) inputs, it has \(network.inputs.count)")
     }
     var values: [KerasNetwork.Reference: KerasValue] = [:]
     for (reference, value) in zip(network.inputs, call.inputs) { values[reference] = value }
@@ -38,7 +47,8 @@ extension KerasBuilder {
     while !open.isEmpty {
       var waiting: [(entry: Int, call: Int)] = []
       for (index, number) in open {
-        let entry = network.entries[index], wanted = entry.calls[number]
+        let entry = network.entries[index]
+        let wanted = entry.calls[number]
         var ready = KerasCall()
         ready.inputs = wanted.inputs.compactMap { values[$0] }
         for (name, reference) in wanted.named { ready.named[name] = values[reference] }
@@ -58,7 +68,9 @@ extension KerasBuilder {
     }
     var outputs: [KerasValue] = []
     for reference in network.outputs {
-      guard let value = values[reference] else { throw PruneError(.badFormat, "\(model.label) gives out '\(reference.layer)', which is not computed") }
+      guard let value = values[reference] else {
+        throw PruneError(.badFormat, "\(model.label) gives out '\(reference.layer)', which is not computed")
+      }
       outputs.append(value)
     }
     return outputs

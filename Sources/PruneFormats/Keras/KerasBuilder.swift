@@ -45,7 +45,9 @@ struct KerasBuilder {
     do throws(PruneError) {
       switch source {
       case .file(let weights):
-        guard let tensor = weights[key] else { throw PruneError(.badFormat, "the file has no weights '\(name)' for it") }
+        guard let tensor = weights[key] else {
+          throw PruneError(.badFormat, "the file has no weights '\(name)' for it")
+        }
         if let wanted, !Self.fits(tensor.shape, wanted) {
           let text = wanted.map { $0.map(String.init) ?? "?" }.joined(separator: ",")
           throw PruneError(.mismatch, "'\(name)' is \(tensor.shape), its configuration wants [\(text)]")
@@ -54,7 +56,9 @@ struct KerasBuilder {
         taken.insert(key)
         return (key, tensor.shape)
       case .graph(let built):
-        guard let tensor = built.initializer(key) else { throw PruneError(.unsupported, "the graph no longer has its weight '\(name)'") }
+        guard let tensor = built.initializer(key) else {
+          throw PruneError(.unsupported, "the graph no longer has its weight '\(name)'")
+        }
         let back = try form.inverse(tensor)
         collected[key] = back
         graph.setInitializer(key, tensor)
@@ -71,7 +75,10 @@ struct KerasBuilder {
   /// A weight that no node reads. Where the graph lost it, this one is written.
   mutating func unread(_ layer: KerasLayer, _ name: String, otherwise tensor: Tensor) throws(PruneError) {
     let key = "\(layer.path)/\(name)"
-    if case .graph(let built) = source, built.initializer(key) == nil { return collected[key] = tensor }
+    if case .graph(let built) = source, built.initializer(key) == nil {
+      collected[key] = tensor
+      return
+    }
     _ = try weight(layer, name)
   }
 
@@ -101,7 +108,8 @@ struct KerasBuilder {
     let unique = Graph.uniqueName(name, &taken)
     var names = [unique]
     for index in 1..<max(outputs, 1) { names.append(Graph.uniqueName("\(unique)_out\(index)", &taken)) }
-    graph.nodes.append(Node(op, name: unique, inputs: inputs, outputs: names, attributes: attributes.map { Attribute($0, $1) }))
+    graph.nodes.append(
+      Node(op, name: unique, inputs: inputs, outputs: names, attributes: attributes.map { Attribute($0, $1) }))
     return names
   }
 
@@ -114,7 +122,8 @@ struct KerasBuilder {
 
   /// A node that changes elements and no axis.
   mutating func map(
-    _ op: String, _ value: KerasValue, _ name: String, _ more: [String] = [], _ attributes: [(String, AttributeValue)] = []
+    _ op: String, _ value: KerasValue, _ name: String, _ more: [String] = [],
+    _ attributes: [(String, AttributeValue)] = []
   ) -> KerasValue {
     var result = value
     result.name = single(op, [value.name] + more, name, attributes)
@@ -142,7 +151,8 @@ struct KerasBuilder {
   /// With the channels behind the batch, where convolutions want them.
   /// - Parameter channel: which of Keras's axes they are.
   mutating func channelsFirst(_ value: KerasValue, channel: Int) -> KerasValue {
-    var order = [Int](repeating: 0, count: value.rank), next = 2
+    var order = [Int](repeating: 0, count: value.rank)
+    var next = 2
     for axis in 1..<max(value.rank, 1) where axis != channel { (order[axis], next) = (next, next + 1) }
     if order.indices.contains(channel) { order[channel] = 1 }
     return ordered(value, order)
@@ -166,7 +176,10 @@ struct KerasBuilder {
   /// Extents that arithmetic on them cannot overflow: every layer starts from such.
   static func check(_ dims: [Int?], of layer: KerasLayer) throws(PruneError) {
     guard dims.allSatisfy({ ($0 ?? 0) >= 0 && ($0 ?? 0) < 1 << 31 }) else {
-      throw PruneError(.badFormat, "\(layer.label) has the extents \(dims.map { $0.map(String.init) ?? "?" }.joined(separator: ",")), which are not possible")
+      throw PruneError(
+        .badFormat,
+        "\(layer.label) has the extents \(dims.map { $0.map(String.init) ?? "?" }.joined(separator: ",")), which are not possible"
+      )
     }
   }
 
@@ -181,9 +194,12 @@ struct KerasBuilder {
   mutating func finish(_ values: [(name: String, value: KerasValue)]) {
     for (name, value) in values {
       let result = plain(value)
-      let isFree = graph.nodes.contains { $0.outputs.contains(result.name) } && !graph.outputs.contains { $0.name == result.name }
+      let isFree =
+        graph.nodes.contains { $0.outputs.contains(result.name) } && !graph.outputs.contains { $0.name == result.name }
       let output = isFree ? result.name : single("Identity", [result.name], "\(name)/output")
-      let dims = value.dims.enumerated().map { index, extent -> Dim in extent.map(Dim.fixed) ?? (index == 0 ? .named("N") : .unknown) }
+      let dims = value.dims.enumerated().map { index, extent -> Dim in
+        extent.map(Dim.fixed) ?? (index == 0 ? .named("N") : .unknown)
+      }
       graph.outputs.append(ValueInfo(name: output, type: TensorType(value.dtype, dims)))
     }
   }

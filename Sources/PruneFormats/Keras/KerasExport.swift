@@ -39,13 +39,16 @@ struct KerasExport {
     let references = { (names: [String]) in JSON.array(names.map { .array([.string($0), JSON(0), JSON(0)]) }) }
     var outputs: [String] = []
     for output in graph.outputs {
-      guard let value = export.values[output.name] else { throw PruneError(.unsupported, "the output '\(output.name)' is computed by no layer") }
+      guard let value = export.values[output.name] else {
+        throw PruneError(.unsupported, "the output '\(output.name)' is computed by no layer")
+      }
       outputs.append(export.first(value).layer)
     }
     let inputs = graph.trueInputs.map { export.values[$0.name]?.layer ?? "" }
     export.order(outputs: outputs)
     let config: JSON = .object([
-      ("name", .string(sanitized(graph.name.isEmpty ? "model" : graph.name))), ("trainable", .bool(true)), ("layers", .array(export.layers)),
+      ("name", .string(sanitized(graph.name.isEmpty ? "model" : graph.name))), ("trainable", .bool(true)),
+      ("layers", .array(export.layers)),
       ("input_layers", references(inputs)), ("output_layers", references(outputs)),
     ])
     var file = KerasFile(config: .object([("class_name", .string("Functional")), ("config", config)]))
@@ -68,7 +71,8 @@ struct KerasExport {
       try check(extents)
       let shape = JSON.array([.null] + extents.dropFirst().map { $0.map { JSON($0) } ?? .null })
       let name = add(
-        "InputLayer", input.name, [("batch_input_shape", shape), ("dtype", .string(dtype.name)), ("sparse", .bool(false))], from: [], named: true)
+        "InputLayer", input.name,
+        [("batch_input_shape", shape), ("dtype", .string(dtype.name)), ("sparse", .bool(false))], from: [], named: true)
       values[input.name] = Value(layer: name, dims: [nil] + extents.dropFirst())
     }
     for (index, node) in graph.nodes.enumerated() where !done.contains(index) {
@@ -96,7 +100,9 @@ struct KerasExport {
   /// A name that Keras and TensorFlow take: no slashes, a letter or digit in front.
   private static func sanitized(_ name: String) -> String {
     let letters = name.unicodeScalars.map { scalar -> Character in
-      let isPlain = scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar) || "_.-".unicodeScalars.contains(scalar))
+      let isPlain =
+        scalar.isASCII
+        && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar) || "_.-".unicodeScalars.contains(scalar))
       return isPlain ? Character(scalar) : "_"
     }
     let text = String(letters)
@@ -104,7 +110,9 @@ struct KerasExport {
   }
 
   /// Adds a layer that takes the outputs of others; its name.
-  mutating func add(_ className: String, _ wanted: String, _ config: [(key: String, value: JSON)], from: [Value], named: Bool = false) -> String {
+  mutating func add(
+    _ className: String, _ wanted: String, _ config: [(key: String, value: JSON)], from: [Value], named: Bool = false
+  ) -> String {
     let name = Graph.uniqueName(Self.sanitized(wanted.isEmpty ? className : wanted), &names)
     var all: [(key: String, value: JSON)] = [("name", .string(name))]
     if !named { all += [("trainable", .bool(true)), ("dtype", .string("float32"))] }
@@ -121,7 +129,9 @@ struct KerasExport {
   /// Puts layers in the order in which Keras lists them: by how far they are from the outputs, and then as a walk from the outputs
   /// meets them. The weights of `.h5` files are found by that order.
   private mutating func order(outputs: [String]) {
-    var met: [String: Int] = [:], finished: [String] = [], isFinished: Set<String> = []
+    var met: [String: Int] = [:]
+    var finished: [String] = []
+    var isFinished: Set<String> = []
     var stack: [(layer: String, next: Int)] = []
     for output in outputs {
       stack.append((output, 0))
@@ -148,7 +158,9 @@ struct KerasExport {
     var rows: [(depth: Int, met: Int, json: JSON)] = []
     for json in layers {
       let name = json["name"]?.string ?? ""
-      if let place = met[name] { rows.append((depths[name, default: 0], place, json)) } else if sources[name]?.isEmpty == true {
+      if let place = met[name] {
+        rows.append((depths[name, default: 0], place, json))
+      } else if sources[name]?.isEmpty == true {
         rows.append((Int.max, rows.count, json))
       }
     }
@@ -189,7 +201,8 @@ struct KerasExport {
     let key = "\(value.layer) \(isLast)"
     if let found = turned[key] { return found }
     var result = value
-    result.layer = add("Permute", "\(value.layer)_\(isLast ? "channels_last" : "channels_first")", [("dims", JSON(dims))], from: [value])
+    result.layer = add(
+      "Permute", "\(value.layer)_\(isLast ? "channels_last" : "channels_first")", [("dims", JSON(dims))], from: [value])
     result.isLast = isLast
     turned[key] = result
     return result

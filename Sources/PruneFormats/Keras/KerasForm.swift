@@ -32,9 +32,11 @@ struct KerasForm: Sendable {
       },
       inverse: { tensor throws(PruneError) in
         guard tensor.shape.rank == rank + 2, tensor.shape[1] == 1, tensor.shape[0] % multiplier == 0 else {
-          throw PruneError(.unsupported, "a depthwise kernel of shape \(tensor.shape) has no depth multiplier of \(multiplier)")
+          throw PruneError(
+            .unsupported, "a depthwise kernel of shape \(tensor.shape) has no depth multiplier of \(multiplier)")
         }
-        let grouped = try tensor.reshaped(try Shape([tensor.shape[0] / multiplier, multiplier] + tensor.shape.dims.dropFirst(2)))
+        let grouped = try tensor.reshaped(
+          try Shape([tensor.shape[0] / multiplier, multiplier] + tensor.shape.dims.dropFirst(2)))
         return try kernel.inverse(grouped)
       })
   }
@@ -70,19 +72,25 @@ extension Tensor {
   }
 
   private func permuted<T: TensorElement>(_ axes: [Int], _: T.Type) throws(PruneError) -> Tensor {
-    let dims = axes.map { shape[$0] }, strides = axes.map { shape.strides[$0] }
+    let dims = axes.map { shape[$0] }
+    let strides = axes.map { shape.strides[$0] }
     var result = try Tensor(zeros: dtype, try Shape(dims))
     guard count > 0 else { return result }
     let outStrides = result.shape.strides
     // The source's last axis goes in blocks of a cache line, so that neither side jumps for every element.
     let last = axes.count - 1
     guard let inner = axes.firstIndex(of: last) else { return result }
-    let outer = dims.indices.filter { $0 != inner }, length = dims[inner], step = outStrides[inner], block = 16
+    let outer = dims.indices.filter { $0 != inner }
+    let length = dims[inner]
+    let step = outStrides[inner]
+    let block = 16
     try withSpan(of: T.self) { source throws(PruneError) in
       try result.withMutableSpan(of: T.self) { target throws(PruneError) in
         for first in stride(from: 0, to: length, by: block) {
           let end = min(first + block, length)
-          var index = [Int](repeating: 0, count: outer.count), from = 0, to = 0
+          var index = [Int](repeating: 0, count: outer.count)
+          var from = 0
+          var to = 0
           while true {
             for element in first..<end { target[to + element * step] = source[from + element] }
             var position = outer.count - 1

@@ -26,7 +26,9 @@ struct KerasArchiveFormat: ModelFormat {
   let suffixes = [".keras"]
 
   func matches(_ bytes: Bytes) -> Bool {
-    guard bytes.count > 4, bytes[0] == 0x50, bytes[1] == 0x4B, let archive = try? ZipArchive(bytes) else { return false }
+    guard bytes.count > 4, bytes[0] == 0x50, bytes[1] == 0x4B, let archive = try? ZipArchive(bytes) else {
+      return false
+    }
     return ["config.json", "model.weights.h5"].allSatisfy { name in archive.entries.contains { $0.name == name } }
   }
   func read(_ file: ModelFile) throws(PruneError) -> Model { try Keras.read(archive: file.bytes) }
@@ -34,7 +36,9 @@ struct KerasArchiveFormat: ModelFormat {
   func write(_ model: Model, to path: String, cancel: CancelFlag?) throws(PruneError) {
     let content = try KerasWriter.content(of: model)
     var zip = ZipWriter()
-    for (name, text) in [("metadata.json", KerasWriter.about(content).text), ("config.json", KerasWriter.modern(content.file.config).text)] {
+    for (name, text) in [
+      ("metadata.json", KerasWriter.about(content).text), ("config.json", KerasWriter.modern(content.file.config).text),
+    ] {
       zip.add(name, try Bytes(Array(text.utf8)))
     }
     var bytes: [UInt8] = []

@@ -63,7 +63,8 @@ struct KerasLayer {
     case let json?: found = json.ints ?? json.int.map { [Int](repeating: $0, count: rank) } ?? []
     }
     guard found.count == rank, found.allSatisfy({ $0 >= 1 && $0 < 1 << 30 }) else {
-      throw PruneError(.badFormat, "\(label) has '\(key)' \(config[key]?.text ?? "null"), \(rank) positive whole numbers were wanted")
+      throw PruneError(
+        .badFormat, "\(label) has '\(key)' \(config[key]?.text ?? "null"), \(rank) positive whole numbers were wanted")
     }
     return found
   }
@@ -141,7 +142,9 @@ struct KerasValue {
   /// The axis that an argument means; negative counts from the end.
   func axis(_ axis: Int, of layer: KerasLayer) throws(PruneError) -> Int {
     let found = axis < 0 ? axis + rank : axis
-    guard axis >= -rank, axis < rank else { throw PruneError(.badFormat, "\(layer.label) wants axis \(axis) of a value of \(rank) axes") }
+    guard axis >= -rank, axis < rank else {
+      throw PruneError(.badFormat, "\(layer.label) wants axis \(axis) of a value of \(rank) axes")
+    }
     return found
   }
 }

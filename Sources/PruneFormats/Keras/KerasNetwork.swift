@@ -35,33 +35,44 @@ package struct KerasNetwork {
         .unsupported, "\(layer.label) says no layers: it is defined by code, which a file does not hold",
         hint: "make it a Sequential or functional model, or export it to ONNX")
     }
-    var used: [String: Int] = [:], names: Set<String> = []
+    var used: [String: Int] = [:]
+    var names: Set<String> = []
     for json in layers {
       let inner = try KerasLayer(json, scope: scope)
-      guard names.insert(inner.name).inserted else { throw PruneError(.badFormat, "\(layer.label) has two layers named '\(inner.name)'") }
+      guard names.insert(inner.name).inserted else {
+        throw PruneError(.badFormat, "\(layer.label) has two layers named '\(inner.name)'")
+      }
       let calls = isSequential ? [] : try Self.calls(json["inbound_nodes"], of: inner)
       // The layers of a Sequential do not count its input.
       let isCounted = !(isSequential && inner.className == "InputLayer")
       entries.append(Entry(layer: inner, calls: calls, group: isCounted ? Self.group(inner.className, &used) : ""))
     }
-    if isSequential { try chain(layer) } else {
+    if isSequential {
+      try chain(layer)
+    } else {
       inputs = try Self.references(layer.config["input_layers"], of: layer)
       outputs = try Self.references(layer.config["output_layers"], of: layer)
     }
-    guard !outputs.isEmpty, !inputs.isEmpty else { throw PruneError(.badFormat, "\(layer.label) has no inputs or no outputs") }
+    guard !outputs.isEmpty, !inputs.isEmpty else {
+      throw PruneError(.badFormat, "\(layer.label) has no inputs or no outputs")
+    }
   }
 
   /// Joins the layers of a Sequential, which may leave its input out.
   private mutating func chain(_ model: KerasLayer) throws(PruneError) {
     guard let first = entries.first else { throw PruneError(.badFormat, "\(model.label) has no layers") }
     if first.layer.className != "InputLayer" {
-      let source = first.layer.config["batch_shape"] ?? first.layer.config["batch_input_shape"] ?? model.config["build_input_shape"]
+      let source =
+        first.layer.config["batch_shape"] ?? first.layer.config["batch_input_shape"]
+        ?? model.config["build_input_shape"]
       guard let source, !source.isNull else {
         throw PruneError(
-          .unsupported, "\(model.label) does not say what shape its input has", hint: "build the model before it is saved: model.build(shape)")
+          .unsupported, "\(model.label) does not say what shape its input has",
+          hint: "build the model before it is saved: model.build(shape)")
       }
       let config: JSON = .object([("name", .string("input")), ("batch_shape", source)])
-      let input = try KerasLayer(.object([("class_name", .string("InputLayer")), ("config", config)]), scope: first.layer.scope)
+      let input = try KerasLayer(
+        .object([("class_name", .string("InputLayer")), ("config", config)]), scope: first.layer.scope)
       entries.insert(Entry(layer: input, calls: [], group: ""), at: 0)
     }
     for index in entries.indices.dropFirst() {
@@ -112,7 +123,9 @@ package struct KerasNetwork {
             throw layer.unsupported("its call \(part.text.prefix(60)) has something else than outputs of layers")
           }
           call.inputs.append(reference)
-          for (name, value) in part.array?.dropFirst(3).first?.fields ?? [] { try add(name, value, to: &call, of: layer) }
+          for (name, value) in part.array?.dropFirst(3).first?.fields ?? [] {
+            try add(name, value, to: &call, of: layer)
+          }
         }
       }
       calls.append(call)
@@ -145,7 +158,8 @@ package struct KerasNetwork {
 
   /// `["dense", 0, 0]`, with or without more behind.
   private static func reference(_ json: JSON) -> Reference? {
-    guard let parts = json.array, parts.count >= 3, let name = parts[0].string, let call = parts[1].int, let tensor = parts[2].int
+    guard let parts = json.array, parts.count >= 3, let name = parts[0].string, let call = parts[1].int,
+      let tensor = parts[2].int
     else { return nil }
     return Reference(layer: name, call: call, tensor: tensor)
   }

@@ -44,14 +44,17 @@ package enum KerasWriter {
     guard KerasNetwork.classes.contains(layer.className) else {
       var shapes: [String: Shape] = [:]
       let prefix = layer.path + "/"
-      for (key, tensor) in weights where key.hasPrefix(prefix) { shapes[String(key.dropFirst(prefix.count))] = tensor.shape }
+      for (key, tensor) in weights where key.hasPrefix(prefix) {
+        shapes[String(key.dropFirst(prefix.count))] = tensor.shape
+      }
       result["config"] = try KerasLayers.kind(of: layer).resized(layer, shapes)
       return result
     }
     guard depth < 16 else { throw layer.unsupported("models are nested more than 16 deep") }
     var layers: [JSON] = []
     for inner in layer.config["layers"]?.array ?? layer.config.array ?? [] {
-      layers.append(try fitted(inner, weights, scope: isOutermost ? "" : layer.path + "/", depth: depth + 1, isOutermost: false))
+      layers.append(
+        try fitted(inner, weights, scope: isOutermost ? "" : layer.path + "/", depth: depth + 1, isOutermost: false))
     }
     var config = layer.config
     if config.array != nil { config = .array(layers) } else { config["layers"] = .array(layers) }
@@ -77,7 +80,8 @@ package enum KerasWriter {
     group.set("backend", .text(backend))
     group.set("keras_version", .text(version))
     for entry in entries {
-      var own = HDF5Tree(), names: [String] = []
+      var own = HDF5Tree()
+      var names: [String] = []
       for weight in try KerasWeights.legacy(of: entry.layer) {
         let name = weight.key + ":0"
         names.append(name)
@@ -102,7 +106,9 @@ package enum KerasWriter {
   }
 
   private static func tensor(_ weight: KerasWeight, _ content: KerasContent) throws(PruneError) -> Tensor {
-    guard let tensor = content.weights[weight.key] else { throw PruneError(.unsupported, "the graph has no '\(weight.key)'") }
+    guard let tensor = content.weights[weight.key] else {
+      throw PruneError(.unsupported, "the graph has no '\(weight.key)'")
+    }
     return tensor
   }
 
@@ -129,7 +135,9 @@ package enum KerasWriter {
     if json["class_name"]?.string == "BatchNormalization", let axes = json["config"]?["axis"]?.ints, axes.count == 1 {
       result["config"]?["axis"] = JSON(axes[0])
     }
-    guard let name = json["class_name"]?.string, json["config"] != nil, json["module"] == nil, let module = module(of: name) else { return result }
+    guard let name = json["class_name"]?.string, json["config"] != nil, json["module"] == nil,
+      let module = module(of: name)
+    else { return result }
     result["module"] = .string(module)
     result["registered_name"] = .null
     return result

@@ -13,7 +13,8 @@ struct KerasWindow {
     self.rank = rank
     self.kernel = kernel
     let given = layer.config["strides"].map { !$0.isNull } ?? false
-    strides = given || stridesDefault == nil ? try layer.extents("strides", rank: rank, default: 1) : stridesDefault ?? []
+    strides =
+      given || stridesDefault == nil ? try layer.extents("strides", rank: rank, default: 1) : stridesDefault ?? []
     dilation = try layer.extents("dilation_rate", rank: rank, default: 1)
     padding = layer.text("padding", default: "valid").lowercased()
     guard ["valid", "same", "causal"].contains(padding), padding != "causal" || rank == 1 else {
@@ -28,15 +29,20 @@ struct KerasWindow {
   func attributes(_ extents: [Int?]) -> (attributes: [(String, AttributeValue)], extents: [Int?]) {
     var attributes: [(String, AttributeValue)] = [("kernel_shape", .integers(kernel)), ("strides", .integers(strides))]
     if dilation.contains(where: { $0 != 1 }) { attributes.append(("dilations", .integers(dilation))) }
-    var first = [Int](repeating: 0, count: rank), last = first, out: [Int?] = []
+    var first = [Int](repeating: 0, count: rank)
+    var last = first
+    var out: [Int?] = []
     var isKnown = true
     for axis in 0..<rank {
-      let reach = reach(axis), stride = strides[axis], extent = extents[axis]
+      let reach = reach(axis)
+      let stride = strides[axis]
+      let extent = extents[axis]
       switch padding {
       case "same":
         out.append(extent.map { ($0 + stride - 1) / stride })
         // With strides the padding follows from the extent.
-        let covered: Int? = stride == 1 ? reach - 1 : extent.map { max((($0 + stride - 1) / stride - 1) * stride + reach - $0, 0) }
+        let covered: Int? =
+          stride == 1 ? reach - 1 : extent.map { max((($0 + stride - 1) / stride - 1) * stride + reach - $0, 0) }
         guard let covered else {
           isKnown = false
           continue
@@ -48,7 +54,11 @@ struct KerasWindow {
       default: out.append(extent.map { max(($0 - reach) / stride + 1, 0) })
       }
     }
-    if isKnown { attributes.append(("pads", .integers(first + last))) } else { attributes.append(("auto_pad", .text("SAME_UPPER"))) }
+    if isKnown {
+      attributes.append(("pads", .integers(first + last)))
+    } else {
+      attributes.append(("auto_pad", .text("SAME_UPPER")))
+    }
     return (attributes, out)
   }
 }
@@ -70,7 +80,9 @@ extension KerasLayer {
   }
 
   /// Spatial extents of a value, and the value with others.
-  func extents(of value: KerasValue) -> [Int?] { isChannelsLast ? Array(value.dims[1..<value.rank - 1]) : Array(value.dims[2...]) }
+  func extents(of value: KerasValue) -> [Int?] {
+    isChannelsLast ? Array(value.dims[1..<value.rank - 1]) : Array(value.dims[2...])
+  }
   func dims(_ batch: Int?, _ extents: [Int?], channels: Int?) -> [Int?] {
     isChannelsLast ? [batch] + extents + [channels] : [batch, channels] + extents
   }
@@ -84,15 +96,22 @@ struct KerasConvolution: KerasLayerKind {
   }
 
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
-    let rank = layer.spatialRank, value = try layer.spatial(call, &builder)
+    let rank = layer.spatialRank
+    let value = try layer.spatial(call, &builder)
     let window = try KerasWindow(layer, rank: rank, kernel: try layer.extents("kernel_size", rank: rank, default: 1))
-    let groups = layer.int("groups", default: 1), channels = value.dims[layer.channel(of: value)]
-    guard groups > 0, channels == nil || (channels ?? 0) % groups == 0 else { throw layer.unsupported("it has \(groups) groups") }
+    let groups = layer.int("groups", default: 1)
+    let channels = value.dims[layer.channel(of: value)]
+    guard groups > 0, channels == nil || (channels ?? 0) % groups == 0 else {
+      throw layer.unsupported("it has \(groups) groups")
+    }
     let kernel = try builder.weight(
-      layer, "kernel", .kernel(rank), wanted: window.kernel + [channels.map { $0 / groups }, try layer.required("filters")])
+      layer, "kernel", .kernel(rank),
+      wanted: window.kernel + [channels.map { $0 / groups }, try layer.required("filters")])
     let filters = kernel.shape.dims.last ?? 0
     var inputs = [value.name, kernel.name]
-    if layer.flag("use_bias", default: true) { inputs.append(try builder.weight(layer, "bias", wanted: [filters]).name) }
+    if layer.flag("use_bias", default: true) {
+      inputs.append(try builder.weight(layer, "bias", wanted: [filters]).name)
+    }
     let (attributes, extents) = window.attributes(layer.extents(of: value))
     var result = value
     result.name = builder.single("Conv", inputs, layer.path, attributes + [("group", .int(Int64(groups)))])
@@ -116,7 +135,8 @@ struct KerasDepthwise: KerasLayerKind {
   }
 
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
-    let value = try KerasDepthwise.convolve(layer, try layer.spatial(call, &builder), name: layer.path, bias: true, &builder)
+    let value = try KerasDepthwise.convolve(
+      layer, try layer.spatial(call, &builder), name: layer.path, bias: true, &builder)
     return [try KerasActivation.apply(layer, value, &builder)]
   }
 
@@ -131,7 +151,8 @@ struct KerasDepthwise: KerasLayerKind {
   static func convolve(
     _ layer: KerasLayer, _ value: KerasValue, name: String, bias: Bool, _ builder: inout KerasBuilder
   ) throws(PruneError) -> KerasValue {
-    let rank = layer.spatialRank, multiplier = layer.int("depth_multiplier", default: 1)
+    let rank = layer.spatialRank
+    let multiplier = layer.int("depth_multiplier", default: 1)
     guard multiplier > 0, multiplier < 1 << 20 else { throw layer.unsupported("its depth multiplier is \(multiplier)") }
     let window = try KerasWindow(layer, rank: rank, kernel: try layer.extents("kernel_size", rank: rank, default: 1))
     let kernel = try builder.weight(
@@ -139,7 +160,9 @@ struct KerasDepthwise: KerasLayerKind {
       wanted: window.kernel + [value.dims[layer.channel(of: value)], multiplier])
     let channels = kernel.shape.rank == rank + 2 ? kernel.shape[rank] : 0
     var inputs = [value.name, kernel.name]
-    if bias, layer.flag("use_bias", default: true) { inputs.append(try builder.weight(layer, "bias", wanted: [channels * multiplier]).name) }
+    if bias, layer.flag("use_bias", default: true) {
+      inputs.append(try builder.weight(layer, "bias", wanted: [channels * multiplier]).name)
+    }
     let (attributes, extents) = window.attributes(layer.extents(of: value))
     var result = value
     result.name = builder.single("Conv", inputs, name, attributes + [("group", .int(Int64(channels)))])
@@ -163,10 +186,13 @@ struct KerasSeparable: KerasLayerKind {
     let channel = layer.channel(of: value)
     let ones = [Int](repeating: 1, count: rank)
     let kernel = try builder.weight(
-      layer, "pointwise_kernel", .kernel(rank), wanted: ones.map { $0 } + [value.dims[channel], try layer.required("filters")])
+      layer, "pointwise_kernel", .kernel(rank),
+      wanted: ones.map { $0 } + [value.dims[channel], try layer.required("filters")])
     let filters = kernel.shape.dims.last ?? 0
     var inputs = [value.name, kernel.name]
-    if layer.flag("use_bias", default: true) { inputs.append(try builder.weight(layer, "bias", wanted: [filters]).name) }
+    if layer.flag("use_bias", default: true) {
+      inputs.append(try builder.weight(layer, "bias", wanted: [filters]).name)
+    }
     value.name = builder.single("Conv", inputs, layer.path, [("kernel_shape", .integers(ones))])
     value.dims[channel] = filters
     return [try KerasActivation.apply(layer, value, &builder)]
@@ -181,7 +207,8 @@ struct KerasSeparable: KerasLayerKind {
 
 struct KerasTransposedConvolution: KerasLayerKind {
   let names = [
-    "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "Convolution1DTranspose", "Convolution2DTranspose", "Convolution3DTranspose",
+    "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "Convolution1DTranspose", "Convolution2DTranspose",
+    "Convolution3DTranspose",
   ]
 
   func weights(of layer: KerasLayer) throws(PruneError) -> [KerasWeight] {
@@ -189,17 +216,26 @@ struct KerasTransposedConvolution: KerasLayerKind {
   }
 
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
-    let rank = layer.spatialRank, value = try layer.spatial(call, &builder)
+    let rank = layer.spatialRank
+    let value = try layer.spatial(call, &builder)
     let window = try KerasWindow(layer, rank: rank, kernel: try layer.extents("kernel_size", rank: rank, default: 1))
     let kernel = try builder.weight(
-      layer, "kernel", .kernel(rank), wanted: window.kernel + [try layer.required("filters"), value.dims[layer.channel(of: value)]])
+      layer, "kernel", .kernel(rank),
+      wanted: window.kernel + [try layer.required("filters"), value.dims[layer.channel(of: value)]])
     let filters = kernel.shape.rank == rank + 2 ? kernel.shape[rank] : 0
     var inputs = [value.name, kernel.name]
-    if layer.flag("use_bias", default: true) { inputs.append(try builder.weight(layer, "bias", wanted: [filters]).name) }
+    if layer.flag("use_bias", default: true) {
+      inputs.append(try builder.weight(layer, "bias", wanted: [filters]).name)
+    }
     let more = layer.config["output_padding"].flatMap { $0.isNull ? nil : $0 }
     let extra = more?.ints ?? more?.int.map { [Int](repeating: $0, count: rank) }
-    guard extra.map({ $0.count == rank && $0.allSatisfy { $0 >= 0 && $0 < 1 << 30 } }) ?? true else { throw layer.unsupported("its output_padding is \(more?.text ?? "")") }
-    var first: [Int] = [], last: [Int] = [], outputs: [Int] = [], extents: [Int?] = []
+    guard extra.map({ $0.count == rank && $0.allSatisfy { $0 >= 0 && $0 < 1 << 30 } }) ?? true else {
+      throw layer.unsupported("its output_padding is \(more?.text ?? "")")
+    }
+    var first: [Int] = []
+    var last: [Int] = []
+    var outputs: [Int] = []
+    var extents: [Int?] = []
     for (axis, extent) in layer.extents(of: value).enumerated() {
       let (reach, stride) = (window.reach(axis), window.strides[axis])
       // By how much the output is shorter than what all windows cover, whatever the input's extent.
@@ -215,7 +251,8 @@ struct KerasTransposedConvolution: KerasLayerKind {
       extents.append(extent.map { ($0 - 1) * stride + reach - less })
     }
     var attributes: [(String, AttributeValue)] = [
-      ("kernel_shape", .integers(window.kernel)), ("strides", .integers(window.strides)), ("pads", .integers(first + last)),
+      ("kernel_shape", .integers(window.kernel)), ("strides", .integers(window.strides)),
+      ("pads", .integers(first + last)),
     ]
     if window.dilation.contains(where: { $0 != 1 }) { attributes.append(("dilations", .integers(window.dilation))) }
     if outputs.contains(where: { $0 != 0 }) { attributes.append(("output_padding", .integers(outputs))) }

@@ -5,7 +5,9 @@ import PruneTensor
 struct KerasInput: KerasLayerKind {
   let names = ["InputLayer"]
 
-  func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] { call.inputs }
+  func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
+    call.inputs
+  }
 }
 
 struct KerasDense: KerasLayerKind {
@@ -45,12 +47,15 @@ struct KerasEmbedding: KerasLayerKind {
 
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
     guard !layer.flag("mask_zero", default: false) else {
-      throw layer.unsupported("mask_zero hides steps from the layers behind it, which is not read", hint: "build it with mask_zero=False")
+      throw layer.unsupported(
+        "mask_zero hides steps from the layers behind it, which is not read", hint: "build it with mask_zero=False")
     }
     var value = builder.plain(try call.input(of: layer))
-    let table = try builder.weight(layer, "embeddings", wanted: [try layer.required("input_dim"), try layer.required("output_dim")])
+    let table = try builder.weight(
+      layer, "embeddings", wanted: [try layer.required("input_dim"), try layer.required("output_dim")])
     if ![DType.int32, .int64].contains(value.dtype) {
-      value.name = builder.single("Cast", [value.name], "\(layer.path)/cast", [("to", .int(Int64(DType.int64.rawValue)))])
+      value.name = builder.single(
+        "Cast", [value.name], "\(layer.path)/cast", [("to", .int(Int64(DType.int64.rawValue)))])
     }
     let name = builder.single("Gather", [table.name, value.name], layer.path)
     return [KerasValue(name, value.dims + [table.shape.dims.last])]
@@ -69,8 +74,10 @@ struct KerasEmbedding: KerasLayerKind {
 /// Layers that do something in training only.
 struct KerasIdentity: KerasLayerKind {
   let names = [
-    "Identity", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout", "GaussianDropout", "GaussianNoise",
-    "ActivityRegularization", "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast", "RandomBrightness",
+    "Identity", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout",
+    "GaussianDropout", "GaussianNoise",
+    "ActivityRegularization", "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast",
+    "RandomBrightness",
   ]
 
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
@@ -96,14 +103,24 @@ struct KerasActivationLayer: KerasLayerKind {
     case "LeakyReLU":
       let slope = layer.config["negative_slope"] ?? layer.config["alpha"]
       return [builder.map("LeakyRelu", value, layer.path, [], [("alpha", .float(Float(slope?.double ?? 0.3)))])]
-    case "ELU": return [builder.map("Elu", value, layer.path, [], [("alpha", .float(Float(layer.float("alpha", default: 1))))])]
+    case "ELU":
+      return [builder.map("Elu", value, layer.path, [], [("alpha", .float(Float(layer.float("alpha", default: 1))))])]
     case "ThresholdedReLU":
-      return [builder.map("ThresholdedRelu", value, layer.path, [], [("alpha", .float(Float(layer.float("theta", default: 1))))])]
+      return [
+        builder.map(
+          "ThresholdedRelu", value, layer.path, [], [("alpha", .float(Float(layer.float("theta", default: 1))))])
+      ]
     default:
-      guard let axis = layer.config["axis"]?.int ?? layer.config["axis"]?.ints?.first ?? (layer.config["axis"] == nil ? -1 : nil) else {
+      guard
+        let axis = layer.config["axis"]?.int ?? layer.config["axis"]?.ints?.first
+          ?? (layer.config["axis"] == nil ? -1 : nil)
+      else {
         throw layer.unsupported("its axis is \(layer.config["axis"]?.text ?? "null")")
       }
-      return [builder.map("Softmax", value, layer.path, [], [("axis", .int(Int64(value.order[try value.axis(axis, of: layer)])))])]
+      return [
+        builder.map(
+          "Softmax", value, layer.path, [], [("axis", .int(Int64(value.order[try value.axis(axis, of: layer)])))])
+      ]
     }
   }
 }

@@ -5,9 +5,12 @@ enum KerasLayers {
   static let all: [any KerasLayerKind] = [
     KerasInput(), KerasDense(), KerasEmbedding(), KerasIdentity(), KerasActivationLayer(), KerasPReLU(),
     KerasConvolution(), KerasDepthwise(), KerasSeparable(), KerasTransposedConvolution(),
-    KerasBatchNormalization(), KerasLayerNormalization(), KerasGroupNormalization(), KerasUnitNormalization(), KerasNormalization(),
-    KerasRescaling(), KerasPooling(), KerasGlobalPooling(), KerasFlatten(), KerasReshape(), KerasPermute(), KerasRepeatVector(),
-    KerasZeroPadding(), KerasCropping(), KerasUpSampling(), KerasResizing(), KerasMerge(), KerasConcatenate(), KerasDot(),
+    KerasBatchNormalization(), KerasLayerNormalization(), KerasGroupNormalization(), KerasUnitNormalization(),
+    KerasNormalization(),
+    KerasRescaling(), KerasPooling(), KerasGlobalPooling(), KerasFlatten(), KerasReshape(), KerasPermute(),
+    KerasRepeatVector(),
+    KerasZeroPadding(), KerasCropping(), KerasUpSampling(), KerasResizing(), KerasMerge(), KerasConcatenate(),
+    KerasDot(),
     KerasRecurrent(), KerasBidirectional(), KerasTimeDistributed(), KerasAttention(), KerasMultiHeadAttention(),
   ]
 
@@ -18,7 +21,8 @@ enum KerasLayers {
       let isCode = layer.className == "Lambda" || layer.config["function"] != nil
       throw layer.unsupported(
         isCode ? "it is Python code, which is never run" : "layers of this class are not read",
-        hint: isCode ? "build the model from layers, or export it to ONNX" : Suggestion.hint(for: layer.className, among: names))
+        hint: isCode
+          ? "build the model from layers, or export it to ONNX" : Suggestion.hint(for: layer.className, among: names))
     }
     return kind
   }

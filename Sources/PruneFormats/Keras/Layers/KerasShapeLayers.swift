@@ -26,7 +26,8 @@ struct KerasFlatten: KerasLayerKind {
     let plain = builder.plain(value)
     return [
       KerasValue(
-        builder.single("Flatten", [plain.name], layer.path, [("axis", .int(1))]), [plain.dims.first ?? nil, product(plain.dims.dropFirst())],
+        builder.single("Flatten", [plain.name], layer.path, [("axis", .int(1))]),
+        [plain.dims.first ?? nil, product(plain.dims.dropFirst())],
         plain.dtype)
     ]
   }
@@ -40,9 +41,12 @@ struct KerasReshape: KerasLayerKind {
     guard let target = layer.config["target_shape"]?.ints, target.allSatisfy({ $0 >= -1 }) else {
       throw PruneError(.badFormat, "\(layer.label): target_shape is \(layer.config["target_shape"]?.text ?? "missing")")
     }
-    let name = builder.single("Reshape", [value.name, try builder.constant([0] + target, "\(layer.path)/shape")], layer.path)
+    let name = builder.single(
+      "Reshape", [value.name, try builder.constant([0] + target, "\(layer.path)/shape")], layer.path)
     var dims: [Int?] = target.map { $0 == -1 ? nil : $0 }
-    if let open = dims.firstIndex(of: nil), let all = product(value.dims.dropFirst()), let known = product(target.filter { $0 != -1 }.map { $0 }), known > 0 {
+    if let open = dims.firstIndex(of: nil), let all = product(value.dims.dropFirst()),
+      let known = product(target.filter { $0 != -1 }.map { $0 }), known > 0
+    {
       dims[open] = all / known
     }
     return [KerasValue(name, [value.dims.first ?? nil] + dims, value.dtype)]
@@ -68,9 +72,11 @@ struct KerasRepeatVector: KerasLayerKind {
   let names = ["RepeatVector"]
 
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
-    let value = builder.plain(try call.input(of: layer)), count = try layer.required("n")
+    let value = builder.plain(try call.input(of: layer))
+    let count = try layer.required("n")
     guard value.rank == 2 else { throw layer.unsupported("its input has \(value.rank) axes") }
-    let row = builder.single("Unsqueeze", [value.name, try builder.constant([1], "\(layer.path)/axis")], "\(layer.path)/row")
+    let row = builder.single(
+      "Unsqueeze", [value.name, try builder.constant([1], "\(layer.path)/axis")], "\(layer.path)/row")
     let name = builder.single("Tile", [row, try builder.constant([1, count, 1], "\(layer.path)/repeats")], layer.path)
     return [KerasValue(name, [value.dims[0], count, value.dims[1]])]
   }
@@ -79,7 +85,8 @@ struct KerasRepeatVector: KerasLayerKind {
 extension KerasLayer {
   /// Two numbers for every spatial axis: `((1, 2), (3, 0))`, `(1, 2)` or one for all.
   fileprivate func margins(_ key: String) throws(PruneError) -> [(first: Int, last: Int)] {
-    let rank = spatialRank, json = config[key]
+    let rank = spatialRank
+    let json = config[key]
     var result: [(first: Int, last: Int)] = []
     if let number = json?.int {
       result = [(first: Int, last: Int)](repeating: (number, number), count: rank)
@@ -91,7 +98,9 @@ extension KerasLayer {
         if let pair = part.ints, pair.count == 2 { result.append((pair[0], pair[1])) }
       }
     }
-    guard result.count == rank, result.allSatisfy({ $0.first >= 0 && $0.last >= 0 && $0.first < 1 << 30 && $0.last < 1 << 30 }) else {
+    guard result.count == rank,
+      result.allSatisfy({ $0.first >= 0 && $0.last >= 0 && $0.first < 1 << 30 && $0.last < 1 << 30 })
+    else {
       throw PruneError(.badFormat, "\(label): '\(key)' is \(json?.text ?? "missing")")
     }
     return result
@@ -102,7 +111,9 @@ extension KerasLayer {
 
   fileprivate func checkedRank(_ call: KerasCall) throws(PruneError) -> KerasValue {
     let value = try call.input(of: self)
-    guard value.rank == spatialRank + 2 else { throw unsupported("its input has \(value.rank) axes, it wants \(spatialRank + 2)") }
+    guard value.rank == spatialRank + 2 else {
+      throw unsupported("its input has \(value.rank) axes, it wants \(spatialRank + 2)")
+    }
     return value
   }
 }
@@ -154,7 +165,10 @@ struct KerasUpSampling: KerasLayerKind {
     let attributes: [(String, AttributeValue)]
     switch layer.text("interpolation", default: "nearest") {
     case "nearest":
-      attributes = [("mode", .text("nearest")), ("coordinate_transformation_mode", .text("asymmetric")), ("nearest_mode", .text("floor"))]
+      attributes = [
+        ("mode", .text("nearest")), ("coordinate_transformation_mode", .text("asymmetric")),
+        ("nearest_mode", .text("floor")),
+      ]
     case "bilinear": attributes = [("mode", .text("linear")), ("coordinate_transformation_mode", .text("half_pixel"))]
     case let other: throw layer.unsupported("its interpolation is '\(other)'", hint: "nearest and bilinear are read")
     }
@@ -172,7 +186,8 @@ struct KerasResizing: KerasLayerKind {
     var value = try layer.spatial(call, &builder)
     let size = [try layer.required("height"), try layer.required("width")]
     let shape = builder.single("Shape", [value.name], "\(layer.path)/shape", [("start", .int(0)), ("end", .int(2))])
-    let sizes = builder.single("Concat", [shape, try builder.constant(size, "\(layer.path)/size")], "\(layer.path)/sizes", [("axis", .int(0))])
+    let sizes = builder.single(
+      "Concat", [shape, try builder.constant(size, "\(layer.path)/size")], "\(layer.path)/sizes", [("axis", .int(0))])
     var attributes: [(String, AttributeValue)] = [("coordinate_transformation_mode", .text("half_pixel"))]
     switch layer.text("interpolation", default: "bilinear") {
     case "nearest": attributes += [("mode", .text("nearest")), ("nearest_mode", .text("round_prefer_ceil"))]
