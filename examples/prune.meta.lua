@@ -444,7 +444,7 @@ function prune.memory_limit(bytes) end
 ---@return integer
 function prune.memory() end
 
----Loads an ONNX file with its external data, or a packed one (.prunez). Nothing in it is lost: what is not changed is saved as it was read.
+---Loads an ONNX file with its external data, a packed one (.prunez), or a Keras model (.h5 of Keras 1 to 3, .keras). The content says what it is, not the name. What is not changed is saved as it was read. Lambda, custom and unknown Keras layers are refused by name.
 ---@param path string the file
 ---@param options? prune.load_options
 ---@return prune.Model
@@ -707,7 +707,7 @@ function Model:parameter(name, value) end
 ---@return prune.Model
 function Model:clone() end
 
----Writes ONNX, atomically: the file is the old one or the new one, never a part. A name that ends in .prunez gets a packed file.
+---Writes the model, atomically: the file is the old one or the new one, never a part. The suffix says the format: .onnx, .prunez (packed), .h5 or .keras (Keras; what Keras has no layer for is named). A name without a suffix is ONNX, any other an error.
 ---@param path string the file
 function Model:save(path) end
 

@@ -425,17 +425,25 @@ typedef struct prune_load_options {
 PRUNE_API void prune_load_options_init(prune_load_options *options, size_t size);
 /* End of prune_load_options */
 
-/** Loads an ONNX file, with its external data, or a packed one (.prunez). Nothing in it is lost: see prune_model_save. */
+/** Loads an ONNX file, with its external data, a packed one (.prunez), or a Keras model: an HDF5 file of Keras 1 to 3 (.h5) or an
+ *  archive of Keras 3 (.keras). What is in the file says what it is, not its name. Nothing in ONNX and packed files is lost: see
+ *  prune_model_save. A Keras model keeps its inputs' layout (channels last as a rule) and its layers' names; Lambda, custom and
+ *  unknown layers are PRUNE_UNSUPPORTED, by name, and nothing in a file is ever run. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_load(
     prune_context *context, const char *path, const prune_load_options *options, prune_model **out_model);
-/** Loads an ONNX or packed model from memory (copied). */
+/** Loads a model of any of these kinds from memory (copied). */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_load_memory(
     prune_context *context, const void *data, size_t size, prune_model **out_model);
 /** Writes ONNX, atomically: a crash leaves either the old file or the new one. What was not changed is written as it was
  *  read, unknown fields and all. Saving over the file the model came from is safe. External data goes to a new file beside the
  *  model, and that of the replaced model is removed. A replaced file keeps its mode, and its owner and extended attributes where
  *  this process may set them; links stay; pipes and devices are written to. A path that ends in ".prunez" gets a packed
- *  file: weights without loss by what they hold (zeros, few different values, codes), which prunez.h decodes. */
+ *  file: weights without loss by what they hold (zeros, few different values, codes), which prunez.h decodes.
+ *
+ *  ".h5", ".hdf5" and ".keras" get a Keras model, which load_model of Keras 2 and 3 reads: one that came from Keras keeps its
+ *  layers, names and training configuration, with the extents that pruning left; another network is written layer by layer,
+ *  with its own inputs, a Permute where channels go last. What Keras has no layer for is PRUNE_UNSUPPORTED, with the node.
+ *  Optimizer states of Keras are not kept. A name without a suffix gets ONNX; any other suffix is PRUNE_UNSUPPORTED. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_save(const prune_model *model, const char *path);
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_save_memory(const prune_model *model, prune_buffer *out_onnx);
 /** A model of its own that shares all weights until either changes. */

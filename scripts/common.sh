@@ -95,3 +95,10 @@ peer_environment() {
   python3 -m venv "$root/.venv"
   "$root/.venv/bin/pip" install -q onnxruntime onnx numpy pillow
 }
+
+keras_environment() {
+  "$root/.venv-keras/bin/python" -c 'import keras, tensorflow' 2>/dev/null && return
+  say "making .venv-keras with keras"
+  python3 -m venv "$root/.venv-keras"
+  "$root/.venv-keras/bin/pip" install -q keras tensorflow-cpu
+}

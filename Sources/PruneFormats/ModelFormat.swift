@@ -28,7 +28,7 @@ package struct ModelFile {
 /// The formats there are. To add one, write its `ModelFormat` and list it here.
 package enum ModelFormats {
   /// The first that matches reads; the last is what a name without a known suffix means.
-  package static let all: [any ModelFormat] = [PackedFormat(), ONNXFormat()]
+  package static let all: [any ModelFormat] = [PackedFormat(), KerasArchiveFormat(), KerasHDF5Format(), ONNXFormat()]
 
   /// The model in a file of any format. Weights stay where they are: tensors are views of the mapped file, or of the files beside it
   /// that hold its external data.
@@ -55,10 +55,20 @@ package enum ModelFormats {
     return try format.read(file)
   }
 
-  /// Writes a model in the format that the path's suffix says.
+  /// Writes a model in the format that the path's suffix says; a name without a suffix is ONNX.
+  /// - Throws: `.unsupported` for a suffix of none, or what the format throws.
   package static func save(_ model: Model, path: String, cancel: CancelFlag? = nil) throws(PruneError) {
-    let format = all.first { $0.suffixes.contains(where: path.hasSuffix) } ?? all[all.count - 1]
-    try format.write(model, to: path, cancel: cancel)
+    try format(of: path).write(model, to: path, cancel: cancel)
+  }
+
+  private static func format(of path: String) throws(PruneError) -> any ModelFormat {
+    let name = path.split(separator: "/").last.map { $0.lowercased() } ?? ""
+    if let format = all.first(where: { $0.suffixes.contains(where: name.hasSuffix) }) { return format }
+    // A dot in front hides a file and starts no suffix.
+    guard let dot = name.lastIndex(of: "."), dot > name.startIndex else { return all[all.count - 1] }
+    throw PruneError(
+      .unsupported, "'\(path)': models are not written as '\(name[dot...])'",
+      hint: "the name says the format: " + all.flatMap { format in format.suffixes.map { "\($0) (\(format.name))" } }.joined(separator: ", "))
   }
 }
 

@@ -62,10 +62,12 @@ import Testing
   }
 
   /// One to four bytes changed, removed, repeated or replaced by the values that break length checks.
-  private static func mutated(_ bytes: [UInt8], _ random: inout RandomSource) -> [UInt8] {
+  /// - Parameter range: where; anywhere when nil.
+  static func mutated(_ bytes: [UInt8], _ random: inout RandomSource, at range: Range<Int>? = nil) -> [UInt8] {
     var result = bytes
     for _ in 0...(random.next() % 4) {
-      let place = Int(random.next() % UInt64(result.count))
+      let count = min(range?.count ?? result.count, result.count)
+      let place = (range?.lowerBound ?? 0) + Int(random.next() % UInt64(count))
       switch random.next() % 5 {
       case 0: result[place] ^= 1 << UInt8(random.next() % 8)
       case 1: result[place] = UInt8(truncatingIfNeeded: random.next())

@@ -19,7 +19,8 @@ How many bytes data sets and models take now, and the most that they and the wor
 > local used, peak = prune.memory()
 
 prune.load(path, options) -> Model
-Loads an ONNX file with its external data, or a packed one (.prunez). Nothing in it is lost: what is not changed is saved as it was read.
+Loads an ONNX file with its external data, a packed one (.prunez), or a Keras model (.h5 of Keras 1 to 3, .keras). The content says
+what it is, not the name. What is not changed is saved as it was read. Lambda, custom and unknown Keras layers are refused by name.
 - path: string; the file
 > local m = prune.load "resnet20.onnx"
 

@@ -55,7 +55,8 @@ A model of its own; weights are shared until either changes.
 > local before = m:clone()
 
 Model:save(path)
-Writes ONNX, atomically: the file is the old one or the new one, never a part. A name that ends in .prunez gets a packed file.
+Writes the model, atomically: the file is the old one or the new one, never a part. The suffix says the format: .onnx, .prunez
+(packed), .h5 or .keras (Keras; what Keras has no layer for is named). A name without a suffix is ONNX, any other an error.
 - path: string; the file
 > m:save "slim.onnx"
 

@@ -24,10 +24,10 @@ enum FileKind {
       bytes.slice(offset, offset + prefix.count)?.array == prefix
     }
     if starts([0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A]) {
-      return ("an HDF5 file, such as Keras writes", "convert it with tf2onnx")
+      return ("an HDF5 file, such as Keras writes", "")
     }
     if starts([0x50, 0x4B, 0x03, 0x04]) {
-      return ("a zip archive, such as .pt, .npz and .keras are", "export a PyTorch model with torch.onnx.export")
+      return ("a zip archive, such as .pt and .npz are, or a damaged .keras", "export a PyTorch model with torch.onnx.export")
     }
     if starts([0x1F, 0x8B]) { return ("a gzip file", "unpack it first: gunzip") }
     if starts(Array("\u{93}NUMPY".unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })) {

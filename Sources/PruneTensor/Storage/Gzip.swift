@@ -57,6 +57,22 @@ package final class ByteStream {
   }
 }
 
+/// The contents of a zlib stream.
+/// - Parameter limit: the most bytes that it may unpack to.
+/// - Throws: `.badFormat` when the stream is damaged, cut short or longer than `limit`.
+package func inflate(_ bytes: Bytes, limit: Int) throws(PruneError) -> Bytes {
+  let storage = try Storage(byteCount: limit, zeroed: false)
+  var count = uLongf(limit)
+  // Safe: zlib writes at most `count` bytes and reads bytes.count of the source.
+  let status = uncompress(
+    storage.base.assumingMemoryBound(to: Bytef.self), &count,
+    bytes.storage.base.advanced(by: bytes.offset).assumingMemoryBound(to: Bytef.self), uLong(bytes.count))
+  guard status == Z_OK, let result = Bytes(storage: storage).slice(0, Int(count)) else {
+    throw PruneError(.badFormat, "\(bytes.count) packed bytes do not unpack to at most \(limit)", hint: "the file is damaged")
+  }
+  return result
+}
+
 /// zlib over the members of a gzip stream.
 private final class Inflater {
   private let input: Bytes

@@ -1,0 +1,124 @@
+import PruneGraph
+import PruneTensor
+
+/// Layers and models of layers.
+extension KerasBuilder {
+  /// The graph of a whole model.
+  static func build(_ model: KerasLayer, _ source: Source, version: String, backend: String) throws(PruneError)
+    -> KerasBuilder
+  {
+    var builder = KerasBuilder(source, version: version, backend: backend)
+    builder.name(model.name)
+    let network = try KerasNetwork(model, scope: "")
+    var inputs: [KerasValue] = []
+    for reference in network.inputs {
+      guard let entry = network.entries.first(where: { $0.layer.name == reference.layer }),
+        entry.layer.className == "InputLayer"
+      else {
+        throw PruneError(.badFormat, "\(model.label) takes '\(reference.layer)', which is no InputLayer")
+      }
+      inputs.append(try builder.input(entry.layer, name: entry.layer.name))
+    }
+    let outputs = try builder.emit(network, KerasCall(inputs: inputs), of: model, depth: 0)
+    builder.finish(zip(network.outputs, outputs).map { ($0.layer, $1) })
+    return builder
+  }
+
+  private static let depthLimit = 16
+
+  /// Adds the nodes of a model inside the model.
+  mutating func emit(_ network: KerasNetwork, _ call: KerasCall, of model: KerasLayer, depth: Int) throws(PruneError)
+    -> [KerasValue]
+  {
+    guard depth < Self.depthLimit else {
+      throw model.unsupported("models are nested more than \(Self.depthLimit) deep")
+    }
+    guard call.inputs.count == network.inputs.count else {
+      throw PruneError(
+        .badFormat, "\(model.label) is called with \(call.inputs.count) inputs, it has \(network.inputs.count)")
+    }
+    var values: [KerasNetwork.Reference: KerasValue] = [:]
+    for (reference, value) in zip(network.inputs, call.inputs) { values[reference] = value }
+    var open: [(entry: Int, call: Int)] = []
+    for (index, entry) in network.entries.enumerated() {
+      for number in entry.calls.indices where entry.layer.className != "InputLayer" { open.append((index, number)) }
+    }
+    // Layers come in the order that they were made, which need not be the order that they are called in.
+    while !open.isEmpty {
+      var waiting: [(entry: Int, call: Int)] = []
+      for (index, number) in open {
+        let entry = network.entries[index]
+        let wanted = entry.calls[number]
+        var ready = KerasCall()
+        ready.inputs = wanted.inputs.compactMap { values[$0] }
+        for (name, reference) in wanted.named { ready.named[name] = values[reference] }
+        guard ready.inputs.count == wanted.inputs.count, ready.named.count == wanted.named.count else {
+          waiting.append((index, number))
+          continue
+        }
+        for (tensor, value) in try emit(entry.layer, ready, depth: depth).enumerated() {
+          values[KerasNetwork.Reference(layer: entry.layer.name, call: number, tensor: tensor)] = value
+        }
+      }
+      guard waiting.count < open.count else {
+        let layer = network.entries[waiting[0].entry].layer
+        throw PruneError(.badFormat, "\(layer.label) takes something that no layer gives")
+      }
+      open = waiting
+    }
+    var outputs: [KerasValue] = []
+    for reference in network.outputs {
+      guard let value = values[reference] else {
+        throw PruneError(.badFormat, "\(model.label) gives out '\(reference.layer)', which is not computed")
+      }
+      outputs.append(value)
+    }
+    return outputs
+  }
+
+  /// Adds the nodes of one call of a layer, which may be a model.
+  mutating func emit(_ layer: KerasLayer, _ call: KerasCall, depth: Int = 0) throws(PruneError) -> [KerasValue] {
+    if KerasNetwork.classes.contains(layer.className) {
+      return try emit(try KerasNetwork(layer, scope: layer.path + "/"), call, of: layer, depth: depth + 1)
+    }
+    let values = try KerasLayers.kind(of: layer).emit(layer, call, &self)
+    for value in values { try Self.check(value.dims, of: layer) }
+    return values
+  }
+}
+
+/// The weights of a whole model.
+enum KerasWeights {
+  /// The weights of a layer, models among them, in the order that Keras makes them.
+  /// - Parameter scope: of what is inside a model; the outermost model has none.
+  static func all(of layer: KerasLayer, scope: String? = nil, depth: Int = 0) throws(PruneError) -> [KerasWeight] {
+    guard KerasNetwork.classes.contains(layer.className) else {
+      var counts: [String: Int] = [:]
+      return try KerasLayers.kind(of: layer).weights(of: layer).map { weight in
+        var result = weight
+        result.index = counts[weight.path, default: 0]
+        result.key = "\(layer.path)/\(weight.path)\(weight.name)"
+        result.isTrainable = weight.isTrainable && layer.isTrainable
+        counts[weight.path] = result.index + 1
+        return result
+      }
+    }
+    guard depth < 16 else { throw layer.unsupported("models are nested more than 16 deep") }
+    var result: [KerasWeight] = []
+    for entry in try KerasNetwork(layer, scope: scope ?? layer.path + "/").entries where !entry.group.isEmpty {
+      for weight in try all(of: entry.layer, depth: depth + 1) {
+        var inner = weight
+        inner.path = "layers/\(entry.group)/\(weight.path)"
+        inner.isTrainable = weight.isTrainable && layer.isTrainable
+        result.append(inner)
+      }
+    }
+    return result
+  }
+
+  /// In the order of a `.h5` file: what is trained first.
+  static func legacy(of layer: KerasLayer) throws(PruneError) -> [KerasWeight] {
+    let weights = try all(of: layer)
+    return weights.filter(\.isTrainable) + weights.filter { !$0.isTrainable }
+  }
+}
