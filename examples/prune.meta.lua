@@ -176,6 +176,9 @@
 ---@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default what the model's own metadata says, else an assumption that the report states
 ---@field steps? boolean also "steps": what the compiled model does, with the time and share of each, the slowest first (default false)
 
+---@class prune.Model_differences_options
+---@field samples? integer samples that both models run on, at most (default 32)
+
 ---@class prune.Model_significance_options
 ---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate"|function|table what is measured; or a function of a weight's name and Tensor that returns scores; or {weight = Tensor} (default "magnitude")
 ---@field data? prune.Dataset with labels for gradient, taylor, fisher, hessian, snip, grasp, movement and gate; without for wanda and apoz
@@ -388,14 +391,14 @@
 ---@field bias_correction? boolean static: take the mean error of rounded weights off the biases (default false)
 ---@field mixed? boolean static: when the guard does not hold, give layers back to float, the most damaging first, until it does (default false)
 ---@field qat? boolean static: keep float weights that compute as int8 for Model:fit to adapt; quantizing again stores the int8 model (default false)
----@field rounding? "nearest"|"gptq"|"adaround"|"awq" gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both for static, and weight_only with a scale a channel; awq: finer where activations are large, for weight_only (default "nearest")
+---@field rounding? "nearest"|"gptq"|"adaround"|"awq" gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both for static and weight_only; awq: finer where activations are large, for weight_only (default "nearest")
 ---@field smooth? number static: move ranges of channels from activations into weights first, SmoothQuant's alpha, up to 1 for all the way (default 0)
 ---@field learn_scales? boolean with qat: Model:fit trains the scales too (LSQ) (default false)
 ---@field keep_faster? boolean static: layers that are slower in int8 than in float on this machine stay float (default false)
 ---@field bytes? number joint: what the weights may take in a packed file, up to 1 as a fraction of what they take now
 ---@field calibration? prune.Dataset a few hundred samples; needed by static
----@field calibrator? "minmax"|"moving_average"|"percentile"|"entropy"|"mse" how ranges are found (default "minmax")
----@field format? "qdq"|"qoperator"|"matmul_nbits" QuantizeLinear and DequantizeLinear; static: operators on codes (QLinearConv, QGemm, ...); weight_only: ONNX Runtime's fused products (default "qdq")
+---@field calibrator? "auto"|"minmax"|"moving_average"|"percentile"|"entropy"|"mse" how ranges are found; auto tries them on samples held back (default "auto")
+---@field format? "qdq"|"qoperator"|"matmul_nbits" QuantizeLinear and DequantizeLinear; static: operators on codes (QLinearConv, QGemm, ...); dynamic: LSTM as DynamicQuantizeLSTM; weight_only: ONNX Runtime's fused products (default "qdq")
 ---@field validate? prune.Dataset metrics before and after
 ---@field guard? prune.guard_options {data =, metric =, max_drop =}: refuses a model that lost more
 ---@field ignore? string|string[] name patterns of layers that stay float
@@ -726,6 +729,13 @@ function Model:evaluate(data, options) end
 ---@param options? prune.Model_benchmark_options
 ---@return prune.Report
 function Model:benchmark(options) end
+
+---What another model, such as a quantized one, computes otherwise on the same samples, value by value: "values" with name, layer, op, sqnr_db, cosine, largest, distance and a bar, the worst first, and "outputs" with the same.
+---@param other prune.Model one that was made from this one, so that values have the same names
+---@param data prune.Dataset samples to run both on
+---@param options? prune.Model_differences_options
+---@return prune.Report
+function Model:differences(other, data, options) end
 
 ---How much each weight matters: "layers" with mean, sum, min, max and share, "bottom" and "top" outputs of layers, "units", the mean of each output, and "scores", a tensor for each weight. Printing draws a bar a layer and the spread of its scores.
 ---@param options? prune.Model_significance_options

@@ -930,6 +930,30 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_compare(
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_diff(
     const prune_model *first, const prune_model *second, prune_report **out_report);
 
+/* Made by scripts/generate: prune_differences_options */
+typedef struct prune_differences_options {
+  uint32_t struct_size;
+  /** Set by PRUNE_DIFFERENCES_OPTIONS_INIT and prune_differences_options_init. */
+  uint32_t struct_tag;
+  /** Samples that both models run on, at most. Default: 32. */
+  uint32_t samples;
+} prune_differences_options;
+#define PRUNE_DIFFERENCES_OPTIONS_INIT \
+  {sizeof(prune_differences_options), PRUNE_STRUCT_TAG, 32}
+/** What PRUNE_DIFFERENCES_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_differences_options_init(prune_differences_options *options, size_t size);
+/* End of prune_differences_options */
+
+/** What another model, such as a quantized one, computes otherwise than this one on the same samples, value by value: a list
+ *  "values" of {name, layer, op, sqnr_db, cosine, largest, not_finite, distance, bar}, the worst first, of the floating point
+ *  values that both models have under one name and in one shape, and the same of "outputs"; "samples" and "compared".
+ *  `sqnr_db` is the signal to noise ratio in decibels (absent where nothing differs), `distance` the noise relative to the
+ *  signal, `largest` the largest difference of two elements, `not_finite` counts elements that are numbers in one model alone.
+ *  PRUNE_ERROR_INVALID_ARGUMENT for models without a common value. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_differences(
+    prune_model *model, prune_model *other, const prune_dataset *data, const prune_differences_options *options,
+    prune_report **out_report);
+
 /** Mean over rows of -sum(y_true * log(y_pred)), predictions clipped at 1e-15; both [C] or [N, C] float32. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_loss_cross_entropy(
     const prune_tensor *y_true, const prune_tensor *y_pred, double *out_loss);
@@ -1476,13 +1500,14 @@ typedef struct prune_quantize_options {
    *  their codes (straight-through gradients; pruned weights stay zero, scales stay unless `learn_scales`). Quantizing
    *  it again, without data, stores the int8 model. */
   uint32_t qat;
-  /** "nearest", or "gptq": weights of "static", and those of "weight_only" with one scale a channel, are rounded so
-   *  that each makes up for the errors before it, on the calibration data. "adaround": the same, and then up or down
-   *  one weight at a time until no change brings the layer's outputs closer. "awq", with "weight_only": weights that
-   *  meet large activations are rounded more finely, their input divided by a constant in return. NULL is "nearest". */
+  /** "nearest", or "gptq": weights of "static" and "weight_only" are rounded so that each makes up for the errors
+   *  before it, on the calibration data. "adaround": the same, and then up or down one weight at a time until no change
+   *  brings the layer's outputs closer. "awq", with "weight_only": weights that meet large activations are rounded more
+   *  finely, their input divided by a constant in return. NULL is "nearest". */
   const char *rounding;
   /** "static": how far ranges of channels are moved from activations into weights first (SmoothQuant's alpha), through
-   *  rectifiers, pools and residual sums; 0 for not at all, 1 for all the way. Default: 0. */
+   *  rectifiers, pools and residual sums, or by a Mul in front of a matrix product; 0 for not at all, 1 for all the
+   *  way. Default: 0. */
   double smooth;
   /** With `qat`: scales of weights and activations are trained too (LSQ), as initializers that end in "_scale_log". */
   uint32_t learn_scales;
@@ -1493,12 +1518,15 @@ typedef struct prune_quantize_options {
   double bytes;
   /** Needed by static: a few hundred samples are enough. */
   const prune_dataset *calibration;
-  /** How the range of an activation is found: "minmax", "moving_average" (the mean over the batches of least and most),
-   *  "percentile", "entropy" (least Kullback-Leibler divergence), "mse" (least squared error). Data is streamed: of
-   *  each activation a histogram is kept at most. NULL is "minmax". */
+  /** How the range of an activation is found: "auto" (a quarter of the samples, 32 at most, is held back, and "minmax",
+   *  "moving_average", "mse" and "percentile" are tried on it with corrected biases, the best one also without),
+   *  "minmax", "moving_average" (the mean over the batches of least and most), "percentile", "entropy" (least
+   *  Kullback-Leibler divergence), "mse" (least squared error). Data is streamed: of each activation a histogram is
+   *  kept at most. NULL is "auto". */
   const char *calibrator;
   /** "qdq": QuantizeLinear/DequantizeLinear pairs that every ONNX runtime fuses. "qoperator", with "static": operators
-   *  on codes, ONNX's QLinearConv and QLinearMatMul and ONNX Runtime's com.microsoft.QGemm, QLinearAdd and the like.
+   *  on codes, ONNX's QLinearConv and QLinearMatMul and ONNX Runtime's com.microsoft.QGemm, QLinearAdd and the like;
+   *  with "dynamic", LSTM as com.microsoft.DynamicQuantizeLSTM, which ONNX Runtime alone computes in integers.
    *  "matmul_nbits": matrix products as ONNX Runtime's com.microsoft.MatMulNBits, with "weight_only". NULL is "qdq". */
   const char *format;
   /** Metrics before and after go into the report. */

@@ -269,6 +269,13 @@ static const prune_benchmark_options benchmark_initial = PRUNE_BENCHMARK_OPTIONS
 const option_set pl_benchmark_set = {.name = "Model:benchmark", .options = benchmark_options_, .count = OPTION_COUNT_OF(benchmark_options_),
     .size = sizeof(prune_benchmark_options), .initial = &benchmark_initial, .struct_size = sizeof(prune_benchmark_options)};
 
+static const option differences_options_[] = {
+    {.name = "samples", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_differences_options, samples)},
+};
+static const prune_differences_options differences_initial = PRUNE_DIFFERENCES_OPTIONS_INIT;
+const option_set pl_differences_set = {.name = "Model:differences", .options = differences_options_, .count = OPTION_COUNT_OF(differences_options_),
+    .size = sizeof(prune_differences_options), .initial = &differences_initial, .struct_size = sizeof(prune_differences_options)};
+
 static const option loss_options_[] = {
     {.name = "from_logits", .kind = OPTION_FLAG, .offset = offsetof(prune_loss_options, from_logits)},
     {.name = "label_smoothing", .kind = OPTION_FRACTION, .offset = offsetof(prune_loss_options, label_smoothing)},
@@ -508,6 +515,7 @@ static const option_set *const sets[] = {
     &pl_train_set,
     &pl_evaluate_set,
     &pl_benchmark_set,
+    &pl_differences_set,
     &pl_loss_set,
     &pl_significance_set,
     &pl_sensitivity_set,

@@ -165,6 +165,21 @@ static int model_benchmark(lua_State *L) {
   return report_result(L, position);
 }
 
+static int model_differences(lua_State *L) {
+  prune_model *model = pl_check_model(L, 1);
+  prune_model *other = pl_check_model(L, 2);
+  prune_dataset *data = pl_check_dataset(L, 3);
+  pl_call call = {.L = L, .where = "Model:differences"};
+  prune_differences_options options;
+  pl_options(&call, 4, &pl_differences_set, &options);
+  handle *object = pl_new(L, &pl_report);
+  prune_report *report = NULL;
+  prune_status status = prune_model_differences(model, other, data, &options, &report);
+  object->pointer = report;
+  pl_check(L, status);
+  return report_result(L, lua_gettop(L));
+}
+
 static int model_significance(lua_State *L) {
   handle *model = pl_handle(L, 1, &pl_model);
   pl_call call = {.L = L, .where = "Model:significance"};
@@ -438,6 +453,7 @@ static int model_quantize(lua_State *L) {
 const luaL_Reg pl_model_work[] = {{"stats", model_stats}, {"sizes", model_sizes},         {"layers", model_layers},
                                   {"fit", model_fit},             {"evaluate", model_evaluate},
                                   {"benchmark", model_benchmark}, {"significance", model_significance},
+                                  {"differences", model_differences},
                                   {"sensitivity", model_sensitivity},
                                   {"prune", model_prune},         {"quantize", model_quantize},
                                   {"groups", model_groups}, {"graph", model_graph},       {"compact", pl_model_compact},

@@ -21,6 +21,9 @@ return {
     {"steps", "flag", default = false,
       text = [[also "steps": what the compiled model does, with the time and share of each, the slowest first]]},
   }},
+  {c = "prune_differences_options", lua = "Model:differences", id = "differences", swift = "DifferencesOptions", fields = {
+    {"samples", "count", default = 32, text = "samples that both models run on, at most"},
+  }},
   {c = "prune_loss_options", lua = "prune.losses", id = "loss", swift = "Losses.Settings", fields = {
     {"from_logits", "flag", default = false,
       text = "predictions are logits rather than probabilities: cross_entropy, bce, kl"},

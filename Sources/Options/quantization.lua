@@ -36,16 +36,15 @@ return {
         `learn_scales`). Quantizing it again, without data, stores the int8 model.]]},
     {"rounding", "choice", {"nearest", "gptq", "adaround", "awq"}, default = "nearest",
       text = [[gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both
-        for static, and weight_only with a scale a channel; awq: finer where activations are large, for weight_only]],
-      more = [["nearest", or "gptq": weights of "static", and those of "weight_only" with one scale a channel, are rounded
-        so that each makes up for the errors before it, on the calibration data. "adaround": the same, and then up
+        for static and weight_only; awq: finer where activations are large, for weight_only]],
+      more = [["nearest", or "gptq": weights of "static" and "weight_only" are rounded so that each makes up for the errors before it, on the calibration data. "adaround": the same, and then up
         or down one weight at a time until no change brings the layer's outputs closer. "awq", with "weight_only":
         weights that meet large activations are rounded more finely, their input divided by a constant in return.]]},
     {"smooth", "fraction", default = 0,
       text = [[static: move ranges of channels from activations into weights first, SmoothQuant's alpha, up to 1 for all
         the way]],
       more = [["static": how far ranges of channels are moved from activations into weights first (SmoothQuant's alpha),
-        through rectifiers, pools and residual sums; 0 for not at all, 1 for all the way.]]},
+        through rectifiers, pools and residual sums, or by a Mul in front of a matrix product; 0 for not at all, 1 for all the way.]]},
     {"learn_scales", "flag", default = false,
       text = "with qat: Model:fit trains the scales too (LSQ)",
       more = [[With `qat`: scales of weights and activations are trained too (LSQ), as initializers that end in
@@ -58,17 +57,19 @@ return {
     {"calibration", "dataset",
       text = "a few hundred samples; needed by static",
       more = "Needed by static: a few hundred samples are enough."},
-    {"calibrator", "choice", {"minmax", "moving_average", "percentile", "entropy", "mse"}, default = "minmax",
-      text = "how ranges are found",
-      more = [[How the range of an activation is found: "minmax", "moving_average" (the mean over the batches of least and
+    {"calibrator", "choice", {"auto", "minmax", "moving_average", "percentile", "entropy", "mse"}, default = "auto",
+      text = "how ranges are found; auto tries them on samples held back",
+      more = [[How the range of an activation is found: "auto" (a quarter of the samples, 32 at most, is held back, and
+        "minmax", "moving_average", "mse" and "percentile" are tried on it with corrected biases, the best one also without), "minmax", "moving_average" (the mean over the batches of least and
         most), "percentile", "entropy" (least Kullback-Leibler divergence), "mse" (least squared error). Data is
         streamed: of each activation a histogram is kept at most.]]},
     {"format", "choice", {"qdq", "qoperator", "matmul_nbits"}, default = "qdq",
-      text = [[QuantizeLinear and DequantizeLinear; static: operators on codes (QLinearConv, QGemm, ...); weight_only: ONNX
-        Runtime's fused products]],
+      text = [[QuantizeLinear and DequantizeLinear; static: operators on codes (QLinearConv, QGemm, ...); dynamic: LSTM as
+        DynamicQuantizeLSTM; weight_only: ONNX Runtime's fused products]],
       more = [["qdq": QuantizeLinear/DequantizeLinear pairs that every ONNX runtime fuses. "qoperator", with "static":
         operators on codes, ONNX's QLinearConv and QLinearMatMul and ONNX Runtime's com.microsoft.QGemm, QLinearAdd
-        and the like. "matmul_nbits": matrix products as ONNX Runtime's com.microsoft.MatMulNBits, with
+        and the like; with "dynamic", LSTM as com.microsoft.DynamicQuantizeLSTM, which ONNX Runtime alone computes in integers.
+        "matmul_nbits": matrix products as ONNX Runtime's com.microsoft.MatMulNBits, with
         "weight_only".]]},
     {"validate", "dataset",
       text = "metrics before and after",

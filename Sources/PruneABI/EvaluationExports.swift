@@ -68,6 +68,22 @@ public func prune_model_diff(
   }
 }
 
+@_cdecl("prune_model_differences") @implementation
+public func prune_model_differences(
+  _ model: OpaquePointer!, _ other: OpaquePointer!, _ data: OpaquePointer!, _ options: UnsafePointer<prune_differences_options>!,
+  _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_report, "out_report")
+    let box = try ModelBox.enter(model)
+    var wanted = DifferencesOptions()
+    try wanted.read(try PruneABI.options(options))
+    wanted.cancel = box.cancel
+    let dataset = try Handles.object(data, DatasetBox.self).dataset
+    give(try differences(box.model, try ModelBox.enter(other).model, dataset, wanted), out)
+  }
+}
+
 @_cdecl("prune_loss_cross_entropy") @implementation
 public func prune_loss_cross_entropy(
   _ y_true: OpaquePointer!, _ y_pred: OpaquePointer!, _ out_loss: UnsafeMutablePointer<Double>!

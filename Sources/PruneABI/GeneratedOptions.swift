@@ -273,6 +273,27 @@ extension BenchmarkOptions {
   }
 }
 
+extension prune_differences_options: OptionsOfC {
+  static var name: String { "prune_differences_options" }
+  static var defaults: Self {
+    var options = Self()
+    options.struct_size = UInt32(MemoryLayout<Self>.size)
+    options.struct_tag = UInt32(PRUNE_STRUCT_TAG)
+    options.samples = 32
+    return options
+  }
+}
+
+@_cdecl("prune_differences_options_init") @implementation
+public func prune_differences_options_init(_ options: UnsafeMutablePointer<prune_differences_options>!, _ size: Int) { initialize(options, size) }
+
+extension DifferencesOptions {
+  /// Takes over what C gives.
+  mutating func read(_ given: prune_differences_options) throws(PruneError) {
+    samples = try count(given.samples, "samples", least: 1)
+  }
+}
+
 extension prune_loss_options: OptionsOfC {
   static var name: String { "prune_loss_options" }
   static var defaults: Self {
@@ -526,7 +547,7 @@ extension QuantizeOptions {
     keepFaster = given.keep_faster != 0
     if let value = try optionalNumber(given.bytes, "bytes", .positive) { bytes = value }
     calibration = try Handles.optional(given.calibration, DatasetBox.self)?.dataset
-    if let value = try choice(given.calibrator, "calibrator", among: ["minmax", "moving_average", "percentile", "entropy", "mse"]) { calibrator = value }
+    if let value = try choice(given.calibrator, "calibrator", among: ["auto", "minmax", "moving_average", "percentile", "entropy", "mse"]) { calibrator = value }
     if let value = try choice(given.format, "format", among: ["qdq", "qoperator", "matmul_nbits"]) { format = value }
     validate = try Handles.optional(given.validate, DatasetBox.self)?.dataset
     ignore = try texts(given.ignore, given.ignore_count, "ignore")

@@ -30,9 +30,9 @@ struct JointBudget {
         hint: "give calibration = some hundred samples")
     }
     let index = GraphIndex(model.graph)
-    let plan = try WeightPlan(index, ignore: scheme.ignore, operators: ["Conv", "ConvTranspose", "Gemm", "MatMul"])
+    let plan = try WeightPlan(index, ignore: scheme.ignore, operators: WeightPlan.storable.subtracting(["Gather"]))
     var layers: [(layer: WeightPlan.Layer, weight: Tensor)] = []
-    for layer in plan.layers.values.sorted(by: { $0.node < $1.node }) {
+    for layer in plan.layers {
       guard let weight = model.graph.initializer(layer.weight), !layers.contains(where: { $0.layer.weight == layer.weight }) else { continue }
       layers.append((layer, weight))
     }

@@ -12,21 +12,27 @@ enum PaletteScheme {
   ) throws(PruneError) -> QuantizedModel {
     let index = GraphIndex(model.graph)
     let plan = try WeightPlan(
-      index, ignore: scheme.ignore, operators: ["Conv", "ConvTranspose", "Gemm", "MatMul", "Gather"])
-    let names = Set(plan.layers.values.map(\.weight)).sorted()
+      index, ignore: scheme.ignore, operators: WeightPlan.storable)
+    let names = Set(plan.layers.map(\.weight)).sorted()
     let importance = options.fisher ? try fisher(model, names, options, scheme) : [:]
     var result = model
     var layers: [QuantizedLayer] = []
     var done: Set<String> = []
-    for (place, node) in model.graph.nodes.enumerated() {
-      guard let layer = plan.layers[place], done.insert(layer.weight).inserted, var weight = try index.weight(layer.weight) else {
-        continue
-      }
+    var grouping = OptionOutcome("group_size", step: "grouped_weights")
+    for layer in plan.layers {
+      guard done.insert(layer.weight).inserted, var weight = try index.weight(layer.weight) else { continue }
+      let node = model.graph.nodes[layer.node]
       try options.cancel?.check()
       defer { index.constant(layer.weight)?.forgetPages() }
       do throws(PruneError) {
+        let rows = layer.channelAxis == 0 ? weight.shape[0] : 1
+        if scheme.groupSize > 0 {
+          if scheme.groupSize < rows { grouping.serve() } else {
+            grouping.leave(node, rows == 1 ? "its output channels do not lie together" : "it has \(rows) output channels, one palette serves them")
+          }
+        }
         let made = try palettized(
-          &weight, rows: layer.channelAxis == 0 ? weight.shape[0] : 1, bits: scheme.bits, groupSize: scheme.groupSize,
+          &weight, rows: rows, bits: scheme.bits, groupSize: scheme.groupSize,
           importance: importance[layer.weight])
         result.graph.setInitializer(layer.weight, weight)
         layers.append(
@@ -38,7 +44,7 @@ enum PaletteScheme {
     }
     let samples = options.fisher ? options.calibration?.count ?? 0 : 0
     return QuantizedModel(
-      model: result, layers: layers, kept: plan.kept, samples: samples,
+      model: result, layers: layers, kept: plan.kept, samples: samples, outcomes: scheme.groupSize > 0 ? [try grouping.checked()] : [],
       provenance: "palette \(scheme.bits) bits" + (samples > 0 ? " fisher \(samples) samples" : ""))
   }
 

@@ -11,7 +11,8 @@ struct QuantizationReport {
     report["bits"] = .integer(scheme.bits)
     if scheme.kind == .static {
       report["format"] = .text(scheme.format.rawValue)
-      report["calibrator"] = .text(options.calibrator)
+      report["calibrator"] = .text(result.calibrator.isEmpty ? options.calibrator : result.calibrator)
+      if !result.trials.isEmpty { report["tried"] = .list(result.trials.map { .report($0.report) }) }
       report["samples"] = .integer(result.samples)
     }
     if scheme.kind == .weightOnly {
@@ -20,6 +21,7 @@ struct QuantizationReport {
     }
     if scheme.kind.hasScales { report["per_channel"] = .flag(options.perChannel) }
     for step in result.steps { report[step.name] = .integer(step.count) }
+    for outcome in result.outcomes { report[outcome.step] = .integer(outcome.served) }
     report["layers"] = .list(result.layers.map { .report(Self.row($0)) })
     if !result.activations.isEmpty {
       report["activations"] = .list(
@@ -35,15 +37,28 @@ struct QuantizationReport {
     }
     let warnings = Self.warnings(result)
     if !warnings.isEmpty { report["warnings"] = .list(warnings.map { .text($0) }) }
-    guard !result.kept.isEmpty else { return }
-    report["float_layers"] = .list(
-      result.kept.map { kept in
-        var row = Report(title: "")
-        row["name"] = .text(kept.name)
-        row["op"] = .text(kept.operation)
-        row["reason"] = .text(kept.reason)
-        return .report(row)
-      })
+    if !result.outputs.isEmpty {
+      report["outputs"] = .list(
+        result.outputs.map { output in
+          var row = Report(title: "", entries: [("name", .text(output.name))])
+          if let decibels = output.decibels { row["sqnr_db"] = .number(decibels) }
+          row["cosine"] = .number(output.cosine)
+          return .report(row)
+        })
+    }
+    let unserved = result.outcomes.flatMap { outcome in outcome.unserved.map { Self.row($0, option: outcome.option) } }
+    if !unserved.isEmpty { report["not_served"] = .list(unserved) }
+    if !result.kept.isEmpty { report["float_layers"] = .list(result.kept.map { Self.row($0, option: nil) }) }
+  }
+
+  private static func row(_ layer: QuantizationPlan.Kept, option: String?) -> ReportValue {
+    var row = Report(title: "")
+    row["name"] = .text(layer.name)
+    row["op"] = .text(layer.operation)
+    if let option { row["option"] = .text(option) }
+    row["reason"] = .text(layer.reason)
+    if !layer.advice.isEmpty { row["advice"] = .text(layer.advice) }
+    return .report(row)
   }
 
   /// Fewer samples than this say little about the rest.
@@ -87,12 +102,15 @@ struct QuantizationReport {
     row["weight"] = .text(layer.weight)
     row["weights"] = .integer(layer.weights)
     row["bits"] = .integer(layer.bits)
+    if let reason = layer.floatReason { row["float"] = .text(reason) }
     if let density = layer.density { row["density"] = .number(density) }
     if layer.channels > 0 {
       row["scales"] = .integer(layer.channels)
       row["max_scale"] = .number(Double(layer.largestScale))
     }
     if let decibels = layer.decibels { row["sqnr_db"] = .number(decibels) }
+    if let decibels = layer.outputDecibels { row["output_sqnr_db"] = .number(decibels) }
+    if let cosine = layer.outputCosine { row["output_cosine"] = .number(cosine) }
     row["bytes_before"] = .integer(layer.bytesBefore)
     row["bytes_after"] = .integer(layer.bytesAfter)
     return row

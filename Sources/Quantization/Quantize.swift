@@ -40,6 +40,9 @@ package func quantize(_ original: Model, _ options: QuantizeOptions) throws(Prun
   if options.mixed, let judge, let staticScheme, !judge.allows(try judge.measure(result.model)) {
     (result, damages) = try MixedPrecision(staticScheme, judge, cancel: options.cancel).search(result)
   }
+  if let data = options.calibration, scheme.kind != .float32, !isTrained, !options.qat {
+    try result.measure(against: model, data, cancel: options.cancel)
+  }
   result.model.graph.nameNodesApart(since: original.graph)
   result.model.metadata.removeAll { $0.key == provenanceKey }
   result.model.metadata.append(MetadataEntry(key: provenanceKey, value: result.provenance))
@@ -62,7 +65,7 @@ extension Model {
     // A palette leaves the graph as it is, and a table of int8 rows can be read by other layers: a weight that several layers
     // share stays one.
     let keepsShared = scheme.kind == .palette || scheme.kind == .joint || scheme.kind == .weightOnly && scheme.format == .qdq
-    return try DirectWeights.apply(result, keepsShared: keepsShared)
+    return try DirectWeights.apply(result, keepsShared: keepsShared, keepsTables: scheme.kind == .dynamic)
   }
 }
 
@@ -75,10 +78,40 @@ struct QuantizedModel {
   var activations: [(name: String, range: (low: Float, high: Float), scale: AffineScale)] = []
   /// Calibration samples.
   var samples = 0
-  /// What was done beside rounding to the nearest, for the report.
+  /// Other numbers for the report.
   var steps: [(name: String, count: Int)] = []
+  /// What options did beside rounding to the nearest.
+  var outcomes: [OptionOutcome] = []
+  /// The calibrator whose ranges were taken, and what others gave, the best first.
+  var calibrator = ""
+  var trials: [CalibratorChoice.Trial] = []
+  /// What the model's outputs lost on calibration data.
+  var outputs: [ValueDifference] = []
   /// How the model was made, for its metadata.
   var provenance: String
+
+  /// Samples that layers are compared on, at most.
+  private static let compared = 16
+
+  /// Compares what layers and outputs compute with the float model, on some of the calibration data.
+  mutating func measure(against float: Model, _ data: Dataset, cancel: CancelFlag?) throws(PruneError) {
+    var options = DifferencesOptions()
+    (options.samples, options.cancel) = (Self.compared, cancel)
+    let found: [ValueDifference]
+    do throws(PruneError) {
+      found = try valueDifferences(float, model, data, options)
+    } catch where error.status == .invalidArgument {
+      return
+    }
+    let names = Set(float.graph.outputs.map(\.name))
+    outputs = found.filter { names.contains($0.name) }
+    let values = Dictionary(found.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let computed = Dictionary(float.graph.nodes.map { ($0.title, $0.outputs.first { !$0.isEmpty } ?? "") }, uniquingKeysWith: { first, _ in first })
+    for place in layers.indices {
+      guard let value = computed[layers[place].name].flatMap({ values[$0] }) else { continue }
+      (layers[place].outputDecibels, layers[place].outputCosine) = (value.decibels, value.cosine)
+    }
+  }
 }
 
 /// Metadata that says how a model was quantized.
@@ -88,7 +121,7 @@ let provenanceKey = "libprune.quantized"
 private func checkIsFloat(_ model: Model) throws(PruneError) {
   let marks: Set<String> = [
     "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger", "MatMulIntegerToFloat",
-    "DynamicQuantizeMatMul", "QGemm", "MatMulNBits",
+    "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QGemm", "MatMulNBits",
   ]
   guard let node = model.graph.nodes.first(where: { marks.contains($0.opType) || $0.opType.hasPrefix("QLinear") }) else { return }
   throw PruneError(

@@ -13,8 +13,9 @@ package struct QuantizeOptions {
   package var bits = 0
   /// A few hundred samples of what the model will see.
   package var calibration: Dataset?
-  /// How a range is chosen from what was seen: "minmax", "moving_average", "percentile", "entropy" or "mse".
-  package var calibrator = "minmax"
+  /// How a range is chosen from what was seen: "minmax", "moving_average", "percentile", "entropy" or "mse"; "auto" takes the one of
+  /// them, with corrected biases or without, that serves best on samples held back.
+  package var calibrator = "auto"
   /// How much of the values the calibrator "percentile" covers, in percent.
   package var percentile = 99.99
   /// One scale an output channel, or one a weight.
@@ -29,7 +30,7 @@ package struct QuantizeOptions {
   package var groupSize = 0
   /// "palette": values count by how much the loss depends on them, from calibration data with targets.
   package var fisher = false
-  /// "nearest", or "gptq": weights of "static", and those of "weight_only" with a scale a channel, are rounded one input after
+  /// "nearest", or "gptq": weights of "static" and "weight_only" are rounded one input after
   /// the other, each making up for the errors before it, on calibration data. "adaround" goes on from there, up or down one
   /// weight at a time, until no change makes the layer's outputs closer. "awq", for "weight_only": weights that
   /// meet large activations are rounded more finely.
@@ -50,7 +51,8 @@ package struct QuantizeOptions {
   package var qat = false
   /// "qat": scales are trained as well (LSQ).
   package var learnScales = false
-  /// "qdq": QuantizeLinear and DequantizeLinear; "qoperator": operators on codes, for "static"; "matmul_nbits": ONNX Runtime's
+  /// "qdq": QuantizeLinear and DequantizeLinear; "qoperator": operators on codes, for "static", and ONNX Runtime's
+  /// DynamicQuantizeLSTM, for "dynamic"; "matmul_nbits": ONNX Runtime's
   /// fused operator, for "weight_only".
   package var format = "qdq"
   /// Patterns (`*`, `?`) on names of layers or weights that stay float.
@@ -87,7 +89,7 @@ struct QuantizationScheme {
     var formats: [Format] {
       switch self {
       case .weightOnly: [.qdq, .matMulNBits]
-      case .static: [.qdq, .qOperator]
+      case .static, .dynamic: [.qdq, .qOperator]
       default: [.qdq]
       }
     }
@@ -168,6 +170,15 @@ struct QuantizationScheme {
       ("qat", options.qat), ("keep_faster", options.keepFaster)]
     where isSet && kind != .static {
       throw PruneError(.invalidArgument, "\(name) is for scheme 'static', the scheme is '\(options.scheme)'")
+    }
+    guard kind.hasScales || options.perChannel else {
+      throw PruneError(.invalidArgument, "per_channel is for schemes with scales, scheme '\(options.scheme)' has none")
+    }
+    guard !options.symmetric || kind == .static || kind == .weightOnly else {
+      throw PruneError(.invalidArgument, "symmetric is for schemes 'static' and 'weight_only', the scheme is '\(options.scheme)'")
+    }
+    guard options.ignore.isEmpty || kind != .float32 else {
+      throw PruneError(.invalidArgument, "ignore leaves layers as they are, and scheme 'float32' changes all")
     }
     guard (options.bytes > 0) == (kind == .joint), options.bytes >= 0, options.bytes.isFinite else {
       throw PruneError(

@@ -7,10 +7,25 @@ enum WeightSchemes {
     _ model: Model, _ options: QuantizeOptions, _ scheme: QuantizationScheme
   ) throws(PruneError) -> QuantizedModel {
     let edit = GraphEdit(try FoldBatchNormalization.apply(try RaiseOpset.apply(model, to: 13)))
-    let plan = try WeightPlan(edit.index, ignore: scheme.ignore, operators: ["Conv", "Gemm", "MatMul"])
-    var rewriter = DynamicRewriter(edit, plan, perChannel: options.perChannel)
-    let result = try rewriter.rewrite(cancel: options.cancel)
-    return QuantizedModel(model: result.model, layers: result.layers, kept: result.kept, provenance: "dynamic int8")
+    try QuantizationPlan.check(scheme.ignore, edit.index)
+    let plan = try WeightPlan(edit.index, ignore: scheme.ignore, operators: ["Conv", "Gemm", "MatMul"], isRest: true)
+    var rewriter = DynamicRewriter(edit, plan, perChannel: options.perChannel, ignore: scheme.ignore, hasOperators: scheme.format == .qOperator)
+    let integer = try rewriter.rewrite(cancel: options.cancel)
+    // What has no integer form is stored in 8 bits all the same, and computes in float.
+    let rest = GraphEdit(integer.model)
+    let others = try WeightPlan(rest.index, ignore: scheme.ignore, operators: WeightPlan.storable, isRest: true)
+    if integer.layers.isEmpty { try others.checkThereAreLayers(WeightPlan.storable) }
+    var storing = WeightOnlyRewriter(
+      rest, others, [:], tables: rewriter.tables, .init(bits: 8, blockSize: 0, symmetric: false, perChannel: options.perChannel, fused: false))
+    var stored = try storing.rewrite(cancel: options.cancel)
+    for place in stored.layers.indices {
+      let layer = stored.layers[place]
+      stored.layers[place].floatReason = integer.refused[layer.name] ?? "integer runtimes have no \(layer.operation)"
+    }
+    return QuantizedModel(
+      model: stored.model, layers: integer.layers + stored.layers, kept: others.kept,
+      outcomes: try rewriter.recurrent.map { outcome throws(PruneError) in [try outcome.checked()] } ?? [],
+      provenance: "dynamic int8" + (scheme.format == .qdq ? "" : " \(scheme.format.rawValue)"))
   }
 
   static func weightOnly(
@@ -20,53 +35,33 @@ enum WeightSchemes {
     // Blocks and 4-bit elements came with opset 21.
     let isNew = scheme.bits == 4 || scheme.blockSize > 0
     var wide = try RaiseOpset.apply(model, to: isNew && !fused ? 21 : 13)
-    var steps: [(name: String, count: Int)] = []
+    var outcomes: [OptionOutcome] = []
     if scheme.rounding == .awq, let data = options.calibration {
-      let made = try ActivationAware.apply(wide, data, scheme, symmetric: options.symmetric, cancel: options.cancel)
-      wide = made.model
-      steps = [("awq_inputs", made.inputs)]
+      var outcome = OptionOutcome("rounding 'awq'", step: "awq_inputs")
+      wide = try ActivationAware.apply(wide, data, scheme, symmetric: options.symmetric, &outcome, cancel: options.cancel)
+      outcomes.append(try outcome.checked())
     }
-    let operators: Set<String> = fused ? ["Gemm", "MatMul", "Gather"] : ["Conv", "ConvTranspose", "Gemm", "MatMul", "Gather"]
+    let operators: Set<String> = fused ? ["Gather", "Gemm", "MatMul"] : WeightPlan.storable
     var edit = GraphEdit(wide)
     let plan = try WeightPlan(edit.index, ignore: scheme.ignore, operators: operators)
     if isNew, fused, WeightOnlyRewriter.needsBlocks(plan, edit.index) {
       // Nodes keep their places.
       edit = GraphEdit(try RaiseOpset.apply(wide, to: 21))
     }
-    let rounded = scheme.rounding == .gptq || scheme.rounding == .adaround ? try rounded(edit, plan, options, scheme) : [:]
-    if !rounded.isEmpty { steps.append((scheme.rounding.rawValue + "_layers", rounded.count)) }
-    var rewriter = WeightOnlyRewriter(
-      edit, plan, rounded,
-      .init(
-        bits: scheme.bits, blockSize: scheme.blockSize, symmetric: options.symmetric, perChannel: options.perChannel,
-        fused: fused))
+    let form = WeightOnlyRewriter.Form(
+      bits: scheme.bits, blockSize: scheme.blockSize, symmetric: options.symmetric, perChannel: options.perChannel, fused: fused)
+    var rounded: [String: WeightOnlyRewriter.Rounded] = [:]
+    if scheme.rounding == .gptq || scheme.rounding == .adaround, let data = options.calibration {
+      var rounding = WeightRounding(edit, plan, form, settles: scheme.rounding == .adaround)
+      rounded = try rounding.apply(data, cancel: options.cancel)
+      outcomes.append(try rounding.outcome.checked())
+    }
+    var rewriter = WeightOnlyRewriter(edit, plan, rounded, form)
     let result = try rewriter.rewrite(cancel: options.cancel)
     return QuantizedModel(
       model: result.model, layers: result.layers, kept: plan.kept,
-      samples: scheme.rounding == .nearest ? 0 : options.calibration?.count ?? 0, steps: steps,
+      samples: scheme.rounding == .nearest ? 0 : options.calibration?.count ?? 0, outcomes: outcomes,
       provenance: "weight_only int\(scheme.bits) block_size \(scheme.blockSize) \(scheme.format.rawValue)")
-  }
-
-  /// The weights with one scale a channel, rounded by GPTQ or AdaRound.
-  private static func rounded(
-    _ edit: GraphEdit, _ plan: WeightPlan, _ options: QuantizeOptions, _ scheme: QuantizationScheme
-  ) throws(PruneError) -> [String: GPTQ.Rounded] {
-    guard let data = options.calibration, data.count > 0, scheme.format == .qdq else { return [:] }
-    var targets: [GPTQ.Target] = []
-    for layer in plan.layers.values.sorted(by: { $0.node < $1.node }) {
-      let node = edit.index.graph.nodes[layer.node]
-      guard ["Conv", "Gemm", "MatMul"].contains(node.opType), scheme.blockSize == 0 || layer.blockAxis == nil,
-        options.perChannel, node.int("transA", default: 0) == 0, let input = node.input(0), !edit.index.isConstant(input),
-        plan.layers.values.count(where: { $0.weight == layer.weight }) == 1,
-        let weight = edit.model.graph.initializer(layer.weight), try weight.finiteRange() != nil
-      else { continue }
-      let scales = try WeightOnlyRewriter.channelScales(weight, axis: layer.channelAxis, bits: scheme.bits)
-      let (low, high): (Float, Float) = scheme.bits == 4 ? (layer.channelAxis == 0 ? -8 : -7, 7) : (-127, 127)
-      targets.append(
-        GPTQ.Target(
-          node: layer.node, input: input, weight: layer.weight, axis: layer.channelAxis, scales: scales, low: low, high: high))
-    }
-    return try GPTQ.apply(edit.model, data, targets, settles: scheme.rounding == .adaround, cancel: options.cancel)
   }
 
   static func float16(_ model: Model, _ scheme: QuantizationScheme) throws(PruneError) -> QuantizedModel {
@@ -79,7 +74,7 @@ enum WeightSchemes {
   static func bfloat16(_ model: Model, _ scheme: QuantizationScheme) throws(PruneError) -> QuantizedModel {
     let edit = GraphEdit(try RaiseOpset.apply(model, to: 13))
     let plan = try WeightPlan(
-      edit.index, ignore: scheme.ignore, operators: ["Conv", "ConvTranspose", "Gemm", "MatMul", "Gather"])
+      edit.index, ignore: scheme.ignore, operators: WeightPlan.storable)
     let result = try BFloat16Rewriter.rewrite(edit, plan)
     return QuantizedModel(model: result.model, layers: result.layers, kept: plan.kept, provenance: "bfloat16 weights")
   }

@@ -291,6 +291,15 @@ int main(void) {
   OK(prune_report_find(report, "models.2.bytes", &entry));
   CHECK(entry.integer > 0);
   prune_report_free(report);
+  prune_differences_options apart = PRUNE_DIFFERENCES_OPTIONS_INIT;
+  apart.samples = 8;
+  OK(prune_model_differences(model, int8, test, &apart, &report));
+  OK(prune_report_find(report, "values.0.distance", &entry));
+  CHECK(entry.number > 0);
+  OK(prune_report_find(report, "outputs.0.cosine", &entry));
+  CHECK(entry.number > 0.9);
+  prune_report_free(report);
+  FAILS(prune_model_differences(model, NULL, test, NULL, &report), PRUNE_ERROR_INVALID_ARGUMENT, "NULL");
   prune_benchmark_options benchmark = PRUNE_BENCHMARK_OPTIONS_INIT;
   benchmark.runs = 3;
   OK(prune_model_benchmark(model, &benchmark, &report));

@@ -18,7 +18,7 @@ test("operators on codes", function()
   for _, layer in ipairs(codes:layers()) do kinds[layer.op] = true end
   check(kinds.QGemm, "no QGemm")
   fails("quantized already", codes.quantize, codes, {calibration = few})
-  fails("not available", m.quantize, m, {scheme = "dynamic", format = "qoperator"})
+  fails("format 'qoperator' changes nothing in this model", m.quantize, m, {scheme = "dynamic", format = "qoperator"})
 end)
 
 test("weights are rewritten one by one", function()
@@ -70,10 +70,49 @@ end)
 
 test("smooth", function()
   local small, report = m:quantize{calibration = few, smooth = 0.5}
-  equal(report.smoothed_groups, 2)
+  check(report.smoothed_groups >= 2)
   close(small, 0.02)
   fails("smooth", m.quantize, m, {calibration = few, smooth = 2})
   fails("smooth", m.quantize, m, {scheme = "dynamic", smooth = 0.5})
+end)
+
+test("what an option does not serve", function()
+  local small, report = m:quantize{scheme = "weight_only", bits = 4, calibration = few, rounding = "gptq", format = "matmul_nbits"}
+  equal(report.gptq_layers, 3)
+  equal(report.not_served, nil)
+  close(small, 0.05)
+  local conv = prune.zoo.lenet5{classes = 10, input = {1, 8, 8}}
+  _, report = conv:quantize{scheme = "weight_only", bits = 4, calibration = few, rounding = "awq"}
+  check(report.awq_inputs >= 1)
+  for _, row in ipairs(report.not_served) do
+    check(row.option == "rounding 'awq'" and row.name and row.reason, row.reason)
+  end
+  fails("symmetric is for", conv.quantize, conv, {scheme = "float16", symmetric = true})
+end)
+
+test("the calibrator that serves best", function()
+  local small, report = m:quantize{calibration = few}
+  check(({minmax = 1, moving_average = 1, mse = 1, percentile = 1})[report.calibrator], report.calibrator)
+  equal(#report.tried, 5)
+  for index = 3, #report.tried do check(report.tried[index - 1].distance <= report.tried[index].distance) end
+  equal(report.tried[1].calibrator, report.calibrator)
+  close(small, 0.02)
+  _, report = m:quantize{calibration = few, calibrator = "minmax"}
+  equal(report.tried, nil)
+end)
+
+test("what each layer lost", function()
+  local small, report = m:quantize{calibration = few}
+  for _, layer in ipairs(report.layers) do check(layer.output_sqnr_db > 20 and layer.output_cosine > 0.99, layer.name) end
+  check(report.outputs[1].cosine > 0.99)
+  local found = m:differences(small, rest, {samples = 20})
+  equal(found.samples, 20)
+  check(found.compared >= 3 and #found.values == found.compared)
+  for index = 2, #found.values do check(found.values[index - 1].distance >= found.values[index].distance) end
+  check(tostring(found):find "sqnr_db" and tostring(found):find "█")
+  equal(m:differences(m, rest).values[1].distance, 0)
+  fails("samples", m.differences, m, small, rest, {samples = 0})
+  fails("no value of the same name", m.differences, m, prune.zoo.lenet5{classes = 10, input = {1, 8, 8}}:simplify(), rest)
 end)
 
 test("layers that are slower in integers", function()

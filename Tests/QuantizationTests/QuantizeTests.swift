@@ -129,7 +129,7 @@ import Quantization
     try weight.withMutableSpan(of: Float.self) { span throws(PruneError) in for i in 0..<36 { span[i] = 0 } }
     model.graph.setInitializer("w2", weight)
     let data = try Networks.images(16)
-    let result = try quantize(model, options(data)).model
+    let result = try quantize(model, options(data) { $0.calibrator = "minmax" }).model
     let codes = try result.graph.initializer("b2_quantized")?.array(of: Int32.self) ?? []
     let scales = try result.graph.initializer("b2_scale")?.array(of: Float.self) ?? []
     let bias = try model.graph.initializer("b2")?.array(of: Float.self) ?? []
@@ -287,6 +287,7 @@ import Quantization
     zoo.input = [1, 8, 8]
     var options = QuantizeOptions()
     options.calibration = data
+    options.calibrator = "minmax"
     options.guard = GuardOptions(data: data, metric: "loss", maxDrop: 0)
     var refused = 0
     // Of several random networks some lose a little.

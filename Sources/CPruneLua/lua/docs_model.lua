@@ -83,6 +83,13 @@ Model:benchmark{...} -> Report
 Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second.
 > print(m:benchmark{batch_size = 1, threads = 1}.median_ms)
 
+Model:differences(other, data, options) -> Report
+What another model, such as a quantized one, computes otherwise on the same samples, value by value: "values" with name, layer,
+op, sqnr_db, cosine, largest, distance and a bar, the worst first, and "outputs" with the same.
+- other: Model; one that was made from this one, so that values have the same names
+- data: Dataset; samples to run both on
+> print(m:differences(int8, test))
+
 Model:significance{...} -> Report
 How much each weight matters: "layers" with mean, sum, min, max and share, "bottom" and "top" outputs of layers, "units", the
 mean of each output, and "scores", a tensor for each weight. Printing draws a bar a layer and the spread of its scores.

@@ -116,6 +116,9 @@ return [==[
 * shapes: table<string, integer|integer[]>; extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default what the model's own metadata says, else an assumption that the report states
 * steps: boolean = false; also "steps": what the compiled model does, with the time and share of each, the slowest first
 
++ Model:differences
+* samples: integer = 32; samples that both models run on, at most
+
 + prune.losses
 * from_logits: boolean = false; predictions are logits rather than probabilities: cross_entropy, bce, kl
 * label_smoothing: number = 0; cross_entropy: what is spread over all classes
@@ -242,14 +245,14 @@ return [==[
 * bias_correction: boolean = false; static: take the mean error of rounded weights off the biases
 * mixed: boolean = false; static: when the guard does not hold, give layers back to float, the most damaging first, until it does
 * qat: boolean = false; static: keep float weights that compute as int8 for Model:fit to adapt; quantizing again stores the int8 model
-* rounding: "nearest"|"gptq"|"adaround"|"awq" = "nearest"; gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both for static, and weight_only with a scale a channel; awq: finer where activations are large, for weight_only
+* rounding: "nearest"|"gptq"|"adaround"|"awq" = "nearest"; gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both for static and weight_only; awq: finer where activations are large, for weight_only
 * smooth: number = 0; static: move ranges of channels from activations into weights first, SmoothQuant's alpha, up to 1 for all the way
 * learn_scales: boolean = false; with qat: Model:fit trains the scales too (LSQ)
 * keep_faster: boolean = false; static: layers that are slower in int8 than in float on this machine stay float
 * bytes: number; joint: what the weights may take in a packed file, up to 1 as a fraction of what they take now
 * calibration: Dataset; a few hundred samples; needed by static
-* calibrator: "minmax"|"moving_average"|"percentile"|"entropy"|"mse" = "minmax"; how ranges are found
-* format: "qdq"|"qoperator"|"matmul_nbits" = "qdq"; QuantizeLinear and DequantizeLinear; static: operators on codes (QLinearConv, QGemm, ...); weight_only: ONNX Runtime's fused products
+* calibrator: "auto"|"minmax"|"moving_average"|"percentile"|"entropy"|"mse" = "auto"; how ranges are found; auto tries them on samples held back
+* format: "qdq"|"qoperator"|"matmul_nbits" = "qdq"; QuantizeLinear and DequantizeLinear; static: operators on codes (QLinearConv, QGemm, ...); dynamic: LSTM as DynamicQuantizeLSTM; weight_only: ONNX Runtime's fused products
 * validate: Dataset; metrics before and after
 * guard: table; {data =, metric =, max_drop =}: refuses a model that lost more
 * ignore: string|string[]; name patterns of layers that stay float

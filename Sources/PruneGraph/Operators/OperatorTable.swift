@@ -115,7 +115,7 @@ extension Operator {
     (.layer, [], """
       ConvInteger DeformConv Einsum Gemm MatMul MatMulInteger QLinearConv QLinearMatMul com.microsoft.FusedConv \
       com.microsoft.FusedGemm com.microsoft.FusedMatMul com.microsoft.MatMulIntegerToFloat com.microsoft.MatMulNBits \
-      com.microsoft.QGemm
+      com.microsoft.DynamicQuantizeLSTM com.microsoft.QGemm ai.libprune.DynamicProduct
       """),
     (.normalization, [.keepsSamplesApart], "BatchNormalization GroupNormalization InstanceNormalization LRN"),
     (.normalization, [], """

@@ -25,9 +25,13 @@ enum Compiler {
   }
 
   private static func dataflow(_ model: Model, _ options: ProgramOptions) throws(PruneError) -> Dataflow {
-    var expanded = try BlockProducts.run(try FunctionInlining.run(model))
-    if options.optimizes { expanded = try CodeOperators.run(try IntegerProducts.run(try HalfWidening.run(expanded, options))) }
+    var expanded = try RecurrentCodes.run(try BlockProducts.run(try FunctionInlining.run(model), keepsPacked: options.optimizes))
+    if options.optimizes {
+      expanded = try IntegerProducts.run(DynamicProducts.run(try HalfWidening.run(expanded, options), options))
+      expanded = try CodeOperators.run(expanded)
+    }
     var flow = try DataflowBuilder.build(expanded, options)
+    try BlockProducts.run(&flow)
     flow.keepsNaN = options.keepsNaN
     flow.removeDeadOps()
     if options.optimizes { try QuantizedFusion.run(&flow) }

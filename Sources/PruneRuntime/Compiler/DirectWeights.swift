@@ -6,16 +6,18 @@ import PruneTensor
 package enum DirectWeights {
   /// - Parameters:
   ///   - keepsShared: leaves a weight that other nodes read as it was stored.
+  ///   - keepsTables: leaves a weight that rows are gathered from as it was stored.
   ///   - keepsTypes: leaves a weight behind a Cast.
   ///   - reshapedOnly: leaves a weight whose axes are what they were, in another order.
   /// - Returns: the model without those nodes; such a weight is there in both forms.
   package static func apply(
-    _ model: Model, keepsShared: Bool = false, keepsTypes: Bool = false, reshapedOnly: Bool = false
+    _ model: Model, keepsShared: Bool = false, keepsTables: Bool = false, keepsTypes: Bool = false, reshapedOnly: Bool = false
   ) throws(PruneError) -> Model {
     func passes(_ node: Node) -> Bool { node.isMovement || !keepsTypes && node.isStandard && node.opType == "Cast" }
     let readers = keepsShared ? model.graph.consumers : [:]
+    let tables = Set(keepsTables ? model.graph.nodes.filter { $0.isStandard && $0.opType == "Gather" }.compactMap { $0.input(0) } : [])
     func isShared(_ source: WeightSource) -> Bool {
-      keepsShared && ([source.name] + source.path.flatMap(\.outputs)).contains { (readers[$0]?.count ?? 0) > 1 }
+      tables.contains(source.name) || keepsShared && ([source.name] + source.path.flatMap(\.outputs)).contains { (readers[$0]?.count ?? 0) > 1 }
     }
     let sources = WeightSources(model.graph), opset = model.opset() ?? Model.defaultOpset
     var result = model

@@ -21,7 +21,7 @@ package enum FastKernels {
     BinaryKernels.table, MatrixKernels.table, MovementKernels.table, ReductionKernels.table,
     TrainingStepKernels.table, QuantizationKernels.table, IndexKernels.table, ElementKernels.table, LayerNormKernels.table,
     RecurrentKernels.table, AttentionKernels.table, ResizeKernels.table, ProductKernels.table, QuantizedLayerKernels.table,
-    CodeKernels.table, RegularizationStepKernels.table, GradientStepKernels.table,
+    CodeKernels.table, CodeProductKernels.table, RegularizationStepKernels.table, GradientStepKernels.table,
     DeconvolutionKernels.table,
   ]
 }

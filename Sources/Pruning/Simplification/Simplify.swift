@@ -101,8 +101,13 @@ private struct Tidying {
   }
 
   /// Integers, flags and single factors alone: equal weights of two layers are two weights, which training and pruning tell apart.
+  /// Neither are what operators on codes read: ONNX Runtime rewrites weights and zero points of int8 as uint8, one reader at a time,
+  /// and refuses a model where two share one.
   mutating func joinDuplicates() {
-    let inputs = Set(model.graph.inputs.map(\.name)), masked = Set(model.maskedParameters)
+    let coded = model.graph.nodes.filter { node in
+      ["QuantizeLinear", "DequantizeLinear"].contains(node.opType) || node.opType.hasPrefix("QLinear") || node.opType.hasSuffix("Integer")
+    }
+    let inputs = Set(model.graph.inputs.map { $0.name }), masked = Set(model.maskedParameters + coded.flatMap { $0.inputs })
     var first: [Key: [String]] = [:]
     var renamed: [String: String] = [:]
     for entry in model.graph.initializers where !inputs.contains(entry.name) && !kept.contains(entry.name) && !masked.contains(entry.name) {

@@ -8,6 +8,8 @@ import PruneTensor
 struct Calibration {
   /// The range of each activation that holds float32 numbers.
   private(set) var ranges: [String: (low: Float, high: Float)] = [:]
+  /// All ranges that may be meant, by activation and calibrator.
+  private(set) var candidates: [String: [String: (low: Float, high: Float)]] = [:]
   /// What was asked for by channel.
   private(set) var channels: [String: ChannelStatistics] = [:]
   /// Samples seen.
@@ -60,5 +62,11 @@ struct Calibration {
     }
     self.channels = channels
     ranges = observers.mapValues(\.range)
+    candidates = observers.mapValues(\.candidates)
+  }
+
+  /// Takes the ranges of one calibrator.
+  mutating func choose(_ calibrator: String) {
+    for (value, found) in candidates { if let range = found[calibrator] { ranges[value] = range } }
   }
 }

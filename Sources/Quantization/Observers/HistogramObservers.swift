@@ -8,6 +8,8 @@ package struct PercentileObserver: RangeObserver {
 
   package init(_ settings: CalibratorSettings) { percentile = settings.percentile }
 
+  init(_ settings: CalibratorSettings, _ histogram: Histogram) { (percentile, self.histogram) = (settings.percentile, histogram) }
+
   package mutating func observe(_ values: Tensor, low: Float, high: Float) throws(PruneError) {
     try histogram.add(values, low: low, high: high)
   }
@@ -108,6 +110,8 @@ package struct SquaredErrorObserver: RangeObserver {
   private let codes: ActivationCodes
 
   package init(_ settings: CalibratorSettings) { codes = settings.codes }
+
+  init(_ settings: CalibratorSettings, _ histogram: Histogram) { (codes, self.histogram) = (settings.codes, histogram) }
 
   package mutating func observe(_ values: Tensor, low: Float, high: Float) throws(PruneError) {
     try histogram.add(values, low: low, high: high)

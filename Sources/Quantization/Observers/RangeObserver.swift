@@ -8,6 +8,12 @@ package protocol RangeObserver: Sendable {
   /// Takes in one batch; float32, finite.
   mutating func observe(_ values: Tensor, low: Float, high: Float) throws(PruneError)
   var range: (low: Float, high: Float) { get }
+  /// The ranges that it has to choose from, by the name of the calibrator that gives each.
+  var candidates: [String: (low: Float, high: Float)] { get }
+}
+
+extension RangeObserver {
+  package var candidates: [String: (low: Float, high: Float)] { [Self.name: range] }
 }
 
 /// What an observer needs to know beside the values.
@@ -48,12 +54,14 @@ package struct MovingAverageObserver: RangeObserver {
   }
 
   package var range: (low: Float, high: Float) { (Float(low), Float(high)) }
+
+  var isEmpty: Bool { batches == 0 }
 }
 
 /// The observers by name.
 package enum Calibrator {
   package static let all: [any RangeObserver.Type] = [
-    MinMaxObserver.self, MovingAverageObserver.self, PercentileObserver.self, EntropyObserver.self, SquaredErrorObserver.self,
+    AutoObserver.self, MinMaxObserver.self, MovingAverageObserver.self, PercentileObserver.self, EntropyObserver.self, SquaredErrorObserver.self,
   ]
 
   package static var names: [String] { all.map { $0.name } }

@@ -6,35 +6,85 @@ import PruneTensor
 struct DynamicRewriter {
   private let plan: WeightPlan
   private let perChannel: Bool
+  private let ignore: [NamePattern]
+  /// What became of LSTMs, where they are to be written as operators on codes.
+  private(set) var recurrent: OptionOutcome?
   private var edit: GraphEdit
   /// Codes, scale and zero point of each activation that was quantized.
   private var activations: [String: [String]] = [:]
   private var weights: [String: (codes: String, scales: [Float])] = [:]
+  /// Tables that rows are gathered from and that products read as well, with the scales of their rows.
+  private(set) var tables: [String: (codes: String, scales: String)] = [:]
 
-  init(_ edit: GraphEdit, _ plan: WeightPlan, perChannel: Bool) {
+  init(_ edit: GraphEdit, _ plan: WeightPlan, perChannel: Bool, ignore: [NamePattern], hasOperators: Bool) {
     self.edit = edit
     self.plan = plan
     self.perChannel = perChannel
+    self.ignore = ignore
+    recurrent = hasOperators ? OptionOutcome("format 'qoperator'", step: "recurrent_operators") : nil
   }
 
-  mutating func rewrite(cancel: CancelFlag?) throws(PruneError) -> (model: Model, layers: [QuantizedLayer], kept: [QuantizationPlan.Kept]) {
+  /// - Returns: the model, and by layer why it has no integer form.
+  mutating func rewrite(cancel: CancelFlag?) throws(PruneError) -> (model: Model, layers: [QuantizedLayer], refused: [String: String]) {
     var nodes: [Node] = []
-    var kept = plan.kept
+    var refused: [String: String] = [:]
     for (place, node) in edit.index.graph.nodes.enumerated() {
-      guard let layer = plan.layers[place], let weight = try edit.index.weight(layer.weight) else {
+      if recurrent != nil, node.isStandard, node.opType == "LSTM", !isIgnored(node, node.input(1) ?? "") {
+        nodes.append(try coded(node))
+        continue
+      }
+      guard let layer = plan.layers(at: place).first ?? tied(node, at: place), let weight = try edit.index.weight(layer.weight) else {
         nodes.append(node)
         continue
       }
       try cancel?.check()
       if let reason = refusal(node, layer) {
-        kept.append(QuantizationPlan.Kept(name: node.title, operation: node.opType, reason: reason))
+        refused[node.title] = reason
         nodes.append(node)
         continue
       }
       do throws(PruneError) { nodes += try product(node, layer, weight) } catch { throw error.located(at: node.label) }
     }
-    return (edit.finish(nodes), edit.results, kept)
+    // The float form of a tied table that products have read until now.
+    let read = Set(nodes.flatMap(\.allReads)).union(edit.index.outputs)
+    nodes.removeAll { node in
+      node.opType == "Transpose" && tables[node.input(0) ?? ""] != nil && !node.outputs.contains(where: read.contains)
+    }
+    return (edit.finish(nodes), edit.results, refused)
   }
+
+  /// The product with a table whose rows other nodes gather, as an output layer tied to an embedding.
+  private func tied(_ node: Node, at place: Int) -> WeightPlan.Layer? {
+    guard node.isStandard, node.opType == "MatMul", let value = node.input(1), let producer = edit.index.producers[value] else { return nil }
+    let transpose = edit.index.graph.nodes[producer]
+    guard transpose.isStandard, transpose.opType == "Transpose", let table = transpose.input(0), isTable(table),
+      transpose.ints("perm") ?? [1, 0] == [1, 0], let weight = edit.index.constant(table), weight.dtype == .float32,
+      weight.shape.rank == 2, (try? weight.finiteRange()) ?? nil != nil, !isIgnored(node, table)
+    else { return nil }
+    return WeightPlan.Layer(node: place, input: 1, weight: table, channelAxis: 0, blockAxis: nil)
+  }
+
+  /// An LSTM as ONNX Runtime's operator with weights of 8 bits; the node itself, and why, where it has no such form.
+  private mutating func coded(_ node: Node) throws(PruneError) -> Node {
+    let form: RecurrentForm
+    do throws(Reason) {
+      form = try RecurrentForm(node, edit.index)
+    } catch {
+      recurrent?.leave(node, error.text)
+      return node
+    }
+    recurrent?.serve()
+    do throws(PruneError) { return try form.write(node, perChannel: perChannel, &edit) } catch { throw error.located(at: node.label) }
+  }
+
+  private func isTable(_ name: String) -> Bool {
+    edit.index.consumers[name]?.contains {
+      let node = edit.index.graph.nodes[$0]
+      return node.isStandard && node.opType == "Gather" && node.input(0) == name && node.int("axis", default: 0) == 0
+    } ?? false
+  }
+
+  private func isIgnored(_ node: Node, _ weight: String) -> Bool { ignore.contains { $0.matches(node.title) || $0.matches(weight) } }
 
   private func refusal(_ node: Node, _ layer: WeightPlan.Layer) -> String? {
     guard layer.input == 1 else { return "its weight is the left operand" }
@@ -55,7 +105,7 @@ struct DynamicRewriter {
       activations[input] = made
     }
     let codes = activations[input] ?? []
-    let stored = try store(node, layer, weight)
+    let stored = try store(node, layer, weight, &nodes)
     let output = node.outputs[0]
     var integer = Node(
       isConv ? "ConvInteger" : "MatMulInteger", name: node.name, inputs: [codes[0], stored.codes, codes[2]],
@@ -88,11 +138,16 @@ struct DynamicRewriter {
   }
 
   private mutating func store(
-    _ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor
+    _ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor, _ nodes: inout [Node]
   ) throws(PruneError) -> (codes: String, scales: [Float]) {
     let key = "\(layer.channelAxis) \(layer.weight)"
     if let known = weights[key] { return known }
-    let isTransposed = node.opType == "Gemm" && layer.channelAxis == 0
+    let isTransposed = node.opType != "Conv" && layer.channelAxis == 0
+    if isTransposed, isTable(layer.weight) {
+      let made = try storeTable(node, layer, weight, &nodes)
+      weights[key] = made
+      return made
+    }
     let matrix = isTransposed ? try weight.transposed() : weight
     let axis = perChannel ? (isTransposed ? 1 : layer.channelAxis) : nil
     let scales = WeightScale.symmetric(maxima: try matrix.absoluteMaxima(axis: axis), biasBounds: [0])
@@ -107,5 +162,26 @@ struct DynamicRewriter {
         decibels: QuantizedLayer.decibels(signal: signal, noise: noise), bytesBefore: weight.byteCount,
         bytesAfter: codes.byteCount + scales.count * 4))
     return (name, scales)
+  }
+
+  /// Stores a table once, as rows in int8 that others gather, and turns them for the product.
+  private mutating func storeTable(
+    _ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor, _ nodes: inout [Node]
+  ) throws(PruneError) -> (codes: String, scales: [Float]) {
+    let scales = WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: 0), biasBounds: [0])
+    let (codes, signal, noise) = try weight.quantizedInt8(scales: scales, axis: 0)
+    let name = edit.add(layer.weight + "_quantized", codes), turned = edit.name(layer.weight + "_turned")
+    let column = edit.add(layer.weight + "_row_scale", try Tensor(scales, try Shape([scales.count, 1])))
+    tables[layer.weight] = (name, column)
+    nodes.append(
+      Node("Transpose", name: turned, inputs: [name], outputs: [turned], attributes: [Attribute("perm", .integers([1, 0]))]))
+    edit.replace(layer.weight, by: name)
+    edit.results.append(
+      QuantizedLayer(
+        name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: 8,
+        channels: scales.count, largestScale: scales.max() ?? 0,
+        decibels: QuantizedLayer.decibels(signal: signal, noise: noise), bytesBefore: weight.byteCount,
+        bytesAfter: codes.byteCount + scales.count * 4))
+    return (turned, scales)
   }
 }

@@ -18,17 +18,26 @@ enum Equalize {
     let bound: Float?
   }
 
-  /// - Parameter maxima: the largest value of each channel of the activations that `activations` lists.
+  /// - Parameters:
+  ///   - maxima: the largest value of each channel of the activations that `activations` lists.
+  ///   - layers: those that will be quantized.
+  ///   - outcome: is told how many pairs there are, and which layers are in none.
   static func apply(
-    _ model: Model, _ ignore: [NamePattern], maxima: [String: [Float]]
-  ) throws(PruneError) -> (model: Model, pairs: Int) {
+    _ model: Model, _ ignore: [NamePattern], maxima: [String: [Float]], layers: [Int], _ outcome: inout OptionOutcome
+  ) throws(PruneError) -> Model {
     var result = model, maxima = maxima
     let found = pairs(model, ignore)
+    outcome.serve(found.count)
+    let paired = Set(found.flatMap { [$0.first, $0.second] })
+    for layer in layers where !paired.contains(layer) {
+      outcome.leave(
+        model.graph.nodes[layer], "no Conv or Gemm is connected with it through at most a Relu or Clip, each the only reader, with weights of their own")
+    }
     // Chains of layers settle after a few rounds.
     for _ in 0..<(found.isEmpty ? 0 : 4) {
       for pair in found { try equalize(&result, pair, &maxima) }
     }
-    return (result, found.count)
+    return result
   }
 
   /// The activations between two layers.

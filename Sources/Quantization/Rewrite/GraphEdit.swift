@@ -34,6 +34,12 @@ struct GraphEdit {
   /// Says that a constant may have lost its last reader.
   mutating func release(_ name: String) { replaced.insert(name) }
 
+  /// Says that the model has operators of com.microsoft.
+  mutating func importVendorOperators() {
+    guard !model.opsets.contains(where: { $0.domain == "com.microsoft" }) else { return }
+    model.opsets.append(OpsetImport(domain: "com.microsoft", version: 1))
+  }
+
   /// The edited model with these nodes; weights that nothing reads any more are dropped, masks follow their weights.
   mutating func finish(_ nodes: [Node]) -> Model {
     model.graph.nodes = nodes

@@ -181,24 +181,22 @@ enum BFloat16Rewriter {
     var nodes: [Node] = []
     var stored: [String: String] = [:]
     for (place, node) in edit.index.graph.nodes.enumerated() {
-      guard let layer = plan.layers[place], let weight = edit.index.constant(layer.weight) else {
-        nodes.append(node)
-        continue
-      }
       var node = node
-      if stored[layer.weight] == nil {
-        let name = edit.add(layer.weight + "_bfloat16", try weight.cast(to: .bfloat16))
-        weight.forgetPages()
-        let output = edit.name(layer.weight + "_float")
-        edit.replace(layer.weight, by: name)
-        stored[layer.weight] = output
-        nodes.append(Node("Cast", name: output, inputs: [name], outputs: [output], attributes: [Attribute("to", .int(1))]))
-        edit.results.append(
-          QuantizedLayer(
-            name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: 16, channels: 0,
-            largestScale: 0, decibels: nil, bytesBefore: weight.byteCount, bytesAfter: weight.count * 2))
+      for layer in plan.layers(at: place) {
+        if stored[layer.weight] == nil, let weight = edit.index.constant(layer.weight) {
+          let name = edit.add(layer.weight + "_bfloat16", try weight.cast(to: .bfloat16))
+          weight.forgetPages()
+          let output = edit.name(layer.weight + "_float")
+          edit.replace(layer.weight, by: name)
+          stored[layer.weight] = output
+          nodes.append(Node("Cast", name: output, inputs: [name], outputs: [output], attributes: [Attribute("to", .int(1))]))
+          edit.results.append(
+            QuantizedLayer(
+              name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: 16, channels: 0,
+              largestScale: 0, decibels: nil, bytesBefore: weight.byteCount, bytesAfter: weight.count * 2))
+        }
+        node.inputs[layer.input] = stored[layer.weight] ?? layer.weight
       }
-      node.inputs[layer.input] = stored[layer.weight] ?? layer.weight
       nodes.append(node)
     }
     return (edit.finish(nodes), edit.results)

@@ -22,6 +22,8 @@ struct QuantizationPlan {
     let name: String
     let operation: String
     let reason: String
+    /// What to do about it; empty where nothing can be.
+    var advice = ""
   }
 
   private(set) var layers: [Layer] = []
@@ -51,7 +53,8 @@ struct QuantizationPlan {
     self.bothSides = bothSides
     try Self.check(ignore, index)
     for (place, node) in index.graph.nodes.enumerated() where node.isStandard {
-      guard ["Conv", "ConvTranspose", "Gemm", "MatMul"].contains(node.opType) else { continue }
+      let isProduct = ["Conv", "ConvTranspose", "Gemm", "MatMul"].contains(node.opType)
+      guard isProduct || Self.couldBeStored(node, index) else { continue }
       let name = node.name.isEmpty ? node.outputs.first ?? "" : node.name
       do throws(Reason) {
         if ignore.contains(where: { $0.matches(name) || $0.matches(node.input(1) ?? "") }) { throw Reason("ignored") }
@@ -62,13 +65,21 @@ struct QuantizationPlan {
         }
         layers.append(layer)
       } catch {
-        kept.append(Kept(name: name, operation: node.opType, reason: error.text))
+        kept.append(Kept(name: name, operation: node.opType, reason: error.text, advice: error.advice))
       }
     }
     for layer in layers { quantized.formUnion(activations(of: layer)) }
     if layers.isEmpty { return }
     spreadForward()
     spreadBackward()
+  }
+
+  /// Whether a node of another operator has a weight that other schemes make small.
+  private static func couldBeStored(_ node: Node, _ index: GraphIndex) -> Bool {
+    guard WeightPlan.storable.contains(node.opType), let place = node.opType == "Einsum" ? 1 : node.weightOperands.first,
+      let weight = index.constant(node.input(place))
+    else { return false }
+    return weight.dtype == .float32 && weight.shape.rank > 1
   }
 
   /// - Throws: `.notFound` for a pattern that matches nothing.
@@ -94,30 +105,27 @@ struct QuantizationPlan {
 
   // MARK: - Layers
 
-  /// Why a layer stays float.
-  private struct Reason: Error {
-    let text: String
-    init(_ text: String) { self.text = text }
-  }
-
   private func layer(_ node: Node, at place: Int) throws(Reason) -> Layer {
+    guard ["Conv", "Gemm", "MatMul"].contains(node.opType) else {
+      throw Reason("integer runtimes have no \(node.opType)", advice: Reason.storeInstead)
+    }
     guard let input = node.input(0), let name = node.input(1), let weight = index.constant(name) else {
       let isLeft = ["MatMul", "Gemm"].contains(node.opType) && index.constant(node.input(0)) != nil
-      throw Reason(isLeft ? "its weight is the left operand" : "its weight is not a constant")
+      throw isLeft ? Reason("its weight is the left operand", advice: Reason.storeInstead) : Reason.computed(node.opType)
     }
     guard !index.isConstant(input) else { throw Reason("its input is a constant") }
     guard weight.dtype == .float32 else { throw Reason("its weight is \(weight.dtype.name)") }
     guard weight.count > 0 else { throw Reason("its weight is empty") }
-    guard (try? weight.finiteRange()) ?? nil != nil else { throw Reason("its weight holds NaN or infinity") }
+    guard (try? weight.finiteRange()) ?? nil != nil else { throw Reason.notFinite }
     switch node.opType {
     case "Conv":
       guard weight.shape.rank > 2 else { throw Reason("its weight has rank \(weight.shape.rank)") }
       return Layer(node: place, input: input, weight: name, axis: 0, bias: try bias(node, channels: weight.shape[0]))
     case "Gemm":
       guard weight.shape.rank == 2 else { throw Reason("its weight has rank \(weight.shape.rank)") }
-      guard node.int("transA", default: 0) == 0 else { throw Reason("its input is transposed") }
+      guard node.int("transA", default: 0) == 0 else { throw Reason("its input is transposed", advice: Reason.storeInstead) }
       guard node.float("alpha", default: 1) == 1, node.input(2) == nil || node.float("beta", default: 1) == 1 else {
-        throw Reason("alpha or beta is not 1")
+        throw Reason("alpha or beta is not 1", advice: Reason.storeInstead)
       }
       let axis = node.int("transB", default: 0) == 0 ? 1 : 0
       return Layer(node: place, input: input, weight: name, axis: axis, bias: try bias(node, channels: weight.shape[axis]))

@@ -4,10 +4,11 @@ import PruneTensor
 /// Moves the ranges of channels from activations, which share one scale, into weights, which have one a channel (Xiao et al.,
 /// "SmoothQuant", 2023): activations are multiplied by t = (max|X| / max|Xⱼ|)^α · (max|Wⱼ| / max|W|)^(1-α) channel by channel
 /// and the weights that read them divided by it. The layers that write the activations take the factors up, across rectifiers,
-/// pools and residual sums, so that the network computes the same and gets no new operator.
+/// pools and residual sums, so that the network computes the same and gets no new operator. Where they cannot, as a
+/// LayerNormalization whose output a residual sum reads too, a Mul in front of the products that read takes them up.
 struct Smooth {
   /// Activations whose channels can only be scaled together.
-  private struct Group {
+  struct Group {
     /// Layers that write into the group, and those that read from it.
     var writers: [Int] = []
     var readers: [Int] = []
@@ -19,14 +20,21 @@ struct Smooth {
     /// Whether channels are the last axis rather than the second.
     var isMatrix = false
     var channels = 0
+    /// The activation that a Mul is to scale, where no layer can.
+    var scaled: String?
   }
 
-  private let index: GraphIndex
+  let index: GraphIndex
+  /// The layers that will be quantized.
+  private let layers: [Int]
   private var groups: [Group] = []
 
-  init(_ model: Model, _ ignore: [NamePattern]) {
+  init(_ model: Model, _ ignore: [NamePattern], layers: [Int]) {
     index = GraphIndex(model.graph)
+    self.layers = layers
     groups = found(ignore)
+    let served = Set(groups.flatMap(\.readers))
+    groups += products(layers.filter { !served.contains($0) })
   }
 
   /// Activations whose largest magnitudes by channel `apply` wants, and whether channels are their last axis.
@@ -45,14 +53,19 @@ struct Smooth {
   /// - Parameters:
   ///   - magnitudes: of `wanted`, by channel.
   ///   - strength: α, from 0 (weights alone) to 1 (activations alone).
+  ///   - outcome: is told how many groups were scaled, and why other layers read what they did.
   func apply(
-    _ model: Model, magnitudes: [String: [Float]], strength: Float, perChannel: Bool
-  ) throws(PruneError) -> (model: Model, groups: Int) {
+    _ model: Model, magnitudes: [String: [Float]], strength: Float, perChannel: Bool, _ outcome: inout OptionOutcome
+  ) throws(PruneError) -> Model {
     var result = model
-    var done = 0
+    var served: Set<Int> = [], even: Set<Int> = []
+    var scaling = InputScaling(model)
     for group in groups {
       let factors = try factors(group, result.graph, magnitudes, strength, perChannel)
-      guard factors.contains(where: { $0 != 1 }) else { continue }
+      guard factors.contains(where: { $0 != 1 }), group.scaled == nil || Self.isWorthwhile(factors) else {
+        even.formUnion(group.readers)
+        continue
+      }
       for place in group.writers {
         let node = index.graph.nodes[place]
         if node.opType != "LayerNormalization", let name = node.input(1) {
@@ -68,10 +81,19 @@ struct Smooth {
         let node = index.graph.nodes[place]
         if let name = node.input(1) { try scale(&result.graph, name, axis: Self.inputAxis(node), inverse) }
       }
-      done += 1
+      if let value = group.scaled { try scaling.multiply(value, by: factors, for: group.readers, &result.graph) }
+      served.formUnion(group.readers)
+      outcome.serve()
     }
-    return (result, done)
+    scaling.insert(&result.graph)
+    for place in layers where !served.contains(place) {
+      outcome.leave(index.graph.nodes[place], even.contains(place) ? "the channels of its input are even" : refusal(index.graph.nodes[place]))
+    }
+    return result
   }
+
+  /// A Mul has to be worth it.
+  private static func isWorthwhile(_ factors: [Float]) -> Bool { (factors.max() ?? 1) > 1.5 * (factors.min() ?? 1) }
 
   private func factors(
     _ group: Group, _ graph: Graph, _ magnitudes: [String: [Float]], _ strength: Float, _ perChannel: Bool
@@ -157,7 +179,7 @@ struct Smooth {
   }
 
   /// Input channels of a layer that can take the inverse up.
-  private func read(by node: Node, _ value: String) -> Int? {
+  func read(by node: Node, _ value: String) -> Int? {
     guard node.isStandard, node.input(0) == value, node.inputs.count(where: { $0 == value }) == 1, let weight = own(node.input(1))
     else { return nil }
     switch node.opType {

@@ -12,45 +12,77 @@ struct WeightOnlyRewriter {
     let perChannel: Bool
     /// MatMulNBits for matrix products.
     let fused: Bool
+
+    /// The codes of blocks. The mask of a pruned weight is where its codes are zero, so those have no zero point.
+    func blocks(isMasked: Bool) -> BlockCodes.Form {
+      BlockCodes.Form(bits: bits, symmetric: symmetric || bits == 8 && !fused || isMasked)
+    }
+
+    /// Elements a block of matrices in the fused form, which always has blocks.
+    var fusedSize: Int { blockSize > 0 ? blockSize : 32 }
+  }
+
+  /// A weight that was rounded otherwise than to the nearest.
+  enum Rounded {
+    /// To one scale a channel, or for all.
+    case channels(GPTQ.Rounded)
+    /// In blocks of the matrix as it is stored.
+    case blocks(BlockCodes)
   }
 
   private let form: Form
   private let plan: WeightPlan
-  private let rounded: [String: GPTQ.Rounded]
+  private let rounded: [String: Rounded]
   private var edit: GraphEdit
   /// What readers of a weight that was stored already are given, by weight and axis.
   private var stored: [String: String] = [:]
   /// Layers that gather rows of a weight, by the weight.
   private var tables: [String: WeightPlan.Layer] = [:]
 
-  /// - Parameter rounded: weights that were rounded otherwise than to the nearest.
-  init(_ edit: GraphEdit, _ plan: WeightPlan, _ rounded: [String: GPTQ.Rounded], _ form: Form) {
+  /// - Parameters:
+  ///   - rounded: weights that were rounded otherwise than to the nearest.
+  ///   - tables: those whose rows are stored already, with the scales of the rows.
+  init(
+    _ edit: GraphEdit, _ plan: WeightPlan, _ rounded: [String: Rounded], tables: [String: (codes: String, scales: String)] = [:], _ form: Form
+  ) {
     self.edit = edit
     self.rounded = rounded
+    for (name, table) in tables {
+      stored["rows \(name)"] = table.codes
+      stored["rows \(name) scale"] = table.scales
+      self.edit.release(name)
+    }
     self.plan = plan
     self.form = form
   }
 
   mutating func rewrite(cancel: CancelFlag?) throws(PruneError) -> (model: Model, layers: [QuantizedLayer]) {
     var nodes: [Node] = []
-    for layer in plan.layers.values where edit.index.graph.nodes[layer.node].opType == "Gather" { tables[layer.weight] = layer }
+    for layer in plan.layers where edit.index.graph.nodes[layer.node].opType == "Gather" { tables[layer.weight] = layer }
     for (place, node) in edit.index.graph.nodes.enumerated() {
-      guard let layer = plan.layers[place], let weight = try edit.index.weight(layer.weight) else {
+      let layers = plan.layers(at: place)
+      guard !layers.isEmpty else {
         nodes += try reading(node)
         continue
       }
-      try cancel?.check()
-      // One by one: the file's part of a weight is not needed again.
-      defer { weight.forgetPages() }
-      do throws(PruneError) {
-        if node.opType == "Gather" {
-          nodes += try gather(node, layer, weight)
-        } else if form.fused, Self.isFusable(node, layer, rank: weight.shape.rank) {
-          nodes += try fused(node, layer, weight)
-        } else {
-          nodes += try dequantized(node, layer, weight)
-        }
-      } catch { throw error.located(at: node.label) }
+      // What comes in front of the node, and the node, which changes with each of its weights.
+      var made = [node]
+      for layer in layers {
+        guard let node = made.popLast(), let weight = try edit.index.weight(layer.weight) else { continue }
+        try cancel?.check()
+        // One by one: the file's part of a weight is not needed again.
+        defer { weight.forgetPages() }
+        do throws(PruneError) {
+          if node.opType == "Gather" {
+            made += try gather(node, layer, weight)
+          } else if form.fused, Self.isFusable(node, layer, rank: weight.shape.rank) {
+            made += try fused(node, layer, weight)
+          } else {
+            made += try dequantized(node, layer, weight)
+          }
+        } catch { throw error.located(at: node.label) }
+      }
+      nodes += made
     }
     let model = edit.finish(nodes)
     return (model, edit.results)
@@ -58,14 +90,14 @@ struct WeightOnlyRewriter {
 
   /// Whether some layer has no form as MatMulNBits, and is given a DequantizeLinear of blocks or 4-bit elements instead.
   static func needsBlocks(_ plan: WeightPlan, _ index: GraphIndex) -> Bool {
-    plan.layers.values.contains { layer in
+    plan.layers.contains { layer in
       let node = index.graph.nodes[layer.node]
       return node.opType != "Gather" && !isFusable(node, layer, rank: index.constant(layer.weight)?.shape.rank ?? 0)
     }
   }
 
   /// Whether MatMulNBits says the same: one matrix, on the right.
-  private static func isFusable(_ node: Node, _ layer: WeightPlan.Layer, rank: Int) -> Bool {
+  static func isFusable(_ node: Node, _ layer: WeightPlan.Layer, rank: Int) -> Bool {
     guard rank == 2, layer.input == 1, layer.blockAxis != nil else { return false }
     return node.opType == "MatMul"
       || node.int("transA", default: 0) == 0 && node.float("alpha", default: 1) == 1
@@ -77,9 +109,8 @@ struct WeightOnlyRewriter {
   private func codes(
     _ weight: Tensor, _ layer: WeightPlan.Layer, axis: Int, size: Int
   ) throws(PruneError) -> BlockCodes {
-    // The mask of a pruned weight is where its codes are zero, so those have no zero point.
-    let symmetric = form.symmetric || form.bits == 8 && !form.fused || isMasked(layer)
-    return try BlockCodes(weight, axis: axis, size: size, .init(bits: form.bits, symmetric: symmetric))
+    if case .blocks(let codes)? = rounded[layer.weight] { return codes }
+    return try BlockCodes(weight, axis: axis, size: size, form.blocks(isMasked: isMasked(layer)))
   }
 
   /// One scale a channel, or one for all: of 8 bits that of the largest weight, of 4 bits that of the least squared error.
@@ -121,7 +152,8 @@ struct WeightOnlyRewriter {
     } else {
       let axis = form.perChannel ? layer.channelAxis : nil
       let scales = try Self.channelScales(weight, axis: axis, bits: form.bits)
-      let used = rounded[layer.weight].flatMap { $0.scales == scales ? $0.tensor : nil } ?? weight
+      var used = weight
+      if case .channels(let better)? = rounded[layer.weight], better.scales == scales { used = better.tensor }
       let codes = try used.codes(scales: scales, axis: axis, bits: form.bits)
       let (signal, noise) = try weight.noise(of: codes, scales: scales, axis: axis)
       inputs = [
@@ -147,7 +179,7 @@ struct WeightOnlyRewriter {
   /// com.microsoft.MatMulNBits: codes as [N, blocks, bytes], scales and zero points [N, blocks], along K.
   private mutating func fused(_ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor) throws(PruneError) -> [Node] {
     let rows = layer.blockAxis == 0 ? try weight.transposed() : weight
-    let size = form.blockSize > 0 ? form.blockSize : 32
+    let size = form.fusedSize
     let made = try codes(rows, layer, axis: 1, size: size)
     let (n, k) = (rows.shape[0], rows.shape[1])
     let base = layer.weight
@@ -157,9 +189,7 @@ struct WeightOnlyRewriter {
     record(node, layer, weight, made)
     // The packed bytes hide where the zeros are: this form carries no mask.
     edit.release(base)
-    if !edit.model.opsets.contains(where: { $0.domain == "com.microsoft" }) {
-      edit.model.opsets.append(OpsetImport(domain: "com.microsoft", version: 1))
-    }
+    edit.importVendorOperators()
     let bias = node.opType == "Gemm" ? node.input(2) : nil
     let output = node.outputs[0], product = bias == nil ? output : edit.name(output + "_product")
     let numbers = [("K", k), ("N", n), ("bits", form.bits), ("block_size", size)]

@@ -17,43 +17,57 @@ enum ActivationAware {
     let axis: Int
   }
 
-  /// - Returns: the model with scaled weights and a Mul in front of the layers that gained, and how many inputs did.
+  /// - Parameter outcome: is told how many inputs gained, and why those of other layers stay as they are.
+  /// - Returns: the model with scaled weights and a Mul in front of the layers that gained.
   static func apply(
-    _ model: Model, _ data: Dataset, _ scheme: QuantizationScheme, symmetric: Bool, cancel: CancelFlag?
-  ) throws(PruneError) -> (model: Model, inputs: Int) {
+    _ model: Model, _ data: Dataset, _ scheme: QuantizationScheme, symmetric: Bool, _ outcome: inout OptionOutcome, cancel: CancelFlag?
+  ) throws(PruneError) -> Model {
     let index = GraphIndex(model.graph)
-    let plan = try WeightPlan(index, ignore: scheme.ignore, operators: ["Gemm", "MatMul"])
+    let plan = try WeightPlan(index, ignore: scheme.ignore, operators: ["Conv", "ConvTranspose", "Gemm", "MatMul"])
     var products: [String: [Product]] = [:]
-    for layer in plan.layers.values {
+    for layer in plan.layers {
       let node = index.graph.nodes[layer.node]
-      guard let axis = layer.blockAxis, let input = node.input(0), !index.isConstant(input), node.int("transA", default: 0) == 0,
-        index.isOwned(layer.weight), model.graph.hasInitializer(layer.weight)
-      else { continue }
+      guard let axis = layer.blockAxis else {
+        outcome.leave(node, "\(node.opType) is no matrix product")
+        continue
+      }
+      guard layer.input == 1, let input = node.input(0), !index.isConstant(input), node.int("transA", default: 0) == 0 else {
+        outcome.leave(node, "its input is a constant or transposed")
+        continue
+      }
+      guard index.isOwned(layer.weight) else {
+        outcome.leave(node, "others read its weight as well")
+        continue
+      }
+      guard index.constant(layer.weight)?.shape.rank == 2 else {
+        outcome.leave(node, "its weight is no matrix")
+        continue
+      }
       products[input, default: []].append(
         Product(node: layer.node, weight: layer.weight, axis: axis))
     }
-    guard !products.isEmpty else { return (model, 0) }
+    guard !products.isEmpty else { return model }
     let statistics = try Calibration(
       model, data, values: [], channels: products.mapValues { _ in true }, scheme: scheme, cancel: cancel).channels
-    var result = model, names = model.graph.allNames, added: [Int: Node] = [:]
+    var result = model, scaling = InputScaling(model)
     for (input, readers) in products.sorted(by: { $0.key < $1.key }) {
       try cancel?.check()
       guard let seen = statistics[input], seen.absolutes.count > 1,
         let factors = try factors(seen, readers.map { ($0, model.graph.initializer($0.weight)) }, scheme, symmetric)
-      else { continue }
+      else {
+        for reader in readers { outcome.leave(model.graph.nodes[reader.node], "no factors make its error less by a tenth") }
+        continue
+      }
       for reader in readers {
         guard var weight = model.graph.initializer(reader.weight) else { continue }
         try scale(&weight, axis: reader.axis, factors)
         result.graph.setInitializer(reader.weight, weight)
       }
-      let constant = Graph.uniqueName(input + "_rescale", &names), output = Graph.uniqueName(input + "_rescaled", &names)
-      result.graph.setInitializer(constant, try Tensor(factors.map { 1 / $0 }))
-      let first = readers.map(\.node).min() ?? 0
-      added[first] = Node("Mul", name: output, inputs: [input, constant], outputs: [output])
-      for reader in readers { result.graph.nodes[reader.node].inputs[0] = output }
+      try scaling.multiply(input, by: factors.map { 1 / $0 }, for: readers.map(\.node), &result.graph)
     }
-    result.graph.nodes = result.graph.nodes.enumerated().flatMap { place, node in added[place].map { [$0, node] } ?? [node] }
-    return (result, added.count)
+    scaling.insert(&result.graph)
+    outcome.serve(scaling.count)
+    return result
   }
 
   /// The best factors for all weights that read an input together; nil when none is worth it.

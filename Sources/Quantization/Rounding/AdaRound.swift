@@ -10,14 +10,14 @@ enum AdaRound {
   /// - Parameters:
   ///   - values: rounded rows to begin with, [rows, width]; they change by whole steps of their scale.
   ///   - wanted: the rows before rounding. What is zero there stays zero.
-  ///   - scales: one a row.
+  ///   - grid: what the elements may become.
   ///   - h: the second moments, [width, width].
   static func settle(
-    _ values: inout [Float], rows: Range<Int>, width: Int, wanted: [Float], scales: (Int) -> Float, low: Float, high: Float, _ h: [Float]
+    _ values: inout [Float], rows: Range<Int>, width: Int, wanted: [Float], _ grid: RoundingGrid, _ h: [Float]
   ) {
     var gradient = [Float](repeating: 0, count: width)
     for row in rows {
-      let start = row * width, scale = scales(row)
+      let start = row * width
       for column in 0..<width { gradient[column] = 0 }
       for column in 0..<width {
         let error = values[start + column] - wanted[start + column]
@@ -26,11 +26,12 @@ enum AdaRound {
       for _ in 0..<passes {
         var moved = false
         for column in 0..<width where wanted[start + column] != 0 {
+          let slot = grid.slot(row, column), scale = grid.scales[slot], zero = grid.zero(slot)
           let slope = gradient[column], step = slope > 0 ? -scale : scale
           // (e+δ)H(e+δ)ᵀ - eHeᵀ = 2δ·(eH) + δ²·Hⱼⱼ
           guard 2 * step * slope + step * step * h[column * width + column] < 0 else { continue }
           let code = ((values[start + column] + step) / scale).rounded(.toNearestOrEven)
-          guard code >= low, code <= high else { continue }
+          guard code >= grid.low - zero, code <= grid.high - zero else { continue }
           let change = code * scale - values[start + column]
           values[start + column] = code * scale
           add(&gradient, change, h, column * width)

@@ -15,25 +15,36 @@ enum BiasCorrection {
 
   /// - Parameters:
   ///   - means: of each observed activation, by channel; nil entries are left alone.
-  ///   - axis: the channel axis of layers' weights if their scales are per channel.
+  ///   - perChannel: whether weights have a scale a channel.
+  ///   - outcome: is told of each layer, whether its bias changes.
   static func apply(
-    _ model: Model, _ plan: QuantizationPlan, means: [String: [Double]], perChannel: Bool, rounded: [String: GPTQ.Rounded]
+    _ model: Model, _ plan: QuantizationPlan, means: [String: [Double]], perChannel: Bool, rounded: [String: GPTQ.Rounded],
+    _ outcome: inout OptionOutcome
   ) throws(PruneError) -> [Change] {
     var changes: [Change] = []
     let index = GraphIndex(model.graph)
-    // A bias or a weight that several layers share cannot be right for all of them.
-    let uses = Dictionary(plan.layers.flatMap { [$0.bias, $0.weight] }.compactMap { $0 }.map { ($0, 1) }, uniquingKeysWith: +)
     for layer in plan.layers {
-      guard let biasName = layer.bias, uses[biasName] == 1, let weight = index.constant(layer.weight),
-        let bias = index.constant(biasName), index.isOwned(biasName),
-        let mean = means[layer.input], let channelAxis = layer.axis
-      else { continue }
       let node = model.graph.nodes[layer.node]
+      guard let weight = index.constant(layer.weight), let channelAxis = layer.axis else {
+        outcome.leave(node, "its weight has rank \(index.constant(layer.weight)?.shape.rank ?? 0)")
+        continue
+      }
+      guard let biasName = bias(of: layer, index, channels: weight.shape[channelAxis]), let bias = index.constant(biasName) else {
+        outcome.leave(node, "it has no bias of its own, or an Add of a constant that alone reads its output")
+        continue
+      }
+      guard let mean = means[layer.input] else {
+        outcome.leave(node, "the calibration data gave its input no channels")
+        continue
+      }
       let axis = perChannel ? channelAxis : nil
       let scales = WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: axis), biasBounds: [0])
       let used = rounded[layer.weight].flatMap { $0.scales == scales ? $0.tensor : nil } ?? weight
       let codes = try used.quantizedInt8(scales: scales, axis: axis).codes.array(of: Int8.self)
-      guard let inputs = InputChannels(node, weight.shape, channels: mean.count) else { continue }
+      guard let inputs = InputChannels(node, weight.shape, channels: mean.count) else {
+        outcome.leave(node, "its input has \(mean.count) channels, not those of its weight \(weight.shape)")
+        continue
+      }
       var values = try bias.array(of: Float.self).map(Double.init)
       let floats = try weight.array(of: Float.self)
       let stride = weight.shape.dims[(channelAxis + 1)...].reduce(1, *), extent = weight.shape[channelAxis]
@@ -45,8 +56,33 @@ enum BiasCorrection {
       }
       let after = try Tensor(values.map { Float($0) }, bias.shape)
       changes.append(Change(layer: layer.node, bias: biasName, after: after))
+      outcome.serve()
     }
     return changes
+  }
+
+  /// The model with a bias of zeros where a Conv or Gemm has none: integer operators add one anyway.
+  static func prepared(_ model: Model, _ plan: QuantizationPlan) throws(PruneError) -> Model {
+    var result = model, names = model.graph.allNames
+    for layer in plan.layers where layer.bias == nil {
+      let node = model.graph.nodes[layer.node]
+      guard node.opType != "MatMul", let axis = layer.axis, let extent = model.graph.initializer(layer.weight)?.shape[axis] else { continue }
+      let name = Graph.uniqueName(layer.weight + "_bias", &names)
+      result.graph.setInitializer(name, try Tensor([Float](repeating: 0, count: extent)))
+      result.graph.nodes[layer.node].inputs = [node.inputs[0], node.inputs[1], name]
+    }
+    return result
+  }
+
+  /// The constant that is added to what a layer computes, when it is this layer's alone: its bias, or that of an Add behind it.
+  private static func bias(of layer: QuantizationPlan.Layer, _ index: GraphIndex, channels: Int) -> String? {
+    let node = index.graph.nodes[layer.node]
+    guard node.opType == "MatMul" else { return layer.bias.flatMap { index.isOwned($0) ? $0 : nil } }
+    guard let output = node.output(0), let next = index.onlyConsumer(of: output), next.isStandard, next.opType == "Add",
+      let name = next.inputs.first(where: { $0 != output }), index.isOwned(name), let bias = index.constant(name),
+      bias.dtype == .float32, bias.count == channels, bias.shape.dims.last == channels, (try? bias.finiteRange()) ?? nil != nil
+    else { return nil }
+    return name
   }
 }
 

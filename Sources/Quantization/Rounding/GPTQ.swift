@@ -18,22 +18,27 @@ struct GPTQ {
     let node: Int
     let input: String
     let weight: String
+    /// Along which output channels lie.
     let axis: Int
-    let scales: [Float]
-    let low: Float
-    let high: Float
+    let grid: RoundingGrid
   }
 
+  /// - Parameters:
+  ///   - settles: whether AdaRound goes on from what GPTQ leaves.
+  ///   - outcome: is told of each target, whether it was rounded.
   /// - Throws: `.numeric` for activations that are not finite, and what running the model throws.
-  /// - Parameter settles: whether AdaRound goes on from what GPTQ leaves.
   static func apply(
-    _ model: Model, _ data: Dataset, _ targets: [Target], settles: Bool, cancel: CancelFlag?
+    _ model: Model, _ data: Dataset, _ targets: [Target], settles: Bool, _ outcome: inout OptionOutcome, cancel: CancelFlag?
   ) throws(PruneError) -> [String: Rounded] {
     let graph = model.graph
     var moments: [Int: InputMoments] = [:]
     for target in targets {
       guard let weight = graph.initializer(target.weight) else { continue }
-      moments[target.node] = InputMoments(graph.nodes[target.node], weight.shape)
+      do throws(Reason) {
+        moments[target.node] = try InputMoments(graph.nodes[target.node], weight.shape)
+      } catch {
+        outcome.leave(graph.nodes[target.node], error.text)
+      }
     }
     let inputs = Set(targets.filter { moments[$0.node] != nil }.map(\.input))
     let fed = Set(graph.trueInputs.map(\.name))
@@ -61,10 +66,15 @@ struct GPTQ {
     var result: [String: Rounded] = [:]
     for target in targets {
       try cancel?.check()
-      guard let moment = moments[target.node], moment.count > 0, let weight = graph.initializer(target.weight) else { continue }
-      moments[target.node] = nil
-      if let tensor = try round(weight, graph.nodes[target.node], target, moment, settles) {
-        result[target.weight] = Rounded(tensor: tensor, scales: target.scales)
+      guard let moment = moments.removeValue(forKey: target.node), let weight = graph.initializer(target.weight) else { continue }
+      let node = graph.nodes[target.node]
+      if moment.count == 0 {
+        outcome.leave(node, "the calibration data gave it no input of \(moment.width) float32 values")
+      } else if let tensor = try round(weight, node, target, moment, settles) {
+        result[target.weight] = Rounded(tensor: tensor, scales: target.grid.scales)
+        outcome.serve()
+      } else {
+        outcome.leave(node, "the products of its inputs have no inverse")
       }
     }
     return result
@@ -81,12 +91,12 @@ struct GPTQ {
     for group in 0..<moment.groups {
       guard let factor = inverseFactor(moment, group) else { return nil }
       for row in group * perGroup..<(group + 1) * perGroup {
-        let scale = target.scales.count == 1 ? target.scales[0] : target.scales[row]
         let start = row * width
         for column in 0..<width {
+          let slot = target.grid.slot(row, column), scale = target.grid.scales[slot], zero = target.grid.zero(slot)
           // A pruned weight stays zero: its share is made up for by those after it.
           let value = values[start + column], isZero = old[start + column] == 0
-          let code = isZero ? 0 : min(max((value / scale).rounded(.toNearestOrEven), target.low), target.high)
+          let code = isZero ? 0 : min(max((value / scale).rounded(.toNearestOrEven), target.grid.low - zero), target.grid.high - zero)
           // Numbers that ran away: rounding to the nearest is left for this weight.
           guard code.isFinite else { return nil }
           let error = (value - code * scale) / factor[column * width + column]
@@ -98,8 +108,7 @@ struct GPTQ {
       }
       guard settles else { continue }
       AdaRound.settle(
-        &values, rows: group * perGroup..<(group + 1) * perGroup, width: width, wanted: old,
-        scales: { target.scales[target.scales.count == 1 ? 0 : $0] }, low: target.low, high: target.high,
+        &values, rows: group * perGroup..<(group + 1) * perGroup, width: width, wanted: old, target.grid,
         AdaRound.moments(moment, group))
     }
     let shape = isTransposed ? try Shape([rows, width]) : weight.shape

@@ -21,10 +21,12 @@ struct InputMoments {
   /// Wider layers are left to rounding to the nearest: the cost grows with the cube.
   static let widest = 1536
 
-  /// Nil for layers whose inputs are not gathered: wide ones, more than two spatial axes, automatic padding.
-  init?(_ node: Node, _ shape: Shape) {
+  /// - Throws: why a layer's inputs are not gathered: wide ones, other than two spatial axes, automatic padding.
+  init(_ node: Node, _ shape: Shape) throws(Reason) {
     if node.opType == "Conv" {
-      guard shape.rank == 4, ["NOTSET", "VALID"].contains(node.string("auto_pad", default: "NOTSET")) else { return nil }
+      guard shape.rank == 4 else { throw Reason("its weight has rank \(shape.rank), inputs are gathered for rank 4") }
+      let padding = node.string("auto_pad", default: "NOTSET")
+      guard ["NOTSET", "VALID"].contains(padding) else { throw Reason("its inputs are not gathered with auto_pad \(padding)") }
       groups = max(node.int("group", default: 1), 1)
       width = shape.dims[1...].reduce(1, *)
       window = Window(
@@ -33,14 +35,16 @@ struct InputMoments {
       guard let window, window.strides.count == 2, window.dilations.count == 2, window.pads.count == 4,
         (window.strides + window.dilations).allSatisfy({ (1...4096).contains($0) }), window.pads.allSatisfy({ (0...4096).contains($0) }),
         shape[0] % groups == 0
-      else { return nil }
+      else { throw Reason("its attributes do not fit its weight \(shape)") }
     } else {
-      guard shape.rank == 2 else { return nil }
+      guard shape.rank == 2 else { throw Reason("its weight has rank \(shape.rank), inputs are gathered for rank 2") }
       groups = 1
       width = shape[node.opType == "Gemm" && node.int("transB", default: 0) != 0 ? 1 : 0]
       window = nil
     }
-    guard width > 0, width <= Self.widest else { return nil }
+    guard width > 0, width <= Self.widest else {
+      throw Reason("its weight has \(width) inputs, more than the \(Self.widest) that this rounding has time for")
+    }
     sums = [Float](repeating: 0, count: groups * width * width)
   }
 

@@ -68,6 +68,27 @@ struct BlockCodes {
     (self.codes, self.scales, zeroPoints, self.signal, self.noise) = (codes, scales, zeros, signal, noise)
   }
 
+  /// The same scales and zero points with the codes of another tensor, which was rounded to them.
+  func recoded(_ rounded: Tensor, of weight: Tensor, axis: Int, size: Int, _ form: Form) throws(PruneError) -> BlockCodes {
+    let dims = weight.shape.dims, extent = dims[axis], inner = max(dims[(axis + 1)...].reduce(1, *), 1), count = blocks[axis]
+    let values = try rounded.array(of: Float.self), old = try weight.array(of: Float.self)
+    var codes = codes, noise = 0.0
+    for place in values.indices {
+      let slot = (place / (inner * extent) * count + place / inner % extent / max(size, 1)) * inner + place % inner
+      let zero = zeroPoints.isEmpty ? 0 : Float(UInt8(bitPattern: zeroPoints[slot]))
+      let code = Self.code(values[place], 1 / scales[slot], zero, form)
+      codes[place] = Int8(truncatingIfNeeded: Int(code))
+      let difference = Double(old[place] - (code - zero) * scales[slot])
+      noise += difference * difference
+    }
+    return BlockCodes(codes: codes, scales: scales, zeroPoints: zeroPoints, blocks: blocks, signal: signal, noise: noise)
+  }
+
+  private init(codes: [Int8], scales: [Float], zeroPoints: [Int8], blocks: Shape, signal: Double, noise: Double) {
+    (self.codes, self.scales, self.zeroPoints, self.blocks) = (codes, scales, zeroPoints, blocks)
+    (self.signal, self.noise) = (signal, noise)
+  }
+
   @inline(__always)
   private static func code(_ value: Float, _ inverse: Float, _ zero: Float, _ form: Form) -> Float {
     min(max((value * inverse).rounded(.toNearestOrEven) + zero, form.low), form.high)

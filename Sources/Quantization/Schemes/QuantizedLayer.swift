@@ -16,6 +16,11 @@ struct QuantizedLayer {
   let bytesAfter: Int
   /// The share of weights that is left, where the scheme prunes as well.
   var density: Double?
+  /// Signal to noise ratio and cosine of what the layer computes, against the float model, on calibration data.
+  var outputDecibels: Double?
+  var outputCosine: Double?
+  /// Why the layer computes in float with its weight in few bits, where others of the scheme compute in integers.
+  var floatReason: String?
 
   static func decibels(signal: Double, noise: Double) -> Double? {
     noise > 0 && signal > 0 ? 10 * logarithm(signal / noise) / logarithm(10) : nil

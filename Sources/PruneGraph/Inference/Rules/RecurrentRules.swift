@@ -6,9 +6,11 @@ package enum RecurrentRules {
     "RNN": Rule { (x) throws(PruneError) in try recurrent(x, gates: 1) },
     "GRU": Rule { (x) throws(PruneError) in try recurrent(x, gates: 3) },
     "LSTM": Rule { (x) throws(PruneError) in try recurrent(x, gates: 4) },
+    // Weights of 8 bits, [directions, inputs, gates].
+    "com.microsoft.DynamicQuantizeLSTM": Rule { (x) throws(PruneError) in try recurrent(x, gates: 4, isCoded: true) },
   ]
 
-  private static func recurrent(_ x: Operands, gates: Int) throws(PruneError) -> [TensorType] {
+  private static func recurrent(_ x: Operands, gates: Int, isCoded: Bool = false) throws(PruneError) -> [TensorType] {
     let count = gates == 4 ? 3 : 2
     guard let input = try x.dims(0, rank: 3) else {
       return (0..<count).map { _ in TensorType(x.dtype(0), nil) }
@@ -23,7 +25,7 @@ package enum RecurrentRules {
     let steps = input[isBatchFirst ? 1 : 0]
     let batch = input[isBatchFirst ? 0 : 1]
     if let recurrence = try x.dims(2, rank: 3) {
-      guard let found = Dim.unified(hidden, recurrence[2]) else {
+      guard let found = Dim.unified(hidden, recurrence[isCoded ? 1 : 2]) else {
         throw x.fail("hidden_size is \(hidden), R is \(Dims.text(recurrence))")
       }
       hidden = found
@@ -33,8 +35,8 @@ package enum RecurrentRules {
     }
     let rows = hidden * .fixed(gates)
     let twice = rows * .fixed(2)
-    try check(x, 1, [directions, rows, input[2]])
-    try check(x, 2, [directions, rows, hidden])
+    try check(x, 1, isCoded ? [directions, input[2], rows] : [directions, rows, input[2]])
+    try check(x, 2, isCoded ? [directions, hidden, rows] : [directions, rows, hidden])
     try check(x, 3, [directions, twice])
     try check(x, 4, [batch])
     let state = isBatchFirst ? [batch, directions, hidden] : [directions, batch, hidden]

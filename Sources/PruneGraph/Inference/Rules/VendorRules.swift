@@ -12,6 +12,11 @@ package enum VendorRules {
       }
       return [TensorType(x.dtype(0), Array(dims.dropLast()) + [.fixed(n)])]
     },
+    // A [.., K] times [K, N], both rounded to codes.
+    "ai.libprune.DynamicProduct": Rule { (x) throws(PruneError) in
+      guard let dims = x.dims(0), let weight = x.dims(1), weight.count == 2, !dims.isEmpty else { return [TensorType(.float32, nil)] }
+      return [TensorType(.float32, Array(dims.dropLast()) + [weight[1]])]
+    },
     // Forms of attention that standard operators do not say are not run, but what they give has a shape.
     "com.microsoft.MultiHeadAttention": Rule { (x) throws(PruneError) in
       guard let q = x.dims(0), let k = x.dims(1), let v = x.dims(2), q.count == 3, k.count == 3, v.count == 3 else {

@@ -1,0 +1,70 @@
+import PruneData
+import PruneEvaluation
+import PruneGraph
+import PruneTensor
+
+/// Which calibrator, and whether corrected biases, bring the quantized model's outputs closest to the float model's, on samples
+/// that the ranges were not taken from.
+struct CalibratorChoice {
+  /// What one of them gave.
+  struct Trial {
+    let calibrator: String
+    let correctsBiases: Bool
+    /// The relative distance of the outputs.
+    let distance: Double
+
+    var report: Report {
+      Report(
+        title: "",
+        entries: [("calibrator", .text(calibrator)), ("bias_correction", .flag(correctsBiases)), ("distance", .number(distance))])
+    }
+  }
+
+  /// How much better "percentile" has to be: it cuts off values that occur, and few samples hardly show those.
+  private static let worthCutting = 1.05
+  /// Samples to choose on, at most.
+  private static let most = 32
+
+  /// The samples that ranges are taken from, and those to choose on: every fourth, or all for both where there are few.
+  static func divided(_ data: Dataset) throws(PruneError) -> (ranges: Dataset, choice: Dataset) {
+    guard data.count >= 16 else { return (data, data) }
+    let held = min(data.count / 4, most), step = data.count / held
+    let chosen = (0..<held).map { $0 * step + step / 2 }, others = Set(chosen)
+    return (try data.subset((0..<data.count).filter { !others.contains($0) }), try data.subset(chosen))
+  }
+
+  /// - Parameters:
+  ///   - hasCorrections: whether corrected biases are to be tried, too.
+  ///   - build: the model with a calibrator's ranges, its biases corrected or not.
+  /// - Returns: the trials, the best one first; none where outputs cannot be compared, as of a model whose outputs are not
+  ///   finite numbers.
+  static func trials(
+    _ model: Model, _ data: Dataset, hasCorrections: Bool, cancel: CancelFlag?,
+    _ build: (_ calibrator: String, _ correctsBiases: Bool) throws(PruneError) -> Model
+  ) throws(PruneError) -> [Trial] {
+    let probe: OutputProbe
+    do throws(PruneError) {
+      probe = try OutputProbe(model, data, count: most, cancel: cancel)
+    } catch where error.status == .numeric {
+      return []
+    }
+    var trials: [Trial] = []
+    func attempt(_ calibrator: String, _ corrects: Bool) throws(PruneError) {
+      try cancel?.check()
+      let distance = try probe.distance(of: try build(calibrator, corrects))
+      if distance.isFinite { trials.append(Trial(calibrator: calibrator, correctsBiases: corrects, distance: distance)) }
+    }
+    func sorted() -> [Trial] {
+      var order = trials.enumerated().sorted { ($0.element.distance, $0.offset) < ($1.element.distance, $1.offset) }.map(\.element)
+      guard let first = order.first, first.calibrator == PercentileObserver.name,
+        let other = order.firstIndex(where: { $0.calibrator != PercentileObserver.name && $0.distance < first.distance * Self.worthCutting })
+      else { return order }
+      order.insert(order.remove(at: other), at: 0)
+      return order
+    }
+    for calibrator in AutoObserver.tried { try attempt(calibrator, hasCorrections) }
+    // Corrected biases seldom harm: that they help is made sure of for the best.
+    if hasCorrections, let best = sorted().first { try attempt(best.calibrator, false) }
+    return sorted()
+  }
+}
