@@ -33,6 +33,19 @@
 ---@class prune.data_csv_options
 ---@field label? string|integer the target's column, by name or by number from 1; the last one by default
 
+---@class prune.data_images_options
+---@field path string a folder of folders, one a class; a folder of images, without labels; or a CSV of file and label
+---@field size integer|integer[] height and width, or one number for both: what the model takes
+---@field resize? "shorter"|"stretch"|"pad" shorter: the shorter side to the size, then the middle; stretch: both sides; pad: all of the image in black (default "shorter")
+---@field shorter? integer what the shorter side is resized to before the middle is cut out: 256 for a size of 224; the size by default
+---@field color? "rgb"|"bgr"|"gray" the channels and their order (default "rgb")
+---@field mean? number[] subtracted after scale: one for all, or one a channel
+---@field std? number[] what is divided by after that: one for all, or one a channel
+---@field scale? number multiplies the values 0 to 255: 1 leaves them as they are (default 0.00392156862745098)
+---@field layout? "nchw"|"nhwc" channels in front, as PyTorch has them, or last, as Keras (default "nchw")
+---@field strict? boolean whether a file that cannot be read is an error, rather than replaced by the next of its class and named in broken (default false)
+---@field check? boolean decode every file at once, and leave out what cannot be read (default false)
+
 ---@class prune.tensor_options
 ---@field dtype? string "float32", "int64", "uint8", ... in place of the guess
 ---@field shape? integer[] another arrangement of the same elements; without elements, zeros
@@ -84,6 +97,10 @@
 
 ---@class prune.Model_stats_options
 ---@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open
+
+---@class prune.Model_load_weights_options
+---@field map? table<string, string|false>|function what the model calls the file's tensors: {["module.*"] = "*"}, or a function of a name; false leaves one out
+---@field strict? boolean whether a weight that is missing, unexpected or of another shape is an error, and the model stays as it was (default true)
 
 ---@class prune.Model_fit_options
 ---@field data prune.Dataset what to train on
@@ -413,6 +430,9 @@
 ---@field x prune.Tensor|table The samples, [N, ...]; {input = samples} where inputs have names.
 ---@field y prune.Tensor? The targets, nil when there are none.
 ---@field class_count integer Number of classes, 0 when the targets are values. #data is the number of samples.
+---@field class_names string[] What the classes are called, class 0 first; {} where files do not say.
+---@field broken prune.Report Files that could not be read so far: count, and files, a list of file and reason.
+---@field layout string Where the channels of images are: "nchw" or "nhwc". Few channels behind large extents are "nhwc" unless set_layout says otherwise.
 local Dataset = {}
 
 ---A network. prune and quantize make a new one; only fit and parameter change it. #m is the number of layers.
@@ -524,6 +544,11 @@ function prune.data.csv(path, options) end
 ---@return prune.Dataset
 function prune.data.cifar10(paths) end
 
+---JPEG and PNG files, decoded as batches are asked for: memory holds a batch, however many files there are. Images are turned upright as EXIF says and resized as Pillow does it. Classes are numbered in the order of their names.
+---@param options prune.data_images_options
+---@return prune.Dataset
+function prune.data.images(options) end
+
 ---A data set of tensors, or of nested tables of numbers. Everything that takes data feeds each named tensor to the input of that name.
 ---@param x prune.Tensor|table samples, [N, ...]; for a model of several inputs {input = samples}, integers and booleans as int64
 ---@param y? prune.Tensor|table targets: integers [N] are classes, floats [N, ...] are values
@@ -544,6 +569,16 @@ function prune.npz.load(path) end
 ---@param path string the file
 ---@param tensors table<string, prune.Tensor|table> by name
 function prune.npz.save(path, tensors) end
+
+---Reads the tensors of a file of weights, whatever its name: safetensors, an index of shards (.index.json), .npz, a PyTorch state dict (.pt, .pth; nothing in it is executed), GGUF (quantized ones decoded to float32), or a model.
+---@param path string the file
+---@return table<string, prune.Tensor>
+function prune.weights.load(path) end
+
+---Writes tensors, atomically: .safetensors or .npz, as the name ends.
+---@param path string the file
+---@param tensors table<string, prune.Tensor|table> by name
+function prune.weights.save(path, tensors) end
 
 ---Mean over the rows of -sum(y_true * log(y_pred)); predictions are clipped at 1e-15.
 ---@param y_true prune.Tensor|table [C] or [N, C], or an int64 tensor of class numbers
@@ -632,6 +667,16 @@ function prune.safe(f, ...) end
 ---@param topic? any a name such as "Model:fit", a function, or an object
 function prune.help(topic) end
 
+---Images with their channels moved in front or last.
+---@param layout string "nchw" or "nhwc"
+---@return prune.Dataset
+function Dataset:to_layout(layout) end
+
+---The same samples, said to be in a layout; nothing is moved.
+---@param layout string "nchw" or "nhwc"
+---@return prune.Dataset
+function Dataset:set_layout(layout) end
+
 ---Splits in two, each class by the same fraction; the same seed splits the same way.
 ---@param options prune.Dataset_split_options
 ---@return prune.Dataset
@@ -713,6 +758,16 @@ function Model:clone() end
 ---Writes the model, atomically: the file is the old one or the new one, never a part. The suffix says the format: .onnx, .prunez (packed), .h5 or .keras (Keras; what Keras has no layer for is named). A name without a suffix is ONNX, any other an error.
 ---@param path string the file
 function Model:save(path) end
+
+---Puts the tensors of a file of weights (see prune.weights.load), or of a table, into the model's weights of the same names. The report has matched, a count, and the names missing, unexpected and ignored; differing lists other shapes with the order of axes (from 0) that would fit. Matrices that PyTorch's exporter left without a name are found by their layer, and transposed.
+---@param source string|table<string, prune.Tensor> the file, or tensors by name
+---@param options? prune.Model_load_weights_options
+---@return prune.Report
+function Model:load_weights(source, options) end
+
+---Writes what the model has learned: .safetensors or .npz, as the name ends.
+---@param path string the file
+function Model:save_weights(path) end
 
 ---Trains the model in place. Weights that pruning removed stay zero. The report's "epochs" lists loss, accuracy, validation_loss, validation_accuracy and seconds of each.
 ---@param options prune.Model_fit_options

@@ -246,6 +246,12 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_tensors_set(
 PRUNE_API PRUNE_NODISCARD prune_status prune_tensors_load_npz(const char *path, prune_tensors **out_tensors);
 /** Writes a NumPy .npz, atomically. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_tensors_save_npz(const prune_tensors *tensors, const char *path);
+/** Reads the tensors of any file of weights, whose content says what it is: safetensors, an index of shards (.index.json), NumPy
+ *  (.npz), PyTorch state dicts (.pt, .pth: nothing of their pickles is executed), GGUF (quantized ones decoded to float32), or the
+ *  initializers of a model. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_tensors_load(const char *path, prune_tensors **out_tensors);
+/** Writes tensors, atomically: to .safetensors or .npz, as the path ends; PRUNE_ERROR_UNSUPPORTED for anything else. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_tensors_save(const prune_tensors *tensors, const char *path);
 /** @} */
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -323,6 +329,20 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_draw(const prune_tensor *ten
 PRUNE_API PRUNE_NODISCARD prune_status prune_library_info(const prune_context *context, prune_report **out_report);
 /** @} */
 
+/** An input or output of a model, or what a data set feeds to one. Pointers are valid until the model or data set changes or is
+ *  freed. */
+typedef struct prune_value_info {
+  uint32_t struct_size;
+  /** 0 when the model does not say. */
+  int32_t dtype;
+  const char *name;
+  size_t rank;
+  /** Extents; -1 where they are symbolic or unknown. */
+  const int64_t *shape;
+  /** Names of symbolic extents ("N"), NULL elsewhere. */
+  const char *const *symbols;
+} prune_value_info;
+
 /* ------------------------------------------------------------------------------------------------------------------ */
 /** @defgroup dataset Data sets
  *
@@ -361,18 +381,85 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_from_tensors(
  *  Augmentation, prune_dataset_normalize and prune_dataset_resize work on data sets of one input only. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_from_inputs(
     prune_context *context, const prune_tensors *inputs, const prune_tensor *y, prune_dataset **out_dataset);
+/* Made by scripts/generate: prune_images_options */
+typedef struct prune_images_options {
+  uint32_t struct_size;
+  /** Set by PRUNE_IMAGES_OPTIONS_INIT and prune_images_options_init. */
+  uint32_t struct_tag;
+  /** A folder of folders, one a class; a folder of images, without labels; or a CSV of file and label. */
+  const char *path;
+  /** height and width, or one number for both: what the model takes. */
+  const int64_t *size;
+  size_t size_rank;
+  /** shorter: the shorter side to the size, then the middle; stretch: both sides; pad: all of the image in black:
+   *  "shorter", "stretch", "pad". NULL is "shorter". */
+  const char *resize;
+  /** what the shorter side is resized to before the middle is cut out: 256 for a size of 224; the size by default. 0 is
+   *  not given. */
+  uint32_t shorter;
+  /** The channels and their order: "rgb", "bgr", "gray". NULL is "rgb". */
+  const char *color;
+  /** subtracted after scale: one for all, or one a channel. */
+  const double *mean;
+  size_t mean_count;
+  /** what is divided by after that: one for all, or one a channel. */
+  const double *std;
+  size_t std_count;
+  /** multiplies the values 0 to 255: 1 leaves them as they are. Default: 0.00392156862745098. */
+  double scale;
+  /** Channels in front, as PyTorch has them, or last, as Keras: "nchw", "nhwc". NULL is "nchw". */
+  const char *layout;
+  /** Whether a file that cannot be read is an error, rather than replaced by the next of its class and named in broken.
+   *  */
+  uint32_t strict;
+  /** Decode every file at once, and leave out what cannot be read. */
+  uint32_t check;
+} prune_images_options;
+#define PRUNE_IMAGES_OPTIONS_INIT \
+  {sizeof(prune_images_options), PRUNE_STRUCT_TAG, NULL, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, 0, \
+   0.00392156862745098, NULL, 0, 0}
+/** What PRUNE_IMAGES_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_images_options_init(prune_images_options *options, size_t size);
+/* End of prune_images_options */
+/** JPEG and PNG files, decoded when a batch is asked for, by all threads at once: memory holds a batch, however many files there
+ *  are. x is float32 [N,C,H,W], or [N,H,W,C]; classes are numbered in the order of their names. Images are turned upright as EXIF
+ *  says and resized by an antialiased bilinear filter, as Pillow does it. A file that cannot be read is replaced by the next one
+ *  of its class, and named by prune_dataset_broken. libjpeg-turbo (libturbojpeg.so.0) and libspng (libspng.so.0) are opened when
+ *  the first image is read; PRUNE_ERROR_UNSUPPORTED without them. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_images(
+    prune_context *context, const prune_images_options *options, prune_dataset **out_dataset);
 PRUNE_API void prune_dataset_free(prune_dataset *dataset);
 
 /** Number of samples. */
 PRUNE_API size_t prune_dataset_count(const prune_dataset *dataset);
 /** Number of classes, 0 when the targets are not classes. */
 PRUNE_API size_t prune_dataset_class_count(const prune_dataset *dataset);
-/** The samples of a data set of one input; PRUNE_ERROR_UNSUPPORTED when there are several. */
+/** How many inputs it feeds. */
+PRUNE_API size_t prune_dataset_input_count(const prune_dataset *dataset);
+/** Name, type and extents of input `index`, [N, …]; no sample is read. Set out_info->struct_size first. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_input(
+    const prune_dataset *dataset, size_t index, prune_value_info *out_info);
+/** The samples of a data set of one input, all read into memory; PRUNE_ERROR_UNSUPPORTED when there are several inputs. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_x(const prune_dataset *dataset, prune_tensor **out_x);
 /** The samples by input, in the order of the names; a single x without a name has the empty one. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_inputs(const prune_dataset *dataset, prune_tensors **out_inputs);
 /** PRUNE_ERROR_NOT_FOUND when there are no targets. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_y(const prune_dataset *dataset, prune_tensor **out_y);
+
+/** What a class is called, where files say it: names of folders, or of a CSV's labels. NULL elsewhere. Valid until the data set is
+ *  freed. */
+PRUNE_API const char *prune_dataset_class_name(const prune_dataset *dataset, size_t index);
+/** Files that could not be read so far: a count, and a list "files" of file and reason. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_broken(const prune_dataset *dataset, prune_report **out_report);
+/** Where the channels of images are: "nchw" or "nhwc". Unless it was said, few channels behind large extents are "nhwc".
+ *  Normalizing, resizing and augmentation go by it. Valid for ever. */
+PRUNE_API const char *prune_dataset_layout(const prune_dataset *dataset);
+/** The same images with their channels in front ("nchw") or last ("nhwc"), moved. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_to_layout(
+    const prune_dataset *dataset, const char *layout, prune_dataset **out_dataset);
+/** The same samples, said to be in a layout; nothing is moved. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_set_layout(
+    const prune_dataset *dataset, const char *layout, prune_dataset **out_dataset);
 
 /** Splits in two, each class by the same fraction; the same seed splits the same way. 0 < test < 1. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_split(
@@ -453,19 +540,6 @@ PRUNE_API void prune_model_free(prune_model *model);
 /** The graph's name, valid until the model changes or is freed. */
 PRUNE_API const char *prune_model_name(const prune_model *model);
 
-/** A graph input or output. Pointers are valid until the model changes or is freed. */
-typedef struct prune_value_info {
-  uint32_t struct_size;
-  /** 0 when the model does not say. */
-  int32_t dtype;
-  const char *name;
-  size_t rank;
-  /** Extents; -1 where they are symbolic or unknown. */
-  const int64_t *shape;
-  /** Names of symbolic extents ("N"), NULL elsewhere. */
-  const char *const *symbols;
-} prune_value_info;
-
 PRUNE_API size_t prune_model_input_count(const prune_model *model);
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_input(
     const prune_model *model, size_t index, prune_value_info *out_info);
@@ -482,6 +556,39 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_parameter(
 /** Replaces a parameter by a tensor of the same dtype and shape. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_set_parameter(
     prune_model *model, const char *name, const prune_tensor *tensor);
+
+/* Made by scripts/generate: prune_weights_options */
+typedef struct prune_weights_options {
+  uint32_t struct_size;
+  /** Set by PRUNE_WEIGHTS_OPTIONS_INIT and prune_weights_options_init. */
+  uint32_t struct_tag;
+  /** Names of the file's tensors, or patterns with one `*`, and in map_to what the model calls them; "" leaves a tensor
+   *  out. The most specific pattern counts. */
+  const char *const *map_from;
+  size_t map_from_count;
+  const char *const *map_to;
+  size_t map_to_count;
+  /** Whether a weight that is missing, unexpected or of another shape is an error, and the model stays as it was.
+   *  Default: 1. */
+  uint32_t strict;
+} prune_weights_options;
+#define PRUNE_WEIGHTS_OPTIONS_INIT \
+  {sizeof(prune_weights_options), PRUNE_STRUCT_TAG, NULL, 0, NULL, 0, 1}
+/** What PRUNE_WEIGHTS_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_weights_options_init(prune_weights_options *options, size_t size);
+/* End of prune_weights_options */
+/** Puts the tensors of a file of weights (see prune_tensors_load) into the model's weights of the same names. Floats are converted
+ *  to the weight's own type; extents of 1 make no difference. Matrices that PyTorch's exporter left without a name are found by
+ *  the path of their layer, and transposed. The report lists matched (a count) and the names missing (in the file), unexpected
+ *  (not in the model), ignored (left out by the map, and counters of batches), and differing: name, model, file, and
+ *  transposition, the order of the file's axes that would fit. PRUNE_ERROR_MISMATCH when strict and any but ignored is there. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_load_weights(
+    prune_model *model, const char *path, const prune_weights_options *options, prune_report **out_report);
+/** The same from tensors in memory. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_set_weights(
+    prune_model *model, const prune_tensors *tensors, const prune_weights_options *options, prune_report **out_report);
+/** Writes what the model has learned, under the names of its parameters: .safetensors or .npz, as the path ends. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_save_weights(const prune_model *model, const char *path);
 
 /** Totals and a list "layers": params, nonzero, sparsity, macs (of one sample, a multiply-add is 1), effective_macs,
  *  bytes. Where MACs depend on extents other than the batch that the inputs leave open, macs and effective_macs are left out (null

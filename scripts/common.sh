@@ -2,7 +2,7 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${PRUNE_BUILD:-$root/.build}
 stamp=$build/prune.stamp
-packages=(libdnnl-dev libzip-dev zlib1g-dev liblua5.4-dev lua5.4 libreadline-dev pkg-config gcc libc6-dev)
+packages=(libdnnl-dev libzip-dev zlib1g-dev libturbojpeg0 libspng0 liblua5.4-dev lua5.4 libreadline-dev pkg-config gcc libc6-dev)
 # As the program does for itself: OpenMP's idle threads must not spin against the rest of a busy machine.
 export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
 

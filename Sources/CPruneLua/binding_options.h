@@ -97,6 +97,12 @@ typedef struct npz_options {
   const char *y;
 } npz_options;
 
+typedef struct images_options {
+  prune_images_options images;
+  /** Stack position of a number or a list. */
+  int size_value;
+} images_options;
+
 typedef struct csv_options {
   int label;
 } csv_options;
@@ -104,6 +110,12 @@ typedef struct csv_options {
 typedef struct normalize_options {
   int mean, std;
 } normalize_options;
+
+typedef struct weights_options {
+  prune_weights_options weights;
+  /** Stack position of a table or a function. */
+  int map;
+} weights_options;
 
 typedef struct summary_options {
   uint32_t width;

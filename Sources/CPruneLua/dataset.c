@@ -90,6 +90,23 @@ static int data_npz(lua_State *L) {
   return 1;
 }
 
+/* size = 224 or {height, width} */
+static int data_images(lua_State *L) {
+  pl_call call = {.L = L, .where = "prune.data.images"};
+  images_options options;
+  pl_options(&call, 1, &pl_images_set, &options);
+  if (lua_type(L, options.size_value) == LUA_TNUMBER) {
+    lua_createtable(L, 1, 0);
+    lua_pushvalue(L, options.size_value);
+    lua_rawseti(L, -2, 1);
+    lua_replace(L, options.size_value);
+  }
+  options.images.size = pl_integers(L, options.size_value, 1, "prune.data.images: option 'size'", &options.images.size_rank);
+  prune_context *context = pl_get_context(L);
+  NEW_DATASET(L, prune_dataset_images(context, &options.images, &out));
+  return 1;
+}
+
 /* label: a column's name or its number from 1. */
 static int data_csv(lua_State *L) {
   pl_call call = {.L = L, .where = "prune.data.csv"};
@@ -291,20 +308,62 @@ static int dataset_class_count(lua_State *L) {
   return 1;
 }
 
+/* {"cat", "dog"}: names by class number + 1; {} where nobody said. */
+static int dataset_class_names(lua_State *L) {
+  prune_dataset *dataset = pl_check_dataset(L, 1);
+  lua_newtable(L);
+  const char *name;
+  for (size_t i = 0; (name = prune_dataset_class_name(dataset, i)); i++) {
+    lua_pushstring(L, name);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+static int dataset_broken(lua_State *L) {
+  prune_dataset *dataset = pl_check_dataset(L, 1);
+  handle *object = pl_new(L, &pl_report);
+  prune_report *report = NULL;
+  prune_status status = prune_dataset_broken(dataset, &report);
+  object->pointer = report;
+  pl_check(L, status);
+  pl_push_report(L, -1);
+  return 1;
+}
+
+static int dataset_layout(lua_State *L) {
+  lua_pushstring(L, prune_dataset_layout(pl_check_dataset(L, 1)));
+  return 1;
+}
+
+static int dataset_to_layout(lua_State *L) {
+  prune_dataset *dataset = pl_check_dataset(L, 1);
+  const char *layout = luaL_checkstring(L, 2);
+  NEW_DATASET(L, prune_dataset_to_layout(dataset, layout, &out));
+  return 1;
+}
+
+static int dataset_set_layout(lua_State *L) {
+  prune_dataset *dataset = pl_check_dataset(L, 1);
+  const char *layout = luaL_checkstring(L, 2);
+  NEW_DATASET(L, prune_dataset_set_layout(dataset, layout, &out));
+  return 1;
+}
+
 static int dataset_len(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)prune_dataset_count(pl_check_dataset(L, 1)));
   return 1;
 }
 
 /* " 1x8x8 float32", with the input's name in front where it has one. */
-static void add_samples(lua_State *L, luaL_Buffer *text, const char *name, const prune_tensor *x) {
-  const char *dtype = pl_dtype_name(prune_tensor_dtype(x));
-  if (*name) {
+static void add_samples(lua_State *L, luaL_Buffer *text, const prune_value_info *info) {
+  const char *dtype = pl_dtype_name((prune_dtype)info->dtype);
+  if (info->name && *info->name) {
     luaL_addchar(text, ' ');
-    luaL_addstring(text, name);
+    luaL_addstring(text, info->name);
   }
-  for (size_t i = 1; i < prune_tensor_rank(x); i++) {
-    lua_pushfstring(L, "%s%I", i == 1 ? " " : "x", (LUAI_UACINT)prune_tensor_shape(x)[i]);
+  for (size_t i = 1; i < info->rank; i++) {
+    lua_pushfstring(L, "%s%I", i == 1 ? " " : "x", (LUAI_UACINT)info->shape[i]);
     luaL_addvalue(text);
   }
   luaL_addchar(text, ' ');
@@ -318,28 +377,15 @@ static int dataset_tostring(lua_State *L) {
     lua_pushliteral(L, "Dataset (closed)");
     return 1;
   }
-  handle *holder = pl_new(L, &pl_tensors);
-  prune_tensors *inputs = NULL;
-  prune_status status = prune_dataset_inputs(object->pointer, &inputs);
-  holder->pointer = inputs;
-  pl_check(L, status);
-  size_t count = prune_tensors_count(inputs);
-  int first = lua_gettop(L) + 1;
-  luaL_checkstack(L, (int)count + 8, "too many inputs");
-  for (size_t i = 0; i < count; i++) {
-    handle *column = pl_new(L, &pl_tensor);
-    prune_tensor *tensor = NULL;
-    status = prune_tensors_get(inputs, prune_tensors_name(inputs, i), &tensor);
-    column->pointer = tensor;
-    pl_check(L, status);
-  }
   luaL_Buffer text;
   luaL_buffinit(L, &text);
   lua_pushfstring(L, "Dataset: %I samples", (LUAI_UACINT)prune_dataset_count(object->pointer));
   luaL_addvalue(&text);
+  size_t count = prune_dataset_input_count(object->pointer);
   for (size_t i = 0; i < count; i++) {
+    prune_value_info info = {.struct_size = sizeof info};
     if (i) luaL_addchar(&text, ',');
-    add_samples(L, &text, prune_tensors_name(inputs, i), pl_check_tensor(L, first + (int)i));
+    if (prune_dataset_input(object->pointer, i, &info) == PRUNE_OK) add_samples(L, &text, &info);
   }
   size_t classes = prune_dataset_class_count(object->pointer);
   if (classes) {
@@ -354,12 +400,14 @@ void pl_open_dataset(lua_State *L, int api) {
   static const luaL_Reg methods[] = {
       {"split", dataset_split},   {"take", dataset_take},       {"subset", dataset_subset}, {"normalize", dataset_normalize},
       {"resize", dataset_resize}, {"classes", dataset_classes}, {"labelled", dataset_labelled},
+      {"to_layout", dataset_to_layout}, {"set_layout", dataset_set_layout},
       {NULL, NULL}};
   static const luaL_Reg fields[] = {
-      {"x", dataset_x}, {"y", dataset_y}, {"class_count", dataset_class_count}, {NULL, NULL}};
+      {"x", dataset_x}, {"y", dataset_y}, {"class_count", dataset_class_count}, {"class_names", dataset_class_names},
+      {"broken", dataset_broken}, {"layout", dataset_layout}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__len", dataset_len}, {"__tostring", dataset_tostring}, {NULL, NULL}};
   static const luaL_Reg data[] = {{"digits", data_digits}, {"idx", data_idx},         {"npz", data_npz},  {"csv", data_csv},
-                                  {"cifar10", data_cifar10}, {"tensors", data_tensors}, {NULL, NULL}};
+                                  {"cifar10", data_cifar10}, {"tensors", data_tensors}, {"images", data_images}, {NULL, NULL}};
   pl_class(L, &pl_dataset, methods, fields, metamethods);
   luaL_newlib(L, data);
   lua_setfield(L, api, "data");

@@ -252,6 +252,7 @@ void pl_open_model(lua_State *L, int api) {
   static const luaL_Reg methods[] = {{"save", model_save},           {"clone", model_clone},
                                      {"parameters", model_parameters}, {"parameter", model_parameter},
                                      {"run", model_run},             {"predict", model_predict},
+                                     {"load_weights", pl_model_load_weights}, {"save_weights", pl_model_save_weights},
                                      {NULL, NULL}};
   static const luaL_Reg fields[] = {
       {"name", model_name}, {"inputs", model_inputs}, {"outputs", model_outputs}, {NULL, NULL}};

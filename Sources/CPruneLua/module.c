@@ -122,6 +122,7 @@ static void open(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   pl_open_tensor(L, api);
   pl_open_tensors(L, api);
+  pl_open_weights(L, api);
   pl_open_dataset(L, api);
   pl_open_model(L, api);
   pl_open_report(L, api);

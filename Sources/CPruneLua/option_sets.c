@@ -1,6 +1,23 @@
 /* The named arguments of every function. Made by scripts/generate from Sources/Options. */
 #include "binding_options.h"
 
+static const option images_options_[] = {
+    {.name = "path", .kind = OPTION_TEXT, .required = true, .offset = offsetof(prune_images_options, path)},
+    {.name = "size", .kind = OPTION_VALUE, .required = true, .offset = offsetof(images_options, size_value)},
+    {.name = "resize", .kind = OPTION_TEXT, .offset = offsetof(prune_images_options, resize)},
+    {.name = "shorter", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_images_options, shorter)},
+    {.name = "color", .kind = OPTION_TEXT, .offset = offsetof(prune_images_options, color)},
+    {.name = "mean", .kind = OPTION_NUMBERS, .offset = offsetof(prune_images_options, mean), .extra = offsetof(prune_images_options, mean_count)},
+    {.name = "std", .kind = OPTION_NUMBERS, .offset = offsetof(prune_images_options, std), .extra = offsetof(prune_images_options, std_count)},
+    {.name = "scale", .kind = OPTION_POSITIVE, .offset = offsetof(prune_images_options, scale)},
+    {.name = "layout", .kind = OPTION_TEXT, .offset = offsetof(prune_images_options, layout)},
+    {.name = "strict", .kind = OPTION_FLAG, .offset = offsetof(prune_images_options, strict)},
+    {.name = "check", .kind = OPTION_FLAG, .offset = offsetof(prune_images_options, check)},
+};
+static const prune_images_options images_initial = PRUNE_IMAGES_OPTIONS_INIT;
+const option_set pl_images_set = {.name = "prune.data.images", .options = images_options_, .count = OPTION_COUNT_OF(images_options_),
+    .size = sizeof(images_options), .initial = &images_initial, .struct_size = sizeof(prune_images_options)};
+
 static const option load_options_[] = {
     {.name = "copy", .kind = OPTION_FLAG, .offset = offsetof(prune_load_options, copy)},
     {.name = "shapes", .kind = OPTION_SHAPES, .offset = offsetof(prune_load_options, shapes), .extra = offsetof(prune_load_options, shape_count)},
@@ -8,6 +25,14 @@ static const option load_options_[] = {
 static const prune_load_options load_initial = PRUNE_LOAD_OPTIONS_INIT;
 const option_set pl_load_set = {.name = "prune.load", .options = load_options_, .count = OPTION_COUNT_OF(load_options_),
     .size = sizeof(prune_load_options), .initial = &load_initial, .struct_size = sizeof(prune_load_options)};
+
+static const option weights_options_[] = {
+    {.name = "map", .kind = OPTION_VALUE, .offset = offsetof(weights_options, map)},
+    {.name = "strict", .kind = OPTION_FLAG, .offset = offsetof(prune_weights_options, strict)},
+};
+static const prune_weights_options weights_initial = PRUNE_WEIGHTS_OPTIONS_INIT;
+const option_set pl_weights_set = {.name = "Model:load_weights", .options = weights_options_, .count = OPTION_COUNT_OF(weights_options_),
+    .size = sizeof(weights_options), .initial = &weights_initial, .struct_size = sizeof(prune_weights_options)};
 
 static const option stats_options_[] = {
     {.name = "shapes", .kind = OPTION_SHAPES, .offset = offsetof(prune_stats_options, shapes), .extra = offsetof(prune_stats_options, shape_count)},
@@ -504,7 +529,9 @@ const option_set pl_normalize_set = {.name = "Dataset:normalize", .options = nor
     .size = sizeof(normalize_options)};
 
 static const option_set *const sets[] = {
+    &pl_images_set,
     &pl_load_set,
+    &pl_weights_set,
     &pl_stats_set,
     &pl_zoo_set,
     &pl_group_set,

@@ -1,4 +1,21 @@
 return {
+  {c = "prune_images_options", lua = "prune.data.images", id = "images", struct = "images_options", swift = "ImageOptions", fields = {
+    {"path", "text", required = true,
+      text = "a folder of folders, one a class; a folder of images, without labels; or a CSV of file and label"},
+    {"size", "value", ckind = "extents", c = "size", own = "size_value", count = "size_rank", required = true, type = "integer|integer[]",
+      text = "height and width, or one number for both: what the model takes"},
+    {"resize", "choice", {"shorter", "stretch", "pad"}, default = "shorter",
+      text = "shorter: the shorter side to the size, then the middle; stretch: both sides; pad: all of the image in black"},
+    {"shorter", "count", text = "what the shorter side is resized to before the middle is cut out: 256 for a size of 224; the size by default"},
+    {"color", "choice", {"rgb", "bgr", "gray"}, default = "rgb", text = "the channels and their order"},
+    {"mean", "numbers", text = "subtracted after scale: one for all, or one a channel"},
+    {"std", "numbers", text = "what is divided by after that: one for all, or one a channel"},
+    {"scale", "positive", default = 1 / 255, text = "multiplies the values 0 to 255: 1 leaves them as they are"},
+    {"layout", "choice", {"nchw", "nhwc"}, default = "nchw", text = "channels in front, as PyTorch has them, or last, as Keras"},
+    {"strict", "flag", default = false,
+      text = "whether a file that cannot be read is an error, rather than replaced by the next of its class and named in broken"},
+    {"check", "flag", default = false, text = "decode every file at once, and leave out what cannot be read"},
+  }},
   {c = "prune_load_options", lua = "prune.load", id = "load", swift = "LoadOptions", fields = {
     {"copy", "flag", default = false,
       text = "read the file rather than map it into memory",
@@ -6,6 +23,16 @@ return {
         file while the model lives kills the process. Replacing it by rename is safe.]]},
     {"shapes", "shapes",
       text = "extents that the inputs leave open are written in, as by Model:fix_shapes: {height = 640, width = 640}"},
+  }},
+  {c = "prune_weights_options", lua = "Model:load_weights", id = "weights", struct = "weights_options", swift = "WeightsOptions", fields = {
+    {"map", "value", c = false, own = "map", type = "table<string, string|false>|function",
+      text = [[what the model calls the file's tensors: {["module.*"] = "*"}, or a function of a name; false leaves one out]]},
+    {"map_from", "texts", lua = false, count = "map_from_count",
+      more = [[Names of the file's tensors, or patterns with one `*`, and in map_to what the model calls them; "" leaves a tensor
+        out. The most specific pattern counts.]]},
+    {"map_to", "texts", lua = false, count = "map_to_count"},
+    {"strict", "flag", default = true,
+      text = "whether a weight that is missing, unexpected or of another shape is an error, and the model stays as it was"},
   }},
   {c = "prune_stats_options", lua = "Model:stats", id = "stats", swift = "StatsOptions", fields = {
     {"shapes", "shapes",

@@ -9,6 +9,26 @@ final class DatasetBox: Box {
   static let kind = "dataset"
   let dataset: Dataset
   let context: ContextBox?
+  private let lent = Lent()
+  private lazy var lentClassNames = dataset.classNames.map(lent.string)
+  private lazy var lentInfos = dataset.columns.map { column in
+    var info = prune_value_info()
+    info.struct_size = UInt32(MemoryLayout<prune_value_info>.size)
+    info.dtype = column.dtype.rawValue
+    info.name = lent.string(column.name)
+    info.rank = column.dims.count
+    info.shape = lent.array(column.dims.map { Int64($0) })
+    return info
+  }
+
+  func info(_ index: Int) throws(PruneError) -> prune_value_info {
+    guard lentInfos.indices.contains(index) else {
+      throw PruneError(.notFound, "the data set has \(lentInfos.count) inputs, asked for number \(index)")
+    }
+    return lentInfos[index]
+  }
+
+  func lentClassName(_ index: Int) -> UnsafePointer<CChar>? { lentClassNames.indices.contains(index) ? lentClassNames[index] : nil }
 
   init(_ dataset: Dataset, _ context: ContextBox?) {
     self.dataset = dataset
@@ -29,7 +49,7 @@ private func make(
 }
 
 /// An export that makes one data set of another.
-private func derive(
+func derive(
   _ dataset: OpaquePointer?, _ out_dataset: UnsafeMutablePointer<OpaquePointer?>?,
   _ body: (Dataset) throws(PruneError) -> Dataset
 ) -> prune_status {
@@ -121,6 +141,17 @@ public func prune_dataset_from_inputs(
   }
 }
 
+@_cdecl("prune_dataset_images") @implementation
+public func prune_dataset_images(
+  _ context: OpaquePointer!, _ options: UnsafePointer<prune_images_options>!, _ out_dataset: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  make(context, out_dataset) { () throws(PruneError) in
+    var request = ImageOptions()
+    try request.read(try PruneABI.options(options))
+    return try Dataset.images(request)
+  }
+}
+
 @_cdecl("prune_dataset_free") @implementation
 public func prune_dataset_free(_ dataset: OpaquePointer!) { Handles.free(dataset, DatasetBox.self) }
 
@@ -142,7 +173,7 @@ public func prune_dataset_x(
     let out = try output(out_x, "out_x")
     let samples = try Handles.object(dataset, DatasetBox.self).dataset
     try samples.wantOneColumn("prune_dataset_x")
-    out.pointee = Handles.make(TensorBox(samples.x))
+    out.pointee = Handles.make(TensorBox(try samples.columns[0].samples()))
   }
 }
 
@@ -153,7 +184,7 @@ public func prune_dataset_inputs(
   call { () throws(PruneError) in
     let out = try output(out_inputs, "out_inputs")
     let columns = try Handles.object(dataset, DatasetBox.self).dataset.columns
-    out.pointee = Handles.make(TensorsBox(columns.map { ($0.name, $0.tensor) }))
+    out.pointee = Handles.make(TensorsBox(try columns.mapThrowing { column throws(PruneError) in (column.name, try column.samples()) }))
   }
 }
 

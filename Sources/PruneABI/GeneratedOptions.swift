@@ -9,6 +9,37 @@ import PruneTraining
 import Pruning
 import Quantization
 
+extension prune_images_options: OptionsOfC {
+  static var name: String { "prune_images_options" }
+  static var defaults: Self {
+    var options = Self()
+    options.struct_size = UInt32(MemoryLayout<Self>.size)
+    options.struct_tag = UInt32(PRUNE_STRUCT_TAG)
+    options.scale = 0.00392156862745098
+    return options
+  }
+}
+
+@_cdecl("prune_images_options_init") @implementation
+public func prune_images_options_init(_ options: UnsafeMutablePointer<prune_images_options>!, _ size: Int) { initialize(options, size) }
+
+extension ImageOptions {
+  /// Takes over what C gives.
+  mutating func read(_ given: prune_images_options) throws(PruneError) {
+    if let value = try optionalText(given.path, "path") { path = value }
+    size = try elements(given.size, given.size_rank, "size").map { Int($0) }
+    if let value = try choice(given.resize, "resize", among: ["shorter", "stretch", "pad"]) { resize = value }
+    shorter = Int(given.shorter)
+    if let value = try choice(given.color, "color", among: ["rgb", "bgr", "gray"]) { color = value }
+    mean = try elements(given.mean, given.mean_count, "mean")
+    std = try elements(given.std, given.std_count, "std")
+    scale = try number(given.scale, "scale", .positive)
+    if let value = try choice(given.layout, "layout", among: ["nchw", "nhwc"]) { layout = value }
+    strict = given.strict != 0
+    check = given.check != 0
+  }
+}
+
 extension prune_load_options: OptionsOfC {
   static var name: String { "prune_load_options" }
   static var defaults: Self {
@@ -27,6 +58,29 @@ extension LoadOptions {
   mutating func read(_ given: prune_load_options) throws(PruneError) {
     copy = given.copy != 0
     shapes = try shapeBinding(given.shapes, given.shape_count, "shapes")
+  }
+}
+
+extension prune_weights_options: OptionsOfC {
+  static var name: String { "prune_weights_options" }
+  static var defaults: Self {
+    var options = Self()
+    options.struct_size = UInt32(MemoryLayout<Self>.size)
+    options.struct_tag = UInt32(PRUNE_STRUCT_TAG)
+    options.strict = 1
+    return options
+  }
+}
+
+@_cdecl("prune_weights_options_init") @implementation
+public func prune_weights_options_init(_ options: UnsafeMutablePointer<prune_weights_options>!, _ size: Int) { initialize(options, size) }
+
+extension WeightsOptions {
+  /// Takes over what C gives.
+  mutating func read(_ given: prune_weights_options) throws(PruneError) {
+    mapFrom = try texts(given.map_from, given.map_from_count, "map_from")
+    mapTo = try texts(given.map_to, given.map_to_count, "map_to")
+    strict = given.strict != 0
   }
 }
 

@@ -26,6 +26,8 @@ final class TensorsBox: Box {
     }
   }
 
+  var entries: [(name: String, tensor: Tensor)] { names.compactMap { name in tensors[name].map { (name: name, tensor: $0) } } }
+
   func lentName(_ index: Int) -> UnsafePointer<CChar>? {
     guard index >= 0, index < names.count else { return nil }
     let all = lentNames ?? names.map(lent.string)
@@ -98,6 +100,6 @@ public func prune_tensors_load_npz(
 public func prune_tensors_save_npz(_ tensors: OpaquePointer!, _ path: UnsafePointer<CChar>!) -> prune_status {
   call { () throws(PruneError) in
     let box: TensorsBox = try Handles.object(tensors)
-    try Npz.save(box.names.compactMap { name in box[name].map { (name: name, tensor: $0) } }, path: try text(path, "path"))
+    try Npz.save(box.entries, path: try text(path, "path"))
   }
 }

@@ -4,7 +4,7 @@ import PruneTensor
   import Glibc
 #endif
 
-/// Random changes of images [N, C, H, W] as they are fed to training.
+/// Random changes of images [N, C, H, W] or [N, H, W, C] as they are fed to training.
 package struct Augmentation: Sendable {
   /// Mirrors half of the images left to right.
   package var flip = false
@@ -44,21 +44,23 @@ package struct Augmentation: Sendable {
   package func apply(_ batch: Dataset, random: inout RandomSource) throws(PruneError) -> Dataset {
     try batch.wantOneColumn("augment")
     guard let targets = batch.y else { throw PruneError(.invalidArgument, "dataset '\(batch.name)' has no targets") }
-    let (x, y) = try apply(batch.x, targets, random: &random)
+    let (x, y) = try apply(batch.x, targets, batch.layout, random: &random)
     return batch.replacing(x: x, y: y)
   }
 
   /// A batch changed as `random` decides: the same generator changes the same batch the same way.
   /// - Throws: `.mismatch` for samples that are no float32 images; for mixtures of targets that are class numbers.
   package func apply(
-    _ x: Tensor, _ y: Tensor, random: inout RandomSource
+    _ x: Tensor, _ y: Tensor, _ layout: Layout = .nchw, random: inout RandomSource
   ) throws(PruneError) -> (x: Tensor, y: Tensor) {
     if changesImages || cutmix > 0 {
       guard x.shape.rank == 4, x.dtype == .float32 else {
-        throw PruneError(.mismatch, "samples are \(x.dtype.name) \(x.shape), wanted float32 images [N, C, H, W]", at: "augment")
+        throw PruneError(
+          .mismatch, "samples are \(x.dtype.name) \(x.shape), wanted float32 images [N, C, H, W] or [N, H, W, C]", at: "augment")
       }
     }
-    let result = changesImages ? try changed(x, &random) : x
+    var result = x
+    if changesImages, let images = ImageAxes(x.shape, layout) { result = try changed(x, images, &random) }
     guard mixes, x.shape.rank > 0, x.shape[0] > 1 else { return (result, y) }
     guard x.dtype == .float32, y.dtype == .float32, y.shape.rank > 0, y.shape[0] == x.shape[0] else {
       throw PruneError(
@@ -67,13 +69,15 @@ package struct Augmentation: Sendable {
     }
     let cuts = cutmix > 0 && (mixup == 0 || random.next() >> 63 == 1)
     let partners = random.permutation(x.shape[0])
-    if cuts { return try Patches(result.shape, partners, alpha: cutmix, &random).pasted(result, y) }
+    if cuts, let images = ImageAxes(x.shape, layout) { return try Patches(images, partners, alpha: cutmix, &random).pasted(result, y) }
     let shares = [Float](repeating: Float(Self.beta(mixup, &random)), count: partners.count)
     return (try Self.mixed(result, partners, shares), try Self.mixed(y, partners, shares))
   }
 
-  private func changed(_ x: Tensor, _ random: inout RandomSource) throws(PruneError) -> Tensor {
-    let (count, channels, height, width) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
+  private func changed(_ x: Tensor, _ images: ImageAxes, _ random: inout RandomSource) throws(PruneError) -> Tensor {
+    let (count, height, width) = (images.count, images.height, images.width)
+    // Of [N, H, W, C] an image is one plane, and a pixel has several numbers.
+    let depth = images.depth, planes = images.channels / max(depth, 1)
     var result = try Tensor(zeros: .float32, x.shape)
     var draws: [(flips: Bool, down: Int, right: Int, hole: (y: Int, x: Int))] = []
     func draw(_ limit: Int) -> Int { limit > 0 ? Int(random.next() % UInt64(limit)) : 0 }
@@ -89,18 +93,23 @@ package struct Augmentation: Sendable {
           let hole = (
             y: Self.part(change.hole.y - cutout / 2, cutout, of: height), x: Self.part(change.hole.x - cutout / 2, cutout, of: width)
           )
-          for channel in 0..<channels {
-            let plane = (image * channels + channel) * height * width
+          for channel in 0..<planes {
+            let plane = (image * planes + channel) * height * width
             for row in rows {
               let (from, to) = (plane + (row + change.down) * width + first, plane + row * width + columns.lowerBound)
-              if change.flips {
+              if depth > 1 {
+                for column in 0..<columns.count {
+                  let old = (change.flips ? from - column : from + column) * depth, new = (to + column) * depth
+                  for part in 0..<depth { target[new + part] = source[old + part] }
+                }
+              } else if change.flips {
                 for column in 0..<columns.count { target[to + column] = source[from - column] }
               } else {
                 for column in 0..<columns.count { target[to + column] = source[from + column] }
               }
             }
             for row in hole.y {
-              for column in hole.x { target[plane + row * width + column] = 0 }
+              for index in hole.x.lowerBound * depth..<hole.x.upperBound * depth { target[plane * depth + row * width * depth + index] = 0 }
             }
           }
         }
@@ -172,6 +181,6 @@ extension Dataset {
         span[row * classes + Int(label)] = 1
       }
     }
-    return Dataset(columns: columns, y: rows, classCount: classes, name: name)
+    return Dataset(columns: columns, y: rows, classCount: classes, name: name, layout: layout, classNames: classNames)
   }
 }

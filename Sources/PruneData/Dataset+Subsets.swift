@@ -41,12 +41,13 @@ extension Dataset {
   /// The first `count` samples, or all when there are fewer. Shares the bytes.
   package func take(_ count: Int) throws(PruneError) -> Dataset {
     guard count >= 0 else { throw PruneError(.invalidArgument, "cannot take \(count) samples") }
-    return try rows(0, min(count, self.count))
+    let last = min(count, self.count)
+    return try isStream ? selecting(0..<last) : rows(0, last)
   }
 
   /// The samples at 0-based positions, in that order.
   package func subset(_ indices: [Int]) throws(PruneError) -> Dataset {
-    try batch(indices[...])
+    try selecting(indices)
   }
 
   /// Only the samples of these classes, renumbered 0, 1, … in the order given unless they are to keep their numbers.
@@ -74,7 +75,9 @@ extension Dataset {
     guard orNone || !kept.isEmpty else { throw PruneError(.invalidArgument, "no sample of '\(name)' has one of the classes \(wanted)") }
     let numbers = kept.compactMap { renumbered[labels[$0]] }
     let part = try subset(kept)
+    let names = classNames.isEmpty || !renumber ? classNames : wanted.map { classNames.indices.contains($0) ? classNames[$0] : "\($0)" }
     return Dataset(
-      columns: part.columns, y: try Tensor(numbers), classCount: renumber ? wanted.count : classCount, name: name)
+      columns: part.columns, y: try Tensor(numbers), classCount: renumber ? wanted.count : classCount, name: name, layout: layout,
+      classNames: names)
   }
 }

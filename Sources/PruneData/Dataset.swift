@@ -9,8 +9,38 @@ package struct Dataset: Sendable {
   package struct Column: Sendable {
     /// The input's name; empty for the only column of most data sets, which feeds the only input whatever its name.
     package let name: String
-    /// [N, …], float32, uint8 or int64.
+    /// [N, …], float32, uint8 or int64; of a stream no row of them, see `samples`.
     package let tensor: Tensor
+    /// What makes the samples of a data set that is not in memory.
+    package let stream: SampleStream?
+
+    package init(name: String, tensor: Tensor) { (self.name, self.tensor, stream) = (name, tensor, nil) }
+
+    package init(name: String, stream: SampleStream) throws(PruneError) {
+      tensor = try Tensor(zeros: .float32, try Shape([0] + stream.source.sampleShape))
+      (self.name, self.stream) = (name, stream)
+    }
+
+    package var dtype: DType { tensor.dtype }
+    /// The number of samples and the extents of one.
+    package var dims: [Int] { stream.map { [$0.count] + $0.source.sampleShape } ?? tensor.shape.dims }
+
+    /// The samples at some positions, in that order.
+    package func samples(at positions: some Collection<Int>) throws(PruneError) -> Tensor {
+      if let stream { return try stream.samples(at: positions) }
+      return try tensor.gatheringRows(positions)
+    }
+
+    /// All samples, read now where they are a stream.
+    /// - Throws: `.outOfMemory`, and what reading throws.
+    package func samples() throws(PruneError) -> Tensor {
+      guard let stream else { return tensor }
+      let bytes = dtype.byteCount(try Shape(dims).count) ?? 0
+      do throws(PruneError) { try Storage.checkAvailable(byteCount: bytes) } catch {
+        throw PruneError(.outOfMemory, "\(stream.count) samples of \(bytes) bytes in all do not fit in memory", hint: "take fewer of them")
+      }
+      return try stream.samples(at: 0..<stream.count)
+    }
   }
 
   /// At least one, all of the same first extent, in the order of their names.
@@ -21,12 +51,18 @@ package struct Dataset: Sendable {
   package let classCount: Int?
   /// What reports call it.
   package let name: String
+  /// Where the channels of images are.
+  package let layout: Layout
+  /// What the classes are called, by their numbers; empty where nobody said.
+  package let classNames: [String]
 
-  /// The only column, or the first.
+  /// The only column, or the first, of data in memory, as every batch is.
   package var x: Tensor { columns[0].tensor }
-  package var count: Int { x.shape.dims.first ?? 0 }
-  /// The shape of one sample of `x`.
-  package var sampleShape: [Int] { Array(x.shape.dims.dropFirst()) }
+  package var count: Int { columns[0].dims.first ?? 0 }
+  /// The shape of one sample of the first column.
+  package var sampleShape: [Int] { Array(columns[0].dims.dropFirst()) }
+  /// Whether samples are made when they are asked for.
+  package var isStream: Bool { columns.contains { $0.stream != nil } }
   /// Whether columns are matched with a model's inputs by name.
   package var isNamed: Bool { columns.count > 1 || !columns[0].name.isEmpty }
 
@@ -36,11 +72,15 @@ package struct Dataset: Sendable {
   }
 
   /// Used where the parts are known to fit; `columns` is not empty.
-  package init(columns: [Column], y: Tensor?, classCount: Int?, name: String) {
+  package init(
+    columns: [Column], y: Tensor?, classCount: Int?, name: String, layout: Layout? = nil, classNames: [String] = []
+  ) {
     self.columns = columns
     self.y = y
     self.classCount = classCount
     self.name = name
+    self.layout = layout ?? Layout.guess(Array(columns[0].dims.dropFirst()))
+    self.classNames = classNames
   }
 
   /// A data set of two arrays: x [N, …] float32, uint8 or int64 (other numbers are converted to float32), y integer class
@@ -123,25 +163,49 @@ package struct Dataset: Sendable {
   /// The samples at 0-based positions, in that order, copied together with their targets.
   /// - Throws: `.invalidArgument` for a position that is not there.
   package func batch(_ indices: ArraySlice<Int>) throws(PruneError) -> Dataset {
-    try mapped { tensor throws(PruneError) in try tensor.gatheringRows(indices) }
+    try mapped { column throws(PruneError) in
+      Column(name: column.name, tensor: try column.samples(at: indices))
+    } targets: { y throws(PruneError) in try y.gatheringRows(indices) }
   }
 
-  /// Samples first..<last, without a copy.
+  /// Samples first..<last, without a copy of data in memory.
   package func rows(_ first: Int, _ last: Int) throws(PruneError) -> Dataset {
-    try mapped { tensor throws(PruneError) in try tensor.rows(first, last) }
+    guard first >= 0, first <= last, last <= count else {
+      throw PruneError(.invalidArgument, "rows \(first)..<\(last) of '\(name)' do not exist: there are \(count)")
+    }
+    return try mapped { column throws(PruneError) in
+      Column(name: column.name, tensor: try column.stream == nil ? column.tensor.rows(first, last) : column.samples(at: first..<last))
+    } targets: { y throws(PruneError) in try y.rows(first, last) }
   }
 
-  private func mapped(_ body: (Tensor) throws(PruneError) -> Tensor) throws(PruneError) -> Dataset {
+  /// The samples at 0-based positions, in that order, as a data set of its own: a stream stays one.
+  /// - Throws: `.invalidArgument` for a position that is not there.
+  package func selecting(_ indices: some Collection<Int>) throws(PruneError) -> Dataset {
+    try mapped { column throws(PruneError) in
+      guard let stream = column.stream else { return Column(name: column.name, tensor: try column.tensor.gatheringRows(indices)) }
+      return try Column(name: column.name, stream: try stream.selecting(indices))
+    } targets: { y throws(PruneError) in try y.gatheringRows(indices) }
+  }
+
+  private func mapped(
+    _ body: (Column) throws(PruneError) -> Column, targets: (Tensor) throws(PruneError) -> Tensor
+  ) throws(PruneError) -> Dataset {
     var result: [Column] = []
-    for column in columns { result.append(Column(name: column.name, tensor: try body(column.tensor))) }
-    var targets: Tensor?
-    if let y { targets = try body(y) }
-    return Dataset(columns: result, y: targets, classCount: classCount, name: name)
+    for column in columns { result.append(try body(column)) }
+    var changed: Tensor?
+    if let y { changed = try targets(y) }
+    return Dataset(columns: result, y: changed, classCount: classCount, name: name, layout: layout, classNames: classNames)
   }
 
   /// The same with other samples in the one column, and other targets.
   package func replacing(x: Tensor, y: Tensor?) -> Dataset {
-    Dataset(columns: [Column(name: columns[0].name, tensor: x)], y: y, classCount: classCount, name: name)
+    Dataset(
+      columns: [Column(name: columns[0].name, tensor: x)], y: y, classCount: classCount, name: name, layout: layout, classNames: classNames)
+  }
+
+  /// The same samples, said to be in another layout.
+  package func declared(_ layout: Layout) -> Dataset {
+    Dataset(columns: columns, y: y, classCount: classCount, name: name, layout: layout, classNames: classNames)
   }
 
   /// Whether targets look like probabilities of classes: rows of numbers from 0 to 1 that sum to 1.

@@ -3,14 +3,15 @@ import PruneTensor
 /// Rectangles of images, each to be replaced by what another image of the batch has there (CutMix, Yun et al. 2019).
 struct Patches {
   private let partners: [Int]
+  private let images: ImageAxes
   private var places: [(rows: Range<Int>, columns: Range<Int>)] = []
   /// What of each image stays its own.
   private var shares: [Float] = []
 
-  /// A rectangle an image of [N, C, H, W], centred anywhere and cut off at the edges, as flat as the image is.
-  init(_ shape: Shape, _ partners: [Int], alpha: Double, _ random: inout RandomSource) {
-    self.partners = partners
-    let (height, width) = (shape[2], shape[3])
+  /// A rectangle an image, centred anywhere and cut off at the edges, as flat as the image is.
+  init(_ images: ImageAxes, _ partners: [Int], alpha: Double, _ random: inout RandomSource) {
+    (self.partners, self.images) = (partners, images)
+    let (height, width) = (images.height, images.width)
     for _ in partners {
       let side = max(1 - Augmentation.beta(alpha, &random), 0).squareRoot()
       let rows = Self.part(of: height, side, at: random.uniform()), columns = Self.part(of: width, side, at: random.uniform())
@@ -28,17 +29,20 @@ struct Patches {
 
   /// The images with their rectangles, and their targets with the partners' as large a part as the rectangle is of the image.
   func pasted(_ x: Tensor, _ y: Tensor) throws(PruneError) -> (x: Tensor, y: Tensor) {
-    let (channels, height, width) = (x.shape[1], x.shape[2], x.shape[3])
+    let (height, width, depth) = (images.height, images.width, images.depth)
+    let planes = images.channels / max(depth, 1)
     var result = x
     try x.withSpan(of: Float.self) { source throws(PruneError) in
       try result.withMutableSpan(of: Float.self) { target throws(PruneError) in
         for (image, place) in places.enumerated() where !place.columns.isEmpty {
-          for channel in 0..<channels {
+          for channel in 0..<planes {
             let plane = channel * height
             for row in place.rows {
-              let to = ((image * channels * height) + plane + row) * width
-              let from = ((partners[image] * channels * height) + plane + row) * width
-              for column in place.columns { target[to + column] = source[from + column] }
+              let to = ((image * planes * height) + plane + row) * width
+              let from = ((partners[image] * planes * height) + plane + row) * width
+              for index in place.columns.lowerBound * depth..<place.columns.upperBound * depth {
+                target[to * depth + index] = source[from * depth + index]
+              }
             }
           }
         }

@@ -23,6 +23,10 @@ package struct ModelFile {
   package var folders: [String] = []
   /// Whether external data is read into memory rather than mapped.
   package var copies = false
+
+  package init(bytes: Bytes, folders: [String] = [], copies: Bool = false) {
+    (self.bytes, self.folders, self.copies) = (bytes, folders, copies)
+  }
 }
 
 /// The formats there are. To add one, write its `ModelFormat` and list it here.
@@ -50,7 +54,7 @@ package enum ModelFormats {
     try read(ModelFile(bytes: bytes, folders: folder.map { [$0] } ?? []))
   }
 
-  private static func read(_ file: ModelFile) throws(PruneError) -> Model {
+  static func read(_ file: ModelFile) throws(PruneError) -> Model {
     let format = all.first { $0.matches(file.bytes) } ?? all[all.count - 1]
     return try format.read(file)
   }

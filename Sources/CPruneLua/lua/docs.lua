@@ -95,6 +95,11 @@ CIFAR-10 binary batches, gzip'ed or not, one after the other; float32 [N,3,32,32
 - paths: string|string[]; one file or several
 > local data = prune.data.cifar10{"data_batch_1.bin", "data_batch_2.bin"}
 
+prune.data.images{...} -> Dataset
+JPEG and PNG files, decoded as batches are asked for: memory holds a batch, however many files there are. Images are turned upright
+as EXIF says and resized as Pillow does it. Classes are numbered in the order of their names.
+> local data = prune.data.images{path = "train", size = 224, shorter = 256, mean = {0.485, 0.456, 0.406}, std = {0.229, 0.224, 0.225}}
+
 prune.data.tensors(x, y) -> Dataset
 A data set of tensors, or of nested tables of numbers. Everything that takes data feeds each named tensor to the input of that name.
 - x: Tensor|table; samples, [N, ...]; for a model of several inputs {input = samples}, integers and booleans as int64
@@ -118,6 +123,18 @@ Writes a NumPy .npz file, atomically.
 - path: string; the file
 - tensors: table<string, Tensor|table>; by name
 > prune.npz.save("out.npz", {x = train.x, y = train.y})
+
+prune.weights.load(path) -> table<string, Tensor>
+Reads the tensors of a file of weights, whatever its name: safetensors, an index of shards (.index.json), .npz, a PyTorch state
+dict (.pt, .pth; nothing in it is executed), GGUF (quantized ones decoded to float32), or a model.
+- path: string; the file
+> local weights = prune.weights.load "resnet50.pth"
+
+prune.weights.save(path, tensors)
+Writes tensors, atomically: .safetensors or .npz, as the name ends.
+- path: string; the file
+- tensors: table<string, Tensor|table>; by name
+> prune.weights.save("half.safetensors", prune.weights.load "model-q4_k.gguf")
 
 prune.losses.cross_entropy(y_true, y_pred, options) -> number
 Mean over the rows of -sum(y_true * log(y_pred)); predictions are clipped at 1e-15.
@@ -224,6 +241,28 @@ The targets, nil when there are none.
 Dataset.class_count: integer
 Number of classes, 0 when the targets are values. #data is the number of samples.
 > print(#data, data.class_count)
+
+Dataset.class_names: string[]
+What the classes are called, class 0 first; {} where files do not say.
+> print(data.class_names[1])
+
+Dataset.broken: Report
+Files that could not be read so far: count, and files, a list of file and reason.
+> print(data.broken.count)
+
+Dataset.layout: string
+Where the channels of images are: "nchw" or "nhwc". Few channels behind large extents are "nhwc" unless set_layout says otherwise.
+> print(data.layout)
+
+Dataset:to_layout(layout) -> Dataset
+Images with their channels moved in front or last.
+- layout: string; "nchw" or "nhwc"
+> local data = prune.data.npz "keras.npz":to_layout "nchw"
+
+Dataset:set_layout(layout) -> Dataset
+The same samples, said to be in a layout; nothing is moved.
+- layout: string; "nchw" or "nhwc"
+> local data = prune.data.npz "maps.npz":set_layout "nchw"
 
 Dataset:split{...} -> Dataset, Dataset
 Splits in two, each class by the same fraction; the same seed splits the same way.

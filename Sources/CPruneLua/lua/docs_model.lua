@@ -60,6 +60,18 @@ Writes the model, atomically: the file is the old one or the new one, never a pa
 - path: string; the file
 > m:save "slim.onnx"
 
+Model:load_weights(source, options) -> Report
+Puts the tensors of a file of weights (see prune.weights.load), or of a table, into the model's weights of the same names. The
+report has matched, a count, and the names missing, unexpected and ignored; differing lists other shapes with the order of axes
+(from 0) that would fit. Matrices that PyTorch's exporter left without a name are found by their layer, and transposed.
+- source: string|table<string, Tensor>; the file, or tensors by name
+> m:load_weights("resnet50.pth", {map = {["module.*"] = "*"}})
+
+Model:save_weights(path)
+Writes what the model has learned: .safetensors or .npz, as the name ends.
+- path: string; the file
+> m:save_weights "slim.safetensors"
+
 Model:fit{...} -> Report
 Trains the model in place. Weights that pruning removed stay zero. The report's "epochs" lists loss, accuracy,
 validation_loss, validation_accuracy and seconds of each.

@@ -1,8 +1,25 @@
 -- The options of docs.lua and docs_model.lua. Made by scripts/generate from Sources/Options.
 return [==[
++ prune.data.images
+* path!: string; a folder of folders, one a class; a folder of images, without labels; or a CSV of file and label
+* size!: integer|integer[]; height and width, or one number for both: what the model takes
+* resize: "shorter"|"stretch"|"pad" = "shorter"; shorter: the shorter side to the size, then the middle; stretch: both sides; pad: all of the image in black
+* shorter: integer; what the shorter side is resized to before the middle is cut out: 256 for a size of 224; the size by default
+* color: "rgb"|"bgr"|"gray" = "rgb"; the channels and their order
+* mean: number[]; subtracted after scale: one for all, or one a channel
+* std: number[]; what is divided by after that: one for all, or one a channel
+* scale: number = 0.00392156862745098; multiplies the values 0 to 255: 1 leaves them as they are
+* layout: "nchw"|"nhwc" = "nchw"; channels in front, as PyTorch has them, or last, as Keras
+* strict: boolean = false; whether a file that cannot be read is an error, rather than replaced by the next of its class and named in broken
+* check: boolean = false; decode every file at once, and leave out what cannot be read
+
 + prune.load
 * copy: boolean = false; read the file rather than map it into memory
 * shapes: table<string, integer|integer[]>; extents that the inputs leave open are written in, as by Model:fix_shapes: {height = 640, width = 640}
+
++ Model:load_weights
+* map: table<string, string|false>|function; what the model calls the file's tensors: {["module.*"] = "*"}, or a function of a name; false leaves one out
+* strict: boolean = true; whether a weight that is missing, unexpected or of another shape is an error, and the model stays as it was
 
 + Model:stats
 * shapes: table<string, integer|integer[]>; extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open

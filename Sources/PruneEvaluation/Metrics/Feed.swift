@@ -22,7 +22,7 @@ package struct Feed: Sendable {
       data.isNamed
       ? try Self.matched(data, inputs, ignoringOthers: ignoringOthers)
       : try Self.only(data, inputs)
-    for (input, column) in bindings { try Self.check(input, data.columns[column].tensor, data) }
+    for (input, column) in bindings { try Self.check(input, data.columns[column], data) }
     let sizes = Set(bindings.compactMap { $0.input.type?.dims?.first?.value })
     guard sizes.count < 2 else {
       let all = inputs.map { "'\($0.name)' \($0.type?.description ?? "?")" }.joined(separator: ", ")
@@ -62,20 +62,20 @@ package struct Feed: Sendable {
     return result
   }
 
-  private static func check(_ input: ValueInfo, _ tensor: Tensor, _ data: Dataset) throws(PruneError) {
+  private static func check(_ input: ValueInfo, _ column: Dataset.Column, _ data: Dataset) throws(PruneError) {
     if let dtype = input.type?.dtype, !dtype.isFloatingPoint, !dtype.isInteger, dtype != .bool {
       throw PruneError(.unsupported, "input '\(input.name)' of the model is \(dtype.name), a data set feeds numbers")
     }
     guard let dims = input.type?.dims else { return }
-    let sample = tensor.shape.dims.dropFirst()
+    let sample = column.dims.dropFirst()
     guard dims.count == sample.count + 1, zip(dims.dropFirst(), sample).allSatisfy({ $0.value == nil || $0.value == $1 })
     else {
       throw PruneError(
         .mismatch,
-        "samples of data set '\(data.name)' are \(tensor.dtype.name) [\(sample.map(String.init).joined(separator: ","))], input '\(input.name)' of the model is \(input.type?.description ?? "?")",
+        "samples of data set '\(data.name)' are \(column.dtype.name) [\(sample.map(String.init).joined(separator: ","))], input '\(input.name)' of the model is \(input.type?.description ?? "?")",
         hint: dims.isEmpty
           ? "a data set feeds inputs whose first axis counts samples: make the scalar a constant of the model"
-          : mend(Array(sample), dims.dropFirst().map(\.value), input.name))
+          : turned(sample, dims, data) ?? mend(Array(sample), dims.dropFirst().map(\.value), input.name))
     }
   }
 
@@ -105,6 +105,16 @@ package struct Feed: Sendable {
     return "the first extent counts the samples of a batch"
   }
 
+  /// What to do about images whose channels are where the model does not look for them.
+  private static func turned(_ sample: ArraySlice<Int>, _ dims: [Dim], _ data: Dataset) -> String? {
+    guard sample.count == 3, dims.count == 4 else { return nil }
+    let own = Array(sample), other: Layout = data.layout == .nchw ? .nhwc : .nchw
+    let turned = other == .nchw ? [own[2], own[0], own[1]] : [own[1], own[2], own[0]]
+    guard zip(dims.dropFirst(), turned).allSatisfy({ $0.value == nil || $0.value == $1 }) else { return nil }
+    let how = data.isStream ? "give layout = \"\(other.rawValue)\" to prune.data.images" : "data:to_layout \"\(other.rawValue)\" makes them fit"
+    return "the samples are \(data.layout.rawValue), the model takes \(other.rawValue): \(how)"
+  }
+
   /// Samples a run: as many as the model fixes, or as are wanted (0: 64) and there.
   package func batchSize(_ wanted: Int, of data: Dataset) throws(PruneError) -> Int {
     guard wanted >= 0 else { throw PruneError(.invalidArgument, "batch_size is \(wanted), it must be 0 or more") }
@@ -115,7 +125,7 @@ package struct Feed: Sendable {
   package func shapes(of data: Dataset, count: Int) throws(PruneError) -> [String: Shape] {
     var result: [String: Shape] = [:]
     for (input, column) in bindings {
-      result[input.name] = try Shape([count] + data.columns[column].tensor.shape.dims.dropFirst())
+      result[input.name] = try Shape([count] + data.columns[column].dims.dropFirst())
     }
     return result
   }
@@ -124,7 +134,7 @@ package struct Feed: Sendable {
   package static func sampleShapes(_ data: Dataset?, _ model: Model) -> [String: [Int]] {
     guard let data, let feed = try? Feed(data, model, ignoringOthers: true) else { return [:] }
     var result: [String: [Int]] = [:]
-    for (input, column) in feed.bindings { result[input.name] = Array(data.columns[column].tensor.shape.dims.dropFirst()) }
+    for (input, column) in feed.bindings { result[input.name] = Array(data.columns[column].dims.dropFirst()) }
     return result
   }
 
@@ -135,7 +145,7 @@ package struct Feed: Sendable {
     var result: [String: Tensor] = [:]
     let count = samples.count
     for (input, column) in bindings where column < samples.columns.count {
-      var tensor = samples.columns[column].tensor
+      var tensor = try samples.columns[column].samples()
       if let size, count > 0, count < size {
         // A batch that the model declares may be of any size.
         do throws(PruneError) { try Storage.checkAvailable(byteCount: try Shape([size, MemoryLayout<Int>.stride]).count) } catch {

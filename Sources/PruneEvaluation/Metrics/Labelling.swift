@@ -25,6 +25,6 @@ extension Dataset {
       }
       return labels
     }
-    return Dataset(columns: columns, y: try Tensor(labels), classCount: classes, name: name)
+    return Dataset(columns: columns, y: try Tensor(labels), classCount: classes, name: name, layout: layout)
   }
 }

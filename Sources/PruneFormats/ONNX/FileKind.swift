@@ -18,6 +18,8 @@ enum FileKind {
     return error
   }
 
+  private static let weightsHint = "it holds weights but no graph: export the model to ONNX, then Model:load_weights takes them over"
+
   /// Kinds with a signature that no ONNX file begins with.
   private static func marked(_ bytes: Bytes) -> (String, String)? {
     func starts(_ prefix: [UInt8], at offset: Int = 0) -> Bool {
@@ -27,7 +29,9 @@ enum FileKind {
       return ("an HDF5 file, such as Keras writes", "")
     }
     if starts([0x50, 0x4B, 0x03, 0x04]) {
-      return ("a zip archive, such as .pt and .npz are, or a damaged .keras", "export a PyTorch model with torch.onnx.export")
+      return (
+        "a zip archive, such as .pt and .npz are, or a damaged .keras",
+        "export a PyTorch model with torch.onnx.export; Model:load_weights takes state dicts over")
     }
     if starts([0x1F, 0x8B]) { return ("a gzip file", "unpack it first: gunzip") }
     if starts(Array("\u{93}NUMPY".unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })) {
@@ -40,14 +44,14 @@ enum FileKind {
     if starts(Array("ORTM".utf8), at: 4) {
       return ("an ONNX Runtime .ort file", "use the .onnx file that it was made from")
     }
-    if starts(Array("GGUF".utf8)) { return ("a GGUF file", "") }
+    if starts(Array("GGUF".utf8)) { return ("a GGUF file", weightsHint) }
     if starts(Array("version https://git-lfs".utf8)) {
       return ("a Git LFS pointer, not the file itself", "fetch the file: git lfs pull")
     }
     if bytes.count > 9, bytes[8] == UInt8(ascii: "{"), (2..<8).allSatisfy({ $0 < 4 || bytes[$0] == 0 }),
       bytes[9] == UInt8(ascii: "\"")
     {
-      return ("a safetensors file", "it holds weights but no graph; export the model to ONNX")
+      return ("a safetensors file", weightsHint)
     }
     return nil
   }

@@ -19,6 +19,12 @@ package final class ZipArchive {
     do throws(PruneError) { try self.init(try FileReader.bytes(of: path)) } catch { throw error.located(at: path) }
   }
 
+  /// The archive, or nil where the bytes are none.
+  package static func opened(_ bytes: Bytes) -> ZipArchive? {
+    guard bytes.count > 3, bytes[0] == 0x50, bytes[1] == 0x4B else { return nil }
+    return try? ZipArchive(bytes)
+  }
+
   /// - Throws: `.badFormat` when the bytes are not a zip archive.
   package init(_ bytes: Bytes) throws(PruneError) {
     var reason = zip_error_t()

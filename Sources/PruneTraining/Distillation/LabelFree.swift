@@ -23,7 +23,7 @@ extension FitOptions {
       do throws(PruneError) {
         if loss.isClassifier { return try data.labelled(by: session, cancel: cancel) }
         let answers = try predict(session, data, cancel: cancel)
-        return Dataset(columns: data.columns, y: answers, classCount: nil, name: data.name)
+        return Dataset(columns: data.columns, y: answers, classCount: nil, name: data.name, layout: data.layout)
       } catch { throw error.located(at: "teacher") }
     }
     if let validation { options.validation = try answered(validation) }

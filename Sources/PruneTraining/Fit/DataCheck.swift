@@ -19,9 +19,9 @@ enum DataCheck {
     }
     // Evaluation converts what it is given; trained on numbers of another scale than those it will see, a network is no use.
     for (input, column) in feed.bindings {
-      guard let dtype = input.type?.dtype, dtype.isFloatingPoint, data.columns[column].tensor.dtype.isInteger else { continue }
+      guard let dtype = input.type?.dtype, dtype.isFloatingPoint, data.columns[column].dtype.isInteger else { continue }
       throw PruneError(
-        .mismatch, "input '\(input.name)' is \(dtype.name), samples of dataset '\(data.name)' are \(data.columns[column].tensor.dtype.name)",
+        .mismatch, "input '\(input.name)' is \(dtype.name), samples of dataset '\(data.name)' are \(data.columns[column].dtype.name)",
         hint: "convert the samples to \(dtype.name), scaled as the model expects")
     }
     try checkLabels(data, targets, loss)

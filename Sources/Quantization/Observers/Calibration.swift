@@ -28,7 +28,7 @@ struct Calibration {
     }
     let feed = try Feed(data, model), inputs = feed.names
     // Images one by one, so that the activations of one stay in the cache; of small samples, weights are the most that is read.
-    let isLarge = data.columns.contains { $0.tensor.count > data.count << 15 }
+    let isLarge = data.columns.contains { $0.dims.dropFirst().reduce(1, *) > 1 << 15 }
     let size = feed.fixedBatch ?? scheme.calibrationBatch ?? (isLarge ? 1 : 4)
     var channels = wanted.mapValues { ChannelStatistics(isLast: $0) }
     let computed = Set(values).union(wanted.keys).subtracting(inputs).sorted()
