@@ -1,12 +1,12 @@
 import PruneGraph
 import PruneTensor
 
-/// What the loss loses with a whole unit, to second order: half the mean, over samples, of the squared gradient by a gate on the
-/// unit, which is the sum of activation times gradient over its positions (after Molchanov et al., 2019, equation 8, and the
-/// empirical Fisher information of gates, Theis et al., 2018).
+/// What the loss loses with a whole unit, to second order: half the mean, over samples, of the squared gradient by a
+/// gate on the unit, which is the sum of activation times gradient over its positions (after Molchanov et al., 2019,
+/// equation 8, and the empirical Fisher information of gates, Theis et al., 2018).
 ///
-/// A unit is looked at where layers read it, behind its normalization and activation: there it is what they lose. Of single
-/// weights all that make an output have the score of the output.
+/// A unit is looked at where layers read it, behind its normalization and activation: there it is what they lose. Of
+/// single weights all that make an output have the score of the output.
 struct GateImportance: Importance {
   var name: String { "gate" }
   var needsData: Bool { true }
@@ -65,7 +65,9 @@ struct GateImportance: Importance {
           let values = gradients[reading.place], first = sample * reading.units.count
           guard values.count == samples * reading.units.count else { continue }
           var change = changes[reading.group] ?? [Double](repeating: 0, count: sums[reading.group].count)
-          for (channel, unit) in reading.units.enumerated() where unit >= 0 { change[unit] += Double(values[first + channel]) }
+          for (channel, unit) in reading.units.enumerated() where unit >= 0 {
+            change[unit] += Double(values[first + channel])
+          }
           changes[reading.group] = change
         }
         for (group, change) in changes {
