@@ -75,6 +75,12 @@ struct GateImportance: Importance {
         }
       }
     }
+    for (index, group) in dependencies.groups.enumerated() where wanted[index] {
+      guard let bad = sums[index].firstIndex(where: { !$0.isFinite }) else { continue }
+      throw PruneError(
+        .numeric, "criterion '\(name)' gives unit \(bad) of '\(group.name)' a score that is not finite", at: group.name,
+        hint: "the loss or its gradient is not finite on this data")
+    }
     let read = Set(readings.map(\.group)), most = (sums.flatMap { $0 }.max() ?? 0) * 2 + 1
     return dependencies.groups.indices.map { index in
       guard wanted[index] else { return [] }
