@@ -1,11 +1,12 @@
 import PruneGraph
 import PruneTensor
 
-/// Sums, over the samples of a batch, of the squared gradients of each sample's loss: what the Fisher information is the mean of,
-/// at about the cost of the batch.
+/// Sums, over the samples of a batch, of the squared gradients of each sample's loss: what the Fisher information is
+/// the mean of, at about the cost of the batch.
 ///
-/// A gradient of weights is a sum over samples, of which the nodes that make it are told apart: a convolution's as one of a group
-/// a sample, a matrix's as a product a sample. Of a matrix that sees one row a sample the squares are the product of squares.
+/// A gradient of weights is a sum over samples, of which the nodes that make it are told apart: a convolution's as one
+/// of a group a sample, a matrix's as a product a sample. Of a matrix that sees one row a sample the squares are the
+/// product of squares.
 struct SampleSquares {
   /// The graph with the squares in place of the gradients.
   private(set) var model: Model
@@ -66,13 +67,14 @@ struct SampleSquares {
       let all = emit("ConvGradWeight", [dy, x], attributes, domain: GradientRules.trainingDomain)
       return try summed(try reshaped(all, [count, -1]), shape)
     }
-    guard node.isStandard, node.opType == "Gemm", node.int("transA", default: 0) != 0, node.int("transB", default: 0) == 0,
-      node.inputs.count == 2, shape.rank == 2, node.float("alpha", default: 1) == 1
+    guard node.isStandard, node.opType == "Gemm", node.int("transA", default: 0) != 0,
+      node.int("transB", default: 0) == 0, node.inputs.count == 2, shape.rank == 2, node.float("alpha", default: 1) == 1
     else { return nil }
-    if [first, second].contains(where: { shapes[$0]?.dims == [count, shape.dims[0]] || shapes[$0]?.dims == [count, shape.dims[1]] }) {
+    if shapes[first]?.dims == [count, shape.dims[0]] || shapes[second]?.dims == [count, shape.dims[1]] {
       return emit("Gemm", [emit("Mul", [first, first]), emit("Mul", [second, second])], node.attributes)
     }
-    let left = emit("Transpose", [try reshaped(first, [count, -1, shape.dims[0]])], [Attribute("perm", .integers([0, 2, 1]))])
+    let rows = try reshaped(first, [count, -1, shape.dims[0]])
+    let left = emit("Transpose", [rows], [Attribute("perm", .integers([0, 2, 1]))])
     let all = emit("MatMul", [left, try reshaped(second, [count, -1, shape.dims[1]])])
     return try summed(try reshaped(all, [count, -1]), shape)
   }
@@ -91,7 +93,9 @@ struct SampleSquares {
     return emit("Reshape", [value, name])
   }
 
-  private mutating func emit(_ opType: String, _ inputs: [String], _ attributes: [Attribute] = [], domain: String = "") -> String {
+  private mutating func emit(
+    _ opType: String, _ inputs: [String], _ attributes: [Attribute] = [], domain: String = ""
+  ) -> String {
     let output = Graph.uniqueName("samples.\(opType)", &taken)
     nodes.append(Node(opType, domain: domain, name: output, inputs: inputs, outputs: [output], attributes: attributes))
     return output

@@ -1,7 +1,7 @@
 import PruneGraph
 
-/// The groups whose units run through sums of computed values: the channels of residual streams, which every block behind them
-/// reads and writes.
+/// The groups whose units run through sums of computed values: the channels of residual streams, which every block
+/// behind them reads and writes.
 struct ResidualStreams {
   private let spaces: Set<SpaceForest.ID>
 
@@ -15,7 +15,9 @@ struct ResidualStreams {
         node.inputs.count(where: computed.contains) > 1, let output = node.output(0)
       else { continue }
       let operands = node.inputs.filter(computed.contains).map { Set(Self.leaves(of: $0, dependencies)) }
-      for leaf in Self.leaves(of: output, dependencies) where operands.allSatisfy({ $0.contains(leaf) }) { spaces.insert(leaf) }
+      for leaf in Self.leaves(of: output, dependencies) where operands.allSatisfy({ $0.contains(leaf) }) {
+        spaces.insert(leaf)
+      }
     }
     self.spaces = spaces
   }

@@ -1,12 +1,12 @@
 import PruneGraph
 import PruneTensor
 
-/// What the loss loses with a whole unit, to second order: half the mean, over samples, of the squared gradient by a gate on the
-/// unit, which is the sum of activation times gradient over its positions (after Molchanov et al., 2019, equation 8, and the
-/// empirical Fisher information of gates, Theis et al., 2018).
+/// What the loss loses with a whole unit, to second order: half the mean, over samples, of the squared gradient by a
+/// gate on the unit, which is the sum of activation times gradient over its positions (after Molchanov et al., 2019,
+/// equation 8, and the empirical Fisher information of gates, Theis et al., 2018).
 ///
-/// A unit is looked at where layers read it, behind its normalization and activation: there it is what they lose. Of single
-/// weights all that make an output have the score of the output.
+/// A unit is looked at where layers read it, behind its normalization and activation: there it is what they lose. Of
+/// single weights all that make an output have the score of the output.
 struct GateImportance: Importance {
   var name: String { "gate" }
   var needsData: Bool { true }
@@ -65,13 +65,21 @@ struct GateImportance: Importance {
           let values = gradients[reading.place], first = sample * reading.units.count
           guard values.count == samples * reading.units.count else { continue }
           var change = changes[reading.group] ?? [Double](repeating: 0, count: sums[reading.group].count)
-          for (channel, unit) in reading.units.enumerated() where unit >= 0 { change[unit] += Double(values[first + channel]) }
+          for (channel, unit) in reading.units.enumerated() where unit >= 0 {
+            change[unit] += Double(values[first + channel])
+          }
           changes[reading.group] = change
         }
         for (group, change) in changes {
           for unit in change.indices { sums[group][unit] += 0.5 * change[unit] * change[unit] / total }
         }
       }
+    }
+    for (index, group) in dependencies.groups.enumerated() where wanted[index] {
+      guard let bad = sums[index].firstIndex(where: { !$0.isFinite }) else { continue }
+      throw PruneError(
+        .numeric, "criterion '\(name)' gives unit \(bad) of '\(group.name)' a score that is not finite", at: group.name,
+        hint: "the loss or its gradient is not finite on this data")
     }
     let read = Set(readings.map(\.group)), most = (sums.flatMap { $0 }.max() ?? 0) * 2 + 1
     return dependencies.groups.indices.map { index in

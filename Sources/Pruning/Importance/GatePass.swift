@@ -6,8 +6,8 @@ import PruneTraining
 
 /// Gradients of the loss by gates, which are factors of 1 that channels are multiplied by, sample by sample.
 ///
-/// The gradient by a gate is the sum of activation times gradient over all positions of its channel. A batch has a gate for
-/// each of its samples, so one run gives what as many runs of one sample would.
+/// The gradient by a gate is the sum of activation times gradient over all positions of its channel. A batch has a gate
+/// for each of its samples, so one run gives what as many runs of one sample would.
 struct GatePass {
   /// Where a gate is, along an axis of a value.
   struct Place: Hashable {
@@ -56,7 +56,8 @@ struct GatePass {
       let last = min(first + size, data.count)
       guard let gradients = try gradients(first, last, feed, &sources) else {
         throw PruneError(
-          .unsupported, "criterion '\(criterion)' finds no axis of samples in what it looks at", hint: "use criterion = \"taylor\"")
+          .unsupported, "criterion '\(criterion)' finds no axis of samples in what it looks at",
+          hint: "use criterion = \"taylor\"")
       }
       try body(last - first, gradients)
     }
@@ -65,7 +66,9 @@ struct GatePass {
   /// Whether the samples of a batch have nothing to do with each other, and can be told apart where the gates are.
   private func isSeparable(_ size: Int, _ feed: Feed, _ sources: inout [Int: Gated]) throws(PruneError) -> Bool {
     guard size > 1 else { return true }
-    guard let all = try gradients(0, size, feed, &sources), let one = try gradients(0, 1, feed, &sources) else { return false }
+    guard let all = try gradients(0, size, feed, &sources), let one = try gradients(0, 1, feed, &sources) else {
+      return false
+    }
     return zip(all, one).allSatisfy { all, one in
       let most = one.reduce(0) { max($0, abs($1)) }
       return zip(all, one).allSatisfy { abs($0 - $1) <= Self.tolerance * max(most, 1e-6) }

@@ -2,12 +2,12 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// Fits the weights of layers whose inputs lost units to what the layers gave before: ridge regression of the given model's
-/// outputs on the shrunk model's inputs, layer by layer, each on what the layers before it now give.
+/// Fits the weights of layers whose inputs lost units to what the layers gave before: ridge regression of the given
+/// model's outputs on the shrunk model's inputs, layer by layer, each on what the layers before it now give.
 ///
-/// A layer that ends a residual block is fitted to what the sum should be, less what the other operand now is: so each block
-/// takes back the errors of those before it, as far as its inputs tell of them. Convolutions behind it that lost nothing read
-/// what others changed, and are fitted as well.
+/// A layer that ends a residual block is fitted to what the sum should be, less what the other operand now is: so each
+/// block takes back the errors of those before it, as far as its inputs tell of them. Convolutions behind it that lost
+/// nothing read what others changed, and are fitted as well.
 struct ConsumerFit {
   private let dependencies: Dependencies
   private let cut: Cut
@@ -97,8 +97,10 @@ struct ConsumerFit {
     for (place, node) in given.nodes.enumerated() {
       let isReached = node.inputs.contains(where: changed.contains)
       if isReached { changed.formUnion(node.outputs) }
-      // Every layer costs a run of those before it: matrices, of which transformers have hundreds, are left as they are.
-      guard lost[place] != nil || isReached && node.opType == "Conv", node.isStandard, ["Conv", "Gemm", "MatMul"].contains(node.opType),
+      // Every layer costs a run of those before it: matrices, of which transformers have hundreds, are left as they
+      // are.
+      guard lost[place] != nil || isReached && node.opType == "Conv", node.isStandard,
+        ["Conv", "Gemm", "MatMul"].contains(node.opType),
         let weight = lost[place] ?? node.input(1), let output = node.output(0), model.graph.hasInitializer(weight),
         let now = model.graph.nodes.firstIndex(where: { $0.outputs.first == output })
       else { continue }
@@ -130,7 +132,8 @@ struct ConsumerFit {
     guard let input = layer.node.input(0) else { return }
     try cancel?.check()
     let other = job.sum?.other
-    let now = Session(model, outputs: Set([input] + (other.map { [$0] } ?? [])).filter { !batches[0].keys.contains($0) }.sorted())
+    let read = Set([input] + (other.map { [$0] } ?? [])).filter { !batches[0].keys.contains($0) }
+    let now = Session(model, outputs: read.sorted())
     var job = job
     var inputs: [Float] = []
     inputs.reserveCapacity(rows(job) * batches.count * job.columns)

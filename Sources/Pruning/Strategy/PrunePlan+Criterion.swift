@@ -2,8 +2,8 @@ import PruneGraph
 import PruneTensor
 
 extension PrunePlan {
-  /// What units are scored by where nobody says: by what the loss loses with them where labelled data is given, else by their
-  /// weights. A threshold, and training that drives weights to zero, speak of magnitudes.
+  /// What units are scored by where nobody says: by what the loss loses with them where labelled data is given, else by
+  /// their weights. A threshold, and training that drives weights to zero, speak of magnitudes.
   static func impliedCriterion(_ options: PruneOptions, _ strategy: Strategy, _ granularity: Granularity) -> String {
     let plain: [Strategy] = [.global, .local, .costAware]
     guard granularity.isStructural, granularity != .layer, plain.contains(strategy) else { return "magnitude" }

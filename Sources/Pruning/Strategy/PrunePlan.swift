@@ -71,7 +71,8 @@ package struct PrunePlan {
       options, implied: slims ? FilterImportance.Kind.scale.rawValue : Self.impliedCriterion(options, strategy, granularity))
     // Losses are comparable as they are.
     let isLoss = importance is GateImportance
-    normalization = try UnitImportance.Normalization("normalize", named: options.normalization ?? (slims || isLoss ? "none" : "mean"))
+    normalization = try UnitImportance.Normalization(
+      "normalize", named: options.normalization ?? (slims || isLoss ? "none" : "mean"))
     schedule = try PruneSchedule(kind: options.schedule, steps: options.steps)
     var wanted = options
     // A target is reached by as much as it takes.

@@ -19,7 +19,8 @@ package struct PruneRecipe {
     // Of channels a step says how many of all go, not of which layer.
     guard options.scores == nil, plan.layerAmounts == nil || !plan.granularity.isStructural else { return nil }
     // One that nobody named looks at a part of the data, and is implied again.
-    var values: [(String, String)] = plan.impliesCriterion && plan.importance.needsData ? [] : [("criterion", plan.importance.name)]
+    var values: [(String, String)] = []
+    if !plan.impliesCriterion || !plan.importance.needsData { values.append(("criterion", plan.importance.name)) }
     values += [
       ("granularity", plan.granularity.name),
       ("schedule", plan.schedule.kind.rawValue), ("steps", "\(plan.schedule.steps)"),
