@@ -1,36 +1,11 @@
-/* Writes a VGG-16 (ImageNet) of random weights as one ONNX file of 553 MB, field by field (protobuf wire format). */
+/* Writes a VGG-16 (ImageNet) of random weights as one ONNX file of 553 MB, field by field. The weights are streamed behind it. */
 #ifndef LARGE_MODEL_H
 #define LARGE_MODEL_H
 
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-/* A message being built in memory; weights are streamed behind it. */
-typedef struct {
-  unsigned char bytes[1 << 16];
-  size_t size;
-} message;
-
-static void put_varint(message *m, uint64_t value) {
-  do {
-    m->bytes[m->size++] = (unsigned char)((value & 0x7F) | (value > 0x7F ? 0x80 : 0));
-    value >>= 7;
-  } while (value);
-}
-static void put_int(message *m, int field, uint64_t value) {
-  put_varint(m, (uint64_t)field << 3);
-  put_varint(m, value);
-}
-static void put_bytes(message *m, int field, const void *bytes, size_t size) {
-  put_varint(m, (uint64_t)field << 3 | 2);
-  put_varint(m, size);
-  memcpy(m->bytes + m->size, bytes, size);
-  m->size += size;
-}
-static void put_text(message *m, int field, const char *text) { put_bytes(m, field, text, strlen(text)); }
-static void put_message(message *m, int field, const message *inner) { put_bytes(m, field, inner->bytes, inner->size); }
+#include "onnx_writer.h"
 
 typedef struct {
   char weight[32];
@@ -55,15 +30,6 @@ static void tensor_head(const parameter *p, message *head, uint64_t *whole) {
   *whole = head->size + element_count(p) * 4;
 }
 
-static void put_attribute_ints(message *node, const char *name, const int64_t *values, int count) {
-  static message attribute;
-  attribute.size = 0;
-  put_text(&attribute, 1, name);
-  for (int index = 0; index < count; index++) put_int(&attribute, 8, (uint64_t)values[index]);
-  put_int(&attribute, 20, 7);
-  put_message(node, 5, &attribute);
-}
-
 static void put_node(message *graph, const char *op, const char *const *inputs, int count, const char *output, int kind) {
   static message node;
   const int64_t three[] = {3, 3}, two[] = {2, 2}, ones[] = {1, 1, 1, 1};
@@ -80,22 +46,6 @@ static void put_node(message *graph, const char *op, const char *const *inputs, 
     put_attribute_ints(&node, "strides", two, 2);
   }
   put_message(graph, 1, &node);
-}
-
-static void put_value(message *graph, int field, const char *name, const int64_t *dims, int rank) {
-  static message dim, shape, tensor, type, info;
-  shape.size = tensor.size = type.size = info.size = 0;
-  for (int axis = 0; axis < rank; axis++) {
-    dim.size = 0;
-    put_int(&dim, 1, (uint64_t)dims[axis]);
-    put_message(&shape, 1, &dim);
-  }
-  put_int(&tensor, 1, 1);
-  put_message(&tensor, 2, &shape);
-  put_message(&type, 1, &tensor);
-  put_text(&info, 1, name);
-  put_message(&info, 2, &type);
-  put_message(graph, field, &info);
 }
 
 static int write_all(int descriptor, const void *bytes, size_t size) {

@@ -56,4 +56,23 @@ struct MatrixProductTests {
     #expect(ps_product(78, 78, 1, 2, 0, 1, [0], 1, [0], 2, 0.5, &c, 2) == 0)
     #expect(c == [0.5, 1])
   }
+
+  /// Constant matrices of every count of columns up to the widest that is narrow, on one thread and several: a bias, a sum and
+  /// limits behind, and each number where it belongs in the last rows too.
+  @Test(arguments: 1...33, [false, true]) func narrow(columns: Int, isTransposed: Bool) throws {
+    let before = Parallel.threads
+    defer { Parallel.threads = before }
+    Parallel.threads = columns % 3 + 1
+    var random = RandomSource(seed: UInt64(columns))
+    let (m, k) = (random.pick([8, 9, 31, 100]), random.pick([1, 5, 40, 300]))
+    let x = try random.tensor([m, k]), r = try random.tensor([m, columns])
+    let constants = [
+      ("w", try shifted(random.tensor(isTransposed ? [columns, k] : [k, columns]))), ("b", try random.tensor([columns])),
+    ]
+    let nodes = [
+      Node("Gemm", inputs: ["x", "w", "b"], outputs: ["g"], attributes: [Attribute("transB", .int(isTransposed ? 1 : 0))]),
+      Node("Add", inputs: ["g", "r"], outputs: ["s"]), Node("Relu", inputs: ["s"], outputs: ["y"]),
+    ]
+    try expectSame(makeModel(nodes, inputs: [("x", x), ("r", r)], constants: constants), [("x", x), ("r", r)], tolerance: 1e-5)
+  }
 }

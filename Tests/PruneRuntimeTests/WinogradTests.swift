@@ -7,7 +7,7 @@ import Testing
 @Suite(.serialized) struct WinogradTests {
   private static let shapes = [
     (16, 16, 12), (32, 32, 9), (32, 32, 12), (64, 96, 14), (48, 40, 20), (100, 36, 9), (128, 256, 8), (33, 70, 28), (16, 80, 33),
-    (112, 16, 7),
+    (112, 16, 7), (11, 11, 32), (13, 27, 16), (9, 58, 12),
   ]
 
   private func window(_ pads: [Int] = [1, 1, 1, 1]) -> [Attribute] { [Attribute("pads", .integers(pads))] }

@@ -355,4 +355,19 @@ typedef struct {
 } ps_variance_args;
 int32_t ps_variance(void *args);
 
+// MARK: - Products with few columns (narrow_product.c)
+enum { PS_NARROW_COLUMNS = 32 };
+
+/// c [m, n] = min(high, max(low, a [m, k] * b + bias_scale * bias + residual)), all row-major, at most PS_NARROW_COLUMNS columns. `b`
+/// is as ps_narrow_pack lays it out; bias [n] and residual [m, n], which is not c, may be NULL.
+typedef struct {
+  const float *a, *b, *bias, *residual;
+  float *c;
+  int64_t m, n, k;
+  float bias_scale, low, high;
+} ps_narrow_product_args;
+int32_t ps_narrow_product(void *args);
+/// A matrix [k, n], whose numbers lie `row` and `column` apart, at any address, with rows of whole vectors of 8.
+void ps_narrow_pack(const void *b, int64_t k, int64_t n, int64_t row, int64_t column, float *packed);
+
 #endif

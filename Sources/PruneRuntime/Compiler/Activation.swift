@@ -72,6 +72,16 @@ extension Activation {
     }
   }
 
+  /// An activation that is a leaky rectifier between two limits.
+  var leakyLimits: (slope: Float, low: Float, high: Float)? {
+    switch self {
+    case .relu: (1, 0, .infinity)
+    case .leakyRelu(let slope): (slope, -.infinity, .infinity)
+    case .clip(let low, let high): (1, low, high)
+    default: nil
+    }
+  }
+
   /// Whether f(a x) is a f(x) for positive a.
   var isHomogeneous: Bool {
     switch self {

@@ -237,6 +237,22 @@ final class Lowering {
     return try constantBuffer(made)
   }
 
+  /// A constant's elements as `fill` lays out `count` numbers of them, from any address. `key` tells this way from others.
+  func packed(
+    _ id: Int, key: (from: Layout, to: Layout), count: Int, fill: (UnsafeRawPointer, UnsafeMutablePointer<Float>) -> Void
+  ) throws(PruneError) -> Int? {
+    guard let tensor = constant(id) else { return nil }
+    let key = PackedWeights.Key(source: flow.values[id].derivation ?? Derivation([tensor]), from: key.from, to: key.to)
+    if let known = weights.find(key) { return try constantBuffer(known) }
+    let target = try Storage(byteCount: 4 * count, zeroed: false)
+    // Safe: callers read no more than the constant has, and the target is of `count` numbers.
+    fill(UnsafeRawPointer(tensor.storage.base.advanced(by: tensor.byteOffset)), target.base.assumingMemoryBound(to: Float.self))
+    tensor.forgetPages()
+    let made = try Tensor(.uint8, try Shape([target.byteCount]), over: Bytes(storage: target))
+    weights.add(made, key)
+    return try constantBuffer(made)
+  }
+
   func variableBuffer(_ id: Int, _ variable: Variable) -> Int {
     if let known = variableBuffers[id] { return known }
     var index = variables.firstIndex { $0.variable === variable }

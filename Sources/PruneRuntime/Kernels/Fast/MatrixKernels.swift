@@ -8,7 +8,7 @@ enum MatrixKernels {
   static let table: [String: FastKernel] = ["Gemm": gemm, "MatMul": matmul]
 
   /// C[m,n] = alpha * op(A) * op(B), then the epilogue.
-  private struct Product {
+  struct Product {
     var transposesA = false
     var transposesB = false
     var m = 0
@@ -28,7 +28,7 @@ enum MatrixKernels {
   }
 
   /// What to add to a product and where to cut it off.
-  private struct Tail {
+  struct Tail {
     var bias: Int?
     var biasScale: Float = 1
     var residual: Int?
@@ -107,6 +107,7 @@ enum MatrixKernels {
     guard product.m > 0, product.n > 0, product.k > 0 else { return false }
     let shape = PackedMatrixKernels.Extents(
       m: product.m, n: product.n, k: product.k, transposesA: product.transposesA, transposesB: product.transposesB)
+    if try NarrowProductKernels.emit(op, lowering, product, a, b, y) { return true }
     if product.alpha == 1, try PackedMatrixKernels.emit(op, lowering, shape, a, b, y) { return true }
     guard let tail = try Tail(op, lowering, m: product.m, n: product.n) else { return false }
     let (left, right) = (try lowering.plain(a), try lowering.plain(b))

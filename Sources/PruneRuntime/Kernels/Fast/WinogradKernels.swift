@@ -48,7 +48,9 @@ enum WinogradKernels {
       func waste(_ channels: Int) -> Double { Double((channels + 15) / 16 * 16) / Double(channels) }
       // Tiles may be mostly beyond the image, and weights, four times as many numbers as otherwise, be read or made for little.
       let pixels = y[0] * y[2] * y[3], least = isConstant ? x[1] * y[1] <= 128 * 128 ? 36 : 128 : 1024
-      guard folded != nil || x[1] >= 16 && waste(x[1]) * waste(y[1]) <= 1.4, y[1] >= 16, waste(y[1]) <= 1.4,
+      // Blocks that are half empty still take less time than the products that are saved; oneDNN's would be as empty.
+      let isFull = folded == nil ? min(x[1], y[1]) >= 9 && waste(x[1]) * waste(y[1]) <= 2.2 : y[1] >= 16 && waste(y[1]) <= 1.4
+      guard isFull,
         step * step * tiles <= 2 * pixels + pixels / 2, pixels >= least
       else { return nil }
     }
@@ -72,7 +74,7 @@ enum WinogradKernels {
         switch item {
         case .add(let other): guard index == 0, lowering.dims(other) == y else { return false }
         case .activation(let activation):
-          guard index == epilogue.count - 1, limits(activation) != nil, activation.keepsZero || y[1] % 16 == 0 else { return false }
+          guard index == epilogue.count - 1, activation.leakyLimits != nil, activation.keepsZero || y[1] % 16 == 0 else { return false }
         }
       }
       return true
@@ -91,16 +93,6 @@ enum WinogradKernels {
     }
   }
 
-  /// An activation as a leaky rectifier between two limits.
-  private static func limits(_ activation: Activation) -> (slope: Float, low: Float, high: Float)? {
-    switch activation {
-    case .relu: (1, 0, .infinity)
-    case .leakyRelu(let slope): (slope, -.infinity, .infinity)
-    case .clip(let low, let high): (1, low, high)
-    default: nil
-    }
-  }
-
   /// Adds the steps of a convolution, and of an epilogue that the problem takes.
   static func emit(
     _ problem: Problem, _ op: Dataflow.Op, _ x: Int, _ w: Int, bias: Int? = nil, to y: Int, _ lowering: Lowering
@@ -116,7 +108,7 @@ enum WinogradKernels {
       switch item {
       case .add(let other): residual = other
       case .activation(let activation):
-        if let limits = limits(activation) { (arguments.slope, arguments.low, arguments.high) = limits }
+        if let limits = activation.leakyLimits { (arguments.slope, arguments.low, arguments.high) = limits }
       }
     }
     let shift = try bias.map { id throws(PruneError) in try padded(id, problem, lowering) }
@@ -204,7 +196,7 @@ enum WinogradKernels {
     if let folded = problem.folded { arguments.output_stride = Int64(folded.x[1]) }
     (arguments.side, arguments.taps) = (Int64(problem.folded?.side ?? 3), Int64(problem.taps))
     (arguments.is_turned, arguments.is_folded) = (problem.isTurned ? 1 : 0, problem.folded == nil ? 0 : 1)
-    guard !problem.isTurned, let tensor = lowering.constant(w) else {
+    guard !problem.isTurned, lowering.constant(w) != nil else {
       let final = arguments, plain = try lowering.plain(w), made = lowering.scratch(4 * count)
       lowering.emit(op.node.label, reads: [plain], writes: [made]) { frame in
         var bound = final
@@ -215,17 +207,11 @@ enum WinogradKernels {
       return made
     }
     guard let plain = Layout.plain(lowering.dims(w)), let layout = Layout.plain([count]) else { return nil }
-    let key = PackedWeights.Key(source: lowering.value(w).derivation ?? Derivation([tensor]), from: plain, to: layout)
-    if let known = lowering.weights.find(key) { return try lowering.constantBuffer(known) }
-    let target = try Storage(byteCount: 4 * count, zeroed: false)
-    // Safe: the strides reach as many kernels as the constant has, at any address, and the target is of `count` numbers.
-    arguments.weights = UnsafeRawPointer(tensor.storage.base.advanced(by: tensor.byteOffset))
-    arguments.result = target.base.assumingMemoryBound(to: Float.self)
-    _ = ps_winograd_weights(&arguments)
-    tensor.forgetPages()
-    let packed = try Tensor(.uint8, try Shape([target.byteCount]), over: Bytes(storage: target))
-    lowering.weights.add(packed, key)
-    return try lowering.constantBuffer(packed)
+    return try lowering.packed(w, key: (plain, layout), count: count) { address, result in
+      arguments.weights = address
+      arguments.result = result
+      _ = ps_winograd_weights(&arguments)
+    }
   }
 
   /// A bias for whole blocks of channels.

@@ -88,6 +88,10 @@ enum ConvolutionKernels {
       // A function of its own costs less than is gained.
       if op.epilogue.count == 1, case .activation = op.epilogue[0] { return false }
     }
+    if let exact = PixelKernels.Problem(problem), exact.isFaster(from: try lowering.home(x).layout) {
+      if exact.takes(op.epilogue, lowering), try PixelKernels.emit(exact, op, x, w, bias: bias, to: y, lowering) { return true }
+      if op.epilogue.count == 1, case .activation = op.epilogue[0] { return false }
+    }
     var post = PostOperations()
     var residual: Int?
     for item in op.epilogue {
@@ -139,6 +143,11 @@ enum ConvolutionKernels {
     else { return false }
     if let minimal = WinogradKernels.Problem(problem, isGradient: true, isConstant: false),
       try WinogradKernels.emit(minimal, op, dy, w, to: dx, lowering)
+    {
+      return true
+    }
+    if let exact = PixelKernels.Problem(problem, isGradient: true), exact.isFaster(from: try lowering.home(dy).layout),
+      try PixelKernels.emit(exact, op, dy, w, to: dx, lowering)
     {
       return true
     }
