@@ -841,7 +841,8 @@ typedef struct prune_benchmark_options {
    *  metadata says, else an assumption that the report states. */
   const prune_shape *shapes;
   size_t shape_count;
-  /** Also "steps": what the compiled model does, with the time and share of each, the slowest first. */
+  /** Also "steps": what the compiled model does, with the time and share of each, the slowest first, and of layers with
+   *  weights whether their zeros are left out. */
   uint32_t steps;
 } prune_benchmark_options;
 #define PRUNE_BENCHMARK_OPTIONS_INIT \
@@ -851,7 +852,9 @@ PRUNE_API void prune_benchmark_options_init(prune_benchmark_options *options, si
 /* End of prune_benchmark_options */
 
 /** Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second, runs, threads, batch_size; with `steps` a
- *  list "steps" of name (the node's; of several that run as one, the first's), ms and share, the slowest first. */
+ *  list "steps" of name (the node's; of several that run as one, the first's), ms and share, the slowest first. A layer with
+ *  constant weights also has weights ("sparse" where their zeros are left out, which makes a layer with many zeros faster, else
+ *  "dense"), zeros (their share) and, where both ways were measured to choose the faster, dense_ms and sparse_ms. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_benchmark(
     prune_model *model, const prune_benchmark_options *options, prune_report **out_report);
 
