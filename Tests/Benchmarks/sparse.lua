@@ -1,17 +1,17 @@
 -- Pruned networks beside the same networks dense, in one process:
---   sparse.lua [--threads N] [--batch N] [--rounds N] [--runs N] [NAME ...]
--- Each round runs both, one after the other; times are of the processor, which other work on the machine changes little; a ratio is
--- the median of the rounds' (below 1: the pruned network is faster).
+--   sparse.lua [--threads N] [--batch N] [--rounds N] [NAME ...]
+-- Each round runs both, one after the other; times are sums of the shortest times of their steps, which other work on the machine
+-- changes little; a ratio is the median of the rounds' (below 1: the pruned network is faster).
 local prune = require "prune"
 
-local settings, names = {threads = 1, batch = 1, rounds = 5, runs = 6}, {}
+local settings, names = {threads = 1, batch = 1, rounds = 5}, {}
 local position = 1
 while position <= #arg do
   local option = arg[position]:match "^%-%-(%a+)$"
   if option then
     settings[option] = assert(
       settings[option] and math.tointeger(tonumber(arg[position + 1])),
-      "usage: sparse.lua [--threads N] [--batch N] [--rounds N] [--runs N] [NAME ...]")
+      "usage: sparse.lua [--threads N] [--batch N] [--rounds N] [NAME ...]")
     position = position + 2
   else
     names[#names + 1] = arg[position]
@@ -48,14 +48,16 @@ for _, network in ipairs(NETWORKS) do
     local dense = make()
     for _, amount in ipairs(amounts) do
       local sparse = dense:prune{amount = amount, allocation = "uniform", ignore = ignore, mode = "mask"}
-      -- Milliseconds of processor time of a run: what longer series take more than shorter ones.
-      local function series(model, runs)
-        local start = os.clock()
-        model:benchmark{threads = settings.threads, batch_size = settings.batch, runs = runs, warmup = 1, shapes = shapes}
-        return os.clock() - start
+      local function steps(model)
+        return model:benchmark{
+          threads = settings.threads, batch_size = settings.batch, runs = 1, warmup = 1, steps = true, shapes = shapes,
+        }.steps
       end
+      -- Milliseconds of a run of which no step was held up: the sum of each step's shortest time.
       local function time(model)
-        return (series(model, 1 + settings.runs) - series(model, 1)) * 1000 / settings.runs
+        local sum = 0
+        for _, step in ipairs(steps(model)) do sum = sum + step.ms end
+        return sum
       end
       local ratios, slow, fast = {}, {}, {}
       time(dense)
@@ -65,10 +67,7 @@ for _, network in ipairs(NETWORKS) do
         ratios[round] = fast[round] / slow[round]
       end
       local layers, taken = {}, {}
-      local report = sparse:benchmark{
-        threads = settings.threads, batch_size = settings.batch, runs = 1, steps = true, shapes = shapes,
-      }
-      for _, step in ipairs(report.steps) do
+      for _, step in ipairs(steps(sparse)) do
         if step.weights then layers[step.name] = true end
         if step.weights == "sparse" then taken[step.name] = true end
       end
