@@ -191,7 +191,7 @@
 ---@field runs? integer timed runs (default 50)
 ---@field warmup? integer runs before them (default 5)
 ---@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default what the model's own metadata says, else an assumption that the report states
----@field steps? boolean also "steps": what the compiled model does, with the time and share of each, the slowest first (default false)
+---@field steps? boolean also "steps": what the compiled model does, with the time and share of each, the slowest first, and of layers with weights whether their zeros are left out (default false)
 
 ---@class prune.Model_differences_options
 ---@field samples? integer samples that both models run on, at most (default 32)
@@ -780,7 +780,7 @@ function Model:fit(options) end
 ---@return prune.Report
 function Model:evaluate(data, options) end
 
----Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second.
+---Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second. Of its steps, those with constant weights say whether zeros are left out: weights "sparse" or "dense", zeros, and dense_ms and sparse_ms where both were measured.
 ---@param options? prune.Model_benchmark_options
 ---@return prune.Report
 function Model:benchmark(options) end

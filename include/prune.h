@@ -1010,7 +1010,8 @@ typedef struct prune_benchmark_options {
    *  metadata says, else an assumption that the report states. */
   const prune_shape *shapes;
   size_t shape_count;
-  /** Also "steps": what the compiled model does, with the time and share of each, the slowest first. */
+  /** Also "steps": what the compiled model does, with the time and share of each, the slowest first, and of layers with
+   *  weights whether their zeros are left out. */
   uint32_t steps;
 } prune_benchmark_options;
 #define PRUNE_BENCHMARK_OPTIONS_INIT \
@@ -1019,8 +1020,11 @@ typedef struct prune_benchmark_options {
 PRUNE_API void prune_benchmark_options_init(prune_benchmark_options *options, size_t size);
 /* End of prune_benchmark_options */
 
-/** Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second, runs, threads, batch_size, and "notes" when the
- *  machine was busy (p90_ms above twice min_ms); with `steps` a list "steps" of name (the node's; of several that run as one, the first's), ms and share, the slowest first. */
+/** Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second, runs, threads, batch_size, and "notes" when
+ *  the machine was busy (p90_ms above twice min_ms); with `steps` a list "steps" of name (the node's; of several that run as one,
+ *  the first's), ms and share, the slowest first. A layer with constant weights also has weights ("sparse" where their zeros are
+ *  left out, which makes a layer with many zeros faster, else "dense"), zeros (their share) and, where both ways were measured to
+ *  choose the faster, dense_ms and sparse_ms. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_benchmark(
     prune_model *model, const prune_benchmark_options *options, prune_report **out_report);
 
@@ -1375,8 +1379,8 @@ typedef struct prune_prune_options {
   prune_event_callback on_event;
   void *user;
   /** One of these in place of an amount: the fraction of the MACs that is kept. Of weights that become zero the cost is
-   *  what is left without them; latency is for channels and heads alone. Met within 2 %, or the report's notes say why
-   *  not; what all units in scope together could not save is refused. PRUNE_NOT_GIVEN by default. */
+   *  what is left without them. Met within 2 %, or the report's notes say why not; what all units in scope together
+   *  could not save is refused. PRUNE_NOT_GIVEN by default. */
   double target_macs;
   /** Parameters, likewise. PRUNE_NOT_GIVEN by default. */
   double target_params;

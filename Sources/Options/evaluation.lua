@@ -19,7 +19,8 @@ return {
       text = [[extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default what the
         model's own metadata says, else an assumption that the report states]]},
     {"steps", "flag", default = false,
-      text = [[also "steps": what the compiled model does, with the time and share of each, the slowest first]]},
+      text = [[also "steps": what the compiled model does, with the time and share of each, the slowest first, and of layers with
+        weights whether their zeros are left out]]},
   }},
   {c = "prune_differences_options", lua = "Model:differences", id = "differences", swift = "DifferencesOptions", fields = {
     {"samples", "count", default = 32, text = "samples that both models run on, at most"},

@@ -243,7 +243,7 @@ return {
     {"user", "user", lua = false, swift = false},
     {"target_macs", "fraction", lua = false, swift = false,
       text = [[One of these in place of an amount: the fraction of the MACs that is kept. Of weights that become zero
-        the cost is what is left without them; latency is for channels and heads alone. Met within 2 %, or the
+        the cost is what is left without them. Met within 2 %, or the
         report's notes say why not; what all units in scope together could not save is refused.]]},
     {"target_params", "fraction", lua = false, swift = false, text = "Parameters, likewise."},
     {"target_bytes", "fraction", lua = false, swift = false, text = "Stored bytes, likewise."},

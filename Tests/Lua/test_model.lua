@@ -168,6 +168,21 @@ test("quantize, save, reload, compare", function()
   near(share, 1, 1e-6)
 end)
 
+test("benchmark says which layers leave zeros out", function()
+  local conv = prune.zoo.lenet5{input = {1, 28, 28}, classes = 10, seed = 3}
+  local sparse = conv:prune{amount = 0.95, allocation = "uniform", mode = "mask"}
+  local layers = 0
+  for _, step in ipairs(sparse:benchmark{runs = 1, steps = true}.steps) do
+    if step.weights then
+      layers = layers + 1
+      check(step.weights == "sparse" or step.weights == "dense")
+      near(step.zeros, 0.95, 0.03)
+      check(step.weights == "dense" or not step.sparse_ms or step.sparse_ms > 0 and step.dense_ms > 0)
+    end
+  end
+  check(layers >= 4)
+end)
+
 test("quantization schemes", function()
   local m = mlp()
   m:fit{data = train, epochs = 3, lr = 0.005}

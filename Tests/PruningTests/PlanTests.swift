@@ -70,10 +70,6 @@ import Testing
     Case("criterion", .invalidArgument, "criterion is 'magnitud'") { $0.criterion = "magnitud" },
     Case("schedule", .invalidArgument, "schedule is 'gradual'") { $0.schedule = "gradual" },
     Case("granularity", .unsupported, "granularity 'pixel'") { $0.granularity = "pixel" },
-    Case("latency of weights", .unsupported, "zeros alone do not make a network faster") {
-      $0.amount = nil
-      $0.target = CostTarget(.latency, 0.5)
-    },
     Case("target of masked channels", .unsupported, "needs units that are removed") {
       $0.amount = nil
       $0.granularity = "channel"

@@ -131,7 +131,7 @@ return [==[
 * runs: integer = 50; timed runs
 * warmup: integer = 5; runs before them
 * shapes: table<string, integer|integer[]>; extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default what the model's own metadata says, else an assumption that the report states
-* steps: boolean = false; also "steps": what the compiled model does, with the time and share of each, the slowest first
+* steps: boolean = false; also "steps": what the compiled model does, with the time and share of each, the slowest first, and of layers with weights whether their zeros are left out
 
 + Model:differences
 * samples: integer = 32; samples that both models run on, at most

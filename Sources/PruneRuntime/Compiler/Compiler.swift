@@ -19,7 +19,8 @@ enum Compiler {
       }
     }
     flow.delayUpdates()
-    var plan = try Lowering.run(consume flow, optimizes: options.optimizes, packed: packed)
+    let uses = options.optimizes ? try SparseChoice.run(flow, options.sparse) : [:]
+    var plan = try Lowering.run(consume flow, optimizes: options.optimizes, packed: packed, uses: uses)
     if divisions > 1 { try plan.divide(into: divisions) }
     return plan
   }

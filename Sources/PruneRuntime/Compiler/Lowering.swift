@@ -62,6 +62,8 @@ final class Lowering {
   }
 
   let weights: PackedWeights
+  /// How the current operation multiplies with its weights, and whether that was decided for sparse ones.
+  private var weightUse: WeightUse?
 
   private init(_ flow: consuming Dataflow, _ weights: PackedWeights) {
     self.weights = weights
@@ -80,7 +82,10 @@ final class Lowering {
   /// - Parameters:
   ///   - optimizes: false runs everything by reference kernels.
   ///   - packed: weights that programs of the model packed.
-  static func run(_ flow: consuming Dataflow, optimizes: Bool, packed: PackedWeights) throws(PruneError) -> Plan {
+  ///   - uses: how operations with constant weights multiply with them, by their position.
+  static func run(
+    _ flow: consuming Dataflow, optimizes: Bool, packed: PackedWeights, uses: [Int: WeightUse] = [:]
+  ) throws(PruneError) -> Plan {
     let lowering = Lowering(flow, packed)
     let (inputs, ops) = (lowering.flow.inputs, lowering.flow.ops)
     let loners = optimizes ? WorkEstimate.loners(lowering.flow) : ops.map { _ in false }
@@ -98,6 +103,7 @@ final class Lowering {
     }
     for (index, op) in ops.enumerated() {
       lowering.current = index
+      lowering.weightUse = uses[index]
       do {
         try lowering.alone(loners[index]) { () throws(PruneError) in
           try lowering.lower(op, optimizes: optimizes)
@@ -121,14 +127,12 @@ final class Lowering {
   private func lower(_ op: Dataflow.Op, optimizes: Bool) throws(PruneError) {
     let touched = op.reads + op.outputs.compactMap { $0 }
     let isStatic = touched.allSatisfy { flow.values[$0].isStatic }
-    if optimizes, isStatic, let kernel = FastKernels.kernel(for: op) {
-      let (draftCount, stepCount) = (drafts.count, steps.count)
-      if try kernel(op, self) { return }
-      // Nothing of a refused attempt may stay.
-      drafts.removeSubrange(draftCount...)
-      steps.removeSubrange(stepCount...)
-      for value in touched { materials[value].removeAll { $0.buffer >= draftCount } }
-      variableBuffers = variableBuffers.filter { $0.value < draftCount }
+    if optimizes, isStatic {
+      if weightUse?.isSparse ?? false {
+        if try attempt(SparseKernels.kernel, op) { return }
+        weightUse?.isSparse = false
+      }
+      if let kernel = FastKernels.kernel(for: op), try attempt(kernel, op) { return }
     }
     if let control = op.control { return try emitControl(op, control) }
     let parts = try op.quantized.map { quantized throws(PruneError) in try separate(quantized.parts, into: op) } ?? unfused(op)
@@ -137,6 +141,17 @@ final class Lowering {
       return
     }
     try emitReference(op)
+  }
+
+  /// Adds the steps of an operation; nothing of a refused attempt stays.
+  private func attempt(_ kernel: FastKernel, _ op: Dataflow.Op) throws(PruneError) -> Bool {
+    let (draftCount, stepCount) = (drafts.count, steps.count)
+    if try kernel(op, self) { return true }
+    drafts.removeSubrange(draftCount...)
+    steps.removeSubrange(stepCount...)
+    for value in op.reads + op.outputs.compactMap({ $0 }) { materials[value].removeAll { $0.buffer >= draftCount } }
+    variableBuffers = variableBuffers.filter { $0.value < draftCount }
+    return false
   }
 
   /// A value that only parts of the current operation touch.
@@ -362,7 +377,8 @@ final class Lowering {
     }
     steps.append(
       Plan.Step(
-        label: label, isReference: isReference, isAlone: isAlone, losesNaN: losesNaN, runsPrograms: runsPrograms, bind: bind))
+        label: label, isReference: isReference, isAlone: isAlone, losesNaN: losesNaN, runsPrograms: runsPrograms,
+        weights: label == Self.reorderLabel ? nil : weightUse, bind: bind))
   }
 
   /// Makes and emits what `body` does for one thread, if so said.
@@ -377,13 +393,16 @@ final class Lowering {
     try body()
   }
 
+  /// What steps are called that only lay a value out anew.
+  static let reorderLabel = "Reorder"
+
   private func emitReorder(from: Layout, _ source: Int, to: Layout, _ target: Int) throws(PruneError) {
     try alone(WorkEstimate.isSmall(movedBytes: from.byteCount + to.byteCount)) { () throws(PruneError) in
       guard let primitive = Primitive.reorder(from: from, to: to) else {
         throw PruneError(.unsupported, "oneDNN has no reorder between these layouts")
       }
       emit(
-        "Reorder", primitive,
+        Self.reorderLabel, primitive,
         [.init(DNNL_ARG_FROM, source, from), .init(DNNL_ARG_TO, target, to, isWritten: true)])
     }
   }

@@ -7,12 +7,24 @@ package struct StepTime: Sendable {
   package let label: String
   /// The shortest of the runs.
   package var seconds: Double
+  /// Of a layer with constant weights, how it multiplies with them.
+  package var weights: WeightUse?
+}
+
+/// How a step multiplies with constant weights.
+package struct WeightUse: Sendable {
+  /// Whether zeros are left out.
+  package var isSparse: Bool
+  /// The share of the weights that is zero.
+  package var zeros: Double
+  /// What both ways were measured to take when the choice was made; nil where it was clear without.
+  package var measured: (dense: Double, sparse: Double)?
 }
 
 extension Program {
   /// Runs several times and returns the shortest time of every step, in order.
   package func profile(_ inputs: [String: Tensor], runs: Int = 10) throws(PruneError) -> [StepTime] {
-    var times = stepLabels.map { StepTime(label: $0, seconds: .infinity) }
+    var times = plan.steps.map { StepTime(label: $0.label, seconds: .infinity, weights: $0.weights) }
     for _ in 0..<max(runs, 1) {
       // A step runs once for each part of a batch.
       var sums = [Double](repeating: 0, count: times.count)
@@ -24,6 +36,9 @@ extension Program {
 
   /// Labels of the steps that run on one thread, whatever the pool's size.
   package var lonelyLabels: [String] { plan.steps.filter(\.isAlone).map(\.label) }
+
+  /// How steps with constant weights multiply with them, in order.
+  package var weightUses: [WeightUse] { plan.steps.compactMap(\.weights) }
 
   /// Runs that had to be done again to find out whether a NaN became a number.
   package var alarms: Int { caution.withLock { $0.alarms } }

@@ -14,6 +14,16 @@ package final class Variable {
   }
 }
 
+/// How a program multiplies with constant weights of which many are zeros.
+package enum SparsePolicy: Sendable {
+  /// By sparse kernels where these were measured to take less time.
+  case measured
+  /// By dense kernels.
+  case never
+  /// By sparse kernels wherever there are any, whatever the weights.
+  case always
+}
+
 /// What a program is compiled for.
 package struct ProgramOptions {
   /// Shapes of graph inputs; needed for those whose declared type leaves an extent open.
@@ -27,6 +37,8 @@ package struct ProgramOptions {
   package var variables: [String: Variable]
   /// False runs every node by its reference kernel, unfused: the oracle to compare against.
   package var optimizes: Bool
+  /// Which constant weights that are mostly zeros are multiplied without them.
+  package var sparse: SparsePolicy = .measured
   /// Inputs whose shape differs from run to run: what depends on them is decided while running.
   var openInputs: Set<String> = []
   /// Whether NaN is kept at the cost of speed, where the kernels that are fastest take it for a number.

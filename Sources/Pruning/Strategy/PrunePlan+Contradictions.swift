@@ -33,7 +33,7 @@ extension PrunePlan {
     try refuse("cost", options.cost != nil && division != .costAware, "is what strategy 'cost_aware' saves, got '\(strategy.rawValue)'")
     if options.cost == CostTarget.Kind.latency.rawValue, !granularity.isStructural {
       throw PruneError(
-        .unsupported, "zeros alone do not make a network faster: cost 'latency' needs units that are removed",
+        .unsupported, "cost 'latency' needs units that are removed, got granularity '\(granularity.name)'",
         hint: "use granularity = \"channel\"")
     }
     if let cost = options.cost, let target = options.target, cost != target.kind.rawValue {

@@ -151,11 +151,6 @@ package struct PrunePlan {
       throw PruneError(
         .unsupported, "a target of \(target.kind.rawValue) needs units that are removed", hint: "leave mode out")
     }
-    guard granularity.isStructural || target.kind != .latency else {
-      throw PruneError(
-        .unsupported, "zeros alone do not make a network faster: a target of latency needs units that are removed",
-        hint: "use granularity = \"channel\" or \"head\"")
-    }
     if case .neighbours = granularity {
       throw PruneError(
         .invalidArgument, "granularity '\(granularity.name)' says itself how much goes, a target has no say", hint: "leave target out")

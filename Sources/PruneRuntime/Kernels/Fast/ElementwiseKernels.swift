@@ -64,19 +64,7 @@ enum ElementwiseKernels {
 
   private static func activation(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
     guard let activation = Activation(op, lowering.flow) else { return false }
-    let (kind, alpha, beta): (ps_unary_kind, Float, Float) =
-      switch activation {
-      case .relu: (PS_UNARY_CLIP, 0, .infinity)
-      case .clip(let low, let high): (PS_UNARY_CLIP, low, high)
-      case .leakyRelu(let alpha): (PS_UNARY_LEAKY_RELU, alpha, 0)
-      case .sigmoid: (PS_UNARY_SIGMOID, 0, 0)
-      case .tanh: (PS_UNARY_TANH, 0, 0)
-      case .elu(let alpha): (PS_UNARY_ELU, alpha, 0)
-      case .hardSwish: (PS_UNARY_HARD_SWISH, 0, 0)
-      case .gelu: (PS_UNARY_GELU, 0, 0)
-      case .geluTanh: (PS_UNARY_GELU_TANH, 0, 0)
-      case .swish(let alpha): (PS_UNARY_SWISH, alpha, 0)
-      }
+    let (kind, alpha, beta) = activation.unary
     return try emit(op, lowering, kind, alpha, beta, keepsZero: activation.keepsZero)
   }
 
@@ -128,5 +116,23 @@ extension Lowering {
   func defineElementwise(_ id: Int, like source: Material, of operand: Int, in op: Dataflow.Op) throws(PruneError) -> Int {
     canOverwrite(operand, in: op)
       ? define(id, layout: source.layout, over: source.buffer) : try define(id, layout: source.layout)
+  }
+}
+
+extension Activation {
+  /// The same as a kind of `ps_unary` and its parameters.
+  var unary: (kind: ps_unary_kind, alpha: Float, beta: Float) {
+    switch self {
+    case .relu: (PS_UNARY_CLIP, 0, .infinity)
+    case .clip(let low, let high): (PS_UNARY_CLIP, low, high)
+    case .leakyRelu(let alpha): (PS_UNARY_LEAKY_RELU, alpha, 0)
+    case .sigmoid: (PS_UNARY_SIGMOID, 0, 0)
+    case .tanh: (PS_UNARY_TANH, 0, 0)
+    case .elu(let alpha): (PS_UNARY_ELU, alpha, 0)
+    case .hardSwish: (PS_UNARY_HARD_SWISH, 0, 0)
+    case .gelu: (PS_UNARY_GELU, 0, 0)
+    case .geluTanh: (PS_UNARY_GELU_TANH, 0, 0)
+    case .swish(let alpha): (PS_UNARY_SWISH, alpha, 0)
+    }
   }
 }

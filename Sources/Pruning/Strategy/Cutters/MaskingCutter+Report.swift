@@ -17,7 +17,8 @@ extension MaskingCutter {
 
   /// The fraction of the target's cost that is left.
   private func kept(_ target: CostTarget) throws(PruneError) -> Double {
-    try MaskTarget(target.kind, dense, extents).kept(layers.map(\.zeros))
+    if target.kind == .latency { return latency?.ratio ?? 1 }
+    return try MaskTarget(target.kind, dense, extents).kept(layers.map(\.zeros))
   }
 
   func addUnits(to report: inout Report) {

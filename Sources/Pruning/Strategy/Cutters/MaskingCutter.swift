@@ -13,6 +13,7 @@ struct MaskingCutter: Cutter {
   let unreached: Set<String>
   /// The given model with its constant weights as initializers, and every weight that holds zeros masked, in scope or not.
   let start: Model
+  private(set) var latency: LatencyPair?
   /// Layers that got a whole copy of a weight of which only the first use is pruned.
   let splits: (layers: [String], bytes: Int)
   /// Bytes of a weight's element in the given model.
@@ -107,7 +108,12 @@ struct MaskingCutter: Cutter {
     func results(_ allocation: Allocation) throws(PruneError) -> [Allocation.Result] {
       try StepMask(granularity: plan.granularity, allocation: division(allocation)).results(current, scores, ranking)
     }
-    if case .target(let fraction, let division) = allocation, let target = plan.target {
+    if case .target(let fraction, let division) = allocation, let target = plan.target, target.kind == .latency {
+      let amount = try latencyAmount(leaving: fraction, end: min(fraction, target.fraction), of: base) { amount throws(PruneError) in
+        try results(.amount(amount, division))
+      }
+      allocation = .amount(amount, division)
+    } else if case .target(let fraction, let division) = allocation, let target = plan.target {
       let end = min(fraction, target.fraction), costs = try MaskTarget(target.kind, current, extents)
       let amount = try costs.amount(leaving: fraction, end: end) { amount throws(PruneError) in
         try options.cancel?.check()
@@ -121,7 +127,7 @@ struct MaskingCutter: Cutter {
 
   /// A model with the masked weights, and what is in each. A weight that lost nothing keeps its tensor; one that holds
   /// zeros is masked, whoever made them.
-  private func apply(_ results: [Allocation.Result], to base: Model) -> (Model, [Layer]) {
+  func apply(_ results: [Allocation.Result], to base: Model) -> (Model, [Layer]) {
     var candidate = base
     var updated = layers
     for (index, result) in results.enumerated() where index < updated.count {
@@ -167,7 +173,12 @@ struct MaskingCutter: Cutter {
 
   var keepsCounting: Bool { true }
 
-  mutating func keep(_ candidate: Candidate<[Layer]>) { layers = candidate.detail }
+  mutating func keep(_ candidate: Candidate<[Layer]>) {
+    layers = candidate.detail
+    guard plan.target?.kind == .latency else { return }
+    // A run that is cancelled ends where it is looked for next.
+    latency = try? LatencyPair(original, finished(candidate.model), extents, options.cancel)
+  }
 
   // MARK: - What is given back
 

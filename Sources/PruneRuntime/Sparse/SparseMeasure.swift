@@ -1,0 +1,117 @@
+import CPruneSupport
+import PruneGraph
+import PruneTensor
+import Synchronization
+
+/// Seconds that an operation takes.
+struct SparseTimes {
+  var dense: Double
+  var sparse: Double
+}
+
+/// Times of operations with dense and with sparse kernels on this machine. What was measured is kept for the life of the process, by
+/// what the time depends on: extents, density, what follows, and threads.
+enum SparseMeasure {
+  private static let known = Mutex<[String: SparseTimes]>([:])
+  /// Rounds, each of which runs both ways.
+  private static let rounds = 4
+
+  static func times(_ op: Dataflow.Op, _ problem: SparseProblem, nonzeros: Int, _ flow: Dataflow) throws(PruneError) -> SparseTimes? {
+    let key = key(op, problem, nonzeros, flow)
+    if let times = known.withLock({ $0[key] }) { return times }
+    guard let times = try measured(op, problem, flow) else { return nil }
+    known.withLock { $0[key] = times }
+    return times
+  }
+
+  private static func key(_ op: Dataflow.Op, _ problem: SparseProblem, _ nonzeros: Int, _ flow: Dataflow) -> String {
+    // Times are alike where the number of weights is within a few hundredths.
+    let density = Double(nonzeros) / Double(problem.rows * problem.taps)
+    var parts = [op.key, "\(Int((density * 64).rounded()))", "\(Parallel.threads)", "\(ps_sparse_lanes())"]
+    parts.append("\(op.inputs.map { $0.map { flow.dims($0) } ?? [] })")
+    parts.append("\(op.outputs.map { $0.map { flow.dims($0) } ?? [] })")
+    for item in op.epilogue {
+      switch item {
+      case .add(let other): parts.append("add\(flow.dims(other))")
+      case .activation(let function): parts.append("\(function)")
+      }
+    }
+    switch problem.geometry {
+    case .convolution(let made): parts.append("\(made.groups) \(made.window)")
+    case .product(let made): parts.append("\(made.transposesA)\(made.transposesB)")
+    }
+    return parts.joined(separator: " ")
+  }
+
+  /// Nil when the operation does not run so.
+  private static func measured(_ op: Dataflow.Op, _ problem: SparseProblem, _ flow: Dataflow) throws(PruneError) -> SparseTimes? {
+    let single = single(op, flow)
+    let use = WeightUse(isSparse: true, zeros: 0)
+    guard let dense = try Trial(single, uses: [:]), let sparse = try Trial(single, uses: [0: use]) else { return nil }
+    dense.run()
+    sparse.run()
+    var times = SparseTimes(dense: .infinity, sparse: .infinity)
+    for _ in 0..<rounds {
+      times.dense = min(times.dense, dense.run())
+      times.sparse = min(times.sparse, sparse.run())
+    }
+    return times
+  }
+
+  /// The operation alone, its weights as they are and all else fed.
+  private static func single(_ op: Dataflow.Op, _ flow: Dataflow) -> Dataflow {
+    var made = Dataflow()
+    made.keepsNaN = flow.keepsNaN
+    var numbers: [Int: Int] = [:]
+    func number(_ value: Int, isInput: Bool) -> Int {
+      if let known = numbers[value] { return known }
+      var copy = flow.values[value]
+      if isInput, copy.constant == nil { copy.origin = .input }
+      let id = made.addValue(copy)
+      if case .input = copy.origin { made.inputs.append(id) }
+      numbers[value] = id
+      return id
+    }
+    var single = op
+    single.inputs = op.inputs.map { $0.map { number($0, isInput: true) } }
+    single.epilogue = op.epilogue.map {
+      if case .add(let other) = $0 { .add(number(other, isInput: true)) } else { $0 }
+    }
+    single.outputs = op.outputs.map { $0.map { number($0, isInput: false) } }
+    made.ops = [single]
+    made.outputs = single.outputs.compactMap { $0 }.map { (made.values[$0].name, $0) }
+    return made
+  }
+}
+
+/// A plan that is run for its time alone.
+private final class Trial {
+  private let plan: Plan
+  private let frame: Frame
+
+  /// Nil when a step of it has no fast kernel.
+  init?(_ flow: Dataflow, uses: [Int: WeightUse]) throws(PruneError) {
+    plan = try Lowering.run(flow, optimizes: true, packed: PackedWeights(), uses: uses)
+    guard !plan.steps.contains(where: \.isReference), plan.variables.isEmpty, plan.slotCount == 0 else { return nil }
+    if !uses.isEmpty, !plan.steps.contains(where: { $0.weights?.isSparse ?? false }) { return nil }
+    frame = try Frame(plan)
+    try frame.bind(variables: [])
+  }
+
+  /// Runs once.
+  /// - Returns: seconds, without those of laying images out, which depend on what stands before and behind.
+  @discardableResult func run() -> Double {
+    for input in plan.inputs {
+      guard let buffer = input.buffer, let count = input.shape?.count, input.dtype == .float32 else { continue }
+      // Safe: the plan gave the buffer as many numbers. The last run may have written over them.
+      frame.pointer(buffer).update(repeating: 0.5, count: count)
+    }
+    var nanoseconds: UInt64 = 0
+    for (step, planned) in zip(frame.steps, plan.steps) {
+      let start = ps_now_ns()
+      _ = step.run(step.context)
+      if planned.label != Lowering.reorderLabel { nanoseconds += ps_now_ns() - start }
+    }
+    return Double(nanoseconds) * 1e-9
+  }
+}
