@@ -184,7 +184,8 @@ extern const option_set pl_fit_set, pl_recover_set, pl_train_set, pl_prune_set, 
     pl_significance_set, pl_sensitivity_set, pl_ensemble_set, pl_search_set, pl_quantize_set, pl_evaluate_set, pl_benchmark_set,
     pl_differences_set,
     pl_stats_set,
-    pl_zoo_set, pl_load_set, pl_weights_set, pl_images_set, pl_split_set, pl_idx_set, pl_npz_set, pl_csv_set, pl_normalize_set, pl_summary_set, pl_text_set,
+    pl_zoo_set, pl_load_set, pl_weights_set, pl_images_set,
+    pl_split_set, pl_idx_set, pl_npz_set, pl_csv_set, pl_normalize_set, pl_summary_set, pl_text_set,
     pl_group_set, pl_loss_set, pl_regularizer_set, pl_augment_set;
 
 /* ---- tensors (elements.c, tensor.c) ---- */
@@ -232,6 +233,12 @@ int pl_model_fix_shapes(lua_State *L);
 int pl_model_load_weights(lua_State *L);
 int pl_model_save_weights(lua_State *L);
 void pl_open_weights(lua_State *L, int api);
+int pl_data_images(lua_State *L);
+int pl_dataset_class_names(lua_State *L);
+int pl_dataset_broken(lua_State *L);
+int pl_dataset_layout(lua_State *L);
+int pl_dataset_to_layout(lua_State *L);
+int pl_dataset_set_layout(lua_State *L);
 
 /** A Lua file of the binding, by name ("report"); pushes its compiled chunk, or nil. */
 bool pl_load_embedded(lua_State *L, const char *name);

@@ -4,16 +4,6 @@
 
 #include <math.h>
 
-/* Results of libprune go through these: the userdata exists before the handle does. */
-#define NEW_DATASET(L, call)                \
-  do {                                      \
-    handle *object = pl_new(L, &pl_dataset); \
-    prune_dataset *out = NULL;              \
-    prune_status status = call;             \
-    object->pointer = out;                  \
-    pl_check(L, status);                    \
-  } while (0)
-
 static int data_digits(lua_State *L) {
   prune_context *context = pl_get_context(L);
   NEW_DATASET(L, prune_dataset_digits(context, &out));
@@ -87,23 +77,6 @@ static int data_npz(lua_State *L) {
   const char *x = options.x ? lua_tostring(L, options.x) : NULL;
   prune_context *context = pl_get_context(L);
   NEW_DATASET(L, prune_dataset_npz(context, path, x, options.y, &out));
-  return 1;
-}
-
-/* size = 224 or {height, width} */
-static int data_images(lua_State *L) {
-  pl_call call = {.L = L, .where = "prune.data.images"};
-  images_options options;
-  pl_options(&call, 1, &pl_images_set, &options);
-  if (lua_type(L, options.size_value) == LUA_TNUMBER) {
-    lua_createtable(L, 1, 0);
-    lua_pushvalue(L, options.size_value);
-    lua_rawseti(L, -2, 1);
-    lua_replace(L, options.size_value);
-  }
-  options.images.size = pl_integers(L, options.size_value, 1, "prune.data.images: option 'size'", &options.images.size_rank);
-  prune_context *context = pl_get_context(L);
-  NEW_DATASET(L, prune_dataset_images(context, &options.images, &out));
   return 1;
 }
 
@@ -308,48 +281,6 @@ static int dataset_class_count(lua_State *L) {
   return 1;
 }
 
-/* {"cat", "dog"}: names by class number + 1; {} where nobody said. */
-static int dataset_class_names(lua_State *L) {
-  prune_dataset *dataset = pl_check_dataset(L, 1);
-  lua_newtable(L);
-  const char *name;
-  for (size_t i = 0; (name = prune_dataset_class_name(dataset, i)); i++) {
-    lua_pushstring(L, name);
-    lua_rawseti(L, -2, (lua_Integer)i + 1);
-  }
-  return 1;
-}
-
-static int dataset_broken(lua_State *L) {
-  prune_dataset *dataset = pl_check_dataset(L, 1);
-  handle *object = pl_new(L, &pl_report);
-  prune_report *report = NULL;
-  prune_status status = prune_dataset_broken(dataset, &report);
-  object->pointer = report;
-  pl_check(L, status);
-  pl_push_report(L, -1);
-  return 1;
-}
-
-static int dataset_layout(lua_State *L) {
-  lua_pushstring(L, prune_dataset_layout(pl_check_dataset(L, 1)));
-  return 1;
-}
-
-static int dataset_to_layout(lua_State *L) {
-  prune_dataset *dataset = pl_check_dataset(L, 1);
-  const char *layout = luaL_checkstring(L, 2);
-  NEW_DATASET(L, prune_dataset_to_layout(dataset, layout, &out));
-  return 1;
-}
-
-static int dataset_set_layout(lua_State *L) {
-  prune_dataset *dataset = pl_check_dataset(L, 1);
-  const char *layout = luaL_checkstring(L, 2);
-  NEW_DATASET(L, prune_dataset_set_layout(dataset, layout, &out));
-  return 1;
-}
-
 static int dataset_len(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)prune_dataset_count(pl_check_dataset(L, 1)));
   return 1;
@@ -400,14 +331,14 @@ void pl_open_dataset(lua_State *L, int api) {
   static const luaL_Reg methods[] = {
       {"split", dataset_split},   {"take", dataset_take},       {"subset", dataset_subset}, {"normalize", dataset_normalize},
       {"resize", dataset_resize}, {"classes", dataset_classes}, {"labelled", dataset_labelled},
-      {"to_layout", dataset_to_layout}, {"set_layout", dataset_set_layout},
+      {"to_layout", pl_dataset_to_layout}, {"set_layout", pl_dataset_set_layout},
       {NULL, NULL}};
   static const luaL_Reg fields[] = {
-      {"x", dataset_x}, {"y", dataset_y}, {"class_count", dataset_class_count}, {"class_names", dataset_class_names},
-      {"broken", dataset_broken}, {"layout", dataset_layout}, {NULL, NULL}};
+      {"x", dataset_x}, {"y", dataset_y}, {"class_count", dataset_class_count}, {"class_names", pl_dataset_class_names},
+      {"broken", pl_dataset_broken}, {"layout", pl_dataset_layout}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__len", dataset_len}, {"__tostring", dataset_tostring}, {NULL, NULL}};
   static const luaL_Reg data[] = {{"digits", data_digits}, {"idx", data_idx},         {"npz", data_npz},  {"csv", data_csv},
-                                  {"cifar10", data_cifar10}, {"tensors", data_tensors}, {"images", data_images}, {NULL, NULL}};
+                                  {"cifar10", data_cifar10}, {"tensors", data_tensors}, {"images", pl_data_images}, {NULL, NULL}};
   pl_class(L, &pl_dataset, methods, fields, metamethods);
   luaL_newlib(L, data);
   lua_setfield(L, api, "data");
