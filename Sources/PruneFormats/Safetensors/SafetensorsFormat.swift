@@ -37,7 +37,7 @@ struct SafetensorsFormat: WeightFormat {
         .badFormat, "the header of the safetensors file takes \(headerLength(bytes) ?? -1) bytes, \(bytes.count) are there",
         hint: "the file was cut short")
     }
-    guard let fields = try JSONValue(parsing: header).object else {
+    guard let fields = try JSON(text: header.array).fields else {
       throw PruneError(.badFormat, "the header of the safetensors file is no JSON object")
     }
     var entries: [(first: Int, end: Int, entry: WeightEntry)] = []
@@ -53,10 +53,10 @@ struct SafetensorsFormat: WeightFormat {
   }
 
   private static func tensor(
-    _ name: String, _ field: JSONValue, _ data: Bytes
+    _ name: String, _ field: JSON, _ data: Bytes
   ) throws(PruneError) -> (first: Int, end: Int, tensor: Tensor) {
-    guard let code = field["dtype"]?.text, let dims = field["shape"]?.integers, dims.count <= 64,
-      let offsets = field["data_offsets"]?.integers, offsets.count == 2
+    guard let code = field["dtype"]?.string, let dims = field["shape"]?.ints, dims.count <= 64,
+      let offsets = field["data_offsets"]?.ints, offsets.count == 2
     else { throw PruneError(.badFormat, "tensor '\(name)' has no dtype, shape or data_offsets") }
     guard let type = types.first(where: { $0.name == code }) else {
       throw PruneError(
@@ -88,7 +88,7 @@ struct SafetensorsFormat: WeightFormat {
         throw PruneError(.unsupported, "safetensors has no \(tensor.dtype.name), as '\(name)' is", at: path, hint: "write .npz, or leave it out")
       }
       let shape = tensor.shape.dims.map(String.init).joined(separator: ",")
-      header += ",\(JSONValue.quoted(name)):{\"dtype\":\"\(type.name)\",\"shape\":[\(shape)],\"data_offsets\":[\(end),\(end + tensor.byteCount)]}"
+      header += ",\(JSON.string(name).text):{\"dtype\":\"\(type.name)\",\"shape\":[\(shape)],\"data_offsets\":[\(end),\(end + tensor.byteCount)]}"
       end += tensor.byteCount
     }
     header += "}"

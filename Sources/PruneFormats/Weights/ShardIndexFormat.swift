@@ -14,14 +14,14 @@ struct ShardIndexFormat: WeightFormat {
   }
 
   func read(_ file: ModelFile) throws(PruneError) -> [WeightEntry] {
-    guard let map = try JSONValue(parsing: file.bytes)["weight_map"]?.object else {
+    guard let map = try JSON(text: file.bytes.array)["weight_map"]?.fields else {
       throw PruneError(.badFormat, "the JSON has no \"weight_map\", as an index of shards does")
     }
     guard !file.folders.isEmpty else { throw PruneError(.invalidArgument, "an index of shards wants the folder they lie in") }
     var names: [String: Set<String>] = [:]
     var shards: [String] = []
     for (tensor, value) in map {
-      guard let shard = value.text else { throw PruneError(.badFormat, "the index has no file for tensor '\(tensor)'") }
+      guard let shard = value.string else { throw PruneError(.badFormat, "the index has no file for tensor '\(tensor)'") }
       guard !shard.isEmpty, !shard.contains("/"), !shard.utf8.contains(0), shard != ".." else {
         throw PruneError(
           .badFormat, "the index looks for tensor '\(tensor)' in '\(shard)'", hint: "shards lie beside their index: a name is wanted, no path")
