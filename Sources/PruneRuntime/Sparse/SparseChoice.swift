@@ -19,7 +19,8 @@ enum SparseChoice {
     var candidates: [(position: Int, problem: SparseProblem, nonzeros: Int)] = []
     var isWorthwhile = false
     for (position, op) in flow.ops.enumerated() {
-      guard let problem = SparseProblem(op, flow), let tensor = flow.values[problem.weight].constant, tensor.count > 0 else { continue }
+      guard let problem = SparseProblem(op, flow), let tensor = flow.values[problem.weight].constant, tensor.count > 0
+      else { continue }
       let nonzeros = SparseWeights.nonzeros(tensor)
       let share = Double(nonzeros) / Double(tensor.count)
       uses[position] = WeightUse(isSparse: policy == .always, zeros: 1 - share)
@@ -51,7 +52,8 @@ enum SparseChoice {
       var result = isSparse ? time.sparse : time.dense * margin
       for index in touching[position] ?? [] {
         let border = borders[index]
-        let (from, to) = (border.from == position ? isSparse : set.contains(border.from), border.to == position ? isSparse : set.contains(border.to))
+        let from = border.from == position ? isSparse : set.contains(border.from)
+        let to = border.to == position ? isSparse : set.contains(border.to)
         if from != to { result += border.seconds }
       }
       return result

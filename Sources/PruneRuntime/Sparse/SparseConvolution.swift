@@ -2,8 +2,8 @@ import CPruneSupport
 import PruneGraph
 import PruneTensor
 
-/// Convolutions with sparse weights, of one or two spatial axes, any kernel, stride, dilation, pads and groups. Images are row-major:
-/// neighbouring pixels lie in the lanes of vectors.
+/// Convolutions with sparse weights, of one or two spatial axes, any kernel, stride, dilation, pads and groups. Images are
+/// row-major: neighbouring pixels lie in the lanes of vectors.
 ///
 /// Only 1x1 kernels one step apart read images as they are. For others, images are laid out with zeros around them, and rows and
 /// columns that a stride keeps apart each for themselves; every tap is then a distance.
@@ -20,8 +20,9 @@ enum SparseConvolution {
     init?(_ node: Node, x: [Int], w: [Int], y: [Int]) {
       guard x.count == w.count, x.count == y.count, x.count == 3 || x.count == 4, !(x + w + y).contains(0) else { return nil }
       let groups = node.int("group", default: 1)
-      guard groups > 0, w[0] % groups == 0, x[1] % groups == 0, x[1] / groups == w[1], y[1] == w[0], x[0] == y[0] else { return nil }
-      guard var window = SlidingWindow(node, kernel: Array(w[2...]), input: Array(x[2...]), output: Array(y[2...])) else { return nil }
+      guard groups > 0, w[0] % groups == 0, x[1] % groups == 0, x[1] / groups == w[1], y[1] == w[0], x[0] == y[0],
+        var window = SlidingWindow(node, kernel: Array(w[2...]), input: Array(x[2...]), output: Array(y[2...]))
+      else { return nil }
       (inputs, outputs) = (x.count == 3 ? [1, x[2]] : Array(x[2...]), y.count == 3 ? [1, y[2]] : Array(y[2...]))
       if x.count == 3 {
         (window.kernel, window.strides, window.dilations) = ([1] + window.kernel, [1] + window.strides, [1] + window.dilations)

@@ -3,20 +3,26 @@ import PruneGraph
 import PruneTensor
 import Synchronization
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// Seconds that an operation takes.
 struct SparseTimes {
   var dense: Double
   var sparse: Double
 }
 
-/// Times of operations with dense and with sparse kernels on this machine. What was measured is kept for the life of the process, by
-/// what the time depends on: extents, density, what follows, and threads.
+/// Times of operations with dense and with sparse kernels on this machine. What was measured is kept for the life of the process,
+/// by what the time depends on: extents, density, what follows, and threads.
 enum SparseMeasure {
   private static let known = Mutex<[String: SparseTimes]>([:])
   /// Rounds, each of which runs both ways.
   private static let rounds = 4
 
-  static func times(_ op: Dataflow.Op, _ problem: SparseProblem, nonzeros: Int, _ flow: Dataflow) throws(PruneError) -> SparseTimes? {
+  static func times(
+    _ op: Dataflow.Op, _ problem: SparseProblem, nonzeros: Int, _ flow: Dataflow
+  ) throws(PruneError) -> SparseTimes? {
     let key = key(op, problem, nonzeros, flow)
     if let times = known.withLock({ $0[key] }) { return times }
     guard let times = try measured(op, problem, flow) else { return nil }
@@ -106,12 +112,24 @@ private final class Trial {
       // Safe: the plan gave the buffer as many numbers. The last run may have written over them.
       frame.pointer(buffer).update(repeating: 0.5, count: count)
     }
-    var nanoseconds: UInt64 = 0
+    let threads = Parallel.threads
+    defer { if threads != 1 { Parallel.threads = threads } }
+    var seconds = 0.0
     for (step, planned) in zip(frame.steps, plan.steps) {
-      let start = ps_now_ns()
+      // As when a program runs: what is made for one thread is run by one.
+      let count = step.isAlone ? 1 : threads
+      if Parallel.threads != count { Parallel.threads = count }
+      let start = Self.seconds(threads: count)
       _ = step.run(step.context)
-      if planned.label != Lowering.reorderLabel { nanoseconds += ps_now_ns() - start }
+      if planned.label != Lowering.reorderLabel { seconds += Self.seconds(threads: count) - start }
     }
-    return Double(nanoseconds) * 1e-9
+    return seconds
+  }
+
+  /// The clock to measure with: of one thread, its own time, which other work on the machine changes little.
+  private static func seconds(threads: Int) -> Double {
+    var now = timespec()
+    guard threads == 1, clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) == 0 else { return Double(ps_now_ns()) * 1e-9 }
+    return Double(now.tv_sec) + Double(now.tv_nsec) * 1e-9
   }
 }

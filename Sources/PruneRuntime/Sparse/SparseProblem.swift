@@ -32,8 +32,8 @@ struct SparseProblem {
 
   /// Nil when the operation is of another kind, its weights change, or something follows that these kernels do not do.
   init?(_ op: Dataflow.Op, _ flow: Dataflow) {
-    guard let x = op.input(0), let weight = op.input(1), let y = op.output(0), flow.values[weight].constant != nil, op.quantized == nil,
-      op.control == nil, (op.reads + op.outputs.compactMap { $0 }).allSatisfy({ flow.isFloat($0) }),
+    guard let x = op.input(0), let weight = op.input(1), let y = op.output(0), flow.values[weight].constant != nil,
+      op.quantized == nil, op.control == nil, (op.reads + op.outputs.compactMap { $0 }).allSatisfy({ flow.isFloat($0) }),
       op.outputs.dropFirst().allSatisfy({ $0 == nil })
     else { return nil }
     (self.x, self.weight, self.y) = (x, weight, y)
@@ -82,7 +82,13 @@ extension SparseProblem.Tail {
     let whole = op.output(0).map { flow.dims($0) } ?? []
     if let bias {
       let dims = flow.dims(bias)
-      if dims == row || op.key == "Gemm" && dims == [1] + row { self.bias = bias } else if dims == whole { residual = bias } else { return nil }
+      if dims == row || op.key == "Gemm" && dims == [1] + row {
+        self.bias = bias
+      } else if dims == whole {
+        residual = bias
+      } else {
+        return nil
+      }
       if op.key == "Gemm", op.node.float("beta", default: 1) != 1 { return nil }
     }
     for (index, item) in op.epilogue.enumerated() {

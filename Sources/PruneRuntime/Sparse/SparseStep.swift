@@ -5,8 +5,8 @@ import PruneTensor
 /// The step that multiplies with sparse weights.
 enum SparseStep {
   static func emit(
-    _ arguments: ps_sparse_args, _ problem: SparseProblem, _ weights: SparseWeights, _ source: Int, offsets: [Int32]? = nil, _ op: Dataflow.Op,
-    _ lowering: Lowering, run: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Int32
+    _ arguments: ps_sparse_args, _ problem: SparseProblem, _ weights: SparseWeights, _ source: Int, offsets: [Int32]? = nil,
+    _ op: Dataflow.Op, _ lowering: Lowering, run: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Int32
   ) throws(PruneError) {
     let bias = try problem.tail.bias.map { id throws(PruneError) in try lowering.plain(id) }
     let residual = try problem.tail.residual.map { id throws(PruneError) in try lowering.plain(id) }
