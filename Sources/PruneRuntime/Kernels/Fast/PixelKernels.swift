@@ -56,6 +56,8 @@ enum PixelKernels {
       } else {
         own *= rounded(y[3], wide ? 16 : 8) / Double(y[3]) * (strides == [1, 1] ? 1 : 1.3) * (kernel == [1, 1] ? 2 : 1)
       }
+      // Vectors that are not full cost more than their lanes.
+      if y[3] % 8 != 0, kernel != [1, 1] { own *= 1.15 }
       other *= 0.95 * rounded(outputs, block) / Double(outputs) * (isFew ? 1 : rounded(inputs, block) / Double(inputs))
       if outputs <= block { other *= 1.3 }
       // What it costs to lay images out anew, and where what comes out does not lie as what comes next may want it.
