@@ -37,6 +37,14 @@ extension KerasBuilder {
       throw PruneError(
         .badFormat, "\(model.label) is called with \(call.inputs.count) inputs, it has \(network.inputs.count)")
     }
+    for (reference, value) in zip(network.inputs, call.inputs) where isExact {
+      let shape = network.entries.first { $0.layer.name == reference.layer }?.layer.batchShape ?? []
+      for (wanted, found) in zip(shape, value.dims) {
+        guard wanted == nil || found == nil || wanted == found else {
+          throw PruneError(.mismatch, "\(model.label) takes \(shape.count) axes with \(wanted ?? 0), it is given \(found ?? 0)")
+        }
+      }
+    }
     var values: [KerasNetwork.Reference: KerasValue] = [:]
     for (reference, value) in zip(network.inputs, call.inputs) { values[reference] = value }
     var open: [(entry: Int, call: Int)] = []

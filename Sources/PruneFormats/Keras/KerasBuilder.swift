@@ -27,7 +27,7 @@ struct KerasBuilder {
   }
 
   /// Whether shapes are those of the configuration, and not what pruning left of them.
-  private var isExact: Bool {
+  var isExact: Bool {
     if case .file = source { return true }
     return false
   }

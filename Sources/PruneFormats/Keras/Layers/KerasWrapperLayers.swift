@@ -65,6 +65,7 @@ struct KerasBidirectional: KerasLayerKind {
     for (key, path) in [("layer", "forward_layer/"), ("backward_layer", "backward_layer/")] {
       guard var inner = config[key], let units = shapes["\(path)cell/recurrent_kernel"]?.dims.first else { continue }
       inner["config"]?["units"] = JSON(units)
+      inner["build_config"] = nil
       config[key] = inner
     }
     return config
@@ -126,6 +127,7 @@ struct KerasTimeDistributed: KerasLayerKind {
     var own: [String: Shape] = [:]
     for (name, shape) in shapes where name.hasPrefix("layer/") { own[String(name.dropFirst(6))] = shape }
     json["config"] = kind.resized(inner, own)
+    json["build_config"] = nil
     config["layer"] = json
     return config
   }
