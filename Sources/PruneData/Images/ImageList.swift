@@ -82,11 +82,11 @@ struct ImageList: Sendable {
 
   /// Lines of a file and its label, the files relative to the table's folder. Labels are class numbers, values, or names.
   private mutating func readTable(_ path: String) throws(PruneError) {
-    var reader = LineReader(try Dataset.content(of: path))
+    var reader = LineReader(try ByteStream(FileReader.bytes(of: path), limit: Dataset.limit))
     var names: [String] = []
     var isFirst = true
-    while let line = reader.next() {
-      let cells = reader.texts(line)
+    while try reader.next() {
+      let cells = reader.texts
       // A header names no image.
       if isFirst, let file = cells.first, !Self.isImage(file), FolderTree.kind(of: place(of: file)) == .nothing {
         isFirst = false
@@ -94,7 +94,7 @@ struct ImageList: Sendable {
       }
       isFirst = false
       guard (1...2).contains(cells.count), !cells[0].isEmpty, names.isEmpty == (count == 0) || cells.count == 1 else {
-        throw PruneError(.badFormat, "line \(line.number) has \(cells.count) columns, wanted a file and its label", at: path)
+        throw PruneError(.badFormat, "line \(reader.number) has \(cells.count) columns, wanted a file and its label", at: path)
       }
       add(cells[0])
       if cells.count == 2 { names.append(cells[1]) }
