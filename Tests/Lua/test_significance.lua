@@ -113,7 +113,7 @@ test("the journal: restore, recipe, rewind", function()
   fails("not one of", report.restore, m:stats(), 1)
   local text = report:recipe()
   check(text:find "^libprune recipe 1\n", text)
-  local again = m:prune{recipe = text, data = train}
+  local again = m:prune{recipe = text, data = train, guard = {data = rest, max_drop = 1}}
   check(again:predict(rest) == slim:predict(rest), "the same bits")
   fails("recipe", m.prune, m, {recipe = "bread"})
   local start = prune.zoo.mlp{input = {1, 8, 8}, hidden = {16}, classes = 10, seed = 3}

@@ -37,7 +37,7 @@ test("a ranking never empties a layer, and still takes as much as it was asked f
   local small = m:parameter "fc2.weight":totable()
   for i, row in ipairs(small) do for j in ipairs(row) do small[i][j] = row[j] * 1e-6 end end
   m:parameter("fc2.weight", prune.tensor(small))
-  local slim, report = m:prune{amount = 0.5}
+  local slim, report = m:prune{amount = 0.5, strategy = "global"}
   equal(layer(report, "fc2").pruned, layer(report, "fc2").weights - 1)
   near(report.sparsity, 0.5, 1e-3)
   check(tostring(report):find("no layer is emptied", 1, true))
@@ -66,7 +66,7 @@ end)
 
 test("regularized: greg1 drives what was selected before, and cuts just that", function()
   local m = mlp()
-  local lowest = m:prune{amount = 0.5}
+  local lowest = m:prune{amount = 0.5, strategy = "global"}
   local slim, report = m:prune{
     strategy = "regularized", amount = 0.5, data = train, validate = rest, seed = 4,
     train = {epochs = 5, lr = 0.002, regularizer = {kind = "greg1", limit = 1}},
@@ -81,7 +81,7 @@ end)
 
 test("regularized: greg2 lets the loss choose first", function()
   local m = mlp()
-  local lowest = m:prune{amount = 0.5}
+  local lowest = m:prune{amount = 0.5, strategy = "global"}
   local slim, report = m:prune{
     strategy = "regularized", amount = 0.5, data = train, validate = rest,
     train = {epochs = 4, lr = 0.002, regularizer = {kind = "greg2"}},

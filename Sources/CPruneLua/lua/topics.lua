@@ -43,7 +43,7 @@ the order within it second. With "magnitude" layers of small weights lose most: 
 allocation = "lamp", or strategy.local. No layer is emptied: where the ranking would take the last unit of one, the next lowest of
 another layer goes in its place, and the report says so.
 
-An `amount` without a strategy is divided otherwise: single weights by allocation = "lamp" where the criterion is magnitude or
+Use it where layers are alike, or to do as the article does. An `amount` without a strategy is divided otherwise: single weights by allocation = "lamp" where the criterion is magnitude or
 l2, which keeps small layers; channels by one ranking, inside residual blocks.
 
 Options: `amount` or `target` = {params|macs|bytes = share kept}, `criterion`, `granularity`; channels are compared after

@@ -149,7 +149,8 @@ package struct PruneRecipe {
     // What the counts themselves do not say, nothing else does. Recipes that do not speak of residual streams took from all.
     case .counts?:
       result.amount = 1
-      if !values.contains(where: { $0.key == "residual" }) { result.prunesStreams = true }
+      let isStructural = try Granularity(name: result.granularity).isStructural
+      if isStructural, !values.contains(where: { $0.key == "residual" }) { result.prunesStreams = true }
     case .prescribed?, .target?, nil: break
     }
     if recovers { result.recover = recover }

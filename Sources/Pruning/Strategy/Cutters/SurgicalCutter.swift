@@ -91,7 +91,7 @@ struct SurgicalCutter: Cutter {
   private static func isEnough(
     _ inside: [Bool], _ dependencies: Dependencies, _ context: PruneContext
   ) throws(PruneError) -> Bool {
-    guard context.options.scope.isEmpty, inside.contains(true) else { return false }
+    guard context.options.scope.isEmpty, !context.options.followsWidth, inside.contains(true) else { return false }
     guard let target = context.plan.target, target.kind != .latency else { return true }
     let costs = CostModel(dependencies, context.extents)
     let allocation = UnitAllocation(

@@ -4,7 +4,7 @@ import PruneData
 import PruneTensor
 import Testing
 
-@Suite struct CSVTests {
+@Suite struct TableReadingTests {
   private let folder: TemporaryFolder
   init() throws { folder = try TemporaryFolder() }
 
