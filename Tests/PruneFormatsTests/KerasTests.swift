@@ -31,7 +31,7 @@ import Testing
     #expect(error?.status == .unsupported)
     #expect(error?.hint.contains(".h5") == true && error?.hint.contains(".onnx") == true)
     #expect(folder.names.isEmpty)
-    try ModelFormats.save(model, path: folder.path + "/folder.d/../model")
+    try ModelFormats.save(model, path: folder.path + "/./model")
     #expect(folder.names == ["model"])
   }
 

@@ -39,7 +39,9 @@ import Testing
     #expect(found.count == 13 && wanted.count == 13)
     for (name, tensor) in wanted {
       let own = try #require(found[name])
-      #expect(own.shape == tensor.shape && own.bytes.isEqual(to: tensor.bytes), "\(name)")
+      #expect(own.shape == tensor.shape, "\(name)")
+      // A zero may have another sign.
+      #expect(try own.array(of: Float.self) == tensor.array(of: Float.self), "\(name)")
     }
   }
 

@@ -6,8 +6,10 @@ extension ReportValue {
     return nil
   }
   var text: String? {
-    if case .text(let value) = self { return value }
-    return nil
+    switch self {
+    case .text(let value), .drawing(let value): value
+    default: nil
+    }
   }
   var flag: Bool? {
     if case .flag(let value) = self { return value }

@@ -267,7 +267,7 @@ import Testing
         options {
           $0.amount = 0.6
           $0.data = data
-          $0.reconstruct = reconstructs ? "least_squares" : nil
+          $0.reconstruct = reconstructs ? "least_squares" : "none"
         })
       return try #require(try evaluate(slim, data).number("accuracy"))
     }

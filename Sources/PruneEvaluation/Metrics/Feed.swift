@@ -112,7 +112,8 @@ package struct Feed: Sendable {
     let turned = other == .nchw ? [own[2], own[0], own[1]] : [own[1], own[2], own[0]]
     guard zip(dims.dropFirst(), turned).allSatisfy({ $0.value == nil || $0.value == $1 }) else { return nil }
     let how = data.isStream ? "give layout = \"\(other.rawValue)\" to prune.data.images" : "data:to_layout \"\(other.rawValue)\" makes them fit"
-    return "the samples are \(data.layout.rawValue), the model takes \(other.rawValue): \(how)"
+    let (here, there) = other == .nhwc ? ("first", "last") : ("last", "first")
+    return "the samples have their channels \(here) (\(data.layout.rawValue)), the model wants them \(there) (\(other.rawValue)): \(how)"
   }
 
   /// Samples a run: as many as the model fixes, or as are wanted (0: 64) and there.
