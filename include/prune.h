@@ -1394,16 +1394,16 @@ typedef struct prune_prune_options {
   prune_metric_callback on_metric;
   /** What `train` trains on; NULL: `data`. */
   const prune_dataset *train_data;
+  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
+   *  the model's own metadata says, else an assumption that the report states. */
+  const prune_shape *shapes;
+  size_t shape_count;
   /** In place of `amount`: name patterns of layers or weights, and as many fractions in `amount_values`, one of each.
    *  Plain names come first, then the longest pattern; layers that none matches stay whole. */
   const char *const *amount_layers;
   size_t amount_layer_count;
   const double *amount_values;
   size_t amount_value_count;
-  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
-   *  the model's own metadata says, else an assumption that the report states. */
-  const prune_shape *shapes;
-  size_t shape_count;
   /** Whether channels of residual streams, which run through sums and which all blocks behind them read, may go. Not
    *  given, they stay: only channels inside blocks go, unless `scope` is named, there are no others, or those inside
    *  blocks cannot meet the target. PRUNE_FLAG_NOT_GIVEN by default. */

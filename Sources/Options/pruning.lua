@@ -253,13 +253,13 @@ return {
     {"on_score", "callback", ctype = "prune_score_callback", lua = false, swift = false},
     {"on_metric", "callback", ctype = "prune_metric_callback", lua = false, swift = false},
     {"train_data", "dataset", lua = false, text = "What `train` trains on; NULL: `data`."},
+    {"shapes", "shapes",
+      text = [[extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
+        the model's own metadata says, else an assumption that the report states]]},
     {"amount_layers", "texts", lua = false, swift = false,
       text = [[In place of `amount`: name patterns of layers or weights, and as many fractions in `amount_values`, one of each. Plain
         names come first, then the longest pattern; layers that none matches stay whole.]]},
     {"amount_values", "numbers", lua = false, swift = false},
-    {"shapes", "shapes",
-      text = [[extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
-        the model's own metadata says, else an assumption that the report states]]},
     {"residual", "flag", optional = true, swift = "prunesStreams",
       text = [[whether channels of residual streams may go; without a word they stay where the channels inside blocks are
         enough and no scope is named]],

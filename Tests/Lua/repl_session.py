@@ -151,7 +151,7 @@ def completes():
     for typed, wanted in [
         ("prune.ver", "prune.version"),
         ("d:sp", "d:split"),
-        ("d.class_", "d.class_count"),
+        ("d.class_c", "d.class_count"),
         ("prune.data.dig", "prune.data.digits"),
         ("repea", "repeat"),
         ("d:split{se", "d:split{seed="),
@@ -230,7 +230,7 @@ def opens_a_model():
     run("-e", f"prune.zoo.lenet5{{input = {{1, 8, 8}}, classes = 10}}:save {path!r}")
     session = Session(path)
     shown = session.read_until(r"prune> $")
-    check("the model is told about", 'm = Model "lenet5", 10 layers' in shown and "131,080 parameters" in shown, shown)
+    check("the model is told about", 'm = Model "lenet5", 4 layers with weights' in shown and "131,080 parameters" in shown, shown)
     check("and is m", "4\n" in session.ask("#m"))
     session.close()
 
