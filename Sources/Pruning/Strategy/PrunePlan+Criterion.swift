@@ -24,7 +24,6 @@ extension PrunePlan {
       guard error.status != .cancelled else { throw error }
       var plan = self
       plan.importance = try Criterion.named("l2")
-      if options.normalization == nil { plan.normalization = .mean }
       plan.criterionNote = "units were scored by their weights: \(error.message)"
       return plan
     }

@@ -69,10 +69,7 @@ package struct PrunePlan {
     impliesCriterion = options.criterion == nil && options.scores == nil
     importance = try Self.importance(
       options, implied: slims ? FilterImportance.Kind.scale.rawValue : Self.impliedCriterion(options, strategy, granularity))
-    // Losses are comparable as they are.
-    let isLoss = importance is GateImportance
-    normalization = try UnitImportance.Normalization(
-      "normalize", named: options.normalization ?? (slims || isLoss ? "none" : "mean"))
+    normalization = try UnitImportance.Normalization("normalize", named: options.normalization ?? (slims ? "none" : "mean"))
     schedule = try PruneSchedule(kind: options.schedule, steps: options.steps)
     var wanted = options
     // A target is reached by as much as it takes.
