@@ -11,6 +11,7 @@ enum LineEditor {
   /// What ends a word; dots and colons do not, so that `m:fi` completes as one.
   nonisolated(unsafe) private static let breaks = strdup(" \t\n\"'`@$><=;|&{}()[]+-*/%^~#,")
   nonisolated(unsafe) private static let stringBreaks = strdup("\"'")
+  nonisolated(unsafe) private static let fileBreaks = strdup(" \t\"'")
 
   nonisolated(unsafe) private static var line: UnsafeMutablePointer<CChar>?
   nonisolated(unsafe) private static var isDone = false
@@ -113,10 +114,11 @@ enum LineEditor {
     _ text: UnsafePointer<CChar>?, _ start: Int32, _ end: Int32
   ) -> UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? {
     var append: Int32 = 0
-    let words = prune_shell_complete(rl_line_buffer, start, end, &append)
+    // The command itself is a word of the prompt's, what follows it is none.
+    let isFile = isFileCommand && start > 0
+    let words = isFile ? nil : prune_shell_complete(rl_line_buffer, start, end, &append)
     rl_completion_append_character = append
-    let takesFile = prune_shell_in_string(rl_line_buffer, start) != 0 || isFileCommand
-    if words == nil, takesFile {
+    if words == nil, isFile || prune_shell_in_string(rl_line_buffer, start) != 0 {
       rl_completion_append_character = 0
       return rl_completion_matches(text, rl_filename_completion_function)
     }
@@ -132,6 +134,7 @@ enum LineEditor {
   }
 
   private static func wordBreaks() -> UnsafeMutablePointer<CChar>? {
-    prune_shell_in_string(rl_line_buffer, rl_point) != 0 ? stringBreaks : breaks
+    if isFileCommand { return fileBreaks }
+    return prune_shell_in_string(rl_line_buffer, rl_point) != 0 ? stringBreaks : breaks
   }
 }

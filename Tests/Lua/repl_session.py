@@ -173,6 +173,10 @@ def completes():
     check("file names", "digits.onnx" in session.read_until(r"digits\.onnx"))
     session.send("\x03")
     session.read_until(r"prune> $")
+    session.send(f".load {folder}/dig\t")
+    check("file names of commands", "digits.onnx" in session.read_until(r"digits\.onnx"))
+    session.send("\x03")
+    session.read_until(r"prune> $")
     session.close()
 
 
