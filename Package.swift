@@ -11,8 +11,8 @@ let common: [SwiftSetting] = [
 let fenced: [SwiftSetting] = common + [.strictMemorySafety()]
 /// Modules that direct others' loops: small matters more than fast.
 let small: [SwiftSetting] = [.unsafeFlags(["-Osize"])]
-/// What every file of C is built with: strict warnings, and checks that cost nothing that can be measured. Buffers of known
-/// size are checked as they are written (_FORTIFY_SOURCE), arrays on the stack have a guard behind them.
+/// What every file of C is built with: strict warnings, and checks that cost nothing that can be measured. Buffers of
+/// known size are checked as they are written (_FORTIFY_SOURCE), arrays on the stack have a guard behind them.
 let hardenedC = [
   "-std=gnu17", "-O2", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-c23-extensions", "-Werror",
   "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3", "-fstack-protector-strong", "-fcf-protection",
@@ -20,8 +20,12 @@ let hardenedC = [
 let supportC: [CSetting] = [.headerSearchPath("../../include"), .unsafeFlags(hardenedC)]
 /// When the system refuses memory to a Swift array, libprune's reserve stands in: see CPruneSupport/memory.c.
 let reserve = ["swift_slowAlloc", "swift_slowDealloc", "malloc_usable_size"].flatMap { ["-Xlinker", "--wrap=\($0)"] }
-/// Full RELRO: what the loader has filled in is read-only from then on. No part of a program is both writable and executable.
-let hardenedLink = ["-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "noexecstack"]
+/// Full RELRO: what the loader has filled in is read-only from then on. No part of a program is both writable and
+/// executable.
+let hardenedLink = [
+  "-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker",
+  "noexecstack",
+]
 
 /// `PRUNE_TESTS=PruningTests,QuantizationTests` leaves the other test targets out of the build.
 let tests = Context.environment["PRUNE_TESTS"]?.split(separator: ",").map(String.init)
@@ -42,7 +46,8 @@ let package = Package(
     .target(name: "PruneTensor", dependencies: ["CPruneSupport", "CZlib", "CZip"], swiftSettings: common),
     .target(name: "PruneGraph", dependencies: ["PruneTensor"], swiftSettings: fenced + small),
     .target(name: "PruneFormats", dependencies: ["PruneGraph"], swiftSettings: fenced + small),
-    .target(name: "PruneRuntime", dependencies: ["PruneGraph", "COneDNN", "CPruneSupport"], swiftSettings: common + small),
+    .target(
+      name: "PruneRuntime", dependencies: ["PruneGraph", "COneDNN", "CPruneSupport"], swiftSettings: common + small),
     .target(name: "PruneData", dependencies: ["PruneTensor"], swiftSettings: fenced),
     .target(name: "PruneEvaluation", dependencies: ["PruneRuntime", "PruneData"], swiftSettings: fenced + small),
     .target(name: "PruneTraining", dependencies: ["PruneEvaluation"], swiftSettings: fenced + small),
@@ -54,12 +59,15 @@ let package = Package(
     .target(
       name: "PruneDylib", dependencies: ["PruneABI"],
       linkerSettings: [
-        .unsafeFlags([
-          "-static-stdlib", "-Xlinker", "--version-script=\(Context.packageDirectory)/scripts/prune.map",
-          // Relative relocations packed (glibc 2.36 and later) and equal functions folded: 0.7 megabytes less.
-          "-use-ld=lld", "-Xlinker", "-O2", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs", "-Xlinker", "--icf=all",
-          "-Xlinker", "-soname=libprune.so.0", "-Xlinker", "-z", "-Xlinker", "nodelete", "-Xlinker", "-z", "-Xlinker", "text",
-        ] + hardenedLink + reserve)
+        .unsafeFlags(
+          [
+            "-static-stdlib", "-Xlinker", "--version-script=\(Context.packageDirectory)/scripts/prune.map",
+            // Relative relocations packed (glibc 2.36 and later) and equal functions folded: 0.7 megabytes less.
+            "-use-ld=lld", "-Xlinker", "-O2", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs", "-Xlinker",
+            "--icf=all",
+            "-Xlinker", "-soname=libprune.so.0", "-Xlinker", "-z", "-Xlinker", "nodelete", "-Xlinker", "-z", "-Xlinker",
+            "text",
+          ] + hardenedLink + reserve)
       ]),
     .target(
       name: "CPruneLua", exclude: ["lua"],

@@ -120,24 +120,24 @@ void pl_use_progress(pl_call *call, const char *what, bool verbose);
 /* ---- options (options.c) ---- */
 
 typedef enum option_kind {
-  OPTION_COUNT,     /**< uint32_t of `least` or more */
-  OPTION_SEED,      /**< uint64_t */
-  OPTION_NUMBER,    /**< double, finite */
-  OPTION_POSITIVE,  /**< double above 0 */
+  OPTION_COUNT,       /**< uint32_t of `least` or more */
+  OPTION_SEED,        /**< uint64_t */
+  OPTION_NUMBER,      /**< double, finite */
+  OPTION_POSITIVE,    /**< double above 0 */
   OPTION_NONNEGATIVE, /**< double of 0 or more */
-  OPTION_FRACTION,  /**< double in 0...1 */
-  OPTION_FLAG,      /**< uint32_t from a boolean */
-  OPTION_TEXT,      /**< const char * */
-  OPTION_TEXTS,     /**< const char *const *, with its size_t at `extra`, from a list or one string */
-  OPTION_EXTENTS,   /**< const int64_t *, with its size_t at `extra`, of 1 or more each */
-  OPTION_SHAPES,    /**< const prune_shape *, with its size_t at `extra`, from a table by name */
-  OPTION_NUMBERS,   /**< const double *, with its size_t at `extra` */
-  OPTION_DATASET,   /**< const prune_dataset * */
-  OPTION_MODEL,     /**< const prune_model * */
-  OPTION_TABLE,     /**< pointer to a struct of `nested` */
-  OPTION_TABLES,    /**< array of structs of `nested`, with its size_t at `extra`, from a list of tables or one */
-  OPTION_FUNCTION,  /**< int: its stack position */
-  OPTION_VALUE      /**< int: the stack position of a value that the caller looks at */
+  OPTION_FRACTION,    /**< double in 0...1 */
+  OPTION_FLAG,        /**< uint32_t from a boolean */
+  OPTION_TEXT,        /**< const char * */
+  OPTION_TEXTS,       /**< const char *const *, with its size_t at `extra`, from a list or one string */
+  OPTION_EXTENTS,     /**< const int64_t *, with its size_t at `extra`, of 1 or more each */
+  OPTION_SHAPES,      /**< const prune_shape *, with its size_t at `extra`, from a table by name */
+  OPTION_NUMBERS,     /**< const double *, with its size_t at `extra` */
+  OPTION_DATASET,     /**< const prune_dataset * */
+  OPTION_MODEL,       /**< const prune_model * */
+  OPTION_TABLE,       /**< pointer to a struct of `nested` */
+  OPTION_TABLES,      /**< array of structs of `nested`, with its size_t at `extra`, from a list of tables or one */
+  OPTION_FUNCTION,    /**< int: its stack position */
+  OPTION_VALUE        /**< int: the stack position of a value that the caller looks at */
 } option_kind;
 
 typedef struct option_set option_set;
@@ -180,12 +180,10 @@ int64_t *pl_integers(lua_State *L, int index, int64_t least, const char *what, s
 /** Raises unless the value is a table or, if `optional`, nil. */
 void pl_want_table(lua_State *L, int index, const char *where, bool optional);
 
-extern const option_set pl_fit_set, pl_recover_set, pl_train_set, pl_prune_set, pl_target_set, pl_guard_set, pl_schedule_set,
-    pl_significance_set, pl_sensitivity_set, pl_ensemble_set, pl_search_set, pl_quantize_set, pl_evaluate_set, pl_benchmark_set,
-    pl_differences_set,
-    pl_stats_set,
-    pl_zoo_set, pl_load_set, pl_weights_set, pl_images_set,
-    pl_split_set, pl_idx_set, pl_npz_set, pl_csv_set, pl_normalize_set, pl_summary_set, pl_text_set,
+extern const option_set pl_fit_set, pl_recover_set, pl_train_set, pl_prune_set, pl_target_set, pl_guard_set,
+    pl_schedule_set, pl_significance_set, pl_sensitivity_set, pl_ensemble_set, pl_search_set, pl_quantize_set,
+    pl_evaluate_set, pl_benchmark_set, pl_differences_set, pl_stats_set, pl_zoo_set, pl_load_set, pl_weights_set,
+    pl_images_set, pl_split_set, pl_idx_set, pl_npz_set, pl_csv_set, pl_normalize_set, pl_summary_set, pl_text_set,
     pl_group_set, pl_loss_set, pl_regularizer_set, pl_augment_set;
 
 /* ---- tensors (elements.c, tensor.c) ---- */

@@ -5,13 +5,13 @@
 #include "binding.h"
 
 /* Data sets of libprune go through this: the userdata exists before the handle does. */
-#define NEW_DATASET(L, call)                \
-  do {                                      \
+#define NEW_DATASET(L, call)                 \
+  do {                                       \
     handle *object = pl_new(L, &pl_dataset); \
-    prune_dataset *out = NULL;              \
-    prune_status status = call;             \
-    object->pointer = out;                  \
-    pl_check(L, status);                    \
+    prune_dataset *out = NULL;               \
+    prune_status status = call;              \
+    object->pointer = out;                   \
+    pl_check(L, status);                     \
   } while (0)
 
 typedef struct fit_options {

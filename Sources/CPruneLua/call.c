@@ -132,8 +132,8 @@ static int deliver(lua_State *L) {
   lua_pushvalue(L, 3);
   lua_pushvalue(L, 4);
   lua_call(L, 1, 1);
-  bool stop = lua_isstring(L, -1) ? strcmp(lua_tostring(L, -1), "stop") == 0
-                                  : lua_isboolean(L, -1) && lua_toboolean(L, -1);
+  bool stop =
+      lua_isstring(L, -1) ? strcmp(lua_tostring(L, -1), "stop") == 0 : lua_isboolean(L, -1) && lua_toboolean(L, -1);
   lua_pushboolean(L, stop);
   return 1;
 }

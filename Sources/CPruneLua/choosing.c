@@ -39,15 +39,17 @@ int pl_compare(lua_State *L) {
     lua_pop(L, 1);
     if (lua_isinteger(L, -1)) continue;
     if (lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "data") == 0) continue;
-    pl_error(L, "invalid_argument", "prune.compare", "it takes {label, model} entries and data =", "unknown option '%s'",
-             luaL_tolstring(L, -1, NULL));
+    pl_error(L, "invalid_argument", "prune.compare",
+             "it takes {label, model} entries and data =", "unknown option '%s'", luaL_tolstring(L, -1, NULL));
   }
   size_t count = (size_t)lua_rawlen(L, 1);
-  if (!count) pl_error(L, "invalid_argument", "prune.compare", "write {\"label\", model}", "there is no model to compare");
+  if (!count)
+    pl_error(L, "invalid_argument", "prune.compare", "write {\"label\", model}", "there is no model to compare");
   lua_getfield(L, 1, "data");
   handle *data = pl_test(L, -1, &pl_dataset);
   if ((!data || !data->pointer) && !lua_isnil(L, -1)) {
-    pl_error(L, "invalid_argument", "prune.compare", NULL, "option 'data' must be a Dataset, got %s", pl_type_name(L, -1));
+    pl_error(L, "invalid_argument", "prune.compare", NULL, "option 'data' must be a Dataset, got %s",
+             pl_type_name(L, -1));
   }
   prune_model **models = pl_scratch(L, count * sizeof *models);
   const char **labels = pl_scratch(L, count * sizeof *labels);

@@ -25,8 +25,9 @@ static int score(lua_State *L) {
   size_t count = prune_tensor_count(given->weight);
   if (prune_tensor_dtype(scores) != PRUNE_FLOAT32 || prune_tensor_count(scores) != count) {
     const char *dtype = pl_dtype_name(prune_tensor_dtype(scores));
-    pl_error(L, "mismatch", given->name, "one score for each weight", "the scores are %zu numbers of %s, wanted %zu of float32",
-             prune_tensor_count(scores), dtype ? dtype : "another type", count);
+    pl_error(L, "mismatch", given->name, "one score for each weight",
+             "the scores are %zu numbers of %s, wanted %zu of float32", prune_tensor_count(scores),
+             dtype ? dtype : "another type", count);
   }
   memcpy(given->scores, prune_tensor_data(scores), count * sizeof(float));
   return 0;
@@ -52,12 +53,8 @@ bool pl_read_criterion(pl_call *call, int value, const criterion_fields *fields)
   lua_State *L = call->L;
   if (!value) return false;
   switch (lua_type(L, value)) {
-  case LUA_TSTRING:
-    *fields->name = lua_tostring(L, value);
-    return false;
-  case LUA_TTABLE:
-    *fields->scores = pl_tensors_from_table(L, value, call->where);
-    return false;
+  case LUA_TSTRING: *fields->name = lua_tostring(L, value); return false;
+  case LUA_TTABLE: *fields->scores = pl_tensors_from_table(L, value, call->where); return false;
   case LUA_TFUNCTION:
     call->on_score = value;
     *fields->callback = call_score;

@@ -51,8 +51,9 @@ static int npz_inputs(lua_State *L, const char *path, int x, const char *y) {
   lua_pushnil(L);
   while (lua_next(L, x)) {
     if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING) {
-      pl_error(L, "invalid_argument", "prune.data.npz", NULL, "option 'x' must be a name or a table {input = name}, got %s = %s",
-               luaL_tolstring(L, -2, NULL), pl_type_name(L, -2));
+      pl_error(L, "invalid_argument", "prune.data.npz", NULL,
+               "option 'x' must be a name or a table {input = name}, got %s = %s", luaL_tolstring(L, -2, NULL),
+               pl_type_name(L, -2));
     }
     const char *name = lua_tostring(L, -2), *array = lua_tostring(L, -1);
     pl_check(L, prune_tensors_set(inputs, name, npz_array(L, arrays, array, path)));
@@ -174,8 +175,8 @@ static int dataset_subset(lua_State *L) {
   int64_t *positions = pl_integers(L, 2, 1, "Dataset:subset", &count);
   for (size_t i = 0; i < count; i++) {
     if ((uint64_t)positions[i] > samples) {
-      pl_error(L, "invalid_argument", "Dataset:subset", NULL, "position %lld is outside 1...%zu", (long long)positions[i],
-               samples);
+      pl_error(L, "invalid_argument", "Dataset:subset", NULL, "position %lld is outside 1...%zu",
+               (long long)positions[i], samples);
     }
     positions[i]--;
   }
@@ -195,8 +196,8 @@ static const float *channel_values(lua_State *L, int index, const char *name, si
       lua_pushvalue(L, index);
     }
     if (lua_type(L, -1) != LUA_TNUMBER || !isfinite(lua_tonumber(L, -1))) {
-      pl_error(L, "invalid_argument", "Dataset:normalize", NULL, "option '%s' must be a number or a list of them, got %s",
-               name, pl_type_name(L, -1));
+      pl_error(L, "invalid_argument", "Dataset:normalize", NULL,
+               "option '%s' must be a number or a list of them, got %s", name, pl_type_name(L, -1));
     }
     values[i] = (float)lua_tonumber(L, -1);
     lua_pop(L, 1);
@@ -213,7 +214,8 @@ static int dataset_normalize(lua_State *L) {
   const float *mean = channel_values(L, options.mean, "mean", &channels);
   const float *std = channel_values(L, options.std, "std", &others);
   if (channels != others) {
-    pl_error(L, "mismatch", call.where, "give one a channel to both", "mean has %zu values, std has %zu", channels, others);
+    pl_error(L, "mismatch", call.where, "give one a channel to both", "mean has %zu values, std has %zu", channels,
+             others);
   }
   NEW_DATASET(L, prune_dataset_normalize(dataset, mean, std, channels, &out));
   return 1;
@@ -328,17 +330,27 @@ static int dataset_tostring(lua_State *L) {
 }
 
 void pl_open_dataset(lua_State *L, int api) {
-  static const luaL_Reg methods[] = {
-      {"split", dataset_split},   {"take", dataset_take},       {"subset", dataset_subset}, {"normalize", dataset_normalize},
-      {"resize", dataset_resize}, {"classes", dataset_classes}, {"labelled", dataset_labelled},
-      {"to_layout", pl_dataset_to_layout}, {"set_layout", pl_dataset_set_layout},
-      {NULL, NULL}};
-  static const luaL_Reg fields[] = {
-      {"x", dataset_x}, {"y", dataset_y}, {"class_count", dataset_class_count}, {"class_names", pl_dataset_class_names},
-      {"broken", pl_dataset_broken}, {"layout", pl_dataset_layout}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"split", dataset_split},
+                                     {"take", dataset_take},
+                                     {"subset", dataset_subset},
+                                     {"normalize", dataset_normalize},
+                                     {"resize", dataset_resize},
+                                     {"classes", dataset_classes},
+                                     {"labelled", dataset_labelled},
+                                     {"to_layout", pl_dataset_to_layout},
+                                     {"set_layout", pl_dataset_set_layout},
+                                     {NULL, NULL}};
+  static const luaL_Reg fields[] = {{"x", dataset_x},
+                                    {"y", dataset_y},
+                                    {"class_count", dataset_class_count},
+                                    {"class_names", pl_dataset_class_names},
+                                    {"broken", pl_dataset_broken},
+                                    {"layout", pl_dataset_layout},
+                                    {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__len", dataset_len}, {"__tostring", dataset_tostring}, {NULL, NULL}};
-  static const luaL_Reg data[] = {{"digits", data_digits}, {"idx", data_idx},         {"npz", data_npz},  {"csv", data_csv},
-                                  {"cifar10", data_cifar10}, {"tensors", data_tensors}, {"images", pl_data_images}, {NULL, NULL}};
+  static const luaL_Reg data[] = {
+      {"digits", data_digits},   {"idx", data_idx},         {"npz", data_npz},          {"csv", data_csv},
+      {"cifar10", data_cifar10}, {"tensors", data_tensors}, {"images", pl_data_images}, {NULL, NULL}};
   pl_class(L, &pl_dataset, methods, fields, metamethods);
   luaL_newlib(L, data);
   lua_setfield(L, api, "data");

@@ -11,11 +11,11 @@ typedef struct dtype_info {
 } dtype_info;
 
 static const dtype_info dtypes[] = {
-    {PRUNE_FLOAT32, "float32", 4}, {PRUNE_FLOAT64, "float64", 8},     {PRUNE_INT64, "int64", 8},
-    {PRUNE_INT32, "int32", 4},     {PRUNE_INT16, "int16", 2},         {PRUNE_INT8, "int8", 1},
-    {PRUNE_UINT8, "uint8", 1},     {PRUNE_UINT16, "uint16", 2},       {PRUNE_UINT32, "uint32", 4},
-    {PRUNE_UINT64, "uint64", 8},   {PRUNE_BOOL, "bool", 1},           {PRUNE_FLOAT16, "float16", 2},
-    {PRUNE_BFLOAT16, "bfloat16", 2}, {PRUNE_STRING, "string", 0},     {PRUNE_COMPLEX64, "complex64", 0},
+    {PRUNE_FLOAT32, "float32", 4},       {PRUNE_FLOAT64, "float64", 8}, {PRUNE_INT64, "int64", 8},
+    {PRUNE_INT32, "int32", 4},           {PRUNE_INT16, "int16", 2},     {PRUNE_INT8, "int8", 1},
+    {PRUNE_UINT8, "uint8", 1},           {PRUNE_UINT16, "uint16", 2},   {PRUNE_UINT32, "uint32", 4},
+    {PRUNE_UINT64, "uint64", 8},         {PRUNE_BOOL, "bool", 1},       {PRUNE_FLOAT16, "float16", 2},
+    {PRUNE_BFLOAT16, "bfloat16", 2},     {PRUNE_STRING, "string", 0},   {PRUNE_COMPLEX64, "complex64", 0},
     {PRUNE_COMPLEX128, "complex128", 0},
 };
 enum { DTYPE_COUNT = sizeof dtypes / sizeof *dtypes };
@@ -93,9 +93,7 @@ void pl_push_element(lua_State *L, prune_dtype dtype, const void *data, size_t i
   case PRUNE_FLOAT32: lua_pushnumber(L, (double)((const float *)data)[i]); return;
   case PRUNE_FLOAT64: lua_pushnumber(L, ((const double *)data)[i]); return;
   case PRUNE_FLOAT16: lua_pushnumber(L, (double)float_of_half(((const uint16_t *)data)[i])); return;
-  case PRUNE_BFLOAT16:
-    lua_pushnumber(L, (double)float_of_bits((uint32_t)((const uint16_t *)data)[i] << 16));
-    return;
+  case PRUNE_BFLOAT16: lua_pushnumber(L, (double)float_of_bits((uint32_t)((const uint16_t *)data)[i] << 16)); return;
   case PRUNE_INT64: lua_pushinteger(L, ((const int64_t *)data)[i]); return;
   case PRUNE_INT32: lua_pushinteger(L, ((const int32_t *)data)[i]); return;
   case PRUNE_INT16: lua_pushinteger(L, ((const int16_t *)data)[i]); return;

@@ -47,10 +47,11 @@ static const char topics[] = {
 #embed "lua/topics.lua"
 };
 
-#define FILE_OF(variable) {#variable, variable, sizeof variable}
-static const embedded_file files[] = {FILE_OF(init), FILE_OF(docs),     FILE_OF(docs_model), FILE_OF(docs_options), FILE_OF(entries),
-                                      FILE_OF(help), FILE_OF(progress), FILE_OF(report),     FILE_OF(tensor),
-                                      FILE_OF(topics), FILE_OF(layout), FILE_OF(guides)};
+#define FILE_OF(variable) \
+  { #variable, variable, sizeof variable }
+static const embedded_file files[] = {FILE_OF(init),    FILE_OF(docs),   FILE_OF(docs_model), FILE_OF(docs_options),
+                                      FILE_OF(entries), FILE_OF(help),   FILE_OF(progress),   FILE_OF(report),
+                                      FILE_OF(tensor),  FILE_OF(topics), FILE_OF(layout),     FILE_OF(guides)};
 
 bool pl_load_embedded(lua_State *L, const char *name) {
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) {

@@ -12,7 +12,8 @@ int pl_data_images(lua_State *L) {
     lua_rawseti(L, -2, 1);
     lua_replace(L, options.size_value);
   }
-  options.images.size = pl_integers(L, options.size_value, 1, "prune.data.images: option 'size'", &options.images.size_rank);
+  options.images.size =
+      pl_integers(L, options.size_value, 1, "prune.data.images: option 'size'", &options.images.size_rank);
   prune_context *context = pl_get_context(L);
   NEW_DATASET(L, prune_dataset_images(context, &options.images, &out));
   return 1;

@@ -59,16 +59,14 @@ bool pl_read_metric(pl_call *call, int value, const char **name, prune_metric_ca
   lua_State *L = call->L;
   if (!value) return false;
   switch (lua_type(L, value)) {
-  case LUA_TSTRING:
-    *name = lua_tostring(L, value);
-    return false;
+  case LUA_TSTRING: *name = lua_tostring(L, value); return false;
   case LUA_TFUNCTION:
     call->on_metric = value;
     *callback = call_metric;
     return true;
   default:
-    pl_error(L, "invalid_argument", call->where, NULL, "option 'metric' must be a name or a function of a Model, got %s",
-             pl_type_name(L, value));
+    pl_error(L, "invalid_argument", call->where, NULL,
+             "option 'metric' must be a name or a function of a Model, got %s", pl_type_name(L, value));
   }
 }
 

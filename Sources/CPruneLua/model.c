@@ -249,18 +249,28 @@ static int model_len(lua_State *L) {
 }
 
 void pl_open_model(lua_State *L, int api) {
-  static const luaL_Reg methods[] = {{"save", model_save},           {"clone", model_clone},
-                                     {"parameters", model_parameters}, {"parameter", model_parameter},
-                                     {"run", model_run},             {"predict", model_predict},
-                                     {"load_weights", pl_model_load_weights}, {"save_weights", pl_model_save_weights},
+  static const luaL_Reg methods[] = {{"save", model_save},
+                                     {"clone", model_clone},
+                                     {"parameters", model_parameters},
+                                     {"parameter", model_parameter},
+                                     {"run", model_run},
+                                     {"predict", model_predict},
+                                     {"load_weights", pl_model_load_weights},
+                                     {"save_weights", pl_model_save_weights},
                                      {NULL, NULL}};
   static const luaL_Reg fields[] = {
       {"name", model_name}, {"inputs", model_inputs}, {"outputs", model_outputs}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__tostring", model_tostring}, {"__len", model_len}, {NULL, NULL}};
-  static const luaL_Reg nets[] = {
-      {"mlp", zoo_mlp}, {"lenet_300_100", zoo_lenet_300_100}, {"lenet5", zoo_lenet5},
-      {"vgg", zoo_vgg}, {"resnet", zoo_resnet}, {"mobilenet_v2", zoo_mobilenet_v2},
-      {"densenet121", zoo_densenet121}, {"vit", zoo_vit}, {"lstm", zoo_lstm}, {NULL, NULL}};
+  static const luaL_Reg nets[] = {{"mlp", zoo_mlp},
+                                  {"lenet_300_100", zoo_lenet_300_100},
+                                  {"lenet5", zoo_lenet5},
+                                  {"vgg", zoo_vgg},
+                                  {"resnet", zoo_resnet},
+                                  {"mobilenet_v2", zoo_mobilenet_v2},
+                                  {"densenet121", zoo_densenet121},
+                                  {"vit", zoo_vit},
+                                  {"lstm", zoo_lstm},
+                                  {NULL, NULL}};
   pl_class(L, &pl_model, methods, fields, metamethods);
   luaL_getmetatable(L, pl_model.name);
   lua_getfield(L, -1, "methods");

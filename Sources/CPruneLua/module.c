@@ -111,9 +111,9 @@ static int memory(lua_State *L) {
 }
 
 static void open(lua_State *L) {
-  static const luaL_Reg functions[] = {{"is_terminal", is_terminal}, {"columns", columns},   {"rows", rows}, {"clock", wall_clock}, {"distance", distance},
-                                       {"fail", fail},               {"embedded", embedded}, {"option_sets", option_sets},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"is_terminal", is_terminal}, {"columns", columns},         {"rows", rows},
+                                       {"clock", wall_clock},        {"distance", distance},       {"fail", fail},
+                                       {"embedded", embedded},       {"option_sets", option_sets}, {NULL, NULL}};
   pl_open_errors(L);
   pl_class(L, &pl_context, NULL, NULL, NULL);
   lua_newtable(L);

@@ -25,8 +25,8 @@ void *pl_scratch(lua_State *L, size_t size) {
 
 void pl_want_table(lua_State *L, int index, const char *where, bool optional) {
   if (lua_istable(L, index) || (optional && lua_isnoneornil(L, index))) return;
-  pl_error(L, "invalid_argument", where, "options are named, as in f{name = value}", "expected a table of options, got %s",
-           pl_type_name(L, index));
+  pl_error(L, "invalid_argument", where, "options are named, as in f{name = value}",
+           "expected a table of options, got %s", pl_type_name(L, index));
 }
 
 int64_t *pl_integers(lua_State *L, int index, int64_t least, const char *what, size_t *out_count) {
@@ -45,8 +45,8 @@ int64_t *pl_integers(lua_State *L, int index, int64_t least, const char *what, s
                lua_type(L, -1) == LUA_TNUMBER ? "a fraction" : pl_type_name(L, -1));
     }
     if (value < least) {
-      pl_error(L, "invalid_argument", what, NULL, "element %zu must be at least %lld, got %lld", i + 1, (long long)least,
-               (long long)value);
+      pl_error(L, "invalid_argument", what, NULL, "element %zu must be at least %lld, got %lld", i + 1,
+               (long long)least, (long long)value);
     }
     list[i] = value;
     lua_pop(L, 1);
@@ -218,9 +218,7 @@ static void read_value(const place *at, int value, const option *option, char *o
     if (!(number >= 0 && number <= 1)) out_of_range(at, value, "in 0...1");
     *(double *)field = number;
     return;
-  case OPTION_FLAG:
-    *(uint32_t *)field = flag_at(at, value);
-    return;
+  case OPTION_FLAG: *(uint32_t *)field = flag_at(at, value); return;
   case OPTION_TEXT:
     if (lua_type(L, value) != LUA_TSTRING) wrong_type(at, value, "a string");
     *(const char **)field = lua_tostring(L, value);
@@ -236,9 +234,7 @@ static void read_value(const place *at, int value, const option *option, char *o
   case OPTION_SHAPES:
     *(const prune_shape **)field = pl_shapes(L, value, at->where, (size_t *)(void *)(out + option->extra));
     return;
-  case OPTION_NUMBERS:
-    *(const double **)field = numbers_at(at, value, (size_t *)(void *)(out + option->extra));
-    return;
+  case OPTION_NUMBERS: *(const double **)field = numbers_at(at, value, (size_t *)(void *)(out + option->extra)); return;
   case OPTION_TABLES:
     *(void **)field = tables_at(at, value, option->nested, (size_t *)(void *)(out + option->extra));
     return;
@@ -250,9 +246,7 @@ static void read_value(const place *at, int value, const option *option, char *o
     *(const prune_dataset **)field = dataset->pointer;
     return;
   }
-  case OPTION_MODEL:
-    *(const prune_model **)field = model_at(at, value);
-    return;
+  case OPTION_MODEL: *(const prune_model **)field = model_at(at, value); return;
   case OPTION_TABLE: {
     if (!lua_istable(L, value)) wrong_type(at, value, "a table");
     void *nested = pl_scratch(L, option->nested->size);
@@ -264,9 +258,7 @@ static void read_value(const place *at, int value, const option *option, char *o
     if (!lua_isfunction(L, value)) wrong_type(at, value, "a function");
     *(int *)field = value;
     return;
-  case OPTION_VALUE:
-    *(int *)field = value;
-    return;
+  case OPTION_VALUE: *(int *)field = value; return;
   }
 }
 
@@ -280,10 +272,11 @@ static const option *find_option(const option_set *set, const char *name) {
 /* What the field calls otherwise; the first that the function has counts. */
 static const char *synonym(const option_set *set, const char *name) {
   static const char *const pairs[][2] = {
-      {"flops", "macs"},        {"parameters", "params"}, {"size", "bytes"},          {"time", "latency"},    {"sparsity", "amount"},
-      {"ratio", "amount"},      {"rate", "lr"},           {"learning_rate", "lr"},    {"dataset", "data"},    {"finetune", "recover"},
-      {"fine_tune", "recover"}, {"method", "criterion"},  {"importance", "criterion"}, {"layers", "scope"},   {"exclude", "ignore"},
-      {"tolerance", "max_drop"}, {"nbits", "bits"},       {"wd", "weight_decay"},     {"batch", "batch_size"}, {"distill", "teacher"}};
+      {"flops", "macs"},           {"parameters", "params"}, {"size", "bytes"},        {"time", "latency"},
+      {"sparsity", "amount"},      {"ratio", "amount"},      {"rate", "lr"},           {"learning_rate", "lr"},
+      {"dataset", "data"},         {"finetune", "recover"},  {"fine_tune", "recover"}, {"method", "criterion"},
+      {"importance", "criterion"}, {"layers", "scope"},      {"exclude", "ignore"},    {"tolerance", "max_drop"},
+      {"nbits", "bits"},           {"wd", "weight_decay"},   {"batch", "batch_size"},  {"distill", "teacher"}};
   for (size_t i = 0; i < OPTION_COUNT_OF(pairs); i++) {
     if (strcmp(pairs[i][0], name) == 0 && find_option(set, pairs[i][1])) return pairs[i][1];
   }
@@ -296,7 +289,8 @@ static _Noreturn void unknown_option(lua_State *L, const option_set *set, const 
   for (size_t i = 0; i < set->count && best; i++) {
     if (pl_similar(name, set->options[i].name, &best)) nearest = set->options[i].name;
   }
-  if (nearest) pl_error(L, "invalid_argument", set->name, NULL, "unknown option '%s', did you mean '%s'?", name, nearest);
+  if (nearest)
+    pl_error(L, "invalid_argument", set->name, NULL, "unknown option '%s', did you mean '%s'?", name, nearest);
   luaL_Buffer known;
   luaL_buffinit(L, &known);
   luaL_addstring(&known, "known: ");
@@ -319,11 +313,8 @@ static void set_defaults(const option_set *set, char *out) {
     case OPTION_NUMBER:
     case OPTION_POSITIVE:
     case OPTION_NONNEGATIVE:
-    case OPTION_FRACTION:
-      *(double *)(void *)(out + option->offset) = PRUNE_NOT_GIVEN;
-      break;
-    default:
-      break;
+    case OPTION_FRACTION: *(double *)(void *)(out + option->offset) = PRUNE_NOT_GIVEN; break;
+    default: break;
     }
   }
 }

@@ -42,9 +42,7 @@ static void push_entry(lua_State *L, int root, const prune_report_entry *entry) 
   case PRUNE_REPORT_TEXT: lua_pushstring(L, entry->text); return;
   case PRUNE_REPORT_FLAG: lua_pushboolean(L, entry->integer != 0); return;
   case PRUNE_REPORT_REPORT:
-  case PRUNE_REPORT_LIST:
-    push_report(L, root, entry->child);
-    return;
+  case PRUNE_REPORT_LIST: push_report(L, root, entry->child); return;
   case PRUNE_REPORT_TENSOR: pl_push_borrowed_tensor(L, entry->tensor); return;
   default: lua_pushnil(L); return;
   }
@@ -234,7 +232,8 @@ static const prune_report *own_report(lua_State *L, const char *where) {
 static int report_restore(lua_State *L) {
   lua_Integer index = luaL_checkinteger(L, 2);
   const prune_report *report = own_report(L, "Report:restore");
-  if (index < 1) pl_error(L, "invalid_argument", "Report:restore", NULL, "journal entries count from 1, got %lld", (long long)index);
+  if (index < 1)
+    pl_error(L, "invalid_argument", "Report:restore", NULL, "journal entries count from 1, got %lld", (long long)index);
   handle *object = pl_new(L, &pl_model);
   prune_model *model = NULL;
   prune_status status = prune_report_restore(report, (size_t)index - 1, &model);
@@ -269,16 +268,11 @@ void pl_open_report(lua_State *L, int api) {
   lua_setfield(L, -2, "nodes");
   luaL_newmetatable(L, REPORT_CLASS); /* filled by lua/report.lua */
   lua_setfield(L, -2, "report_class");
-  static const luaL_Reg functions[] = {{"report_text", report_text},
-                                       {"report_json", report_json},
-                                       {"report_text_as", report_text_as},
-                                       {"tensor_map", tensor_map},
-                                       {"tensor_draw", tensor_draw},
-                                       {"report_save", report_save},
-                                       {"report_title", report_title},
-                                       {"report_restore", report_restore},
-                                       {"report_recipe", report_recipe},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"report_text", report_text},       {"report_json", report_json},
+                                       {"report_text_as", report_text_as}, {"tensor_map", tensor_map},
+                                       {"tensor_draw", tensor_draw},       {"report_save", report_save},
+                                       {"report_title", report_title},     {"report_restore", report_restore},
+                                       {"report_recipe", report_recipe},   {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
   lua_pop(L, 1);
 }

@@ -110,8 +110,8 @@ static int tensor_at(lua_State *L) {
   for (size_t d = 0; d < rank; d++) {
     lua_Integer i = luaL_checkinteger(L, (int)d + 2);
     if (i < 1 || i > shape[d]) {
-      pl_error(L, "invalid_argument", "Tensor:at", NULL, "position %lld of dimension %zu is outside 1...%lld", (long long)i,
-               d + 1, (long long)shape[d]);
+      pl_error(L, "invalid_argument", "Tensor:at", NULL, "position %lld of dimension %zu is outside 1...%lld",
+               (long long)i, d + 1, (long long)shape[d]);
     }
     offset = offset * (size_t)shape[d] + (size_t)(i - 1);
   }

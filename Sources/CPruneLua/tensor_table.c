@@ -45,7 +45,8 @@ static int look(builder *b, int index, size_t depth) {
     pl_error(L, "invalid_argument", "prune.tensor", "rows of nested tables must be equally long",
              "elements must be numbers or booleans, got %s at depth %zu", pl_type_name(L, index), depth + 1);
   }
-  if (!lua_istable(L, index)) bad_table(L, "a number where a table was expected, at depth %lld", (long long)depth + 1, 0);
+  if (!lua_istable(L, index))
+    bad_table(L, "a number where a table was expected, at depth %lld", (long long)depth + 1, 0);
   if ((int64_t)lua_rawlen(L, index) != b->shape[depth]) {
     bad_table(L, "a row has %lld elements, the first has %lld", (long long)lua_rawlen(L, index),
               (long long)b->shape[depth]);
@@ -78,11 +79,11 @@ static prune_tensor *build(builder *b, int index, const int64_t *shape, size_t r
   lua_State *L = b->L;
   find_shape(b, index);
   int seen = look(b, index, 0);
-  b->dtype = dtype                ? dtype
-             : seen & SEEN_FLOAT  ? PRUNE_FLOAT32
+  b->dtype = dtype                 ? dtype
+             : seen & SEEN_FLOAT   ? PRUNE_FLOAT32
              : seen & SEEN_INTEGER ? PRUNE_INT64
-             : seen & SEEN_BOOL   ? PRUNE_BOOL
-                                  : PRUNE_FLOAT32;
+             : seen & SEEN_BOOL    ? PRUNE_BOOL
+                                   : PRUNE_FLOAT32;
   int64_t given = 1, wanted = 1;
   for (size_t i = 0; i < b->rank; i++) given *= b->shape[i]; /* all these elements exist */
   for (size_t i = 0; shape && i < rank; i++) {
@@ -91,8 +92,8 @@ static prune_tensor *build(builder *b, int index, const int64_t *shape, size_t r
   }
   bool zeros = shape && given == 0;
   if (shape && !zeros && given != wanted) {
-    pl_error(L, "invalid_argument", "prune.tensor", NULL, "%lld elements do not fill the shape of %lld", (long long)given,
-             (long long)wanted);
+    pl_error(L, "invalid_argument", "prune.tensor", NULL, "%lld elements do not fill the shape of %lld",
+             (long long)given, (long long)wanted);
   }
   handle *object = pl_new(L, &pl_tensor);
   prune_tensor *tensor = NULL;
@@ -144,7 +145,8 @@ int pl_tensor_new(lua_State *L) {
   prune_dtype dtype = 0;
   if (lua_getfield(L, 1, "dtype") != LUA_TNIL) {
     if (lua_type(L, -1) != LUA_TSTRING) {
-      pl_error(L, "invalid_argument", "prune.tensor", NULL, "option 'dtype' must be a string, got %s", pl_type_name(L, -1));
+      pl_error(L, "invalid_argument", "prune.tensor", NULL, "option 'dtype' must be a string, got %s",
+               pl_type_name(L, -1));
     }
     dtype = pl_dtype(L, lua_tostring(L, -1), "prune.tensor");
   }

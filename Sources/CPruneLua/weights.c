@@ -30,7 +30,8 @@ static int weights_save(lua_State *L) {
 static const char *new_name(lua_State *L, const char *where, const char *name) {
   if (!lua_toboolean(L, -1)) return "";
   if (lua_type(L, -1) != LUA_TSTRING) {
-    pl_error(L, "invalid_argument", where, NULL, "option 'map' has %s for '%s', wanted a name or false", pl_type_name(L, -1), name);
+    pl_error(L, "invalid_argument", where, NULL, "option 'map' has %s for '%s', wanted a name or false",
+             pl_type_name(L, -1), name);
   }
   return lua_tostring(L, -1);
 }
@@ -44,8 +45,8 @@ static void map_of_table(lua_State *L, const char *where, weights_options *optio
   lua_pushnil(L);
   while (lua_next(L, options->map) && i < count) {
     if (lua_type(L, -2) != LUA_TSTRING) {
-      pl_error(L, "invalid_argument", where, "write {[\"module.*\"] = \"*\"}", "option 'map' goes by name, got a %s as key",
-               luaL_typename(L, -2));
+      pl_error(L, "invalid_argument", where, "write {[\"module.*\"] = \"*\"}",
+               "option 'map' goes by name, got a %s as key", luaL_typename(L, -2));
     }
     from[i] = lua_tostring(L, -2);
     to[i] = new_name(L, where, from[i]);

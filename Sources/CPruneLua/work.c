@@ -59,7 +59,8 @@ static void read_dropout(pl_call *call, fit_options *options) {
   bool is_none = lua_isboolean(L, options->dropout) && !lua_toboolean(L, options->dropout);
   double ratio = is_none ? 0 : lua_type(L, options->dropout) == LUA_TNUMBER ? lua_tonumber(L, options->dropout) : -1;
   if (!(ratio >= 0 && ratio < 1)) {
-    pl_error(L, "invalid_argument", call->where, NULL, "option 'dropout' must be a number of 0 or more and below 1, or false, got %s",
+    pl_error(L, "invalid_argument", call->where, NULL,
+             "option 'dropout' must be a number of 0 or more and below 1, or false, got %s",
              luaL_tolstring(L, options->dropout, NULL));
   }
   options->fit.dropout = ratio;
@@ -129,7 +130,8 @@ static int model_evaluate(lua_State *L) {
     lua_setfield(L, 3, "data");
     lua_getfield(L, 2, "data");
     lua_replace(L, 2);
-    if (lua_isnil(L, 2)) pl_error(L, "invalid_argument", call.where, "write m:evaluate{data = test}", "option 'data' is missing");
+    if (lua_isnil(L, 2))
+      pl_error(L, "invalid_argument", call.where, "write m:evaluate{data = test}", "option 'data' is missing");
   }
   prune_dataset *data = pl_check_dataset(L, 2);
   prune_evaluate_options options;
@@ -248,8 +250,8 @@ static void read_schedule(pl_call *call, prune_call_options *options) {
     return;
   }
   if (!lua_istable(L, value)) {
-    pl_error(L, "invalid_argument", call->where, NULL, "option 'schedule' must be a string or {kind =, steps =}, got %s",
-             pl_type_name(L, value));
+    pl_error(L, "invalid_argument", call->where, NULL,
+             "option 'schedule' must be a string or {kind =, steps =}, got %s", pl_type_name(L, value));
   }
   schedule_options schedule;
   pl_options(call, value, &pl_schedule_set, &schedule);
@@ -269,7 +271,8 @@ static const char *read_granularity(pl_call *call, int value) {
   size_t count = 0;
   const int64_t *extents = pl_integers(L, -1, 1, "option 'granularity'", &count);
   if (count != 2) {
-    pl_error(L, "invalid_argument", call->where, "write {block = {rows, columns}}", "a block has 2 extents, got %zu", count);
+    pl_error(L, "invalid_argument", call->where, "write {block = {rows, columns}}", "a block has 2 extents, got %zu",
+             count);
   }
   return lua_pushfstring(L, "block:%Ix%I", (LUAI_UACINT)extents[0], (LUAI_UACINT)extents[1]);
 }
@@ -292,7 +295,8 @@ static void read_amount(pl_call *call, prune_call_options *options) {
   for (lua_pushnil(L); lua_next(L, value); lua_pop(L, 1)) {
     if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TNUMBER) {
       pl_error(L, "invalid_argument", call->where, "write amount = {conv1 = 0.1, [\"layer3.*\"] = 0.6}",
-               "option 'amount' must have numbers by name patterns, got a %s at a %s", pl_type_name(L, -1), pl_type_name(L, -2));
+               "option 'amount' must have numbers by name patterns, got a %s at a %s", pl_type_name(L, -1),
+               pl_type_name(L, -2));
     }
     count++;
   }
@@ -320,7 +324,8 @@ static uint32_t read_round_to(pl_call *call, int value) {
   if (lua_type(L, value) != LUA_TNUMBER || !is_integer || units < 1 || units > 65536) {
     lua_pushvalue(L, value);
     pl_error(L, "invalid_argument", call->where, NULL,
-             "option 'round_to' must be an integer from 1 to 65536 or \"machine\", got %s", luaL_tolstring(L, -1, NULL));
+             "option 'round_to' must be an integer from 1 to 65536 or \"machine\", got %s",
+             luaL_tolstring(L, -1, NULL));
   }
   return (uint32_t)units;
 }
@@ -393,9 +398,8 @@ static int shrink(lua_State *L, pl_call *call, handle *model, const int64_t *cla
   pl_begin(call, model);
   prune_model *slim = NULL;
   prune_report *report = NULL;
-  prune_status status = classes
-                            ? prune_model_keep_classes(model->pointer, classes, count, options, &slim, &report)
-                            : prune_model_prune(model->pointer, options, &slim, &report);
+  prune_status status = classes ? prune_model_keep_classes(model->pointer, classes, count, options, &slim, &report)
+                                : prune_model_prune(model->pointer, options, &slim, &report);
   slim_object->pointer = slim;
   object->pointer = report;
   pl_end(call, model);
@@ -450,14 +454,22 @@ static int model_quantize(lua_State *L) {
   return 2;
 }
 
-const luaL_Reg pl_model_work[] = {{"stats", model_stats}, {"sizes", model_sizes},         {"layers", model_layers},
-                                  {"fit", model_fit},             {"evaluate", model_evaluate},
-                                  {"benchmark", model_benchmark}, {"significance", model_significance},
+const luaL_Reg pl_model_work[] = {{"stats", model_stats},
+                                  {"sizes", model_sizes},
+                                  {"layers", model_layers},
+                                  {"fit", model_fit},
+                                  {"evaluate", model_evaluate},
+                                  {"benchmark", model_benchmark},
+                                  {"significance", model_significance},
                                   {"differences", model_differences},
                                   {"sensitivity", model_sensitivity},
-                                  {"prune", model_prune},         {"quantize", model_quantize},
-                                  {"groups", model_groups}, {"graph", model_graph},       {"compact", pl_model_compact},
-                                  {"simplify", pl_model_simplify},   {"fix_shapes", pl_model_fix_shapes},
+                                  {"prune", model_prune},
+                                  {"quantize", model_quantize},
+                                  {"groups", model_groups},
+                                  {"graph", model_graph},
+                                  {"compact", pl_model_compact},
+                                  {"simplify", pl_model_simplify},
+                                  {"fix_shapes", pl_model_fix_shapes},
                                   {"keep_classes", model_keep_classes},
                                   {"summary", pl_model_summary},
                                   {NULL, NULL}};

@@ -1,14 +1,12 @@
-// softmax(scale * Q K' + mask) V, a block of query rows of one head at a time, so that the scores stay in the cache; and
-// products of strided matrices.
+// softmax(scale * Q K' + mask) V, a block of query rows of one head at a time, so that the scores stay in the cache;
+// and products of strided matrices.
 #include "prune_kernels.h"
 #include "prune_support.h"
 #include "vector_math.h"
 
 CLONES static void add_mask(float *scores, const float *mask, int64_t step, int64_t n) {
-  if (step == 1)
-    COMPACT for (int64_t i = 0; i < n; i++) scores[i] += mask[i];
-  else
-    COMPACT for (int64_t i = 0; i < n; i++) scores[i] += mask[i * step];
+  if (step == 1) COMPACT for (int64_t i = 0; i < n; i++) scores[i] += mask[i];
+  else COMPACT for (int64_t i = 0; i < n; i++) scores[i] += mask[i * step];
 }
 
 /// Turns a row into e^(x - max) and returns 1 / sum.
@@ -30,21 +28,20 @@ static int32_t attend(const ps_attention_args *args, int64_t first, int64_t last
     const float *v = args->v + batch * args->v_strides[0] + head * args->v_strides[1];
     float *y = args->y + batch * args->y_strides[0] + head * args->y_strides[1] + row * args->y_strides[2];
     float *inverse = scores + args->block * args->keys;
-    int32_t status = ps_product(
-        'N', 'T', rows, args->keys, args->depth, args->scale, q, args->q_strides[2], k, args->k_strides[2], 0, scores,
-        args->keys);
+    int32_t status = ps_product('N', 'T', rows, args->keys, args->depth, args->scale, q, args->q_strides[2], k,
+                                args->k_strides[2], 0, scores, args->keys);
     if (status) return status;
     for (int64_t i = 0; i < rows; i++) {
       float *line = scores + i * args->keys;
       if (args->mask)
-        add_mask(
-            line,
-            args->mask + batch * args->mask_strides[0] + head * args->mask_strides[1] + (row + i) * args->mask_strides[2],
-            args->mask_strides[3], args->keys);
+        add_mask(line,
+                 args->mask + batch * args->mask_strides[0] + head * args->mask_strides[1] +
+                     (row + i) * args->mask_strides[2],
+                 args->mask_strides[3], args->keys);
       inverse[i] = exponentiate(line, args->keys);
     }
-    status = ps_product(
-        'N', 'N', rows, args->width, args->keys, 1, scores, args->keys, v, args->v_strides[2], 0, y, args->y_strides[2]);
+    status = ps_product('N', 'N', rows, args->width, args->keys, 1, scores, args->keys, v, args->v_strides[2], 0, y,
+                        args->y_strides[2]);
     if (status) return status;
     for (int64_t i = 0; i < rows; i++) scale_row(y + i * args->y_strides[2], inverse[i], args->width);
   }
@@ -79,9 +76,9 @@ static void product_range(int64_t first, int64_t last, void *user) {
       at_b += index * args->b_strides[axis];
       at_c += index * args->c_strides[axis];
     }
-    int32_t status = ps_product(
-        args->transposes_a ? 'T' : 'N', args->transposes_b ? 'T' : 'N', args->m, args->n, args->k, args->alpha,
-        args->a + at_a, args->lda, args->b + at_b, args->ldb, 0, args->c + at_c, args->ldc);
+    int32_t status =
+        ps_product(args->transposes_a ? 'T' : 'N', args->transposes_b ? 'T' : 'N', args->m, args->n, args->k,
+                   args->alpha, args->a + at_a, args->lda, args->b + at_b, args->ldb, 0, args->c + at_c, args->ldc);
     if (status) args->status = status;
   }
 }

@@ -1,4 +1,5 @@
-// Products of a few rows with weights in blocks of 4 or 8 bits: codes are expanded in registers, the float weight is never there.
+// Products of a few rows with weights in blocks of 4 or 8 bits: codes are expanded in registers, the float weight is
+// never there.
 #include <string.h>
 
 #include "prune_codes.h"
@@ -36,9 +37,12 @@ static void column_plain(const void *user, int64_t column, float *result) {
       float sum = 0;
       for (int64_t i = 0; i < args->size; i++) {
         int64_t place = i / GROUP * GROUP / 2 + i % (GROUP / 2);
-        sum += x[i] * (float)(args->bits == 8 ? codes[i] : i % GROUP < GROUP / 2 ? codes[place] & 0xF : codes[place] >> 4);
+        sum += x[i] * (float)(args->bits == 8         ? codes[i]
+                              : i % GROUP < GROUP / 2 ? codes[place] & 0xF
+                                                      : codes[place] >> 4);
       }
-      result[row] += args->scales[column * p->blocks + block] * (sum - zero_point(p, column, block) * p->totals[row * p->blocks + block]);
+      result[row] += args->scales[column * p->blocks + block] *
+                     (sum - zero_point(p, column, block) * p->totals[row * p->blocks + block]);
     }
   }
 }
@@ -55,8 +59,8 @@ AVX2 static inline float total(__m256 v) {
 }
 
 /// A column for numbers of rows and bits that the compiler knows, so that sums stay in registers.
-AVX2 static inline __attribute__((always_inline)) void column_avx2_of(
-    const product *p, int64_t column, float *result, const int rows, const int bits) {
+AVX2 static inline __attribute__((always_inline)) void column_avx2_of(const product *p, int64_t column, float *result,
+                                                                      const int rows, const int bits) {
   const ps_block_args *args = p->args;
   const __m256i mask = _mm256_set1_epi32(0xF);
   const uint8_t *codes = args->codes + column * p->blocks * p->bytes;
@@ -95,15 +99,15 @@ AVX2 static inline __attribute__((always_inline)) void column_avx2_of(
   for (int row = 0; row < rows; row++) result[row] = total(sums[row]) - shifts[row];
 }
 
-#define COLUMN(BITS)                                                                               \
-  AVX2 static void column_avx2_##BITS(const void *user, int64_t column, float *result) {          \
-    const product *p = user;                                                                       \
-    switch (p->args->m) {                                                                          \
-      case 1: column_avx2_of(p, column, result, 1, BITS); break;                                   \
-      case 2: column_avx2_of(p, column, result, 2, BITS); break;                                   \
-      case 3: column_avx2_of(p, column, result, 3, BITS); break;                                   \
-      default: column_avx2_of(p, column, result, PS_BLOCK_ROWS, BITS); break;                      \
-    }                                                                                              \
+#define COLUMN(BITS)                                                                     \
+  AVX2 static void column_avx2_##BITS(const void *user, int64_t column, float *result) { \
+    const product *p = user;                                                             \
+    switch (p->args->m) {                                                                \
+    case 1: column_avx2_of(p, column, result, 1, BITS); break;                           \
+    case 2: column_avx2_of(p, column, result, 2, BITS); break;                           \
+    case 3: column_avx2_of(p, column, result, 3, BITS); break;                           \
+    default: column_avx2_of(p, column, result, PS_BLOCK_ROWS, BITS); break;              \
+    }                                                                                    \
   }
 COLUMN(4)
 COLUMN(8)
@@ -130,7 +134,8 @@ int32_t ps_block_product(void *user) {
     for (int64_t i = 0; i < stride; i++) {
       int64_t place = i;
       // Of 4 bits, the lower halves of a group's bytes and then the upper ones.
-      if (args->bits == 4) place = i / GROUP * GROUP + (i % GROUP < GROUP / 2 ? i % GROUP * 2 : (i % GROUP - GROUP / 2) * 2 + 1);
+      if (args->bits == 4)
+        place = i / GROUP * GROUP + (i % GROUP < GROUP / 2 ? i % GROUP * 2 : (i % GROUP - GROUP / 2) * 2 + 1);
       target[i] = place < args->k ? x[place] : 0;
     }
     for (int64_t block = 0; block < blocks; block++) {
@@ -141,7 +146,8 @@ int32_t ps_block_product(void *user) {
   }
   product p = {args, blocks, args->size * args->bits / 8, (blocks * args->bits + 7) / 8, stride, totals, column_plain};
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) p.column = args->bits == 4 ? column_avx2_4 : column_avx2_8;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    p.column = args->bits == 4 ? column_avx2_4 : column_avx2_8;
 #endif
   ps_parallel_for(args->n, 65536 / (args->k * args->m + 1) + 1, product_range, &p);
   return 0;

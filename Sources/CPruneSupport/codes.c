@@ -16,7 +16,8 @@ static inline uint8_t code(float v, float zero, uint8_t flip) {
 CLONES static void add_run(const ps_codes_add_args *p, int64_t first, int64_t last) {
   const uint8_t *a = p->a, *b = p->b;
   uint8_t *y = p->y, a_flip = p->a_flip, b_flip = p->b_flip, flip = p->y_flip;
-  float a_scale = p->a_scale, b_scale = p->b_scale, a_zero = p->a_zero, b_zero = p->b_zero, low = p->low, high = p->high;
+  float a_scale = p->a_scale, b_scale = p->b_scale, a_zero = p->a_zero, b_zero = p->b_zero, low = p->low,
+        high = p->high;
   float factor = p->factor, zero = p->y_zero;
   for (int64_t i = first; i < last; i++) {
     float v = ((float)(a[i] ^ a_flip) - a_zero) * a_scale + ((float)(b[i] ^ b_flip) - b_zero) * b_scale;
@@ -78,7 +79,8 @@ CLONES static void add_codes(const uint8_t *x, int32_t *sums, uint8_t flip, int6
   for (int64_t c = 0; c < n; c++) sums[c] += x[c] ^ flip;
 }
 
-CLONES static void finish_sums(const int32_t *sums, uint8_t *y, float shift, float factor, float zero, uint8_t flip, int64_t n) {
+CLONES static void finish_sums(const int32_t *sums, uint8_t *y, float shift, float factor, float zero, uint8_t flip,
+                               int64_t n) {
   for (int64_t c = 0; c < n; c++) y[c] = code(((float)sums[c] - shift) * factor, zero, flip);
 }
 
@@ -99,8 +101,8 @@ static void average_range(int64_t first, int64_t last, void *user) {
         for (int64_t h = h0; h < h1; h++)
           for (int64_t w = w0; w < w1; w++)
             add_codes(p->x + ((image * p->ih + h) * p->iw + w) * p->channels + c, sums, p->x_flip, n);
-        finish_sums(
-            sums, p->y + (row * p->ow + column) * p->channels + c, p->x_zero * count, factor, p->y_zero, p->y_flip, n);
+        finish_sums(sums, p->y + (row * p->ow + column) * p->channels + c, p->x_zero * count, factor, p->y_zero,
+                    p->y_flip, n);
       }
     }
   }

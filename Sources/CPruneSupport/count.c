@@ -58,17 +58,16 @@ FEW_CLONES static int64_t count4(const uint8_t *values, int64_t count, uint8_t m
 
 int64_t ps_count_nonzero(const void *values, int64_t count, int32_t bits, uint64_t mask) {
   switch (bits) {
-    case 4: return count4(values, count, (uint8_t)mask);
-    case 8: return count8(values, count, (uint8_t)mask, 0);
-    case 16: return count16(values, count, (uint16_t)mask);
-    case 32: return count32(values, count, (uint32_t)mask);
-    case 64: return count64(values, count, mask);
-    default: return 0;
+  case 4: return count4(values, count, (uint8_t)mask);
+  case 8: return count8(values, count, (uint8_t)mask, 0);
+  case 16: return count16(values, count, (uint16_t)mask);
+  case 32: return count32(values, count, (uint32_t)mask);
+  case 64: return count64(values, count, mask);
+  default: return 0;
   }
 }
 
-int64_t ps_count_unequal(
-    const uint8_t *values, int64_t outer, int64_t channels, int64_t inner, const uint8_t *zeros) {
+int64_t ps_count_unequal(const uint8_t *values, int64_t outer, int64_t channels, int64_t inner, const uint8_t *zeros) {
   int64_t total = 0;
   for (int64_t row = 0; row < outer; row++)
     for (int64_t channel = 0; channel < channels; channel++, values += inner)

@@ -10,11 +10,11 @@ enum { LANES = 16 };
 
 // MARK: - Activations
 
-#define LOOP(slope)                                    \
-  COMPACT for (int64_t i = first; i < last; i++) {             \
-    float v = x[i];                                    \
-    dx[i] = dy[i] * (slope);                           \
-  }                                                    \
+#define LOOP(slope)                                \
+  COMPACT for (int64_t i = first; i < last; i++) { \
+    float v = x[i];                                \
+    dx[i] = dy[i] * (slope);                       \
+  }                                                \
   break
 
 FEW_CLONES static void slope_range(int64_t first, int64_t last, void *user) {
@@ -23,27 +23,28 @@ FEW_CLONES static void slope_range(int64_t first, int64_t last, void *user) {
   float *dx = args->dx;
   const float alpha = args->alpha, beta = args->beta;
   switch (args->kind) {
-    case PS_SLOPE_CLIP: LOOP(v >= alpha && v <= beta ? 1.0f : 0.0f);
-    case PS_SLOPE_LEAKY_RELU: LOOP(v >= 0 ? 1.0f : alpha);
-    case PS_SLOPE_ELU: LOOP(v >= 0 ? beta : beta * alpha * vector_exp(v));
-    case PS_SLOPE_SOFTPLUS: LOOP(1 / (1 + vector_exp(-v)));
-    case PS_SLOPE_HARD_SIGMOID: LOOP(alpha * v + beta > 0 && alpha * v + beta < 1 ? alpha : 0.0f);
-    case PS_SLOPE_HARD_SWISH: LOOP(v <= -3 ? 0.0f : v >= 3 ? 1.0f : (2 * v + 3) / 6);
-    case PS_SLOPE_ERF: LOOP(1.1283791671f * vector_exp(-v * v));
-    case PS_SLOPE_GELU: LOOP(0.5f * (1 + vector_erf(v * 0.70710678119f)) + v * 0.39894228040f * vector_exp(-0.5f * v * v));
-    case PS_SLOPE_GELU_TANH:
-      COMPACT for (int64_t i = first; i < last; i++) {
-        float v = x[i], t = vector_tanh(0.79788456080f * (v + 0.044715f * v * v * v));
-        dx[i] = dy[i] * (0.5f * (1 + t) + 0.5f * v * (1 - t * t) * 0.79788456080f * (1 + 0.134145f * v * v));
-      }
-      break;
-    case PS_SLOPE_MISH:
-      COMPACT for (int64_t i = first; i < last; i++) {
-        float v = x[i], t = vector_tanh_softplus(v);
-        dx[i] = dy[i] * (t + v * (1 - t * t) / (1 + vector_exp(-v)));
-      }
-      break;
-    default: break;
+  case PS_SLOPE_CLIP: LOOP(v >= alpha && v <= beta ? 1.0f : 0.0f);
+  case PS_SLOPE_LEAKY_RELU: LOOP(v >= 0 ? 1.0f : alpha);
+  case PS_SLOPE_ELU: LOOP(v >= 0 ? beta : beta * alpha * vector_exp(v));
+  case PS_SLOPE_SOFTPLUS: LOOP(1 / (1 + vector_exp(-v)));
+  case PS_SLOPE_HARD_SIGMOID: LOOP(alpha * v + beta > 0 && alpha * v + beta < 1 ? alpha : 0.0f);
+  case PS_SLOPE_HARD_SWISH: LOOP(v <= -3 ? 0.0f : v >= 3 ? 1.0f : (2 * v + 3) / 6);
+  case PS_SLOPE_ERF: LOOP(1.1283791671f * vector_exp(-v * v));
+  case PS_SLOPE_GELU:
+    LOOP(0.5f * (1 + vector_erf(v * 0.70710678119f)) + v * 0.39894228040f * vector_exp(-0.5f * v * v));
+  case PS_SLOPE_GELU_TANH:
+    COMPACT for (int64_t i = first; i < last; i++) {
+      float v = x[i], t = vector_tanh(0.79788456080f * (v + 0.044715f * v * v * v));
+      dx[i] = dy[i] * (0.5f * (1 + t) + 0.5f * v * (1 - t * t) * 0.79788456080f * (1 + 0.134145f * v * v));
+    }
+    break;
+  case PS_SLOPE_MISH:
+    COMPACT for (int64_t i = first; i < last; i++) {
+      float v = x[i], t = vector_tanh_softplus(v);
+      dx[i] = dy[i] * (t + v * (1 - t * t) / (1 + vector_exp(-v)));
+    }
+    break;
+  default: break;
   }
 }
 
@@ -177,8 +178,8 @@ int32_t ps_layer_norm_grad(void *user) {
 
 enum { FEW = 256 };
 
-// Sums by index of a few, precise over any number of elements. Two take turns, so that an addition seldom waits for the one
-// before it.
+// Sums by index of a few, precise over any number of elements. Two take turns, so that an addition seldom waits for the
+// one before it.
 static int32_t sums_of_few(const ps_gather_grad_args *args) {
   double sums[2][FEW] = {{0}};
   for (int64_t i = 0; i < args->indices; i++) {

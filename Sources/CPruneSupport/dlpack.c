@@ -4,9 +4,16 @@
 #include "prune_support.h"
 
 // The layout of DLPack 1.x (dmlc/dlpack, include/dlpack/dlpack.h), which is frozen.
-typedef struct { uint32_t major, minor; } dl_version;
-typedef struct { int32_t type, id; } dl_device;
-typedef struct { uint8_t code, bits; uint16_t lanes; } dl_type;
+typedef struct {
+  uint32_t major, minor;
+} dl_version;
+typedef struct {
+  int32_t type, id;
+} dl_device;
+typedef struct {
+  uint8_t code, bits;
+  uint16_t lanes;
+} dl_type;
 typedef struct {
   void *data;
   dl_device device;
@@ -60,7 +67,8 @@ void *ps_dlpack_lend(const ps_dlpack_view *view, void *owner, void (*release)(vo
   managed->context = lent;
   managed->deleter = give_back;
   managed->flags = flag_read_only;
-  managed->tensor = (dl_tensor){view->data, {cpu, 0}, view->rank, {view->code, view->bits, 1}, extents, extents + view->rank, 0};
+  managed->tensor =
+      (dl_tensor){view->data, {cpu, 0}, view->rank, {view->code, view->bits, 1}, extents, extents + view->rank, 0};
   return managed;
 }
 
@@ -70,8 +78,12 @@ int ps_dlpack_read(const void *pointer, ps_dlpack_view *out_view) {
   const dl_tensor *tensor = &managed->tensor;
   if (tensor->device.type != cpu && tensor->device.type != cuda_host) return 2;
   if (tensor->dtype.lanes != 1) return 3;
-  *out_view = (ps_dlpack_view){
-      (char *)tensor->data + tensor->byte_offset, tensor->ndim, tensor->dtype.code, tensor->dtype.bits, tensor->shape, tensor->strides};
+  *out_view = (ps_dlpack_view){(char *)tensor->data + tensor->byte_offset,
+                               tensor->ndim,
+                               tensor->dtype.code,
+                               tensor->dtype.bits,
+                               tensor->shape,
+                               tensor->strides};
   return 0;
 }
 

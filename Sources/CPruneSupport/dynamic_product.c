@@ -1,5 +1,6 @@
-// Products of activations that are rounded to uint8 while the model runs with weights in int8. Activations are kept as int16 with
-// their zero point taken off, so that pairs of products are summed in int32 without saturation on every machine.
+// Products of activations that are rounded to uint8 while the model runs with weights in int8. Activations are kept as
+// int16 with their zero point taken off, so that pairs of products are summed in int32 without saturation on every
+// machine.
 #include <math.h>
 #include <string.h>
 
@@ -39,35 +40,34 @@ static void tile_plain(const int16_t *x, int64_t pairs, int64_t rows, const int8
 #define VNNI_DOT(sum, a, b) _mm256_dpwssd_epi32(sum, a, b)
 
 /// A tile of COUNT rows, which the compiler keeps in registers.
-#define TILE_ROWS(COUNT, DOT)                                                                        \
-  case COUNT: {                                                                                      \
-    __m256i low[COUNT], high[COUNT];                                                                 \
-    for (int row = 0; row < COUNT; row++) low[row] = high[row] = _mm256_setzero_si256();             \
-    for (int64_t pair = 0; pair < pairs; pair++, w += 2 * PANEL) {                                   \
-      __m256i w0 = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)w));                        \
-      __m256i w1 = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(w + PANEL)));              \
-      _Pragma("clang loop unroll(full)") for (int row = 0; row < COUNT; row++) {                     \
-        int32_t both;                                                                                \
-        memcpy(&both, x + (row * pairs + pair) * 2, sizeof both);                                    \
-        __m256i a = _mm256_set1_epi32(both);                                                         \
-        low[row] = DOT(low[row], a, w0);                                                             \
-        high[row] = DOT(high[row], a, w1);                                                           \
-      }                                                                                              \
-    }                                                                                                \
-    for (int row = 0; row < COUNT; row++) {                                                          \
-      _mm256_storeu_si256((__m256i *)(sums + row * PANEL), low[row]);                                \
-      _mm256_storeu_si256((__m256i *)(sums + row * PANEL + 8), high[row]);                           \
-    }                                                                                                \
-    break;                                                                                           \
+#define TILE_ROWS(COUNT, DOT)                                                            \
+  case COUNT: {                                                                          \
+    __m256i low[COUNT], high[COUNT];                                                     \
+    for (int row = 0; row < COUNT; row++) low[row] = high[row] = _mm256_setzero_si256(); \
+    for (int64_t pair = 0; pair < pairs; pair++, w += 2 * PANEL) {                       \
+      __m256i w0 = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)w));            \
+      __m256i w1 = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(w + PANEL)));  \
+      _Pragma("clang loop unroll(full)") for (int row = 0; row < COUNT; row++) {         \
+        int32_t both;                                                                    \
+        memcpy(&both, x + (row * pairs + pair) * 2, sizeof both);                        \
+        __m256i a = _mm256_set1_epi32(both);                                             \
+        low[row] = DOT(low[row], a, w0);                                                 \
+        high[row] = DOT(high[row], a, w1);                                               \
+      }                                                                                  \
+    }                                                                                    \
+    for (int row = 0; row < COUNT; row++) {                                              \
+      _mm256_storeu_si256((__m256i *)(sums + row * PANEL), low[row]);                    \
+      _mm256_storeu_si256((__m256i *)(sums + row * PANEL + 8), high[row]);               \
+    }                                                                                    \
+    break;                                                                               \
   }
-#define TILE(NAME, TARGET, DOT)                                                                      \
-  __attribute__((target(TARGET))) static void NAME(                                                  \
-      const int16_t *x, int64_t pairs, int64_t rows, const int8_t *w, int32_t *sums) {               \
-    switch (rows) {                                                                                  \
-      TILE_ROWS(1, DOT) TILE_ROWS(2, DOT) TILE_ROWS(3, DOT) TILE_ROWS(4, DOT) TILE_ROWS(5, DOT)      \
-      TILE_ROWS(6, DOT)                                                                              \
-      default: break;                                                                                \
-    }                                                                                                \
+#define TILE(NAME, TARGET, DOT)                                                                                    \
+  __attribute__((target(TARGET))) static void NAME(const int16_t *x, int64_t pairs, int64_t rows, const int8_t *w, \
+                                                   int32_t *sums) {                                                \
+    switch (rows) {                                                                                                \
+      TILE_ROWS(1, DOT)                                                                                            \
+      TILE_ROWS(2, DOT) TILE_ROWS(3, DOT) TILE_ROWS(4, DOT) TILE_ROWS(5, DOT) TILE_ROWS(6, DOT) default : break;   \
+    }                                                                                                              \
   }
 TILE(tile_avx2, "avx2", AVX2_DOT)
 TILE(tile_vnni, "avx2,avx512f,avx512vl,avx512vnni", VNNI_DOT)
@@ -125,7 +125,8 @@ static void product_range(int64_t first, int64_t last, void *user) {
   int32_t sums[ROWS * PANEL];
   for (int64_t place = first; place < last; place++) {
     int64_t panel = place / row_tiles, row = place % row_tiles * ROWS, column = panel * PANEL;
-    int64_t rows = args->m - row < ROWS ? args->m - row : ROWS, columns = args->n - column < PANEL ? args->n - column : PANEL;
+    int64_t rows = args->m - row < ROWS ? args->m - row : ROWS,
+            columns = args->n - column < PANEL ? args->n - column : PANEL;
     p->tile(args->scratch + row * pairs * 2, pairs, rows, args->w + panel * PANEL * pairs * 2, sums);
     for (int64_t r = 0; r < rows; r++) {
       float *y = args->y + (row + r) * args->n + column;

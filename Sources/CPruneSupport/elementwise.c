@@ -6,11 +6,11 @@
 
 // MARK: - One operand
 
-#define LOOP(expression)                                   \
-  COMPACT for (int64_t i = first; i < last; i++) {                 \
-    float v = x[i];                                        \
-    y[i] = (expression);                                   \
-  }                                                        \
+#define LOOP(expression)                           \
+  COMPACT for (int64_t i = first; i < last; i++) { \
+    float v = x[i];                                \
+    y[i] = (expression);                           \
+  }                                                \
   break
 
 CLONES static void unary_range(int64_t first, int64_t last, void *user) {
@@ -19,45 +19,45 @@ CLONES static void unary_range(int64_t first, int64_t last, void *user) {
   float *y = args->y;
   const float alpha = args->alpha, beta = args->beta;
   switch (args->kind) {
-    // Comparisons that are false for NaN leave it as it is.
-    case PS_UNARY_CLIP: LOOP(v < alpha ? alpha : v > beta ? beta : v);
-    case PS_UNARY_LEAKY_RELU: LOOP(v < 0 ? alpha * v : v);
-    case PS_UNARY_ELU: LOOP(v < 0 ? alpha * (vector_exp(v) - 1) : v);
-    case PS_UNARY_SIGMOID: LOOP(1 / (1 + vector_exp(-v)));
-    case PS_UNARY_TANH: LOOP(vector_tanh(v));
-    case PS_UNARY_HARD_SWISH: LOOP(v * ((v < -3 ? 0 : v > 3 ? 6 : v + 3) / 6));
-    case PS_UNARY_EXP: LOOP(vector_exp(v));
-    case PS_UNARY_SQRT: LOOP(__builtin_elementwise_sqrt(v));
-    case PS_UNARY_ABS: LOOP(fabsf(v));
-    case PS_UNARY_NEGATE: LOOP(-v);
-    case PS_UNARY_RECIPROCAL: LOOP(1 / v);
-    case PS_UNARY_ERF: LOOP(vector_erf(v));
-    case PS_UNARY_GELU: LOOP(0.5f * v * (1 + vector_erf(v * 0.70710678118654752f)));
-    case PS_UNARY_GELU_TANH: LOOP(0.5f * v * (1 + vector_tanh(0.79788456080286536f * (v + 0.044715f * v * v * v))));
-    case PS_UNARY_SWISH: LOOP(v / (1 + vector_exp(-alpha * v)));
-    // A comparison that is false for NaN comes first.
-    case PS_UNARY_HARD_SIGMOID: LOOP(alpha * v + beta < 0 ? 0 : alpha * v + beta > 1 ? 1 : alpha * v + beta);
-    case PS_UNARY_SOFTSIGN: LOOP(v / (1 + fabsf(v)));
-    case PS_UNARY_SELU: LOOP(v <= 0 ? alpha * beta * (vector_exp(v) - 1) : beta * v);
-    case PS_UNARY_THRESHOLD: LOOP(v > alpha ? v : 0);
-    case PS_UNARY_FLOOR: LOOP(__builtin_elementwise_floor(v));
-    case PS_UNARY_CEIL: LOOP(__builtin_elementwise_ceil(v));
-    case PS_UNARY_ROUND: LOOP(__builtin_elementwise_roundeven(v));
-    case PS_UNARY_SIGN: LOOP(v > 0 ? 1 : v < 0 ? -1 : v);
-    case PS_UNARY_AFFINE: LOOP(alpha * v + beta);
-    case PS_UNARY_SQUARE: LOOP(v * v);
-    case PS_UNARY_CUBE: LOOP(v * v * v);
-    case PS_UNARY_SOFTPLUS: LOOP(vector_softplus(v));
-    case PS_UNARY_MISH: LOOP(v * vector_tanh_softplus(v));
-    default: break;
+  // Comparisons that are false for NaN leave it as it is.
+  case PS_UNARY_CLIP: LOOP(v < alpha ? alpha : v > beta ? beta : v);
+  case PS_UNARY_LEAKY_RELU: LOOP(v < 0 ? alpha * v : v);
+  case PS_UNARY_ELU: LOOP(v < 0 ? alpha * (vector_exp(v) - 1) : v);
+  case PS_UNARY_SIGMOID: LOOP(1 / (1 + vector_exp(-v)));
+  case PS_UNARY_TANH: LOOP(vector_tanh(v));
+  case PS_UNARY_HARD_SWISH: LOOP(v * ((v < -3 ? 0 : v > 3 ? 6 : v + 3) / 6));
+  case PS_UNARY_EXP: LOOP(vector_exp(v));
+  case PS_UNARY_SQRT: LOOP(__builtin_elementwise_sqrt(v));
+  case PS_UNARY_ABS: LOOP(fabsf(v));
+  case PS_UNARY_NEGATE: LOOP(-v);
+  case PS_UNARY_RECIPROCAL: LOOP(1 / v);
+  case PS_UNARY_ERF: LOOP(vector_erf(v));
+  case PS_UNARY_GELU: LOOP(0.5f * v * (1 + vector_erf(v * 0.70710678118654752f)));
+  case PS_UNARY_GELU_TANH: LOOP(0.5f * v * (1 + vector_tanh(0.79788456080286536f * (v + 0.044715f * v * v * v))));
+  case PS_UNARY_SWISH: LOOP(v / (1 + vector_exp(-alpha * v)));
+  // A comparison that is false for NaN comes first.
+  case PS_UNARY_HARD_SIGMOID: LOOP(alpha * v + beta < 0 ? 0 : alpha * v + beta > 1 ? 1 : alpha * v + beta);
+  case PS_UNARY_SOFTSIGN: LOOP(v / (1 + fabsf(v)));
+  case PS_UNARY_SELU: LOOP(v <= 0 ? alpha * beta * (vector_exp(v) - 1) : beta * v);
+  case PS_UNARY_THRESHOLD: LOOP(v > alpha ? v : 0);
+  case PS_UNARY_FLOOR: LOOP(__builtin_elementwise_floor(v));
+  case PS_UNARY_CEIL: LOOP(__builtin_elementwise_ceil(v));
+  case PS_UNARY_ROUND: LOOP(__builtin_elementwise_roundeven(v));
+  case PS_UNARY_SIGN: LOOP(v > 0 ? 1 : v < 0 ? -1 : v);
+  case PS_UNARY_AFFINE: LOOP(alpha * v + beta);
+  case PS_UNARY_SQUARE: LOOP(v * v);
+  case PS_UNARY_CUBE: LOOP(v * v * v);
+  case PS_UNARY_SOFTPLUS: LOOP(vector_softplus(v));
+  case PS_UNARY_MISH: LOOP(v * vector_tanh_softplus(v));
+  default: break;
   }
 }
 
-#define SCALAR_LOOP(expression)                            \
-  for (int64_t i = first; i < last; i++) {                 \
-    float v = x[i];                                        \
-    y[i] = (expression);                                   \
-  }                                                        \
+#define SCALAR_LOOP(expression)            \
+  for (int64_t i = first; i < last; i++) { \
+    float v = x[i];                        \
+    y[i] = (expression);                   \
+  }                                        \
   break
 
 /// Functions that the C library computes, one number at a time.
@@ -67,11 +67,11 @@ static void scalar_range(int64_t first, int64_t last, void *user) {
   float *y = args->y;
   const float alpha = args->alpha;
   switch (args->kind) {
-    case PS_UNARY_LOG: SCALAR_LOOP(logf(v));
-    case PS_UNARY_SIN: SCALAR_LOOP(sinf(v));
-    case PS_UNARY_COS: SCALAR_LOOP(cosf(v));
-    case PS_UNARY_POWER: SCALAR_LOOP((float)pow((double)v, (double)alpha));
-    default: break;
+  case PS_UNARY_LOG: SCALAR_LOOP(logf(v));
+  case PS_UNARY_SIN: SCALAR_LOOP(sinf(v));
+  case PS_UNARY_COS: SCALAR_LOOP(cosf(v));
+  case PS_UNARY_POWER: SCALAR_LOOP((float)pow((double)v, (double)alpha));
+  default: break;
   }
 }
 
@@ -96,16 +96,10 @@ CLONES static void grad_range(int64_t first, int64_t last, void *user) {
   const float *dy = args->dy, *at = args->y;
   float *dx = args->dx;
   switch (args->kind) {
-    case PS_GRAD_RELU:
-      COMPACT for (int64_t i = first; i < last; i++) dx[i] = at[i] > 0 ? dy[i] : 0;
-      break;
-    case PS_GRAD_SIGMOID:
-      COMPACT for (int64_t i = first; i < last; i++) dx[i] = dy[i] * (at[i] * (1 - at[i]));
-      break;
-    case PS_GRAD_TANH:
-      COMPACT for (int64_t i = first; i < last; i++) dx[i] = dy[i] * (1 - at[i] * at[i]);
-      break;
-    default: break;
+  case PS_GRAD_RELU: COMPACT for (int64_t i = first; i < last; i++) dx[i] = at[i] > 0 ? dy[i] : 0; break;
+  case PS_GRAD_SIGMOID: COMPACT for (int64_t i = first; i < last; i++) dx[i] = dy[i] * (at[i] * (1 - at[i])); break;
+  case PS_GRAD_TANH: COMPACT for (int64_t i = first; i < last; i++) dx[i] = dy[i] * (1 - at[i] * at[i]); break;
+  default: break;
   }
 }
 
@@ -117,38 +111,37 @@ int32_t ps_grad(void *user) {
 
 // MARK: - Two operands
 
-#define ROW(expression)                                      \
-  if (sa && sb)                                              \
-    COMPACT for (int64_t i = 0; i < n; i++) {                \
-      float u = a[i], v = b[i];                              \
-      y[i] = (expression);                                   \
-    }                                                        \
-  else if (sa) {                                             \
-    float v = b[0];                                          \
-    COMPACT for (int64_t i = 0; i < n; i++) {                \
-      float u = a[i];                                        \
-      y[i] = (expression);                                   \
-    }                                                        \
-  } else {                                                   \
-    float u = a[0];                                          \
-    COMPACT for (int64_t i = 0; i < n; i++) {                \
-      float v = b[sb ? i : 0];                               \
-      y[i] = (expression);                                   \
-    }                                                        \
-  }                                                          \
+#define ROW(expression)                                   \
+  if (sa && sb) COMPACT for (int64_t i = 0; i < n; i++) { \
+      float u = a[i], v = b[i];                           \
+      y[i] = (expression);                                \
+    }                                                     \
+  else if (sa) {                                          \
+    float v = b[0];                                       \
+    COMPACT for (int64_t i = 0; i < n; i++) {             \
+      float u = a[i];                                     \
+      y[i] = (expression);                                \
+    }                                                     \
+  } else {                                                \
+    float u = a[0];                                       \
+    COMPACT for (int64_t i = 0; i < n; i++) {             \
+      float v = b[sb ? i : 0];                            \
+      y[i] = (expression);                                \
+    }                                                     \
+  }                                                       \
   break
 
-CLONES static void binary_row(
-    int32_t kind, const float *a, int64_t sa, const float *b, int64_t sb, float *y, int64_t n) {
+CLONES static void binary_row(int32_t kind, const float *a, int64_t sa, const float *b, int64_t sb, float *y,
+                              int64_t n) {
   switch (kind) {
-    case PS_BINARY_ADD: ROW(u + v);
-    case PS_BINARY_SUB: ROW(u - v);
-    case PS_BINARY_MUL: ROW(u * v);
-    case PS_BINARY_DIV: ROW(u / v);
-    // NaN on either side wins.
-    case PS_BINARY_MAX: ROW(u > v || u != u ? u : v);
-    case PS_BINARY_MIN: ROW(u < v || u != u ? u : v);
-    default: break;
+  case PS_BINARY_ADD: ROW(u + v);
+  case PS_BINARY_SUB: ROW(u - v);
+  case PS_BINARY_MUL: ROW(u * v);
+  case PS_BINARY_DIV: ROW(u / v);
+  // NaN on either side wins.
+  case PS_BINARY_MAX: ROW(u > v || u != u ? u : v);
+  case PS_BINARY_MIN: ROW(u < v || u != u ? u : v);
+  default: break;
   }
 }
 

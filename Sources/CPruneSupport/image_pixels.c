@@ -10,7 +10,8 @@ void ps_image_gray(const uint8_t *rgb, int64_t count, uint8_t *gray) {
   }
 }
 
-// MARK: - Resizing, as Pillow's Resample.c: two passes over 8-bit pixels, sums of 22 bits of fraction, rounded between the passes.
+// MARK: - Resizing, as Pillow's Resample.c: two passes over 8-bit pixels, sums of 22 bits of fraction, rounded between
+// the passes.
 
 enum { FRACTION = 22 };
 
@@ -48,9 +49,9 @@ static inline uint8_t clipped(int32_t sum) {
   return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-static void resize_rows_of_3(
-    const uint8_t *source, int32_t from, int64_t rows, const int32_t *starts, const int32_t *counts, const int32_t *weights,
-    int32_t limit, int32_t to, uint8_t *target) {
+static void resize_rows_of_3(const uint8_t *source, int32_t from, int64_t rows, const int32_t *starts,
+                             const int32_t *counts, const int32_t *weights, int32_t limit, int32_t to,
+                             uint8_t *target) {
   for (int64_t row = 0; row < rows; row++) {
     const uint8_t *line = source + row * from * 3;
     for (int32_t index = 0; index < to; index++) {
@@ -69,9 +70,8 @@ static void resize_rows_of_3(
   }
 }
 
-void ps_image_resize_rows(
-    const uint8_t *source, int32_t from, int64_t rows, int32_t channels, const int32_t *starts, const int32_t *counts,
-    const int32_t *weights, int32_t limit, int32_t to, uint8_t *target) {
+void ps_image_resize_rows(const uint8_t *source, int32_t from, int64_t rows, int32_t channels, const int32_t *starts,
+                          const int32_t *counts, const int32_t *weights, int32_t limit, int32_t to, uint8_t *target) {
   if (channels == 3) {
     resize_rows_of_3(source, from, rows, starts, counts, weights, limit, to, target);
     return;
@@ -81,16 +81,16 @@ void ps_image_resize_rows(
       for (int32_t channel = 0; channel < channels; channel++) {
         const uint8_t *pixel = source + (row * from + starts[index]) * channels + channel;
         int32_t sum = 1 << (FRACTION - 1);
-        for (int32_t tap = 0; tap < counts[index]; tap++) sum += pixel[(int64_t)tap * channels] * weights[(int64_t)index * limit + tap];
+        for (int32_t tap = 0; tap < counts[index]; tap++)
+          sum += pixel[(int64_t)tap * channels] * weights[(int64_t)index * limit + tap];
         *target++ = clipped(sum);
       }
     }
   }
 }
 
-CLONES void ps_image_resize_columns(
-    const uint8_t *source, int64_t width, const int32_t *starts, const int32_t *counts, const int32_t *weights,
-    int32_t limit, int32_t to, uint8_t *target) {
+CLONES void ps_image_resize_columns(const uint8_t *source, int64_t width, const int32_t *starts, const int32_t *counts,
+                                    const int32_t *weights, int32_t limit, int32_t to, uint8_t *target) {
   enum { BLOCK = 256 };
   for (int32_t index = 0; index < to; index++) {
     for (int64_t first = 0; first < width; first += BLOCK) {
@@ -108,8 +108,8 @@ CLONES void ps_image_resize_columns(
   }
 }
 
-void ps_image_floats(
-    const uint8_t *pixels, int64_t count, int32_t channels, int reversed, int planar, const float *tables, float *target) {
+void ps_image_floats(const uint8_t *pixels, int64_t count, int32_t channels, int reversed, int planar,
+                     const float *tables, float *target) {
   for (int32_t channel = 0; channel < channels; channel++) {
     const float *table = tables + 256 * channel;
     const uint8_t *source = pixels + (reversed ? channels - 1 - channel : channel);

@@ -44,9 +44,10 @@ static int load(void *library, void *slot, const char *name) {
 
 static void open_libraries(void) {
   void *library = dlopen("libturbojpeg.so.0", RTLD_NOW | RTLD_LOCAL);
-  has_jpeg = library && load(library, &jpeg.open, "tjInitDecompress") && load(library, &jpeg.header, "tjDecompressHeader3") &&
-             load(library, &jpeg.decode, "tjDecompress2") && load(library, &jpeg.close, "tjDestroy") &&
-             load(library, &jpeg.message, "tjGetErrorStr2") && load(library, &jpeg.code, "tjGetErrorCode");
+  has_jpeg = library && load(library, &jpeg.open, "tjInitDecompress") &&
+             load(library, &jpeg.header, "tjDecompressHeader3") && load(library, &jpeg.decode, "tjDecompress2") &&
+             load(library, &jpeg.close, "tjDestroy") && load(library, &jpeg.message, "tjGetErrorStr2") &&
+             load(library, &jpeg.code, "tjGetErrorCode");
   library = dlopen("libspng.so.0", RTLD_NOW | RTLD_LOCAL);
   has_png = library && load(library, &png.open, "spng_ctx_new") && load(library, &png.close, "spng_ctx_free") &&
             load(library, &png.buffer, "spng_set_png_buffer") && load(library, &png.limits, "spng_set_image_limits") &&
@@ -66,7 +67,9 @@ static int kind_of(const uint8_t *data, size_t size, char *message) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, open_libraries);
   if (size > 3 && data[0] == 0xFF && data[1] == 0xD8 && data[2] == 0xFF) {
-    if (!has_jpeg) return -fail(PS_IMAGE_NO_LIBRARY, message, "JPEG needs libjpeg-turbo's libturbojpeg.so.0 (Debian: libturbojpeg0)");
+    if (!has_jpeg)
+      return -fail(PS_IMAGE_NO_LIBRARY, message,
+                   "JPEG needs libjpeg-turbo's libturbojpeg.so.0 (Debian: libturbojpeg0)");
     return JPEG;
   }
   if (size > 8 && memcmp(data, "\x89PNG\r\n\x1a\n", 8) == 0) {
@@ -78,7 +81,8 @@ static int kind_of(const uint8_t *data, size_t size, char *message) {
 
 // MARK: - JPEG
 
-static int jpeg_header(void *decoder, const uint8_t *data, size_t size, int *width, int *height, int *colors, char *message) {
+static int jpeg_header(void *decoder, const uint8_t *data, size_t size, int *width, int *height, int *colors,
+                       char *message) {
   int subsampling = 0;
   if (jpeg.header(decoder, data, (unsigned long)size, width, height, &subsampling, colors) == 0) return PS_IMAGE_OK;
   // A warning leaves the extents as they were found.
@@ -86,10 +90,11 @@ static int jpeg_header(void *decoder, const uint8_t *data, size_t size, int *wid
   return fail(PS_IMAGE_BROKEN, message, jpeg.message(decoder));
 }
 
-static int jpeg_pixels(
-    void *decoder, const uint8_t *data, size_t size, int width, int height, int format, uint8_t *pixels, char *message) {
+static int jpeg_pixels(void *decoder, const uint8_t *data, size_t size, int width, int height, int format,
+                       uint8_t *pixels, char *message) {
   int channels = format == TJPF_CMYK ? 4 : 3;
-  if (jpeg.decode(decoder, data, (unsigned long)size, pixels, width, width * channels, height, format, TJFLAG_LIMITSCANS) == 0) {
+  if (jpeg.decode(decoder, data, (unsigned long)size, pixels, width, width * channels, height, format,
+                  TJFLAG_LIMITSCANS) == 0) {
     return PS_IMAGE_OK;
   }
   const char *reason = jpeg.message(decoder);
@@ -125,7 +130,9 @@ static int decode_jpeg(const uint8_t *data, size_t size, int32_t width, int32_t 
 
 // MARK: - PNG
 
-static int png_check(int code, char *message) { return code ? fail(PS_IMAGE_BROKEN, message, png.message(code)) : PS_IMAGE_OK; }
+static int png_check(int code, char *message) {
+  return code ? fail(PS_IMAGE_BROKEN, message, png.message(code)) : PS_IMAGE_OK;
+}
 
 static void *png_open(const uint8_t *data, size_t size, struct png_header *header, char *message) {
   void *decoder = png.open(0);

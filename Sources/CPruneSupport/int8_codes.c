@@ -76,7 +76,8 @@ static inline int8_t code(float value, float scale) {
 // Sums of squares may be reassociated: they are only reported.
 #pragma clang fp reassociate(on)
 
-CLONES static void code_run(const float *values, int64_t count, float scale, int8_t *out, double *signal, double *noise) {
+CLONES static void code_run(const float *values, int64_t count, float scale, int8_t *out, double *signal,
+                            double *noise) {
   double power = 0, error = 0;
   for (int64_t i = 0; i < count; i++) {
     int8_t q = code(values[i], scale);
@@ -89,8 +90,8 @@ CLONES static void code_run(const float *values, int64_t count, float scale, int
   *noise += error;
 }
 
-CLONES static void code_row(
-    const float *values, int64_t channels, const float *scales, int8_t *out, double *signal, double *noise) {
+CLONES static void code_row(const float *values, int64_t channels, const float *scales, int8_t *out, double *signal,
+                            double *noise) {
   double power = 0, error = 0;
   for (int64_t c = 0; c < channels; c++) {
     int8_t q = code(values[c], scales[c]);
@@ -103,9 +104,8 @@ CLONES static void code_row(
   *noise += error;
 }
 
-void ps_quantize_int8(
-    const float *values, int64_t outer, int64_t channels, int64_t inner, const float *scales, int8_t *out,
-    double *signal, double *noise) {
+void ps_quantize_int8(const float *values, int64_t outer, int64_t channels, int64_t inner, const float *scales,
+                      int8_t *out, double *signal, double *noise) {
   *signal = *noise = 0;
   for (int64_t o = 0; o < outer; o++) {
     int64_t start = o * channels * inner;

@@ -25,9 +25,9 @@ void ps_instruction_sets(char *names, size_t size) {
   size_t used = 0;
   if (size == 0) return;
   names[0] = 0;
-#define ADD(feature)                                                                                        \
-  if (__builtin_cpu_supports(feature) && used + sizeof feature + 1 < size) {                                \
-    used += (size_t)snprintf(names + used, size - used, "%s%s", used ? separator : "", feature);           \
+#define ADD(feature)                                                                             \
+  if (__builtin_cpu_supports(feature) && used + sizeof feature + 1 < size) {                     \
+    used += (size_t)snprintf(names + used, size - used, "%s%s", used ? separator : "", feature); \
   }
   ADD("sse4.2")
   ADD("avx")

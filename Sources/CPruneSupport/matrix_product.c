@@ -1,6 +1,6 @@
-// C = alpha * op(A) * op(B) + beta * C. After Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008):
-// blocks that fit the caches, panels of B packed in the order they are read, and tiles of C held in registers. Every number of C is
-// summed in the same order whatever the number of threads.
+// C = alpha * op(A) * op(B) + beta * C. After Goto and van de Geijn, "Anatomy of High-Performance Matrix
+// Multiplication" (2008): blocks that fit the caches, panels of B packed in the order they are read, and tiles of C
+// held in registers. Every number of C is summed in the same order whatever the number of threads.
 #include <stdlib.h>
 
 #include "prune_kernels.h"
@@ -11,7 +11,9 @@
 
 enum {
   /// Places along k, rows and columns of a block.
-  BLOCK_K = 256, BLOCK_M = 96, BLOCK_N = 1008,
+  BLOCK_K = 256,
+  BLOCK_M = 96,
+  BLOCK_N = 1008,
   /// Rows or columns up to which a product is a matrix times a few vectors.
   NARROW = 3,
   /// Vectors of the widest tile.
@@ -130,8 +132,8 @@ static void pack_a(const struct product *p, const float *a, int64_t k, int64_t m
     }
 }
 
-/// Sums of one tile at c, which has `rows` rows and `columns` columns: more than a whole number of vectors, or apart from each
-/// other, go through memory of their own.
+/// Sums of one tile at c, which has `rows` rows and `columns` columns: more than a whole number of vectors, or apart
+/// from each other, go through memory of their own.
 static void finish(const struct product *p, struct tile *tile, int rows, int columns, float *c) {
   int lanes = p->machine->lanes, vectors = (columns + lanes - 1) / lanes;
   if (vectors > 2 && vectors > p->machine->columns / lanes) vectors = vectors > 4 ? 8 : 4;
@@ -156,9 +158,8 @@ static void finish(const struct product *p, struct tile *tile, int rows, int col
 }
 
 /// One block of k of one block of c.
-static void multiply_block(
-    const struct product *p, struct tile tile, const float *a, int64_t m, const float *packed_a, const float *b, int64_t n,
-    const float *packed_b, float *c) {
+static void multiply_block(const struct product *p, struct tile tile, const float *a, int64_t m, const float *packed_a,
+                           const float *b, int64_t n, const float *packed_b, float *c) {
   int64_t columns = p->columns, rows = p->machine->rows;
   for (int64_t j = 0; j < n; j += columns) {
     int64_t width = least(columns, n - j);
@@ -214,8 +215,7 @@ static void multiply_parts(int64_t first, int64_t last, void *user) {
     int64_t m = least(p->part_m, p->m - m0), n = least(p->part_n, p->n - n0);
     if (p->m <= NARROW && p->b_k == 1 && p->a_k == 1) {
       struct dots dots = {
-          p->a,    p->b + n0 * p->b_n, p->c + n0 * p->c_n, n,        p->k,   p->a_m,
-          p->b_n, p->c_m,             p->c_n,             p->alpha, p->beta};
+          p->a, p->b + n0 * p->b_n, p->c + n0 * p->c_n, n, p->k, p->a_m, p->b_n, p->c_m, p->c_n, p->alpha, p->beta};
       p->machine->dots((int)p->m, &dots);
     } else {
       int32_t status = multiply_part(p, m0, m, n0, n);
@@ -241,9 +241,8 @@ static int64_t share_out(struct product *p, int64_t threads) {
   return parts;
 }
 
-int32_t ps_product(
-    char transpose_a, char transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
-    const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
+int32_t ps_product(char transpose_a, char transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
+                   int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
   if (m <= 0 || n <= 0) return 0;
   if (k <= 0) {
     for (int64_t i = 0; i < m; i++)
@@ -251,9 +250,21 @@ int32_t ps_product(
     return 0;
   }
   int ta = transpose_a == 'T', tb = transpose_b == 'T';
-  struct product p = {
-      .machine = this_machine(), .a = a, .b = b, .c = c, .m = m, .n = n, .k = k, .alpha = alpha, .beta = beta,
-      .a_m = ta ? 1 : lda, .a_k = ta ? lda : 1, .b_k = tb ? 1 : ldb, .b_n = tb ? ldb : 1, .c_m = ldc, .c_n = 1};
+  struct product p = {.machine = this_machine(),
+                      .a = a,
+                      .b = b,
+                      .c = c,
+                      .m = m,
+                      .n = n,
+                      .k = k,
+                      .alpha = alpha,
+                      .beta = beta,
+                      .a_m = ta ? 1 : lda,
+                      .a_k = ta ? lda : 1,
+                      .b_k = tb ? 1 : ldb,
+                      .b_n = tb ? ldb : 1,
+                      .c_m = ldc,
+                      .c_n = 1};
   // A row or column has no direction: call it the one that is read in vectors.
   if (n <= NARROW && n < m) {
     // The transpose of c is op(B)' op(A)'.

@@ -1,15 +1,14 @@
 // The innermost loops of a matrix product for one set of instructions, which whoever includes this file names: NAME(x),
-// TARGET (a function attribute), LANES (numbers in a vector), ROWS and VECTORS (the largest tile whose sums fit the registers).
+// TARGET (a function attribute), LANES (numbers in a vector), ROWS and VECTORS (the largest tile whose sums fit the
+// registers).
 
 typedef float NAME(vector) __attribute__((vector_size(LANES * 4), aligned(4)));
 
 TARGET INLINE void NAME(sum_tile)(int rows, int vectors, const struct tile *tile) {
   NAME(vector) sums[ROWS][WIDE];
-  UNROLL for (int i = 0; i < rows; i++)
-    UNROLL for (int j = 0; j < vectors; j++) sums[i][j] = (NAME(vector)){0};
+  UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++) sums[i][j] = (NAME(vector)){0};
   // Lines of c are far apart: no hardware fetches them ahead.
-  if (tile->beta != 0)
-    UNROLL for (int i = 0; i < rows; i++) {
+  if (tile->beta != 0) UNROLL for (int i = 0; i < rows; i++) {
       UNROLL for (int j = 0; j < vectors * LANES; j += 16) __builtin_prefetch(tile->c + i * tile->c_row + j, 1);
       __builtin_prefetch(tile->c + i * tile->c_row + vectors * LANES - 1, 1);
     }
@@ -23,18 +22,19 @@ TARGET INLINE void NAME(sum_tile)(int rows, int vectors, const struct tile *tile
       UNROLL for (int j = 0; j < vectors; j++) sums[i][j] += factor * line[j];
     }
   }
-  UNROLL for (int i = 0; i < rows; i++)
-    UNROLL for (int j = 0; j < vectors; j++) {
-      NAME(vector) *c = (NAME(vector) *)(tile->c + i * tile->c_row + j * LANES), sum = sums[i][j];
-      if (tile->alpha != 1) sum *= tile->alpha;
-      if (tile->beta == 1) sum += *c;
-      else if (tile->beta != 0) sum += tile->beta * *c;
-      *c = sum;
-    }
+  UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++) {
+    NAME(vector) *c = (NAME(vector) *)(tile->c + i * tile->c_row + j * LANES), sum = sums[i][j];
+    if (tile->alpha != 1) sum *= tile->alpha;
+    if (tile->beta == 1) sum += *c;
+    else if (tile->beta != 0) sum += tile->beta * *c;
+    *c = sum;
+  }
 }
 
-#define TILE(rows, vectors) \
-  case (rows) * 16 + (vectors): NAME(sum_tile)(rows, vectors, tile); break;
+#define TILE(rows, vectors)              \
+  case (rows)*16 + (vectors):            \
+    NAME(sum_tile)(rows, vectors, tile); \
+    break;
 #if VECTORS == 3
 #define TILES(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3)
 #else
@@ -72,34 +72,32 @@ TARGET INLINE void NAME(sum_dots)(int rows, const struct dots *dots) {
     // The last row again where there are no more.
     UNROLL for (int j = 0; j < 4; j++) b[j] = dots->b + (first + j < dots->n ? first + j : dots->n - 1) * dots->b_row;
     NAME(vector) sums[NARROW][4];
-    UNROLL for (int i = 0; i < rows; i++)
-      UNROLL for (int j = 0; j < 4; j++) sums[i][j] = (NAME(vector)){0};
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < 4; j++) sums[i][j] = (NAME(vector)){0};
     int64_t p = 0;
-    for (; p + LANES <= dots->k; p += LANES)
-      UNROLL for (int j = 0; j < 4; j++) {
+    for (; p + LANES <= dots->k; p += LANES) UNROLL for (int j = 0; j < 4; j++) {
         NAME(vector) line = *(const NAME(vector) *)(b[j] + p);
-        UNROLL for (int i = 0; i < rows; i++) sums[i][j] += *(const NAME(vector) *)(dots->a + i * dots->a_row + p) * line;
+        UNROLL for (int i = 0; i < rows; i++) sums[i][j] +=
+            *(const NAME(vector) *)(dots->a + i * dots->a_row + p) * line;
       }
-    UNROLL for (int i = 0; i < rows; i++)
-      UNROLL for (int j = 0; j < 4; j++) {
-        if (first + j >= dots->n) break;
-        float lanes[LANES], sum = 0;
-        memcpy(lanes, &sums[i][j], sizeof lanes);
-        for (int width = LANES / 2; width > 0; width /= 2)
-          for (int lane = 0; lane < width; lane++) lanes[lane] += lanes[lane + width];
-        for (int64_t rest = p; rest < dots->k; rest++) sum += dots->a[i * dots->a_row + rest] * b[j][rest];
-        float *c = dots->c + i * dots->c_row + (first + j) * dots->c_column;
-        sum = (lanes[0] + sum) * dots->alpha;
-        *c = dots->beta == 0 ? sum : sum + dots->beta * *c;
-      }
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < 4; j++) {
+      if (first + j >= dots->n) break;
+      float lanes[LANES], sum = 0;
+      memcpy(lanes, &sums[i][j], sizeof lanes);
+      for (int width = LANES / 2; width > 0; width /= 2)
+        for (int lane = 0; lane < width; lane++) lanes[lane] += lanes[lane + width];
+      for (int64_t rest = p; rest < dots->k; rest++) sum += dots->a[i * dots->a_row + rest] * b[j][rest];
+      float *c = dots->c + i * dots->c_row + (first + j) * dots->c_column;
+      sum = (lanes[0] + sum) * dots->alpha;
+      *c = dots->beta == 0 ? sum : sum + dots->beta * *c;
+    }
   }
 }
 
 TARGET static void NAME(dots)(int rows, const struct dots *dots) {
   switch (rows) {
-    case 1: NAME(sum_dots)(1, dots); break;
-    case 2: NAME(sum_dots)(2, dots); break;
-    default: NAME(sum_dots)(3, dots);
+  case 1: NAME(sum_dots)(1, dots); break;
+  case 2: NAME(sum_dots)(2, dots); break;
+  default: NAME(sum_dots)(3, dots);
   }
 }
 
@@ -113,11 +111,10 @@ TARGET static void NAME(turn)(const float *from, int64_t row, int64_t k, float *
       s[j] = __builtin_shufflevector(r[j], r[j + 1], 0, 8, 1, 9, 4, 12, 5, 13);
       s[j + 1] = __builtin_shufflevector(r[j], r[j + 1], 2, 10, 3, 11, 6, 14, 7, 15);
     }
-    UNROLL for (int j = 0; j < 8; j += 4)
-      UNROLL for (int i = 0; i < 2; i++) {
-        r[j + 2 * i] = __builtin_shufflevector(s[j + i], s[j + i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-        r[j + 2 * i + 1] = __builtin_shufflevector(s[j + i], s[j + i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-      }
+    UNROLL for (int j = 0; j < 8; j += 4) UNROLL for (int i = 0; i < 2; i++) {
+      r[j + 2 * i] = __builtin_shufflevector(s[j + i], s[j + i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+      r[j + 2 * i + 1] = __builtin_shufflevector(s[j + i], s[j + i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
     UNROLL for (int j = 0; j < 4; j++) {
       *(eight *)(to + (p + j) * step) = __builtin_shufflevector(r[j], r[j + 4], 0, 1, 2, 3, 8, 9, 10, 11);
       *(eight *)(to + (p + j + 4) * step) = __builtin_shufflevector(r[j], r[j + 4], 4, 5, 6, 7, 12, 13, 14, 15);
@@ -127,7 +124,7 @@ TARGET static void NAME(turn)(const float *from, int64_t row, int64_t k, float *
     for (int j = 0; j < 8; j++) to[p * step + j] = from[j * row + p];
 }
 
-static const struct machine NAME(machine) = {ROWS, LANES, LANES * VECTORS, NAME(tile), NAME(dots), NAME(turn)};
+static const struct machine NAME(machine) = {ROWS, LANES, LANES *VECTORS, NAME(tile), NAME(dots), NAME(turn)};
 
 #undef NAME
 #undef TARGET

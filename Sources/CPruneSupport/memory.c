@@ -27,7 +27,9 @@ ps_account *ps_account_create(void) {
 ps_account *ps_account_standard(void) { return &standard; }
 ps_account *ps_account_current(void) { return entered ? entered : &standard; }
 
-void ps_account_retain(ps_account *account) { atomic_fetch_add_explicit(&account->references, 1, memory_order_relaxed); }
+void ps_account_retain(ps_account *account) {
+  atomic_fetch_add_explicit(&account->references, 1, memory_order_relaxed);
+}
 
 void ps_account_release(ps_account *account) {
   if (account && atomic_fetch_sub_explicit(&account->references, 1, memory_order_acq_rel) == 1) free(account);
@@ -54,9 +56,8 @@ int32_t ps_account_take(ps_account *account, int64_t bytes) {
     return 1;
   }
   long long peak = atomic_load_explicit(&account->peak, memory_order_relaxed);
-  while (used > peak &&
-         !atomic_compare_exchange_weak_explicit(&account->peak, &peak, used, memory_order_relaxed, memory_order_relaxed)) {
-  }
+  while (used > peak && !atomic_compare_exchange_weak_explicit(&account->peak, &peak, used, memory_order_relaxed,
+                                                               memory_order_relaxed)) {}
   return 0;
 }
 
@@ -80,10 +81,10 @@ void ps_memory_unmap(void *base, size_t bytes) { munmap(base, bytes); }
 
 // MARK: - The reserve
 //
-// Swift's arrays, strings and objects take memory through swift_slowAlloc, which ends the process when there is none. The linker
-// puts the functions below in its place (--wrap). When the system refuses, they lend from a reserve that was mapped before and
-// costs no memory until then, and note it. The call that runs goes on to its next check, which throws; what it had made is
-// released, and with it what was lent.
+// Swift's arrays, strings and objects take memory through swift_slowAlloc, which ends the process when there is none.
+// The linker puts the functions below in its place (--wrap). When the system refuses, they lend from a reserve that was
+// mapped before and costs no memory until then, and note it. The call that runs goes on to its next check, which
+// throws; what it had made is released, and with it what was lent.
 
 enum { RESERVE_BYTES = 64 << 20, HEADER_BYTES = 16 };
 
@@ -122,7 +123,8 @@ void ps_call_end(ps_account *previous) {
 }
 
 int32_t ps_memory_is_short(void) {
-  return atomic_load_explicit(&shortages, memory_order_relaxed) != shortages_known || (refused_calls & this_call()) != 0;
+  return atomic_load_explicit(&shortages, memory_order_relaxed) != shortages_known ||
+         (refused_calls & this_call()) != 0;
 }
 
 void ps_memory_refused(void) {
@@ -142,8 +144,7 @@ static void *lend(size_t bytes, size_t alignment) {
   if (!base || bytes > RESERVE_BYTES) return NULL;
   atomic_fetch_add_explicit(&shortages, 1, memory_order_relaxed);
   void *place = NULL;
-  while (atomic_flag_test_and_set_explicit(&reserve_lock, memory_order_acquire)) {
-  }
+  while (atomic_flag_test_and_set_explicit(&reserve_lock, memory_order_acquire)) {}
   size_t start = (reserve_used + HEADER_BYTES + alignment - 1) / alignment * alignment;
   if (start <= RESERVE_BYTES - bytes) {
     place = base + start;
@@ -156,8 +157,7 @@ static void *lend(size_t bytes, size_t alignment) {
 }
 
 static void take_back(void) {
-  while (atomic_flag_test_and_set_explicit(&reserve_lock, memory_order_acquire)) {
-  }
+  while (atomic_flag_test_and_set_explicit(&reserve_lock, memory_order_acquire)) {}
   // All or nothing: blocks are lent for the rest of one call.
   if (--reserve_live == 0) {
     madvise(atomic_load_explicit(&reserve, memory_order_relaxed), RESERVE_BYTES, MADV_DONTNEED);
@@ -194,4 +194,6 @@ void __wrap_swift_slowDealloc(void *place, size_t bytes, size_t alignment_mask) 
   }
 }
 
-size_t __wrap_malloc_usable_size(void *place) { return is_lent(place) ? *lent_size(place) : __real_malloc_usable_size(place); }
+size_t __wrap_malloc_usable_size(void *place) {
+  return is_lent(place) ? *lent_size(place) : __real_malloc_usable_size(place);
+}

@@ -3,15 +3,15 @@
 #include "prune_support.h"
 #include "vector_math.h"
 
-#define COPY(type)                                                            \
-  {                                                                           \
-    const type *from = (const type *)args->x + at_x;                          \
-    type *to = (type *)args->y + at_y;                                        \
-    if (sx == 0)                                                              \
-      for (int64_t i = 0; i < n; i++) to[i * sy] = from[0];                   \
-    else                                                                      \
-      for (int64_t i = 0; i < n; i++) to[i * sy] = from[i * sx];              \
-  }                                                                           \
+#define COPY(type)                                               \
+  {                                                              \
+    const type *from = (const type *)args->x + at_x;             \
+    type *to = (type *)args->y + at_y;                           \
+    if (sx == 0)                                                 \
+      for (int64_t i = 0; i < n; i++) to[i * sy] = from[0];      \
+    else                                                         \
+      for (int64_t i = 0; i < n; i++) to[i * sy] = from[i * sx]; \
+  }                                                              \
   break
 
 static void copy_rows(int64_t first, int64_t last, void *user) {
@@ -31,11 +31,11 @@ static void copy_rows(int64_t first, int64_t last, void *user) {
              (size_t)(n * args->width));
     } else {
       switch (args->width) {
-        case 1: COPY(uint8_t);
-        case 2: COPY(uint16_t);
-        case 4: COPY(uint32_t);
-        case 8: COPY(uint64_t);
-        default: break;
+      case 1: COPY(uint8_t);
+      case 2: COPY(uint16_t);
+      case 4: COPY(uint32_t);
+      case 8: COPY(uint64_t);
+      default: break;
       }
     }
     for (int32_t axis = inner - 1; axis >= 0; axis--) {

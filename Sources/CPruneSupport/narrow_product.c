@@ -15,11 +15,11 @@ typedef int32_t mask __attribute__((vector_size(4 * LANES), aligned(4)));
 // A function would take vectors that machines without AVX have no registers for.
 #define CHOOSE(which, x, y) ((vector)(((mask)(x) & (which)) | ((mask)(y) & ~(which))))
 
-/// Some rows of the result. Their vectors end in the next row, which comes later and overwrites that; in the last rows they must not.
+/// Some rows of the result. Their vectors end in the next row, which comes later and overwrites that; in the last rows
+/// they must not.
 INLINE void tile(int rows, int vectors, const ps_narrow_product_args *p, int64_t row, int is_last) {
   vector sums[MOST_ROWS][WIDEST];
-  UNROLL for (int r = 0; r < rows; r++)
-    UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = (vector){0};
+  UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = (vector){0};
   const float *a = p->a + row * p->k, *b = p->b;
   for (int64_t k = 0; k < p->k; k++, b += vectors * LANES) {
     vector line[WIDEST];
@@ -64,17 +64,19 @@ INLINE void some(int rows, int vectors, const ps_narrow_product_args *p, int64_t
 
 INLINE void all(const ps_narrow_product_args *p, int64_t first, int64_t last) {
   switch ((p->n + LANES - 1) / LANES) {
-    case 1: some(8, 1, p, first, last); break;
-    case 2: some(5, 2, p, first, last); break;
-    case 3: some(3, 3, p, first, last); break;
-    default: some(2, 4, p, first, last);
+  case 1: some(8, 1, p, first, last); break;
+  case 2: some(5, 2, p, first, last); break;
+  case 3: some(3, 3, p, first, last); break;
+  default: some(2, 4, p, first, last);
   }
 }
 
 static void base_rows(int64_t first, int64_t last, void *user) { all(user, first, last); }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2,fma"))) static void avx2_rows(int64_t first, int64_t last, void *user) { all(user, first, last); }
+__attribute__((target("avx2,fma"))) static void avx2_rows(int64_t first, int64_t last, void *user) {
+  all(user, first, last);
+}
 #endif
 
 int32_t ps_narrow_product(void *args) {
@@ -92,5 +94,6 @@ void ps_narrow_pack(const void *b, int64_t k, int64_t n, int64_t row, int64_t co
   memset(packed, 0, sizeof(float) * (size_t)(k * columns));
   for (int64_t i = 0; i < k; i++)
     for (int64_t j = 0; j < n; j++)
-      memcpy(packed + i * columns + j, (const char *)b + (i * row + j * column) * (int64_t)sizeof(float), sizeof(float));
+      memcpy(packed + i * columns + j, (const char *)b + (i * row + j * column) * (int64_t)sizeof(float),
+             sizeof(float));
 }

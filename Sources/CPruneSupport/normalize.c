@@ -19,12 +19,10 @@ CLONES static float row_squares(const float *x, float mean, int64_t n) {
   return sum;
 }
 
-CLONES static void row_normalize(
-    const float *x, float mean, float inverse, const float *scale, const float *bias, float *y, int64_t n) {
-  if (bias)
-    COMPACT for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * inverse * scale[i] + bias[i];
-  else
-    COMPACT for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * inverse * scale[i];
+CLONES static void row_normalize(const float *x, float mean, float inverse, const float *scale, const float *bias,
+                                 float *y, int64_t n) {
+  if (bias) COMPACT for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * inverse * scale[i] + bias[i];
+  else COMPACT for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * inverse * scale[i];
 }
 
 static void normalize_rows(int64_t first, int64_t last, void *user) {

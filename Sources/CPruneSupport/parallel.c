@@ -42,8 +42,8 @@ void ps_parallel_for(int64_t count, int64_t grain, void (*body)(int64_t, int64_t
 // What the process started with: one thread a core, or what OMP_NUM_THREADS says.
 static int initial_threads;
 
-// The pool of a thread that forks has no threads in the child, where a loop would wait for them for ever: that thread works alone
-// there. Threads that the child starts have pools of their own.
+// The pool of a thread that forks has no threads in the child, where a loop would wait for them for ever: that thread
+// works alone there. Threads that the child starts have pools of their own.
 static _Thread_local int is_alone;
 
 static void work_alone(void) {

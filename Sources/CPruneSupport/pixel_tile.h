@@ -1,5 +1,5 @@
-// The innermost loops of convolutions with pixels in the lanes, for one set of instructions, which whoever includes this file
-// names: NAME(x), TARGET (a function attribute), LANES (numbers in a vector), EVEN (every second of
+// The innermost loops of convolutions with pixels in the lanes, for one set of instructions, which whoever includes
+// this file names: NAME(x), TARGET (a function attribute), LANES (numbers in a vector), EVEN (every second of
 // two vectors) and SUMS (vectors that stay in registers).
 
 typedef float NAME(vector) __attribute__((vector_size(LANES * 4), aligned(4)));
@@ -10,7 +10,8 @@ TARGET INLINE NAME(vector) NAME(choose)(NAME(mask) which, NAME(vector) x, NAME(v
 }
 
 /// What follows the sums.
-TARGET static void NAME(finish)(int channels, int pixels, const struct tile *t, const struct place *places, const NAME(vector) *sums) {
+TARGET static void NAME(finish)(int channels, int pixels, const struct tile *t, const struct place *places,
+                                const NAME(vector) * sums) {
   const ps_pixel_convolution_args *a = t->args;
   const NAME(vector) zero = {0}, low = a->low + zero, high = a->high + zero;
   const float slope = a->slope;
@@ -36,11 +37,11 @@ TARGET static void NAME(finish)(int channels, int pixels, const struct tile *t, 
 }
 
 /// `channels` results of `pixels` vectors: all sums in registers.
-TARGET INLINE void NAME(sum_tile)(int channels, int pixels, const struct tile *t, const struct place *places, NAME(vector) *made) {
+TARGET INLINE void NAME(sum_tile)(int channels, int pixels, const struct tile *t, const struct place *places,
+                                  NAME(vector) * made) {
   NAME(vector) sums[MOST_CHANNELS][MOST_PIXELS];
   const float *x[MOST_PIXELS];
-  UNROLL for (int r = 0; r < channels; r++)
-    UNROLL for (int p = 0; p < pixels; p++) sums[r][p] = (NAME(vector)){0};
+  UNROLL for (int r = 0; r < channels; r++) UNROLL for (int p = 0; p < pixels; p++) sums[r][p] = (NAME(vector)){0};
   UNROLL for (int p = 0; p < pixels; p++) x[p] = places[p].x;
   const float *w = t->weights;
   const int64_t *at = t->offsets;
@@ -52,24 +53,26 @@ TARGET INLINE void NAME(sum_tile)(int channels, int pixels, const struct tile *t
       UNROLL for (int p = 0; p < pixels; p++) sums[r][p] += factor * line[p];
     }
   }
-  UNROLL for (int r = 0; r < channels; r++)
-    UNROLL for (int p = 0; p < pixels; p++) made[r * pixels + p] = sums[r][p];
+  UNROLL for (int r = 0; r < channels; r++) UNROLL for (int p = 0; p < pixels; p++) made[r * pixels + p] = sums[r][p];
 }
 
 #define TILE(channels, pixels) \
-  case (channels) * 8 + (pixels): NAME(sum_tile)(channels, pixels, t, places, made); break;
+  case (channels)*8 + (pixels): NAME(sum_tile)(channels, pixels, t, places, made); break;
 
 TARGET static void NAME(some)(int channels, int pixels, const struct tile *t, const struct place *places) {
   NAME(vector) made[SUMS];
   switch (channels * 8 + pixels) {
-    TILE(1, 1) TILE(1, 2) TILE(1, 3) TILE(1, 4)
-    TILE(2, 1) TILE(2, 2) TILE(2, 3) TILE(2, 4)
-    TILE(3, 1) TILE(3, 2) TILE(3, 3)
-    TILE(4, 1) TILE(4, 2)
-    TILE(5, 1) TILE(5, 2)
-    TILE(6, 1) TILE(6, 2)
+    // clang-format off
+    TILE(1, 1)
+    TILE(1, 2)
+    TILE(1, 3)
+    TILE(1, 4) TILE(2, 1) TILE(2, 2) TILE(2, 3) TILE(2, 4) TILE(3, 1) TILE(3, 2) TILE(3, 3) TILE(4, 1) TILE(4, 2)
+        TILE(5, 1) TILE(5, 2) TILE(6, 1) TILE(6, 2)
+// clang-format on
 #if SUMS >= 24
-    TILE(3, 4) TILE(4, 3) TILE(4, 4) TILE(5, 3) TILE(5, 4) TILE(6, 3) TILE(6, 4)
+        // clang-format off
+            TILE(3, 4) TILE(4, 3) TILE(4, 4) TILE(5, 3) TILE(5, 4) TILE(6, 3) TILE(6, 4)
+// clang-format on
 #endif
   }
   NAME(finish)(channels, pixels, t, places, made);
@@ -109,7 +112,8 @@ TARGET static void NAME(rows)(const float *from, int64_t width, int64_t rows, fl
 /// Every second number, so many vectors of them.
 TARGET static void NAME(seconds)(const float *from, int64_t vectors, float *to) {
   for (int64_t k = 0; k < vectors * LANES; k += LANES) {
-    const NAME(vector) first = *(const NAME(vector) *)(from + 2 * k), second = *(const NAME(vector) *)(from + 2 * k + LANES);
+    const NAME(vector) first = *(const NAME(vector) *)(from + 2 * k),
+                       second = *(const NAME(vector) *)(from + 2 * k + LANES);
     *(NAME(vector) *)(to + k) = __builtin_shufflevector(first, second, EVEN);
   }
 }

@@ -1,8 +1,9 @@
-// A convolution whose vectors hold pixels of one channel, not channels of one pixel: no count of channels, of inputs or results,
-// is rounded up. Windows of any extents, strides, dilations, pads and groups.
+// A convolution whose vectors hold pixels of one channel, not channels of one pixel: no count of channels, of inputs or
+// results, is rounded up. Windows of any extents, strides, dilations, pads and groups.
 //
-// Images go into scratch memory some rows at a time, with their pads and, where windows are several pixels apart, columns in the
-// order that they are read. Then each number of a window is at a fixed distance from its first, whatever the pixel.
+// Images go into scratch memory some rows at a time, with their pads and, where windows are several pixels apart,
+// columns in the order that they are read. Then each number of a window is at a fixed distance from its first, whatever
+// the pixel.
 #include "prune_pixels.h"
 
 #include "prune_support.h"
@@ -12,7 +13,8 @@
 
 enum {
   /// Of the largest tile.
-  MOST_CHANNELS = 6, MOST_PIXELS = 4,
+  MOST_CHANNELS = 6,
+  MOST_PIXELS = 4,
   /// Numbers of images in scratch memory at a time: half of a small second-level cache.
   MOST_SCRATCH = 1 << 15,
   MOST_LANES = 16,
@@ -89,12 +91,12 @@ struct plan {
   const struct machine *machine;
   /// Whether windows are single pixels that follow each other: images are read where they are, as one long row.
   int is_flat;
-  int64_t vectors;        // of a row of results
-  int64_t phases, phase;  // of a row in scratch memory: columns of one remainder each, and numbers of one
-  int64_t row, plane;     // numbers of a row, and of a channel
-  int64_t band, bands;    // rows of results at a time
-  int64_t some, parts;    // images at a time
-  int64_t shares;         // of the tiles of results
+  int64_t vectors;         // of a row of results
+  int64_t phases, phase;   // of a row in scratch memory: columns of one remainder each, and numbers of one
+  int64_t row, plane;      // numbers of a row, and of a channel
+  int64_t band, bands;     // rows of results at a time
+  int64_t some, parts;     // images at a time
+  int64_t shares;          // of the tiles of results
   int64_t places, images;  // at a time, and numbers of their scratch memory
 };
 
@@ -105,8 +107,8 @@ static int64_t input_rows(const ps_pixel_convolution_args *a, int64_t rows) {
 static struct plan plan_of(const ps_pixel_convolution_args *args) {
   struct plan p = {.args = *args};
   ps_pixel_convolution_args *a = &p.args;
-  p.is_flat = a->kernel[0] * a->kernel[1] * a->strides[0] * a->strides[1] == 1 && a->before[0] + a->before[1] == 0
-      && a->rows == a->height && a->columns == a->width;
+  p.is_flat = a->kernel[0] * a->kernel[1] * a->strides[0] * a->strides[1] == 1 && a->before[0] + a->before[1] == 0 &&
+              a->rows == a->height && a->columns == a->width;
   if (p.is_flat) {
     a->columns = a->width = a->rows * a->columns;
     a->rows = a->height = 1;
@@ -123,7 +125,8 @@ static struct plan plan_of(const ps_pixel_convolution_args *args) {
   if (p.band < 1) p.band = 1;
   p.bands = up(a->rows, p.band);
   // As many tasks as workers, or many times so many.
-  if (a->images * a->groups * p.bands < 4 * a->workers) p.bands = least(a->rows, up(4 * a->workers, a->images * a->groups));
+  if (a->images * a->groups * p.bands < 4 * a->workers)
+    p.bands = least(a->rows, up(4 * a->workers, a->images * a->groups));
   if (a->workers == 1) p.bands = up(a->rows, p.band);
   p.band = up(a->rows, p.bands);
   p.bands = up(a->rows, p.band);
@@ -159,7 +162,8 @@ int64_t ps_pixel_scratch(const ps_pixel_convolution_args *args) {
   return scratch_of(&p) * args->workers;
 }
 
-/// Columns of one remainder of some rows, with pads: numbers `phase`, `phase` + stride, ... of each, zeros beyond the image.
+/// Columns of one remainder of some rows, with pads: numbers `phase`, `phase` + stride, ... of each, zeros beyond the
+/// image.
 static void put_phase(const struct plan *p, const float *x, int64_t rows, int64_t phase, float *to) {
   const ps_pixel_convolution_args *a = &p->args;
   const int64_t stride = a->strides[1], lanes = p->machine->lanes;
@@ -188,13 +192,15 @@ static void put_phase(const struct plan *p, const float *x, int64_t rows, int64_
 /// Rows of one channel, from `top` on, which may be before the first.
 static void put_rows(const struct plan *p, const float *x, int64_t top, int64_t rows, float *to) {
   const ps_pixel_convolution_args *a = &p->args;
-  const int64_t first = top < 0 ? least(-top, rows) : 0, inside = a->height - top, last = inside < first ? first : least(inside, rows);
+  const int64_t first = top < 0 ? least(-top, rows) : 0, inside = a->height - top,
+                last = inside < first ? first : least(inside, rows);
   memset(to, 0, sizeof(float) * (size_t)(first * p->row));
   x += (top + first) * a->width;
   if (a->strides[1] == 1 && a->before[1] < p->row) {
     p->machine->rows(x, a->width, last - first, to + first * p->row, a->before[1], p->row);
   } else {
-    for (int64_t phase = 0; phase < p->phases; phase++) put_phase(p, x, last - first, phase, to + first * p->row + phase * p->phase);
+    for (int64_t phase = 0; phase < p->phases; phase++)
+      put_phase(p, x, last - first, phase, to + first * p->row + phase * p->phase);
   }
   memset(to + last * p->row, 0, sizeof(float) * (size_t)((rows - last) * p->row));
 }
@@ -236,7 +242,8 @@ struct part {
   int64_t image, images, group, row, rows, tile, tiles;
 };
 
-static void run_tiles(const struct plan *p, const struct part *part, const int64_t *offsets, const struct place *places, int64_t count) {
+static void run_tiles(const struct plan *p, const struct part *part, const int64_t *offsets, const struct place *places,
+                      int64_t count) {
   const ps_pixel_convolution_args *a = &p->args;
   struct tile tile = {.args = a, .offsets = offsets, .k = window(a), .plane = a->rows * a->columns};
   for (int64_t index = part->tile; index < part->tile + part->tiles && count > 0; index++) {
@@ -261,7 +268,8 @@ static void run_flat(const struct plan *p, const struct part *part, const struct
     const int64_t y = image * a->groups * a->outputs * a->columns;
     for (int64_t first = 0; first < whole; first += step) {
       int64_t count = 0;
-      for (int64_t v = first; v < least(first + step, whole); v++) m->places[count++] = (struct place){x + v * lanes, y + v * lanes, lanes};
+      for (int64_t v = first; v < least(first + step, whole); v++)
+        m->places[count++] = (struct place){x + v * lanes, y + v * lanes, lanes};
       run_tiles(p, part, m->offsets, m->places, count);
     }
     if (!rest) continue;
@@ -277,7 +285,8 @@ static void run_flat(const struct plan *p, const struct part *part, const struct
 
 static void run_windows(const struct plan *p, const struct part *part, const struct memory *m) {
   const ps_pixel_convolution_args *a = &p->args;
-  const int64_t lanes = p->machine->lanes, rows = input_rows(a, part->rows), top = part->row * a->strides[0] - a->before[0];
+  const int64_t lanes = p->machine->lanes, rows = input_rows(a, part->rows),
+                top = part->row * a->strides[0] - a->before[0];
   int64_t count = 0;
   for (int64_t n = 0; n < part->images; n++) {
     const int64_t image = part->image + n;
@@ -286,10 +295,10 @@ static void run_windows(const struct plan *p, const struct part *part, const str
     for (int64_t i = 0; i < a->inputs; i++) put_rows(p, x + i * a->height * a->width, top, rows, to + i * p->plane);
     for (int64_t r = 0; r < part->rows; r++) {
       for (int64_t v = 0; v < p->vectors; v++) {
-        m->places[count++] = (struct place){
-            to + r * a->strides[0] * p->row + v * lanes,
-            (image * a->groups * a->outputs * a->rows + part->row + r) * a->columns + v * lanes,
-            least(lanes, a->columns - v * lanes)};
+        m->places[count++] =
+            (struct place){to + r * a->strides[0] * p->row + v * lanes,
+                           (image * a->groups * a->outputs * a->rows + part->row + r) * a->columns + v * lanes,
+                           least(lanes, a->columns - v * lanes)};
       }
     }
   }
@@ -334,7 +343,8 @@ static void pack(int64_t first, int64_t last, void *user) {
         const int64_t number = group * a->group_stride + (start + o) * a->output_stride + i * a->input_stride;
         const char *from = (const char *)a->weights + number * a->taps * (int64_t)sizeof(float);
         for (int64_t tap = 0; tap < a->taps; tap++) {
-          memcpy(to + (i * a->taps + (a->is_turned ? a->taps - 1 - tap : tap)) * width + o, from + tap * (int64_t)sizeof(float), sizeof(float));
+          memcpy(to + (i * a->taps + (a->is_turned ? a->taps - 1 - tap : tap)) * width + o,
+                 from + tap * (int64_t)sizeof(float), sizeof(float));
         }
       }
     }

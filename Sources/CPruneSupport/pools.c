@@ -1,5 +1,5 @@
-// Max-pools of images whose channels lie innermost, which remember where each maximum was, and their gradients. oneDNN's take
-// an order of magnitude longer where the channels are no multiple of its vectors.
+// Max-pools of images whose channels lie innermost, which remember where each maximum was, and their gradients.
+// oneDNN's take an order of magnitude longer where the channels are no multiple of its vectors.
 #include <string.h>
 
 #include "prune_training.h"
@@ -15,11 +15,13 @@ static void clip(int64_t origin, int64_t kernel, int64_t extent, int64_t *first,
   *last = origin + kernel > extent ? extent - origin : kernel;
 }
 
-/// The first of the channels that step `start` works on: the last step repeats some rather than work on less than a vector.
+/// The first of the channels that step `start` works on: the last step repeats some rather than work on less than a
+/// vector.
 static int64_t lane(int64_t start, int64_t channels) { return start + LANES <= channels ? start : channels - LANES; }
 
 /// One pixel of the result. The first of equal numbers counts, and a NaN stays one.
-CLONES static void pool_pixel(const ps_max_pool_args *a, const float *plane, int64_t top, int64_t left, float *y, uint8_t *place) {
+CLONES static void pool_pixel(const ps_max_pool_args *a, const float *plane, int64_t top, int64_t left, float *y,
+                              uint8_t *place) {
   int64_t from_row, to_row, from, to;
   clip(top, a->kernel[0], a->height, &from_row, &to_row);
   clip(left, a->kernel[1], a->width, &from, &to);
@@ -73,8 +75,8 @@ int32_t ps_max_pool(void *user) {
 }
 
 /// Adds to what is there, or where every element is in one window alone writes it.
-CLONES static void undo_pixel(
-    const ps_max_pool_args *a, const float *dy, const uint8_t *place, float *plane, int64_t top, int64_t left, int adds) {
+CLONES static void undo_pixel(const ps_max_pool_args *a, const float *dy, const uint8_t *place, float *plane,
+                              int64_t top, int64_t left, int adds) {
   int64_t from_row, to_row, from, to;
   clip(top, a->kernel[0], a->height, &from_row, &to_row);
   clip(left, a->kernel[1], a->width, &from, &to);
@@ -110,8 +112,8 @@ static void undo_planes(int64_t first, int64_t last, void *user) {
     for (int64_t row = 0; row < a->rows; row++) {
       for (int64_t column = 0; column < a->columns; column++) {
         int64_t at = ((index * a->rows + row) * a->columns + column) * a->channels;
-        undo_pixel(
-            a, a->dy + at, a->place + at, plane, row * a->stride[0] - a->before[0], column * a->stride[1] - a->before[1], adds);
+        undo_pixel(a, a->dy + at, a->place + at, plane, row * a->stride[0] - a->before[0],
+                   column * a->stride[1] - a->before[1], adds);
       }
     }
   }

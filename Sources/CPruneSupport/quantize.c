@@ -56,7 +56,8 @@ CLONES static void dequantize_row_s8(const int8_t *x, float *y, float scale, int
 static void dequantize_flat(int64_t first, int64_t last, void *user) {
   const ps_dequantize_args *args = user;
   int32_t zero = args->zeros ? args->zeros[0] : 0;
-  if (args->is_signed) dequantize_row_s8((const int8_t *)args->x + first, args->y + first, args->scales[0], zero, last - first);
+  if (args->is_signed)
+    dequantize_row_s8((const int8_t *)args->x + first, args->y + first, args->scales[0], zero, last - first);
   else dequantize_row_u8((const uint8_t *)args->x + first, args->y + first, args->scales[0], zero, last - first);
 }
 
@@ -66,7 +67,8 @@ static void dequantize_range(int64_t first, int64_t last, void *user) {
     int64_t c = row % args->extent;
     float *y = args->y + row * args->inner;
     int32_t zero = args->zeros ? args->zeros[c] : 0;
-    if (args->is_signed) dequantize_row_s8((const int8_t *)args->x + row * args->inner, y, args->scales[c], zero, args->inner);
+    if (args->is_signed)
+      dequantize_row_s8((const int8_t *)args->x + row * args->inner, y, args->scales[c], zero, args->inner);
     else dequantize_row_u8((const uint8_t *)args->x + row * args->inner, y, args->scales[c], zero, args->inner);
   }
 }

@@ -48,8 +48,8 @@ CLONES static void panel_4(const float *a, int64_t lda, int64_t k, const float *
 }
 
 /// y [m, n] = a [m, k] * packed.
-static void panel_product(
-    const float *a, int64_t lda, int64_t m, const float *packed, int64_t n, int64_t k, float *y, int64_t ldy) {
+static void panel_product(const float *a, int64_t lda, int64_t m, const float *packed, int64_t n, int64_t k, float *y,
+                          int64_t ldy) {
   float block[4 * PS_PANEL];
   for (int64_t first = 0; first < n; first += PS_PANEL, packed += PS_PANEL * k) {
     int64_t columns = n - first < PS_PANEL ? n - first : PS_PANEL;
@@ -76,9 +76,7 @@ static void apply(const ps_cell *cell, int function, float *x, int64_t n, float 
   ps_unary_serial(&args);
 }
 
-CLONES static void add(float *y, const float *x, int64_t n) {
-  COMPACT for (int64_t i = 0; i < n; i++) y[i] += x[i];
-}
+CLONES static void add(float *y, const float *x, int64_t n) { COMPACT for (int64_t i = 0; i < n; i++) y[i] += x[i]; }
 
 CLONES static void add_product(float *y, const float *a, const float *b, int64_t n) {
   COMPACT for (int64_t i = 0; i < n; i++) y[i] += a[i] * b[i];
@@ -145,7 +143,8 @@ static int32_t run_direction(const ps_recurrent_args *args, int32_t number) {
   int64_t n = args->hidden, batch = args->batch, steps = args->steps, all = args->gates * n, rows = steps * batch;
   // A GRU that resets before the product needs the state's share of two gates only.
   int64_t shared = args->gates == 3 && !args->resets_after ? 2 * n : all;
-  float *own = args->scratch, *back = own + rows * all, *h = back + batch * all, *c = h + batch * n, *extra = c + batch * n;
+  float *own = args->scratch, *back = own + rows * all, *h = back + batch * all, *c = h + batch * n,
+        *extra = c + batch * n;
   if (rows <= PS_PANEL_ROWS) {
     panel_product(args->x, args->width, rows, cell->w, all, args->width, own, all);
   } else {
@@ -180,12 +179,12 @@ static int32_t run_direction(const ps_recurrent_args *args, int32_t number) {
       if (args->gates == 3 && args->resets_after) add(gates, share, 2 * n);
       else add(gates, share, shared);
       switch (args->gates) {
-        case 1:
-          apply(cell, 0, gates, n, args->clip);
-          memcpy(state, gates, bytes);
-          break;
-        case 3: gru(args, cell, gates, args->resets_after ? share + 2 * n : extra, state); break;
-        default: lstm(args, cell, gates, state, c + item * n);
+      case 1:
+        apply(cell, 0, gates, n, args->clip);
+        memcpy(state, gates, bytes);
+        break;
+      case 3: gru(args, cell, gates, args->resets_after ? share + 2 * n : extra, state); break;
+      default: lstm(args, cell, gates, state, c + item * n);
       }
       if (args->y)
         memcpy(args->y + time * args->y_time + item * args->y_batch + number * args->y_direction, state, bytes);

@@ -5,11 +5,11 @@
 #include "prune_support.h"
 #include "vector_math.h"
 
-#define SUM(name, expression)                             \
-  CLONES static float name(const float *x, int64_t n) {   \
-    _Pragma("clang fp reassociate(on)") float sum = 0;    \
-    COMPACT for (int64_t i = 0; i < n; i++) sum += (expression);  \
-    return sum;                                           \
+#define SUM(name, expression)                                    \
+  CLONES static float name(const float *x, int64_t n) {          \
+    _Pragma("clang fp reassociate(on)") float sum = 0;           \
+    COMPACT for (int64_t i = 0; i < n; i++) sum += (expression); \
+    return sum;                                                  \
   }
 SUM(sum_row, x[i])
 SUM(square_row, x[i] * x[i])
@@ -25,48 +25,46 @@ CLONES static int has_nan(const float *x, int64_t n) {
 /// One number of a row, joined with what is there.
 static float fold_row(int32_t kind, const float *x, int64_t n, float y) {
   switch (kind) {
-    case PS_REDUCE_SQUARES: return y + square_row(x, n);
-    case PS_REDUCE_ABSOLUTE: return y + absolute_row(x, n);
-    case PS_REDUCE_MAX: {
-      if (y != y || has_nan(x, n)) return NAN;
-      float peak = max_row(x, n);
-      return peak > y ? peak : y;
-    }
-    case PS_REDUCE_MIN:
-      for (int64_t i = 0; i < n; i++) y = x[i] < y || x[i] != x[i] ? x[i] : y;
-      return y;
-    case PS_REDUCE_PRODUCT:
-      for (int64_t i = 0; i < n; i++) y *= x[i];
-      return y;
-    default: return y + sum_row(x, n);
+  case PS_REDUCE_SQUARES: return y + square_row(x, n);
+  case PS_REDUCE_ABSOLUTE: return y + absolute_row(x, n);
+  case PS_REDUCE_MAX: {
+    if (y != y || has_nan(x, n)) return NAN;
+    float peak = max_row(x, n);
+    return peak > y ? peak : y;
+  }
+  case PS_REDUCE_MIN:
+    for (int64_t i = 0; i < n; i++) y = x[i] < y || x[i] != x[i] ? x[i] : y;
+    return y;
+  case PS_REDUCE_PRODUCT:
+    for (int64_t i = 0; i < n; i++) y *= x[i];
+    return y;
+  default: return y + sum_row(x, n);
   }
 }
 
-#define JOIN(expression)                \
+#define JOIN(expression)                    \
   COMPACT for (int64_t i = 0; i < n; i++) { \
-    float u = y[i], v = x[i];           \
-    y[i] = (expression);                \
-  }                                     \
+    float u = y[i], v = x[i];               \
+    y[i] = (expression);                    \
+  }                                         \
   break
 
 /// A row of numbers, each joined with its own.
 CLONES static void join_row(int32_t kind, const float *x, float *y, int64_t n) {
   switch (kind) {
-    case PS_REDUCE_SQUARES: JOIN(u + v * v);
-    case PS_REDUCE_ABSOLUTE: JOIN(u + fabsf(v));
-    // NaN stays on either side.
-    case PS_REDUCE_MAX: JOIN(v > u || v != v ? v : u);
-    case PS_REDUCE_MIN: JOIN(v < u || v != v ? v : u);
-    case PS_REDUCE_PRODUCT: JOIN(u * v);
-    default: JOIN(u + v);
+  case PS_REDUCE_SQUARES: JOIN(u + v * v);
+  case PS_REDUCE_ABSOLUTE: JOIN(u + fabsf(v));
+  // NaN stays on either side.
+  case PS_REDUCE_MAX: JOIN(v > u || v != v ? v : u);
+  case PS_REDUCE_MIN: JOIN(v < u || v != v ? v : u);
+  case PS_REDUCE_PRODUCT: JOIN(u * v);
+  default: JOIN(u + v);
   }
 }
 
 CLONES static void finish(float *y, float scale, int32_t takes_root, int64_t n) {
-  if (takes_root)
-    COMPACT for (int64_t i = 0; i < n; i++) y[i] = __builtin_elementwise_sqrt(y[i]);
-  if (scale != 1)
-    COMPACT for (int64_t i = 0; i < n; i++) y[i] *= scale;
+  if (takes_root) COMPACT for (int64_t i = 0; i < n; i++) y[i] = __builtin_elementwise_sqrt(y[i]);
+  if (scale != 1) COMPACT for (int64_t i = 0; i < n; i++) y[i] *= scale;
 }
 
 /// The range is of the outermost axis, which the result keeps unless the range is all of it.
@@ -95,7 +93,8 @@ static void reduce_range(int64_t first, int64_t last, void *user) {
   }
 }
 
-// Columns of a matrix, as gradients of biases are: rows are divided into parts, the same whatever the number of threads.
+// Columns of a matrix, as gradients of biases are: rows are divided into parts, the same whatever the number of
+// threads.
 enum { PARTS = 16, LANES = 16 };
 struct columns {
   const float *x;
@@ -136,12 +135,15 @@ CLONES static void sum_columns(const float *x, float *y, int64_t rows, int64_t w
 
 int32_t ps_reduce(void *user) {
   const ps_reduce_args *args = user;
-  if (args->rank == 2 && args->kind == PS_REDUCE_SUM && !args->y_strides[0] && args->y_strides[1] && args->dims[1] >= LANES) {
+  if (args->rank == 2 && args->kind == PS_REDUCE_SUM && !args->y_strides[0] && args->y_strides[1] &&
+      args->dims[1] >= LANES) {
     sum_columns(args->x, args->y, args->dims[0], args->dims[1]);
     finish(args->y, args->scale, args->takes_root, args->count);
     return 0;
   }
-  float start = args->kind == PS_REDUCE_MAX ? -INFINITY : args->kind == PS_REDUCE_MIN ? INFINITY : args->kind == PS_REDUCE_PRODUCT;
+  float start = args->kind == PS_REDUCE_MAX   ? -INFINITY
+                : args->kind == PS_REDUCE_MIN ? INFINITY
+                                              : args->kind == PS_REDUCE_PRODUCT;
   for (int64_t i = 0; i < args->count; i++) args->y[i] = start;
   int64_t below = 1;
   for (int32_t axis = 1; axis < args->rank; axis++) below *= args->dims[axis];
@@ -169,6 +171,7 @@ static void arg_range(int64_t first, int64_t last, void *user) {
 
 int32_t ps_arg(void *user) {
   const ps_arg_args *args = user;
-  ps_parallel_for(args->outer * args->inner, ELEMENTWISE_GRAIN / 4 / (args->extent > 0 ? args->extent : 1) + 1, arg_range, user);
+  ps_parallel_for(args->outer * args->inner, ELEMENTWISE_GRAIN / 4 / (args->extent > 0 ? args->extent : 1) + 1,
+                  arg_range, user);
   return 0;
 }

@@ -34,20 +34,19 @@ FEW_CLONES static void penalty_range(int64_t first, int64_t last, void *user) {
   const float *w = args->w, *gradient = args->gradient, strength = *args->strength;
   float *out = args->out;
   switch (args->kind) {
-    case PS_PENALTY_L1:
-      COMPACT for (int64_t i = first; i < last; i++)
-        out[i] = gradient[i] + (w[i] > 0 ? strength : w[i] < 0 ? -strength : 0);
-      break;
-    case PS_PENALTY_L2:
-      COMPACT for (int64_t i = first; i < last; i++) out[i] = gradient[i] + strength * w[i];
-      break;
-    case PS_PENALTY_SIGN:
-      COMPACT for (int64_t i = first; i < last; i++) {
-        float sign = (float)args->signs[i];
-        out[i] = gradient[i] - (sign * w[i] < 0 ? strength * sign : 0);
-      }
-      break;
-    default: break;
+  case PS_PENALTY_L1:
+    COMPACT for (int64_t i = first; i < last; i++) out[i] = gradient[i] + (w[i] > 0   ? strength
+                                                                           : w[i] < 0 ? -strength
+                                                                                      : 0);
+    break;
+  case PS_PENALTY_L2: COMPACT for (int64_t i = first; i < last; i++) out[i] = gradient[i] + strength * w[i]; break;
+  case PS_PENALTY_SIGN:
+    COMPACT for (int64_t i = first; i < last; i++) {
+      float sign = (float)args->signs[i];
+      out[i] = gradient[i] - (sign * w[i] < 0 ? strength * sign : 0);
+    }
+    break;
+  default: break;
   }
 }
 
@@ -125,8 +124,8 @@ static double sum_above(const ps_project_args *args, int64_t channel, double thr
   return sum;
 }
 
-// The threshold of Duchi et al. 2008, which sorting finds, is where these steps end as well: each leaves out only what the threshold
-// leaves out (Michelot 1986), and there are no more than weights.
+// The threshold of Duchi et al. 2008, which sorting finds, is where these steps end as well: each leaves out only what
+// the threshold leaves out (Michelot 1986), and there are no more than weights.
 static void project_l1_range(int64_t first, int64_t last, void *user) {
   const ps_project_args *args = user;
   for (int64_t c = first; c < last; c++) {

@@ -19,8 +19,8 @@ CLONES static void resample_line(const ps_resample_args *args, const float *x, f
   if (taps == 1) {
     COMPACT for (int64_t i = at; i < end; i++) y[i] = weights[i] * x[positions[i]];
   } else if (taps == 2) {
-    COMPACT for (int64_t i = at; i < end; i++)
-      y[i] = weights[2 * i] * x[positions[2 * i]] + weights[2 * i + 1] * x[positions[2 * i + 1]];
+    COMPACT for (int64_t i = at; i < end; i++) y[i] =
+        weights[2 * i] * x[positions[2 * i]] + weights[2 * i + 1] * x[positions[2 * i + 1]];
   } else {
     for (int64_t i = at; i < end; i++) {
       float sum = 0;

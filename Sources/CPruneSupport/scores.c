@@ -24,8 +24,8 @@ FEW_CLONES static void add_squares(float *scores, const float *gradient, float s
   COMPACT for (int64_t i = 0; i < count; i++) scores[i] += share * (gradient[i] * gradient[i]);
 }
 
-FEW_CLONES static void add_products(
-    float *scores, const float *gradient, const float *weight, float share, int64_t count) {
+FEW_CLONES static void add_products(float *scores, const float *gradient, const float *weight, float share,
+                                    int64_t count) {
   COMPACT for (int64_t i = 0; i < count; i++) {
     float product = gradient[i] * weight[i];
     scores[i] += share * (product * product);
@@ -41,16 +41,16 @@ static void add_share(int64_t first, int64_t last, void *user) {
   float *scores = b->scores + first;
   const int64_t count = last - first;
   switch (b->kind) {
-    case PS_SCORES_PLAIN: add_plain(scores, b->gradient + first, b->share, count); break;
-    case PS_SCORES_ABSOLUTE: add_absolute(scores, b->gradient + first, b->share, count); break;
-    case PS_SCORES_SQUARE: add_squares(scores, b->gradient + first, b->share, count); break;
-    case PS_SCORES_PRODUCT: add_products(scores, b->gradient + first, b->weight + first, b->share, count); break;
-    default: square_roots(scores, count); break;
+  case PS_SCORES_PLAIN: add_plain(scores, b->gradient + first, b->share, count); break;
+  case PS_SCORES_ABSOLUTE: add_absolute(scores, b->gradient + first, b->share, count); break;
+  case PS_SCORES_SQUARE: add_squares(scores, b->gradient + first, b->share, count); break;
+  case PS_SCORES_PRODUCT: add_products(scores, b->gradient + first, b->weight + first, b->share, count); break;
+  default: square_roots(scores, count); break;
   }
 }
 
-void ps_scores_add(
-    float *scores, const float *gradient, const float *weight, float share, int64_t count, int32_t kind) {
+void ps_scores_add(float *scores, const float *gradient, const float *weight, float share, int64_t count,
+                   int32_t kind) {
   struct batch b = {scores, gradient, weight, share, kind};
   ps_parallel_for(count, 1 << 16, add_share, &b);
 }

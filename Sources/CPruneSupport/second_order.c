@@ -72,7 +72,6 @@ static void factor_rows(int64_t first, int64_t last, void *user) {
   }
 }
 
-
 // Row i of the inverse of the lower factor L = R^T, whose row i is column i of R: forward substitution, row by row of
 // the unknown, each of which is a combination of those before it.
 static int32_t invert_lower(const double *l, double *out, int64_t n) {
@@ -96,7 +95,8 @@ int32_t ps_inverse_factor(const float *h, int64_t n, double damping, float *u) {
   double mean = 0;
   for (int64_t i = 0; i < n; i++) mean += (double)h[i * n + i] / (double)n;
   double shift = mean > 0 ? damping * mean : 1;
-  // H in reversed order: its Cholesky factor, reversed back, is H = V V^T with V upper; then H^-1 = U^T U with U = V^-1.
+  // H in reversed order: its Cholesky factor, reversed back, is H = V V^T with V upper; then H^-1 = U^T U with U =
+  // V^-1.
   for (int64_t i = 0; i < n && !status; i++) {
     for (int64_t j = 0; j < n; j++) a[i * n + j] = h[(n - 1 - i) * n + (n - 1 - j)];
     a[i * n + i] += shift;
@@ -227,8 +227,8 @@ static int32_t choose_block(struct sweep *s, int64_t wanted) {
 }
 
 int32_t ps_obs_sweep(ps_obs_sweep_args *args) {
-  struct sweep s = {args->w,    args->u,  args->removed, args->rows, args->columns, 0, 0, args->keep,
-                    args->of, args->segment > 0 ? args->segment : args->columns};
+  struct sweep s = {args->w, args->u, args->removed, args->rows, args->columns,
+                    0,       0,       args->keep,    args->of,   args->segment > 0 ? args->segment : args->columns};
   int64_t removed = 0, tiles = (s.rows + TILE - 1) / TILE;
   for (s.first = 0; s.first < s.columns; s.first = s.last) {
     s.last = s.first + SWEEP_BLOCK < s.columns ? s.first + SWEEP_BLOCK : s.columns;

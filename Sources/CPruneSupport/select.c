@@ -1,8 +1,8 @@
 // Selection of the lowest-ranked weights by histograms of their keys, without a sort and without a copy of the scores.
 //
 // A weight's key is a uint32 that orders like its rank: the bits of |w| when there are no scores, else the score's bits
-// made monotone, with 0 for a weight that is zero already. All counts are integers, so the result does not depend on the
-// number of threads.
+// made monotone, with 0 for a weight that is zero already. All counts are integers, so the result does not depend on
+// the number of threads.
 
 #include <stdlib.h>
 #include <string.h>
@@ -74,8 +74,7 @@ void ps_select_histogram_high(const float *weights, const float *scores, int64_t
   ps_parallel_for(count, grain, histogram_share, &h);
 }
 
-void ps_select_histogram_low(
-    const float *weights, const float *scores, int64_t count, uint32_t high, int64_t *counts) {
+void ps_select_histogram_low(const float *weights, const float *scores, int64_t count, uint32_t high, int64_t *counts) {
   struct histogram h = {weights, scores, counts, count, high, 1};
   ps_parallel_for(count, grain, histogram_share, &h);
 }
@@ -105,8 +104,8 @@ FEW_CLONES static int64_t mask_magnitude(const float *weights, float *out, int64
   return count - kept;
 }
 
-FEW_CLONES static int64_t mask_score(
-    const float *weights, const float *scores, float *out, int64_t count, uint32_t limit) {
+FEW_CLONES static int64_t mask_score(const float *weights, const float *scores, float *out, int64_t count,
+                                     uint32_t limit) {
   int64_t kept = 0;
   for (int64_t i = 0; i < count; i++) {
     uint32_t bits = bits_at(weights, i), keep = -(uint32_t)(score_key(bits, bits_at(scores, i)) >= limit);
@@ -152,8 +151,8 @@ int64_t ps_select_count_equal(const float *weights, const float *scores, int64_t
   return s.result;
 }
 
-int64_t ps_select_mask(
-    const float *weights, const float *scores, float *out, int64_t count, uint32_t key, int64_t ties) {
+int64_t ps_select_mask(const float *weights, const float *scores, float *out, int64_t count, uint32_t key,
+                       int64_t ties) {
   // Everything before the place where the allowed ties run out loses its ties too, what is behind keeps them.
   int64_t split = 0;
   if (ties > 0) {

@@ -1,5 +1,5 @@
-// Work that no signal may interrupt: some of oneDNN's kernels move the stack pointer into the heap, and a handler without a stack
-// of its own would write there.
+// Work that no signal may interrupt: some of oneDNN's kernels move the stack pointer into the heap, and a handler
+// without a stack of its own would write there.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>

@@ -69,8 +69,7 @@ static void sum_slices(int64_t first, int64_t last, void *user) {
   }
 }
 
-void ps_slice_sums(
-    const float *values, int64_t outer, int64_t count, int64_t inner, int32_t squares, double *sums) {
+void ps_slice_sums(const float *values, int64_t outer, int64_t count, int64_t inner, int32_t squares, double *sums) {
   struct slices s = {values, outer, count, inner, squares, sums};
   int64_t work = outer * inner;
   ps_parallel_for(count, work > 0 ? (1 << 16) / work + 1 : count, sum_slices, &s);

@@ -24,7 +24,8 @@ static void pad_channels(int64_t first, int64_t last, void *user) {
     memset(y, 0, (size_t)a->y_channel * sizeof(float));
     for (int64_t i = 0; i < a->phases[0]; i++) {
       for (int64_t j = 0; j < a->phases[1]; j++, y += a->rows * a->pitch) {
-        const int64_t top = first_inside(a->before[0], i, a->steps[0]), left = first_inside(a->before[1], j, a->steps[1]);
+        const int64_t top = first_inside(a->before[0], i, a->steps[0]),
+                      left = first_inside(a->before[1], j, a->steps[1]);
         const int64_t start = left * a->steps[1] + j - a->before[1];
         // Behind the last column of a row, zeros are those before the next row too.
         const int64_t room = a->steps[1] == 1 ? a->width : a->pitch - left;
@@ -35,8 +36,10 @@ static void pad_channels(int64_t first, int64_t last, void *user) {
           const float *from = x + source * a->width + start;
           float *to = y + row * a->pitch + left;
           if (a->steps[1] == 1) memcpy(to, from, (size_t)count * sizeof(float));
-          else if (a->steps[1] == 2) for (int64_t c = 0; c < count; c++) to[c] = from[2 * c];
-          else for (int64_t c = 0; c < count; c++) to[c] = from[c * a->steps[1]];
+          else if (a->steps[1] == 2)
+            for (int64_t c = 0; c < count; c++) to[c] = from[2 * c];
+          else
+            for (int64_t c = 0; c < count; c++) to[c] = from[c * a->steps[1]];
         }
       }
     }
@@ -55,7 +58,8 @@ typedef float eight __attribute__((vector_size(32), aligned(4)));
 #ifdef __x86_64__
 __attribute__((target("avx2")))
 #endif
-static void turn_vectors(const float *from, int64_t row, int64_t count, float *to, int64_t step) {
+static void
+turn_vectors(const float *from, int64_t row, int64_t count, float *to, int64_t step) {
   for (int64_t p = 0; p < count; p += 8) {
     eight r[8], s[8];
     UNROLL for (int j = 0; j < 8; j++) r[j] = *(const eight *)(from + j * row + p);
@@ -63,11 +67,10 @@ static void turn_vectors(const float *from, int64_t row, int64_t count, float *t
       s[j] = __builtin_shufflevector(r[j], r[j + 1], 0, 8, 1, 9, 4, 12, 5, 13);
       s[j + 1] = __builtin_shufflevector(r[j], r[j + 1], 2, 10, 3, 11, 6, 14, 7, 15);
     }
-    UNROLL for (int j = 0; j < 8; j += 4)
-      UNROLL for (int i = 0; i < 2; i++) {
-        r[j + 2 * i] = __builtin_shufflevector(s[j + i], s[j + i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-        r[j + 2 * i + 1] = __builtin_shufflevector(s[j + i], s[j + i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-      }
+    UNROLL for (int j = 0; j < 8; j += 4) UNROLL for (int i = 0; i < 2; i++) {
+      r[j + 2 * i] = __builtin_shufflevector(s[j + i], s[j + i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+      r[j + 2 * i + 1] = __builtin_shufflevector(s[j + i], s[j + i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
     UNROLL for (int j = 0; j < 4; j++) {
       *(eight *)(to + (p + j) * step) = __builtin_shufflevector(r[j], r[j + 4], 0, 1, 2, 3, 8, 9, 10, 11);
       *(eight *)(to + (p + j + 4) * step) = __builtin_shufflevector(r[j], r[j + 4], 4, 5, 6, 7, 12, 13, 14, 15);
@@ -100,7 +103,8 @@ static void turn_columns(int64_t first, int64_t last, void *user) {
     const int64_t column = index * t->width, count = least(t->width, a->columns - column);
     float *y = a->y + column * a->y_row;
     ps_sparse_turn(a->x + column, a->x_row, a->rows, count, y, a->y_row);
-    for (int64_t c = 0; c < count; c++) memset(y + c * a->y_row + a->rows, 0, (size_t)(a->y_row - a->rows) * sizeof(float));
+    for (int64_t c = 0; c < count; c++)
+      memset(y + c * a->y_row + a->rows, 0, (size_t)(a->y_row - a->rows) * sizeof(float));
   }
 }
 

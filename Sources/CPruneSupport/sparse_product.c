@@ -1,6 +1,7 @@
-// Products with weights that are mostly zeros. After Elsen, Dukhan, Gale and Simonyan, "Fast Sparse ConvNets" (CVPR 2020): places of
-// the result lie in vectors, and each weight that is not zero multiplies all of a tile. Kernels of more than one pixel and steps
-// apart are the same product: a tap is a place in a padded image, whatever its row and column.
+// Products with weights that are mostly zeros. After Elsen, Dukhan, Gale and Simonyan, "Fast Sparse ConvNets" (CVPR
+// 2020): places of the result lie in vectors, and each weight that is not zero multiplies all of a tile. Kernels of
+// more than one pixel and steps apart are the same product: a tap is a place in a padded image, whatever its row and
+// column.
 #include <string.h>
 
 #include "prune_kernels.h"
@@ -67,8 +68,7 @@ __attribute__((target("avx2"))) INLINE __m256i avx2_lanes(int count) {
 #define LOAD_PART(from, count) ((NAME(vector))_mm256_maskload_ps(from, avx2_lanes(count)))
 #define STORE_PART(to, count, value) _mm256_maskstore_ps(to, avx2_lanes(count), (__m256)(value))
 // Of a number and NaN, the second operand is taken.
-#define LIMITED(x, low, high) \
-  ((NAME(vector))_mm256_min_ps((__m256)(high), _mm256_max_ps((__m256)(low), (__m256)(x))))
+#define LIMITED(x, low, high) ((NAME(vector))_mm256_min_ps((__m256)(high), _mm256_max_ps((__m256)(low), (__m256)(x))))
 #include "sparse_tile.h"
 
 #define NAME(x) avx512_##x
@@ -76,8 +76,7 @@ __attribute__((target("avx2"))) INLINE __m256i avx2_lanes(int count) {
 #define LANES 16
 #define LOAD_PART(from, count) ((NAME(vector))_mm512_maskz_loadu_ps((__mmask16)((1u << (count)) - 1), from))
 #define STORE_PART(to, count, value) _mm512_mask_storeu_ps(to, (__mmask16)((1u << (count)) - 1), (__m512)(value))
-#define LIMITED(x, low, high) \
-  ((NAME(vector))_mm512_min_ps((__m512)(high), _mm512_max_ps((__m512)(low), (__m512)(x))))
+#define LIMITED(x, low, high) ((NAME(vector))_mm512_min_ps((__m512)(high), _mm512_max_ps((__m512)(low), (__m512)(x))))
 #include "sparse_tile.h"
 #endif
 
@@ -113,7 +112,8 @@ static void apply(const ps_sparse_args *a, float *y, int64_t count) {
 }
 
 /// Writes rows of results that waited in `from`, for `count` places from the first on.
-static void place_rows(const struct work *w, const struct tile *tile, const float *from, int64_t image, int64_t place, int64_t count) {
+static void place_rows(const struct work *w, const struct tile *tile, const float *from, int64_t image, int64_t place,
+                       int64_t count) {
   const ps_sparse_args *a = w->args;
   const int64_t width = tile->y_row;
   if (a->target == PS_SPARSE_IMAGES) {
@@ -150,13 +150,22 @@ static void place_rows(const struct work *w, const struct tile *tile, const floa
 /// The rows `first` to `last` of one tile of one image.
 static void make_tile(const struct work *w, int64_t image, int64_t index, int64_t first, int64_t last, float *scratch) {
   const ps_sparse_args *a = w->args;
-  const int64_t lanes = w->machine->lanes, start = w->vectors * index / w->tiles, end = w->vectors * (index + 1) / w->tiles;
+  const int64_t lanes = w->machine->lanes, start = w->vectors * index / w->tiles,
+                end = w->vectors * (index + 1) / w->tiles;
   const int64_t place = start * lanes, count = least(end * lanes, a->places) - place, vectors = end - start;
   const int is_direct = a->target == PS_SPARSE_PLANES;
-  struct tile tile = {
-      .values = a->weights.values, .taps = a->weights.taps, .starts = a->weights.starts, .order = a->weights.order,
-      .offsets = a->offsets, .bias = a->bias, .slope = a->slope, .low = a->low, .high = a->high,
-      .part = count - (vectors - 1) * lanes, .is_ordered = is_direct, .finishes = is_direct};
+  struct tile tile = {.values = a->weights.values,
+                      .taps = a->weights.taps,
+                      .starts = a->weights.starts,
+                      .order = a->weights.order,
+                      .offsets = a->offsets,
+                      .bias = a->bias,
+                      .slope = a->slope,
+                      .low = a->low,
+                      .high = a->high,
+                      .part = count - (vectors - 1) * lanes,
+                      .is_ordered = is_direct,
+                      .finishes = is_direct};
   // What waits may be longer than what counts, and padded images are read beyond their last place.
   const int is_part = tile.part < lanes && (is_direct || !a->is_padded);
   rows_function *function = (is_part ? w->machine->part : w->machine->rows)[vectors - 1];
@@ -184,8 +193,7 @@ static void make_shares(int64_t first, int64_t last, void *user) {
     const int64_t begin = total * worker / w->args->threads, end = total * (worker + 1) / w->args->threads;
     for (int64_t index = begin; index < end; index++) {
       const int64_t part = index % w->parts, tile = index / w->parts % w->tiles, image = index / w->parts / w->tiles;
-      make_tile(
-          w, image, tile, rows * part / w->parts, rows * (part + 1) / w->parts, w->args->scratch + worker * each);
+      make_tile(w, image, tile, rows * part / w->parts, rows * (part + 1) / w->parts, w->args->scratch + worker * each);
     }
   }
 }
@@ -208,7 +216,8 @@ int32_t ps_sparse(void *user) {
   w.vectors = (a->places + w.machine->lanes - 1) / w.machine->lanes;
   const int64_t most = a->vectors > 0 && a->vectors < MOST ? a->vectors : MOST;
   w.tiles = (w.vectors + most - 1) / most;
-  if (a->threads > 1 && a->images * w.tiles < 4 * a->threads) w.parts = least(4 * a->threads, (a->weights.rows + 7) / 8);
+  if (a->threads > 1 && a->images * w.tiles < 4 * a->threads)
+    w.parts = least(4 * a->threads, (a->weights.rows + 7) / 8);
   ps_parallel_for(a->threads, 1, make_shares, &w);
   return 0;
 }

@@ -1,6 +1,6 @@
-// The innermost loops of a product with sparse weights for one set of instructions, which whoever includes this file names:
-// NAME(x), TARGET (a function attribute) and LANES (numbers in a vector). LOAD_PART and STORE_PART move the first `count` of them;
-// LIMITED(x, low, high) leaves NaN as it is.
+// The innermost loops of a product with sparse weights for one set of instructions, which whoever includes this file
+// names: NAME(x), TARGET (a function attribute) and LANES (numbers in a vector). LOAD_PART and STORE_PART move the
+// first `count` of them; LIMITED(x, low, high) leaves NaN as it is.
 
 typedef float NAME(vector) __attribute__((vector_size(LANES * 4), aligned(4)));
 typedef int32_t NAME(mask) __attribute__((vector_size(LANES * 4), aligned(4)));
@@ -52,7 +52,8 @@ TARGET INLINE void NAME(sum_rows)(int vectors, int is_part, const struct tile *t
       UNROLL for (int v = 0; v < vectors; v++) {
         const int cut = is_part && v == vectors - 1;
         NAME(vector) sum = sums[0][v];
-        if (residual) sum += cut ? LOAD_PART(residual + v * LANES, part) : *(const NAME(vector) *)(residual + v * LANES);
+        if (residual)
+          sum += cut ? LOAD_PART(residual + v * LANES, part) : *(const NAME(vector) *)(residual + v * LANES);
         if (tile->slope != 1) sum = NAME(choose)(sum < 0, slope * sum, sum);
         sums[0][v] = LIMITED(sum, low, high);
       }
@@ -64,18 +65,26 @@ TARGET INLINE void NAME(sum_rows)(int vectors, int is_part, const struct tile *t
   }
 }
 
-#define TILE(vectors) \
+#define TILE(vectors)                                                                                    \
   TARGET static void NAME(rows_##vectors)(const struct tile *tile) { NAME(sum_rows)(vectors, 0, tile); } \
   TARGET static void NAME(part_##vectors)(const struct tile *tile) { NAME(sum_rows)(vectors, 1, tile); }
-TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+// clang-format off
+TILE(1)
+TILE(2)
+TILE(3)
+TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+// clang-format on
 #undef TILE
 
-#define LIST(kind) \
-  {NAME(kind##_1), NAME(kind##_2), NAME(kind##_3), NAME(kind##_4),  NAME(kind##_5),  NAME(kind##_6), \
-   NAME(kind##_7), NAME(kind##_8), NAME(kind##_9), NAME(kind##_10), NAME(kind##_11), NAME(kind##_12)}
+#define LIST(kind)                                                                                                  \
+  {                                                                                                                 \
+    NAME(kind##_1), NAME(kind##_2), NAME(kind##_3), NAME(kind##_4), NAME(kind##_5), NAME(kind##_6), NAME(kind##_7), \
+        NAME(kind##_8), NAME(kind##_9), NAME(kind##_10), NAME(kind##_11), NAME(kind##_12)                           \
+  }
 
-/// `n` numbers of a row, finished.
-TARGET static void NAME(finish)(const struct tile *tile, const float *from, const float *residual, float *y, int64_t n) {
+    /// `n` numbers of a row, finished.
+    TARGET
+    static void NAME(finish)(const struct tile *tile, const float *from, const float *residual, float *y, int64_t n) {
   const NAME(vector) zero = {0}, slope = tile->slope + zero, low = tile->low + zero, high = tile->high + zero;
   for (int64_t i = 0; i < n; i += LANES) {
     const int part = (int)(n - i < LANES ? n - i : LANES);

@@ -1,5 +1,5 @@
-// A few vectors times a matrix that is mostly zeros: one token or sample has no places to fill the lanes with, so these hold weights
-// of one row, and what they multiply is gathered.
+// A few vectors times a matrix that is mostly zeros: one token or sample has no places to fill the lanes with, so these
+// hold weights of one row, and what they multiply is gathered.
 #include "prune_sparse.h"
 #include "prune_support.h"
 #ifdef __x86_64__
@@ -26,8 +26,8 @@ static float base_dot(const float *values, const uint16_t *taps, int64_t count, 
 }
 
 #ifdef __x86_64__
-__attribute__((target("avx2,fma"))) static float avx2_dot(
-    const float *values, const uint16_t *taps, int64_t count, const float *x) {
+__attribute__((target("avx2,fma"))) static float avx2_dot(const float *values, const uint16_t *taps, int64_t count,
+                                                          const float *x) {
   __m256 sum = _mm256_setzero_ps(), other = _mm256_setzero_ps();
   int64_t i = 0;
   for (; i + 16 <= count; i += 16) {
@@ -42,8 +42,8 @@ __attribute__((target("avx2,fma"))) static float avx2_dot(
   return _mm_cvtss_f32(_mm_add_ss(four, _mm_movehdup_ps(four))) + base_dot(values + i, taps + i, count - i, x);
 }
 
-__attribute__((target("avx512f,avx512bw,avx2,fma"))) static float avx512_dot(
-    const float *values, const uint16_t *taps, int64_t count, const float *x) {
+__attribute__((target("avx512f,avx512bw,avx2,fma"))) static float avx512_dot(const float *values, const uint16_t *taps,
+                                                                             int64_t count, const float *x) {
   __m512 sum = _mm512_setzero_ps(), other = _mm512_setzero_ps();
   int64_t i = 0;
   for (; i + 32 <= count; i += 32) {
@@ -76,8 +76,8 @@ static void make_rows(int64_t first, int64_t last, void *user) {
       float sums[TOGETHER];
       for (int64_t row = begin; row < end; row++) {
         const uint32_t start = w->starts[row];
-        sums[row - begin] = (a->bias ? a->bias[row] : 0)
-            + dot(w->values + start, w->taps + start, w->starts[row + 1] - start, a->x + image * a->x_image);
+        sums[row - begin] = (a->bias ? a->bias[row] : 0) + dot(w->values + start, w->taps + start,
+                                                               w->starts[row + 1] - start, a->x + image * a->x_image);
       }
       const int64_t to = image * a->y_image + begin;
       ps_sparse_finish(a, sums, a->residual ? a->residual + to : NULL, a->y + to, end - begin);

@@ -19,8 +19,7 @@ static inline float limited(struct limits limits, float gradient) {
 }
 
 static void keep_zeros(const uint8_t *mask, float *values, int64_t first, int64_t last) {
-  if (mask && values)
-    COMPACT for (int64_t i = first; i < last; i++) values[i] = mask[i] ? values[i] : 0;
+  if (mask && values) COMPACT for (int64_t i = first; i < last; i++) values[i] = mask[i] ? values[i] : 0;
 }
 
 FEW_CLONES static void sgd_range(int64_t first, int64_t last, void *user) {
@@ -71,7 +70,8 @@ FEW_CLONES static void adam_range(int64_t first, int64_t last, void *user) {
     float second_moment = beta2 * v[i] + (1 - beta2) * g * g;
     m[i] = first_moment;
     v[i] = second_moment;
-    w[i] -= size * first_moment / (__builtin_elementwise_sqrt(second_moment) * root + epsilon) + rate * decoupled * w[i];
+    w[i] -=
+        size * first_moment / (__builtin_elementwise_sqrt(second_moment) * root + epsilon) + rate * decoupled * w[i];
   }
   keep_zeros(args->mask, w, first, last);
   keep_zeros(args->mask, m, first, last);

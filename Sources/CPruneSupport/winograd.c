@@ -1,5 +1,5 @@
-// Winograd's convolution of windows of 3x3 or 4x4 one step apart, for vectors of 16 numbers. oneDNN's takes two to three times
-// as long.
+// Winograd's convolution of windows of 3x3 or 4x4 one step apart, for vectors of 16 numbers. oneDNN's takes two to
+// three times as long.
 
 #include "winograd.h"
 
@@ -64,7 +64,8 @@ WIDE void winograd_enter(const ps_winograd_args *a, int64_t first, int64_t count
 WIDE static void leave(const ps_winograd_args *a, int64_t first, int64_t count, int64_t block, const float *m) {
   const int64_t place = distance(count);
   const float last = a->step == 3 ? 1 : 0;
-  const vector zero = {0}, bias = a->bias ? load(a->bias + block * LANES) : zero, low = a->low + zero, high = a->high + zero;
+  const vector zero = {0}, bias = a->bias ? load(a->bias + block * LANES) : zero, low = a->low + zero,
+               high = a->high + zero;
   for (int64_t t = 0; t < count; t++, m += LANES) {
     const struct tile at = tile_at(a, first + t);
     const int64_t rows = a->rows - at.row < a->step ? a->rows - at.row : a->step;
@@ -97,13 +98,11 @@ WIDE static void leave(const ps_winograd_args *a, int64_t first, int64_t count, 
 }
 
 /// m = v u for one place of some tiles and `width` blocks of results, all in registers.
-WIDE_INLINE void product(
-    int width, int tiles, const ps_winograd_args *a, const float *v, const float *u, float *m, int64_t block) {
+WIDE_INLINE void product(int width, int tiles, const ps_winograd_args *a, const float *v, const float *u, float *m,
+                         int64_t block) {
   enum { MOST = 12 };
   vector sum[MOST][4];
-  UNROLLED for (int t = 0; t < tiles; t++) {
-    UNROLLED for (int n = 0; n < width; n++) sum[t][n] = (vector){0};
-  }
+  UNROLLED for (int t = 0; t < tiles; t++) { UNROLLED for (int n = 0; n < width; n++) sum[t][n] = (vector){0}; }
   for (int64_t b = 0; b < a->inputs; b++, v += block) {
     ROLLED for (int k = 0; k < a->lanes; k++, u += width * LANES) {
       vector w[4];
@@ -119,13 +118,16 @@ WIDE_INLINE void product(
 }
 
 typedef void product_function(const ps_winograd_args *, const float *, const float *, float *, int64_t);
-#define MADE(W, T) \
-  WIDE static void product_##W##_##T(const ps_winograd_args *a, const float *v, const float *u, float *m, int64_t block) { \
-    product(W, T, a, v, u, m, block); \
+#define MADE(W, T)                                                                                        \
+  WIDE static void product_##W##_##T(const ps_winograd_args *a, const float *v, const float *u, float *m, \
+                                     int64_t block) {                                                     \
+    product(W, T, a, v, u, m, block);                                                                     \
   }
 #define UP_TO_6(W) MADE(W, 1) MADE(W, 2) MADE(W, 3) MADE(W, 4) MADE(W, 5) MADE(W, 6)
 #define UP_TO_12(W) UP_TO_6(W) MADE(W, 7) MADE(W, 8) MADE(W, 9) MADE(W, 10) MADE(W, 11) MADE(W, 12)
-UP_TO_12(1) UP_TO_12(2) UP_TO_6(4)
+UP_TO_12(1)
+UP_TO_12(2)
+UP_TO_6(4)
 #define LIST_6(W) product_##W##_1, product_##W##_2, product_##W##_3, product_##W##_4, product_##W##_5, product_##W##_6
 #define LIST_12(W) \
   LIST_6(W), product_##W##_7, product_##W##_8, product_##W##_9, product_##W##_10, product_##W##_11, product_##W##_12
@@ -164,7 +166,8 @@ static struct part part_at(const ps_winograd_args *a, int64_t index, float *scra
 
 static void enter_blocks(int64_t first, int64_t last, void *user) {
   const struct part *p = user;
-  for (int64_t b = first; b < last; b++) winograd_enter(p->args, p->first, p->count, b, p->v + b * PLACES * distance(p->count));
+  for (int64_t b = first; b < last; b++)
+    winograd_enter(p->args, p->first, p->count, b, p->v + b * PLACES * distance(p->count));
 }
 
 static void multiply_places(int64_t first, int64_t last, void *user) {

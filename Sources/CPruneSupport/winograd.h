@@ -1,7 +1,7 @@
 // Private to CPruneSupport: what Winograd's convolution and the transform of its weights agree on.
 //
-// F(4x4, 3x3) and F(3x3, 4x4) with the points 0, +-5/8, +-3/2 and infinity, whose rounding errors are a third of those of 0, +-1,
-// +-2 (Lavin and Gray 2016; Alam, Anderson, Barabasz and Gregg 2022 on points).
+// F(4x4, 3x3) and F(3x3, 4x4) with the points 0, +-5/8, +-3/2 and infinity, whose rounding errors are a third of those
+// of 0, +-1, +-2 (Lavin and Gray 2016; Alam, Anderson, Barabasz and Gregg 2022 on points).
 #ifndef WINOGRAD_H
 #define WINOGRAD_H
 
@@ -48,8 +48,8 @@ static inline struct tile tile_at(const ps_winograd_args *a, int64_t index) {
   return (struct tile){index / (across * down), index / across % down * a->step, index % across * a->step};
 }
 
-/// Numbers from a place of one tile's domain to the next. Odd numbers of vectors: those of a power of two would compete for
-/// the same lines of the cache.
+/// Numbers from a place of one tile's domain to the next. Odd numbers of vectors: those of a power of two would compete
+/// for the same lines of the cache.
 static inline int64_t distance(int64_t tiles) { return (tiles | 1) * LANES; }
 
 /// Some of the tiles, all channels.

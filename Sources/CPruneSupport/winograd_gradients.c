@@ -1,5 +1,5 @@
-// The gradient of a 3x3 convolution with respect to its weights, in Winograd's domain: where the convolution multiplies there, so
-// does the gradient, tile by tile.
+// The gradient of a 3x3 convolution with respect to its weights, in Winograd's domain: where the convolution multiplies
+// there, so does the gradient, tile by tile.
 
 #include <string.h>
 
@@ -67,9 +67,15 @@ WIDE_INLINE void product(int width, const float *v, const float *m, int64_t bloc
   }
 }
 
-WIDE static void product_1(const float *v, const float *m, int64_t block, int64_t tiles, float *u) { product(1, v, m, block, tiles, u); }
-WIDE static void product_2(const float *v, const float *m, int64_t block, int64_t tiles, float *u) { product(2, v, m, block, tiles, u); }
-WIDE static void product_4(const float *v, const float *m, int64_t block, int64_t tiles, float *u) { product(4, v, m, block, tiles, u); }
+WIDE static void product_1(const float *v, const float *m, int64_t block, int64_t tiles, float *u) {
+  product(1, v, m, block, tiles, u);
+}
+WIDE static void product_2(const float *v, const float *m, int64_t block, int64_t tiles, float *u) {
+  product(2, v, m, block, tiles, u);
+}
+WIDE static void product_4(const float *v, const float *m, int64_t block, int64_t tiles, float *u) {
+  product(4, v, m, block, tiles, u);
+}
 
 static void multiply(const ps_winograd_args *a, int64_t count, const float *v, const float *m, float *u) {
   const int64_t block = PLACES * distance(count);
@@ -85,14 +91,17 @@ static void multiply(const ps_winograd_args *a, int64_t count, const float *v, c
 
 static int64_t weight_count(const ps_winograd_args *a) { return PLACES * TILE * a->inputs * a->outputs; }
 
-int64_t ps_winograd_gradient_scratch(const ps_winograd_args *a) { return ps_winograd_scratch(a) + weight_count(a) + LANES * a->outputs; }
+int64_t ps_winograd_gradient_scratch(const ps_winograd_args *a) {
+  return ps_winograd_scratch(a) + weight_count(a) + LANES * a->outputs;
+}
 
 /// Each worker has a domain and sums of its own, and every so manieth part.
 static void work(int64_t first, int64_t last, void *user) {
   const ps_winograd_gradient_args *g = user;
   const ps_winograd_args *a = &g->convolution;
   for (int64_t worker = first; worker < last; worker++) {
-    float *u = a->scratch + worker * ps_winograd_gradient_scratch(a), *sums = u + weight_count(a), *v = sums + LANES * a->outputs;
+    float *u = a->scratch + worker * ps_winograd_gradient_scratch(a), *sums = u + weight_count(a),
+          *v = sums + LANES * a->outputs;
     memset(u, 0, sizeof(float) * (size_t)(weight_count(a) + LANES * a->outputs));
     for (int64_t part = worker; part < a->parts; part += a->workers) {
       const struct span span = span_at(a, part);
@@ -114,7 +123,8 @@ WIDE static void leave(int64_t first, int64_t last, void *user) {
     const int64_t o = task / g->inputs, input = task % g->inputs;
     int64_t start = 0, width;
     while (width = winograd_width(a->outputs - start), o >= start + width) start += width;
-    const float *u = a->scratch + (start * a->inputs + input / LANES * width) * TILE + (input % LANES * width + o - start) * LANES;
+    const float *u =
+        a->scratch + (start * a->inputs + input / LANES * width) * TILE + (input % LANES * width + o - start) * LANES;
     vector half[SIDE][3] = {0}, taps[TAPS] = {0};
     ROLLED for (int place = 0; place < PLACES; place++) {
       const int i = place / SIDE, j = place % SIDE;

@@ -17,15 +17,17 @@ static struct places places_of(const ps_winograd_weights_args *a) {
   struct places made;
   for (int64_t n = 0; n < a->side * a->side; n++) {
     const int64_t row = n / a->side, column = n % a->side;
-    made.tap[n] = (int32_t)(a->is_folded ? row / 2 * a->taps + column / 2 : a->is_turned ? a->taps * a->taps - 1 - n : n);
+    made.tap[n] = (int32_t)(a->is_folded   ? row / 2 * a->taps + column / 2
+                            : a->is_turned ? a->taps * a->taps - 1 - n
+                                           : n);
     made.lane[n] = (int32_t)(a->is_folded ? row % 2 * 2 + column % 2 : 0);
   }
   return made;
 }
 
 // A tile of kernels, [taps][inputs][outputs]; nothing where there are no such channels. A file may leave any offset.
-static void gather(
-    const ps_winograd_weights_args *a, const struct places *places, int64_t output, int64_t input, float kernels[][TILE]) {
+static void gather(const ps_winograd_weights_args *a, const struct places *places, int64_t output, int64_t input,
+                   float kernels[][TILE]) {
   const int64_t size = a->side * a->side, lanes = a->is_folded ? 4 : 1;
   memset(kernels, 0, sizeof(float) * (size_t)(a->taps * a->taps) * TILE);
   for (int64_t o = 0; o < LANES && output + o < a->outputs; o++) {

@@ -25,7 +25,8 @@ private struct ForeignRule: @unchecked Sendable {
 
 @_cdecl("prune_context_set_axis_rule") @implementation
 public func prune_context_set_axis_rule(
-  _ context: OpaquePointer!, _ domain: UnsafePointer<CChar>!, _ op_type: UnsafePointer<CChar>!, _ rule: prune_axis_rule!,
+  _ context: OpaquePointer!, _ domain: UnsafePointer<CChar>!, _ op_type: UnsafePointer<CChar>!,
+  _ rule: prune_axis_rule!,
   _ user: UnsafeMutableRawPointer!
 ) -> prune_status {
   call { () throws(PruneError) in
@@ -70,7 +71,8 @@ public func prune_axis_node_rank(_ node: OpaquePointer!, _ is_output: Int32, _ i
 }
 
 @_cdecl("prune_axis_node_extent") @implementation
-public func prune_axis_node_extent(_ node: OpaquePointer!, _ is_output: Int32, _ index: UInt32, _ axis: UInt32) -> Int64 {
+public func prune_axis_node_extent(_ node: OpaquePointer!, _ is_output: Int32, _ index: UInt32, _ axis: UInt32) -> Int64
+{
   guard let dims = extents(node, is_output, index), Int(axis) < dims.count else { return -1 }
   return Int64(dims[Int(axis)])
 }

@@ -49,7 +49,9 @@ func optionalText(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(Prune
 }
 
 /// An array of strings; NULL with a count of 0 is empty.
-func texts(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ name: String) throws(PruneError) -> [String] {
+func texts(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ name: String) throws(PruneError)
+  -> [String]
+{
   try elements(pointer, count, name).enumerated().mapThrowing { index, item throws(PruneError) in
     try text(item, "\(name)[\(index)]")
   }

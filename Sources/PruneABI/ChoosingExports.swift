@@ -10,7 +10,9 @@ public func prune_ensemble_create(
 ) -> prune_status {
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
-    let boxes = try elements(models, count, "models").mapThrowing { handle throws(PruneError) in try ModelBox.enter(handle) }
+    let boxes = try elements(models, count, "models").mapThrowing { handle throws(PruneError) in
+      try ModelBox.enter(handle)
+    }
     var wanted = EnsembleOptions()
     try wanted.read(try PruneABI.options(options))
     wanted.cancel = boxes.first?.cancel

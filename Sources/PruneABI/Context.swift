@@ -3,7 +3,8 @@ import PruneTensor
 import Pruning
 import Synchronization
 
-/// Behind `prune_context`: a cancel flag, a thread count and an account of memory. Its handle is the flag's own address.
+/// Behind `prune_context`: a cancel flag, a thread count and an account of memory. Its handle is the flag's own
+/// address.
 final class ContextBox: Box {
   static let kind = "context"
   let cancel: CancelFlag

@@ -41,7 +41,8 @@ public func prune_tensor_export_dlpack(
     // Safe: ps_dlpack_lend copies the shape; the owner keeps the bytes until the deleter releases it.
     let managed = dims.withUnsafeBufferPointer { shape in
       var view = ps_dlpack_view(
-        data: lent.storage.base.advanced(by: lent.byteOffset), rank: Int32(dims.count), code: type.code, bits: type.bits,
+        data: lent.storage.base.advanced(by: lent.byteOffset), rank: Int32(dims.count), code: type.code,
+        bits: type.bits,
         shape: shape.baseAddress, strides: nil)
       return ps_dlpack_lend(&view, owner.toOpaque()) { pointer in
         if let pointer { Unmanaged<Lender>.fromOpaque(pointer).release() }
@@ -78,8 +79,12 @@ public func prune_tensor_import_dlpack(
     guard let data = view.data ?? (extents.count == 0 ? pointer : nil) else {
       throw PruneError(.invalidArgument, "DLPack tensor has no data")
     }
-    let strides = try view.strides.map { pointer throws(PruneError) in try elements(pointer, extents.rank, "DLPack strides").map(Int.init) }
-    let isDense = strides.map { given in zip(extents.dims, zip(given, extents.strides)).allSatisfy { $0 <= 1 || $1.0 == $1.1 } } ?? true
+    let strides = try view.strides.map { pointer throws(PruneError) in
+      try elements(pointer, extents.rank, "DLPack strides").map(Int.init)
+    }
+    let isDense =
+      strides.map { given in zip(extents.dims, zip(given, extents.strides)).allSatisfy { $0 <= 1 || $1.0 == $1.1 } }
+      ?? true
     if isDense, UInt(bitPattern: data) % 16 == 0 {
       let storage = Storage(borrowing: data, byteCount: type.byteCount(extents.count) ?? 0, isWritable: false) { _ in
         ps_dlpack_release(pointer)
@@ -103,7 +108,8 @@ private func gathered(
   for position in 0..<extents.count {
     let offset = zip(index, strides).reduce(0) { $0 &+ $1.0 &* $1.1 }
     // Safe: the result has count elements; the producer promises every index within the shape at these strides.
-    result.storage.base.advanced(by: position * size).copyMemory(from: data.advanced(by: offset &* size), byteCount: size)
+    result.storage.base.advanced(by: position * size).copyMemory(
+      from: data.advanced(by: offset &* size), byteCount: size)
     var axis = extents.rank - 1
     while axis >= 0 {
       index[axis] += 1

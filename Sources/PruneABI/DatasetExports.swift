@@ -28,7 +28,9 @@ final class DatasetBox: Box {
     return lentInfos[index]
   }
 
-  func lentClassName(_ index: Int) -> UnsafePointer<CChar>? { lentClassNames.indices.contains(index) ? lentClassNames[index] : nil }
+  func lentClassName(_ index: Int) -> UnsafePointer<CChar>? {
+    lentClassNames.indices.contains(index) ? lentClassNames[index] : nil
+  }
 
   init(_ dataset: Dataset, _ context: ContextBox?) {
     self.dataset = dataset
@@ -99,7 +101,8 @@ public func prune_dataset_npz(
     func array(_ name: String) throws(PruneError) -> Tensor {
       guard let found = arrays[name] else {
         throw PruneError(
-          .notFound, "no array named '\(name)'", at: file, hint: "it has: \(arrays.names.prefix(20).joined(separator: ", "))")
+          .notFound, "no array named '\(name)'", at: file,
+          hint: "it has: \(arrays.names.prefix(20).joined(separator: ", "))")
       }
       return found
     }
@@ -143,7 +146,8 @@ public func prune_dataset_from_inputs(
 
 @_cdecl("prune_dataset_images") @implementation
 public func prune_dataset_images(
-  _ context: OpaquePointer!, _ options: UnsafePointer<prune_images_options>!, _ out_dataset: UnsafeMutablePointer<OpaquePointer?>!
+  _ context: OpaquePointer!, _ options: UnsafePointer<prune_images_options>!,
+  _ out_dataset: UnsafeMutablePointer<OpaquePointer?>!
 ) -> prune_status {
   make(context, out_dataset) { () throws(PruneError) in
     var request = ImageOptions()
@@ -184,7 +188,8 @@ public func prune_dataset_inputs(
   call { () throws(PruneError) in
     let out = try output(out_inputs, "out_inputs")
     let columns = try Handles.object(dataset, DatasetBox.self).dataset.columns
-    out.pointee = Handles.make(TensorsBox(try columns.mapThrowing { column throws(PruneError) in (column.name, try column.samples()) }))
+    out.pointee = Handles.make(
+      TensorsBox(try columns.mapThrowing { column throws(PruneError) in (column.name, try column.samples()) }))
   }
 }
 

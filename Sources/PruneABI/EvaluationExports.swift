@@ -40,7 +40,9 @@ public func prune_model_compare(
 ) -> prune_status {
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
-    let boxes = try elements(models, count, "models").mapThrowing { handle throws(PruneError) in try ModelBox.enter(handle) }
+    let boxes = try elements(models, count, "models").mapThrowing { handle throws(PruneError) in
+      try ModelBox.enter(handle)
+    }
     let names = labels == nil ? boxes.indices.map { "model \($0 + 1)" } : try texts(labels, count, "labels")
     let dataset = try Handles.optional(data, DatasetBox.self)?.dataset
     let cancel = boxes.first?.cancel
@@ -49,7 +51,7 @@ public func prune_model_compare(
       do throws(PruneError) {
         let sizes = try Prunez.sizes(model, cancel: cancel)
         return (sizes.onnx, sizes.file)
-      } catch where error.status == .unsupported {
+      } catch let error where error.status == .unsupported {
         return nil
       }
     }
@@ -70,7 +72,8 @@ public func prune_model_diff(
 
 @_cdecl("prune_model_differences") @implementation
 public func prune_model_differences(
-  _ model: OpaquePointer!, _ other: OpaquePointer!, _ data: OpaquePointer!, _ options: UnsafePointer<prune_differences_options>!,
+  _ model: OpaquePointer!, _ other: OpaquePointer!, _ data: OpaquePointer!,
+  _ options: UnsafePointer<prune_differences_options>!,
   _ out_report: UnsafeMutablePointer<OpaquePointer?>!
 ) -> prune_status {
   call { () throws(PruneError) in
@@ -87,12 +90,20 @@ public func prune_model_differences(
 @_cdecl("prune_loss_cross_entropy") @implementation
 public func prune_loss_cross_entropy(
   _ y_true: OpaquePointer!, _ y_pred: OpaquePointer!, _ out_loss: UnsafeMutablePointer<Double>!
-) -> prune_status { loss(y_true, y_pred, out_loss) { truth, predicted throws(PruneError) in try Losses.crossEntropy(true: truth, predicted: predicted) } }
+) -> prune_status {
+  loss(y_true, y_pred, out_loss) { truth, predicted throws(PruneError) in
+    try Losses.crossEntropy(true: truth, predicted: predicted)
+  }
+}
 
 @_cdecl("prune_loss_mse") @implementation
 public func prune_loss_mse(
   _ y_true: OpaquePointer!, _ y_pred: OpaquePointer!, _ out_loss: UnsafeMutablePointer<Double>!
-) -> prune_status { loss(y_true, y_pred, out_loss) { truth, predicted throws(PruneError) in try Losses.mse(true: truth, predicted: predicted) } }
+) -> prune_status {
+  loss(y_true, y_pred, out_loss) { truth, predicted throws(PruneError) in
+    try Losses.mse(true: truth, predicted: predicted)
+  }
+}
 
 @_cdecl("prune_loss_compute") @implementation
 public func prune_loss_compute(

@@ -6,7 +6,8 @@ import PruneTraining
 
 /// Fit options of C as those of Swift.
 func fitOptions(
-  _ pointer: UnsafePointer<prune_fit_options>?, _ context: ContextBox?, at place: String = "", spreadsGrowth: Bool = false
+  _ pointer: UnsafePointer<prune_fit_options>?, _ context: ContextBox?, at place: String = "",
+  spreadsGrowth: Bool = false
 ) throws(PruneError) -> FitOptions {
   let given = try options(pointer, at: place)
   var result = FitOptions()
@@ -44,15 +45,20 @@ func fitOptions(
 
 private func readCheckpoints(_ given: prune_fit_options, _ result: inout FitOptions) throws(PruneError) {
   if let path = try optionalText(given.checkpoint, "checkpoint") {
-    result.onCheckpoint = { (state) throws(PruneError) in try Npz.save(try state.tensors(), path: path, compressed: false) }
+    result.onCheckpoint = { (state) throws(PruneError) in
+      try Npz.save(try state.tensors(), path: path, compressed: false)
+    }
   }
   let file = try optionalText(given.resume, "resume")
   guard file == nil || given.resume_optimizer == 0 else {
-    throw PruneError(.invalidArgument, "both resume and resume_optimizer are given", hint: "a checkpoint has the optimizer's state")
+    throw PruneError(
+      .invalidArgument, "both resume and resume_optimizer are given", hint: "a checkpoint has the optimizer's state")
   }
   if given.resume_optimizer != 0 { result.resume = .optimizer }
   guard let file else { return }
-  do { result.resume = .checkpoint(try FitState(tensors: try Npz.load(path: file))) } catch { throw error.located(at: file) }
+  do { result.resume = .checkpoint(try FitState(tensors: try Npz.load(path: file))) } catch {
+    throw error.located(at: file)
+  }
 }
 
 private func readTeacher(_ given: prune_fit_options, _ result: inout FitOptions) throws(PruneError) {
@@ -63,7 +69,9 @@ private func readTeacher(_ given: prune_fit_options, _ result: inout FitOptions)
   let weight = try optionalNumber(given.feature_weight, "feature_weight", .positive)
   guard let teacher = try Handles.optional(given.teacher, ModelBox.self)?.model else {
     guard features.isEmpty, theirs.isEmpty, temperature == nil, alpha == nil, weight == nil else {
-      throw PruneError(.invalidArgument, "options for learning from a teacher are given, but no teacher", hint: "give teacher = a model")
+      throw PruneError(
+        .invalidArgument, "options for learning from a teacher are given, but no teacher",
+        hint: "give teacher = a model")
     }
     return
   }

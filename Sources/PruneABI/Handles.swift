@@ -33,7 +33,8 @@ enum Handles {
     }
     guard let typed = found as? T else {
       throw PruneError(
-        .invalidArgument, "\(T.kind) wanted, got a \((found as? any Box).map { type(of: $0).kind } ?? "handle of another kind")")
+        .invalidArgument,
+        "\(T.kind) wanted, got a \((found as? any Box).map { type(of: $0).kind } ?? "handle of another kind")")
     }
     return typed
   }

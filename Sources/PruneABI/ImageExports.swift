@@ -55,7 +55,9 @@ nonisolated(unsafe) private let layoutNames: (nchw: UnsafePointer<CChar>?, nhwc:
 public func prune_dataset_to_layout(
   _ dataset: OpaquePointer!, _ layout: UnsafePointer<CChar>!, _ out_dataset: UnsafeMutablePointer<OpaquePointer?>!
 ) -> prune_status {
-  derive(dataset, out_dataset) { data throws(PruneError) in try data.to(try Layout("layout", named: try text(layout, "layout"))) }
+  derive(dataset, out_dataset) { data throws(PruneError) in
+    try data.to(try Layout("layout", named: try text(layout, "layout")))
+  }
 }
 
 @_cdecl("prune_dataset_set_layout") @implementation
@@ -65,7 +67,8 @@ public func prune_dataset_set_layout(
   derive(dataset, out_dataset) { data throws(PruneError) in
     let wanted = try Layout("layout", named: try text(layout, "layout"))
     guard !data.isStream || wanted == data.layout else {
-      throw PruneError(.unsupported, "the images are read as \(data.layout.rawValue)", hint: "give layout to prune.data.images")
+      throw PruneError(
+        .unsupported, "the images are read as \(data.layout.rawValue)", hint: "give layout to prune.data.images")
     }
     return data.declared(wanted)
   }

@@ -19,7 +19,9 @@ public func prune_version_number() -> UInt32 {
 public func prune_version_string() -> UnsafePointer<CChar>! { versionString }
 
 @_cdecl("prune_library_info") @implementation
-public func prune_library_info(_ context: OpaquePointer!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!) -> prune_status {
+public func prune_library_info(_ context: OpaquePointer!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!)
+  -> prune_status
+{
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
     _ = try ContextBox.enter(context)

@@ -77,7 +77,8 @@ final class ModelBox: Box {
     let all = lentInfos[isInput] ?? values(isInput: isInput).map(describe)
     lentInfos[isInput] = all
     guard index >= 0, index < all.count else {
-      throw PruneError(.notFound, "the model has \(all.count) \(isInput ? "inputs" : "outputs"), asked for number \(index)")
+      throw PruneError(
+        .notFound, "the model has \(all.count) \(isInput ? "inputs" : "outputs"), asked for number \(index)")
     }
     return all[index]
   }

@@ -17,7 +17,8 @@ public func prune_model_load(
     try wanted.read(try PruneABI.options(options))
     let model = try ModelFormats.load(path: try text(path, "path"), wanted)
     out.pointee = Handles.make(
-      wanted.shapes.isEmpty ? try ModelBox(read: model, box) : ModelBox(try fixShapes(try model.opened(), wanted.shapes), box))
+      wanted.shapes.isEmpty
+        ? try ModelBox(read: model, box) : ModelBox(try fixShapes(try model.opened(), wanted.shapes), box))
   }
 }
 
@@ -45,7 +46,9 @@ public func prune_model_save(_ model: OpaquePointer!, _ path: UnsafePointer<CCha
 }
 
 @_cdecl("prune_model_save_memory") @implementation
-public func prune_model_save_memory(_ model: OpaquePointer!, _ out_onnx: UnsafeMutablePointer<prune_buffer>!) -> prune_status {
+public func prune_model_save_memory(_ model: OpaquePointer!, _ out_onnx: UnsafeMutablePointer<prune_buffer>!)
+  -> prune_status
+{
   call { () throws(PruneError) in
     let out = try output(out_onnx, "out_onnx")
     try fill(out, with: try ONNX.encode(try ModelBox.enter(model).saved))
@@ -53,7 +56,9 @@ public func prune_model_save_memory(_ model: OpaquePointer!, _ out_onnx: UnsafeM
 }
 
 @_cdecl("prune_model_clone") @implementation
-public func prune_model_clone(_ model: OpaquePointer!, _ out_model: UnsafeMutablePointer<OpaquePointer?>!) -> prune_status {
+public func prune_model_clone(_ model: OpaquePointer!, _ out_model: UnsafeMutablePointer<OpaquePointer?>!)
+  -> prune_status
+{
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box: ModelBox = try Handles.object(model)
@@ -98,7 +103,9 @@ private func describe(
 }
 
 @_cdecl("prune_model_parameter_count") @implementation
-public func prune_model_parameter_count(_ model: OpaquePointer!) -> Int { found(model)?.model.graph.initializers.count ?? 0 }
+public func prune_model_parameter_count(_ model: OpaquePointer!) -> Int {
+  found(model)?.model.graph.initializers.count ?? 0
+}
 
 @_cdecl("prune_model_parameter_name") @implementation
 public func prune_model_parameter_name(_ model: OpaquePointer!, _ index: Int) -> UnsafePointer<CChar>! {
@@ -146,7 +153,8 @@ public func prune_model_set_parameter(
 
 @_cdecl("prune_model_stats") @implementation
 public func prune_model_stats(
-  _ model: OpaquePointer!, _ options: UnsafePointer<prune_stats_options>!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+  _ model: OpaquePointer!, _ options: UnsafePointer<prune_stats_options>!,
+  _ out_report: UnsafeMutablePointer<OpaquePointer?>!
 ) -> prune_status {
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
@@ -158,7 +166,9 @@ public func prune_model_stats(
 }
 
 @_cdecl("prune_model_sizes") @implementation
-public func prune_model_sizes(_ model: OpaquePointer!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!) -> prune_status {
+public func prune_model_sizes(_ model: OpaquePointer!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!)
+  -> prune_status
+{
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
     let box = try ModelBox.enter(model)
@@ -175,7 +185,9 @@ public func prune_model_sizes(_ model: OpaquePointer!, _ out_report: UnsafeMutab
           .report(
             Report(
               title: "",
-              entries: [("name", .text(entry.name)), ("bytes", .integer(entry.tensor.byteCount)), ("packed", .integer($0))]))
+              entries: [
+                ("name", .text(entry.name)), ("bytes", .integer(entry.tensor.byteCount)), ("packed", .integer($0)),
+              ]))
         }
       })
     give(report, out)
@@ -209,7 +221,8 @@ public func prune_model_run(
     let outputs = try box.compiled().run(
       try Handles.object(inputs, TensorsBox.self).tensors, cancel: box.cancel)
     out.pointee = Handles.make(
-      TensorsBox(box.values(isInput: false).compactMap { value in outputs[value.name].map { (name: value.name, tensor: $0) } }))
+      TensorsBox(
+        box.values(isInput: false).compactMap { value in outputs[value.name].map { (name: value.name, tensor: $0) } }))
   }
 }
 
@@ -223,11 +236,14 @@ public func prune_model_predict(
     let inputs = box.values(isInput: true)
     guard inputs.count == 1, let first = box.values(isInput: false).first else {
       throw PruneError(
-        .mismatch, "predict wants a model of one input, this has \(inputs.count): \(inputs.map(\.name).joined(separator: ", "))",
+        .mismatch,
+        "predict wants a model of one input, this has \(inputs.count): \(inputs.map(\.name).joined(separator: ", "))",
         hint: "run takes inputs by name")
     }
-    guard let y = try box.compiled().run(
-      [inputs[0].name: try Handles.object(x, TensorBox.self).tensor], cancel: box.cancel)[first.name] else {
+    guard
+      let y = try box.compiled().run(
+        [inputs[0].name: try Handles.object(x, TensorBox.self).tensor], cancel: box.cancel)[first.name]
+    else {
       throw PruneError(.internal, "the run gave no '\(first.name)'")
     }
     out.pointee = Handles.make(TensorBox(y))

@@ -16,7 +16,9 @@ let notGiven = -Double.greatestFiniteMagnitude
 /// Reads an options struct of this version or an earlier one: fields that the caller's header did not have get their
 /// defaults. NULL is all defaults.
 /// - Throws: `.invalidArgument` for a struct that was not initialized, `.unsupported` for one of a newer header.
-func options<T: OptionsOfC & BitwiseCopyable>(_ pointer: UnsafePointer<T>?, at place: String = "") throws(PruneError) -> T {
+func options<T: OptionsOfC & BitwiseCopyable>(_ pointer: UnsafePointer<T>?, at place: String = "") throws(PruneError)
+  -> T
+{
   var result = T.defaults
   guard let pointer else { return result }
   let raw = UnsafeRawPointer(pointer)
@@ -25,7 +27,8 @@ func options<T: OptionsOfC & BitwiseCopyable>(_ pointer: UnsafePointer<T>?, at p
   guard size >= 8, raw.load(fromByteOffset: 4, as: UInt32.self) == UInt32(PRUNE_STRUCT_TAG) else {
     throw PruneError(
       .invalidArgument, "the struct \(T.name) was not initialized (struct_size is \(size))", at: place,
-      hint: "begin with \(T.name) options = \(T.name.uppercased())_INIT, or call \(T.name)_init(&options, sizeof options)")
+      hint:
+        "begin with \(T.name) options = \(T.name.uppercased())_INIT, or call \(T.name)_init(&options, sizeof options)")
   }
   guard size <= known else {
     throw PruneError(
@@ -38,7 +41,9 @@ func options<T: OptionsOfC & BitwiseCopyable>(_ pointer: UnsafePointer<T>?, at p
 }
 
 /// An array of options structs, one behind the other as the caller's header declares them.
-func optionsList<T: OptionsOfC & BitwiseCopyable>(_ pointer: UnsafePointer<T>?, _ count: Int, _ name: String) throws(PruneError) -> [T] {
+func optionsList<T: OptionsOfC & BitwiseCopyable>(_ pointer: UnsafePointer<T>?, _ count: Int, _ name: String)
+  throws(PruneError) -> [T]
+{
   guard count >= 0, count < 1 << 20 else { throw PruneError(.invalidArgument, "\(name) cannot have \(count) elements") }
   guard let pointer else {
     if count == 0 { return [] }

@@ -103,7 +103,8 @@ func guardOptions(_ pointer: UnsafePointer<prune_guard>?, _ context: ContextBox?
 /// The one cost that a prune aims at.
 private func target(_ given: prune_prune_options) throws(PruneError) -> CostTarget? {
   let fields: [(CostTarget.Kind, Double)] = [
-    (.macs, given.target_macs), (.params, given.target_params), (.bytes, given.target_bytes), (.latency, given.target_latency),
+    (.macs, given.target_macs), (.params, given.target_params), (.bytes, given.target_bytes),
+    (.latency, given.target_latency),
   ]
   let set = fields.filter { $0.1 != notGiven }
   guard set.count <= 1 else {
@@ -167,7 +168,9 @@ private func layerAmounts(_ given: prune_prune_options) throws(PruneError) -> [L
   let layers = try texts(given.amount_layers, given.amount_layer_count, "amount_layers")
   let values = try elements(given.amount_values, given.amount_value_count, "amount_values")
   guard layers.count == values.count else {
-    throw PruneError(.invalidArgument, "there are \(layers.count) amount_layers and \(values.count) amount_values: one belongs to each")
+    throw PruneError(
+      .invalidArgument, "there are \(layers.count) amount_layers and \(values.count) amount_values: one belongs to each"
+    )
   }
   return zip(layers, values).map { LayerAmounts.Entry($0, $1) }
 }
@@ -249,7 +252,9 @@ public func prune_report_restore(
 }
 
 @_cdecl("prune_report_recipe") @implementation
-public func prune_report_recipe(_ report: OpaquePointer!, _ out_recipe: UnsafeMutablePointer<prune_buffer>!) -> prune_status {
+public func prune_report_recipe(_ report: OpaquePointer!, _ out_recipe: UnsafeMutablePointer<prune_buffer>!)
+  -> prune_status
+{
   call { () throws(PruneError) in
     let out = try output(out_recipe, "out_recipe")
     guard let recipe = try journal(of: report).recipe else {
@@ -263,7 +268,8 @@ public func prune_report_recipe(_ report: OpaquePointer!, _ out_recipe: UnsafeMu
 
 private func journal(of report: OpaquePointer?) throws(PruneError) -> ReportBox.Journal {
   guard let journal = try Handles.object(report, ReportBox.self).journal else {
-    throw PruneError(.invalidArgument, "the report is not one of prune_model_prune", hint: "give the whole report, not a part")
+    throw PruneError(
+      .invalidArgument, "the report is not one of prune_model_prune", hint: "give the whole report, not a part")
   }
   return journal
 }

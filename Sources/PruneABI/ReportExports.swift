@@ -234,7 +234,9 @@ public func prune_report_to_text_as(
 private var madeBy: String { "libprune \(versionText), \(Parallel.threads) threads, \(Machine.processor)" }
 
 @_cdecl("prune_report_to_json") @implementation
-public func prune_report_to_json(_ report: OpaquePointer!, _ out_json: UnsafeMutablePointer<prune_buffer>!) -> prune_status {
+public func prune_report_to_json(_ report: OpaquePointer!, _ out_json: UnsafeMutablePointer<prune_buffer>!)
+  -> prune_status
+{
   call { () throws(PruneError) in
     let out = try output(out_json, "out_json")
     try fill(out, with: Array(try renderable(report).json().utf8))

@@ -5,7 +5,9 @@ import PruneTensor
 import Pruning
 
 /// Extents by name, as C gives them.
-func shapeBinding(_ shapes: UnsafePointer<prune_shape>?, _ count: Int, _ name: String) throws(PruneError) -> ShapeBinding {
+func shapeBinding(_ shapes: UnsafePointer<prune_shape>?, _ count: Int, _ name: String) throws(PruneError)
+  -> ShapeBinding
+{
   var entries: [(name: String, extents: [Int])] = []
   for (index, shape) in try elements(shapes, count, name).enumerated() {
     let place = "\(name)[\(index)]"
@@ -30,7 +32,8 @@ public func prune_model_fix_shapes(
 
 @_cdecl("prune_model_simplify") @implementation
 public func prune_model_simplify(
-  _ model: OpaquePointer!, _ out_model: UnsafeMutablePointer<OpaquePointer?>!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+  _ model: OpaquePointer!, _ out_model: UnsafeMutablePointer<OpaquePointer?>!,
+  _ out_report: UnsafeMutablePointer<OpaquePointer?>!
 ) -> prune_status {
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")

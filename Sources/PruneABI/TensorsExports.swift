@@ -26,7 +26,9 @@ final class TensorsBox: Box {
     }
   }
 
-  var entries: [(name: String, tensor: Tensor)] { names.compactMap { name in tensors[name].map { (name: name, tensor: $0) } } }
+  var entries: [(name: String, tensor: Tensor)] {
+    names.compactMap { name in tensors[name].map { (name: name, tensor: $0) } }
+  }
 
   func lentName(_ index: Int) -> UnsafePointer<CChar>? {
     guard index >= 0, index < names.count else { return nil }

@@ -56,7 +56,9 @@ public func prune_model_set_weights(
 ) -> prune_status {
   call { () throws(PruneError) in
     let box = try ModelBox.enter(model)
-    try assign(try Handles.object(tensors, TensorsBox.self).entries.map { WeightEntry($0.name, $0.tensor) }, to: box, options, out_report)
+    try assign(
+      try Handles.object(tensors, TensorsBox.self).entries.map { WeightEntry($0.name, $0.tensor) }, to: box, options,
+      out_report)
   }
 }
 
@@ -76,7 +78,8 @@ public func prune_tensors_load(
     let out = try output(out_tensors, "out_tensors"), path = try text(path, "path")
     let entries = try WeightFormats.load(path: path)
     do throws(PruneError) {
-      out.pointee = Handles.make(TensorsBox(try entries.mapThrowing { entry throws(PruneError) in (entry.name, try entry.tensor()) }))
+      out.pointee = Handles.make(
+        TensorsBox(try entries.mapThrowing { entry throws(PruneError) in (entry.name, try entry.tensor()) }))
     } catch { throw error.located(at: path) }
   }
 }

@@ -12,11 +12,11 @@ package struct Augmentation: Sendable {
   package var crop = 0
   /// Side of a square of zeros, centred anywhere in the image (DeVries and Taylor 2017).
   package var cutout = 0
-  /// Above 0: each image and its target become a mixture with another of the batch, by a share drawn from Beta(mixup, mixup)
-  /// (Zhang et al. 2018).
+  /// Above 0: each image and its target become a mixture with another of the batch, by a share drawn from Beta(mixup,
+  /// mixup) (Zhang et al. 2018).
   package var mixup = 0.0
-  /// Above 0: a rectangle of each image becomes that of another of the batch, and as much of its target; its share of the image
-  /// is one drawn from Beta(cutmix, cutmix) (Yun et al. 2019). With `mixup` a batch gets one of the two.
+  /// Above 0: a rectangle of each image becomes that of another of the batch, and as much of its target; its share of
+  /// the image is one drawn from Beta(cutmix, cutmix) (Yun et al. 2019). With `mixup` a batch gets one of the two.
   package var cutmix = 0.0
 
   package init() {}
@@ -56,7 +56,8 @@ package struct Augmentation: Sendable {
     if changesImages || cutmix > 0 {
       guard x.shape.rank == 4, x.dtype == .float32 else {
         throw PruneError(
-          .mismatch, "samples are \(x.dtype.name) \(x.shape), wanted float32 images [N, C, H, W] or [N, H, W, C]", at: "augment")
+          .mismatch, "samples are \(x.dtype.name) \(x.shape), wanted float32 images [N, C, H, W] or [N, H, W, C]",
+          at: "augment")
       }
     }
     var result = x
@@ -64,12 +65,15 @@ package struct Augmentation: Sendable {
     guard mixes, x.shape.rank > 0, x.shape[0] > 1 else { return (result, y) }
     guard x.dtype == .float32, y.dtype == .float32, y.shape.rank > 0, y.shape[0] == x.shape[0] else {
       throw PruneError(
-        .mismatch, "mixtures are of float32 samples and as many float32 targets, got \(x.dtype.name) \(x.shape) and "
+        .mismatch,
+        "mixtures are of float32 samples and as many float32 targets, got \(x.dtype.name) \(x.shape) and "
           + "\(y.dtype.name) \(y.shape)", at: "augment")
     }
     let cuts = cutmix > 0 && (mixup == 0 || random.next() >> 63 == 1)
     let partners = random.permutation(x.shape[0])
-    if cuts, let images = ImageAxes(x.shape, layout) { return try Patches(images, partners, alpha: cutmix, &random).pasted(result, y) }
+    if cuts, let images = ImageAxes(x.shape, layout) {
+      return try Patches(images, partners, alpha: cutmix, &random).pasted(result, y)
+    }
     let shares = [Float](repeating: Float(Self.beta(mixup, &random)), count: partners.count)
     return (try Self.mixed(result, partners, shares), try Self.mixed(y, partners, shares))
   }
@@ -88,10 +92,12 @@ package struct Augmentation: Sendable {
     try x.withSpan(of: Float.self) { source throws(PruneError) in
       try result.withMutableSpan(of: Float.self) { target throws(PruneError) in
         for (image, change) in draws.enumerated() {
-          let rows = Self.overlap(height, change.down), columns = Self.overlap(width, change.flips ? -change.right : change.right)
+          let rows = Self.overlap(height, change.down),
+            columns = Self.overlap(width, change.flips ? -change.right : change.right)
           let first = (change.flips ? width - 1 - columns.lowerBound : columns.lowerBound) + change.right
           let hole = (
-            y: Self.part(change.hole.y - cutout / 2, cutout, of: height), x: Self.part(change.hole.x - cutout / 2, cutout, of: width)
+            y: Self.part(change.hole.y - cutout / 2, cutout, of: height),
+            x: Self.part(change.hole.x - cutout / 2, cutout, of: width)
           )
           for channel in 0..<planes {
             let plane = (image * planes + channel) * height * width
@@ -109,7 +115,9 @@ package struct Augmentation: Sendable {
               }
             }
             for row in hole.y {
-              for index in hole.x.lowerBound * depth..<hole.x.upperBound * depth { target[plane * depth + row * width * depth + index] = 0 }
+              for index in hole.x.lowerBound * depth..<hole.x.upperBound * depth {
+                target[plane * depth + row * width * depth + index] = 0
+              }
             }
           }
         }
@@ -139,7 +147,8 @@ package struct Augmentation: Sendable {
         for (row, partner) in partners.enumerated() {
           let share = shares[row]
           for index in 0..<width {
-            target[row * width + index] = share * source[row * width + index] + (1 - share) * source[partner * width + index]
+            target[row * width + index] =
+              share * source[row * width + index] + (1 - share) * source[partner * width + index]
           }
         }
       }

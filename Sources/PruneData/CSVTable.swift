@@ -1,10 +1,10 @@
 import PruneTensor
 
-/// Numbers and labels read from delimited text (RFC 4180 without line breaks in quotes), line by line: the text itself is never
-/// in memory as a whole.
+/// Numbers and labels read from delimited text (RFC 4180 without line breaks in quotes), line by line: the text itself
+/// is never in memory as a whole.
 ///
-/// The delimiter is the first comma, semicolon or tab of the file. The first line is a header when it has text in a column
-/// that holds numbers below.
+/// The delimiter is the first comma, semicolon or tab of the file. The first line is a header when it has text in a
+/// column that holds numbers below.
 struct CSVTable {
   /// Column names, empty without a header.
   let header: [String]
@@ -17,15 +17,17 @@ struct CSVTable {
   let names: [String]?
 
   /// - Parameter label: name or 0-based number of the label's column, nil for the last one.
-  /// - Throws: `.badFormat` naming the line of the first cell that is not a number or row of another length, `.notFound`
-  ///   for a label that is no column, `.refused` for a gzip stream that unpacks to more than 16 GB, `.outOfMemory`.
+  /// - Throws: `.badFormat` naming the line of the first cell that is not a number or row of another length,
+  ///   `.notFound` for a label that is no column, `.refused` for a gzip stream that unpacks to more than 16 GB,
+  ///   `.outOfMemory`.
   init(_ bytes: Bytes, path: String, label: String? = nil) throws(PruneError) {
     do throws(PruneError) {
       var reader = LineReader(try ByteStream(bytes, limit: Dataset.limit))
       guard try reader.next() else { throw PruneError(.badFormat, "is empty", at: path) }
       let first = reader, titles = first.texts
       guard titles.count > 1 else {
-        throw PruneError(.badFormat, "line 1 has \(titles.count) column, wanted numbers and a label in each row", at: path)
+        throw PruneError(
+          .badFormat, "line 1 has \(titles.count) column, wanted numbers and a label in each row", at: path)
       }
       var hasMore = try reader.next()
       let second = hasMore ? reader.texts : nil
@@ -110,7 +112,8 @@ private struct Rows {
       } else {
         guard let number = line.number(start, end) else {
           throw PruneError(
-            .badFormat, "line \(line.number), column \(column + 1): '\(line.text(start, end).prefix(40))' is not a number")
+            .badFormat,
+            "line \(line.number), column \(column + 1): '\(line.text(start, end).prefix(40))' is not a number")
         }
         if column == labelColumn { label = number } else if column < columns { row.append(Float(number)) }
       }
@@ -134,7 +137,7 @@ private struct Rows {
   /// float32 [count, columns - 1] and float64 [count].
   /// - Parameter places: what becomes of the numbers of texts.
   func finish(_ places: [Int: Double]) throws(PruneError) -> (features: Tensor, labels: Tensor) {
-        var numbers = try labels.tensor(.float64, try Shape([count]))
+    var numbers = try labels.tensor(.float64, try Shape([count]))
     let values = try features.tensor(.float32, try Shape([count, columns - 1]))
     if isNamed {
       try numbers.withMutableSpan(of: Double.self) { span throws(PruneError) in
@@ -146,9 +149,9 @@ private struct Rows {
 }
 
 extension Dataset {
-  /// Rows of numbers, gzip'ed or not, with or without a header line. The label's column is found by name, by 0-based number, or
-  /// is the last. Whole labels from 0 on are classes; text is, too, numbered in the order of its bytes; other numbers are
-  /// values [N, 1]. x is float32 [N, columns - 1].
+  /// Rows of numbers, gzip'ed or not, with or without a header line. The label's column is found by name, by 0-based
+  /// number, or is the last. Whole labels from 0 on are classes; text is, too, numbered in the order of its bytes;
+  /// other numbers are values [N, 1]. x is float32 [N, columns - 1].
   package static func csv(_ path: String, label: String? = nil) throws(PruneError) -> Dataset {
     let bytes: Bytes
     do throws(PruneError) { bytes = try FileReader.bytes(of: path) } catch { throw error.located(at: path) }

@@ -14,16 +14,18 @@ extension Dataset {
 
   // MARK: - IDX
 
-  /// MNIST's format: a file of images [N, H, W] (or samples of any rank) and a file of labels [N], bytes both, gzip'ed or not.
-  /// x is float32 [N, 1, H, W] in 0...1.
+  /// MNIST's format: a file of images [N, H, W] (or samples of any rank) and a file of labels [N], bytes both, gzip'ed
+  /// or not. x is float32 [N, 1, H, W] in 0...1.
   package static func idx(images: String, labels: String) throws(PruneError) -> Dataset {
     let x = try idxBytes(images)
     let y = try idxBytes(labels)
     guard x.shape.rank >= 2 else {
-      throw PruneError(.badFormat, "holds \(x.shape), wanted images of rank 3: [N, H, W]", at: images, hint: "is it the labels' file?")
+      throw PruneError(
+        .badFormat, "holds \(x.shape), wanted images of rank 3: [N, H, W]", at: images, hint: "is it the labels' file?")
     }
     guard y.shape.rank == 1 else {
-      throw PruneError(.badFormat, "holds \(y.shape), wanted labels of rank 1: [N]", at: labels, hint: "is it the images' file?")
+      throw PruneError(
+        .badFormat, "holds \(y.shape), wanted labels of rank 1: [N]", at: labels, hint: "is it the images' file?")
     }
     guard x.shape[0] == y.shape[0] else {
       throw PruneError(.mismatch, "there are \(x.shape[0]) images and \(y.shape[0]) labels", at: labels)
@@ -39,17 +41,21 @@ extension Dataset {
       throw PruneError(.badFormat, "is not an IDX file: it does not begin with two zero bytes", at: path)
     }
     guard bytes[2] == 0x08 else {
-      throw PruneError(.unsupported, "IDX elements of type 0x\(String(bytes[2], radix: 16)), only unsigned bytes (0x8) are read", at: path)
+      throw PruneError(
+        .unsupported, "IDX elements of type 0x\(String(bytes[2], radix: 16)), only unsigned bytes (0x8) are read",
+        at: path)
     }
     let rank = Int(bytes[3])
     guard rank >= 1, rank <= 8, bytes.count >= 4 + 4 * rank else {
-      throw PruneError(.badFormat, "IDX header announces \(rank) dimensions and the file has \(bytes.count) bytes", at: path)
+      throw PruneError(
+        .badFormat, "IDX header announces \(rank) dimensions and the file has \(bytes.count) bytes", at: path)
     }
     let dims = (0..<rank).map { axis in (0..<4).reduce(0) { $0 << 8 | Int(bytes[4 + 4 * axis + $1]) } }
     do throws(PruneError) {
       let shape = try Shape(dims)
       guard let data = bytes.slice(4 + 4 * rank, bytes.count), data.count == shape.count else {
-        throw PruneError(.badFormat, "IDX header announces \(shape), the file has \(bytes.count - 4 - 4 * rank) bytes of data")
+        throw PruneError(
+          .badFormat, "IDX header announces \(shape), the file has \(bytes.count - 4 - 4 * rank) bytes of data")
       }
       return try Tensor(.uint8, shape, over: data)
     } catch { throw error.located(at: path) }
@@ -67,7 +73,8 @@ extension Dataset {
     for path in paths {
       let bytes = try content(of: path)
       guard bytes.count > 0, bytes.count % record == 0 else {
-        throw PruneError(.badFormat, "has \(bytes.count) bytes, not a multiple of the \(record) of a CIFAR-10 record", at: path)
+        throw PruneError(
+          .badFormat, "has \(bytes.count) bytes, not a multiple of the \(record) of a CIFAR-10 record", at: path)
       }
       for index in 0..<bytes.count / record {
         guard bytes[index * record] < 10 else {

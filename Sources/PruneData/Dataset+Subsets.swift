@@ -1,8 +1,8 @@
 import PruneTensor
 
 extension Dataset {
-  /// Two disjoint parts that hold everything, each class divided by the same fraction where targets are classes. The same seed
-  /// divides the same way.
+  /// Two disjoint parts that hold everything, each class divided by the same fraction where targets are classes. The
+  /// same seed divides the same way.
   /// - Throws: `.invalidArgument` unless both parts get a sample.
   package func split(
     test: Double, seed: UInt64, stratified: Bool = true
@@ -23,8 +23,8 @@ extension Dataset {
     return (train: try subset(order[wanted...].sorted()), test: try subset(order[..<wanted].sorted()))
   }
 
-  /// The order rearranged so that every prefix holds each class in its proportion: sample k of a class with n samples comes at
-  /// (k + 1/2) / n.
+  /// The order rearranged so that every prefix holds each class in its proportion: sample k of a class with n samples
+  /// comes at (k + 1/2) / n.
   private static func interleaved(_ order: [Int], _ labels: [Int64]) -> [Int] {
     var sizes: [Int64: Int] = [:]
     for label in labels { sizes[label, default: 0] += 1 }
@@ -72,12 +72,17 @@ extension Dataset {
       }
     }
     let kept = labels.indices.filter { renumbered[labels[$0]] != nil }
-    guard orNone || !kept.isEmpty else { throw PruneError(.invalidArgument, "no sample of '\(name)' has one of the classes \(wanted)") }
+    guard orNone || !kept.isEmpty else {
+      throw PruneError(.invalidArgument, "no sample of '\(name)' has one of the classes \(wanted)")
+    }
     let numbers = kept.compactMap { renumbered[labels[$0]] }
     let part = try subset(kept)
-    let names = classNames.isEmpty || !renumber ? classNames : wanted.map { classNames.indices.contains($0) ? classNames[$0] : "\($0)" }
+    let names =
+      classNames.isEmpty || !renumber
+      ? classNames : wanted.map { classNames.indices.contains($0) ? classNames[$0] : "\($0)" }
     return Dataset(
-      columns: part.columns, y: try Tensor(numbers), classCount: renumber ? wanted.count : classCount, name: name, layout: layout,
+      columns: part.columns, y: try Tensor(numbers), classCount: renumber ? wanted.count : classCount, name: name,
+      layout: layout,
       classNames: names)
   }
 }

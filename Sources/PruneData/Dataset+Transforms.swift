@@ -1,7 +1,8 @@
 import PruneTensor
 
 extension Dataset {
-  private static let apart = "make a data set of that input alone, change it, and put its x among the others of a new one"
+  private static let apart =
+    "make a data set of that input alone, change it, and put its x among the others of a new one"
 
   /// Throws for samples that are not in memory, which are changed as they are read.
   private func wantInMemory(_ what: String) throws(PruneError) {
@@ -12,8 +13,8 @@ extension Dataset {
       hint: "give size, mean, std, scale and layout to prune.data.images")
   }
 
-  /// (x - mean) / std for each channel (axis 1, of images [H, W, C] the last); one value of each stands for all channels. x becomes
-  /// float32.
+  /// (x - mean) / std for each channel (axis 1, of images [H, W, C] the last); one value of each stands for all
+  /// channels. x becomes float32.
   package func normalize(mean: [Float], std: [Float]) throws(PruneError) -> Dataset {
     try wantInMemory("normalize")
     guard x.shape.rank >= 2 else {
@@ -41,7 +42,8 @@ extension Dataset {
     return replacing(x: result, y: y)
   }
 
-  /// Images [N, C, H, W] or [N, H, W, C] resized to height x width: bilinear, pixel centres at halves (ONNX Resize "half_pixel").
+  /// Images [N, C, H, W] or [N, H, W, C] resized to height x width: bilinear, pixel centres at halves (ONNX Resize
+  /// "half_pixel").
   package func resize(_ height: Int, _ width: Int) throws(PruneError) -> Dataset {
     try wantInMemory("resize")
     guard let images = ImageAxes(x.shape, layout), images.height > 0, images.width > 0 else {
@@ -64,7 +66,8 @@ extension Dataset {
               for channel in 0..<depth {
                 func mixed(_ line: Int) -> Float {
                   let start = base + line * oldWidth * depth + channel
-                  return source[start + column.low * depth] * (1 - column.weight) + source[start + column.high * depth] * column.weight
+                  return source[start + column.low * depth] * (1 - column.weight) + source[start + column.high * depth]
+                    * column.weight
                 }
                 target[((plane * height + y) * width + x) * depth + channel] =
                   mixed(row.low) * (1 - row.weight) + mixed(row.high) * row.weight
@@ -92,10 +95,13 @@ extension Dataset {
     if wanted == layout { return self }
     try wantInMemory("to_layout")
     guard let images = ImageAxes(x.shape, layout) else {
-      throw PruneError(.mismatch, "samples of '\(name)' are \(sampleShape), images [C, H, W] or [H, W, C] have a layout")
+      throw PruneError(
+        .mismatch, "samples of '\(name)' are \(sampleShape), images [C, H, W] or [H, W, C] have a layout")
     }
     let source = try x.cast(to: .float32), area = images.height * images.width, channels = images.channels
-    let dims = wanted == .nchw ? [images.count, channels, images.height, images.width] : [images.count, images.height, images.width, channels]
+    let dims =
+      wanted == .nchw
+      ? [images.count, channels, images.height, images.width] : [images.count, images.height, images.width, channels]
     var result = try Tensor(zeros: .float32, try Shape(dims))
     let (outer, inner) = layout == .nhwc ? (area, channels) : (channels, area)
     try source.withSpan(of: Float.self) { from throws(PruneError) in

@@ -2,8 +2,8 @@ import PruneTensor
 
 /// Samples and their targets. Never changes; what makes another one shares the bytes where it can.
 ///
-/// Most models read one tensor: such a data set has one column without a name, `x`. A model of several inputs is fed from columns
-/// that have the inputs' names.
+/// Most models read one tensor: such a data set has one column without a name, `x`. A model of several inputs is fed
+/// from columns that have the inputs' names.
 package struct Dataset: Sendable {
   /// What one input of a model is fed from.
   package struct Column: Sendable {
@@ -37,7 +37,9 @@ package struct Dataset: Sendable {
       guard let stream else { return tensor }
       let bytes = dtype.byteCount(try Shape(dims).count) ?? 0
       do throws(PruneError) { try Storage.checkAvailable(byteCount: bytes) } catch {
-        throw PruneError(.outOfMemory, "\(stream.count) samples of \(bytes) bytes in all do not fit in memory", hint: "take fewer of them")
+        throw PruneError(
+          .outOfMemory, "\(stream.count) samples of \(bytes) bytes in all do not fit in memory",
+          hint: "take fewer of them")
       }
       return try stream.samples(at: 0..<stream.count)
     }
@@ -83,19 +85,20 @@ package struct Dataset: Sendable {
     self.classNames = classNames
   }
 
-  /// A data set of two arrays: x [N, …] float32, uint8 or int64 (other numbers are converted to float32), y integer class
-  /// numbers [N], or floats [N, …], or nil. One-hot rows are class numbers.
+  /// A data set of two arrays: x [N, …] float32, uint8 or int64 (other numbers are converted to float32), y integer
+  /// class numbers [N], or floats [N, …], or nil. One-hot rows are class numbers.
   /// - Throws: `.mismatch` when the counts differ or a type does not fit, `.invalidArgument` for negative classes.
   package static func tensors(_ x: Tensor, _ y: Tensor?, name: String = "tensors") throws(PruneError) -> Dataset {
     guard x.shape.rank >= 1 else {
-      throw PruneError(.mismatch, "x is a scalar", hint: "x holds one sample after the other: its first axis counts them")
+      throw PruneError(
+        .mismatch, "x is a scalar", hint: "x holds one sample after the other: its first axis counts them")
     }
     let samples = [.float32, .uint8, .int64].contains(x.dtype) ? x : try x.cast(to: .float32)
     return try made([Column(name: "", tensor: samples)], y, name)
   }
 
-  /// A data set for a model of several inputs, by their names: each [N, …], floats as float32, uint8 as it is, other integers and
-  /// booleans as int64. y as above.
+  /// A data set for a model of several inputs, by their names: each [N, …], floats as float32, uint8 as it is, other
+  /// integers and booleans as int64. y as above.
   /// - Throws: `.invalidArgument` without inputs or for an empty name, `.mismatch` when the counts differ.
   package static func tensors(
     inputs: [String: Tensor], _ y: Tensor?, name: String = "tensors"
@@ -110,10 +113,12 @@ package struct Dataset: Sendable {
       }
       if let first = columns.first, first.tensor.shape[0] != count {
         throw PruneError(
-          .mismatch, "input '\(first.name)' has \(first.tensor.shape[0]) samples, '\(input)' is \(tensor.dtype.name) \(tensor.shape)",
+          .mismatch,
+          "input '\(first.name)' has \(first.tensor.shape[0]) samples, '\(input)' is \(tensor.dtype.name) \(tensor.shape)",
           hint: "all need the same first extent")
       }
-      let dtype: DType = tensor.dtype == .uint8 ? .uint8 : tensor.dtype.isInteger || tensor.dtype == .bool ? .int64 : .float32
+      let dtype: DType =
+        tensor.dtype == .uint8 ? .uint8 : tensor.dtype.isInteger || tensor.dtype == .bool ? .int64 : .float32
       columns.append(Column(name: input, tensor: tensor.dtype == dtype ? tensor : try tensor.cast(to: dtype)))
     }
     guard !columns.isEmpty else { throw PruneError(.invalidArgument, "a data set wants at least one input") }
@@ -125,7 +130,8 @@ package struct Dataset: Sendable {
     guard let y else { return Dataset(columns: columns, y: nil, classCount: nil, name: name) }
     guard y.shape.rank >= 1, y.shape[0] == count else {
       throw PruneError(
-        .mismatch, "\(columns[0].name.isEmpty ? "x" : "'\(columns[0].name)'") has \(count) samples, y is \(y.dtype.name) \(y.shape)",
+        .mismatch,
+        "\(columns[0].name.isEmpty ? "x" : "'\(columns[0].name)'") has \(count) samples, y is \(y.dtype.name) \(y.shape)",
         hint: "both need the same first extent")
     }
     if y.dtype.isInteger || y.dtype == .bool {
@@ -165,7 +171,9 @@ package struct Dataset: Sendable {
   package func batch(_ indices: ArraySlice<Int>) throws(PruneError) -> Dataset {
     try mapped { column throws(PruneError) in
       Column(name: column.name, tensor: try column.samples(at: indices))
-    } targets: { y throws(PruneError) in try y.gatheringRows(indices) }
+    } targets: { y throws(PruneError) in
+      try y.gatheringRows(indices)
+    }
   }
 
   /// Samples first..<last, without a copy of data in memory.
@@ -174,17 +182,25 @@ package struct Dataset: Sendable {
       throw PruneError(.invalidArgument, "rows \(first)..<\(last) of '\(name)' do not exist: there are \(count)")
     }
     return try mapped { column throws(PruneError) in
-      Column(name: column.name, tensor: try column.stream == nil ? column.tensor.rows(first, last) : column.samples(at: first..<last))
-    } targets: { y throws(PruneError) in try y.rows(first, last) }
+      Column(
+        name: column.name,
+        tensor: try column.stream == nil ? column.tensor.rows(first, last) : column.samples(at: first..<last))
+    } targets: { y throws(PruneError) in
+      try y.rows(first, last)
+    }
   }
 
   /// The samples at 0-based positions, in that order, as a data set of its own: a stream stays one.
   /// - Throws: `.invalidArgument` for a position that is not there.
   package func selecting(_ indices: some Collection<Int>) throws(PruneError) -> Dataset {
     try mapped { column throws(PruneError) in
-      guard let stream = column.stream else { return Column(name: column.name, tensor: try column.tensor.gatheringRows(indices)) }
+      guard let stream = column.stream else {
+        return Column(name: column.name, tensor: try column.tensor.gatheringRows(indices))
+      }
       return try Column(name: column.name, stream: try stream.selecting(indices))
-    } targets: { y throws(PruneError) in try y.gatheringRows(indices) }
+    } targets: { y throws(PruneError) in
+      try y.gatheringRows(indices)
+    }
   }
 
   private func mapped(
@@ -194,13 +210,15 @@ package struct Dataset: Sendable {
     for column in columns { result.append(try body(column)) }
     var changed: Tensor?
     if let y { changed = try targets(y) }
-    return Dataset(columns: result, y: changed, classCount: classCount, name: name, layout: layout, classNames: classNames)
+    return Dataset(
+      columns: result, y: changed, classCount: classCount, name: name, layout: layout, classNames: classNames)
   }
 
   /// The same with other samples in the one column, and other targets.
   package func replacing(x: Tensor, y: Tensor?) -> Dataset {
     Dataset(
-      columns: [Column(name: columns[0].name, tensor: x)], y: y, classCount: classCount, name: name, layout: layout, classNames: classNames)
+      columns: [Column(name: columns[0].name, tensor: x)], y: y, classCount: classCount, name: name, layout: layout,
+      classNames: classNames)
   }
 
   /// The same samples, said to be in another layout.
@@ -210,7 +228,9 @@ package struct Dataset: Sendable {
 
   /// Whether targets look like probabilities of classes: rows of numbers from 0 to 1 that sum to 1.
   package var hasDistributions: Bool {
-    guard let y, classCount == nil, y.dtype == .float32, y.shape.rank == 2, y.shape[1] > 1, count > 0 else { return false }
+    guard let y, classCount == nil, y.dtype == .float32, y.shape.rank == 2, y.shape[1] > 1, count > 0 else {
+      return false
+    }
     let width = y.shape[1]
     let found = try? y.withSpan(of: Float.self) { span throws(PruneError) in
       for row in 0..<count {
@@ -231,7 +251,8 @@ package struct Dataset: Sendable {
     guard columns.count > 1 else { return }
     throw PruneError(
       .unsupported,
-      "data set '\(name)' has \(columns.count) inputs (\(columns.map { "'\($0.name)'" }.joined(separator: ", "))), \(what) works on one", hint: hint)
+      "data set '\(name)' has \(columns.count) inputs (\(columns.map { "'\($0.name)'" }.joined(separator: ", "))), \(what) works on one",
+      hint: hint)
   }
 }
 

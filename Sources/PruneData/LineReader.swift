@@ -47,7 +47,9 @@ struct LineReader {
       guard line.count + end - position <= Self.longest else {
         throw PruneError(.badFormat, "line \(number) has more than \(Self.longest) bytes", hint: "this is no table")
       }
-      if line.count + end - position > 1 << 16 { try Storage.checkAvailable(byteCount: 2 * (line.count + end - position)) }
+      if line.count + end - position > 1 << 16 {
+        try Storage.checkAvailable(byteCount: 2 * (line.count + end - position))
+      }
       current.append(position, end, to: &line)
       position = end + 1
       if end < current.count { return true }
@@ -111,7 +113,8 @@ struct LineReader {
     return plainNumber(start, end) ?? Double(String(decoding: line[start..<end], as: UTF8.self))
   }
 
-  /// Digits with a sign and a point: exact when both parts fit in a double (Clinger's fast path), nil for anything else.
+  /// Digits with a sign and a point: exact when both parts fit in a double (Clinger's fast path), nil for anything
+  /// else.
   private func plainNumber(_ start: Int, _ end: Int) -> Double? {
     var at = start
     var isNegative = false

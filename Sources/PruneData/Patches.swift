@@ -14,7 +14,8 @@ struct Patches {
     let (height, width) = (images.height, images.width)
     for _ in partners {
       let side = max(1 - Augmentation.beta(alpha, &random), 0).squareRoot()
-      let rows = Self.part(of: height, side, at: random.uniform()), columns = Self.part(of: width, side, at: random.uniform())
+      let rows = Self.part(of: height, side, at: random.uniform()),
+        columns = Self.part(of: width, side, at: random.uniform())
       places.append((rows, columns))
       shares.append(1 - Float(rows.count * columns.count) / Float(max(height * width, 1)))
     }
@@ -27,7 +28,8 @@ struct Patches {
     return lower..<max(Int(min((centre + side / 2) * extents, extents).rounded()), lower)
   }
 
-  /// The images with their rectangles, and their targets with the partners' as large a part as the rectangle is of the image.
+  /// The images with their rectangles, and their targets with the partners' as large a part as the rectangle is of the
+  /// image.
   func pasted(_ x: Tensor, _ y: Tensor) throws(PruneError) -> (x: Tensor, y: Tensor) {
     let (height, width, depth) = (images.height, images.width, images.depth)
     let planes = images.channels / max(depth, 1)

@@ -24,10 +24,11 @@ package struct BenchmarkOptions {
 }
 
 /// The time a run takes on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second (by the median), runs,
-/// threads, batch_size. Compilation is not part of it; the number of threads is as before afterwards. With `steps`, "steps" lists
-/// what the compiled program does, the slowest first: name (the node's, of several that were fused the first's), ms (the shortest
-/// of some runs) and share; of layers with constant weights also weights ("sparse" where zeros are left out, else "dense"), zeros
-/// (their share), and where that was measured dense_ms and sparse_ms, by which the faster was chosen.
+/// threads, batch_size. Compilation is not part of it; the number of threads is as before afterwards. With `steps`,
+/// "steps" lists what the compiled program does, the slowest first: name (the node's, of several that were fused the
+/// first's), ms (the shortest of some runs) and share; of layers with constant weights also weights ("sparse" where
+/// zeros are left out, else "dense"), zeros (their share), and where that was measured dense_ms and sparse_ms, by which
+/// the faster was chosen.
 /// - Throws: `.invalidArgument` for numbers below 1, `.cancelled`, and what running the model throws.
 package func benchmark(_ model: Model, _ options: BenchmarkOptions = .init()) throws(PruneError) -> Report {
   guard options.batchSize > 0, options.runs > 0, options.warmup >= 0, options.threads >= 0 else {
@@ -49,7 +50,8 @@ package func benchmark(_ model: Model, _ options: BenchmarkOptions = .init()) th
     title: "benchmark",
     entries: [
       ("median_ms", .number(latency.median)), ("min_ms", .number(latency.least)), ("p90_ms", .number(latency.p90)),
-      ("mean_ms", .number(latency.mean)), ("samples_per_second", .number(Double(batch) / max(latency.median, 1e-9) * 1000)),
+      ("mean_ms", .number(latency.mean)),
+      ("samples_per_second", .number(Double(batch) / max(latency.median, 1e-9) * 1000)),
       ("runs", .integer(options.runs)), ("threads", .integer(Parallel.threads)), ("batch_size", .integer(batch)),
     ])
   if let assumption = run.extents?.assumption { report["shapes"] = .text("\(assumption) (assumed)") }
@@ -90,7 +92,8 @@ func randomInputs(
 }
 
 /// Standard normal floats; integers of 0 and 1, which are valid indices and tokens anywhere.
-private func randomInput(_ input: ValueInfo, _ shape: Shape, _ random: inout RandomSource) throws(PruneError) -> Tensor {
+private func randomInput(_ input: ValueInfo, _ shape: Shape, _ random: inout RandomSource) throws(PruneError) -> Tensor
+{
   let dtype = input.type?.dtype ?? .float32
   // Not by way of an array, which ends the process when there is no memory for it.
   do throws(PruneError) {

@@ -3,7 +3,8 @@ import PruneGraph
 import PruneTensor
 
 /// Models side by side: a list "models" of {label, accuracy, loss, params, nonzero, sparsity, macs, bytes, onnx_bytes,
-/// packed_bytes, median_ms, min_ms, p90_ms}, without what the data's targets do not give, and "threads", "batch_size" and "runs" of the times.
+/// packed_bytes, median_ms, min_ms, p90_ms}, without what the data's targets do not give, and "threads", "batch_size"
+/// and "runs" of the times.
 ///
 /// Each round of runs takes every model once, so that what else the machine does falls on all alike.
 /// - Parameters:

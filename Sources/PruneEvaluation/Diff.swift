@@ -3,15 +3,16 @@ import PruneTensor
 
 /// What another model has that one has not, and where their numbers differ.
 ///
-/// "same" says whether nothing differs. "before" and "after" are the totals, "layers" those that came, went or changed their
-/// costs, "weights" those of both whose numbers or extents differ: zeros of both, the largest difference, and "relative", the norm of the
-/// difference over that of the first.
+/// "same" says whether nothing differs. "before" and "after" are the totals, "layers" those that came, went or changed
+/// their costs, "weights" those of both whose numbers or extents differ: zeros of both, the largest difference, and
+/// "relative", the norm of the difference over that of the first.
 /// - Throws: as `ModelStats.of`.
 package func diff(_ first: Model, _ second: Model) throws(PruneError) -> Report {
   let before = try ModelStats.of(first), after = try ModelStats.of(second)
   let layers = layerRows(before, after)
   let weights = try weightRows(first.graph, second.graph)
-  let isSameGraph = first.graph.nodes.map(\.outputs) == second.graph.nodes.map(\.outputs)
+  let isSameGraph =
+    first.graph.nodes.map(\.outputs) == second.graph.nodes.map(\.outputs)
     && first.graph.nodes.map(\.opType) == second.graph.nodes.map(\.opType)
     && Set(first.graph.initializers.map(\.name)) == Set(second.graph.initializers.map(\.name))
   let isSame = layers.isEmpty && weights.isEmpty && isSameGraph
@@ -40,7 +41,8 @@ private func layerRows(_ before: ModelStats, _ after: ModelStats) -> [Report] {
   var rows: [Report] = []
   func add(_ change: String, _ one: LayerStats?, _ other: LayerStats?) {
     guard let named = one ?? other else { return }
-    var row = Report(title: "", entries: [("name", .text(named.name)), ("op", .text(named.op)), ("change", .text(change))])
+    var row = Report(
+      title: "", entries: [("name", .text(named.name)), ("op", .text(named.op)), ("change", .text(change))])
     row["params"] = one.map { .integer($0.params) }
     row["params_after"] = other.map { .integer($0.params) }
     row["macs"] = one.map { .count($0.macs) }
@@ -61,10 +63,14 @@ private func layerRows(_ before: ModelStats, _ after: ModelStats) -> [Report] {
 private func weightRows(_ before: Graph, _ after: Graph) throws(PruneError) -> [Report] {
   var rows: [Report] = []
   for value in before.initializers {
-    guard let other = after.initializer(value.name), value.tensor.dtype != .string, other.dtype != .string else { continue }
-    var row = Report(title: "", entries: [("name", .text(value.name)), ("shape", .text(value.tensor.shape.description))])
+    guard let other = after.initializer(value.name), value.tensor.dtype != .string, other.dtype != .string else {
+      continue
+    }
+    var row = Report(
+      title: "", entries: [("name", .text(value.name)), ("shape", .text(value.tensor.shape.description))])
     if value.tensor.shape != other.shape || value.tensor.dtype != other.dtype {
-      row["shape_after"] = .text(other.shape.description + (value.tensor.dtype == other.dtype ? "" : " \(other.dtype.name)"))
+      row["shape_after"] = .text(
+        other.shape.description + (value.tensor.dtype == other.dtype ? "" : " \(other.dtype.name)"))
       rows.append(row)
       continue
     }
@@ -73,7 +79,8 @@ private func weightRows(_ before: Graph, _ after: Graph) throws(PruneError) -> [
     row["zeros"] = .integer(change.zerosBefore)
     row["zeros_after"] = .integer(change.zerosAfter)
     row["largest"] = .number(change.largest)
-    row["relative"] = .number(change.squaresBefore > 0 ? (change.squares / change.squaresBefore).squareRoot() : .infinity)
+    row["relative"] = .number(
+      change.squaresBefore > 0 ? (change.squares / change.squaresBefore).squareRoot() : .infinity)
     rows.append(row)
   }
   return rows

@@ -38,7 +38,9 @@ package struct ValueDifference: Sendable {
     guard noise > 0 else { return nil }
     return signal > 0 ? 10 * logarithm(signal / noise) / logarithm(10) : -.infinity
   }
-  package var cosine: Double { signal > 0 && other > 0 ? product / (signal * other).squareRoot() : signal == other ? 1 : 0 }
+  package var cosine: Double {
+    signal > 0 && other > 0 ? product / (signal * other).squareRoot() : signal == other ? 1 : 0
+  }
   /// ‖a - b‖ / ‖a‖.
   package var distance: Double { signal > 0 ? (noise / signal).squareRoot() : noise > 0 ? .infinity : 0 }
 
@@ -64,15 +66,20 @@ package struct ValueDifference: Sendable {
 package func valueDifferences(
   _ model: Model, _ other: Model, _ data: Dataset, _ options: DifferencesOptions
 ) throws(PruneError) -> [ValueDifference] {
-  guard options.samples > 0 else { throw PruneError(.invalidArgument, "samples is \(options.samples), it must be 1 or more") }
+  guard options.samples > 0 else {
+    throw PruneError(.invalidArgument, "samples is \(options.samples), it must be 1 or more")
+  }
   func computed(_ graph: Graph) -> [String: Node] {
-    Dictionary(graph.nodes.filter { $0.opType != "Constant" }.flatMap { node in node.outputs.map { ($0, node) } }, uniquingKeysWith: { first, _ in first })
+    Dictionary(
+      graph.nodes.filter { $0.opType != "Constant" }.flatMap { node in node.outputs.map { ($0, node) } },
+      uniquingKeysWith: { first, _ in first })
   }
   let (nodes, others) = (computed(model.graph), computed(other.graph))
   let common = nodes.keys.filter { !$0.isEmpty && others[$0] != nil }.sorted()
   guard !common.isEmpty else {
     throw PruneError(
-      .invalidArgument, "the models compute no value of the same name", hint: "compare a model with one that was made from it")
+      .invalidArgument, "the models compute no value of the same name",
+      hint: "compare a model with one that was made from it")
   }
   let feed = try Feed(data, model), otherFeed = try Feed(data, other)
   var size = 4
@@ -83,22 +90,27 @@ package func valueDifferences(
   default: break
   }
   let sessions = (
-    Session(model, outputs: [], watched: common.map { ($0, isOrdered: true) }), Session(other, outputs: [], watched: common.map { ($0, isOrdered: true) })
+    Session(model, outputs: [], watched: common.map { ($0, isOrdered: true) }),
+    Session(other, outputs: [], watched: common.map { ($0, isOrdered: true) })
   )
-  var result = Dictionary(common.map { ($0, ValueDifference(name: $0, node: nodes[$0])) }, uniquingKeysWith: { first, _ in first })
+  var result = Dictionary(
+    common.map { ($0, ValueDifference(name: $0, node: nodes[$0])) }, uniquingKeysWith: { first, _ in first })
   var seen: Set<String> = []
   let count = min(options.samples, data.count)
   for first in stride(from: 0, to: count, by: size) {
     try options.cancel?.check()
     let rows = try data.rows(first, min(first + size, count))
     var kept: [String: Tensor] = [:]
-    _ = try sessions.0.run(try feed.inputs(of: rows, filling: feed.fixedBatch), cancel: options.cancel) { name, tensor throws(PruneError) in
+    _ = try sessions.0.run(try feed.inputs(of: rows, filling: feed.fixedBatch), cancel: options.cancel) {
+      name, tensor throws(PruneError) in
       // A watched value lives as long as its step.
       if tensor.dtype.isFloatingPoint { kept[name] = try tensor.copied() }
     }
     _ = try sessions.1.run(try otherFeed.inputs(of: rows, filling: otherFeed.fixedBatch), cancel: options.cancel) {
       name, tensor throws(PruneError) in
-      guard let value = kept.removeValue(forKey: name), tensor.dtype.isFloatingPoint, tensor.shape == value.shape else { return }
+      guard let value = kept.removeValue(forKey: name), tensor.dtype.isFloatingPoint, tensor.shape == value.shape else {
+        return
+      }
       seen.insert(name)
       try result[name]?.add(value, tensor)
     }
@@ -107,14 +119,18 @@ package func valueDifferences(
 }
 
 /// A table of `valueDifferences`, the worst first.
-package func differences(_ model: Model, _ other: Model, _ data: Dataset, _ options: DifferencesOptions) throws(PruneError) -> Report {
+package func differences(_ model: Model, _ other: Model, _ data: Dataset, _ options: DifferencesOptions)
+  throws(PruneError) -> Report
+{
   let found = try valueDifferences(model, other, data, options)
-  let order = Dictionary(found.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { first, _ in first })
+  let order = Dictionary(
+    found.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { first, _ in first })
   func rank(_ value: ValueDifference) -> (Int, Double, Int) { (-value.lost, -value.distance, order[value.name] ?? 0) }
   let sorted = found.sorted { rank($0) < rank($1) }
   let scale = sorted.lazy.map(\.distance).filter(\.isFinite).max() ?? 0
   func row(_ value: ValueDifference) -> ReportValue {
-    var row = Report(title: "", entries: [("name", .text(value.name)), ("layer", .text(value.layer)), ("op", .text(value.operation))])
+    var row = Report(
+      title: "", entries: [("name", .text(value.name)), ("layer", .text(value.layer)), ("op", .text(value.operation))])
     if let decibels = value.decibels { row["sqnr_db"] = .number(decibels) }
     row["cosine"] = .number(value.cosine)
     row["largest"] = .number(value.largest)

@@ -15,7 +15,11 @@ package struct LatencyRun {
   /// - Throws: `.cancelled`, and what running the model throws.
   package init(_ model: Model, _ options: BenchmarkOptions) throws(PruneError) {
     let bindings: [BoundExtents]
-    if let extents = options.extents { bindings = [extents] } else { bindings = try BoundExtents.attempts(model, given: options.shapes) }
+    if let extents = options.extents {
+      bindings = [extents]
+    } else {
+      bindings = try BoundExtents.attempts(model, given: options.shapes)
+    }
     session = Session(model)
     cancel = options.cancel
     var inputs: [String: Tensor] = [:]
@@ -72,5 +76,6 @@ package struct Latency {
   package var isDisturbed: Bool { p90 > 2 * least }
 
   /// What to say of it.
-  package static let disturbance = "the machine is busy: a tenth of the runs took more than twice the shortest; trust min_ms, or time again"
+  package static let disturbance =
+    "the machine is busy: a tenth of the runs took more than twice the shortest; trust min_ms, or time again"
 }

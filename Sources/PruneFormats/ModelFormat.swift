@@ -34,8 +34,8 @@ package enum ModelFormats {
   /// The first that matches reads; the last is what a name without a known suffix means.
   package static let all: [any ModelFormat] = [PackedFormat(), KerasArchiveFormat(), KerasHDF5Format(), ONNXFormat()]
 
-  /// The model in a file of any format. Weights stay where they are: tensors are views of the mapped file, or of the files beside it
-  /// that hold its external data.
+  /// The model in a file of any format. Weights stay where they are: tensors are views of the mapped file, or of the
+  /// files beside it that hold its external data.
   /// - Throws: `.io`, or what the format throws.
   package static func load(path: String, _ options: LoadOptions = .init()) throws(PruneError) -> Model {
     do throws(PruneError) {
@@ -72,7 +72,8 @@ package enum ModelFormats {
     guard let dot = name.lastIndex(of: "."), dot > name.startIndex else { return all[all.count - 1] }
     throw PruneError(
       .unsupported, "'\(path)': models are not written as '\(name[dot...])'",
-      hint: "the name says the format: " + all.flatMap { format in format.suffixes.map { "\($0) (\(format.name))" } }.joined(separator: ", "))
+      hint: "the name says the format: "
+        + all.flatMap { format in format.suffixes.map { "\($0) (\(format.name))" } }.joined(separator: ", "))
   }
 }
 
@@ -97,7 +98,9 @@ struct ONNXFormat: ModelFormat {
     try ONNX.decode(file.bytes, folders: file.folders, copy: file.copies)
   }
 
-  func write(_ model: Model, to path: String, cancel: CancelFlag?) throws(PruneError) { try ONNX.save(model, path: path) }
+  func write(_ model: Model, to path: String, cancel: CancelFlag?) throws(PruneError) {
+    try ONNX.save(model, path: path)
+  }
 }
 
 /// Packed models of libprune; include/prunez.h states the format.

@@ -1,6 +1,6 @@
 extension Graph {
-  /// Renames nodes that a rewrite has named as another node is: runtimes refuse two nodes of one name in a graph. Names that
-  /// the graph it was made from gave several nodes stay, as all else that was not touched.
+  /// Renames nodes that a rewrite has named as another node is: runtimes refuse two nodes of one name in a graph. Names
+  /// that the graph it was made from gave several nodes stay, as all else that was not touched.
   package mutating func nameNodesApart(since original: Graph) {
     var places: [String: [Int]] = [:]
     for (place, node) in nodes.enumerated() where !node.name.isEmpty { places[node.name, default: []].append(place) }
@@ -12,14 +12,17 @@ extension Graph {
     for (_, same) in doubled.sorted(by: { $0.key < $1.key }) {
       let before = owners[nodes[same[0]].name] ?? []
       guard before.count < same.count else { continue }
-      // Those that were there keep their name: what writes the same values, or is of the same operator, then the first ones.
+      // Those that were there keep their name: what writes the same values, or is of the same operator, then the first
+      // ones.
       func rank(_ place: Int) -> Int {
         let node = nodes[place]
         if before.contains(where: { $0.opType == node.opType && $0.outputs == node.outputs }) { return 0 }
         return before.contains { $0.opType == node.opType } ? 1 : 2
       }
       let ranked = same.sorted { (rank($0), $0) < (rank($1), $1) }
-      for place in ranked.dropFirst(max(before.count, 1)) { nodes[place].name = Self.uniqueName(nodes[place].name, &taken) }
+      for place in ranked.dropFirst(max(before.count, 1)) {
+        nodes[place].name = Self.uniqueName(nodes[place].name, &taken)
+      }
     }
   }
 }

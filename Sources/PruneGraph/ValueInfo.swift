@@ -20,8 +20,8 @@ package enum Dim: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// The type of a value: dtype and extents. `dims` is nil when not even the rank is known; `dtype` nil when the file does
-/// not say.
+/// The type of a value: dtype and extents. `dims` is nil when not even the rank is known; `dtype` nil when the file
+/// does not say.
 package struct TensorType: Hashable, Sendable, CustomStringConvertible {
   package var dtype: DType?
   package var dims: [Dim]?

@@ -1,4 +1,5 @@
-/// A pattern over layer, weight and value names: `*` stands for any text, `?` for any one character, the rest for itself.
+/// A pattern over layer, weight and value names: `*` stands for any text, `?` for any one character, the rest for
+/// itself.
 package struct NamePattern: Sendable, CustomStringConvertible {
   private let pattern: [Character]
 

@@ -21,7 +21,9 @@ package struct Shape: Hashable, Sendable, CustomStringConvertible {
     for dim in dims {
       let (next, overflow) = max(product, 1).multipliedReportingOverflow(by: max(dim, 1))
       guard dim >= 0, !overflow, next <= Self.limit else {
-        throw PruneError(.invalidArgument, "shape \(Self.describe(dims)) is not possible: extents must be 0 or more, and at most 2^48 elements in all")
+        throw PruneError(
+          .invalidArgument,
+          "shape \(Self.describe(dims)) is not possible: extents must be 0 or more, and at most 2^48 elements in all")
       }
       product = next
     }

@@ -25,12 +25,14 @@ extension BoundExtents {
     assumption.map { "macs are those of one sample with \($0), which is assumed: give shapes = {…} or data" }
   }
 
-  /// Refuses a budget of a cost that is not known. MACs at assumed extents stand to each other as at others, times do not.
+  /// Refuses a budget of a cost that is not known. MACs at assumed extents stand to each other as at others, times do
+  /// not.
   /// - Parameter macs: those of the whole model.
   func check(_ kind: CostTarget.Kind?, macs: Int?) throws(PruneError) {
     switch kind {
     case .macs where macs == nil: throw Self.refusal("target macs: what the model computes", openNames)
-    case .latency where !open.isEmpty || !assumed.isEmpty: throw Self.refusal("target latency: the time of a run", openNames)
+    case .latency where !open.isEmpty || !assumed.isEmpty:
+      throw Self.refusal("target latency: the time of a run", openNames)
     default: break
     }
   }

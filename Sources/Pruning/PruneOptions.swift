@@ -19,28 +19,30 @@ package struct PruneOptions {
   package var amount: Double?
   /// In place of one amount: of each layer its own. Layers that no pattern matches stay as they are.
   package var amounts: [LayerAmounts.Entry] = []
-  /// How the amount is divided over layers: "global", "local" ("uniform"), "row", "lamp", "erk", "isomorphic" or "sensitivity"; nil is what
-  /// the strategy says, and "row" for Wanda.
+  /// How the amount is divided over layers: "global", "local" ("uniform"), "row", "lamp", "erk", "isomorphic" or
+  /// "sensitivity"; nil is what the strategy says, and "row" for Wanda.
   package var allocation: String?
-  /// "obs": the weights that stay make up for those that went, layer by layer, on `data`; "sparsegpt" also chooses which
-  /// go on the way. For channels and heads "least_squares": layers that read what changed are fitted to what they gave
-  /// before. Nil is that for channels and heads that are removed with `data`; "none" and otherwise nil leave them as they are.
+  /// "obs": the weights that stay make up for those that went, layer by layer, on `data`; "sparsegpt" also chooses
+  /// which go on the way. For channels and heads "least_squares": layers that read what changed are fitted to what they
+  /// gave before. Nil is that for channels and heads that are removed with `data`; "none" and otherwise nil leave them
+  /// as they are.
   package var reconstruct: String?
   /// Units that score below this go.
   package var threshold: Double?
   /// In place of an amount: the fraction of a cost that is kept. With masks zeros cost nothing.
   package var target: CostTarget?
-  /// "mask": removed weights become zeros and stay in place. "remove": the model shrinks. Nil is remove for channels and
-  /// heads, mask for weights.
+  /// "mask": removed weights become zeros and stay in place. "remove": the model shrinks. Nil is remove for channels
+  /// and heads, mask for weights.
   package var mode: String?
   /// For criteria that look at data; also recovers and calibrates where no other data is given.
   package var data: Dataset?
-  /// The output that the targets of all data are of: losses and metrics are taken of it, in guard, recover and train where those
-  /// name none. Nil is the first.
+  /// The output that the targets of all data are of: losses and metrics are taken of it, in guard, recover and train
+  /// where those name none. Nil is the first.
   package var output: String?
   /// Metrics on this data go into the report, before and after.
   package var validate: Dataset?
-  /// Extents that the model's inputs leave open; those of data come after, then what the model implies, then an assumption.
+  /// Extents that the model's inputs leave open; those of data come after, then what the model implies, then an
+  /// assumption.
   package var shapes = ShapeBinding()
   package var device = "cpu"
   /// "one_shot", "linear", "cubic" or "dynamic": how the target is approached.
@@ -52,8 +54,8 @@ package struct PruneOptions {
   /// What `recover` trains on; nil means `data`.
   package var recoverData: Dataset?
   @Boxed package var `guard`: GuardOptions? = nil
-  /// What the weights that stay go back to after every step, before it recovers: the network at the start of its training
-  /// gives lottery tickets (Frankle and Carbin, 2019), one from a little later their stable kind.
+  /// What the weights that stay go back to after every step, before it recovers: the network at the start of its
+  /// training gives lottery tickets (Frankle and Carbin, 2019), one from a little later their stable kind.
   package var rewind: Model?
   /// What a cost-aware strategy saves: a name of `CostTarget.Kind`; nil is "params", or what the target is of.
   package var cost: String?
@@ -90,7 +92,8 @@ package struct PruneOptions {
   package var reduction: String?
   /// "mean", "max", "lamp" or "none": how groups are made comparable; nil is "mean", and "none" for network slimming.
   package var normalization: String?
-  /// Whether channels of residual streams may go. Nil: only where `scope` names layers, or those inside blocks are not enough.
+  /// Whether channels of residual streams may go. Nil: only where `scope` names layers, or those inside blocks are not
+  /// enough.
   package var prunesStreams: Bool?
   /// Whether groups are ranked only among those of the same kind and size.
   package var isIsomorphic = false
@@ -136,7 +139,8 @@ extension PruneOptions {
 }
 
 extension PruneOptions {
-  /// The same with every data set that it holds replaced: what criteria, recovery, training, guard and validation look at.
+  /// The same with every data set that it holds replaced: what criteria, recovery, training, guard and validation look
+  /// at.
   func mappingData(_ transform: (Dataset) throws(PruneError) -> Dataset) throws(PruneError) -> PruneOptions {
     var result = self
     for path in [\PruneOptions.data, \.validate, \.recoverData, \.trainData] {

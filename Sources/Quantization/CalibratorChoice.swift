@@ -3,8 +3,8 @@ import PruneEvaluation
 import PruneGraph
 import PruneTensor
 
-/// Which calibrator, and whether corrected biases, bring the quantized model's outputs closest to the float model's, on samples
-/// that the ranges were not taken from.
+/// Which calibrator, and whether corrected biases, bring the quantized model's outputs closest to the float model's, on
+/// samples that the ranges were not taken from.
 struct CalibratorChoice {
   /// What one of them gave.
   struct Trial {
@@ -16,7 +16,10 @@ struct CalibratorChoice {
     var report: Report {
       Report(
         title: "",
-        entries: [("calibrator", .text(calibrator)), ("bias_correction", .flag(correctsBiases)), ("distance", .number(distance))])
+        entries: [
+          ("calibrator", .text(calibrator)), ("bias_correction", .flag(correctsBiases)),
+          ("distance", .number(distance)),
+        ])
     }
   }
 
@@ -36,8 +39,8 @@ struct CalibratorChoice {
   /// - Parameters:
   ///   - hasCorrections: whether corrected biases are to be tried, too.
   ///   - build: the model with a calibrator's ranges, its biases corrected or not.
-  /// - Returns: the trials, the best one first; none where outputs cannot be compared, as of a model whose outputs are not
-  ///   finite numbers.
+  /// - Returns: the trials, the best one first; none where outputs cannot be compared, as of a model whose outputs are
+  ///   not finite numbers.
   static func trials(
     _ model: Model, _ data: Dataset, hasCorrections: Bool, cancel: CancelFlag?,
     _ build: (_ calibrator: String, _ correctsBiases: Bool) throws(PruneError) -> Model
@@ -45,19 +48,24 @@ struct CalibratorChoice {
     let probe: OutputProbe
     do throws(PruneError) {
       probe = try OutputProbe(model, data, count: most, cancel: cancel)
-    } catch where error.status == .numeric {
+    } catch let error where error.status == .numeric {
       return []
     }
     var trials: [Trial] = []
     func attempt(_ calibrator: String, _ corrects: Bool) throws(PruneError) {
       try cancel?.check()
       let distance = try probe.distance(of: try build(calibrator, corrects))
-      if distance.isFinite { trials.append(Trial(calibrator: calibrator, correctsBiases: corrects, distance: distance)) }
+      if distance.isFinite {
+        trials.append(Trial(calibrator: calibrator, correctsBiases: corrects, distance: distance))
+      }
     }
     func sorted() -> [Trial] {
-      var order = trials.enumerated().sorted { ($0.element.distance, $0.offset) < ($1.element.distance, $1.offset) }.map(\.element)
+      var order = trials.enumerated().sorted { ($0.element.distance, $0.offset) < ($1.element.distance, $1.offset) }
+        .map(\.element)
       guard let first = order.first, first.calibrator == PercentileObserver.name,
-        let other = order.firstIndex(where: { $0.calibrator != PercentileObserver.name && $0.distance < first.distance * Self.worthCutting })
+        let other = order.firstIndex(where: {
+          $0.calibrator != PercentileObserver.name && $0.distance < first.distance * Self.worthCutting
+        })
       else { return order }
       order.insert(order.remove(at: other), at: 0)
       return order

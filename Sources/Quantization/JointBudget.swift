@@ -4,9 +4,9 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// Prunes and palettizes each weight as much as one budget for all of them asks for: of how many bits and what density a weight
-/// is to be comes from a table of what each choice, made for that weight alone, does to the outputs. The sum of the squared
-/// distances is minimized under the sum of the bytes, by a price on bytes that is raised until they fit.
+/// Prunes and palettizes each weight as much as one budget for all of them asks for: of how many bits and what density
+/// a weight is to be comes from a table of what each choice, made for that weight alone, does to the outputs. The sum
+/// of the squared distances is minimized under the sum of the bytes, by a price on bytes that is raised until they fit.
 struct JointBudget {
   /// One way to store a weight.
   private struct Choice {
@@ -23,7 +23,9 @@ struct JointBudget {
   /// Samples that distances are measured on.
   private static let samples = 64
 
-  static func apply(_ model: Model, _ options: QuantizeOptions, _ scheme: QuantizationScheme) throws(PruneError) -> QuantizedModel {
+  static func apply(_ model: Model, _ options: QuantizeOptions, _ scheme: QuantizationScheme) throws(PruneError)
+    -> QuantizedModel
+  {
     guard let data = options.calibration, data.count > 0 else {
       throw PruneError(
         .invalidArgument, "scheme 'joint' measures what each weight tolerates, and there is no calibration data",
@@ -33,13 +35,16 @@ struct JointBudget {
     let plan = try WeightPlan(index, ignore: scheme.ignore, operators: WeightPlan.storable.subtracting(["Gather"]))
     var layers: [(layer: WeightPlan.Layer, weight: Tensor)] = []
     for layer in plan.layers {
-      guard let weight = model.graph.initializer(layer.weight), !layers.contains(where: { $0.layer.weight == layer.weight }) else { continue }
+      guard let weight = model.graph.initializer(layer.weight),
+        !layers.contains(where: { $0.layer.weight == layer.weight })
+      else { continue }
       layers.append((layer, weight))
     }
     let before = layers.reduce(0) { $0 + $1.weight.byteCount }
     let budget = options.bytes <= 1 ? options.bytes * Double(before) : options.bytes
     guard budget.isFinite, budget.magnitude < 1e18 else {
-      throw PruneError(.invalidArgument, "bytes is \(options.bytes), it must be a number of bytes or a fraction of those now")
+      throw PruneError(
+        .invalidArgument, "bytes is \(options.bytes), it must be a number of bytes or a fraction of those now")
     }
     let probe = try OutputProbe(model, data, count: samples, cancel: options.cancel)
     var tables: [[Choice]] = []
@@ -57,7 +62,8 @@ struct JointBudget {
     let least = tables.reduce(0.0) { $0 + ($1.map(\.bytes).min() ?? 0) }
     guard least <= budget else {
       throw PruneError(
-        .invalidArgument, "a budget of \(formatted(budget, digits: 0)) bytes is less than the \(formatted(least.rounded(.up), digits: 0)) that the weights take at least",
+        .invalidArgument,
+        "a budget of \(formatted(budget, digits: 0)) bytes is less than the \(formatted(least.rounded(.up), digits: 0)) that the weights take at least",
         hint: "raise bytes; the weights are \(before) bytes now")
     }
     return try assemble(model, index, layers, chosen(tables, budget), plan, data, budget: budget)
@@ -81,7 +87,8 @@ struct JointBudget {
       let free = budget - bytes(best)
       var gain = 0.0, place: (layer: Int, choice: Choice)?
       for (layer, table) in tables.enumerated() where layer < best.count {
-        for choice in table where choice.bytes - best[layer].bytes <= free && best[layer].damage - choice.damage > gain {
+        for choice in table where choice.bytes - best[layer].bytes <= free && best[layer].damage - choice.damage > gain
+        {
           (gain, place) = (best[layer].damage - choice.damage, (layer, choice))
         }
       }
@@ -98,10 +105,13 @@ struct JointBudget {
     var rows: [QuantizedLayer] = []
     for ((layer, weight), choice) in zip(layers, choices) {
       result.graph.setInitializer(layer.weight, try made(weight, choice))
-      if choice.density < 1, !result.maskedParameters.contains(layer.weight) { result.maskedParameters.append(layer.weight) }
+      if choice.density < 1, !result.maskedParameters.contains(layer.weight) {
+        result.maskedParameters.append(layer.weight)
+      }
       let node = index.graph.nodes[layer.node]
       var row = QuantizedLayer(
-        name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: choice.bits, channels: 0,
+        name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: choice.bits,
+        channels: 0,
         largestScale: 0, decibels: choice.damage > 0 ? -10 * logarithm(choice.damage) / logarithm(10) : nil,
         bytesBefore: weight.byteCount, bytesAfter: Int(choice.bytes.rounded(.up)))
       row.density = choice.density

@@ -4,8 +4,8 @@ import PruneRuntime
 import PruneTensor
 import PruneEvaluation
 
-/// Which layers are slower in integers than in float32 on the machine that this runs on: each is timed alone, on one sample of
-/// the calibration data, its activation function included, from codes to codes and from floats to floats.
+/// Which layers are slower in integers than in float32 on the machine that this runs on: each is timed alone, on one
+/// sample of the calibration data, its activation function included, from codes to codes and from floats to floats.
 struct LayerSpeed {
   /// The best times of one layer.
   struct Timing {
@@ -20,7 +20,8 @@ struct LayerSpeed {
     }
     var report: Report {
       Report(
-        title: "", entries: [("name", .text(layer)), ("float_ms", .number(float * 1000)), ("int8_ms", .number(integer * 1000))])
+        title: "",
+        entries: [("name", .text(layer)), ("float_ms", .number(float * 1000)), ("int8_ms", .number(integer * 1000))])
     }
   }
 
@@ -39,7 +40,9 @@ struct LayerSpeed {
     let feed = try Feed(data, model)
     let feeds = try feed.inputs(of: data.take(feed.fixedBatch ?? 1), filling: feed.fixedBatch)
     let wanted = Set(plan.layers.map(\.input)).subtracting(fed)
-    let activations = try Session(model, outputs: wanted.sorted()).run(feeds, cancel: cancel).merging(feeds) { computed, _ in computed }
+    let activations = try Session(model, outputs: wanted.sorted()).run(feeds, cancel: cancel).merging(feeds) {
+      computed, _ in computed
+    }
     var result: [Timing] = []
     // Layers of the same form are timed once.
     var known: [String: (float: Double, integer: Double)] = [:]
@@ -48,7 +51,8 @@ struct LayerSpeed {
       let node = index.graph.nodes[layer.node]
       guard let input = activations[layer.input], let weight = index.constant(layer.weight) else { continue }
       let attributes = node.attributes.map { "\($0.name)=\($0.value)" }.sorted().joined(separator: " ")
-      let key = "\(node.opType) \(attributes) \(input.shape) \(weight.shape) \(activation(after: node, index)?.opType ?? "")"
+      let key =
+        "\(node.opType) \(attributes) \(input.shape) \(weight.shape) \(activation(after: node, index)?.opType ?? "")"
       if known[key] == nil { known[key] = try time(layer, node, index, input) }
       if let found = known[key] { result.append(Timing(layer: node.title, float: found.float, integer: found.integer)) }
     }
@@ -56,7 +60,9 @@ struct LayerSpeed {
   }
 
   private func activation(after node: Node, _ index: GraphIndex) -> Node? {
-    guard let output = node.output(0), let next = index.onlyConsumer(of: output), ["Relu", "Clip"].contains(next.opType) else { return nil }
+    guard let output = node.output(0), let next = index.onlyConsumer(of: output),
+      ["Relu", "Clip"].contains(next.opType)
+    else { return nil }
     return next
   }
 
@@ -90,7 +96,9 @@ struct LayerSpeed {
       for name in part.inputs { if let tensor = index.constant(name) { graph.setInitializer(name, tensor) } }
     }
     graph.inputs = [ValueInfo(name: layer.input, type: TensorType(input.dtype, input.shape))]
-    if let output = graph.nodes.last?.output(0) { graph.outputs = [ValueInfo(name: output, type: TensorType(.float32, nil))] }
+    if let output = graph.nodes.last?.output(0) {
+      graph.outputs = [ValueInfo(name: output, type: TensorType(.float32, nil))]
+    }
     var result = model
     result.graph = graph
     return result

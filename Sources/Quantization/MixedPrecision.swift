@@ -27,8 +27,8 @@ struct MixedPrecision {
   }
 
   /// - Parameter full: the model with all layers quantized, with which the guard does not hold.
-  /// - Returns: the model with the fewest layers given back that a bisection over their ranking finds, or `full` when the guard
-  ///   does not even hold with one layer left; and the ranking.
+  /// - Returns: the model with the fewest layers given back that a bisection over their ranking finds, or `full` when
+  ///   the guard does not even hold with one layer left; and the ranking.
   func search(_ full: QuantizedModel) throws(PruneError) -> (QuantizedModel, [Damage]) {
     let damages = try ranked()
     var best = full

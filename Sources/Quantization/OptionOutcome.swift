@@ -15,7 +15,8 @@ struct Reason: Error {
     Reason(
       "its weight is not a constant",
       advice: ["MatMul", "Gemm"].contains(operation)
-        ? "a product of two activations has no weight to store" : "store the weight as an initializer before quantizing")
+        ? "a product of two activations has no weight to store" : "store the weight as an initializer before quantizing"
+    )
   }
   static let notFinite = Reason("its weight holds NaN or infinity", advice: "load or train the weight again")
 }
@@ -44,7 +45,8 @@ struct OptionOutcome {
     let more = unserved.count > 3 ? "; and \(unserved.count - 3) more" : ""
     throw PruneError(
       .invalidArgument,
-      "\(option) changes nothing in this model: " + (reasons.isEmpty ? "it has no layer for it" : reasons.joined(separator: "; ")) + more,
+      "\(option) changes nothing in this model: "
+        + (reasons.isEmpty ? "it has no layer for it" : reasons.joined(separator: "; ")) + more,
       hint: "leave \(option.prefix { $0 != " " }) out")
   }
 }

@@ -29,7 +29,9 @@ struct OutputProbe {
     return (noise / max(signal, 1e-30)).squareRoot()
   }
 
-  private static func outputs(_ model: Model, _ feeds: [String: Tensor], _ cancel: CancelFlag?) throws(PruneError) -> [Double] {
+  private static func outputs(_ model: Model, _ feeds: [String: Tensor], _ cancel: CancelFlag?) throws(PruneError)
+    -> [Double]
+  {
     let results = try Session(model).run(feeds, cancel: cancel)
     var values: [Double] = []
     for output in model.graph.outputs {

@@ -4,8 +4,8 @@ import PruneGraph
 import PruneTensor
 import PruneTraining
 
-/// Weights that take few different values each. The model stays a float32 model with the same graph; what is small is its
-/// packed file, which stores the palette and an index a weight. Zeros stay zero and count as a value.
+/// Weights that take few different values each. The model stays a float32 model with the same graph; what is small is
+/// its packed file, which stores the palette and an index a weight. Zeros stay zero and count as a value.
 enum PaletteScheme {
   static func apply(
     _ model: Model, _ options: QuantizeOptions, _ scheme: QuantizationScheme
@@ -27,8 +27,13 @@ enum PaletteScheme {
       do throws(PruneError) {
         let rows = layer.channelAxis == 0 ? weight.shape[0] : 1
         if scheme.groupSize > 0 {
-          if scheme.groupSize < rows { grouping.serve() } else {
-            grouping.leave(node, rows == 1 ? "its output channels do not lie together" : "it has \(rows) output channels, one palette serves them")
+          if scheme.groupSize < rows {
+            grouping.serve()
+          } else {
+            grouping.leave(
+              node,
+              rows == 1
+                ? "its output channels do not lie together" : "it has \(rows) output channels, one palette serves them")
           }
         }
         let made = try palettized(
@@ -38,13 +43,16 @@ enum PaletteScheme {
         layers.append(
           QuantizedLayer(
             name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: scheme.bits,
-            channels: made.groups, largestScale: 0, decibels: QuantizedLayer.decibels(signal: made.signal, noise: made.noise),
-            bytesBefore: weight.byteCount, bytesAfter: (weight.count * scheme.bits + 7) / 8 + made.groups * 4 << scheme.bits))
+            channels: made.groups, largestScale: 0,
+            decibels: QuantizedLayer.decibels(signal: made.signal, noise: made.noise),
+            bytesBefore: weight.byteCount,
+            bytesAfter: (weight.count * scheme.bits + 7) / 8 + made.groups * 4 << scheme.bits))
       } catch { throw error.located(at: node.label) }
     }
     let samples = options.fisher ? options.calibration?.count ?? 0 : 0
     return QuantizedModel(
-      model: result, layers: layers, kept: plan.kept, samples: samples, outcomes: scheme.groupSize > 0 ? [try grouping.checked()] : [],
+      model: result, layers: layers, kept: plan.kept, samples: samples,
+      outcomes: scheme.groupSize > 0 ? [try grouping.checked()] : [],
       provenance: "palette \(scheme.bits) bits" + (samples > 0 ? " fisher \(samples) samples" : ""))
   }
 

@@ -69,7 +69,8 @@ struct QuantizationReport {
     var warnings: [String] = []
     if (1..<fewSamples).contains(result.samples) {
       warnings.append(
-        "calibrated on \(result.samples) \(result.samples == 1 ? "sample" : "samples"), \(fewSamples) or more are wanted, some hundred are better")
+        "calibrated on \(result.samples) \(result.samples == 1 ? "sample" : "samples"), \(fewSamples) or more are wanted, some hundred are better"
+      )
     }
     let silent = result.activations.filter { $0.range == (0, 0) }.map { "'\($0.name)'" }
     if !silent.isEmpty {

@@ -7,9 +7,11 @@ import PruneTensor
 /// Quantizes a model into a new one that standard runtimes execute. Exact zeros of weights stay zero in every scheme.
 ///
 /// - Throws: `.unsupported` for choices that this build does not have and for an opset that is too old;
-///   `.invalidArgument` without the calibration data that a scheme needs or anything to quantize; `.numeric` for numbers that
-///   are not finite; `.refused` when the guard's bound does not hold.
-package func quantize(_ original: Model, _ options: QuantizeOptions) throws(PruneError) -> (model: Model, report: Report) {
+///   `.invalidArgument` without the calibration data that a scheme needs or anything to quantize; `.numeric` for
+///   numbers that are not finite; `.refused` when the guard's bound does not hold.
+package func quantize(_ original: Model, _ options: QuantizeOptions) throws(PruneError) -> (
+  model: Model, report: Report
+) {
   let scheme = try QuantizationScheme(options)
   let isTrained = TrainedQuantization.applies(to: original)
   if !isTrained || options.qat || scheme.kind != .static { try checkIsFloat(original) }
@@ -48,7 +50,9 @@ package func quantize(_ original: Model, _ options: QuantizeOptions) throws(Prun
   result.model.metadata.append(MetadataEntry(key: provenanceKey, value: result.provenance))
 
   var report = QuantizationReport(options, scheme, result).report
-  if let timings = staticScheme?.timings, !timings.isEmpty { report["speed"] = .list(timings.map { .report($0.report) }) }
+  if let timings = staticScheme?.timings, !timings.isEmpty {
+    report["speed"] = .list(timings.map { .report($0.report) })
+  }
   if !damages.isEmpty { report["damage"] = .list(damages.map { .report($0.report) }) }
   if let judge { report["guard"] = .report(try judgement(judge, try judge.measure(result.model))) }
   report["before"] = .report(try QuantizationReport.state(original, options, scheme, title: "before"))
@@ -60,11 +64,14 @@ extension Model {
   /// The model in the form that schemes rewrite: its weights in the open, in float32, as their layers read them.
   fileprivate func readable(by scheme: QuantizationScheme) throws(PruneError) -> Model {
     var result = try opened()
-    if scheme.kind == .float32 || result.hasOtherFloatWeights { result = try result.float32Form(keepsInterface: scheme.kind != .float32) }
+    if scheme.kind == .float32 || result.hasOtherFloatWeights {
+      result = try result.float32Form(keepsInterface: scheme.kind != .float32)
+    }
     if scheme.kind == .float32 { return result }
-    // A palette leaves the graph as it is, and a table of int8 rows can be read by other layers: a weight that several layers
-    // share stays one.
-    let keepsShared = scheme.kind == .palette || scheme.kind == .joint || scheme.kind == .weightOnly && scheme.format == .qdq
+    // A palette leaves the graph as it is, and a table of int8 rows can be read by other layers: a weight that several
+    // layers share stays one.
+    let keepsShared =
+      scheme.kind == .palette || scheme.kind == .joint || scheme.kind == .weightOnly && scheme.format == .qdq
     return try DirectWeights.apply(result, keepsShared: keepsShared, keepsTables: scheme.kind == .dynamic)
   }
 }
@@ -100,13 +107,15 @@ struct QuantizedModel {
     let found: [ValueDifference]
     do throws(PruneError) {
       found = try valueDifferences(float, model, data, options)
-    } catch where error.status == .invalidArgument {
+    } catch let error where error.status == .invalidArgument {
       return
     }
     let names = Set(float.graph.outputs.map(\.name))
     outputs = found.filter { names.contains($0.name) }
     let values = Dictionary(found.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    let computed = Dictionary(float.graph.nodes.map { ($0.title, $0.outputs.first { !$0.isEmpty } ?? "") }, uniquingKeysWith: { first, _ in first })
+    let computed = Dictionary(
+      float.graph.nodes.map { ($0.title, $0.outputs.first { !$0.isEmpty } ?? "") },
+      uniquingKeysWith: { first, _ in first })
     for place in layers.indices {
       guard let value = computed[layers[place].name].flatMap({ values[$0] }) else { continue }
       (layers[place].outputDecibels, layers[place].outputCosine) = (value.decibels, value.cosine)
@@ -120,12 +129,15 @@ let provenanceKey = "libprune.quantized"
 /// - Throws: `.invalidArgument` for a model that is quantized already.
 private func checkIsFloat(_ model: Model) throws(PruneError) {
   let marks: Set<String> = [
-    "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger", "MatMulIntegerToFloat",
+    "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger",
+    "MatMulIntegerToFloat",
     "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QGemm", "MatMulNBits",
   ]
-  guard let node = model.graph.nodes.first(where: { marks.contains($0.opType) || $0.opType.hasPrefix("QLinear") }) else { return }
+  guard let node = model.graph.nodes.first(where: { marks.contains($0.opType) || $0.opType.hasPrefix("QLinear") })
+  else { return }
   throw PruneError(
-    .invalidArgument, "the model is quantized already", at: node.label, hint: "quantize the float model it was made from")
+    .invalidArgument, "the model is quantized already", at: node.label,
+    hint: "quantize the float model it was made from")
 }
 
 /// - Throws: `.refused` with both values when the bound does not hold.

@@ -4,17 +4,18 @@ import PruneTensor
 
 /// How to quantize. Only `calibration` has no default, and only the static scheme needs it.
 package struct QuantizeOptions {
-  /// "static": int8 weights, and activations with scales from calibration data. "dynamic": int8 weights, and activations with
-  /// scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in float. "float16",
-  /// "bfloat16": half precision. "float32": the numbers of a half or double precision model in float32. "palette": weights that take few different values, for packed files. "joint": each weight
-  /// pruned and palettized as far as a budget for all asks for.
+  /// "static": int8 weights, and activations with scales from calibration data. "dynamic": int8 weights, and
+  /// activations with scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in
+  /// float. "float16", "bfloat16": half precision. "float32": the numbers of a half or double precision model in
+  /// float32. "palette": weights that take few different values, for packed files. "joint": each weight pruned and
+  /// palettized as far as a budget for all asks for.
   package var scheme = "static"
   /// 8, or 4 for weights alone; of palettes 2 to 8; 0 is what the scheme has.
   package var bits = 0
   /// A few hundred samples of what the model will see.
   package var calibration: Dataset?
-  /// How a range is chosen from what was seen: "minmax", "moving_average", "percentile", "entropy" or "mse"; "auto" takes the one of
-  /// them, with corrected biases or without, that serves best on samples held back.
+  /// How a range is chosen from what was seen: "minmax", "moving_average", "percentile", "entropy" or "mse"; "auto"
+  /// takes the one of them, with corrected biases or without, that serves best on samples held back.
   package var calibrator = "auto"
   /// How much of the values the calibrator "percentile" covers, in percent.
   package var percentile = 99.99
@@ -22,7 +23,8 @@ package struct QuantizeOptions {
   package var perChannel = true
   /// Activations as int8 around zero rather than uint8 with a zero point; with "weight_only" the same of 4-bit weights.
   package var symmetric = false
-  /// "weight_only": elements along the summed axis that share a scale; 0 is 32 for 4 bits and one scale a channel for 8.
+  /// "weight_only": elements along the summed axis that share a scale; 0 is 32 for 4 bits and one scale a channel for
+  /// 8.
   package var blockSize = 0
   /// "joint": what the weights may take in a packed file; up to 1 a fraction of what they take now, else bytes.
   package var bytes = 0.0
@@ -31,14 +33,14 @@ package struct QuantizeOptions {
   /// "palette": values count by how much the loss depends on them, from calibration data with targets.
   package var fisher = false
   /// "nearest", or "gptq": weights of "static" and "weight_only" are rounded one input after
-  /// the other, each making up for the errors before it, on calibration data. "adaround" goes on from there, up or down one
-  /// weight at a time, until no change makes the layer's outputs closer. "awq", for "weight_only": weights that
+  /// the other, each making up for the errors before it, on calibration data. "adaround" goes on from there, up or down
+  /// one weight at a time, until no change makes the layer's outputs closer. "awq", for "weight_only": weights that
   /// meet large activations are rounded more finely.
   package var rounding = "nearest"
   /// "static": ranges of channels are evened out between layers first.
   package var equalize = false
-  /// "static": how far ranges of channels are moved from activations into weights first (SmoothQuant's α), 0 for not at all,
-  /// 1 for all the way.
+  /// "static": how far ranges of channels are moved from activations into weights first (SmoothQuant's α), 0 for not at
+  /// all, 1 for all the way.
   package var smooth = 0.0
   /// "static": the mean error of rounded weights is taken off the biases.
   package var biasCorrection = false
@@ -46,8 +48,8 @@ package struct QuantizeOptions {
   package var mixed = false
   /// "static": layers that take longer in int8 than in float32 on this machine stay float.
   package var keepFaster = false
-  /// "static": the model is not stored in integers yet but computes as if it were, so that `fit` can adapt its weights to
-  /// their codes; quantizing the result once more stores it.
+  /// "static": the model is not stored in integers yet but computes as if it were, so that `fit` can adapt its weights
+  /// to their codes; quantizing the result once more stores it.
   package var qat = false
   /// "qat": scales are trained as well (LSQ).
   package var learnScales = false
@@ -125,15 +127,18 @@ struct QuantizationScheme {
     let kind = try Kind("scheme", named: options.scheme), rounding = try Rounding("rounding", named: options.rounding)
     (self.kind, self.rounding) = (kind, rounding)
     guard rounding == .nearest || kind == .static || kind == .weightOnly else {
-      throw PruneError(.invalidArgument, "rounding is for schemes 'static' and 'weight_only', the scheme is '\(options.scheme)'")
+      throw PruneError(
+        .invalidArgument, "rounding is for schemes 'static' and 'weight_only', the scheme is '\(options.scheme)'")
     }
     guard rounding == .nearest || options.calibration != nil else {
       throw PruneError(
-        .invalidArgument, "rounding '\(options.rounding)' looks at what layers are fed, and there is no calibration data",
+        .invalidArgument,
+        "rounding '\(options.rounding)' looks at what layers are fed, and there is no calibration data",
         hint: "give calibration = some hundred samples")
     }
     guard rounding != .awq || kind == .weightOnly else {
-      throw PruneError(.invalidArgument, "rounding 'awq' is for scheme 'weight_only', the scheme is '\(options.scheme)'")
+      throw PruneError(
+        .invalidArgument, "rounding 'awq' is for scheme 'weight_only', the scheme is '\(options.scheme)'")
     }
     bits = options.bits == 0 ? kind.bits[0] : options.bits
     guard kind.bits.contains(bits) else {
@@ -153,7 +158,9 @@ struct QuantizationScheme {
     }
     let hasBlocks = kind == .weightOnly && (bits == 4 || format == .matMulNBits) && options.perChannel
     blockSize = options.blockSize == 0 && hasBlocks ? 32 : options.blockSize
-    guard (0...(1 << 20)).contains(blockSize), format != .matMulNBits || blockSize >= 16 && blockSize & (blockSize - 1) == 0 else {
+    guard (0...(1 << 20)).contains(blockSize),
+      format != .matMulNBits || blockSize >= 16 && blockSize & (blockSize - 1) == 0
+    else {
       throw PruneError(
         .invalidArgument,
         "block_size is \(blockSize), it must be "
@@ -164,10 +171,14 @@ struct QuantizationScheme {
     }
     groupSize = options.groupSize
     guard groupSize >= 0, groupSize == 0 || kind == .palette else {
-      throw PruneError(.invalidArgument, "group_size is \(groupSize): it is for scheme 'palette', 1 or more (0 for one palette a weight)")
+      throw PruneError(
+        .invalidArgument,
+        "group_size is \(groupSize): it is for scheme 'palette', 1 or more (0 for one palette a weight)")
     }
-    for (name, isSet) in [("equalize", options.equalize), ("bias_correction", options.biasCorrection), ("mixed", options.mixed),
-      ("qat", options.qat), ("keep_faster", options.keepFaster)]
+    for (name, isSet) in [
+      ("equalize", options.equalize), ("bias_correction", options.biasCorrection), ("mixed", options.mixed),
+      ("qat", options.qat), ("keep_faster", options.keepFaster),
+    ]
     where isSet && kind != .static {
       throw PruneError(.invalidArgument, "\(name) is for scheme 'static', the scheme is '\(options.scheme)'")
     }
@@ -175,7 +186,8 @@ struct QuantizationScheme {
       throw PruneError(.invalidArgument, "per_channel is for schemes with scales, scheme '\(options.scheme)' has none")
     }
     guard !options.symmetric || kind == .static || kind == .weightOnly else {
-      throw PruneError(.invalidArgument, "symmetric is for schemes 'static' and 'weight_only', the scheme is '\(options.scheme)'")
+      throw PruneError(
+        .invalidArgument, "symmetric is for schemes 'static' and 'weight_only', the scheme is '\(options.scheme)'")
     }
     guard options.ignore.isEmpty || kind != .float32 else {
       throw PruneError(.invalidArgument, "ignore leaves layers as they are, and scheme 'float32' changes all")
@@ -190,13 +202,15 @@ struct QuantizationScheme {
     }
     guard !options.qat || format == .qdq else {
       throw PruneError(
-        .invalidArgument, "a model to train has format 'qdq'", hint: "give format = \"qoperator\" when it is quantized once more, to be stored")
+        .invalidArgument, "a model to train has format 'qdq'",
+        hint: "give format = \"qoperator\" when it is quantized once more, to be stored")
     }
     guard !options.learnScales || options.qat else {
       throw PruneError(.invalidArgument, "learn_scales is for a model to train", hint: "give qat = true as well")
     }
     guard !options.mixed || options.guard != nil else {
-      throw PruneError(.invalidArgument, "mixed gives layers back until a guard holds, and there is none", hint: "give guard = …")
+      throw PruneError(
+        .invalidArgument, "mixed gives layers back until a guard holds, and there is none", hint: "give guard = …")
     }
     guard !options.fisher || kind == .palette else {
       throw PruneError(.invalidArgument, "fisher is for scheme 'palette', the scheme is '\(options.scheme)'")

@@ -52,7 +52,9 @@ struct StaticScheme {
     let rounded = scheme.rounding == .nearest ? [:] : try Self.rounded(folded, plan, options, scheme, &outcomes)
     self.rounded = rounded
     // With fewer layers other activations may need scales of their own.
-    let values = Set(options.mixed || options.keepFaster ? Array(plan.quantized) : plan.quantized.map { plan.source(of: $0) }).sorted()
+    let values = Set(
+      options.mixed || options.keepFaster ? Array(plan.quantized) : plan.quantized.map { plan.source(of: $0) }
+    ).sorted()
     var channels: [String: Bool] = [:]
     if correctsBiases {
       for layer in plan.layers { channels[layer.input] = folded.graph.nodes[layer.node].opType != "Conv" }
@@ -63,18 +65,22 @@ struct StaticScheme {
     if correctsBiases {
       var outcome = OptionOutcome("bias_correction", step: "corrected_biases")
       corrections = try BiasCorrection.apply(
-        folded, plan, means: calibration.channels.mapValues(\.means), perChannel: options.perChannel, rounded: rounded, &outcome)
+        folded, plan, means: calibration.channels.mapValues(\.means), perChannel: options.perChannel, rounded: rounded,
+        &outcome)
       if options.biasCorrection { outcomes.append(try outcome.checked()) }
     }
     (model, index, calibrator, self.outcomes) = (folded, GraphIndex(folded.graph), options.calibrator, outcomes)
     scales = Self.scales(calibration.ranges, scheme)
     unobserved = try Self.unobserved(plan, scales) { unobserved throws(PruneError) in
-      try QuantizationPlan(GraphIndex(folded.graph), ignore: scheme.ignore, unobserved: unobserved, bothSides: bothSides)
+      try QuantizationPlan(
+        GraphIndex(folded.graph), ignore: scheme.ignore, unobserved: unobserved, bothSides: bothSides)
     }
     if isAuto { try choose(on: held) }
   }
 
-  private static func scales(_ ranges: [String: (low: Float, high: Float)], _ scheme: QuantizationScheme) -> [String: AffineScale] {
+  private static func scales(_ ranges: [String: (low: Float, high: Float)], _ scheme: QuantizationScheme) -> [String:
+    AffineScale]
+  {
     ranges.mapValues { AffineScale(low: $0.low, high: $0.high, codes: scheme.calibrator.codes) }
   }
 
@@ -111,7 +117,8 @@ struct StaticScheme {
     let wanted = Dictionary(between.map { ($0, false) }, uniquingKeysWith: { first, _ in first })
     var outcome = OptionOutcome("equalize", step: "equalized_pairs")
     let result = try Equalize.apply(
-      model, scheme.ignore, maxima: try magnitudes(model, wanted, options, scheme), layers: try plan(model, scheme).layers.map(\.node),
+      model, scheme.ignore, maxima: try magnitudes(model, wanted, options, scheme),
+      layers: try plan(model, scheme).layers.map(\.node),
       &outcome)
     outcomes.append(try outcome.checked())
     return result
@@ -135,12 +142,14 @@ struct StaticScheme {
     _ model: Model, _ wanted: [String: Bool], _ options: QuantizeOptions, _ scheme: QuantizationScheme
   ) throws(PruneError) -> [String: [Float]] {
     guard !wanted.isEmpty, let data = options.calibration else { return [:] }
-    return try Calibration(model, data, values: [], channels: wanted, scheme: scheme, cancel: options.cancel).channels.mapValues(\.magnitudes)
+    return try Calibration(model, data, values: [], channels: wanted, scheme: scheme, cancel: options.cancel).channels
+      .mapValues(\.magnitudes)
   }
 
   /// Weights that are rounded with regard to what their layers are fed.
   private static func rounded(
-    _ model: Model, _ plan: QuantizationPlan, _ options: QuantizeOptions, _ scheme: QuantizationScheme, _ outcomes: inout [OptionOutcome]
+    _ model: Model, _ plan: QuantizationPlan, _ options: QuantizeOptions, _ scheme: QuantizationScheme,
+    _ outcomes: inout [OptionOutcome]
   ) throws(PruneError) -> [String: GPTQ.Rounded] {
     guard let data = options.calibration else { return [:] }
     let name = scheme.rounding.rawValue
@@ -153,23 +162,27 @@ struct StaticScheme {
         continue
       }
       guard let axis = layer.axis, let weight = model.graph.initializer(layer.weight) else {
-        outcome.leave(node, layer.axis == nil ? "its weight is a stack of matrices" : "its weight is not an initializer")
+        outcome.leave(
+          node, layer.axis == nil ? "its weight is a stack of matrices" : "its weight is not an initializer")
         continue
       }
       let maxima = try weight.absoluteMaxima(axis: options.perChannel ? axis : nil)
       let grid = RoundingGrid(scales: WeightScale.symmetric(maxima: maxima, biasBounds: [0]), low: -127, high: 127)
       targets.append(GPTQ.Target(node: layer.node, input: layer.input, weight: layer.weight, axis: axis, grid: grid))
     }
-    let result = targets.isEmpty
-      ? [:] : try GPTQ.apply(model, data, targets, settles: scheme.rounding == .adaround, &outcome, cancel: options.cancel)
+    let result =
+      targets.isEmpty
+      ? [:]
+      : try GPTQ.apply(model, data, targets, settles: scheme.rounding == .adaround, &outcome, cancel: options.cancel)
     outcomes.append(try outcome.checked())
     return result
   }
 
-  /// Activations that have no range because they held no float32 value, as those of a loop that ran no iteration: what cannot
-  /// be observed stays float, and says so, rather than ending the call.
+  /// Activations that have no range because they held no float32 value, as those of a loop that ran no iteration: what
+  /// cannot be observed stays float, and says so, rather than ending the call.
   private static func unobserved(
-    _ first: QuantizationPlan, _ scales: [String: AffineScale], _ plan: (Set<String>) throws(PruneError) -> QuantizationPlan
+    _ first: QuantizationPlan, _ scales: [String: AffineScale],
+    _ plan: (Set<String>) throws(PruneError) -> QuantizationPlan
   ) throws(PruneError) -> Set<String> {
     var (current, result) = (first, Set<String>())
     while true {
@@ -220,21 +233,30 @@ struct StaticScheme {
   }
 
   private var provenance: String {
-    var words = [options.qat ? TrainedQuantization.mark : "static int8", calibrator, "\(data.count) samples of \(data.name)"]
+    var words = [
+      options.qat ? TrainedQuantization.mark : "static int8", calibrator, "\(data.count) samples of \(data.name)",
+    ]
     words += outcomes.map { "\($0.step) \($0.served)" }
-    if !trials.isEmpty, !options.biasCorrection, !corrections.isEmpty { words.append("corrected_biases \(corrections.count)") }
+    if !trials.isEmpty, !options.biasCorrection, !corrections.isEmpty {
+      words.append("corrected_biases \(corrections.count)")
+    }
     if scheme.format != .qdq { words.append(scheme.format.rawValue) }
     return words.joined(separator: " ")
   }
 
   /// The model with its layers in integers, without those that have a reason to stay float.
-  private func quantized(keeping reasons: [String: String]) throws(PruneError) -> (model: Model, layers: [QuantizedLayer]) {
+  private func quantized(keeping reasons: [String: String]) throws(PruneError) -> (
+    model: Model, layers: [QuantizedLayer]
+  ) {
     let plan = try plan(keeping: reasons)
     var model = model
     let quantized = Set(plan.layers.map(\.node))
-    for change in corrections where quantized.contains(change.layer) { model.graph.setInitializer(change.bias, change.after) }
+    for change in corrections where quantized.contains(change.layer) {
+      model.graph.setInitializer(change.bias, change.after)
+    }
     let index = corrections.isEmpty ? index : GraphIndex(model.graph)
-    var rewriter = QDQRewriter(model, plan, index, scales: scales, perChannel: options.perChannel, trainable: options.qat, rounded: rounded)
+    var rewriter = QDQRewriter(
+      model, plan, index, scales: scales, perChannel: options.perChannel, trainable: options.qat, rounded: rounded)
     return (try rewriter.rewrite(), rewriter.results)
   }
 }

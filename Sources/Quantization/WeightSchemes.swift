@@ -9,14 +9,16 @@ enum WeightSchemes {
     let edit = GraphEdit(try FoldBatchNormalization.apply(try RaiseOpset.apply(model, to: 13)))
     try QuantizationPlan.check(scheme.ignore, edit.index)
     let plan = try WeightPlan(edit.index, ignore: scheme.ignore, operators: ["Conv", "Gemm", "MatMul"], isRest: true)
-    var rewriter = DynamicRewriter(edit, plan, perChannel: options.perChannel, ignore: scheme.ignore, hasOperators: scheme.format == .qOperator)
+    var rewriter = DynamicRewriter(
+      edit, plan, perChannel: options.perChannel, ignore: scheme.ignore, hasOperators: scheme.format == .qOperator)
     let integer = try rewriter.rewrite(cancel: options.cancel)
     // What has no integer form is stored in 8 bits all the same, and computes in float.
     let rest = GraphEdit(integer.model)
     let others = try WeightPlan(rest.index, ignore: scheme.ignore, operators: WeightPlan.storable, isRest: true)
     if integer.layers.isEmpty { try others.checkThereAreLayers(WeightPlan.storable) }
     var storing = WeightOnlyRewriter(
-      rest, others, [:], tables: rewriter.tables, .init(bits: 8, blockSize: 0, symmetric: false, perChannel: options.perChannel, fused: false))
+      rest, others, [:], tables: rewriter.tables,
+      .init(bits: 8, blockSize: 0, symmetric: false, perChannel: options.perChannel, fused: false))
     var stored = try storing.rewrite(cancel: options.cancel)
     for place in stored.layers.indices {
       let layer = stored.layers[place]
@@ -38,7 +40,8 @@ enum WeightSchemes {
     var outcomes: [OptionOutcome] = []
     if scheme.rounding == .awq, let data = options.calibration {
       var outcome = OptionOutcome("rounding 'awq'", step: "awq_inputs")
-      wide = try ActivationAware.apply(wide, data, scheme, symmetric: options.symmetric, &outcome, cancel: options.cancel)
+      wide = try ActivationAware.apply(
+        wide, data, scheme, symmetric: options.symmetric, &outcome, cancel: options.cancel)
       outcomes.append(try outcome.checked())
     }
     let operators: Set<String> = fused ? ["Gather", "Gemm", "MatMul"] : WeightPlan.storable
@@ -49,7 +52,8 @@ enum WeightSchemes {
       edit = GraphEdit(try RaiseOpset.apply(wide, to: 21))
     }
     let form = WeightOnlyRewriter.Form(
-      bits: scheme.bits, blockSize: scheme.blockSize, symmetric: options.symmetric, perChannel: options.perChannel, fused: fused)
+      bits: scheme.bits, blockSize: scheme.blockSize, symmetric: options.symmetric, perChannel: options.perChannel,
+      fused: fused)
     var rounded: [String: WeightOnlyRewriter.Rounded] = [:]
     if scheme.rounding == .gptq || scheme.rounding == .adaround, let data = options.calibration {
       var rounding = WeightRounding(edit, plan, form, settles: scheme.rounding == .adaround)

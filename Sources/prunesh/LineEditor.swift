@@ -25,8 +25,8 @@ enum LineEditor {
     rl_readline_name = UnsafePointer(strdup("prune"))
     rl_attempted_completion_function = { text, start, end in LineEditor.complete(text, start, end) }
     rl_completion_word_break_hook = { LineEditor.wordBreaks() }
-    // Readline's own handlers stay while we wait for keys: it restores the terminal for Ctrl-Z, follows its size, and passes
-    // Ctrl-C on to ours.
+    // Readline's own handlers stay while we wait for keys: it restores the terminal for Ctrl-Z, follows its size, and
+    // passes Ctrl-C on to ours.
     rl_persistent_signal_handlers = 1
     // What the user's own inputrc says comes after this, and counts.
     rl_variable_bind("blink-matching-paren", "on")

@@ -10,37 +10,37 @@
 
 static int check_failures;
 
-#define CHECK(condition)                                                        \
-  do {                                                                          \
-    if (!(condition)) {                                                         \
-      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);           \
-      check_failures++;                                                         \
-    }                                                                           \
+#define CHECK(condition)                                              \
+  do {                                                                \
+    if (!(condition)) {                                               \
+      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+      check_failures++;                                               \
+    }                                                                 \
   } while (0)
 
 /* The call succeeds. */
-#define OK(call)                                                                                                      \
-  do {                                                                                                                \
-    prune_status status_ = (call);                                                                                    \
-    if (status_ != PRUNE_OK) {                                                                                        \
-      fprintf(stderr, "%s:%d: %s\n  %s: %s: %s\n", __FILE__, __LINE__, #call, prune_status_name(status_),             \
-              prune_last_error()->where, prune_last_error()->message);                                                \
-      check_failures++;                                                                                               \
-    }                                                                                                                 \
+#define OK(call)                                                                                          \
+  do {                                                                                                    \
+    prune_status status_ = (call);                                                                        \
+    if (status_ != PRUNE_OK) {                                                                            \
+      fprintf(stderr, "%s:%d: %s\n  %s: %s: %s\n", __FILE__, __LINE__, #call, prune_status_name(status_), \
+              prune_last_error()->where, prune_last_error()->message);                                    \
+      check_failures++;                                                                                   \
+    }                                                                                                     \
   } while (0)
 
 /* The call fails with this status, and the message holds this text. */
-#define FAILS(call, wanted, text)                                                                                      \
-  do {                                                                                                                \
-    prune_status status_ = (call);                                                                                    \
-    const prune_error *error_ = prune_last_error();                                                                   \
-    if (status_ != (wanted) || error_->status != (wanted) ||                                                          \
-        (!strstr(error_->message, text) && !strstr(error_->hint, text) && !strstr(error_->where, text))) {            \
-      fprintf(stderr, "%s:%d: %s\n  wanted %s '%s', got %s '%s: %s (%s)'\n", __FILE__, __LINE__, #call,               \
-              prune_status_name(wanted), text, prune_status_name(status_), error_->where, error_->message,            \
-              error_->hint);                                                                                          \
-      check_failures++;                                                                                               \
-    }                                                                                                                 \
+#define FAILS(call, wanted, text)                                                                          \
+  do {                                                                                                     \
+    prune_status status_ = (call);                                                                         \
+    const prune_error *error_ = prune_last_error();                                                        \
+    if (status_ != (wanted) || error_->status != (wanted) ||                                               \
+        (!strstr(error_->message, text) && !strstr(error_->hint, text) && !strstr(error_->where, text))) { \
+      fprintf(stderr, "%s:%d: %s\n  wanted %s '%s', got %s '%s: %s (%s)'\n", __FILE__, __LINE__, #call,    \
+              prune_status_name(wanted), text, prune_status_name(status_), error_->where, error_->message, \
+              error_->hint);                                                                               \
+      check_failures++;                                                                                    \
+    }                                                                                                      \
   } while (0)
 
 static inline int check_end(void) {

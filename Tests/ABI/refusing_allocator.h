@@ -20,7 +20,8 @@ static int is_refused(size_t size) {
   return number == refused || (refused_for_good && number > refused);
 }
 
-extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t),
+    *__libc_memalign(size_t, size_t);
 
 void *malloc(size_t size) {
   if (!is_refused(size)) return __libc_malloc(size);
@@ -42,7 +43,9 @@ int posix_memalign(void **out, size_t alignment, size_t size) {
   if (made) *out = made;
   return made ? 0 : ENOMEM;
 }
-void *aligned_alloc(size_t alignment, size_t size) { return is_refused(size) ? NULL : __libc_memalign(alignment, size); }
+void *aligned_alloc(size_t alignment, size_t size) {
+  return is_refused(size) ? NULL : __libc_memalign(alignment, size);
+}
 void *memalign(size_t alignment, size_t size) { return is_refused(size) ? NULL : __libc_memalign(alignment, size); }
 void *mmap(void *place, size_t size, int protection, int flags, int file, off_t offset) {
   if (is_refused(size)) {

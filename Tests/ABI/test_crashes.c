@@ -52,17 +52,17 @@ static void drop(const char *name) {
 static void apply(const step *s) {
   entry *from = find(s->name);
   switch (s->kind) {
-    case CREATE: set(s->name, FILES + s->file); break;
-    case RENAME:
-      if (!from) break;
-      set(s->other, from->file);
-      drop(s->name);
-      break;
-    case LINK:
-      if (from) set(s->other, from->file);
-      break;
-    case UNLINK: drop(s->name); break;
-    default: break;
+  case CREATE: set(s->name, FILES + s->file); break;
+  case RENAME:
+    if (!from) break;
+    set(s->other, from->file);
+    drop(s->name);
+    break;
+  case LINK:
+    if (from) set(s->other, from->file);
+    break;
+  case UNLINK: drop(s->name); break;
+  default: break;
   }
 }
 
@@ -133,7 +133,9 @@ static content read_file(const char *path) {
   fclose(file);
   return found;
 }
-static int same(content a, content b) { return a.bytes && b.bytes && a.size == b.size && memcmp(a.bytes, b.bytes, a.size) == 0; }
+static int same(content a, content b) {
+  return a.bytes && b.bytes && a.size == b.size && memcmp(a.bytes, b.bytes, a.size) == 0;
+}
 
 static int judge_bytes(void) {
   char path[200];
@@ -169,8 +171,12 @@ static void check_state(const char *what, int end, int done, int left_out, int w
   int found = judge();
   state_count++;
   if (found == 0 || (is_over && found != 2)) {
-    fprintf(stderr, "%s: crash after %d of %d steps, names up to %d without %d, unsynced bytes %s: found %s\n", what, end, step_count,
-            done, left_out, way == ALL ? "there" : way == MISSING ? "missing" : "zeros", found ? "the old one" : "neither");
+    fprintf(stderr, "%s: crash after %d of %d steps, names up to %d without %d, unsynced bytes %s: found %s\n", what,
+            end, step_count, done, left_out,
+            way == ALL       ? "there"
+            : way == MISSING ? "missing"
+                             : "zeros",
+            found ? "the old one" : "neither");
     check_failures++;
   }
 }

@@ -22,7 +22,6 @@ static prune_status make_tensor(void) {
   return status;
 }
 static prune_status write_tensor(void) {
-
   prune_tensor *copy = NULL;
   void *data = NULL;
   prune_status status = prune_dataset_x(digits, &copy);
@@ -177,14 +176,32 @@ static const struct {
   const char *name;
   prune_status (*call)(void);
 } calls[] = {
-    {"tensor_create", make_tensor}, {"tensor_data_mutable", write_tensor}, {"dataset_digits", read_digits},
-    {"dataset_csv", read_csv}, {"tensors_load_npz", read_npz}, {"tensors_save_npz", write_npz}, {"dataset_split", split},
-    {"zoo_create", zoo}, {"model_load", load}, {"model_load packed", load_packed}, {"model_load_memory", load_memory},
-    {"model_save", save}, {"model_save packed", save_packed}, {"model_save_memory", save_memory}, {"model_predict", predict},
-    {"model_evaluate", evaluate}, {"model_benchmark", benchmark}, {"model_fit", fit}, {"model_significance", significance},
-    {"model_prune weights", prune_weights}, {"model_prune by gradients", prune_gradients}, {"model_prune channels", prune_channels},
-    {"model_quantize static", quantize_static}, {"model_quantize weight_only", quantize_weights},
-    {"model_quantize palette", quantize_palette}, {"model_sizes", sizes},
+    {"tensor_create", make_tensor},
+    {"tensor_data_mutable", write_tensor},
+    {"dataset_digits", read_digits},
+    {"dataset_csv", read_csv},
+    {"tensors_load_npz", read_npz},
+    {"tensors_save_npz", write_npz},
+    {"dataset_split", split},
+    {"zoo_create", zoo},
+    {"model_load", load},
+    {"model_load packed", load_packed},
+    {"model_load_memory", load_memory},
+    {"model_save", save},
+    {"model_save packed", save_packed},
+    {"model_save_memory", save_memory},
+    {"model_predict", predict},
+    {"model_evaluate", evaluate},
+    {"model_benchmark", benchmark},
+    {"model_fit", fit},
+    {"model_significance", significance},
+    {"model_prune weights", prune_weights},
+    {"model_prune by gradients", prune_gradients},
+    {"model_prune channels", prune_channels},
+    {"model_quantize static", quantize_static},
+    {"model_quantize weight_only", quantize_weights},
+    {"model_quantize palette", quantize_palette},
+    {"model_sizes", sizes},
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 
@@ -222,8 +239,8 @@ static void check_call(int index, int for_good, int at_most) {
     points++;
     failed += status != PRUNE_OK;
     if (status != PRUNE_OK && status != PRUNE_ERROR_OUT_OF_MEMORY) {
-      fprintf(stderr, "%s: large allocation %d of %d refused: %s: %s: %s\n", calls[index].name, number, total, prune_status_name(status),
-              prune_last_error()->where, prune_last_error()->message);
+      fprintf(stderr, "%s: large allocation %d of %d refused: %s: %s: %s\n", calls[index].name, number, total,
+              prune_status_name(status), prune_last_error()->where, prune_last_error()->message);
       check_failures++;
     }
     if (status != PRUNE_OK && fingerprint() != before) {
@@ -234,7 +251,8 @@ static void check_call(int index, int for_good, int at_most) {
   renew();
   OK(calls[index].call());
   renew();
-  if (getenv("PRUNE_VERBOSE")) printf("%-28s %4d large allocations, %3d refused, %3d calls failed\n", calls[index].name, total, points, failed);
+  if (getenv("PRUNE_VERBOSE"))
+    printf("%-28s %4d large allocations, %3d refused, %3d calls failed\n", calls[index].name, total, points, failed);
 }
 
 static void prepare(void) {

@@ -107,7 +107,8 @@ static void save_over(int number) {
     CHECK(in_child(value_of, "m.onnx") == 1);
     result = in_child(run_save, &(save){"b.onnx", "m.onnx", step, number});
     int value = in_child(value_of, "m.onnx");
-    if (value != 1 && value != 2) fprintf(stderr, "step %d, error %d: result %d, value %d\n", step, number, result, value);
+    if (value != 1 && value != 2)
+      fprintf(stderr, "step %d, error %d: result %d, value %d\n", step, number, result, value);
     CHECK(value == 1 || value == 2);
     CHECK(number ? result == 0 || result == 1 : result == 0 || result == 9);
     /* Nobody was killed: nothing is left. (What could not be unlinked is.) */

@@ -99,7 +99,8 @@ int main(void) {
   prune_fit_options_init(&blank, sizeof blank);
   CHECK(blank.epochs == 1 && blank.shuffle == 1 && blank.lr == PRUNE_NOT_GIVEN);
   const prune_fit_options initial = PRUNE_FIT_OPTIONS_INIT;
-  CHECK(blank.struct_size == initial.struct_size && blank.beta2 == initial.beta2 && blank.batch_size == initial.batch_size);
+  CHECK(blank.struct_size == initial.struct_size && blank.beta2 == initial.beta2 &&
+        blank.batch_size == initial.batch_size);
   blank.epochs = 0;
   FAILS(prune_model_fit(model, train, &blank, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "epochs is 0");
   /* A struct of an earlier header, which ends sooner, gets the defaults of what it lacks. */
@@ -111,7 +112,10 @@ int main(void) {
   OK(prune_model_clone(model, &fitted));
   OK(prune_model_fit(fitted, train, &earlier, NULL));
   prune_model_free(fitted);
-  struct { prune_fit_options known; int64_t unknown; } newer = {PRUNE_FIT_OPTIONS_INIT, 1};
+  struct {
+    prune_fit_options known;
+    int64_t unknown;
+  } newer = {PRUNE_FIT_OPTIONS_INIT, 1};
   newer.known.struct_size = sizeof newer;
   FAILS(prune_model_fit(model, train, &newer.known, NULL), PRUNE_ERROR_UNSUPPORTED, "newer");
   CHECK(metric(model, test, "accuracy") == dense);
@@ -249,9 +253,10 @@ int main(void) {
     const char *scheme, *calibrator, *format;
     uint32_t bits, block_size;
   } kinds[] = {
-      {"static", "entropy", NULL, 0, 0},     {"static", "percentile", NULL, 8, 0}, {"dynamic", NULL, NULL, 0, 0},
-      {"weight_only", NULL, NULL, 8, 0},     {"weight_only", NULL, NULL, 4, 16},   {"weight_only", NULL, "matmul_nbits", 4, 0},
-      {"float16", NULL, NULL, 0, 0},         {"bfloat16", NULL, NULL, 0, 0},
+      {"static", "entropy", NULL, 0, 0},  {"static", "percentile", NULL, 8, 0},
+      {"dynamic", NULL, NULL, 0, 0},      {"weight_only", NULL, NULL, 8, 0},
+      {"weight_only", NULL, NULL, 4, 16}, {"weight_only", NULL, "matmul_nbits", 4, 0},
+      {"float16", NULL, NULL, 0, 0},      {"bfloat16", NULL, NULL, 0, 0},
   };
   for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
     prune_quantize_options other = PRUNE_QUANTIZE_OPTIONS_INIT;

@@ -38,7 +38,8 @@ static size_t value(unsigned char *out, const char *name, unsigned width) {
 }
 
 /* NodeProto. */
-static size_t node(unsigned char *out, const char *op, const char *domain, const char *a, const char *b, const char *y) {
+static size_t node(unsigned char *out, const char *op, const char *domain, const char *a, const char *b,
+                   const char *y) {
   size_t at = put(out, 1, a, strlen(a));
   if (b) at += put(out + at, 1, b, strlen(b));
   at += put(out + at, 2, y, strlen(y));

@@ -30,7 +30,8 @@ static void tensor_head(const parameter *p, message *head, uint64_t *whole) {
   *whole = head->size + element_count(p) * 4;
 }
 
-static void put_node(message *graph, const char *op, const char *const *inputs, int count, const char *output, int kind) {
+static void put_node(message *graph, const char *op, const char *const *inputs, int count, const char *output,
+                     int kind) {
   static message node;
   const int64_t three[] = {3, 3}, two[] = {2, 2}, ones[] = {1, 1, 1, 1};
   node.size = 0;

@@ -163,8 +163,9 @@ static subject chain(prune_context *context, kind kind, int64_t in, int64_t out)
 }
 
 /* Counts from 1 to 160, odd ones and their neighbours; each beside the next multiple. */
-static void sweep(prune_context *context, kind kind, const char *what, int varies_in, int varies_out, int64_t multiple, int rounds) {
-  static const int64_t counts[] = {1,  2,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21,  23,  25,  27,  31,  33, 37,
+static void sweep(prune_context *context, kind kind, const char *what, int varies_in, int varies_out, int64_t multiple,
+                  int rounds) {
+  static const int64_t counts[] = {1,  2,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21,  23,  25,  27,  31,  33,  37,
                                    41, 43, 47, 50, 53, 58, 61, 65, 75, 85, 90, 101, 111, 115, 127, 131, 141, 159};
   double worst = 0, ratios[sizeof counts / sizeof *counts];
   int64_t at = 0;
@@ -175,14 +176,16 @@ static void sweep(prune_context *context, kind kind, const char *what, int varie
     subject odd = chain(context, kind, varies_in ? count : FIXED, varies_out ? count : FIXED);
     subject full = chain(context, kind, varies_in ? next : FIXED, varies_out ? next : FIXED);
     double full_ms, found = ratio(odd, full, rounds, &full_ms);
-    if (getenv("PRUNE_WIDTHS_ALL")) printf("#   %-14s %4d beside %4d: %.3f of %.3f ms\n", kind_names[kind], (int)count, (int)next, found, full_ms);
+    if (getenv("PRUNE_WIDTHS_ALL"))
+      printf("#   %-14s %4d beside %4d: %.3f of %.3f ms\n", kind_names[kind], (int)count, (int)next, found, full_ms);
     ratios[index] = found;
     if (found > worst) (worst = found, at = count);
     over += found > 1.15;
     release(odd);
     release(full);
   }
-  printf("| %s, %s | %.2f | %.2f (%d) | %d of %d |\n", kind_names[kind], what, median(ratios, all), worst, (int)at, over, all);
+  printf("| %s, %s | %.2f | %.2f (%d) | %d of %d |\n", kind_names[kind], what, median(ratios, all), worst, (int)at,
+         over, all);
   fflush(stdout);
 }
 
@@ -242,7 +245,10 @@ int main(int argc, char **argv) {
   const int64_t multiple = 8;
 #endif
   if (!getenv("PRUNE_WIDTHS_NETWORKS")) {
-    printf("| layers of 28x28 pixels, channels | time over that of the next multiple of %d, median | most | above 1.15 |\n", (int)multiple);
+    printf(
+        "| layers of 28x28 pixels, channels | time over that of the next multiple of %d, median | most | above 1.15 "
+        "|\n",
+        (int)multiple);
     printf("|---|---|---|---|\n");
     for (int layers = 0; layers < KINDS; layers++) {
       sweep(context, (kind)layers, "in and out", 1, 1, multiple, rounds);

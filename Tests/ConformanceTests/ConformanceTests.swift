@@ -16,7 +16,8 @@ import Testing
     }
   }
 
-  @Test(.enabled(if: Suite.hasOlder, "../shared/conformance is not beside this checkout: opsets up to 17 are not tested"))
+  @Test(
+    .enabled(if: Suite.hasOlder, "../shared/conformance is not beside this checkout: opsets up to 17 are not tested"))
   func theKnownListNamesTests() {
     for name in Suite.known.keys {
       #expect(Suite.names.contains(name), "known.csv lists \(name), which is no test")

@@ -114,7 +114,8 @@ import Testing
       ])
     let body = makeGraph(
       [
-        node("Equal", ["i", "two"], "is"), choice, node("Add", ["sum", "part"], "next"), node("Identity", ["go"], "more"),
+        node("Equal", ["i", "two"], "is"), choice, node("Add", ["sum", "part"], "next"),
+        node("Identity", ["go"], "more"),
       ], inputs: counters + [("sum", type(.float32, 2))], constants: [("two", try Tensor(scalar: Int64(2)))],
       outputs: ["more", "next"])
     let graph = makeGraph(
@@ -145,7 +146,8 @@ import Testing
         ]),
     ]
     let call = Node(
-      "Pick", domain: "local", name: "call", inputs: ["c", "x"], outputs: ["t"], attributes: [Attribute("factor", .float(3))])
+      "Pick", domain: "local", name: "call", inputs: ["c", "x"], outputs: ["t"],
+      attributes: [Attribute("factor", .float(3))])
     let choice = Node(
       "If", inputs: ["c"], outputs: ["y"],
       attributes: [
@@ -159,14 +161,17 @@ import Testing
   }
 
   @Test func functionsThatMultiplyAreRefused() throws {
-    var model = Model(graph: makeGraph([Node("F0", domain: "local", name: "bomb", inputs: ["x"], outputs: ["y"])], inputs: [("x", type(.float32, 1))]))
+    var model = Model(
+      graph: makeGraph(
+        [Node("F0", domain: "local", name: "bomb", inputs: ["x"], outputs: ["y"])], inputs: [("x", type(.float32, 1))]))
     for level in 0..<30 {
       var function = FunctionDefinition()
       (function.name, function.domain, function.inputs, function.outputs) = ("F\(level)", "local", ["a"], ["b"])
       let inner = level == 29 ? "Relu" : "F\(level + 1)"
       let domain = level == 29 ? "" : "local"
       function.nodes = [
-        Node(inner, domain: domain, inputs: ["a"], outputs: ["m"]), Node(inner, domain: domain, inputs: ["m"], outputs: ["b"]),
+        Node(inner, domain: domain, inputs: ["a"], outputs: ["m"]),
+        Node(inner, domain: domain, inputs: ["m"], outputs: ["b"]),
       ]
       model.functions.append(function)
     }
@@ -194,7 +199,8 @@ import Testing
 
   @Test func errorsInsideNameTheInnerNode() throws {
     let body = makeGraph(
-      [node("Identity", ["go"], "more"), node("Gather", ["x", "i"], "picked")], inputs: counters, outputs: ["more", "picked"])
+      [node("Identity", ["go"], "more"), node("Gather", ["x", "i"], "picked")], inputs: counters,
+      outputs: ["more", "picked"])
     let graph = makeGraph([loop(body, ["n", ""], ["y"])], inputs: [("x", type(.float32, 3)), ("n", type(.int64))])
     let program = try Program(Model(graph: graph))
     let x = try floats([1, 2, 3])
@@ -207,7 +213,9 @@ import Testing
     let x = try Tensor(scalar: Float(1))
     func failure(_ node: Node) -> PruneError? {
       let graph = makeGraph([node], inputs: [("x", type(.float32)), ("c", flag)])
-      return #expect(throws: PruneError.self, "\(node)") { try Program(Model(graph: graph)).run(["x": x, "c": bool(true)]) }
+      return #expect(throws: PruneError.self, "\(node)") {
+        try Program(Model(graph: graph)).run(["x": x, "c": bool(true)])
+      }
     }
     let empty = makeGraph([], outputs: [])
     let dangling = makeGraph([node("Relu", ["nowhere"], "t")])
@@ -219,13 +227,21 @@ import Testing
       _ = failure(Node("Loop", inputs: ["", "c", "x"], outputs: ["y"], attributes: body))
       _ = failure(Node("Loop", inputs: [], outputs: ["y"], attributes: body))
       for count in [-1, 0, 1, Int64.max] {
-        _ = failure(Node("Scan", inputs: ["x"], outputs: ["y"], attributes: body + [Attribute("num_scan_inputs", .int(count))]))
+        _ = failure(
+          Node("Scan", inputs: ["x"], outputs: ["y"], attributes: body + [Attribute("num_scan_inputs", .int(count))]))
       }
     }
     var nested = dangling
     for _ in 0..<40 {
-      nested = makeGraph([Node("If", inputs: ["c"], outputs: ["t"], attributes: [Attribute("then_branch", .graph(nested)), Attribute("else_branch", .graph(empty))])])
+      nested = makeGraph([
+        Node(
+          "If", inputs: ["c"], outputs: ["t"],
+          attributes: [Attribute("then_branch", .graph(nested)), Attribute("else_branch", .graph(empty))])
+      ])
     }
-    _ = failure(Node("If", inputs: ["c"], outputs: ["y"], attributes: [Attribute("then_branch", .graph(nested)), Attribute("else_branch", .graph(empty))]))
+    _ = failure(
+      Node(
+        "If", inputs: ["c"], outputs: ["y"],
+        attributes: [Attribute("then_branch", .graph(nested)), Attribute("else_branch", .graph(empty))]))
   }
 }

@@ -10,7 +10,8 @@ import Testing
 /// PRUNE_FUZZ=SEED:ROUNDS:FIRST runs other and more mutations, from one model on; the one in progress is named in the
 /// file PRUNE_FUZZ_LOG.
 @Suite struct FuzzTests {
-  private static let setting = (ProcessInfo.processInfo.environment["PRUNE_FUZZ"] ?? "1:1:0").split(separator: ":").compactMap { UInt64($0) }
+  private static let setting = (ProcessInfo.processInfo.environment["PRUNE_FUZZ"] ?? "1:1:0").split(separator: ":")
+    .compactMap { UInt64($0) }
   private static let log = ProcessInfo.processInfo.environment["PRUNE_FUZZ_LOG"]
 
   @Test func tamperedModelsGiveAResultOrAnErrorWithAPlace() throws {
@@ -18,7 +19,9 @@ import Testing
     let (seed, rounds, first) = (Self.setting[0], Int(Self.setting[1]), Int(Self.setting[2]))
     var (results, errors) = (0, 0)
     for (index, name) in (Self.networks + Suite.names).enumerated().dropFirst(first) {
-      guard let (original, inputs) = try? Self.subject(name), inputs.count == original.graph.inputs.count else { continue }
+      guard let (original, inputs) = try? Self.subject(name), inputs.count == original.graph.inputs.count else {
+        continue
+      }
       for round in 0..<rounds * 3 {
         var mutation = Mutation(seed: seed &* 1_000_003 &+ UInt64(index * 1000 + round), original, inputs)
         mutation.apply()
@@ -41,10 +44,13 @@ import Testing
   }
 
   /// Small networks beside the node tests.
-  private static let networks = !Shared.isPresent ? [] : [
-    "encoder_separate_qkv", "gru_bidirectional", "lstm", "mobilenet_v3_se", "shufflenet_v2", "tied_embedding",
-    "two_inputs_two_outputs", "unet_convtranspose", "vit_merged_qkv", "yolo_split_concat_resize",
-  ]
+  private static let networks =
+    !Shared.isPresent
+    ? []
+    : [
+      "encoder_separate_qkv", "gru_bidirectional", "lstm", "mobilenet_v3_se", "shufflenet_v2", "tied_embedding",
+      "two_inputs_two_outputs", "unet_convtranspose", "vit_merged_qkv", "yolo_split_concat_resize",
+    ]
 
   private static func subject(_ name: String) throws -> (Model, [Tensor]) {
     guard networks.contains(name) else {
@@ -86,7 +92,10 @@ import Testing
     case "ConstantOfShape": inputs.removeFirst()
     case "EyeLike": inputs.removeLast()
     case "Pad": inputs[1].1 = try longs([0, 0, 0, 1 << 15, 1 << 15, 1 << 15])
-    case "Range": inputs = [("x", try Tensor(scalar: Int64(0))), ("l", try Tensor(scalar: Int64.max)), ("n", try Tensor(scalar: Int64(1)))]
+    case "Range":
+      inputs = [
+        ("x", try Tensor(scalar: Int64(0))), ("l", try Tensor(scalar: Int64.max)), ("n", try Tensor(scalar: Int64(1))),
+      ]
     case "Resize", "Upsample": inputs[1].1 = try floats([1e5, 1e5, 1e5])
     case "OneHot":
       inputs = [("i", try longs([0])), ("n", try Tensor(scalar: Int64(1) << 40)), ("v", try floats([0, 1]))]
@@ -231,7 +240,11 @@ private struct Mutation {
       }
       model.graph.nodes[node].attributes[which].value = .ints(values)
     case .floats(var values):
-      if values.isEmpty || index(3) == 0 { values.append(pick(Self.floats)) } else { values[index(values.count)] = pick(Self.floats) }
+      if values.isEmpty || index(3) == 0 {
+        values.append(pick(Self.floats))
+      } else {
+        values[index(values.count)] = pick(Self.floats)
+      }
       model.graph.nodes[node].attributes[which].value = .floats(values)
     case .tensor(var value):
       if let tensor = changed(value.tensor) { value.tensor = tensor }
@@ -265,7 +278,9 @@ private struct Mutation {
     let result: Tensor?
     switch index(4) {
     case 0:
-      let dtypes: [DType] = [.float32, .float64, .float16, .bfloat16, .int64, .int32, .int8, .uint8, .bool, .uint64, .int4]
+      let dtypes: [DType] = [
+        .float32, .float64, .float16, .bfloat16, .int64, .int32, .int8, .uint8, .bool, .uint64, .int4,
+      ]
       result = try? tensor.cast(to: pick(dtypes))
     case 1, 2:
       var dims = tensor.shape.dims
@@ -289,7 +304,8 @@ private struct Mutation {
       }
     }
     if let result {
-      let elements = (try? result.cast(to: .float64).array(of: Double.self))?.prefix(8).map { "\($0)" }.joined(separator: " ")
+      let elements = (try? result.cast(to: .float64).array(of: Double.self))?.prefix(8).map { "\($0)" }.joined(
+        separator: " ")
       story += "\(result.dtype.name) \(result.shape) \(elements ?? "") "
     }
     return result

@@ -15,7 +15,8 @@ struct ModelTests {
   ].map { (Shared.folder + "/models/topologies/\($0).onnx", "models/topologies/\($0).npz") }
   private static let trained = [
     ("resnet_cifar/resnet20_cifar10", "resnet20_cifar10"), ("resnet_cifar/resnet56_cifar10", "resnet56_cifar10"),
-    ("mobilenet_v2/mobilenet_v2_imagenet", "mobilenet_v2_imagenet"), ("tied/siamese_resnet20_tied", "siamese_resnet20_tied"),
+    ("mobilenet_v2/mobilenet_v2_imagenet", "mobilenet_v2_imagenet"),
+    ("tied/siamese_resnet20_tied", "siamese_resnet20_tied"),
   ].map { (Shared.folder + "/models/\($0.0).onnx", "ref/\($0.1).npz") }
   static let stored = topologies + trained + (Shared.hasMiniLM ? [(Shared.minilm, "ref/minilm_l6_v2.npz")] : [])
 
@@ -53,7 +54,9 @@ struct ModelTests {
     }
     for node in model.graph.nodes where !node.isStandard || node.opType != "Constant" {
       for output in node.outputs where !output.isEmpty {
-        #expect(open[output]?.dims != nil && open[output]?.dtype != nil, "\(node.label) gives \(open[output]?.description ?? "?")")
+        #expect(
+          open[output]?.dims != nil && open[output]?.dtype != nil,
+          "\(node.label) gives \(open[output]?.description ?? "?")")
       }
     }
     let stored = try Shared.arrays(arrays)
@@ -63,7 +66,9 @@ struct ModelTests {
       fixed[input.name] = TensorType(tensor.dtype, tensor.shape)
     }
     let closed = try ShapeInference.run(model, inputs: fixed)
-    for (index, output) in outputs.enumerated() { #expect(closed.shape(output) == stored["out_\(index)"]?.shape, "\(output)") }
+    for (index, output) in outputs.enumerated() {
+      #expect(closed.shape(output) == stored["out_\(index)"]?.shape, "\(output)")
+    }
   }
 
   @Test func resNetsScoreOnCIFAR() throws {
@@ -96,7 +101,10 @@ struct ModelTests {
     }
   }
 
-  @Test(.enabled(if: Shared.hasMiniLM, "MiniLM is not built: models/minilm_l6_v2/get FOLDER, PRUNE_MINILM=FOLDER/minilm_l6_v2.onnx"))
+  @Test(
+    .enabled(
+      if: Shared.hasMiniLM, "MiniLM is not built: models/minilm_l6_v2/get FOLDER, PRUNE_MINILM=FOLDER/minilm_l6_v2.onnx"
+    ))
   func miniLMRanksSentencePairs() throws {
     // Every seventh pair of the STS-B test set; all of it gives a Spearman correlation of 0.8203.
     let data = try Shared.arrays("data/stsb/stsb_test_tokens.npz")
@@ -111,13 +119,16 @@ struct ModelTests {
         let range = (row * 64)..<(row * 64 + length)
         let shape = try Shape([1, length])
         let results = try session.run([
-          "input_ids": Tensor(ids[range].map(Int64.init), shape), "attention_mask": Tensor(mask[range].map(Int64.init), shape),
+          "input_ids": Tensor(ids[range].map(Int64.init), shape),
+          "attention_mask": Tensor(mask[range].map(Int64.init), shape),
           "token_type_ids": Tensor(zeros: .int64, shape),
         ])
         return try #require(results["sentence_embedding"]).array(of: Float.self)
       }
     }
-    let cosines = zip(try embeddings("a"), try embeddings("b")).map { zip($0, $1).reduce(0) { $0 + Double($1.0 * $1.1) } }
+    let cosines = zip(try embeddings("a"), try embeddings("b")).map {
+      zip($0, $1).reduce(0) { $0 + Double($1.0 * $1.1) }
+    }
     let correlation = spearman(cosines, chosen.map { Double(scores[$0]) })
     #expect(abs(correlation - 0.8203) < 0.04, "Spearman \(correlation)")
   }
@@ -148,7 +159,8 @@ struct ModelTests {
   @Test func graphemesBecomePhonemes() throws {
     let weights = try Shared.arrays("models/g2p/g2p_en_gru_checkpoint20.npz")
     let words = try String(contentsOfFile: "\(Shared.folder)/ref/g2p_pairs.tsv", encoding: .utf8).split(separator: "\n")
-    let symbols = try String(contentsOfFile: "\(Shared.folder)/models/g2p/symbols.txt", encoding: .utf8).split(separator: "\n")
+    let symbols = try String(contentsOfFile: "\(Shared.folder)/models/g2p/symbols.txt", encoding: .utf8).split(
+      separator: "\n")
     let letters = symbols[0].split { $0 == "\t" || $0 == " " }.dropFirst().map(String.init)
     let phonemes = symbols[1].split { $0 == "\t" || $0 == " " }.dropFirst().map(String.init)
     let session = Session(Model(graph: try Self.speaker(weights)))
@@ -192,7 +204,9 @@ struct ModelTests {
         node("ArgMax", ["logits"], "best", [("axis", .int(2)), ("keepdims", .int(0))]),
         node("Squeeze", ["best"], "said"), node("Equal", ["said", "end"], "ends"), node("Not", ["ends"], "more"),
       ],
-      inputs: [("i", type(.int64)), ("go", type(.bool)), ("last", type(.int64, 1, 1)), ("state", type(.float32, 1, 1, 256))],
+      inputs: [
+        ("i", type(.int64)), ("go", type(.bool)), ("last", type(.int64, 1, 1)), ("state", type(.float32, 1, 1, 256)),
+      ],
       constants: [("end", try Tensor(scalar: Int64(3)))], outputs: ["more", "best", "next", "said"])
     let loop = Node(
       "Loop", name: "speak", inputs: ["limit", "", "first", "thought"], outputs: ["", "", "spoken"],

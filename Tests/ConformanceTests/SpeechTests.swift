@@ -10,9 +10,13 @@ import Testing
 struct SpeechTests {
   /// 540 frames of 64 samples of context and 512 new ones.
   private static let frames: [[Float]] = {
-    guard let wave = FileManager.default.contents(atPath: "\(Shared.folder)/data/audio/speech_16k.wav") else { return [] }
+    guard let wave = FileManager.default.contents(atPath: "\(Shared.folder)/data/audio/speech_16k.wav") else {
+      return []
+    }
     let samples = wave.dropFirst(44).withUnsafeBytes { bytes in
-      (0..<bytes.count / 2).map { Float(Int16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * $0, as: Int16.self))) / 32768 }
+      (0..<bytes.count / 2).map {
+        Float(Int16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * $0, as: Int16.self))) / 32768
+      }
     }
     var context = [Float](repeating: 0, count: 64)
     return stride(from: 0, to: samples.count, by: 512).prefix(540).map { first in

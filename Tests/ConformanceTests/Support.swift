@@ -18,7 +18,8 @@ enum Shared {
 
   static func model(_ name: String) throws -> Model { try ModelFormats.load(path: "\(folder)/models/\(name).onnx") }
   static func arrays(_ path: String) throws -> [String: Tensor] {
-    Dictionary(try Npz.load(path: "\(folder)/\(path)").map { ($0.name, $0.tensor) }, uniquingKeysWith: { first, _ in first })
+    Dictionary(
+      try Npz.load(path: "\(folder)/\(path)").map { ($0.name, $0.tensor) }, uniquingKeysWith: { first, _ in first })
   }
 }
 
@@ -56,5 +57,6 @@ func runBoth(_ model: Model, _ inputs: [String: Tensor]) throws -> [String: Tens
 
 /// A node of one output, named after it.
 func node(_ op: String, _ inputs: [String], _ output: String, _ attributes: [(String, AttributeValue)] = []) -> Node {
-  Node(op, name: "the \(output)", inputs: inputs, outputs: [output], attributes: attributes.map { Attribute($0.0, $0.1) })
+  Node(
+    op, name: "the \(output)", inputs: inputs, outputs: [output], attributes: attributes.map { Attribute($0.0, $0.1) })
 }

@@ -28,41 +28,41 @@ static size_t mutate(unsigned char *out) {
     size_t at = below(size), count = 1 + below(below(3) ? 8 : size / 2 + 1);
     if (count > size - at) count = size - at;
     switch (below(9)) {
-      case 0:
-        if (size) out[at] ^= (unsigned char)(1u << below(8));
-        break;
-      case 1:
-        if (size) out[at] = edges[below(sizeof edges)];
-        break;
-      case 2:
-        for (size_t i = 0; i < count; i++) out[at + i] = (unsigned char)next();
-        break;
-      case 3: /* a part is missing */
-        memmove(out + at, out + at + count, size - at - count);
-        size -= count;
-        break;
-      case 4: /* a part is there twice */
-        if (size + count > LARGEST) break;
-        memmove(out + at + count, out + at, size - at);
-        size += count;
-        break;
-      case 5: /* a part of another seed */
-      {
-        bytes other = seeds[below(seed_count)];
-        size_t start = below(other.size), length = 1 + below(64);
-        if (length > other.size - start) length = other.size - start;
-        if (length > size - at) length = size - at;
-        memcpy(out + at, other.data + start, length);
-        break;
-      }
-      case 6:
-        if (below(8) == 0) size = at;
-        break;
-      case 7: /* a large number, as protobuf and others write them */
-        for (size_t i = 0; i < count && i < 10; i++) out[at + i] = i + 1 < count ? 0xFF : 0x7F;
-        break;
-      default: /* a number a little off */
-        if (size) out[at] = (unsigned char)(out[at] + below(7) - 3);
+    case 0:
+      if (size) out[at] ^= (unsigned char)(1u << below(8));
+      break;
+    case 1:
+      if (size) out[at] = edges[below(sizeof edges)];
+      break;
+    case 2:
+      for (size_t i = 0; i < count; i++) out[at + i] = (unsigned char)next();
+      break;
+    case 3: /* a part is missing */
+      memmove(out + at, out + at + count, size - at - count);
+      size -= count;
+      break;
+    case 4: /* a part is there twice */
+      if (size + count > LARGEST) break;
+      memmove(out + at + count, out + at, size - at);
+      size += count;
+      break;
+    case 5: /* a part of another seed */
+    {
+      bytes other = seeds[below(seed_count)];
+      size_t start = below(other.size), length = 1 + below(64);
+      if (length > other.size - start) length = other.size - start;
+      if (length > size - at) length = size - at;
+      memcpy(out + at, other.data + start, length);
+      break;
+    }
+    case 6:
+      if (below(8) == 0) size = at;
+      break;
+    case 7: /* a large number, as protobuf and others write them */
+      for (size_t i = 0; i < count && i < 10; i++) out[at + i] = i + 1 < count ? 0xFF : 0x7F;
+      break;
+    default: /* a number a little off */
+      if (size) out[at] = (unsigned char)(out[at] + below(7) - 3);
     }
   }
   return size;
@@ -99,7 +99,7 @@ static void finish(void) {
 static struct shared {
   size_t number, size, accepted;
   unsigned char input[LARGEST + 64];
-} *shared;
+} * shared;
 
 static double now(void) {
   struct timespec time;
@@ -140,13 +140,15 @@ static int fuzz(uint64_t seed, double seconds) {
     if (file < 0 || write(file, shared->input, shared->size) != (ssize_t)shared->size) perror(path);
     if (file >= 0) close(file);
     failures++;
-    fprintf(stderr, "fuzz %s: seed %llu, input %zu: %s; kept as %s\n", target->name, (unsigned long long)seed, shared->number,
-            !WIFSIGNALED(status)              ? "a broken promise"
+    fprintf(stderr, "fuzz %s: seed %llu, input %zu: %s; kept as %s\n", target->name, (unsigned long long)seed,
+            shared->number,
+            !WIFSIGNALED(status)          ? "a broken promise"
             : WTERMSIG(status) == SIGALRM ? "no end in 30 seconds"
-                                              : strsignal(WTERMSIG(status)),
+                                          : strsignal(WTERMSIG(status)),
             path);
   }
-  printf("fuzz %s: seed %llu, %zu inputs, %d failures\n", target->name, (unsigned long long)seed, shared->number, failures);
+  printf("fuzz %s: seed %llu, %zu inputs, %d failures\n", target->name, (unsigned long long)seed, shared->number,
+         failures);
   return failures != 0;
 }
 

@@ -224,11 +224,17 @@ static void packed_seeds(void) { model_seeds(".prunez"); }
 static void table_seeds(void) {
   add_seed("a,b,label\n1,2,x\n3.5,-4e3,y\n\"5\",6,x\n", 36);
   add_seed("1;2;0\r\n3;4;1\r\n\r\n5;nan;2\n", 25);
-  add_seed("\xEF\xBB\xBF" "1\t2\n.5\t+1\ninf\t-0\n", 20);
-  add_seed("\x1f\x8b\x08\0\0\0\0\0\0\x03\x33\xd4\x31\xd2\x31\xe0\x32\xd6\x31\xd1\x31\xe4\x02\0\x5c\x79\x06\x71\x0c\0\0\0", 32);
+  add_seed(
+      "\xEF\xBB\xBF"
+      "1\t2\n.5\t+1\ninf\t-0\n",
+      20);
+  add_seed(
+      "\x1f\x8b\x08\0\0\0\0\0\0\x03\x33\xd4\x31\xd2\x31\xe0\x32\xd6\x31\xd1\x31\xe4\x02\0\x5c\x79\x06\x71\x0c\0\0\0",
+      32);
 }
 static void image_seeds(void) {
-  unsigned char file[16 + 2 * 9] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 3}, labels[] = {0, 0, 8, 1, 0, 0, 0, 2, 1, 0};
+  unsigned char file[16 + 2 * 9] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 3},
+                              labels[] = {0, 0, 8, 1, 0, 0, 0, 2, 1, 0};
   add_seed(file, sizeof file);
   add_seed(labels, sizeof labels);
   static unsigned char record[2 * 3073];
@@ -252,7 +258,8 @@ static void array_seeds(void) {
     add_file(path);
     prune_tensors_free(tensors);
   }
-  static const char npy[] = "\x93NUMPY\1\0\x46\0{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }          \n";
+  static const char npy[] =
+      "\x93NUMPY\1\0\x46\0{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }          \n";
   unsigned char array[sizeof npy - 1 + 24] = {0};
   memcpy(array, npy, sizeof npy - 1);
   add_seed(array, sizeof array);
@@ -282,9 +289,13 @@ static const struct target {
   void (*prepare)(void);
   void (*run)(const unsigned char *data, size_t size);
 } targets[] = {
-    {"onnx", "x.onnx", onnx_seeds, model_memory}, {"onnx_file", "x.onnx", onnx_seeds, model_file},
-    {"prunez", "x.prunez", packed_seeds, model_file}, {"csv", "x.csv", table_seeds, table},
-    {"idx", "x.idx", image_seeds, images}, {"npz", "x.npz", array_seeds, arrays}, {"recipe", "x.txt", recipe_seeds, recipe},
+    {"onnx", "x.onnx", onnx_seeds, model_memory},
+    {"onnx_file", "x.onnx", onnx_seeds, model_file},
+    {"prunez", "x.prunez", packed_seeds, model_file},
+    {"csv", "x.csv", table_seeds, table},
+    {"idx", "x.idx", image_seeds, images},
+    {"npz", "x.npz", array_seeds, arrays},
+    {"recipe", "x.txt", recipe_seeds, recipe},
 };
 enum { TARGETS = sizeof targets / sizeof *targets };
 

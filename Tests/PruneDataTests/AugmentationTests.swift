@@ -6,9 +6,15 @@ import Testing
   /// Image n, channel c: 1000 n + 100 c + 10 row + column + 1.
   private func images(_ count: Int = 40) throws -> Tensor {
     var values: [Float] = []
-    for image in 0..<count { for channel in 0..<2 { for row in 0..<6 { for column in 0..<5 {
-      values.append(Float(1000 * image + 100 * channel + 10 * row + column + 1))
-    } } } }
+    for image in 0..<count {
+      for channel in 0..<2 {
+        for row in 0..<6 {
+          for column in 0..<5 {
+            values.append(Float(1000 * image + 100 * channel + 10 * row + column + 1))
+          }
+        }
+      }
+    }
     return try Tensor(values, Shape([count, 2, 6, 5]))
   }
 
@@ -59,13 +65,17 @@ import Testing
     // Every image is one of the 2 x 5 x 5 that there can be.
     for (old, new) in zip(plain, changed) {
       var found = false
-      for flips in [false, true] { for down in -2...2 { for right in -2...2 {
-        let wanted = (0..<60).map { index -> Float in
-          let (row, column) = (index / 5 % 6 + down, (flips ? 4 - index % 5 : index % 5) + right)
-          return (0..<6).contains(row) && (0..<5).contains(column) ? old[index / 30 * 30 + row * 5 + column] : 0
+      for flips in [false, true] {
+        for down in -2...2 {
+          for right in -2...2 {
+            let wanted = (0..<60).map { index -> Float in
+              let (row, column) = (index / 5 % 6 + down, (flips ? 4 - index % 5 : index % 5) + right)
+              return (0..<6).contains(row) && (0..<5).contains(column) ? old[index / 30 * 30 + row * 5 + column] : 0
+            }
+            if new == wanted { found = true }
+          }
         }
-        if new == wanted { found = true }
-      } } }
+      }
       #expect(found)
     }
   }
@@ -150,7 +160,9 @@ import Testing
     for seed in 0..<60 {
       var random = RandomSource(seed: UInt64(seed))
       let images = try augmentation.apply(x, y, random: &random).x.array(of: Float.self)
-      let areWhole = images.enumerated().allSatisfy { index, value in plain[Int(value) / 1000 * 60 + index % 60] == value }
+      let areWhole = images.enumerated().allSatisfy { index, value in
+        plain[Int(value) / 1000 * 60 + index % 60] == value
+      }
       if areWhole { cut += 1 }
     }
     #expect((15...45).contains(cut))

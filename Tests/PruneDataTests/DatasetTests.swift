@@ -18,7 +18,9 @@ import Testing
     func sizes(_ data: Dataset) throws -> [Int] {
       try (try #require(data.y)).array(of: Int64.self).reduce(into: [Int](repeating: 0, count: 10)) { $0[Int($1)] += 1 }
     }
-    for (whole, part) in zip(try sizes(digits), try sizes(test)) { #expect(abs(Double(part) - Double(whole) * fraction) <= 1) }
+    for (whole, part) in zip(try sizes(digits), try sizes(test)) {
+      #expect(abs(Double(part) - Double(whole) * fraction) <= 1)
+    }
     let again = try digits.split(test: fraction, seed: 7).test
     #expect(try again.x.array(of: Float.self) == test.x.array(of: Float.self))
     let other = try digits.split(test: fraction, seed: 8).test
@@ -86,10 +88,12 @@ import Testing
     #expect(throws: PruneError.self) { try Dataset.idx(images: labels, labels: images) }
   }
 
-  @Test(arguments: [
-    [], [0], [0, 0, 8, 3], [1, 2, 8, 3, 0], [0, 0, 13, 1, 0, 0, 0, 1, 0, 0, 0, 0], [0, 0, 8, 2, 255, 255, 255, 255, 255, 255, 255, 255],
-    [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 255, 51], [0x1F, 0x8B, 8, 0, 0, 0],
-  ] as [[UInt8]])
+  @Test(
+    arguments: [
+      [], [0], [0, 0, 8, 3], [1, 2, 8, 3, 0], [0, 0, 13, 1, 0, 0, 0, 1, 0, 0, 0, 0],
+      [0, 0, 8, 2, 255, 255, 255, 255, 255, 255, 255, 255],
+      [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 255, 51], [0x1F, 0x8B, 8, 0, 0, 0],
+    ] as [[UInt8]])
   func brokenIdxFilesAreRefused(bytes: [UInt8]) throws {
     let broken = try file(bytes)
     let labels = try file([0, 0, 8, 1, 0, 0, 0, 2, 3, 1])
@@ -118,7 +122,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "1", "-1", "+1.5", "0.1", "123456789012345", "1234567890123456789", "0.000000000000001", "1e-7", "3.4028235e38", "-.5", "5.", "\"7\"",
+    "1", "-1", "+1.5", "0.1", "123456789012345", "1234567890123456789", "0.000000000000001", "1e-7", "3.4028235e38",
+    "-.5", "5.", "\"7\"",
     " 2 ", "\t3",
   ])
   func numbersAreReadAsWritten(text: String) throws {
@@ -140,7 +145,10 @@ import Testing
   }
 
   @Test func delimitersAndLineEndsVary() throws {
-    for text in ["\u{FEFF}a;b;c\r\n1;2;0\r\n\r\n3;4;1", "a\tb\tc\n1\t2\t0\n3\t4\t1\n\n", "\"a,1\",b,c\n1,2,0\n3,4,1", "\"a;1\",b,c\n1,2,0\n3,4,1"] {
+    for text in [
+      "\u{FEFF}a;b;c\r\n1;2;0\r\n\r\n3;4;1", "a\tb\tc\n1\t2\t0\n3\t4\t1\n\n", "\"a,1\",b,c\n1,2,0\n3,4,1",
+      "\"a;1\",b,c\n1,2,0\n3,4,1",
+    ] {
       let data = try table(text)
       #expect(try data.x.array(of: Float.self) == [1, 2, 3, 4] && data.classCount == 2)
     }
@@ -190,7 +198,8 @@ import Testing
   }
 
   @Test func otherTypesOfTensors() throws {
-    let bytes = try Dataset.tensors(try Tensor([1, 2, 3, 4] as [UInt8], Shape([2, 2])), try Tensor([0, 1] as [Int32]))
+    let bytes = try Dataset.tensors(
+      try Tensor([1, 2, 3, 4] as [UInt8], Shape([2, 2])), try Tensor([0, 1] as [Int32]))
     #expect(bytes.x.dtype == .uint8 && bytes.y?.dtype == .int64)
     let doubles = try Dataset.tensors(try Tensor([1, 2] as [Double], Shape([2, 1])), try Tensor([1, 2] as [Double]))
     #expect(doubles.x.dtype == .float32 && doubles.y?.dtype == .float32 && doubles.classCount == nil)

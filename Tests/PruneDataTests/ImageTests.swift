@@ -64,7 +64,8 @@ enum ImageFiles {
     #expect(table.count == 3 && table.classNames == ["large", "small"])
     #expect(try table.y?.array(of: Int64.self) == [1, 0, 1])
     // Paths from the root, whatever they end in, and numbers, which are classes by themselves.
-    let folder = try TemporaryFolder(), copy = try folder.write(try FileReader.bytes(of: ImageFiles.folder + "/dog/plain.png").array)
+    let folder = try TemporaryFolder(),
+      copy = try folder.write(try FileReader.bytes(of: ImageFiles.folder + "/dog/plain.png").array)
     let numbered = try folder.write(Array("\(copy),3\n\(copy),0\n".utf8))
     let numbers = try Dataset.images(options { $0.path = numbered })
     #expect(numbers.count == 2 && numbers.classCount == 4 && numbers.classNames.isEmpty)
@@ -100,7 +101,9 @@ enum ImageFiles {
   }
 
   @Test(arguments: ["", "/nowhere", "/cat/turned.jpg"]) func whatHoldsNoImagesSaysSo(path: String) throws {
-    #expect(throws: PruneError.self) { try Dataset.images(options { ($0.path, $0.size) = (ImageFiles.folder + path, path.isEmpty ? [] : [8]) }) }
+    #expect(throws: PruneError.self) {
+      try Dataset.images(options { ($0.path, $0.size) = (ImageFiles.folder + path, path.isEmpty ? [] : [8]) })
+    }
   }
 
   @Test(arguments: ["cat/turned.jpg", "cat/gray.JPEG", "dog/palette.png", "owl/alpha.png", "owl/inks.jpg"])
@@ -113,7 +116,9 @@ enum ImageFiles {
       if step < 200 {
         bytes = Array(whole.prefix(step * whole.count / 200))
       } else {
-        for _ in 0...Int(random.next() % 3) { bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next()) }
+        for _ in 0...Int(random.next() % 3) {
+          bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
+        }
       }
       let table = try folder.write(Array("\(try folder.write(bytes)),0\n".utf8))
       _ = try? Dataset.images(options { $0.path = table }).rows(0, 1)
@@ -125,12 +130,14 @@ enum ImageFiles {
 @Suite struct LayoutTests {
   /// Two images of 2x3 pixels with 3 channels, each value its own.
   private func images() throws -> Dataset {
-    try Dataset.tensors(try Tensor((0..<36).map(Float.init), Shape(known: 2, 2, 3, 3)), try Tensor([0, 1] as [Int64])).declared(.nhwc)
+    try Dataset.tensors(try Tensor((0..<36).map(Float.init), Shape(known: 2, 2, 3, 3)), try Tensor([0, 1] as [Int64]))
+      .declared(.nhwc)
   }
 
   @Test func layoutsAreGuessedFromExtents() {
     #expect(Layout.guess([28, 28, 1]) == .nhwc && Layout.guess([224, 224, 3]) == .nhwc)
-    #expect(Layout.guess([3, 224, 224]) == .nchw && Layout.guess([1, 8, 8]) == .nchw && Layout.guess([3, 3, 3]) == .nchw)
+    #expect(
+      Layout.guess([3, 224, 224]) == .nchw && Layout.guess([1, 8, 8]) == .nchw && Layout.guess([3, 3, 3]) == .nchw)
     #expect(Layout.guess([64, 7]) == .nchw)
   }
 
@@ -142,7 +149,9 @@ enum ImageFiles {
   }
 
   /// Whatever is done to pixels is done to the same ones wherever the channels are.
-  @Test(arguments: ["flip", "crop", "cutout", "cutmix", "normalize", "resize"]) func changesGoByTheLayout(what: String) throws {
+  @Test(arguments: ["flip", "crop", "cutout", "cutmix", "normalize", "resize"]) func changesGoByTheLayout(what: String)
+    throws
+  {
     let last = try images(), first = try last.to(.nchw)
     func changed(_ data: Dataset) throws -> Dataset {
       var augmentation = Augmentation(), random = RandomSource(seed: 11)

@@ -14,9 +14,11 @@ import Testing
 
   @Test func columnsAreInTheOrderOfTheirNamesAndKeepIntegers() throws {
     let data = try sample()
-    #expect(data.columns.map(\.name) == ["ids", "mask", "table"] && data.count == 6 && data.classCount == 2 && data.isNamed)
+    #expect(
+      data.columns.map(\.name) == ["ids", "mask", "table"] && data.count == 6 && data.classCount == 2 && data.isNamed)
     #expect(data.columns.map(\.tensor.dtype) == [.int64, .uint8, .float32])
-    let flags = try Dataset.tensors(inputs: ["m": Tensor(zeros: .bool, Shape([2, 3])), "h": Tensor(zeros: .int8, Shape([2]))], nil)
+    let flags = try Dataset.tensors(
+      inputs: ["m": Tensor(zeros: .bool, Shape([2, 3])), "h": Tensor(zeros: .int8, Shape([2]))], nil)
     #expect(flags.columns.allSatisfy { $0.tensor.dtype == .int64 } && flags.y == nil)
     #expect(try !Dataset.digits().isNamed)
   }
@@ -35,7 +37,8 @@ import Testing
     try check(data.batch([5, 1][...]), [5, 1])
     try check(data.classes([1]), [1, 3, 5])
     let (train, test) = try data.split(test: 0.5, seed: 3)
-    let all = try (train.columns[0].tensor.array(of: Int64.self) + test.columns[0].tensor.array(of: Int64.self)).sorted()
+    let all = try (train.columns[0].tensor.array(of: Int64.self) + test.columns[0].tensor.array(of: Int64.self))
+      .sorted()
     #expect(all == (0..<12).map { Int64($0) } && train.columns[2].tensor.shape.dims == [3, 1])
     #expect(try data.take(3).columns[0].tensor.storage === data.columns[0].tensor.storage)
   }
@@ -47,8 +50,10 @@ import Testing
       return nil
     }
     let counts = try #require(failure(["a": a, "b": b]))
-    #expect(counts.status == .mismatch && counts.message.contains("'a' has 4 samples") && counts.message.contains("'b'"))
-    #expect(try failure(["a": a, "s": Tensor(scalar: Float(1))])?.message.contains("'s' of the data set is a scalar") == true)
+    #expect(
+      counts.status == .mismatch && counts.message.contains("'a' has 4 samples") && counts.message.contains("'b'"))
+    #expect(
+      try failure(["a": a, "s": Tensor(scalar: Float(1))])?.message.contains("'s' of the data set is a scalar") == true)
     #expect(failure(["a": a], b)?.message.contains("'a' has 4 samples, y is int64 [3]") == true)
     #expect(failure([:])?.status == .invalidArgument && failure(["": a])?.status == .invalidArgument)
   }
@@ -56,10 +61,15 @@ import Testing
   @Test func imagesAreChangedOnlyInDataOfOneInput() throws {
     let data = try sample()
     var random = RandomSource(seed: 1)
-    for change in [{ try data.resize(2, 2) }, { try data.normalize(mean: [0], std: [1]) }, { try Augmentation().apply(data, random: &random) }]
+    for change in [
+      { try data.resize(2, 2) }, { try data.normalize(mean: [0], std: [1]) },
+      { try Augmentation().apply(data, random: &random) },
+    ]
       as [() throws -> Dataset]
     {
-      #expect { try change() } throws: { ($0 as? PruneError)?.message.contains("3 inputs ('ids', 'mask', 'table')") == true }
+      #expect { try change() } throws: {
+        ($0 as? PruneError)?.message.contains("3 inputs ('ids', 'mask', 'table')") == true
+      }
     }
     let image = try Dataset.tensors(inputs: ["image": Tensor(zeros: .float32, Shape([2, 1, 4, 4]))], nil)
     #expect(try image.resize(2, 2).normalize(mean: [1], std: [2]).columns.map(\.name) == ["image"])

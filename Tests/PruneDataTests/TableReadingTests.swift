@@ -32,7 +32,9 @@ import Testing
     #expect(try packed.y?.array(of: Int64.self) == plain.y?.array(of: Int64.self))
   }
 
-  @Test(arguments: ["a,b,c\n1,2,x\n3,4,y\n\n5,6,x", "\u{FEFF}1;2;x\n3;4;y\n5;6;x\n", "1\t2\tx\r\n3\t4\ty\r\n5\t6\tx\r\n"])
+  @Test(arguments: [
+    "a,b,c\n1,2,x\n3,4,y\n\n5,6,x", "\u{FEFF}1;2;x\n3;4;y\n5;6;x\n", "1\t2\tx\r\n3\t4\ty\r\n5\t6\tx\r\n",
+  ])
   func labelsOfTextAreNumberedByTheirBytes(text: String) throws {
     let data = try Dataset.csv(try folder.write(Array(text.utf8)))
     #expect(try data.x.array(of: Float.self) == [1, 2, 3, 4, 5, 6])
@@ -44,7 +46,10 @@ import Testing
     #expect(try data.y?.array(of: Float.self) == [0.5, 1] && data.classCount == nil)
   }
 
-  @Test(arguments: [("1,2\n3\n", "line 2 has 1 columns"), ("1,2\n3,4\nx,5\n", "line 3, column 1"), ("a,b\n", "no rows"), ("", "is empty"), ("\n\n", "is empty")])
+  @Test(arguments: [
+    ("1,2\n3\n", "line 2 has 1 columns"), ("1,2\n3,4\nx,5\n", "line 3, column 1"), ("a,b\n", "no rows"),
+    ("", "is empty"), ("\n\n", "is empty"),
+  ])
   func badTablesNameTheLine(text: String, part: String) throws {
     let path = try folder.write(Array(text.utf8))
     let found = #expect(throws: PruneError.self) { try Dataset.csv(path) }

@@ -9,7 +9,8 @@ import Testing
   private var data: Dataset {
     get throws {
       try Dataset.tensors(
-        try Tensor([1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0] as [Float], Shape([5, 3])), try Tensor([0, 0, 0, 1, 2] as [Int64]))
+        try Tensor([1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0] as [Float], Shape([5, 3])),
+        try Tensor([0, 0, 0, 1, 2] as [Int64]))
     }
   }
 
@@ -27,7 +28,9 @@ import Testing
 
   @Test func eachClassHasARow() throws {
     let report = try evaluated(["per_class"])
-    #expect(report.number("classes.0.samples") == 3 && report.number("classes.1.precision") == 0.5 && report.number("classes.1.recall") == 1)
+    #expect(
+      report.number("classes.0.samples") == 3 && report.number("classes.1.precision") == 0.5
+        && report.number("classes.1.recall") == 1)
     #expect(report.number("classes.2.precision")?.isNaN == true && report.number("classes.2.recall") == 0)
   }
 
@@ -38,13 +41,16 @@ import Testing
       return
     }
     #expect(try counts.array(of: Int64.self) == [2, 1, 0, 0, 1, 0, 1, 0, 0])
-    #expect(report.number("confused.0.class") == 0 && report.number("confused.0.taken_for") == 1 && report.number("confused.0.times") == 1)
+    #expect(
+      report.number("confused.0.class") == 0 && report.number("confused.0.taken_for") == 1
+        && report.number("confused.0.times") == 1)
     #expect(report.text().contains("   2 1 · ·") && report.number("accuracy") == 0.6)
     #expect(report.page(madeBy: "").contains("confusion: rows are what it is"))
   }
 
   @Test func valuesHaveNoClasses() throws {
-    let data = try Dataset.tensors(try Tensor([1, 2] as [Float], Shape([2, 1])), try Tensor([1, 2] as [Float], Shape([2, 1])))
+    let data = try Dataset.tensors(
+      try Tensor([1, 2] as [Float], Shape([2, 1])), try Tensor([1, 2] as [Float], Shape([2, 1])))
     var options = EvaluateOptions()
     options.metrics = ["confusion"]
     #expect(throws: PruneError.self) { try evaluate(echo(1), data, options) }
@@ -68,15 +74,20 @@ import Testing
   }
 
   @Test(arguments: [
-    ([4, 5, 3], [3, 4, 5], "channels last"), ([3, 4, 5], [4, 5, 3], "channels first"), ([3, 8, 8], [3, 4, 5], "data:resize{4, 5}"),
-    ([1, 4, 5], [3, 4, 5], "1 channel, the model wants 3"), ([4, 5], [1, 4, 5], "an axis more"), ([1, 2, 2], [4], "[N, 4]"),
+    ([4, 5, 3], [3, 4, 5], "channels last"), ([3, 4, 5], [4, 5, 3], "channels first"),
+    ([3, 8, 8], [3, 4, 5], "data:resize{4, 5}"),
+    ([1, 4, 5], [3, 4, 5], "1 channel, the model wants 3"), ([4, 5], [1, 4, 5], "an axis more"),
+    ([1, 2, 2], [4], "[N, 4]"),
   ])
   func layoutsAreNamedWithTheirMend(sample: [Int], wanted: [Int], mend: String) throws {
     let model = chain([Node("Identity", inputs: ["x"], outputs: ["y"])], features: wanted.map { .fixed($0) })
     let count = sample.reduce(1, *)
-    let data = try Dataset.tensors(try Tensor([Float](repeating: 0, count: 2 * count), Shape([2] + sample)), try Tensor([0, 0] as [Int64]))
+    let data = try Dataset.tensors(
+      try Tensor([Float](repeating: 0, count: 2 * count), Shape([2] + sample)), try Tensor([0, 0] as [Int64]))
     let error = failure { _ = try evaluate(model, data) }
-    #expect(error?.status == .mismatch && error?.hint.contains(mend) == true && error?.hint.contains("reshape") == false, "\(error?.hint ?? "")")
+    #expect(
+      error?.status == .mismatch && error?.hint.contains(mend) == true && error?.hint.contains("reshape") == false,
+      "\(error?.hint ?? "")")
   }
 }
 

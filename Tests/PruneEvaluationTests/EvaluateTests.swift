@@ -104,7 +104,8 @@ import Testing
 
   @Test func integerInputsTakeWhatTheyCanHold() throws {
     let model = chain(
-      [Node("Cast", inputs: ["x"], outputs: ["y"], attributes: [Attribute("to", .int(1))])], features: [.fixed(3)], dtype: .int8)
+      [Node("Cast", inputs: ["x"], outputs: ["y"], attributes: [Attribute("to", .int(1))])], features: [.fixed(3)],
+      dtype: .int8)
     let report = try evaluate(model, try data([9, 1, 0, 4, 5, 0, 7, 5, 6, 0, 0, 1]))
     #expect(report.number("accuracy") == 0.5)
     #expect(failure { _ = try evaluate(model, try data([9, 1, 0, 4, 5, 0, 7, 5, 6, 0, 0, 1.5])) }?.status == .mismatch)
@@ -127,7 +128,9 @@ import Testing
   @Test func aSampleOfAnotherShapeNamesBoth() throws {
     let error = failure { _ = try evaluate(echo(4), try data([Float](repeating: 0, count: 12))) }
     #expect(error?.status == .mismatch)
-    #expect(error?.message.contains("[3]") == true && error?.message.contains("'x'") == true && error?.message.contains("[N,4]") == true)
+    #expect(
+      error?.message.contains("[3]") == true && error?.message.contains("'x'") == true
+        && error?.message.contains("[N,4]") == true)
   }
 
   @Test func aClassTheModelDoesNotHaveIsNamed() throws {
@@ -146,7 +149,8 @@ import Testing
     }
     let rows: [Float] = [0.2, 0.3, 0.5, 1, 0, 0]
     #expect(try warning(rows)?.contains("loss = \"cross_entropy\"") == true)
-    #expect(try warning(rows, "mse") == nil && warning(rows, "cross_entropy") == nil && warning(rows, metric: "mae") == nil)
+    #expect(
+      try warning(rows, "mse") == nil && warning(rows, "cross_entropy") == nil && warning(rows, metric: "mae") == nil)
     #expect(try warning([0.2, 0.3, 0.4, 1, 0, 0]) == nil && warning([1.5, -0.5, 0, 1, 0, 0]) == nil)
     // Rows of 0 and 1 are class numbers.
     #expect(try warning([0, 1, 0, 1, 0, 0]) == nil)
@@ -168,7 +172,8 @@ import Testing
     #expect(failure { _ = try evaluate(echo(3), classes, options(batch: -1)) }?.status == .invalidArgument)
     let values = try Dataset.tensors(x, try Tensor(zeros: .float32, Shape([2, 5])))
     #expect(failure { _ = try evaluate(echo(3), values) }?.status == .mismatch)
-    let singles = try Dataset.tensors(try Tensor(zeros: .float32, Shape([2, 1])), try Tensor([0.5, 1.5] as [Float], Shape([2, 1])))
+    let singles = try Dataset.tensors(
+      try Tensor(zeros: .float32, Shape([2, 1])), try Tensor([0.5, 1.5] as [Float], Shape([2, 1])))
     #expect(failure { _ = try evaluate(echo(1), singles, options("accuracy")) }?.status == .invalidArgument)
     var two = echo(3)
     two.graph.inputs.append(ValueInfo(name: "more", type: TensorType(.float32, [.named("N")])))
@@ -181,7 +186,8 @@ import Testing
     let flag = try CancelFlag()
     flag.request()
     stopped.cancel = flag
-    #expect(failure { _ = try evaluate(echo(3), try data([Float](repeating: 0, count: 12)), stopped) }?.status == .cancelled)
+    #expect(
+      failure { _ = try evaluate(echo(3), try data([Float](repeating: 0, count: 12)), stopped) }?.status == .cancelled)
   }
 }
 
@@ -196,7 +202,8 @@ import Testing
     #expect(Parallel.threads == before)
     #expect(report.number("runs") == 7 && report.number("threads") == 1 && report.number("batch_size") == 4)
     let (least, middle, most) = (
-      try #require(report.number("min_ms")), try #require(report.number("median_ms")), try #require(report.number("p90_ms"))
+      try #require(report.number("min_ms")), try #require(report.number("median_ms")),
+      try #require(report.number("p90_ms"))
     )
     #expect(least <= middle && middle <= most && least > 0)
   }
@@ -226,7 +233,8 @@ import Testing
     #expect(error?.place.contains("odd") == true)
     #expect(throws: PruneError.self) { try compare([], data: data) }
     let timed = try compare([("plain", echo(3)), ("soft", echo(3, then: "Softmax"))], data: nil)
-    #expect(timed["models.0.accuracy"] == nil && timed.number("models.1.p90_ms") ?? 0 >= timed.number("models.1.min_ms") ?? 1)
+    #expect(
+      timed["models.0.accuracy"] == nil && timed.number("models.1.p90_ms") ?? 0 >= timed.number("models.1.min_ms") ?? 1)
     #expect(timed.number("threads") == Double(Parallel.threads) && timed.number("runs") == 20)
   }
 }

@@ -16,7 +16,8 @@ import Testing
     ]
     graph.outputs = [ValueInfo(name: "y", type: TensorType(.float32, [batch, .fixed(2)]))]
     graph.nodes = [
-      Node("Add", name: "twice", inputs: ["a", "a"], outputs: ["t"]), Node("Add", name: "sum", inputs: ["t", "b"], outputs: ["y"]),
+      Node("Add", name: "twice", inputs: ["a", "a"], outputs: ["t"]),
+      Node("Add", name: "sum", inputs: ["t", "b"], outputs: ["y"]),
     ]
     return Model(graph: graph)
   }
@@ -60,8 +61,11 @@ import Testing
 
   @Test func missingAndUnknownInputsAreNamed() throws {
     let missing = try #require(try failure(data(without: "ids"), model()))
-    #expect(missing.status == .mismatch && missing.message.contains("'numbers'") && missing.message.contains("it lacks 'ids'"))
-    let misnamed = try #require(try failure(data(adding: ["idss": Tensor(zeros: .int64, Shape([5]))], without: "ids"), model()))
+    #expect(
+      missing.status == .mismatch && missing.message.contains("'numbers'") && missing.message.contains("it lacks 'ids'")
+    )
+    let misnamed = try #require(
+      try failure(data(adding: ["idss": Tensor(zeros: .int64, Shape([5]))], without: "ids"), model()))
     #expect(misnamed.message.contains("it lacks 'ids', and 'idss' is no input") && misnamed.hint.contains("'idss'"))
     let extra = try #require(try failure(data(adding: ["z": Tensor(zeros: .int64, Shape([5]))]), model()))
     #expect(extra.message.contains("'z' is no input of the model") && !extra.message.contains("lacks"))
@@ -72,7 +76,8 @@ import Testing
 
   @Test func shapesAndTypesThatDoNotFitAreNamed() throws {
     let shape = try #require(try failure(data(adding: ["b": Tensor(zeros: .float32, Shape([5, 3]))]), model()))
-    #expect(shape.status == .mismatch && shape.message.contains("[3], input 'b'") && shape.message.contains("float32 [N,2]"))
+    #expect(
+      shape.status == .mismatch && shape.message.contains("[3], input 'b'") && shape.message.contains("float32 [N,2]"))
     let halves = try data(adding: ["ids": Tensor([0, 0.5, 1, 1, 1] as [Float])])
     #expect { try Feed(halves, model()).inputs(of: halves) } throws: {
       ($0 as? PruneError)?.message.contains("input 'ids' of the model is int64") == true

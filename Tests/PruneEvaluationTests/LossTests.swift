@@ -13,7 +13,8 @@ import Testing
 
   @Test func meanSquaredErrorOfTheKnownExample() throws {
     #expect(try Losses.mse(true: [3, -0.5, 2, 7], predicted: [2.5, 0, 2, 8]) == 0.375)
-    #expect(try Losses.mse(true: Tensor([3, -0.5, 2, 7] as [Float]), predicted: Tensor([2.5, 0, 2, 8] as [Float])) == 0.375)
+    #expect(
+      try Losses.mse(true: Tensor([3, -0.5, 2, 7] as [Float]), predicted: Tensor([2.5, 0, 2, 8] as [Float])) == 0.375)
   }
 
   @Test func rowsAreAveragedAndClassNumbersServe() throws {
@@ -42,7 +43,8 @@ import Testing
     let scalar = try Tensor(scalar: Float(1))
     #expect(throws: PruneError.self) { try Losses.crossEntropy(true: scalar, predicted: scalar) }
     #expect(throws: PruneError.self) {
-      try Losses.crossEntropy(true: Tensor(zeros: .float32, Shape([2, 0])), predicted: Tensor(zeros: .float32, Shape([2, 0])))
+      try Losses.crossEntropy(
+        true: Tensor(zeros: .float32, Shape([2, 0])), predicted: Tensor(zeros: .float32, Shape([2, 0])))
     }
   }
 }

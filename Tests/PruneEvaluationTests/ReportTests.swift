@@ -7,12 +7,14 @@ import Testing
   private var report: Report {
     func row(_ name: String, _ params: Int, _ sparsity: Double) -> ReportValue {
       .report(
-        Report(title: "", entries: [("name", .text(name)), ("params", .integer(params)), ("sparsity", .number(sparsity))]))
+        Report(
+          title: "", entries: [("name", .text(name)), ("params", .integer(params)), ("sparsity", .number(sparsity))]))
     }
     return Report(
       title: "prune",
       entries: [
-        ("accuracy", .number(0.98765)), ("params", .integer(1_234_567)), ("bytes", .integer(4_938_268)), ("kept", .flag(true)),
+        ("accuracy", .number(0.98765)), ("params", .integer(1_234_567)), ("bytes", .integer(4_938_268)),
+        ("kept", .flag(true)),
         ("before", .report(Report(title: "", entries: [("loss", .number(0.5)), ("a.b", .integer(3))]))),
         ("layers", .list([row("conv1", 450, 0.5), row("fc", 50_000, 0.25)])),
       ])
@@ -72,7 +74,8 @@ import Testing
 
 @Suite struct DrawTests {
   @Test(arguments: [
-    ("", 0), ("abc", 3), ("é", 1), ("e\u{301}", 1), ("層", 2), ("한글", 4), ("😀", 2), ("\u{1B}[1mab\u{1B}[0m", 2), ("█▏", 2),
+    ("", 0), ("abc", 3), ("é", 1), ("e\u{301}", 1), ("層", 2), ("한글", 4), ("😀", 2), ("\u{1B}[1mab\u{1B}[0m", 2),
+    ("█▏", 2),
   ])
   func widthIsThatOfTheTerminal(text: String, columns: Int) { #expect(Draw.width(text) == columns) }
 
@@ -85,7 +88,9 @@ import Testing
 
   @Test func shorteningKeepsBothEnds() { #expect(Draw.shortened("/layer1/layer1.0/conv1/Conv", 11) == "/laye…/Conv") }
 
-  @Test(arguments: [(0.0, "    "), (1, "████"), (0.5, "██  "), (0.28125, "█▏  "), (2, "████"), (-1, "    "), (.nan, "    ")])
+  @Test(arguments: [
+    (0.0, "    "), (1, "████"), (0.5, "██  "), (0.28125, "█▏  "), (2, "████"), (-1, "    "), (.nan, "    "),
+  ])
   func barsFillInEighths(fraction: Double, bar: String) { #expect(Draw.bar(fraction: fraction, width: 4) == bar) }
 
   @Test func sparklines() {
@@ -107,6 +112,8 @@ import Testing
     #expect(chart.split(separator: "\n").allSatisfy { Draw.width(String($0)) <= 40 })
   }
 
-  @Test(arguments: [(0, "0"), (999, "999"), (1000, "1,000"), (-1_234_567, "-1,234,567"), (Int.min, "-9,223,372,036,854,775,808")])
+  @Test(arguments: [
+    (0, "0"), (999, "999"), (1000, "1,000"), (-1_234_567, "-1,234,567"), (Int.min, "-9,223,372,036,854,775,808"),
+  ])
   func groups(value: Int, text: String) { #expect(Draw.grouped(value) == text) }
 }

@@ -12,8 +12,12 @@ import Testing
     #expect(try tensor.cast(to: .float64).nonzeroCount == expected)
     let halves = try Tensor((0..<count).map { [UInt16(0), 0x8000, 1, 0x7E00][$0 % 4] })
     let shorts = try Tensor(.float16, Shape([count]), over: halves.bytes)
-    #expect(shorts.nonzeroCount == (0..<count).count { $0 % 4 > 1 } && halves.nonzeroCount == (0..<count).count { $0 % 4 > 0 })
-    #expect(try Tensor((0..<count).map { Int8(truncatingIfNeeded: $0 % 3 - 1) }).nonzeroCount == (0..<count).count { $0 % 3 != 1 })
+    #expect(
+      shorts.nonzeroCount == (0..<count).count { $0 % 4 > 1 } && halves.nonzeroCount == (0..<count).count { $0 % 4 > 0 }
+    )
+    #expect(
+      try Tensor((0..<count).map { Int8(truncatingIfNeeded: $0 % 3 - 1) }).nonzeroCount
+        == (0..<count).count { $0 % 3 != 1 })
     #expect(try Tensor((0..<count).map { Int64($0 % 2) << 40 }).nonzeroCount == count / 2)
   }
 
@@ -48,14 +52,17 @@ import Testing
   @Test func convolutionsAndProducts() throws {
     let model = chain(
       [
-        Node("Conv", name: "conv", inputs: ["x", "w", "b"], outputs: ["c"], attributes: [Attribute("pads", .integers([1, 1, 1, 1]))]),
+        Node(
+          "Conv", name: "conv", inputs: ["x", "w", "b"], outputs: ["c"],
+          attributes: [Attribute("pads", .integers([1, 1, 1, 1]))]),
         Node("Relu", name: "relu", inputs: ["c"], outputs: ["r"]),
         Node("Flatten", name: "flat", inputs: ["r"], outputs: ["f"]),
         Node("Gemm", name: "fc", inputs: ["f", "v", "d"], outputs: ["y"], attributes: [Attribute("transB", .int(1))]),
       ],
       features: [.fixed(3), .fixed(8), .fixed(8)],
       constants: [
-        ("w", try weight(16, 3, 3, 3, zeros: 108)), ("b", try weight(16)), ("v", try weight(10, 1024)), ("d", try weight(10, zeros: 10)),
+        ("w", try weight(16, 3, 3, 3, zeros: 108)), ("b", try weight(16)), ("v", try weight(10, 1024)),
+        ("d", try weight(10, zeros: 10)),
       ])
     let stats = try ModelStats.of(model)
     #expect(stats.params == 432 + 16 + 10_240 + 10 && stats.nonzero == stats.params - 118)
@@ -104,7 +111,8 @@ import Testing
         Node("Add", inputs: ["m", "bias"], outputs: ["y"]),
       ], features: [.fixed(4)],
       constants: [
-        ("low", try Tensor(scalar: Float(0))), ("high", try Tensor([6] as [Float])), ("shape", try Tensor([-1, 4] as [Int64])),
+        ("low", try Tensor(scalar: Float(0))), ("high", try Tensor([6] as [Float])),
+        ("shape", try Tensor([-1, 4] as [Int64])),
         ("two", try Tensor(scalar: Float(2))), ("bias", try weight(4)),
       ])
     #expect(try ModelStats.of(model).params == 4)
@@ -117,21 +125,26 @@ import Testing
   }
 
   /// Parameters as the files hold them, MACs by hand: a 3x3 convolution from C to D channels on S pixels is 9·C·D·S.
-  @Test(.enabled(if: Shared.isPresent, "needs ../shared"), arguments: [
-    ("resnet_cifar/resnet20_cifar10", 269_034, 40_551_040), ("resnet_cifar/resnet56_cifar10", 850_986, 125_485_696),
-    ("mobilenet_v2/mobilenet_v2_imagenet", 3_487_816, 300_774_272),
-  ])
+  @Test(
+    .enabled(if: Shared.isPresent, "needs ../shared"),
+    arguments: [
+      ("resnet_cifar/resnet20_cifar10", 269_034, 40_551_040), ("resnet_cifar/resnet56_cifar10", 850_986, 125_485_696),
+      ("mobilenet_v2/mobilenet_v2_imagenet", 3_487_816, 300_774_272),
+    ])
   func realNetworks(path: String, params: Int, macs: Int) throws {
     let stats = try ModelStats.of(try Shared.model(path))
     #expect(stats.params == params)
     #expect(stats.macs == macs)
   }
 
-  @Test(.enabled(if: Shared.isPresent, "needs ../shared"), arguments: [
-    "topologies/densenet", "topologies/encoder_separate_qkv", "topologies/gru_bidirectional", "topologies/lstm",
-    "topologies/vit_merged_qkv", "topologies/yolo_split_concat_resize", "topologies/two_inputs_two_outputs",
-    "topologies/resnet_basic_bn", "silero_vad/silero_vad", "tied/siamese_resnet20_tied", "mobilenet_v2/mobilenet_v2_imagenet",
-  ], [40, 60, 80, 120])
+  @Test(
+    .enabled(if: Shared.isPresent, "needs ../shared"),
+    arguments: [
+      "topologies/densenet", "topologies/encoder_separate_qkv", "topologies/gru_bidirectional", "topologies/lstm",
+      "topologies/vit_merged_qkv", "topologies/yolo_split_concat_resize", "topologies/two_inputs_two_outputs",
+      "topologies/resnet_basic_bn", "silero_vad/silero_vad", "tied/siamese_resnet20_tied",
+      "mobilenet_v2/mobilenet_v2_imagenet",
+    ], [40, 60, 80, 120])
   func summariesFitTheirWidth(path: String, width: Int) throws {
     let text = try summary(try Shared.model(path), color: false, width: width)
     let widest = text.split(separator: "\n").map { Draw.width(String($0)) }.max() ?? 0

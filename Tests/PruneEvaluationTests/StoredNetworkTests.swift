@@ -20,7 +20,8 @@ import Testing
 
   @Test func imagesOfMNISTAreWhatTheirFilesSay() throws {
     let folder = Shared.folder + "/data/mnist"
-    let data = try Dataset.idx(images: folder + "/t10k-images-idx3-ubyte.gz", labels: folder + "/t10k-labels-idx1-ubyte.gz")
+    let data = try Dataset.idx(
+      images: folder + "/t10k-images-idx3-ubyte.gz", labels: folder + "/t10k-labels-idx1-ubyte.gz")
     #expect(data.count == 10_000 && data.sampleShape == [1, 28, 28] && data.classCount == 10)
     #expect(try data.y?.array(of: Int64.self).prefix(6) == [7, 2, 1, 0, 4, 1])
     let error = failure {

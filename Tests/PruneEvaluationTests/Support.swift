@@ -31,7 +31,8 @@ func failure(_ body: () throws -> Void) -> PruneError? {
 
 /// A model of nodes from "x" [N, features] to the last node's output.
 func chain(
-  _ nodes: [Node], features: [Dim], constants: [(String, Tensor)] = [], dtype: DType = .float32, batch: Dim = .named("N")
+  _ nodes: [Node], features: [Dim], constants: [(String, Tensor)] = [], dtype: DType = .float32,
+  batch: Dim = .named("N")
 ) -> Model {
   var graph = Graph(name: "chain")
   graph.nodes = nodes

@@ -1,7 +1,8 @@
 /// A protobuf comparison of the tests' own: two messages are equal when their canonical bytes are.
 ///
-/// Singular fields keep their last value of each wire type (messages are merged), repeated ones their order, packed lists are unpacked,
-/// and fields come sorted by number. What the schema does not name counts as unknown and is kept in order.
+/// Singular fields keep their last value of each wire type (messages are merged), repeated ones their order, packed
+/// lists are unpacked, and fields come sorted by number. What the schema does not name counts as unknown and is kept in
+/// order.
 struct Canonical {
   indirect enum Kind {
     case one, many
@@ -14,7 +15,9 @@ struct Canonical {
   private static let entry: [Int: Kind] = [1: .one, 2: .one]
   private static let dim: [Int: Kind] = [1: .one, 2: .one, 3: .one]
   private static let tensorType: [Int: Kind] = [1: .one, 2: .message([1: .messages(dim)])]
-  private static let value: [Int: Kind] = [1: .one, 2: .message([1: .message(tensorType), 6: .one]), 3: .one, 4: .messages(entry)]
+  private static let value: [Int: Kind] = [
+    1: .one, 2: .message([1: .message(tensorType), 6: .one]), 3: .one, 4: .messages(entry),
+  ]
   private static let tensor: [Int: Kind] = [
     1: .packed(0), 2: .one, 4: .packed(4), 5: .packed(0), 6: .many, 7: .packed(0), 8: .one, 9: .one, 10: .packed(8),
     11: .packed(0), 12: .one, 13: .messages(entry), 14: .one, 16: .messages(entry),

@@ -109,11 +109,15 @@ import Testing
     } else {
       _ = try folder.write(data + "/w.bin", payload)
     }
-    #expect(try ModelFormats.load(path: folder.path + "/model/m.onnx").graph.initializer("w")?.array(of: Float.self) == values)
+    #expect(
+      try ModelFormats.load(path: folder.path + "/model/m.onnx").graph.initializer("w")?.array(of: Float.self) == values
+    )
     // Saved over the link: the file behind it is replaced, with its data beside it.
     try ONNX.save(try ModelFormats.load(path: folder.path + "/model/m.onnx"), path: folder.path + "/model/m.onnx")
     #expect(FileReader.exists(folder.path + "/blobs/m.data"))
-    #expect(try ModelFormats.load(path: folder.path + "/model/m.onnx").graph.initializer("w")?.array(of: Float.self) == values)
+    #expect(
+      try ModelFormats.load(path: folder.path + "/model/m.onnx").graph.initializer("w")?.array(of: Float.self) == values
+    )
   }
 
   @Test func editedAndNewTensorsFollowTheOthers() throws {
@@ -136,13 +140,16 @@ import Testing
     ([("location", "C:\\w.bin")], [4], .refused), ([("location", "w\0.bin")], [4], .refused),
     ([("location", "none.bin")], [4], .io), ([("location", ".")], [4], .refused), ([], [4], .badFormat),
     ([("location", "")], [4], .badFormat), ([("location", "w.bin"), ("offset", "-1")], [4], .badFormat),
-    ([("location", "w.bin"), ("offset", "x")], [4], .badFormat), ([("location", "w.bin"), ("length", "15")], [4], .mismatch),
+    ([("location", "w.bin"), ("offset", "x")], [4], .badFormat),
+    ([("location", "w.bin"), ("length", "15")], [4], .mismatch),
     ([("location", "w.bin"), ("offset", "4")], [4], .mismatch), ([("location", "w.bin")], [1 << 40], .mismatch),
     ([("location", "w.bin"), ("offset", "9223372036854775807")], [4], .mismatch),
     ([("location", "w.bin"), ("offset", "99999999999999999999")], [4], .badFormat),
   ]
 
-  @Test(arguments: refused) func whatIsNotRightIsRefused(entries: [(String, String)], dims: [Int64], status: Status) throws {
+  @Test(arguments: refused) func whatIsNotRightIsRefused(entries: [(String, String)], dims: [Int64], status: Status)
+    throws
+  {
     let folder = try TemporaryFolder()
     _ = try folder.write("w.bin", payload)
     let path = try folder.write("m.onnx", model(entries, dims: dims))

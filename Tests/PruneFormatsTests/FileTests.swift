@@ -52,8 +52,11 @@ import PruneFormats
   @Test func largeConstantsInBranchesGoThereToo() throws {
     let values = (0..<2000).map(Float.init)
     let tensor = Proto.tensor("", [2000], data: Wire.bytes(9, values.flatMap(Wire.littleEndian)))
-    let constant = Proto.node("Constant", [], ["t"], more: Wire.bytes(5, Wire.text(1, "value") + Wire.bytes(5, tensor) + Wire.int(20, 4)))
-    let branches = Proto.subgraph("then_branch", constant + Proto.output("t")) + Proto.subgraph("else_branch", constant + Proto.output("t"))
+    let constant = Proto.node(
+      "Constant", [], ["t"], more: Wire.bytes(5, Wire.text(1, "value") + Wire.bytes(5, tensor) + Wire.int(20, 4)))
+    let branches =
+      Proto.subgraph("then_branch", constant + Proto.output("t"))
+      + Proto.subgraph("else_branch", constant + Proto.output("t"))
     let graph = Proto.node("If", ["x"], ["y"], more: branches) + Proto.input("x") + Proto.output("y")
     let folder = try TemporaryFolder()
     let path = folder.path + "/branches.onnx"
@@ -78,10 +81,12 @@ import PruneFormats
 
   /// Name, first bytes, and what the error has to say.
   static let strangers: [(String, [UInt8], String)] = [
-    ("hdf5", [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A], "HDF5"), ("zip", [0x50, 0x4B, 3, 4, 0, 0], "zip archive"),
+    ("hdf5", [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A], "HDF5"),
+    ("zip", [0x50, 0x4B, 3, 4, 0, 0], "zip archive"),
     ("gzip", [0x1F, 0x8B, 8, 0], "gzip"), ("pickle", [0x80, 0x02, 0x8A, 0x0A], "pickle"),
     ("safetensors", [0x40, 0, 0, 0, 0, 0, 0, 0] + Array("{\"w\":{}}".utf8), "safetensors"),
-    ("lfs", Array("version https://git-lfs.github.com/spec/v1\n".utf8), "LFS"), ("text", Array("hello there\n".utf8), "text"),
+    ("lfs", Array("version https://git-lfs.github.com/spec/v1\n".utf8), "LFS"),
+    ("text", Array("hello there\n".utf8), "text"),
     ("html", Array("<!DOCTYPE html><html>".utf8), "web page"), ("json", Array("{\"a\": 1}".utf8), "JSON"),
     ("tflite", [0x1C, 0, 0, 0] + Array("TFL3".utf8), "TensorFlow Lite"), ("empty", [], "empty"),
     ("zeros", [UInt8](repeating: 0, count: 64), "protobuf"), ("half", Array(TinyModel.bytes.prefix(200)), "wants"),

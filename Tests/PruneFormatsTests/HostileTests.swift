@@ -89,11 +89,13 @@ import Testing
   static let crafted: [Crafted] = {
     let max = Wire.varint(.max)
     return [
-      Crafted("an endless varint", [UInt8](repeating: 0xFF, count: 32)), Crafted("a varint that ends the file", [0x08, 0x80]),
+      Crafted("an endless varint", [UInt8](repeating: 0xFF, count: 32)),
+      Crafted("a varint that ends the file", [0x08, 0x80]),
       Crafted("field 0", [0x00, 0x01]), Crafted("a huge field number", Wire.varint(.max & ~7) + [1]),
       Crafted("a length of 2^64-1", [0x3A] + max + [1, 2]), Crafted("a length of 2^63", [0x3A] + Wire.varint(1 << 63)),
       Crafted("wire type 7", [0x0F]), Crafted("a lone group end", [0x0C]),
-      Crafted("groups without end", [UInt8](repeating: 0x0B, count: 100_000)), Crafted("a mismatched group", [0x0B, 0x14]),
+      Crafted("groups without end", [UInt8](repeating: 0x0B, count: 100_000)),
+      Crafted("a mismatched group", [0x0B, 0x14]),
       Crafted("a graph of nothing", Proto.model(graph: [])),
       Crafted("a million unnamed nodes", Proto.model(graph: (0..<1_000_000).flatMap { _ in [0x0A, 0x00] as [UInt8] })),
       Crafted("packed varints cut short", Proto.model(graph: Wire.bytes(5, Wire.bytes(1, [0x80]) + Wire.int(2, 1)))),

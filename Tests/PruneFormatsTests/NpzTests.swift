@@ -23,7 +23,8 @@ import Testing
   @Test(arguments: [true, false]) func archivesRoundTrip(compressed: Bool) throws {
     let folder = try TemporaryFolder()
     let arrays: [(name: String, tensor: Tensor)] = [
-      ("x", try Tensor((0..<600).map(Float.init), Shape(known: 20, 30))), ("labels/α", try Tensor([1, 2, 3] as [Int64])),
+      ("x", try Tensor((0..<600).map(Float.init), Shape(known: 20, 30))),
+      ("labels/α", try Tensor([1, 2, 3] as [Int64])),
       ("empty", try Tensor(zeros: .uint8, Shape(known: 0))),
     ]
     let path = folder.path + "/a.npz"
@@ -44,21 +45,26 @@ import Testing
   /// A zip archive of one stored file that its directory lists so many times.
   private func archive(listing count: Int, _ data: [UInt8]) -> [UInt8] {
     func number(_ value: Int, _ width: Int) -> [UInt8] { (0..<width).map { UInt8(value >> (8 * $0) & 255) } }
-    let sum = data.reduce(UInt32.max) { sum, byte in
-      (0..<8).reduce(sum ^ UInt32(byte)) { value, _ in value >> 1 ^ (value & 1 == 1 ? 0xEDB8_8320 : 0) }
-    } ^ .max
+    let sum =
+      data.reduce(UInt32.max) { sum, byte in
+        (0..<8).reduce(sum ^ UInt32(byte)) { value, _ in value >> 1 ^ (value & 1 == 1 ? 0xEDB8_8320 : 0) }
+      } ^ .max
     let name = Array("x.npy".utf8)
     // Version, flags, method, time, date, sum, sizes, name's length, extra's length.
-    let common = number(20, 2) + number(0, 8) + number(Int(sum), 4) + number(data.count, 4) + number(data.count, 4) + number(name.count, 2) + number(0, 2)
+    let common =
+      number(20, 2) + number(0, 8) + number(Int(sum), 4) + number(data.count, 4) + number(data.count, 4)
+      + number(name.count, 2) + number(0, 2)
     let local = number(0x0403_4B50, 4) + common + name + data
     let entry = number(0x0201_4B50, 4) + number(20, 2) + common + number(0, 14) + name
     let directory = (0..<count).flatMap { _ in entry }
-    return local + directory + number(0x0605_4B50, 4) + number(0, 4) + number(count, 2) + number(count, 2) + number(directory.count, 4)
+    return local + directory + number(0x0605_4B50, 4) + number(0, 4) + number(count, 2) + number(count, 2)
+      + number(directory.count, 4)
       + number(local.count, 4) + number(0, 2)
   }
 
   @Test func entriesThatShareTheirBytesAreRefused() throws {
-    let array = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (4000,), }\n", [UInt8](repeating: 7, count: 4000))
+    let array = npy(
+      "{'descr': '|u1', 'fortran_order': False, 'shape': (4000,), }\n", [UInt8](repeating: 7, count: 4000))
     #expect(try Npz.decode(try Bytes(archive(listing: 1, array))).first?.tensor.count == 4000)
     let bomb = try Bytes(archive(listing: 100, array))
     let found = failure { _ = try Npz.decode(bomb) }
@@ -67,7 +73,8 @@ import Testing
 
   private func npy(_ header: String, _ data: [UInt8], version: UInt8 = 1) -> [UInt8] {
     let length = header.utf8.count
-    let size = version == 1 ? [UInt8(length & 255), UInt8(length >> 8)] : [UInt8(length & 255), UInt8(length >> 8), 0, 0]
+    let size =
+      version == 1 ? [UInt8(length & 255), UInt8(length >> 8)] : [UInt8(length & 255), UInt8(length >> 8), 0, 0]
     return [0x93] + Array("NUMPY".utf8) + [version, 0] + size + Array(header.utf8) + data
   }
 
@@ -81,9 +88,11 @@ import Testing
   static let broken: [String] = [
     "", "{", "{}", "{'descr': 'f4'", "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}",
     "{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776, 1099511627776)}",
-    "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", "{'descr': '<f4', 'fortran_order': False, 'shape': (5,)}",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (5,)}",
     "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", "{'descr': '', 'fortran_order': False, 'shape': (1,)}",
-    "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", "{'descr': '<f4', 'shape': (1,), 'fortran_order': 3}",
+    "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}",
+    "{'descr': '<f4', 'shape': (1,), 'fortran_order': 3}",
     "{'descr': '<U5', 'fortran_order': False, 'shape': ()}", "{'a' 'b'}", "{'a': (1 2)}", "{'a': ]}", "{'a': (",
   ]
 
@@ -117,7 +126,9 @@ import Testing
     var random = RandomSource(seed: 5)
     for _ in 0..<2000 {
       var bytes = whole
-      for _ in 0...(random.next() % 3) { bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next()) }
+      for _ in 0...(random.next() % 3) {
+        bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
+      }
       let mutated = try Bytes(bytes)
       _ = failure { _ = try Npz.decode(mutated) }
     }

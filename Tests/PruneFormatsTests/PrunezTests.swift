@@ -27,9 +27,12 @@ import Testing
     let both = try Tensor(random(5000) { $0.uniform() < 0.8 ? 0 : Float(Int($0.uniform() * 7)) - 3.5 }, Shape([5000]))
     return [
       ("dense", dense), ("sparse", sparse), ("few", few), ("both", both), ("half", try dense.cast(to: .float16)),
-      ("brain", try sparse.cast(to: .bfloat16)), ("double", try few.cast(to: .float64)), ("codes", try dense.cast(to: .int8)),
-      ("nibbles", try few.cast(to: .int4)), ("indices", try few.cast(to: .int64)), ("small", try Tensor([1, 2] as [Float])),
-      ("zeros", try Tensor(zeros: .float32, Shape([100, 7]))), ("signed", try Tensor([Float](repeating: -0.0, count: 90))),
+      ("brain", try sparse.cast(to: .bfloat16)), ("double", try few.cast(to: .float64)),
+      ("codes", try dense.cast(to: .int8)),
+      ("nibbles", try few.cast(to: .int4)), ("indices", try few.cast(to: .int64)),
+      ("small", try Tensor([1, 2] as [Float])),
+      ("zeros", try Tensor(zeros: .float32, Shape([100, 7]))),
+      ("signed", try Tensor([Float](repeating: -0.0, count: 90))),
       ("empty", try Tensor(zeros: .float32, Shape([0, 4]))),
       ("odd", try Tensor([.nan, .infinity, -.infinity, 1e-42] + random(60) { Float($0.normal()) })),
     ]
@@ -43,14 +46,16 @@ import Testing
     let again = try ModelFormats.decode(packed)
     for (name, tensor) in try tensors() {
       let read = try #require(again.graph.initializer(name))
-      #expect(read.dtype == tensor.dtype && read.shape == tensor.shape && read.bytes.isEqual(to: tensor.bytes), "\(name)")
+      #expect(
+        read.dtype == tensor.dtype && read.shape == tensor.shape && read.bytes.isEqual(to: tensor.bytes), "\(name)")
     }
   }
 
   @Test func whatIsRepeatedOrZeroTakesLittle() throws {
     let sizes = try Prunez.sizes(try model(try tensors()))
     func size(_ name: String) -> Int { sizes.tensors[name] ?? .max }
-    // Entropies: of 13 values 3.7 bits; of 10 % others 0.47 bits a flag; of sign and exponent of normal numbers about 3 bits.
+    // Entropies: of 13 values 3.7 bits; of 10 % others 0.47 bits a flag; of sign and exponent of normal numbers about 3
+    // bits.
     #expect(size("few") < 5000 * 38 / 80 + 100)
     #expect(size("both") < 5000 * 14 / 80 + 100)
     #expect(size("sparse") < 4000 * 5 / 80 + 400 * 4 + 100)

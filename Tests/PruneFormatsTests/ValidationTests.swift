@@ -9,7 +9,9 @@ import Testing
     let model: [UInt8]
     let words: [String]
     var testDescription: String { name }
-    init(_ name: String, _ model: [UInt8], _ words: String...) { (self.name, self.model, self.words) = (name, model, words) }
+    init(_ name: String, _ model: [UInt8], _ words: String...) {
+      (self.name, self.model, self.words) = (name, model, words)
+    }
     init(_ name: String, graph: [UInt8], _ words: String...) {
       (self.name, self.model, self.words) = (name, Proto.model(graph: graph), words)
     }
@@ -27,14 +29,18 @@ import Testing
     Case("opset 0", Proto.model(graph: relu + ends, opset: Wire.int(2, 0)), "opset version 0"),
     Case("no graph", Wire.int(1, 8) + Wire.bytes(8, Wire.int(2, 17)), "no graph"),
     Case("no outputs", graph: relu + Proto.input("x"), "no outputs"),
-    Case("unknown domain", graph: Proto.node("Relu", ["x"], ["y"], more: Wire.text(7, "my.ops")) + ends, "my.ops", "import"),
+    Case(
+      "unknown domain", graph: Proto.node("Relu", ["x"], ["y"], more: Wire.text(7, "my.ops")) + ends, "my.ops", "import"
+    ),
     Case("no operator", graph: Proto.node("", ["x"], ["y"], name: "n") + ends, "no operator type"),
     Case("dangling input", graph: Proto.node("Add", ["x", "ghost"], ["y"], name: "n") + ends, "Add 'n'", "'ghost'"),
     Case("dangling output", graph: relu + Proto.input("x") + Proto.output("z"), "output 'z'"),
     Case("written twice", graph: relu + relu + ends, "writes 'y'", "Relu"),
     Case("writes an input", graph: Proto.node("Relu", ["x"], ["x"]) + ends, "writes 'x'"),
     Case("two inputs", graph: relu + Proto.input("x") + ends, "two inputs", "'x'"),
-    Case("two initializers", graph: relu + ends + Proto.weight("w", [1], [1]) + Proto.weight("w", [1], [1]), "two initializers", "'w'"),
+    Case(
+      "two initializers", graph: relu + ends + Proto.weight("w", [1], [1]) + Proto.weight("w", [1], [1]),
+      "two initializers", "'w'"),
     Case("unnamed initializer", graph: relu + ends + Proto.weight("", [1], [1]), "no name"),
     Case("feeds itself", graph: Proto.node("Relu", ["y"], ["y"], name: "loop") + ends, "cycle", "Relu 'loop'"),
     Case(
@@ -42,35 +48,56 @@ import Testing
       graph: Proto.node("Add", ["x", "b"], ["a"], name: "first") + Proto.node("Relu", ["a"], ["b"], name: "second")
         + Proto.node("Relu", ["b"], ["y"]) + ends, "cycle", "'first'", "'second'"),
     Case(
-      "out of order", graph: Proto.node("Relu", ["a"], ["y"], name: "last") + Proto.node("Relu", ["x"], ["a"], name: "early") + ends,
+      "out of order",
+      graph: Proto.node("Relu", ["a"], ["y"], name: "last") + Proto.node("Relu", ["x"], ["a"], name: "early") + ends,
       "Relu 'last'", "before it is written", "Relu 'early'", "sort"),
     Case(
       "a branch captures what comes later",
-      graph: Proto.node("If", ["x"], ["a"], name: "if", more: Proto.subgraph("then_branch", Proto.node("Relu", ["b"], ["t"]) + Proto.output("t")))
+      graph: Proto.node(
+        "If", ["x"], ["a"], name: "if",
+        more: Proto.subgraph("then_branch", Proto.node("Relu", ["b"], ["t"]) + Proto.output("t")))
         + Proto.node("Relu", ["x"], ["b"]) + Proto.node("Add", ["a", "b"], ["y"]) + ends, "'b'", "before it is written"),
     Case(
       "a cycle through a branch",
-      graph: Proto.node("If", ["x"], ["y"], name: "if", more: Proto.subgraph("then_branch", Proto.node("Relu", ["b"], ["t"]) + Proto.output("t")))
+      graph: Proto.node(
+        "If", ["x"], ["y"], name: "if",
+        more: Proto.subgraph("then_branch", Proto.node("Relu", ["b"], ["t"]) + Proto.output("t")))
         + Proto.node("Relu", ["y"], ["b"]) + ends, "cycle", "If 'if'"),
     Case(
       "a branch's inner value used outside",
-      graph: Proto.node("If", ["x"], ["a"], more: Proto.subgraph("then_branch", Proto.node("Relu", ["x"], ["t"]) + Proto.output("t")))
+      graph: Proto.node(
+        "If", ["x"], ["a"], more: Proto.subgraph("then_branch", Proto.node("Relu", ["x"], ["t"]) + Proto.output("t")))
         + Proto.node("Add", ["a", "t"], ["y"]) + ends, "'t'"),
     Case("few bytes", graph: relu + ends + Proto.weight("w", [2, 2], [1, 2, 3]), "initializer 'w'", "16 bytes", "12"),
     Case("negative extent", graph: relu + ends + Proto.weight("w", [-1], []), "initializer 'w'", "[-1]"),
-    Case("absurd extent", graph: relu + ends + Proto.weight("w", [1 << 40, 1 << 40], []), "initializer 'w'", "not possible"),
+    Case(
+      "absurd extent", graph: relu + ends + Proto.weight("w", [1 << 40, 1 << 40], []), "initializer 'w'", "not possible"
+    ),
     Case("overflow beside zero", graph: relu + ends + Proto.weight("w", [.max, 0, .max], []), "initializer 'w'"),
     Case("too many axes", graph: relu + ends + Proto.weight("w", [Int64](repeating: 1, count: 1000), [1]), "1000 axes"),
-    Case("no data type", graph: relu + ends + Wire.bytes(5, Proto.tensor("w", [1], dtype: 0, data: [])), "no data type"),
-    Case("unknown data type", graph: relu + ends + Wire.bytes(5, Proto.tensor("w", [1], dtype: 77, data: [])), "data type 77"),
-    Case("data type beyond 32 bits", graph: relu + ends + Wire.bytes(5, Proto.tensor("w", [1], dtype: -1, data: [])), "data type"),
     Case(
-      "wrong typed field", graph: relu + ends + Wire.bytes(5, Proto.tensor("w", [1], dtype: 7, data: Wire.int(5, 1))), "int64", "field 7"),
+      "no data type", graph: relu + ends + Wire.bytes(5, Proto.tensor("w", [1], dtype: 0, data: [])), "no data type"),
     Case(
-      "raw and typed", graph: relu + ends + Wire.bytes(5, Proto.tensor("w", [1], data: Wire.float(4, 1) + Wire.bytes(9, [0, 0, 0, 0]))), "twice"),
-    Case("strings missing", graph: relu + ends + Wire.bytes(5, Proto.tensor("w", [3], dtype: 8, data: Wire.text(6, "a"))), "3 strings"),
-    Case("an input contradicts its weight", graph: relu + ends + Proto.input("w", dims: [2]) + Proto.weight("w", [1], [1]), "'w'", "[2]", "[1]"),
-    Case("negative extent of a value", graph: relu + Proto.input("x", dims: [-7]) + Proto.output("y"), "value 'x'", "-7"),
+      "unknown data type", graph: relu + ends + Wire.bytes(5, Proto.tensor("w", [1], dtype: 77, data: [])),
+      "data type 77"),
+    Case(
+      "data type beyond 32 bits", graph: relu + ends + Wire.bytes(5, Proto.tensor("w", [1], dtype: -1, data: [])),
+      "data type"),
+    Case(
+      "wrong typed field", graph: relu + ends + Wire.bytes(5, Proto.tensor("w", [1], dtype: 7, data: Wire.int(5, 1))),
+      "int64", "field 7"),
+    Case(
+      "raw and typed",
+      graph: relu + ends + Wire.bytes(5, Proto.tensor("w", [1], data: Wire.float(4, 1) + Wire.bytes(9, [0, 0, 0, 0]))),
+      "twice"),
+    Case(
+      "strings missing", graph: relu + ends + Wire.bytes(5, Proto.tensor("w", [3], dtype: 8, data: Wire.text(6, "a"))),
+      "3 strings"),
+    Case(
+      "an input contradicts its weight", graph: relu + ends + Proto.input("w", dims: [2]) + Proto.weight("w", [1], [1]),
+      "'w'", "[2]", "[1]"),
+    Case(
+      "negative extent of a value", graph: relu + Proto.input("x", dims: [-7]) + Proto.output("y"), "value 'x'", "-7"),
     Case("a name that is not text", graph: Wire.bytes(1, Wire.bytes(1, [0xFF]) + Wire.text(4, "Relu")) + ends, "UTF-8"),
     Case("deep nesting", graph: nested(200) + ends, "nested"),
     Case(
@@ -95,7 +122,10 @@ import Testing
       relu(Proto.node("Relu", [""], ["", "y"])), relu(Self.nested(20)),
       relu(Self.relu) + Wire.text(50, "unknown"), relu(Self.relu + Proto.weight("empty", [0, 5], [])),
       // A branch may give its value a name that exists outside.
-      relu(Proto.node("If", ["x"], ["y"], more: Proto.subgraph("then_branch", Proto.node("Relu", ["x"], ["y"]) + Proto.output("y")))),
+      relu(
+        Proto.node(
+          "If", ["x"], ["y"], more: Proto.subgraph("then_branch", Proto.node("Relu", ["x"], ["y"]) + Proto.output("y")))
+      ),
     ]
     for graph in fine { _ = try ONNX.decode(try Bytes(Proto.model(graph: graph)), folder: nil) }
   }

@@ -14,7 +14,9 @@ import Testing
     return result
   }
 
-  @Test(arguments: ["state.pt", "state_legacy.pth", "state.safetensors"]) func stateDictsAreWhatWasSaved(name: String) throws {
+  @Test(arguments: ["state.pt", "state_legacy.pth", "state.safetensors"]) func stateDictsAreWhatWasSaved(name: String)
+    throws
+  {
     let found = try load(name), wanted = try load("state.npz")
     #expect(found.count == wanted.count && wanted.count == 13)
     for (name, tensor) in wanted {
@@ -25,11 +27,14 @@ import Testing
     #expect(found["half"]?.dtype == .float16 && found["brain"]?.dtype == .bfloat16 && found["flag"]?.dtype == .bool)
   }
 
-  @Test(arguments: ["module.pt", "module_legacy.pt", "checkpoint.pt"]) func weightsAreFoundAmongOtherThings(name: String) throws {
+  @Test(arguments: ["module.pt", "module_legacy.pt", "checkpoint.pt"]) func weightsAreFoundAmongOtherThings(
+    name: String
+  ) throws {
     let names = try load(name).keys.sorted()
     #expect(
       names == [
-        "blocks.0.weight", "blocks.1.bias", "blocks.1.weight", "fc.bias", "fc.weight", "norm.bias", "norm.num_batches_tracked",
+        "blocks.0.weight", "blocks.1.bias", "blocks.1.weight", "fc.bias", "fc.weight", "norm.bias",
+        "norm.num_batches_tracked",
         "norm.running_mean", "norm.running_var", "norm.weight",
       ])
   }
@@ -63,7 +68,10 @@ import Testing
   @Test func whatIsWrittenIsReadAgain() throws {
     let folder = try TemporaryFolder()
     let all = try NpzTests.dtypes.filter { $0 != .complex128 }.map { dtype in
-      (name: "\(dtype) \"é\"", tensor: try Tensor(dtype, Shape(known: 3), over: try Bytes((0..<UInt8(dtype.bitWidth / 8 * 3)).map { $0 })))
+      (
+        name: "\(dtype) \"é\"",
+        tensor: try Tensor(dtype, Shape(known: 3), over: try Bytes((0..<UInt8(dtype.bitWidth / 8 * 3)).map { $0 }))
+      )
     }
     let path = folder.path + "/all.safetensors"
     try WeightFormats.save(all, path: path)
@@ -88,13 +96,16 @@ import Testing
       "{\"dtype\":\"\(dtype)\",\"shape\":[\(shape)],\"data_offsets\":[\(offsets)]}"
     }
     #expect(try read("{\"a\":\(entry("0,8")),\"b\":\(entry("8,16"))}").count == 2)
-    #expect(failure { _ = try read("{\"a\":\(entry("0,8")),\"b\":\(entry("4,12"))}") }?.message.contains("overlap") == true)
+    #expect(
+      failure { _ = try read("{\"a\":\(entry("0,8")),\"b\":\(entry("4,12"))}") }?.message.contains("overlap") == true)
     #expect(failure { _ = try read("{\"a\":\(entry("12,20"))}") }?.hint == "the file was cut short")
     #expect(failure { _ = try read("{\"a\":\(entry("8,0"))}") }?.status == .badFormat)
     #expect(failure { _ = try read("{\"a\":\(entry("0,8", "4611686018427387904,4"))}") }?.status == .badFormat)
     #expect(failure { _ = try read("{\"a\":\(entry("0,8", "-2"))}") }?.status == .badFormat)
     #expect(failure { _ = try read("{\"a\":\(entry("0,8", "2", "F9"))}") }?.status == .unsupported)
-    #expect(failure { _ = try read("{\"a\":\(entry("0,8")),\"a\":\(entry("8,16"))}") }?.message.contains("have the name") == true)
+    #expect(
+      failure { _ = try read("{\"a\":\(entry("0,8")),\"a\":\(entry("8,16"))}") }?.message.contains("have the name")
+        == true)
     #expect(failure { _ = try read("{\"a\":" + String(repeating: "[", count: 240)) }?.status == .badFormat)
   }
 
@@ -104,7 +115,8 @@ import Testing
       let folder = try TemporaryFolder()
       return try WeightFormats.load(path: folder.write("x.pt", [0x80, 2] + bytes + [UInt8(ascii: ".")]))
     }
-    let system = Array("cposix\nsystem\nX\u{4}\0\0\0true\u{85}R".unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })
+    let system = Array(
+      "cposix\nsystem\nX\u{4}\0\0\0true\u{85}R".unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })
     #expect(failure { _ = try read(system) }?.message.contains("'posix.system'") == true)
     #expect(failure { _ = try read([UInt8(ascii: "i")]) }?.message.contains("opcode 0x69") == true)
     let deep = [UInt8](repeating: UInt8(ascii: ")"), count: 1) + [UInt8](repeating: 0x85, count: 300_000)
@@ -115,7 +127,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "state.pt", "state_legacy.pth", "state.safetensors", "module_legacy.pt", "checkpoint.pt", "blocks.gguf", "state.npz",
+    "state.pt", "state_legacy.pth", "state.safetensors", "module_legacy.pt", "checkpoint.pt", "blocks.gguf",
+    "state.npz",
   ]) func damageIsAnErrorOrOtherWeights(name: String) throws {
     let whole = try Shared.bytes(Self.folder + "/" + name), folder = try TemporaryFolder()
     var random = RandomSource(seed: 21)

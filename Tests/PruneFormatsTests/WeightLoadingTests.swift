@@ -5,13 +5,18 @@ import Testing
 
 /// Weights of a file put into a model.
 @Suite struct WeightLoadingTests {
-  private func model() throws -> Model { try ModelFormats.load(path: WeightFilesTests.folder + "/module.onnx").opened() }
-  private func retrained() throws -> [WeightEntry] { try WeightFormats.load(path: WeightFilesTests.folder + "/retrained.pt") }
+  private func model() throws -> Model {
+    try ModelFormats.load(path: WeightFilesTests.folder + "/module.onnx").opened()
+  }
+  private func retrained() throws -> [WeightEntry] {
+    try WeightFormats.load(path: WeightFilesTests.folder + "/retrained.pt")
+  }
 
   /// The exporter stored the matrices of 3-dimensional inputs transposed and without a name.
   @Test func weightsGoWhereTheirLayersAre() throws {
     let before = try model(), loaded = try LoadedWeights(try retrained(), into: before, .init())
-    #expect(loaded.matched.count == 9 && loaded.missing.isEmpty && loaded.unexpected.isEmpty && loaded.differing.isEmpty)
+    #expect(
+      loaded.matched.count == 9 && loaded.missing.isEmpty && loaded.unexpected.isEmpty && loaded.differing.isEmpty)
     #expect(loaded.ignored == ["norm.num_batches_tracked"])
     let file = try #require(try retrained().first { $0.name == "blocks.0.weight" }).tensor().array(of: Float.self)
     let names = Set(before.graph.initializers.map(\.name)).subtracting(try retrained().map(\.name))
@@ -43,7 +48,10 @@ import Testing
 
   @Test func namesAreMapped() throws {
     let model = try model()
-    let entries = try retrained().map { WeightEntry("module." + $0.name, try $0.tensor()) } + [WeightEntry("module.ema", try Tensor([1] as [Float]))]
+    let entries =
+      try retrained().map { WeightEntry("module." + $0.name, try $0.tensor()) } + [
+        WeightEntry("module.ema", try Tensor([1] as [Float]))
+      ]
     let error = failure { _ = try LoadedWeights(entries, into: model, .init()) }
     #expect(error?.hint.contains("map = {[\"module.*\"] = \"*\"}") == true)
     var options = WeightsOptions()
@@ -55,7 +63,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ([3, 4], [4, 3], [1, 0]), ([3, 3, 8, 16], [16, 8, 3, 3], [3, 2, 0, 1]), ([5, 2, 7], [7, 2, 5], [2, 1, 0]), ([2, 3, 4], [3, 2, 4], [1, 0, 2]),
+    ([3, 4], [4, 3], [1, 0]), ([3, 3, 8, 16], [16, 8, 3, 3], [3, 2, 0, 1]), ([5, 2, 7], [7, 2, 5], [2, 1, 0]),
+    ([2, 3, 4], [3, 2, 4], [1, 0, 2]),
   ]) func transpositionsAreFound(dims: [Int], expected: [Int], order: [Int]) {
     #expect(LoadedWeights.transposition(of: dims, to: expected) == order)
   }

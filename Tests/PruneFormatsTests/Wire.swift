@@ -66,7 +66,8 @@ enum TinyModel {
     graph += Proto.weight("w", [2, 3], [1, 2, 3, 4, 5, 6]) + Proto.weight("b", [3], [0, 1, 0])
     graph += Wire.bytes(5, Proto.tensor("scale", [1], data: Wire.float(4, 0.5)))
     graph += Wire.bytes(5, Proto.tensor("flags", [2], dtype: 9, data: Wire.int(5, 1) + Wire.int(5, 0)))
-    graph += Wire.bytes(5, Proto.tensor("small", [3], dtype: 3, data: Wire.int(5, -1) + Wire.int(5, 2) + Wire.int(5, -128)))
+    graph += Wire.bytes(
+      5, Proto.tensor("small", [3], dtype: 3, data: Wire.int(5, -1) + Wire.int(5, 2) + Wire.int(5, -128)))
     graph += Wire.bytes(5, Proto.tensor("packed", [3], dtype: 4, data: ints))
     graph += Wire.bytes(5, Proto.tensor("labels", [2], dtype: 8, data: Wire.text(6, "cat") + Wire.text(6, "dog")))
     graph += Proto.input("x", dims: [1, 2]) + Proto.value(11, "cond", dims: [], dtype: 9) + Proto.output("y")

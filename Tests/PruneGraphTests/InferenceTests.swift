@@ -189,8 +189,10 @@ import Testing
       body.inputs = ["i", "go", "v"].map { ValueInfo(name: $0, type: nil) }
       body.outputs = ["go", "w"].map { ValueInfo(name: $0, type: nil) }
       body.nodes = [step]
-      let loop = Node("Loop", inputs: ["count", "", "x"], outputs: ["y"], attributes: [Attribute("body", .graph(body))])
-      let net = model([.named("N"), .fixed(4), .fixed(3)], [loop], weights: [("count", try Tensor(scalar: 5 as Int64))])
+      let loop = Node(
+        "Loop", inputs: ["count", "", "x"], outputs: ["y"], attributes: [Attribute("body", .graph(body))])
+      let net = model(
+        [.named("N"), .fixed(4), .fixed(3)], [loop], weights: [("count", try Tensor(scalar: 5 as Int64))])
       return try ShapeInference.run(net).types["y"]
     }
     let kept = try found(Node("Relu", inputs: ["v"], outputs: ["w"]))

@@ -11,7 +11,9 @@ import Testing
     return model
   }
 
-  private var image: Model { model([("x", [.named("N"), .fixed(3), .named("H"), .named("W")]), ("size", [.unknown, .unknown])]) }
+  private var image: Model {
+    model([("x", [.named("N"), .fixed(3), .named("H"), .named("W")]), ("size", [.unknown, .unknown])])
+  }
 
   @Test func theBatchIsWhatAlwaysComesFirst() {
     let open = OpenExtents(image)
@@ -32,7 +34,9 @@ import Testing
     let bound = try BoundExtents(cached, given: ShapeBinding([("T", [3]), ("P", [5])]), assumes: false)
     #expect(bound.shapes(of: cached)?["mask"]?.dims == [1, 8] && bound.open.isEmpty)
     #expect(ExtentExpression("(a + 7)//8*2")?.value { $0 == "a" ? 9 : nil } == 4)
-    for plain in ["height", "7", "a +", "a b", "floor(a)", "(a + 1", "a ++ b"] { #expect(ExtentExpression(plain) == nil, "\(plain)") }
+    for plain in ["height", "7", "a +", "a b", "floor(a)", "(a + 1", "a ++ b"] {
+      #expect(ExtentExpression(plain) == nil, "\(plain)")
+    }
     #expect(ExtentExpression("a - 9")?.value { _ in 3 } == nil && ExtentExpression("9//a")?.value { _ in 0 } == nil)
   }
 
@@ -45,7 +49,8 @@ import Testing
     #expect(bound.shapes(of: model, batch: 2)?["x"]?.dims == [2, 3, 48, 20])
     let open = try BoundExtents(model, assumes: false)
     #expect(open.open == ["H", "W", "axis 1 of 'size'"] && open.shapes(of: model) == nil)
-    let whole = try BoundExtents(model, given: ShapeBinding([("x", [1, 3, 64, 32]), ("size", [1, 2])]), assumes: false)
+    let whole = try BoundExtents(
+      model, given: ShapeBinding([("x", [1, 3, 64, 32]), ("size", [1, 2])]), assumes: false)
     #expect(whole.open.isEmpty && whole.extents[.named("W")] == 32)
   }
 
@@ -70,10 +75,11 @@ import Testing
     #expect(try BoundExtents(top, assumes: true).assumption == "L = 320")
   }
 
-  @Test(arguments: [
-    ([("height", [48])], "did you mean 'H'"), ([("x", [1, 4, 8, 8])], "declared"), ([("x", [1, 3, 8])], "declared"),
-    ([("H", [8]), ("x", [1, 3, 9, 9])], "given as"), ([("H", [8, 8])], "one number"), ([("W", [0])], "1 or more"),
-  ] as [([(name: String, extents: [Int])], String)])
+  @Test(
+    arguments: [
+      ([("height", [48])], "did you mean 'H'"), ([("x", [1, 4, 8, 8])], "declared"), ([("x", [1, 3, 8])], "declared"),
+      ([("H", [8]), ("x", [1, 3, 9, 9])], "given as"), ([("H", [8, 8])], "one number"), ([("W", [0])], "1 or more"),
+    ] as [([(name: String, extents: [Int])], String)])
   func wrongNamesAndExtentsAreRefused(entries: [(name: String, extents: [Int])], text: String) {
     do {
       _ = try ShapeBinding(entries).extents(of: image)

@@ -9,7 +9,14 @@ import Testing
   private func dynamic(_ weight: Tensor, scales: Int, bias: Bool, _ x: Tensor) throws -> Model {
     var random = RandomSource(seed: 5)
     let n = weight.shape[1]
-    var constants = [("w", weight), ("ws", try Tensor((0..<scales).map { _ in Float(random.uniform() * 0.01 + 0.001) }, scales == 1 ? .scalar : Shape([scales])))]
+    var constants = [
+      ("w", weight),
+      (
+        "ws",
+        try Tensor(
+          (0..<scales).map { _ in Float(random.uniform() * 0.01 + 0.001) }, scales == 1 ? .scalar : Shape([scales]))
+      ),
+    ]
     if bias { constants.append(("b", try random.tensor([n]))) }
     var nodes = [
       Node("DynamicQuantizeLinear", name: "q", inputs: ["x"], outputs: ["codes", "step", "zero"]),
@@ -67,7 +74,9 @@ import Testing
     let (m, n, k) = (sizes[0], sizes[1], sizes[2])
     for (size, zeros, bias) in [(16, false, false), (32, true, true), (32, false, true)] {
       let blocks = (k + size - 1) / size
-      func bytes(_ count: Int) throws -> Tensor { try Tensor((0..<count).map { _ in UInt8(truncatingIfNeeded: random.next()) }) }
+      func bytes(_ count: Int) throws -> Tensor {
+        try Tensor((0..<count).map { _ in UInt8(truncatingIfNeeded: random.next()) })
+      }
       var constants = [
         ("codes", try bytes(n * blocks * size * bits / 8).reshaped(Shape([n, blocks, size * bits / 8]))),
         ("scales", try Tensor((0..<n * blocks).map { _ in Float(random.uniform() + 0.1) })),
@@ -78,7 +87,9 @@ import Testing
       let node = Node(
         "MatMulNBits", domain: "com.microsoft", name: "product",
         inputs: ["x", "codes", "scales", zeros ? "zeros" : "", "", bias ? "bias" : ""], outputs: ["y"],
-        attributes: [("K", k), ("N", n), ("bits", bits), ("block_size", size)].map { Attribute($0.0, .int(Int64($0.1))) })
+        attributes: [("K", k), ("N", n), ("bits", bits), ("block_size", size)].map {
+          Attribute($0.0, .int(Int64($0.1)))
+        })
       let model = makeModel([node], inputs: [("x", x)], constants: constants)
       try expectSame(model, [("x", x)])
       #expect(try Program(model).stepLabels.contains { $0.contains("MatMulNBits") } == (m <= 4))
@@ -92,17 +103,25 @@ import Testing
     let (w, r) = (try int8([directions, width, 4 * hidden]), try int8([directions, hidden, 4 * hidden]))
     let count = perGate ? directions * 4 * hidden : directions
     let shape = try Shape(perGate ? [directions, 4 * hidden] : [directions])
-    func scales() throws -> Tensor { try Tensor((0..<count).map { _ in Float(random.uniform() * 0.01 + 0.001) }, shape) }
+    func scales() throws -> Tensor {
+      try Tensor((0..<count).map { _ in Float(random.uniform() * 0.01 + 0.001) }, shape)
+    }
     let (ws, rs) = (try scales(), try scales()), zero = try Tensor(zeros: .int8, shape)
     let x = try random.tensor([4, 2, width]), bias = try random.tensor([directions, 8 * hidden])
-    let attributes = [Attribute("hidden_size", .int(Int64(hidden))), Attribute("direction", .string(Array(direction.utf8)))]
+    let attributes = [
+      Attribute("hidden_size", .int(Int64(hidden))), Attribute("direction", .string(Array(direction.utf8))),
+    ]
     let coded = makeModel(
-      [Node(
-        "DynamicQuantizeLSTM", domain: "com.microsoft", name: "lstm",
-        inputs: ["x", "w", "r", "b", "", "", "", "", "ws", "z", "rs", "z"], outputs: ["y", "h", "c"], attributes: attributes)],
+      [
+        Node(
+          "DynamicQuantizeLSTM", domain: "com.microsoft", name: "lstm",
+          inputs: ["x", "w", "r", "b", "", "", "", "", "ws", "z", "rs", "z"], outputs: ["y", "h", "c"],
+          attributes: attributes)
+      ],
       inputs: [("x", x)], constants: [("w", w), ("r", r), ("b", bias), ("ws", ws), ("rs", rs), ("z", zero)])
     func float(_ codes: Tensor, _ steps: Tensor) throws -> Tensor {
-      let (values, scales) = (try codes.array(of: Int8.self), try steps.array(of: Float.self)), inputs = codes.shape[1], gates = 4 * hidden
+      let (values, scales) = (try codes.array(of: Int8.self), try steps.array(of: Float.self)), inputs = codes.shape[1],
+        gates = 4 * hidden
       var result = [Float](repeating: 0, count: values.count)
       for (place, value) in values.enumerated() {
         let (d, i, g) = (place / (inputs * gates), place / gates % inputs, place % gates)

@@ -36,7 +36,9 @@ struct ConvolutionTests {
     }
   }
 
-  private func convolution(_ seed: Int) -> (random: RandomSource, rank: Int, batch: Int, group: Int, i: Int, o: Int, window: Window) {
+  private func convolution(_ seed: Int) -> (
+    random: RandomSource, rank: Int, batch: Int, group: Int, i: Int, o: Int, window: Window
+  ) {
     var random = RandomSource(seed: UInt64(seed) &+ 17)
     let rank = random.pick([1, 2, 2, 2, 2, 3])
     let window = Window(&random, rank: rank, dilates: true, padLimit: 2)
@@ -80,10 +82,14 @@ struct ConvolutionTests {
   @Test(arguments: 0..<60)
   func convWithActivationBeforeSum(seed: Int) throws {
     var (random, _, batch, group, i, o, window) = convolution(seed)
-    let fed = [("x", try random.tensor([batch, i] + window.input)), ("r", try random.tensor([batch, o] + window.output))]
+    let fed = [
+      ("x", try random.tensor([batch, i] + window.input)), ("r", try random.tensor([batch, o] + window.output)),
+    ]
     let constants = [("w", try random.tensor([o, i / group] + window.kernel)), ("b", try random.tensor([o]))]
     let nodes = [
-      Node("Conv", inputs: seed % 2 == 0 ? ["x", "w"] : ["x", "w", "b"], outputs: ["c"], attributes: window.attributes + [Attribute("group", .int(Int64(group)))]),
+      Node(
+        "Conv", inputs: seed % 2 == 0 ? ["x", "w"] : ["x", "w", "b"], outputs: ["c"],
+        attributes: window.attributes + [Attribute("group", .int(Int64(group)))]),
       Node(random.pick(["Relu", "Sigmoid", "LeakyRelu", "HardSwish", "Clip"]), inputs: ["c"], outputs: ["a"]),
       Node("Add", inputs: random.pick([["a", "r"], ["r", "a"]]), outputs: ["s"]),
       Node(random.pick(["Relu", "Sigmoid", "LeakyRelu", "HardSwish"]), inputs: ["s"], outputs: ["y"]),
@@ -94,13 +100,16 @@ struct ConvolutionTests {
   @Test(arguments: ["Gemm", "ConvTranspose"]) func otherActivationsTwice(_ kind: String) throws {
     var random = RandomSource(seed: 6)
     let isGemm = kind == "Gemm"
-    let x = try random.tensor(isGemm ? [7, 40] : [2, 16, 5, 5]), r = try random.tensor(isGemm ? [7, 24] : [2, 24, 7, 7])
+    let x = try random.tensor(isGemm ? [7, 40] : [2, 16, 5, 5]),
+      r = try random.tensor(isGemm ? [7, 24] : [2, 24, 7, 7])
     let w = try random.tensor(isGemm ? [40, 24] : [16, 24, 3, 3])
     let nodes = [
-      Node(kind, inputs: ["x", "w"], outputs: ["c"]), Node("Relu", inputs: ["c"], outputs: ["a"]), Node("Add", inputs: ["a", "r"], outputs: ["s"]),
+      Node(kind, inputs: ["x", "w"], outputs: ["c"]), Node("Relu", inputs: ["c"], outputs: ["a"]),
+      Node("Add", inputs: ["a", "r"], outputs: ["s"]),
       Node("LeakyRelu", inputs: ["s"], outputs: ["y"]),
     ]
-    try expectSame(makeModel(nodes, inputs: [("x", x), ("r", r)], constants: [("w", w)]), [("x", x), ("r", r)], tolerance: 2e-5)
+    try expectSame(
+      makeModel(nodes, inputs: [("x", x), ("r", r)], constants: [("w", w)]), [("x", x), ("r", r)], tolerance: 2e-5)
   }
 
   @Test(arguments: 0..<24)
@@ -113,7 +122,9 @@ struct ConvolutionTests {
       ("b", try random.tensor([o])), ("m", try random.tensor([o])), ("v", variance),
     ]
     let nodes = [
-      Node("Conv", inputs: ["x", "w"], outputs: ["c"], attributes: window.attributes + [Attribute("group", .int(Int64(group)))]),
+      Node(
+        "Conv", inputs: ["x", "w"], outputs: ["c"],
+        attributes: window.attributes + [Attribute("group", .int(Int64(group)))]),
       Node("BatchNormalization", inputs: ["c", "s", "b", "m", "v"], outputs: ["n"]),
       Node("Relu", inputs: ["n"], outputs: ["y"]),
     ]
@@ -151,14 +162,18 @@ struct ConvolutionTests {
     var random = RandomSource(seed: 12)
     let x = try random.tensor([batch, 32, 8, 8])
     var constants: [(String, Tensor)] = []
-    var nodes = [Node("Conv", inputs: ["x", "w0"], outputs: ["f0"], attributes: [Attribute("pads", .integers([1, 1, 1, 1]))])]
+    var nodes = [
+      Node("Conv", inputs: ["x", "w0"], outputs: ["f0"], attributes: [Attribute("pads", .integers([1, 1, 1, 1]))])
+    ]
     constants.append(("w0", try random.tensor([32, 32, 3, 3])))
     var parts = ["f0"]
     var channels = 32
     for layer in 1...4 {
       constants.append(("w\(layer)", try random.tensor([growth, channels, 3, 3])))
       let joined = layer == 1 ? "f0" : "j\(layer)"
-      if layer > 1 { nodes.append(Node("Concat", inputs: parts, outputs: [joined], attributes: [Attribute("axis", .int(1))])) }
+      if layer > 1 {
+        nodes.append(Node("Concat", inputs: parts, outputs: [joined], attributes: [Attribute("axis", .int(1))]))
+      }
       // The sigmoid would run in place, were the join not part of the next one.
       nodes.append(Node("Sigmoid", inputs: [joined], outputs: ["s\(layer)"]))
       nodes.append(
@@ -188,17 +203,21 @@ struct ConvolutionTests {
       Attribute("dilations", .integers((0..<rank).map { _ in random.pick([1, 1, 2]) })),
     ]
     let nodes = [
-      Node("ConvTranspose", inputs: seed % 2 == 0 ? ["x", "w", "b"] : ["x", "w"], outputs: ["c"], attributes: attributes),
+      Node(
+        "ConvTranspose", inputs: seed % 2 == 0 ? ["x", "w", "b"] : ["x", "w"], outputs: ["c"], attributes: attributes),
       Node(random.pick(["Relu", "Sigmoid", "LeakyRelu"]), inputs: ["c"], outputs: ["y"]),
     ]
     try expectSame(makeModel(nodes, inputs: [("x", x)], constants: constants), [("x", x)], tolerance: 2e-5)
   }
 
   /// As many channels as larger networks have, behind and before others, with a step of two and of one.
-  @Test(arguments: [(64, 80), (96, 64), (256, 128), (64, 64)], [1, 2]) func wideConvolutions(_ channels: (i: Int, o: Int), step: Int) throws {
+  @Test(arguments: [(64, 80), (96, 64), (256, 128), (64, 64)], [1, 2]) func wideConvolutions(
+    _ channels: (i: Int, o: Int), step: Int
+  ) throws {
     var random = RandomSource(seed: UInt64(channels.i + step))
     for (batch, side) in [(1, 7), (1, 14), (3, 9)] {
-      let x = try random.tensor([batch, channels.i, side, side]), r = try random.tensor([batch, channels.o, side, side])
+      let x = try random.tensor([batch, channels.i, side, side]),
+        r = try random.tensor([batch, channels.o, side, side])
       let u = try random.tensor([channels.i, channels.i, 1, 1]), w = try random.tensor([channels.o, channels.i, 3, 3])
       let nodes = [
         Node("Conv", inputs: ["x", "u"], outputs: ["a"]),
@@ -225,16 +244,21 @@ struct ConvolutionTests {
         Node("ConvTranspose", inputs: hasBias ? ["x", "w", "b"] : ["x", "w"], outputs: ["c"], attributes: attributes),
         Node("Relu", inputs: ["c"], outputs: ["y"]),
       ]
-      try expectSame(makeModel(nodes, inputs: [("x", x)], constants: [("w", w), ("b", b)], outputs: ["y"]), [("x", x)], tolerance: 2e-5)
+      try expectSame(
+        makeModel(nodes, inputs: [("x", x)], constants: [("w", w), ("b", b)], outputs: ["y"]), [("x", x)],
+        tolerance: 2e-5)
     }
   }
 
   @Test(arguments: [2, 3], ["DCR", "CRD"]) func depthAndSpace(block: Int, mode: String) throws {
     var random = RandomSource(seed: UInt64(block))
-    let x = try random.tensor([2, 7 * block * block, 3 * block, 4 * block]), size = Attribute("blocksize", .int(Int64(block)))
+    let x = try random.tensor([2, 7 * block * block, 3 * block, 4 * block]),
+      size = Attribute("blocksize", .int(Int64(block)))
     let wide = Node("DepthToSpace", inputs: ["x"], outputs: ["y"], attributes: [size, Attribute("mode", .text(mode))])
     try expectSame(makeModel([wide], inputs: [("x", x)]), [("x", x)], tolerance: 0)
-    try expectSame(makeModel([Node("SpaceToDepth", inputs: ["x"], outputs: ["y"], attributes: [size])], inputs: [("x", x)]), [("x", x)], tolerance: 0)
+    try expectSame(
+      makeModel([Node("SpaceToDepth", inputs: ["x"], outputs: ["y"], attributes: [size])], inputs: [("x", x)]),
+      [("x", x)], tolerance: 0)
     let codes = try x.cast(to: .int8)
     try expectSame(makeModel([wide], inputs: [("x", codes)]), [("x", codes)])
   }
@@ -276,7 +300,8 @@ struct ConvolutionTests {
     try expectSame(makeModel([global], inputs: [("x", x)]), [("x", x)])
   }
 
-  /// With the forward pool in the graph its record is used, without it the maxima are found again; ties go to the first.
+  /// With the forward pool in the graph its record is used, without it the maxima are found again; ties go to the
+  /// first.
   @Test(arguments: 0..<40)
   func poolGradients(seed: Int) throws {
     var random = RandomSource(seed: UInt64(seed) &+ 7)

@@ -19,10 +19,13 @@ struct ElementKernelTests {
       var x = try random.tensor(shape(&random))
       try x.withMutableSpan(of: Float.self) { for i in 0..<$0.count { $0[i] = name == "Log" ? abs($0[i]) : 3 * $0[i] } }
       let opset: Int64 = name == "Swish" ? 24 : 20
-      try expectSame(makeModel([Node(name, inputs: ["x"], outputs: ["y"])], inputs: [("x", x)], opset: opset), [("x", x)], tolerance: 1e-6)
+      try expectSame(
+        makeModel([Node(name, inputs: ["x"], outputs: ["y"])], inputs: [("x", x)], opset: opset), [("x", x)],
+        tolerance: 1e-6)
     }
     let x = try random.tensor([3, 40])
-    let gelu = Node("Gelu", inputs: ["x"], outputs: ["y"], attributes: [Attribute("approximate", .string(Array("tanh".utf8)))])
+    let gelu = Node(
+      "Gelu", inputs: ["x"], outputs: ["y"], attributes: [Attribute("approximate", .string(Array("tanh".utf8)))])
     try expectSame(makeModel([gelu], inputs: [("x", x)], opset: 20), [("x", x)], tolerance: 1e-6)
   }
 
@@ -33,7 +36,8 @@ struct ElementKernelTests {
     try x.withMutableSpan(of: Float.self) { for i in 0..<$0.count { $0[i] = abs($0[i]) + 0.1 } }
     let node = Node("Pow", inputs: ["x", "e"], outputs: ["y"])
     try expectSame(
-      makeModel([node], inputs: [("x", x)], constants: [("e", try Tensor(scalar: exponent))]), [("x", x)], tolerance: 1e-6)
+      makeModel([node], inputs: [("x", x)], constants: [("e", try Tensor(scalar: exponent))]), [("x", x)],
+      tolerance: 1e-6)
   }
 
   private func integers(_ random: inout RandomSource, _ dims: [Int], _ type: DType) throws -> Tensor {
@@ -51,26 +55,34 @@ struct ElementKernelTests {
       }
       let inputs = [("a", try integers(&random, part(), type)), ("b", try integers(&random, part(), type))]
       var names = ["Equal"]
-      if type == .bool { names += ["And", "Or", "Xor"] } else { names += ["Greater", "Less", "GreaterOrEqual", "LessOrEqual"] }
+      if type == .bool {
+        names += ["And", "Or", "Xor"]
+      } else {
+        names += ["Greater", "Less", "GreaterOrEqual", "LessOrEqual"]
+      }
       if type == .int32 || type == .int64 { names += ["Add", "Sub", "Mul", "Max", "Min"] }
       for name in names {
         try expectSame(makeModel([Node(name, inputs: ["a", "b"], outputs: ["y"])], inputs: inputs), inputs)
       }
       for target in [DType.float32, .float64, .int8, .uint8, .int32, .int64, .bool] {
-        let cast = Node("Cast", inputs: ["a"], outputs: ["y"], attributes: [Attribute("to", .int(Int64(target.rawValue)))])
+        let cast = Node(
+          "Cast", inputs: ["a"], outputs: ["y"], attributes: [Attribute("to", .int(Int64(target.rawValue)))])
         try expectSame(makeModel([cast], inputs: [inputs[0]]), [inputs[0]])
       }
       let condition = ("c", try integers(&random, part(), .bool))
       let all = [condition] + inputs
       try expectSame(makeModel([Node("Where", inputs: ["c", "a", "b"], outputs: ["y"])], inputs: all), all)
-      if type == .bool { try expectSame(makeModel([Node("Not", inputs: ["a"], outputs: ["y"])], inputs: [inputs[0]]), [inputs[0]]) }
+      if type == .bool {
+        try expectSame(makeModel([Node("Not", inputs: ["a"], outputs: ["y"])], inputs: [inputs[0]]), [inputs[0]])
+      }
     }
   }
 
   @Test func castsOfExtremes() throws {
     let x = try Tensor([Float.nan, .infinity, -.infinity, 1e20, -1e20, 300.7, -1.5, 0])
     for target in [DType.int64, .int32, .uint8, .bool] {
-      let cast = Node("Cast", inputs: ["x"], outputs: ["y"], attributes: [Attribute("to", .int(Int64(target.rawValue)))])
+      let cast = Node(
+        "Cast", inputs: ["x"], outputs: ["y"], attributes: [Attribute("to", .int(Int64(target.rawValue)))])
       try expectSame(makeModel([cast], inputs: [("x", x)]), [("x", x)])
     }
   }
@@ -95,7 +107,8 @@ struct ElementKernelTests {
     let dims = shape(&random, ranks: 1...4)
     let axis = random.pick(0...(dims.count - 1))
     let indices = try Tensor(
-      (0..<6).map { _ in Int64(random.pick(-dims[axis]...(dims[axis] - 1))) }, try Shape(random.pick([[6], [2, 3], [6, 1]])))
+      (0..<6).map { _ in Int64(random.pick(-dims[axis]...(dims[axis] - 1))) },
+      try Shape(random.pick([[6], [2, 3], [6, 1]])))
     let node = Node("Gather", inputs: ["x", "i"], outputs: ["y"], attributes: [Attribute("axis", .int(Int64(axis)))])
     for type in [DType.float32, .int64, .uint8] {
       for index in [DType.int64, .int32] {
@@ -123,7 +136,8 @@ struct ElementKernelTests {
       outputs: seed % 3 == 0 ? ["y", "mean", "inverse"] : ["y"], attributes: [at, Attribute("epsilon", .float(1e-3))])
     // Means are sums that cancel out.
     try expectSame(
-      makeModel([layer], inputs: [("x", x)], constants: [scale, bias]), [("x", x)], tolerance: seed % 3 == 0 ? 1e-3 : 1e-5)
+      makeModel([layer], inputs: [("x", x)], constants: [scale, bias]), [("x", x)],
+      tolerance: seed % 3 == 0 ? 1e-3 : 1e-5)
     let root = Node("RMSNormalization", inputs: ["x", "s"], outputs: ["y"], attributes: [at])
     try expectSame(makeModel([root], inputs: [("x", x)], constants: [scale], opset: 23), [("x", x)])
     let channels = [("s", try random.tensor([dims[1]])), ("b", try random.tensor([dims[1]]))]

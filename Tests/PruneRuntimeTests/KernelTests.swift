@@ -78,7 +78,8 @@ struct KernelTests {
   }
 
   @Test(arguments: [
-    ([3, 4], [4, 5]), ([2, 3, 4], [4, 5]), ([2, 3, 4], [2, 4, 5]), ([2, 1, 3, 4], [5, 4, 2]), ([4], [4, 5]), ([3, 4], [4]),
+    ([3, 4], [4, 5]), ([2, 3, 4], [4, 5]), ([2, 3, 4], [2, 4, 5]), ([2, 1, 3, 4], [5, 4, 2]), ([4], [4, 5]),
+    ([3, 4], [4]),
     ([4], [4]), ([2, 3, 4], [4]), ([1, 7], [7, 1]),
   ])
   func matmul(a: [Int], b: [Int]) throws {
@@ -102,16 +103,23 @@ struct KernelTests {
     for (name, tensor) in [("x", x), ("i", labels)] {
       let perm = random.permutation(dims.count)
       try expectSame(
-        makeModel([Node("Transpose", inputs: [name], outputs: ["y"], attributes: [Attribute("perm", .integers(perm))])], inputs: [(name, tensor)]),
+        makeModel(
+          [Node("Transpose", inputs: [name], outputs: ["y"], attributes: [Attribute("perm", .integers(perm))])],
+          inputs: [(name, tensor)]),
         [(name, tensor)])
       let axis = random.pick(0...(dims.count - 1))
       try expectSame(
         makeModel(
-          [Node("Concat", inputs: [name, name, name], outputs: ["y"], attributes: [Attribute("axis", .int(Int64(axis - dims.count)))])],
+          [
+            Node(
+              "Concat", inputs: [name, name, name], outputs: ["y"],
+              attributes: [Attribute("axis", .int(Int64(axis - dims.count)))])
+          ],
           inputs: [(name, tensor)]), [(name, tensor)])
       let step = random.pick([1, 2, -1])
       let slice = [
-        ("starts", try Tensor([step < 0 ? Int64.max : random.pick([0, Int64.min])])), ("ends", try Tensor([Int64(step < 0 ? -dims[axis] - 1 : Int(Int32.max))])),
+        ("starts", try Tensor([step < 0 ? Int64.max : random.pick([0, Int64.min])])),
+        ("ends", try Tensor([Int64(step < 0 ? -dims[axis] - 1 : Int(Int32.max))])),
         ("axes", try Tensor([Int64(axis)])), ("steps", try Tensor([Int64(step)])),
       ]
       try expectSame(
@@ -138,7 +146,8 @@ struct KernelTests {
     try expectSame(
       makeModel(
         [
-          Node("Unsqueeze", inputs: ["x", "axes"], outputs: ["u"]), Node("Expand", inputs: ["u", "shape"], outputs: ["e"]),
+          Node("Unsqueeze", inputs: ["x", "axes"], outputs: ["u"]),
+          Node("Expand", inputs: ["u", "shape"], outputs: ["e"]),
           Node("Relu", inputs: ["e"], outputs: ["y"]),
         ], inputs: [("x", x)], constants: [("axes", try Tensor([Int64(-1)])), ("shape", expanded)]), [("x", x)])
   }
@@ -151,17 +160,23 @@ struct KernelTests {
     let axes = dims.indices.filter { _ in random.pick([true, false]) }
     let keeps = Attribute("keepdims", .int(Int64(random.pick(0...1))))
     let sum = Node("ReduceSum", inputs: ["x", "axes"], outputs: ["y"], attributes: [keeps])
-    try expectSame(makeModel([sum], inputs: [("x", x)], constants: [("axes", try Tensor(axes.map { Int64($0) }))]), [("x", x)], tolerance: 1e-4)
+    try expectSame(
+      makeModel([sum], inputs: [("x", x)], constants: [("axes", try Tensor(axes.map { Int64($0) }))]), [("x", x)],
+      tolerance: 1e-4)
     var mean = Node("ReduceMean", inputs: ["x"], outputs: ["y"], attributes: [keeps])
     if !axes.isEmpty { mean.set("axes", .integers(axes)) }
     try expectSame(makeModel([mean], inputs: [("x", x)]), [("x", x)], tolerance: 1e-4)
     let target = Array(dims.map { random.pick([true, false]) ? $0 : 1 }.dropFirst(random.pick(0...(dims.count - 1))))
-    let back = Node("SumToShape", domain: "ai.libprune", inputs: ["x"], outputs: ["y"], attributes: [Attribute("shape", .integers(target))])
+    let back = Node(
+      "SumToShape", domain: "ai.libprune", inputs: ["x"], outputs: ["y"],
+      attributes: [Attribute("shape", .integers(target))])
     try expectSame(makeModel([back], inputs: [("x", x)]), [("x", x)], tolerance: 1e-4)
     for name in ["Softmax", "LogSoftmax"] {
       for opset: Int64 in [11, 17] {
         let axis = Attribute("axis", .int(Int64(random.pick(0...(dims.count - 1)))))
-        try expectSame(makeModel([Node(name, inputs: ["x"], outputs: ["y"], attributes: [axis])], inputs: [("x", x)], opset: opset), [("x", x)])
+        try expectSame(
+          makeModel([Node(name, inputs: ["x"], outputs: ["y"], attributes: [axis])], inputs: [("x", x)], opset: opset),
+          [("x", x)])
       }
     }
   }
@@ -180,9 +195,11 @@ struct KernelTests {
       ? try Tensor((0..<count).map { _ in UInt8(random.pick(0...255)) }, shape)
       : try Tensor((0..<count).map { _ in Int8(random.pick(-128...127)) }, shape)
     let nodes = [
-      Node("QuantizeLinear", inputs: ["x", "s", "z"], outputs: ["q"]), Node("DequantizeLinear", inputs: ["q", "s", "z"], outputs: ["y"]),
+      Node("QuantizeLinear", inputs: ["x", "s", "z"], outputs: ["q"]),
+      Node("DequantizeLinear", inputs: ["q", "s", "z"], outputs: ["y"]),
     ]
-    let model = makeModel(nodes, inputs: [("x", x)], constants: [("s", try Tensor(scales, shape)), ("z", zero)], outputs: ["y", "q"])
+    let model = makeModel(
+      nodes, inputs: [("x", x)], constants: [("s", try Tensor(scales, shape)), ("z", zero)], outputs: ["y", "q"])
     try expectSame(model, [("x", x)], tolerance: 1e-6)
   }
 }

@@ -14,18 +14,27 @@ import Testing
   }
 
   static let cases: [Case] =
-    ["Relu", "LeakyRelu", "Elu", "Celu", "Selu", "Sigmoid", "Tanh", "Softplus", "HardSwish", "HardSigmoid", "Mish", "Gelu", "Softsign"].map {
+    [
+      "Relu", "LeakyRelu", "Elu", "Celu", "Selu", "Sigmoid", "Tanh", "Softplus", "HardSwish", "HardSigmoid", "Mish",
+      "Gelu", "Softsign",
+    ].map {
       Case(testDescription: $0, operation: $0)
     }
-    + ["ReduceMax", "ReduceMin"].map { Case(testDescription: $0, operation: $0, attributes: [Attribute("axes", .ints([-1]))]) }
+    + ["ReduceMax", "ReduceMin"].map {
+      Case(testDescription: $0, operation: $0, attributes: [Attribute("axes", .ints([-1]))])
+    }
     + [
       Case(testDescription: "Clip", operation: "Clip"),
       Case(testDescription: "MaxPool", operation: "MaxPool", attributes: [Attribute("kernel_shape", .ints([2, 2]))]),
       Case(testDescription: "GlobalMaxPool", operation: "GlobalMaxPool"),
     ] + fused
 
-  static let fused = ["Conv 1", "Conv 3", "Conv 7", "Conv depthwise", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"].flatMap { (layer: String) in
-    ["Relu", "Clip", "LeakyRelu", "Elu", "HardSwish"].map { Case(testDescription: "\(layer) and \($0)", layer: layer, operation: $0) }
+  static let fused = [
+    "Conv 1", "Conv 3", "Conv 7", "Conv depthwise", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization",
+  ].flatMap { (layer: String) in
+    ["Relu", "Clip", "LeakyRelu", "Elu", "HardSwish"].map {
+      Case(testDescription: "\(layer) and \($0)", layer: layer, operation: $0)
+    }
   }
 
   private func isFlat(_ test: Case) -> Bool { ["Gemm", "MatMul"].contains(test.layer) }
@@ -70,7 +79,9 @@ import Testing
   }
 
   private func kinds(_ tensor: Tensor?) throws -> [String] {
-    try #require(tensor).array(of: Float.self).map { $0.isNaN ? "NaN" : $0 == .infinity ? "+" : $0 == -.infinity ? "-" : "finite" }
+    try #require(tensor).array(of: Float.self).map {
+      $0.isNaN ? "NaN" : $0 == .infinity ? "+" : $0 == -.infinity ? "-" : "finite"
+    }
   }
 
   @Test(arguments: cases, [Float.nan, .infinity])
@@ -82,7 +93,8 @@ import Testing
     let x = try Tensor(numbers, shape)
     let model = try model(test, x)
     let program = try Program(model)
-    let found = try kinds(program.run(["x": x])["y"]), wanted = try kinds(Program(model, .init(optimizes: false)).run(["x": x])["y"])
+    let found = try kinds(program.run(["x": x])["y"]),
+      wanted = try kinds(Program(model, .init(optimizes: false)).run(["x": x])["y"])
     #expect(found == wanted)
     if odd.isNaN { #expect(found.contains("NaN")) }
     // And the next run without is that of the faster program.
@@ -105,7 +117,10 @@ import Testing
   }
 
   /// Finite inputs and finite weights: what is infinite is made on the way, in both directions, and summed up.
-  @Test(arguments: fused.filter { ["Conv 1", "Conv 3", "Conv 7", "Gemm", "MatMul"].contains($0.layer) && ["Relu", "Clip"].contains($0.operation) })
+  @Test(
+    arguments: fused.filter {
+      ["Conv 1", "Conv 3", "Conv 7", "Gemm", "MatMul"].contains($0.layer) && ["Relu", "Clip"].contains($0.operation)
+    })
   func madeInside(test: Case) throws {
     let shape = try Shape(dims(test)), inner = isFlat(test) ? 1 : 144
     let x = try Tensor((0..<shape.count).map { Float($0 / inner % 2 == 0 ? 1e20 : -1e20) }, shape)
@@ -127,7 +142,10 @@ import Testing
     numbers[0] = .nan
     let bad = try Tensor(numbers, good.shape)
     func layer(_ input: String, _ isBad: Bool, _ output: String) -> [Node] {
-      [Node("Conv", inputs: [input, isBad ? "bad" : "good"], outputs: [output + "z"]), Node("Relu", inputs: [output + "z"], outputs: [output])]
+      [
+        Node("Conv", inputs: [input, isBad ? "bad" : "good"], outputs: [output + "z"]),
+        Node("Relu", inputs: [output + "z"], outputs: [output]),
+      ]
     }
     var body = Graph(name: "body")
     body.inputs = [
@@ -135,8 +153,11 @@ import Testing
       ValueInfo(name: "v", type: TensorType(.float32, names)),
     ]
     body.nodes = [Node("Identity", inputs: ["on"], outputs: ["still"])] + layer("v", inside, "next")
-    body.outputs = [ValueInfo(name: "still", type: TensorType(.bool, [])), ValueInfo(name: "next", type: TensorType(.float32, names))]
-    let loop = Node("Loop", inputs: ["count", "", "first"], outputs: ["y"], attributes: [Attribute("body", .graph(body))])
+    body.outputs = [
+      ValueInfo(name: "still", type: TensorType(.bool, [])), ValueInfo(name: "next", type: TensorType(.float32, names)),
+    ]
+    let loop = Node(
+      "Loop", inputs: ["count", "", "first"], outputs: ["y"], attributes: [Attribute("body", .graph(body))])
     let x = try random.tensor(dims)
     let whole = makeModel(
       layer("x", !inside, "first") + [loop], inputs: [("x", x)],

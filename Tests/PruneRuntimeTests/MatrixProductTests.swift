@@ -15,7 +15,9 @@ struct MatrixProductTests {
     let (isTransposedA, isTransposedB) = (seed % 2 == 1, seed / 2 % 2 == 1)
     let (alpha, beta): (Float, Float) = (random.pick([1, -0.5]), random.pick([0, 1, 0.25]))
     // Rows lie further apart than they are long.
-    let (lda, ldb, ldc) = ((isTransposedA ? m : k) + random.pick(0...3), (isTransposedB ? k : n) + random.pick(0...3), n + random.pick(0...3))
+    let (lda, ldb, ldc) = (
+      (isTransposedA ? m : k) + random.pick(0...3), (isTransposedB ? k : n) + random.pick(0...3), n + random.pick(0...3)
+    )
     let a = try random.tensor([isTransposedA ? k : m, lda]).array(of: Float.self)
     let b = try random.tensor([isTransposedB ? n : k, ldb]).array(of: Float.self)
     // What is not read may be NaN, and what lies between the rows stays.
@@ -25,7 +27,8 @@ struct MatrixProductTests {
       var c = before
       Parallel.threads = threads
       let status = ps_product(
-        CChar(UInt8(ascii: isTransposedA ? "T" : "N")), CChar(UInt8(ascii: isTransposedB ? "T" : "N")), Int64(m), Int64(n), Int64(k),
+        CChar(UInt8(ascii: isTransposedA ? "T" : "N")), CChar(UInt8(ascii: isTransposedB ? "T" : "N")), Int64(m),
+        Int64(n), Int64(k),
         alpha, a, Int64(lda), b, Int64(ldb), beta, &c, Int64(ldc))
       #expect(status == 0)
       results.append(c)
@@ -41,7 +44,8 @@ struct MatrixProductTests {
         }
         var (sum, size) = (0.0, 0.0)
         for p in 0..<k {
-          let term = Double(a[isTransposedA ? p * lda + i : i * lda + p]) * Double(b[isTransposedB ? j * ldb + p : p * ldb + j])
+          let term =
+            Double(a[isTransposedA ? p * lda + i : i * lda + p]) * Double(b[isTransposedB ? j * ldb + p : p * ldb + j])
           sum += term
           size += abs(term)
         }
@@ -57,8 +61,8 @@ struct MatrixProductTests {
     #expect(c == [0.5, 1])
   }
 
-  /// Constant matrices of every count of columns up to the widest that is narrow, on one thread and several: a bias, a sum and
-  /// limits behind, and each number where it belongs in the last rows too.
+  /// Constant matrices of every count of columns up to the widest that is narrow, on one thread and several: a bias, a
+  /// sum and limits behind, and each number where it belongs in the last rows too.
   @Test(arguments: 1...33, [false, true]) func narrow(columns: Int, isTransposed: Bool) throws {
     let before = Parallel.threads
     defer { Parallel.threads = before }
@@ -67,12 +71,15 @@ struct MatrixProductTests {
     let (m, k) = (random.pick([8, 9, 31, 100]), random.pick([1, 5, 40, 300]))
     let x = try random.tensor([m, k]), r = try random.tensor([m, columns])
     let constants = [
-      ("w", try shifted(random.tensor(isTransposed ? [columns, k] : [k, columns]))), ("b", try random.tensor([columns])),
+      ("w", try shifted(random.tensor(isTransposed ? [columns, k] : [k, columns]))),
+      ("b", try random.tensor([columns])),
     ]
     let nodes = [
-      Node("Gemm", inputs: ["x", "w", "b"], outputs: ["g"], attributes: [Attribute("transB", .int(isTransposed ? 1 : 0))]),
+      Node(
+        "Gemm", inputs: ["x", "w", "b"], outputs: ["g"], attributes: [Attribute("transB", .int(isTransposed ? 1 : 0))]),
       Node("Add", inputs: ["g", "r"], outputs: ["s"]), Node("Relu", inputs: ["s"], outputs: ["y"]),
     ]
-    try expectSame(makeModel(nodes, inputs: [("x", x), ("r", r)], constants: constants), [("x", x), ("r", r)], tolerance: 1e-5)
+    try expectSame(
+      makeModel(nodes, inputs: [("x", x), ("r", r)], constants: constants), [("x", x), ("r", r)], tolerance: 1e-5)
   }
 }

@@ -37,9 +37,12 @@ import Testing
           place.withUnsafeMutableBufferPointer { place in
             dx.withUnsafeMutableBufferPointer { dx in
               var arguments = ps_max_pool_args(
-                x: x.baseAddress, y: y.baseAddress, place: place.baseAddress, dy: UnsafePointer(dy.baseAddress), dx: dx.baseAddress,
-                planes: Int64(planes), height: Int64(h), width: Int64(w), channels: Int64(c), rows: Int64(rows), columns: Int64(columns),
-                kernel: (Int64(example.kernel.0), Int64(example.kernel.1)), stride: (Int64(example.stride.0), Int64(example.stride.1)),
+                x: x.baseAddress, y: y.baseAddress, place: place.baseAddress, dy: UnsafePointer(dy.baseAddress),
+                dx: dx.baseAddress,
+                planes: Int64(planes), height: Int64(h), width: Int64(w), channels: Int64(c), rows: Int64(rows),
+                columns: Int64(columns),
+                kernel: (Int64(example.kernel.0), Int64(example.kernel.1)),
+                stride: (Int64(example.stride.0), Int64(example.stride.1)),
                 before: (Int64(example.before.0), Int64(example.before.1)))
               _ = ps_max_pool(&arguments)
               _ = ps_max_pool_grad(&arguments)
@@ -56,7 +59,9 @@ import Testing
             var best = -Float.infinity, source = -1
             for i in 0..<example.kernel.0 {
               for j in 0..<example.kernel.1 {
-                let (r, k) = (row * example.stride.0 - example.before.0 + i, column * example.stride.1 - example.before.1 + j)
+                let (r, k) = (
+                  row * example.stride.0 - example.before.0 + i, column * example.stride.1 - example.before.1 + j
+                )
                 guard r >= 0, r < h, k >= 0, k < w else { continue }
                 let at = ((plane * h + r) * w + k) * c + channel
                 if source < 0 || x[at] > best || x[at].isNaN { (best, source) = (x[at], at) }

@@ -11,11 +11,14 @@ import Testing
     var random = RandomSource(seed: UInt64(shape.rows))
     let w = try shifted(random.tensor([shape.rows, shape.columns]))
     let x = try random.tensor([5, isTransposed ? shape.columns : shape.rows])
-    let node = Node("Gemm", inputs: ["x", "w"], outputs: ["y"], attributes: [Attribute("transB", .int(isTransposed ? 1 : 0))])
+    let node = Node(
+      "Gemm", inputs: ["x", "w"], outputs: ["y"], attributes: [Attribute("transB", .int(isTransposed ? 1 : 0))])
     try expectSame(makeModel([node], inputs: [("x", x)], constants: [("w", w)]), [("x", x)], tolerance: 1e-5)
   }
 
-  @Test(arguments: [(1000, 700, 1), (530, 300, 2), (1100, 130, 3)]) func bigKernels(inputs: Int, outputs: Int, side: Int) throws {
+  @Test(arguments: [(1000, 700, 1), (530, 300, 2), (1100, 130, 3)]) func bigKernels(
+    inputs: Int, outputs: Int, side: Int
+  ) throws {
     var random = RandomSource(seed: UInt64(inputs))
     let w = try shifted(random.tensor([outputs, inputs, side, side])), x = try random.tensor([2, inputs, 5, 5])
     let node = Node("Conv", inputs: ["x", "w"], outputs: ["y"], attributes: [Attribute("strides", .integers([2, 2]))])

@@ -30,7 +30,8 @@ import Testing
     return Case(
       groups: groups, inputs: i, outputs: o,
       attributes: [
-        Attribute("strides", .integers(strides)), Attribute("dilations", .integers(dilations)), Attribute("pads", .integers(pads)),
+        Attribute("strides", .integers(strides)), Attribute("dilations", .integers(dilations)),
+        Attribute("pads", .integers(pads)),
         Attribute("group", .int(Int64(groups))),
       ], x: [batch, groups * i] + extents, w: [groups * o, i] + kernel, y: [batch, groups * o] + result)
   }
@@ -41,7 +42,9 @@ import Testing
     Parallel.threads = seed % 3 + 1
     var random = RandomSource(seed: UInt64(seed) &+ 2_026)
     let layer = layer(&random), x = try random.tensor(layer.x)
-    var nodes = [Node("Conv", inputs: seed % 2 == 0 ? ["x", "w", "b"] : ["x", "w"], outputs: ["c"], attributes: layer.attributes)]
+    var nodes = [
+      Node("Conv", inputs: seed % 2 == 0 ? ["x", "w", "b"] : ["x", "w"], outputs: ["c"], attributes: layer.attributes)
+    ]
     var (fed, last) = ([("x", x)], "c")
     if seed % 3 == 0 {
       fed.append(("r", try random.tensor(layer.y)))
@@ -49,9 +52,12 @@ import Testing
       last = "s"
     }
     let function = random.pick(["", "Relu", "LeakyRelu", "Clip", "Sigmoid"])
-    if !function.isEmpty { nodes.append(Node(function, inputs: function == "Clip" ? [last, "low", "high"] : [last], outputs: ["f"])) }
+    if !function.isEmpty {
+      nodes.append(Node(function, inputs: function == "Clip" ? [last, "low", "high"] : [last], outputs: ["f"]))
+    }
     let constants = [
-      ("w", try shifted(random.tensor(layer.w))), ("b", try random.tensor([layer.w[0]])), ("low", try Tensor(scalar: Float(-0.5))),
+      ("w", try shifted(random.tensor(layer.w))), ("b", try random.tensor([layer.w[0]])),
+      ("low", try Tensor(scalar: Float(-0.5))),
       ("high", try Tensor(scalar: Float(2))),
     ]
     try expectSame(makeModel(nodes, inputs: fed, constants: constants), fed, tolerance: 1e-5)
@@ -75,15 +81,23 @@ import Testing
     (arguments.height, arguments.width) = (Int64(layer.x[2]), Int64(layer.x[3]))
     (arguments.rows, arguments.columns) = (Int64(layer.y[2]), Int64(layer.y[3]))
     arguments.kernel = (Int64(layer.w[2]), Int64(layer.w[3]))
-    (arguments.strides, arguments.dilations, arguments.before) = ((strides[0], strides[1]), (dilations[0], dilations[1]), (pads[0], pads[1]))
-    (arguments.workers, arguments.slope, arguments.low, arguments.high) = (Int64(random.pick(1...9)), 1, -.infinity, .infinity)
+    (arguments.strides, arguments.dilations, arguments.before) = (
+      (strides[0], strides[1]), (dilations[0], dilations[1]), (pads[0], pads[1])
+    )
+    (arguments.workers, arguments.slope, arguments.low, arguments.high) = (
+      Int64(random.pick(1...9)), 1, -.infinity, .infinity
+    )
     var packing = ps_pixel_weights_args()
     (packing.groups, packing.inputs, packing.outputs) = (arguments.groups, arguments.inputs, arguments.outputs)
-    (packing.taps, packing.group_stride) = (arguments.kernel.0 * arguments.kernel.1, arguments.inputs * arguments.outputs)
+    (packing.taps, packing.group_stride) = (
+      arguments.kernel.0 * arguments.kernel.1, arguments.inputs * arguments.outputs
+    )
     (packing.output_stride, packing.input_stride) = (arguments.inputs, 1)
     var (packed, made) = ([Float](repeating: .nan, count: w.count), [Float](repeating: .nan, count: wanted.count))
     var scratch = [Float](repeating: .nan, count: Int(ps_pixel_scratch(&arguments)) / 4)
-    let (images, weights, biases) = (try x.array(of: Float.self), try w.array(of: Float.self), try b.array(of: Float.self))
+    let (images, weights, biases) = (
+      try x.array(of: Float.self), try w.array(of: Float.self), try b.array(of: Float.self)
+    )
     // Safe: every array is as long as the arguments say, and outlives the calls.
     images.withUnsafeBufferPointer { images in
       weights.withUnsafeBufferPointer { weights in
@@ -93,7 +107,9 @@ import Testing
               scratch.withUnsafeMutableBufferPointer { scratch in
                 (packing.weights, packing.result) = (UnsafeRawPointer(weights.baseAddress), packed.baseAddress)
                 _ = ps_pixel_weights(&packing)
-                (arguments.x, arguments.weights, arguments.bias) = (images.baseAddress, UnsafePointer(packed.baseAddress), biases.baseAddress)
+                (arguments.x, arguments.weights, arguments.bias) = (
+                  images.baseAddress, UnsafePointer(packed.baseAddress), biases.baseAddress
+                )
                 (arguments.y, arguments.scratch) = (made.baseAddress, UnsafeMutableRawPointer(scratch.baseAddress))
                 _ = ps_pixel_convolution(&arguments)
               }
@@ -113,10 +129,14 @@ import Testing
     let nodes = [
       Node("Conv", inputs: ["x", "u"], outputs: ["a"], attributes: pads), Node("Relu", inputs: ["a"], outputs: ["b"]),
       Node("Conv", inputs: ["b", "v"], outputs: ["c"], attributes: pads), Node("Relu", inputs: ["c"], outputs: ["d"]),
-      Node("Conv", inputs: ["d", "w"], outputs: ["e"], attributes: pads), Node("Add", inputs: ["e", "b"], outputs: ["f"]),
+      Node("Conv", inputs: ["d", "w"], outputs: ["e"], attributes: pads),
+      Node("Add", inputs: ["e", "b"], outputs: ["f"]),
       Node("Relu", inputs: ["f"], outputs: ["y"]),
     ]
-    let constants = [("u", try random.tensor([11, 3, 3, 3])), ("v", try random.tensor([9, 11, 3, 3])), ("w", try random.tensor([11, 9, 3, 3]))]
+    let constants = [
+      ("u", try random.tensor([11, 3, 3, 3])), ("v", try random.tensor([9, 11, 3, 3])),
+      ("w", try random.tensor([11, 9, 3, 3])),
+    ]
     let model = makeModel(nodes, inputs: [("x", x)], constants: constants)
     let labels = try Program(model).stepLabels
     if OneDNN.block == 8 { #expect(labels.allSatisfy { $0.hasPrefix("Conv") }, "\(labels)") }
@@ -127,7 +147,8 @@ import Testing
   @Test(arguments: [(11, 13, 32, 1), (5, 7, 9, 1), (9, 30, 16, 1), (3, 5, 20, 3), (7, 9, 12, 2)])
   func training(_ shape: (inputs: Int, outputs: Int, side: Int, groups: Int)) throws {
     var random = RandomSource(seed: UInt64(shape.side))
-    let groups = shape.groups, attributes = [Attribute("pads", .integers([1, 0, 1, 2])), Attribute("group", .int(Int64(groups)))]
+    let groups = shape.groups,
+      attributes = [Attribute("pads", .integers([1, 0, 1, 2])), Attribute("group", .int(Int64(groups)))]
     let x = try random.tensor([4, groups * shape.inputs, shape.side, shape.side])
     let w = try random.tensor([groups * shape.outputs, shape.inputs, 3, 3])
     let dy = try random.tensor([4, groups * shape.outputs, shape.side, shape.side])
@@ -148,12 +169,14 @@ import Testing
   @Test func notNumbers() throws {
     var values = [Float](repeating: 1, count: 11 * 16 * 16)
     values[5 * 256 + 3 * 16 + 3] = .nan
-    let x = try Tensor(values, try Shape([1, 11, 16, 16])), w = try Tensor([Float](repeating: 1, count: 11 * 11 * 9), try Shape([11, 11, 3, 3]))
+    let x = try Tensor(values, try Shape([1, 11, 16, 16])),
+      w = try Tensor([Float](repeating: 1, count: 11 * 11 * 9), try Shape([11, 11, 3, 3]))
     let nodes = [
       Node("Conv", inputs: ["x", "w"], outputs: ["c"], attributes: [Attribute("pads", .integers([1, 1, 1, 1]))]),
       Node("Relu", inputs: ["c"], outputs: ["y"]),
     ]
-    let y = try #require(Program(makeModel(nodes, inputs: [("x", x)], constants: [("w", w)])).run(["x": x])["y"]).array(of: Float.self)
+    let y = try #require(Program(makeModel(nodes, inputs: [("x", x)], constants: [("w", w)])).run(["x": x])["y"]).array(
+      of: Float.self)
     #expect(y[3 * 16 + 3].isNaN)
     #expect(abs(y[15 * 16 + 15] - 4 * 11) < 1e-3)
   }

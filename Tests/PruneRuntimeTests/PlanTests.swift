@@ -15,9 +15,11 @@ import Testing
       ("w1", try random.tensor([channels, channels, 3, 3])), ("w2", try random.tensor([channels, channels, 3, 3])),
     ]
     let nodes = [
-      Node("Conv", inputs: ["x", "w1"], outputs: ["c"], attributes: Self.padded), Node("Sigmoid", inputs: ["c"], outputs: ["s"]),
+      Node("Conv", inputs: ["x", "w1"], outputs: ["c"], attributes: Self.padded),
+      Node("Sigmoid", inputs: ["c"], outputs: ["s"]),
       Node("Mul", inputs: ["c", "s"], outputs: ["m"]), Node("Add", inputs: ["m", "x"], outputs: ["a"]),
-      Node("Conv", inputs: ["a", "w2"], outputs: ["d"], attributes: Self.padded), Node("Relu", inputs: ["d"], outputs: ["r"]),
+      Node("Conv", inputs: ["a", "w2"], outputs: ["d"], attributes: Self.padded),
+      Node("Relu", inputs: ["d"], outputs: ["r"]),
       Node("Concat", inputs: ["r", "x"], outputs: ["y"], attributes: [Attribute("axis", .int(1))]),
     ]
     var model = makeModel(nodes, inputs: [("x", x)], constants: constants)
@@ -102,7 +104,8 @@ import Testing
       Node("Add", inputs: ["e", "s"], outputs: ["y"]),
     ]
     try expectSame(
-      makeModel(nodes, inputs: [("x", x)], constants: constants, outputs: ["y", "v"]), [("x", x)], tolerance: 2e-5, isFast: false)
+      makeModel(nodes, inputs: [("x", x)], constants: constants, outputs: ["y", "v"]), [("x", x)], tolerance: 2e-5,
+      isFast: false)
   }
 
   @Test(arguments: [[4, 24], [2, 24, 1], [2, 24, 5], [3, 16, 4, 4], [2, 5, 3, 3, 3]], [false, true])

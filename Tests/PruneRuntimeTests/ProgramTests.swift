@@ -62,11 +62,15 @@ struct ProgramTests {
     let x = try random.tensor([2, 3, 12, 12])
     let nodes = [
       Node("Conv", inputs: ["x", "w"], outputs: ["c"]), Node("Relu", inputs: ["c"], outputs: ["r"]),
-      Node("Conv", inputs: ["r", "v"], outputs: ["d"]), Node("Flatten", inputs: ["d"], outputs: ["f"]), Node("Abs", inputs: ["f"], outputs: ["y"]),
+      Node("Conv", inputs: ["r", "v"], outputs: ["d"]), Node("Flatten", inputs: ["d"], outputs: ["f"]),
+      Node("Abs", inputs: ["f"], outputs: ["y"]),
       Node("Neg", inputs: ["v"], outputs: ["constant"]),
     ]
     let model = makeModel(
-      nodes, inputs: [("x", x)], constants: [("w", try random.tensor([channels, 3, 3, 3])), ("v", try random.tensor([channels, channels, 3, 3]))],
+      nodes, inputs: [("x", x)],
+      constants: [
+        ("w", try random.tensor([channels, 3, 3, 3])), ("v", try random.tensor([channels, channels, 3, 3])),
+      ],
       outputs: ["y"])
     let names = ["x", "c", "r", "f", "constant", "y"]
     let wanted = try Program(model, .init(outputs: names)).run(["x": x])
@@ -75,7 +79,8 @@ struct ProgramTests {
     let program = try Program(model, options)
     for _ in 0..<2 {
       var seen: [String: Tensor] = [:]
-      #expect(try program.run(["x": x], watch: { name, value throws(PruneError) in seen[name] = try value.copied() }).isEmpty)
+      #expect(
+        try program.run(["x": x], watch: { name, value throws(PruneError) in seen[name] = try value.copied() }).isEmpty)
       #expect(seen.keys.sorted() == names.sorted())
       for (name, tensor) in wanted {
         let (a, b) = (try tensor.array(of: Float.self), try #require(seen[name]).array(of: Float.self))
@@ -83,7 +88,9 @@ struct ProgramTests {
       }
     }
     let stop = PruneError(.numeric, "enough")
-    let error = #expect(throws: PruneError.self) { try program.run(["x": x], watch: { _, _ throws(PruneError) in throw stop }) }
+    let error = #expect(throws: PruneError.self) {
+      try program.run(["x": x], watch: { _, _ throws(PruneError) in throw stop })
+    }
     #expect(error?.status == .numeric && error?.message == "enough")
     // Nobody looks, nobody is asked.
     #expect(try program.run(["x": x]).isEmpty)
@@ -105,7 +112,8 @@ struct ProgramTests {
   @Test func contradictionsNameTheNode() throws {
     let x = try Tensor(zeros: .float32, try Shape([1, 3, 8, 8]))
     let w = try Tensor(zeros: .float32, try Shape([4, 5, 3, 3]))
-    let model = makeModel([Node("Conv", name: "c", inputs: ["x", "w"], outputs: ["y"])], inputs: [("x", x)], constants: [("w", w)])
+    let model = makeModel(
+      [Node("Conv", name: "c", inputs: ["x", "w"], outputs: ["y"])], inputs: [("x", x)], constants: [("w", w)])
     let error = #expect(throws: PruneError.self) { try Program(model) }
     #expect(error?.place == "Conv 'c'")
   }
@@ -142,11 +150,14 @@ struct ProgramTests {
     let x = try Tensor((0..<24).map { Float($0) }, try Shape([2, 3, 4]))
     let nodes = [
       Node("Shape", inputs: ["x"], outputs: ["s"]), Node("Gather", inputs: ["s", "zero"], outputs: ["n"]),
-      Node("Unsqueeze", inputs: ["n", "axes"], outputs: ["u"]), Node("Concat", inputs: ["u", "rest"], outputs: ["d"], attributes: [Attribute("axis", .int(0))]),
+      Node("Unsqueeze", inputs: ["n", "axes"], outputs: ["u"]),
+      Node("Concat", inputs: ["u", "rest"], outputs: ["d"], attributes: [Attribute("axis", .int(0))]),
       Node("Reshape", inputs: ["x", "d"], outputs: ["y"]),
     ]
     guard nodes.allSatisfy({ ReferenceKernels.kernel(for: $0, opset: 17) != nil }) else { return }
-    let constants = [("zero", try Tensor(scalar: Int64(0))), ("axes", try Tensor([Int64(0)])), ("rest", try Tensor([Int64(-1)]))]
+    let constants = [
+      ("zero", try Tensor(scalar: Int64(0))), ("axes", try Tensor([Int64(0)])), ("rest", try Tensor([Int64(-1)])),
+    ]
     let program = try Program(makeModel(nodes, inputs: [("x", x)], constants: constants))
     #expect(program.stepCount == 0)
     #expect(try program.run(["x": x])["y"]?.shape.dims == [2, 12])
@@ -176,7 +187,12 @@ struct ProgramTests {
 
   @Test func functionsAreInlined() throws {
     let x = try Tensor([Float(-1), 2])
-    var model = makeModel([Node("Leak", domain: "local", name: "n", inputs: ["x"], outputs: ["y"], attributes: [Attribute("slope", .float(0.5))])], inputs: [("x", x)])
+    var model = makeModel(
+      [
+        Node(
+          "Leak", domain: "local", name: "n", inputs: ["x"], outputs: ["y"],
+          attributes: [Attribute("slope", .float(0.5))])
+      ], inputs: [("x", x)])
     var function = FunctionDefinition()
     (function.name, function.domain, function.inputs, function.outputs) = ("Leak", "local", ["a"], ["b"])
     function.attributes = ["slope"]

@@ -48,7 +48,9 @@ struct QuantizedTests {
     }
 
     mutating func quantize(_ value: String, _ scheme: [String]) -> String { add("QuantizeLinear", [value] + scheme) }
-    mutating func dequantize(_ codes: String, _ scheme: [String]) -> String { add("DequantizeLinear", [codes] + scheme) }
+    mutating func dequantize(_ codes: String, _ scheme: [String]) -> String {
+      add("DequantizeLinear", [codes] + scheme)
+    }
     mutating func pair(_ value: String, spread: Double) throws -> String {
       let scheme = try scheme(spread: spread)
       return dequantize(quantize(value, scheme), scheme)
@@ -82,7 +84,9 @@ struct QuantizedTests {
       }
     }
 
-    func model(_ outputs: [String]) -> Model { makeModel(nodes, inputs: inputs, constants: constants, outputs: outputs) }
+    func model(_ outputs: [String]) -> Model {
+      makeModel(nodes, inputs: inputs, constants: constants, outputs: outputs)
+    }
   }
 
   /// Expects the same codes but for ties.
@@ -115,7 +119,8 @@ struct QuantizedTests {
   }
 
   private func codes(_ tensor: Tensor) throws -> [Int] {
-    tensor.dtype == .int8 ? try tensor.array(of: Int8.self).map { Int($0) } : try tensor.array(of: UInt8.self).map { Int($0) }
+    tensor.dtype == .int8
+      ? try tensor.array(of: Int8.self).map { Int($0) } : try tensor.array(of: UInt8.self).map { Int($0) }
   }
 
   @Test(arguments: 0..<60)
@@ -138,7 +143,10 @@ struct QuantizedTests {
       sources.append(
         builder.add(
           "DequantizeLinear",
-          [builder.constant(sums), builder.constant(steps.count > 1 ? try Tensor(steps) : try Tensor(scalar: steps[0]))],
+          [
+            builder.constant(sums),
+            builder.constant(steps.count > 1 ? try Tensor(steps) : try Tensor(scalar: steps[0])),
+          ],
           [Attribute("axis", .int(0))]))
     }
     var value = builder.add("Conv", sources, window.attributes + [Attribute("group", .int(Int64(group)))])
@@ -160,7 +168,9 @@ struct QuantizedTests {
   func products(seed: Int) throws {
     var builder = Builder(seed: seed)
     builder.isSigned = seed % 3 == 2
-    let (m, k, n) = (builder.random.pick([1, 4, 33]), builder.random.pick([3, 64, 100]), builder.random.pick([10, 64, 77]))
+    let (m, k, n) = (
+      builder.random.pick([1, 4, 33]), builder.random.pick([3, 64, 100]), builder.random.pick([10, 64, 77])
+    )
     let isGemm = seed % 2 == 0, isRow = builder.random.pick([true, false])
     let x = try builder.input(isGemm ? [m, k] : [2, m, k])
     let weight = try builder.weight(isGemm && isRow ? [n, k] : [k, n], axis: isGemm && isRow ? 0 : 1).name
@@ -181,7 +191,10 @@ struct QuantizedTests {
   }
 
   /// What lies between layers: pools, sums, normalizations, functions, joins and reshapes.
-  @Test(arguments: ["Add", "AveragePool", "GlobalAveragePool", "BatchNormalization", "Concat", "HardSwish", "Rescale", "MaxPool"], 0..<4)
+  @Test(
+    arguments: [
+      "Add", "AveragePool", "GlobalAveragePool", "BatchNormalization", "Concat", "HardSwish", "Rescale", "MaxPool",
+    ], 0..<4)
   func between(kind: String, seed: Int) throws {
     var builder = Builder(seed: seed)
     builder.isSigned = seed == 3
@@ -210,7 +223,8 @@ struct QuantizedTests {
     case "Concat": value = builder.add(kind, [x, try builder.input(dims), x], [Attribute("axis", .int(1))])
     case "Rescale": value = x
     case "MaxPool":
-      value = builder.add(kind, [x], [Attribute("kernel_shape", .integers([2, 3])), Attribute("strides", .integers([2, 2]))])
+      value = builder.add(
+        kind, [x], [Attribute("kernel_shape", .integers([2, 3])), Attribute("strides", .integers([2, 2]))])
       value = builder.dequantize(builder.quantize(value, scheme), scheme)
       label = "Rescale"
     default: value = builder.add(kind, [x])
@@ -226,7 +240,8 @@ struct QuantizedTests {
     let scheme = try builder.scheme(spread: 1)
     var value = builder.quantize("x", scheme)
     for (type, attributes) in [
-      ("MaxPool", [Attribute("kernel_shape", .integers([2, 2]))]), ("Transpose", [Attribute("perm", .integers([0, 2, 3, 1]))]),
+      ("MaxPool", [Attribute("kernel_shape", .integers([2, 2]))]),
+      ("Transpose", [Attribute("perm", .integers([0, 2, 3, 1]))]),
       ("Flatten", []),
     ] {
       value = builder.quantize(builder.add(type, [builder.dequantize(value, scheme)], attributes), scheme)
@@ -251,9 +266,13 @@ struct QuantizedTests {
     let shape = try Shape(isConv ? [12, 8, 3, 3] : [16, 12])
     let isUnsigned = seed % 4 < 2
     let codes = (0..<shape.count).map { _ in builder.random.pick(-127...127) }
-    let weight = isUnsigned ? try Tensor(codes.map { UInt8($0 + 128) }, shape) : try Tensor(codes.map { Int8($0) }, shape)
+    let weight =
+      isUnsigned ? try Tensor(codes.map { UInt8($0 + 128) }, shape) : try Tensor(codes.map { Int8($0) }, shape)
     let zero = isUnsigned ? try Tensor(scalar: UInt8(128)) : try Tensor(scalar: Int8(0))
-    var sources = [x] + source + [builder.constant(weight), builder.constant(try Tensor(scalar: Float(0.003))), builder.constant(zero)]
+    var sources =
+      [x] + source + [
+        builder.constant(weight), builder.constant(try Tensor(scalar: Float(0.003))), builder.constant(zero),
+      ]
     sources += target
     if isConv { sources.append(builder.constant(try Tensor((0..<12).map { Int32($0 * 500 - 3000) }))) }
     let value = builder.add(

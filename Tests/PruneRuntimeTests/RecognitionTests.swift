@@ -13,7 +13,8 @@ struct RecognitionTests {
 
   /// Runs the model both ways and expects no more than `steps` steps.
   private func expect(
-    _ steps: Int, _ nodes: [Node], _ inputs: [(String, Tensor)], _ constants: [(String, Tensor)], tolerance: Double = 1e-5
+    _ steps: Int, _ nodes: [Node], _ inputs: [(String, Tensor)], _ constants: [(String, Tensor)],
+    tolerance: Double = 1e-5
   ) throws {
     let model = makeModel(nodes, inputs: inputs, constants: constants, opset: 17)
     let program = try Program(model)
@@ -26,7 +27,8 @@ struct RecognitionTests {
     var random = RandomSource(seed: 1)
     let x = ("x", try random.tensor([3, 50]))
     let constants = [
-      ("root", try number(1.41421356)), ("inverse", try number(0.70710678)), ("one", try number(1)), ("half", try number(0.5)),
+      ("root", try number(1.41421356)), ("inverse", try number(0.70710678)), ("one", try number(1)),
+      ("half", try number(0.5)),
     ]
     var nodes = [
       form == 0 ? node("Div", ["x", "root"], "a") : node("Mul", ["inverse", "x"], "a"), node("Erf", ["a"], "e"),
@@ -55,7 +57,8 @@ struct RecognitionTests {
     default: nodes = [node("Mul", ["x", "c"], "p1"), node("Mul", ["p1", "x"], "p"), node("Mul", ["p", "x"], "q")]
     }
     nodes += [
-      node("Add", ["x", "q"], "i"), node("Mul", ["i", "r"], "t"), node("Tanh", ["t"], "h"), node("Add", ["h", "one"], "s"),
+      node("Add", ["x", "q"], "i"), node("Mul", ["i", "r"], "t"), node("Tanh", ["t"], "h"),
+      node("Add", ["h", "one"], "s"),
       node("Mul", ["x", "half"], "b"), node("Mul", ["b", "s"], "y"),
     ]
     try expect(1, nodes, [x], constants)
@@ -66,7 +69,8 @@ struct RecognitionTests {
     let x = ("x", try random.tensor([4, 40]))
     try expect(1, [node("Sigmoid", ["x"], "s"), node("Mul", ["s", "x"], "y")], [x], [])
     try expect(
-      1, [node("Mul", ["x", "a"], "t"), node("Sigmoid", ["t"], "s"), node("Mul", ["x", "s"], "y")], [x], [("a", try number(1.702))])
+      1, [node("Mul", ["x", "a"], "t"), node("Sigmoid", ["t"], "s"), node("Mul", ["x", "s"], "y")], [x],
+      [("a", try number(1.702))])
     try expect(1, [node("Softplus", ["x"], "p"), node("Tanh", ["p"], "t"), node("Mul", ["x", "t"], "y")], [x], [])
     let hard = [Attribute("alpha", .float(1.0 / 6)), Attribute("beta", .float(0.5))]
     try expect(1, [node("HardSigmoid", ["x"], "s", hard), node("Mul", ["x", "s"], "y")], [x], [])
@@ -82,8 +86,10 @@ struct RecognitionTests {
     let inputs = [("x", try random.tensor([4, 40])), ("z", try random.tensor([4, 40]))]
     let constants = [("root", try number(1.5)), ("one", try number(1)), ("half", try number(0.5))]
     let nodes = [
-      node("Div", ["x", "root"], "a"), node("Erf", ["a"], "e"), node("Add", ["e", "one"], "s"), node("Mul", ["x", "s"], "m"),
-      node("Mul", ["m", "half"], "y1"), node("Sigmoid", ["x"], "g"), node("Mul", ["g", "z"], "y2"), node("Add", ["y1", "y2"], "y"),
+      node("Div", ["x", "root"], "a"), node("Erf", ["a"], "e"), node("Add", ["e", "one"], "s"),
+      node("Mul", ["x", "s"], "m"),
+      node("Mul", ["m", "half"], "y1"), node("Sigmoid", ["x"], "g"), node("Mul", ["g", "z"], "y2"),
+      node("Add", ["y1", "y2"], "y"),
     ]
     try expectSame(makeModel(nodes, inputs: inputs, constants: constants), inputs)
   }
@@ -101,13 +107,16 @@ struct RecognitionTests {
     let base = isCentred ? "d" : "x"
     var nodes: [Node] = isCentred ? [node("ReduceMean", ["x"], "m", mean), node("Sub", ["x", "m"], "d")] : []
     nodes += [
-      form % 2 == 0 ? node("Pow", [base, "two"], "q") : node("Mul", [base, base], "q"), node("ReduceMean", ["q"], "v", mean),
+      form % 2 == 0 ? node("Pow", [base, "two"], "q") : node("Mul", [base, base], "q"),
+      node("ReduceMean", ["q"], "v", mean),
       node("Add", ["v", "epsilon"], "w"), node("Sqrt", ["w"], "r"),
     ]
     if form < 3 {
       nodes.append(node("Div", [base, "r"], "n"))
     } else {
-      nodes += [form == 4 ? node("Div", ["one", "r"], "i") : node("Reciprocal", ["r"], "i"), node("Mul", [base, "i"], "n")]
+      nodes += [
+        form == 4 ? node("Div", ["one", "r"], "i") : node("Reciprocal", ["r"], "i"), node("Mul", [base, "i"], "n"),
+      ]
     }
     if form != 2 { nodes.append(node("Mul", ["scale", "n"], "t")) }
     if isCentred { nodes.append(node("Add", [form == 2 ? "n" : "t", "bias"], "y")) }
@@ -133,14 +142,19 @@ struct RecognitionTests {
       ("split", try Tensor([Int64(batch), Int64(count), 4, 12])), ("join", try Tensor(dims.map { Int64($0) })),
       ("scale", try number(0.3)), ("divisor", try number(3.4)),
     ]
-    var nodes = self.heads("q", [0, 2, 1, 3], "qh") + self.heads("k", [0, 2, 3, 1], "kh") + self.heads("v", [0, 2, 1, 3], "vh")
+    var nodes =
+      self.heads("q", [0, 2, 1, 3], "qh") + self.heads("k", [0, 2, 3, 1], "kh") + self.heads("v", [0, 2, 1, 3], "vh")
     switch form % 3 {
     case 0: nodes += [node("MatMul", ["qh", "kh"], "p"), node("Div", ["p", "divisor"], "s")]
-    case 1: nodes += [node("Mul", ["qh", "scale"], "qs"), node("Mul", ["kh", "scale"], "ks"), node("MatMul", ["qs", "ks"], "s")]
+    case 1:
+      nodes += [
+        node("Mul", ["qh", "scale"], "qs"), node("Mul", ["kh", "scale"], "ks"), node("MatMul", ["qs", "ks"], "s"),
+      ]
     default: nodes += [node("MatMul", ["qh", "kh"], "p"), node("Mul", ["scale", "p"], "s")]
     }
     if form != 3 {
-      inputs.append(("mask", try random.tensor([[batch, 1, 1, count], [count, count], [1, heads, count, 1]][form % 3])))
+      inputs.append(
+        ("mask", try random.tensor([[batch, 1, 1, count], [count, count], [1, heads, count, 1]][form % 3])))
       nodes.append(node("Add", ["s", "mask"], "t"))
     }
     nodes += [
@@ -157,23 +171,30 @@ struct RecognitionTests {
     var random = RandomSource(seed: 7)
     let x = ("x", try random.tensor([5, batch, 72]))
     var constants = [
-      ("parts", try Tensor([Int64(5), Int64(batch), 3, 24])), ("heads", try Tensor([Int64(5), Int64(batch * 4), 6])), ("back", try Tensor([Int64(5), Int64(batch), 24])),
-      ("zero", try Tensor(scalar: Int64(0))), ("one", try Tensor(scalar: Int64(1))), ("two", try Tensor(scalar: Int64(2))),
+      ("parts", try Tensor([Int64(5), Int64(batch), 3, 24])), ("heads", try Tensor([Int64(5), Int64(batch * 4), 6])),
+      ("back", try Tensor([Int64(5), Int64(batch), 24])),
+      ("zero", try Tensor(scalar: Int64(0))), ("one", try Tensor(scalar: Int64(1))),
+      ("two", try Tensor(scalar: Int64(2))),
       ("axis", try Tensor([Int64(0)])), ("ones", try Tensor([Int64(1), 1, 1])),
     ]
     var nodes = [
-      node("Reshape", ["x", "parts"], "r"), node("Transpose", ["r"], "t", [Attribute("perm", .integers([2, 0, 1, 3]))]),
+      node("Reshape", ["x", "parts"], "r"),
+      node("Transpose", ["r"], "t", [Attribute("perm", .integers([2, 0, 1, 3]))]),
     ]
     if gathers {
-      for (index, name) in [("zero", "q"), ("one", "k"), ("two", "v")] { nodes.append(node("Gather", ["t", index], name)) }
+      for (index, name) in [("zero", "q"), ("one", "k"), ("two", "v")] {
+        nodes.append(node("Gather", ["t", index], name))
+      }
     } else {
-      nodes.append(Node("Split", inputs: ["t", "ones"], outputs: ["q1", "k1", "v1"], attributes: [Attribute("axis", .int(0))]))
+      nodes.append(
+        Node("Split", inputs: ["t", "ones"], outputs: ["q1", "k1", "v1"], attributes: [Attribute("axis", .int(0))]))
       for name in ["q", "k", "v"] { nodes.append(node("Squeeze", ["\(name)1", "axis"], name)) }
     }
     constants.append(("scale", try number(0.4)))
     for (name, order) in [("q", [1, 0, 2]), ("k", [1, 2, 0]), ("v", [1, 0, 2])] {
       nodes += [
-        node("Reshape", [name, "heads"], "\(name)h"), node("Transpose", ["\(name)h"], "\(name)t", [Attribute("perm", .integers(order))]),
+        node("Reshape", [name, "heads"], "\(name)h"),
+        node("Transpose", ["\(name)h"], "\(name)t", [Attribute("perm", .integers(order))]),
       ]
     }
     nodes += [
@@ -190,7 +211,9 @@ struct RecognitionTests {
   func transposedOperands(form: Int) throws {
     var random = RandomSource(seed: 14)
     let inputs = [("a", try random.tensor([2, 9, 3, 16])), ("b", try random.tensor([2, 11, 3, 16]))]
-    let (left, right) = ([[0, 2, 1, 3], [2, 0, 1, 3], [0, 2, 1, 3]][form % 3], [[0, 2, 3, 1], [2, 0, 3, 1], [0, 2, 3, 1]][form % 3])
+    let (left, right) = (
+      [[0, 2, 1, 3], [2, 0, 1, 3], [0, 2, 1, 3]][form % 3], [[0, 2, 3, 1], [2, 0, 3, 1], [0, 2, 3, 1]][form % 3]
+    )
     var nodes = [
       node("Transpose", ["a"], "l", [Attribute("perm", .integers(left))]),
       node("Transpose", ["b"], "r", [Attribute("perm", .integers(right))]), node("MatMul", ["l", "r"], "y"),
@@ -200,12 +223,13 @@ struct RecognitionTests {
     try expect(1, nodes, form == 5 ? [c, inputs[1]] : inputs, [])
   }
 
-  @Test(arguments: [
-    ("ij,jk->ik", [4, 7], [7, 5], 1), ("ij,kj->ik", [4, 7], [5, 7], 1), ("bij,bjk->bik", [3, 4, 7], [3, 7, 5], 1),
-    ("bhid,bhjd->bhij", [2, 3, 4, 6], [2, 3, 5, 6], 1), ("bihd,bjhd->bhij", [2, 4, 3, 6], [2, 5, 3, 6], 1),
-    ("bhij,bjhd->bihd", [2, 3, 4, 5], [2, 5, 3, 6], 1), ("ij,jk->ki", [4, 7], [7, 5], 1), ("i,j->ij", [4], [5], 1),
-    ("i,i->", [6], [6], 1), ("bik,kj->bij", [2, 3, 4], [4, 5], 1), ("ij,ij->ij", [3, 4], [3, 4], 1),
-  ] as [(String, [Int], [Int], Int)])
+  @Test(
+    arguments: [
+      ("ij,jk->ik", [4, 7], [7, 5], 1), ("ij,kj->ik", [4, 7], [5, 7], 1), ("bij,bjk->bik", [3, 4, 7], [3, 7, 5], 1),
+      ("bhid,bhjd->bhij", [2, 3, 4, 6], [2, 3, 5, 6], 1), ("bihd,bjhd->bhij", [2, 4, 3, 6], [2, 5, 3, 6], 1),
+      ("bhij,bjhd->bihd", [2, 3, 4, 5], [2, 5, 3, 6], 1), ("ij,jk->ki", [4, 7], [7, 5], 1), ("i,j->ij", [4], [5], 1),
+      ("i,i->", [6], [6], 1), ("bik,kj->bij", [2, 3, 4], [4, 5], 1), ("ij,ij->ij", [3, 4], [3, 4], 1),
+    ] as [(String, [Int], [Int], Int)])
   func einsum(equation: String, a: [Int], b: [Int], steps: Int) throws {
     var random = RandomSource(seed: 15)
     let inputs = [("a", try random.tensor(a)), ("b", try random.tensor(b))]
@@ -224,7 +248,8 @@ struct RecognitionTests {
     ]
     var nodes = [
       isGemm
-        ? node("Gemm", ["x", "w", "b"], "p", [Attribute("transB", .int(seed % 2 == 0 ? 1 : 0))]) : node("MatMul", ["x", "w"], "q")
+        ? node("Gemm", ["x", "w", "b"], "p", [Attribute("transB", .int(seed % 2 == 0 ? 1 : 0))])
+        : node("MatMul", ["x", "w"], "q")
     ]
     if !isGemm { nodes.append(node("Add", ["b", "q"], "p")) }
     var last = "p"

@@ -16,7 +16,8 @@ struct RecurrentKernelTests {
     let isBatchFirst = seed % 4 == 3
     let x = ("x", try random.tensor(isBatchFirst ? [batch, steps, width] : [steps, batch, width]))
     var constants = [
-      ("w", try random.tensor([directions, gates * hidden, width])), ("r", try random.tensor([directions, gates * hidden, hidden])),
+      ("w", try random.tensor([directions, gates * hidden, width])),
+      ("r", try random.tensor([directions, gates * hidden, hidden])),
     ]
     var names = ["x", "w", "r"]
     func add(_ name: String, _ tensor: Tensor?) {
@@ -42,7 +43,9 @@ struct RecurrentKernelTests {
     if seed % 4 == 1 { node.set("clip", .float(0.7)) }
     if seed % 4 == 2 {
       let functions = gates == 4 ? ["HardSigmoid", "Tanh", "Elu"] : gates == 3 ? ["Sigmoid", "Relu"] : ["LeakyRelu"]
-      node.set("activations", .strings(Array([[String]](repeating: functions, count: directions).joined()).map { Array($0.utf8) }))
+      node.set(
+        "activations",
+        .strings(Array([[String]](repeating: functions, count: directions).joined()).map { Array($0.utf8) }))
     }
     try expectSame(makeModel([node], inputs: [x], constants: constants, opset: 22), [x], tolerance: 3e-5)
   }

@@ -12,7 +12,8 @@ struct ReductionKernelTests {
       let dims = (0..<random.pick(1...4)).map { _ in random.pick([1, 2, 5, 8, 17]) }
       let x = try random.tensor(dims)
       let axes = dims.indices.filter { _ in random.pick([true, false]) }
-      var node = Node(name, inputs: ["x"], outputs: ["y"], attributes: [Attribute("keepdims", .int(Int64(random.pick(0...1))))])
+      var node = Node(
+        name, inputs: ["x"], outputs: ["y"], attributes: [Attribute("keepdims", .int(Int64(random.pick(0...1))))])
       if !axes.isEmpty { node.set("axes", .integers(axes)) }
       try expectSame(makeModel([node], inputs: [("x", x)]), [("x", x)], tolerance: 1e-5)
     }
@@ -23,7 +24,9 @@ struct ReductionKernelTests {
   func sumsOfColumns(columns: Int, rows: Int) throws {
     var random = RandomSource(seed: 21)
     let x = try random.tensor([rows, columns])
-    let node = Node("ReduceMean", inputs: ["x"], outputs: ["y"], attributes: [Attribute("axes", .integers([0])), Attribute("keepdims", .int(0))])
+    let node = Node(
+      "ReduceMean", inputs: ["x"], outputs: ["y"],
+      attributes: [Attribute("axes", .integers([0])), Attribute("keepdims", .int(0))])
     let model = makeModel([node], inputs: [("x", x)])
     try expectSame(model, [("x", x)], tolerance: 1e-5)
     func values() throws -> [Float] { try #require(try Program(model).run(["x": x])["y"]).array(of: Float.self) }
@@ -60,7 +63,8 @@ struct ReductionKernelTests {
     }
   }
 
-  @Test(arguments: ["nearest", "linear", "cubic"], ["half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"])
+  @Test(
+    arguments: ["nearest", "linear", "cubic"], ["half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"])
   func resize(mode: String, transformation: String) throws {
     var random = RandomSource(seed: 19)
     for sizes in [[2, 3, 10, 14], [2, 3, 5, 4], [2, 3, 3, 9]] {
@@ -72,7 +76,8 @@ struct ReductionKernelTests {
           Attribute("coordinate_transformation_mode", .string(Array(transformation.utf8))),
         ])
       try expectSame(
-        makeModel([node], inputs: [("x", x)], constants: [("sizes", try Tensor(sizes.map { Int64($0) }))], opset: 19), [("x", x)])
+        makeModel([node], inputs: [("x", x)], constants: [("sizes", try Tensor(sizes.map { Int64($0) }))], opset: 19),
+        [("x", x)])
     }
   }
 

@@ -47,7 +47,8 @@ import Testing
     let image = try random.tensor(x), bias = try random.tensor([w[0]])
     let kernel = try weights(w, density, &random)
     let node = Node("Conv", inputs: ["x", "w", "b"], outputs: [then.isEmpty ? "y" : "c"], attributes: attributes)
-    let model = makeModel([node] + then, inputs: [("x", image)], constants: [("w", kernel), ("b", bias)], outputs: [output])
+    let model = makeModel(
+      [node] + then, inputs: [("x", image)], constants: [("w", kernel), ("b", bias)], outputs: [output])
     try expectSparse(model, [("x", image)], isSparse: isSparse, sourceLocation: sourceLocation)
   }
 
@@ -66,11 +67,13 @@ import Testing
     let least = (0..<2).map { (kernel[$0] - 1) * dilations[$0] + 1 }
     let x = [random.pick(1...3), groups * perGroup, least[0] + random.pick(0...14), least[1] + random.pick(0...20)]
     let attributes = [
-      Attribute("group", .int(Int64(groups))), Attribute("dilations", .integers(dilations)), Attribute("strides", .integers(strides)),
+      Attribute("group", .int(Int64(groups))), Attribute("dilations", .integers(dilations)),
+      Attribute("strides", .integers(strides)),
       Attribute("pads", .integers(pads)),
     ]
     try convolution(
-      x, [groups * random.pick(1...8), perGroup] + kernel, random.pick([0.05, 0.2, 0.6, 1]), attributes, seed: UInt64(seed))
+      x, [groups * random.pick(1...8), perGroup] + kernel, random.pick([0.05, 0.2, 0.6, 1]), attributes,
+      seed: UInt64(seed))
   }
 
   @Test(arguments: ["SAME_UPPER", "SAME_LOWER", "VALID"]) func automaticPads(_ mode: String) throws {
@@ -80,7 +83,8 @@ import Testing
 
   @Test(arguments: [1, 2, 3]) func depthwise(_ step: Int) throws {
     let attributes = [
-      Attribute("group", .int(Int64(24))), Attribute("strides", .integers([step, step])), Attribute("pads", .integers([1, 1, 1, 1])),
+      Attribute("group", .int(Int64(24))), Attribute("strides", .integers([step, step])),
+      Attribute("pads", .integers([1, 1, 1, 1])),
     ]
     try convolution([2, 24, 14, 15], [24, 1, 3, 3], 1, attributes)
     try convolution([2, 24, 14, 15], [48, 1, 3, 3], 0.5, attributes)
@@ -114,7 +118,10 @@ import Testing
         nodes.append(Node(function, inputs: [isAdded ? "s" : "c"] + limits, outputs: ["f"]))
       }
       let last = try #require(nodes.last?.outputs)
-      let constants = [("w", w), ("b", b), ("low", try Tensor([Float(-0.5)], Shape([]))), ("high", try Tensor([Float(0.75)], Shape([])))]
+      let constants = [
+        ("w", w), ("b", b), ("low", try Tensor([Float(-0.5)], Shape([]))),
+        ("high", try Tensor([Float(0.75)], Shape([]))),
+      ]
       let inputs = isAdded ? [("x", x), ("r", r)] : [("x", x)]
       try expectSparse(makeModel(nodes, inputs: inputs, constants: constants, outputs: last), inputs)
     }
@@ -128,9 +135,11 @@ import Testing
       Node("MatMul", inputs: ["a", "b"], outputs: ["p"]), Node("Add", inputs: ["p", "c"], outputs: ["s"]),
       Node("Add", inputs: ["r", "s"], outputs: ["t"]), Node("Relu", inputs: ["t"], outputs: ["y"]),
     ]
-    try expectSparse(makeModel(matmul, inputs: [("a", a), ("r", r)], constants: [("b", b), ("c", c)]), [("a", a), ("r", r)])
+    try expectSparse(
+      makeModel(matmul, inputs: [("a", a), ("r", r)], constants: [("b", b), ("c", c)]), [("a", a), ("r", r)])
     for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
-      let left = try random.tensor(ta ? [50, rows] : [rows, 50]), right = try weights(tb ? [70, 50] : [50, 70], density, &random)
+      let left = try random.tensor(ta ? [50, rows] : [rows, 50]),
+        right = try weights(tb ? [70, 50] : [50, 70], density, &random)
       let attributes = [Attribute("transA", .int(Int64(ta ? 1 : 0))), Attribute("transB", .int(Int64(tb ? 1 : 0)))]
       let node = Node("Gemm", inputs: ["a", "b", "c"], outputs: ["y"], attributes: attributes)
       try expectSparse(makeModel([node], inputs: [("a", left)], constants: [("b", right), ("c", c)]), [("a", left)])
@@ -142,8 +151,10 @@ import Testing
     let before = Parallel.threads
     defer { Parallel.threads = before }
     var random = RandomSource(seed: 4)
-    let x = try random.tensor([size.batch, 96, size.side, size.side + 3]), w = try weights([160, 96, 3, 3], 0.1, &random)
-    let node = Node("Conv", inputs: ["x", "w"], outputs: ["y"], attributes: [Attribute("pads", .integers([1, 1, 1, 1]))])
+    let x = try random.tensor([size.batch, 96, size.side, size.side + 3]),
+      w = try weights([160, 96, 3, 3], 0.1, &random)
+    let node = Node(
+      "Conv", inputs: ["x", "w"], outputs: ["y"], attributes: [Attribute("pads", .integers([1, 1, 1, 1]))])
     let model = makeModel([node], inputs: [("x", x)], constants: [("w", w)])
     var options = ProgramOptions()
     options.sparse = .always
@@ -159,7 +170,8 @@ import Testing
   @Test func specialNumbers() throws {
     let w = try Tensor([Float.nan, 0, 0, .infinity, 0, 1, 0, 0] as [Float], Shape([4, 2, 1, 1]))
     let x = try Tensor([Float](repeating: 2, count: 8) + [Float](repeating: .infinity, count: 8), Shape([1, 2, 2, 4]))
-    let model = makeModel([Node("Conv", inputs: ["x", "w"], outputs: ["y"])], inputs: [("x", x)], constants: [("w", w)])
+    let model = makeModel(
+      [Node("Conv", inputs: ["x", "w"], outputs: ["y"])], inputs: [("x", x)], constants: [("w", w)])
     var options = ProgramOptions()
     options.sparse = .always
     let y = try #require(try Program(model, options).run(["x": x])["y"]).array(of: Float.self)

@@ -27,7 +27,8 @@ struct StoredReferenceTests {
     for (name, tensor) in stored where name.hasPrefix("in_") {
       inputs[name.split(separator: "_", maxSplits: 2).last.map(String.init) ?? ""] = tensor
     }
-    if let node = model.graph.nodes.first(where: { ReferenceKernels.kernel(for: $0, opset: model.opset() ?? 17) == nil }) {
+    if let node = model.graph.nodes.first(where: { ReferenceKernels.kernel(for: $0, opset: model.opset() ?? 17) == nil }
+    ) {
       let error = #expect(throws: PruneError.self) { try Session(model).run(inputs) }
       #expect(error?.status == .unsupported && error?.place == node.label)
       return

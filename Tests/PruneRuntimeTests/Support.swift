@@ -45,7 +45,10 @@ func shifted(_ tensor: Tensor) throws -> Tensor {
 }
 
 /// A model of nodes over given inputs, its outputs those of the last node unless said.
-func makeModel(_ nodes: [Node], inputs: [(String, Tensor)], constants: [(String, Tensor)] = [], outputs: [String]? = nil, opset: Int64 = 17) -> Model {
+func makeModel(
+  _ nodes: [Node], inputs: [(String, Tensor)], constants: [(String, Tensor)] = [], outputs: [String]? = nil,
+  opset: Int64 = 17
+) -> Model {
   var graph = Graph(name: "test")
   graph.nodes = nodes
   graph.inputs = inputs.map { ValueInfo(name: $0.0, type: TensorType($0.1.dtype, $0.1.shape)) }

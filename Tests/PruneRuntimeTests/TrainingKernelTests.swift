@@ -42,7 +42,9 @@ struct TrainingKernelTests {
 
   @Test func aLabelOutsideTheClassesIsAnError() throws {
     let node = Node("SoftmaxCrossEntropy", domain: "ai.libprune", inputs: ["x", "t"], outputs: ["loss", "dx"])
-    let inputs = [("x", try Tensor([Float](repeating: 0, count: 6), try Shape([2, 3]))), ("t", try Tensor([Int64(0), 3]))]
+    let inputs = [
+      ("x", try Tensor([Float](repeating: 0, count: 6), try Shape([2, 3]))), ("t", try Tensor([Int64(0), 3])),
+    ]
     let program = try Program(makeModel([node], inputs: inputs))
     let error = #expect(throws: PruneError.self) { try program.run(Dictionary(uniqueKeysWithValues: inputs)) }
     #expect(error?.status == .mismatch)
@@ -52,7 +54,8 @@ struct TrainingKernelTests {
   func activationGradients(name: String) throws {
     var random = RandomSource(seed: 6)
     let inputs = [("dy", try random.tensor([3, 20, 5, 5])), ("y", try random.tensor([3, 20, 5, 5]))]
-    try expectSame(makeModel([Node(name, domain: "ai.libprune", inputs: ["dy", "y"], outputs: ["dx"])], inputs: inputs), inputs)
+    try expectSame(
+      makeModel([Node(name, domain: "ai.libprune", inputs: ["dy", "y"], outputs: ["dx"])], inputs: inputs), inputs)
   }
 
   @Test(arguments: [[2, 3], [4, 16, 5], [3, 20, 7, 6], [2, 5, 3, 4, 2]])
@@ -68,23 +71,28 @@ struct TrainingKernelTests {
       Node(
         "BatchNormTrain", domain: "ai.libprune", inputs: ["x", "s", "b", "m", "v"],
         outputs: ["y", "mean", "inverse", "m2", "v2"], attributes: [Attribute("momentum", .float(0.8))]),
-      Node("BatchNormGrad", domain: "ai.libprune", inputs: ["dy", "x", "s", "mean", "inverse"], outputs: ["dx", "ds", "db"]),
+      Node(
+        "BatchNormGrad", domain: "ai.libprune", inputs: ["dy", "x", "s", "mean", "inverse"],
+        outputs: ["dx", "ds", "db"]),
       Node("BatchNormalization", inputs: ["x", "s", "b", "m", "v"], outputs: ["z"]),
     ]
     let model = makeModel(nodes, inputs: inputs, outputs: ["y", "mean", "inverse", "m2", "v2", "dx", "ds", "db", "z"])
     try expectSame(model, inputs, tolerance: 1e-4)
   }
 
-  /// Blocks of channels that are not full hold zeros behind the last channel, whatever lies behind its parameters: the convolutions
-  /// behind multiply those lanes by zero weights.
+  /// Blocks of channels that are not full hold zeros behind the last channel, whatever lies behind its parameters: the
+  /// convolutions behind multiply those lanes by zero weights.
   @Test(arguments: [5, 30, 45])
   func normalizationsInBlocksThatAreNotFull(channels: Int) throws {
     var random = RandomSource(seed: 13)
     func parameter(_ low: Float) throws -> Tensor {
-      let values = (0..<channels).map { _ in Float(random.uniform()) + low } + [Float](repeating: .nan, count: 3 * channels)
+      let values =
+        (0..<channels).map { _ in Float(random.uniform()) + low } + [Float](repeating: .nan, count: 3 * channels)
       return try Tensor(values, try Shape([4, channels])).rows(0, 1).reshaped(try Shape([channels]))
     }
-    var constants = [("s", try parameter(0.5)), ("b", try parameter(0)), ("m", try parameter(0)), ("v", try parameter(0.5))]
+    var constants = [
+      ("s", try parameter(0.5)), ("b", try parameter(0)), ("m", try parameter(0)), ("v", try parameter(0.5)),
+    ]
     constants += [("w", try random.tensor([channels, 16, 3, 3])), ("u", try random.tensor([32, channels, 3, 3]))]
     let inputs = [("x", try random.tensor([2, 16, 8, 8])), ("g", try random.tensor([2, 16, 8, 8]))]
     let pads = [Attribute("pads", .integers([1, 1, 1, 1]))]
@@ -94,13 +102,17 @@ struct TrainingKernelTests {
     let nodes = [
       conv("x", "w", "c"), conv("g", "w", "dy"),
       Node(
-        "BatchNormTrain", domain: "ai.libprune", inputs: ["c", "s", "b", "m", "v"], outputs: ["y", "mean", "inverse", "m2", "v2"],
+        "BatchNormTrain", domain: "ai.libprune", inputs: ["c", "s", "b", "m", "v"],
+        outputs: ["y", "mean", "inverse", "m2", "v2"],
         attributes: [Attribute("momentum", .float(0.8))]),
-      Node("BatchNormGrad", domain: "ai.libprune", inputs: ["dy", "c", "s", "mean", "inverse"], outputs: ["dx", "ds", "db"]),
+      Node(
+        "BatchNormGrad", domain: "ai.libprune", inputs: ["dy", "c", "s", "mean", "inverse"],
+        outputs: ["dx", "ds", "db"]),
       conv("y", "u", "forward"), conv("dx", "u", "backward"),
     ]
     try expectSame(
-      makeModel(nodes, inputs: inputs, constants: constants, outputs: ["forward", "backward", "ds", "db", "m2", "v2"]), inputs,
+      makeModel(nodes, inputs: inputs, constants: constants, outputs: ["forward", "backward", "ds", "db", "m2", "v2"]),
+      inputs,
       tolerance: 1e-4)
   }
 
@@ -125,7 +137,8 @@ struct TrainingKernelTests {
         "AdamUpdate", domain: "ai.libprune", inputs: ["w", "dw", "m", "v", maskName, "lr", "step"], outputs: ["done"],
         attributes: [Attribute("weight_decay", .float(0.01)), Attribute("decoupled", .int(kind == "adamw" ? 1 : 0))])
       : Node(
-        "SGDUpdate", domain: "ai.libprune", inputs: ["w", "dw", kind == "sgd" ? "" : "m", maskName, "lr"], outputs: ["done"],
+        "SGDUpdate", domain: "ai.libprune", inputs: ["w", "dw", kind == "sgd" ? "" : "m", maskName, "lr"],
+        outputs: ["done"],
         attributes: [
           Attribute("momentum", .float(0.9)), Attribute("weight_decay", .float(0.01)),
           Attribute("nesterov", .int(kind == "nesterov" ? 1 : 0)),

@@ -3,7 +3,8 @@ import PruneRuntime
 import PruneTensor
 import Testing
 
-/// Convolutions of 8-bit codes whose windows span hundreds of places: oneDNN 2.6 reads a null pointer for some numbers of channels.
+/// Convolutions of 8-bit codes whose windows span hundreds of places: oneDNN 2.6 reads a null pointer for some numbers
+/// of channels.
 struct WideWindowTests {
   @Test(arguments: [125, 126, 127, 128, 191], [(2, 255), (3, 127), (9, 32)])
   func dilated(channels: Int, window: (kernel: Int, dilation: Int)) throws {
@@ -20,7 +21,8 @@ struct WideWindowTests {
       node("QuantizeLinear", ["c", "cs", "zero"], "cq"), node("DequantizeLinear", ["cq", "cs", "zero"], "y"),
     ]
     let constants: [(String, Tensor)] = [
-      ("s", try Tensor(scalar: Float(0.03))), ("zero", try Tensor(scalar: UInt8(128))), ("ws", try Tensor(scalar: Float(0.01))),
+      ("s", try Tensor(scalar: Float(0.03))), ("zero", try Tensor(scalar: UInt8(128))),
+      ("ws", try Tensor(scalar: Float(0.01))),
       ("wz", try Tensor(scalar: Int8(0))), ("cs", try Tensor(scalar: Float(0.05))),
       ("w", try Tensor(codes, try Shape([4, channels, window.kernel]))),
     ]

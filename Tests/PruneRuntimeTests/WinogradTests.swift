@@ -6,14 +6,17 @@ import Testing
 /// 3x3 convolutions one step apart against the reference kernels. Serialized: the number of threads is the process's.
 @Suite(.serialized) struct WinogradTests {
   private static let shapes = [
-    (16, 16, 12), (32, 32, 9), (32, 32, 12), (64, 96, 14), (48, 40, 20), (100, 36, 9), (128, 256, 8), (33, 70, 28), (16, 80, 33),
+    (16, 16, 12), (32, 32, 9), (32, 32, 12), (64, 96, 14), (48, 40, 20), (100, 36, 9), (128, 256, 8), (33, 70, 28),
+    (16, 80, 33),
     (112, 16, 7), (11, 11, 32), (13, 27, 16), (9, 58, 12),
   ]
 
   private func window(_ pads: [Int] = [1, 1, 1, 1]) -> [Attribute] { [Attribute("pads", .integers(pads))] }
 
   /// Whole blocks of channels and parts of them, one image and several, weights at any address.
-  @Test(arguments: shapes, [1, 3, 8]) func convolutions(_ shape: (inputs: Int, outputs: Int, side: Int), batch: Int) throws {
+  @Test(arguments: shapes, [1, 3, 8]) func convolutions(_ shape: (inputs: Int, outputs: Int, side: Int), batch: Int)
+    throws
+  {
     var random = RandomSource(seed: UInt64(shape.inputs * 31 + shape.outputs + batch))
     let x = try random.tensor([batch, shape.inputs, shape.side, shape.side])
     let w = try shifted(random.tensor([shape.outputs, shape.inputs, 3, 3])), b = try random.tensor([shape.outputs])
@@ -22,7 +25,9 @@ import Testing
   }
 
   /// As many threads as there are tiles for, and more.
-  @Test(arguments: [1, 2, 3, 8], [(1, 8), (1, 30), (5, 17)]) func threads(_ threads: Int, _ size: (batch: Int, side: Int)) throws {
+  @Test(arguments: [1, 2, 3, 8], [(1, 8), (1, 30), (5, 17)]) func threads(
+    _ threads: Int, _ size: (batch: Int, side: Int)
+  ) throws {
     let before = Parallel.threads
     defer { Parallel.threads = before }
     Parallel.threads = threads
@@ -39,8 +44,10 @@ import Testing
     try expectSame(makeModel([node], inputs: [("x", x)], constants: [("w", w)]), [("x", x)], tolerance: 1e-5)
   }
 
-  /// Windows two steps apart of images with few channels, pads odd and even, extents that end before and behind a window.
-  @Test(arguments: [(5, [2, 2, 2, 2]), (6, [2, 2, 3, 3]), (7, [3, 3, 3, 3]), (7, [0, 1, 2, 0]), (8, [3, 4, 4, 3])], 1...4)
+  /// Windows two steps apart of images with few channels, pads odd and even, extents that end before and behind a
+  /// window.
+  @Test(
+    arguments: [(5, [2, 2, 2, 2]), (6, [2, 2, 3, 3]), (7, [3, 3, 3, 3]), (7, [0, 1, 2, 0]), (8, [3, 4, 4, 3])], 1...4)
   func folded(_ window: (side: Int, pads: [Int]), channels: Int) throws {
     var random = RandomSource(seed: UInt64(window.side + channels))
     for (batch, height, width) in [(1, 20, 31), (3, 17, 16)] {
@@ -49,9 +56,11 @@ import Testing
       let nodes = [
         Node(
           "Conv", inputs: ["x", "w", "b"], outputs: ["c"],
-          attributes: self.window(window.pads) + [Attribute("strides", .integers([2, 2]))]), Node("Relu", inputs: ["c"], outputs: ["y"]),
+          attributes: self.window(window.pads) + [Attribute("strides", .integers([2, 2]))]),
+        Node("Relu", inputs: ["c"], outputs: ["y"]),
       ]
-      try expectSame(makeModel(nodes, inputs: [("x", x)], constants: [("w", w), ("b", b)]), [("x", x)], tolerance: 1e-5)
+      try expectSame(
+        makeModel(nodes, inputs: [("x", x)], constants: [("w", w), ("b", b)]), [("x", x)], tolerance: 1e-5)
     }
   }
 
@@ -61,7 +70,8 @@ import Testing
     var random = RandomSource(seed: 9)
     let x = try random.tensor([2, 48, 12, 12]), r = try random.tensor([2, outputs, 12, 12])
     let constants = [
-      ("w", try random.tensor([outputs, 48, 3, 3])), ("b", try random.tensor([outputs])), ("v", try random.tensor([16, outputs, 1, 1])),
+      ("w", try random.tensor([outputs, 48, 3, 3])), ("b", try random.tensor([outputs])),
+      ("v", try random.tensor([16, outputs, 1, 1])),
       ("low", try Tensor(scalar: Float(0.5))), ("high", try Tensor(scalar: Float(2))),
     ]
     for hasResidual in [false, true] where hasResidual || !function.isEmpty {
@@ -78,15 +88,20 @@ import Testing
     }
   }
 
-  /// Weights that are no constants, and the gradients of what goes in, weights and bias, on as many threads as there are and more.
-  @Test(arguments: [(32, 32, 16), (16, 48, 33), (60, 64, 20), (80, 112, 16), (17, 200, 18)], [[1, 1, 1, 1], [0, 2, 1, 0]])
+  /// Weights that are no constants, and the gradients of what goes in, weights and bias, on as many threads as there
+  /// are and more.
+  @Test(
+    arguments: [(32, 32, 16), (16, 48, 33), (60, 64, 20), (80, 112, 16), (17, 200, 18)], [[1, 1, 1, 1], [0, 2, 1, 0]])
   func training(_ shape: (inputs: Int, outputs: Int, side: Int), pads: [Int]) throws {
     let before = Parallel.threads
     defer { Parallel.threads = before }
     Parallel.threads = shape.side % 4 + 1
     var random = RandomSource(seed: UInt64(shape.side))
-    let x = try random.tensor([4, shape.inputs, shape.side, shape.side]), w = try random.tensor([shape.outputs, shape.inputs, 3, 3])
-    let dy = try random.tensor([4, shape.outputs, shape.side + pads[0] + pads[2] - 2, shape.side + pads[1] + pads[3] - 2])
+    let x = try random.tensor([4, shape.inputs, shape.side, shape.side]),
+      w = try random.tensor([shape.outputs, shape.inputs, 3, 3])
+    let dy = try random.tensor([
+      4, shape.outputs, shape.side + pads[0] + pads[2] - 2, shape.side + pads[1] + pads[3] - 2,
+    ])
     let nodes = [
       Node("Conv", inputs: ["x", "w", "b"], outputs: ["y"], attributes: window(pads)),
       Node(
@@ -104,9 +119,11 @@ import Testing
   @Test func notNumbers() throws {
     var values = [Float](repeating: 1, count: 32 * 16 * 16)
     values[5 * 256 + 3 * 16 + 3] = .nan
-    let x = try Tensor(values, try Shape([1, 32, 16, 16])), w = try Tensor([Float](repeating: 1, count: 32 * 32 * 9), try Shape([32, 32, 3, 3]))
+    let x = try Tensor(values, try Shape([1, 32, 16, 16])),
+      w = try Tensor([Float](repeating: 1, count: 32 * 32 * 9), try Shape([32, 32, 3, 3]))
     let node = Node("Conv", inputs: ["x", "w"], outputs: ["y"], attributes: window())
-    let y = try #require(Program(makeModel([node], inputs: [("x", x)], constants: [("w", w)])).run(["x": x])["y"]).array(of: Float.self)
+    let y = try #require(Program(makeModel([node], inputs: [("x", x)], constants: [("w", w)])).run(["x": x])["y"])
+      .array(of: Float.self)
     #expect(y[3 * 16 + 3].isNaN)
     #expect(abs(y[15 * 16 + 15] - 4 * 32) < 1e-3)
   }

@@ -25,7 +25,9 @@ import Testing
   }
 
   /// (1 - alpha) CE + alpha T² KL, from the networks' outputs in double precision.
-  private func formula(_ student: Tensor, _ teacher: Tensor, _ labels: Tensor, _ settings: Distillation) throws -> Double {
+  private func formula(_ student: Tensor, _ teacher: Tensor, _ labels: Tensor, _ settings: Distillation) throws
+    -> Double
+  {
     var fromLogits = Losses.Settings()
     fromLogits.fromLogits = true
     let task = try Losses.compute("cross_entropy", true: labels, predicted: student, fromLogits)
@@ -37,12 +39,15 @@ import Testing
       }
     }
     let (p, q) = (try soft(teacher), try soft(student))
-    let divergence = zip(p, q).reduce(0) { $0 + zip($1.0, $1.1).reduce(0) { $0 + $1.0 * log($1.0 / $1.1) } } / Double(p.count)
+    let divergence =
+      zip(p, q).reduce(0) { $0 + zip($1.0, $1.1).reduce(0) { $0 + $1.0 * log($1.0 / $1.1) } } / Double(p.count)
     return (1 - settings.alpha) * task + settings.alpha * settings.temperature * settings.temperature * divergence
   }
 
   /// One step of plain descent: its loss is the formula's, and it moves weights by the formula's gradient.
-  @Test(arguments: [(4.0, 0.5), (2.0, 1.0), (1.0, 0.3)]) func theLossIsHintons(temperature: Double, alpha: Double) throws {
+  @Test(arguments: [(4.0, 0.5), (2.0, 1.0), (1.0, 0.3)]) func theLossIsHintons(temperature: Double, alpha: Double)
+    throws
+  {
     let teacher = try teacher()
     let before = try Fixture.network(hidden: [12], activation: "tanh", seed: 3)
     let data = try Fixture.digits(64)
@@ -57,7 +62,9 @@ import Testing
     let said = try logits(teacher, data.x)
     let expected = try formula(logits(before, data.x), said, labels, settings)
     #expect(abs(try #require(history["epochs.0.loss"]?.number) - expected) < 1e-4 * max(1, expected))
-    let (old, new) = (try #require(Fixture.weights(before)["fc2.weight"]), try #require(Fixture.weights(model)["fc2.weight"]))
+    let (old, new) = (
+      try #require(Fixture.weights(before)["fc2.weight"]), try #require(Fixture.weights(model)["fc2.weight"])
+    )
     for index in [0, 17, 55, 101] {
       func moved(_ by: Float) throws -> Double {
         var copy = before
@@ -82,8 +89,12 @@ import Testing
     var student = try Fixture.network(hidden: [24], seed: 30)
     let history = try fit(&student, data, options)
     #expect(try #require(history["epochs.5.loss"]?.number) < 0.2 * #require(history["epochs.0.loss"]?.number))
-    let (theirs, mine) = (try logits(teacher, data.x).array(of: Float.self), try logits(student, data.x).array(of: Float.self))
-    func best(_ values: [Float], _ row: Int) -> Int { (0..<10).max { values[row * 10 + $0] < values[row * 10 + $1] } ?? 0 }
+    let (theirs, mine) = (
+      try logits(teacher, data.x).array(of: Float.self), try logits(student, data.x).array(of: Float.self)
+    )
+    func best(_ values: [Float], _ row: Int) -> Int {
+      (0..<10).max { values[row * 10 + $0] < values[row * 10 + $1] } ?? 0
+    }
     let agreeing = (0..<1200).count { best(theirs, $0) == best(mine, $0) }
     #expect(agreeing > 1100)
   }
@@ -123,7 +134,10 @@ import Testing
     (options.epochs, options.lr, options.batchSize, options.optimizer) = (60, 1, 16, "adam")
     options.distillation = Distillation(teacher: teacher)
     _ = try fit(&student, data, options)
-    let (theirs, mine) = (try teacher.graph.initializer("w")!.array(of: Float.self), try student.graph.initializer("w")!.array(of: Float.self))
+    let (theirs, mine) = (
+      try teacher.graph.initializer("w")!.array(of: Float.self),
+      try student.graph.initializer("w")!.array(of: Float.self)
+    )
     let scores = zip(theirs, mine).dropFirst(16)
     let error = scores.reduce(0) { $0 + abs($1.0 - $1.1) } / 16, size = scores.reduce(0) { $0 + abs($1.0) } / 16
     #expect(error < 0.3 * size)

@@ -238,13 +238,18 @@ import Testing
       var options = FitOptions()
       options.validationSplit = share
       options.seed = UInt64(seed)
-      if case .list(let warnings)? = try fit(&model, data, options)["warnings"], case .text(let text)? = warnings.first { found.append(text) }
+      if case .list(let warnings)? = try fit(&model, data, options)["warnings"], case .text(let text)? = warnings.first
+      {
+        found.append(text)
+      }
     }
     #expect(!found.isEmpty && found.allSatisfy { $0.contains("class 2 " + lack) && $0.contains("1 sample") })
   }
 
   /// Networks with convolutions, whose gradients are otherwise summed in as many parts as there are threads.
-  @Test(arguments: ["lenet5", "mobilenet_v2"]) func deterministicFitsGiveTheSameBitsOnAnyNumberOfThreads(name: String) throws {
+  @Test(arguments: ["lenet5", "mobilenet_v2"]) func deterministicFitsGiveTheSameBitsOnAnyNumberOfThreads(name: String)
+    throws
+  {
     defer { Parallel.threads = 0 }
     func trained(threads: Int, isDeterministic: Bool) throws -> [String: [Float]] {
       Parallel.threads = threads

@@ -22,13 +22,20 @@ import Testing
         graph.setInitializer("bn\(block).\(name)", try Tensor([Float](repeating: start, count: 16)))
       }
       graph.nodes += [
-        Node("Conv", name: "conv\(block)", inputs: [value, "conv\(block).weight"], outputs: ["c\(block)"], attributes: [Attribute("pads", .integers([1, 1, 1, 1]))]),
-        Node("BatchNormalization", name: "bn\(block)", inputs: ["c\(block)"] + ["scale", "bias", "mean", "var"].map { "bn\(block).\($0)" }, outputs: ["b\(block)"]),
+        Node(
+          "Conv", name: "conv\(block)", inputs: [value, "conv\(block).weight"], outputs: ["c\(block)"],
+          attributes: [Attribute("pads", .integers([1, 1, 1, 1]))]),
+        Node(
+          "BatchNormalization", name: "bn\(block)",
+          inputs: ["c\(block)"] + ["scale", "bias", "mean", "var"].map { "bn\(block).\($0)" }, outputs: ["b\(block)"]),
         Node("Relu", name: "relu\(block)", inputs: ["b\(block)"], outputs: ["r\(block)"]),
       ]
       (value, channels) = ("r\(block)", 16)
       if block == 3 {
-        graph.nodes.append(Node("MaxPool", inputs: [value], outputs: ["p"], attributes: [Attribute("kernel_shape", .integers([2, 2])), Attribute("strides", .integers([2, 2]))]))
+        graph.nodes.append(
+          Node(
+            "MaxPool", inputs: [value], outputs: ["p"],
+            attributes: [Attribute("kernel_shape", .integers([2, 2])), Attribute("strides", .integers([2, 2]))]))
         value = "p"
       }
     }
@@ -55,7 +62,9 @@ import Testing
       return text
     }
     #expect(try warning(nil, smoothed: 0.2)?.contains("loss = \"cross_entropy\"") == true)
-    #expect(try warning("cross_entropy", smoothed: 0.2) == nil && warning("mse", smoothed: 0.2) == nil && warning(nil, smoothed: 0) == nil)
+    #expect(
+      try warning("cross_entropy", smoothed: 0.2) == nil && warning("mse", smoothed: 0.2) == nil
+        && warning(nil, smoothed: 0) == nil)
   }
 
   @Test func recomputationSavesMemoryAndChangesNothing() throws {
@@ -67,7 +76,10 @@ import Testing
       options.recomputes = recomputes
       options.dropout = 0.1
       let history = try fit(&model, Fixture.digits(192), options)
-      return (try Fixture.weights(model), try #require(history["working_bytes"]?.number), try #require(history["epochs.1.loss"]?.number))
+      return (
+        try Fixture.weights(model), try #require(history["working_bytes"]?.number),
+        try #require(history["epochs.1.loss"]?.number)
+      )
     }
     let (plain, again) = (try trained(false), try trained(true))
     #expect(again.bytes < 0.8 * plain.bytes, "\(again.bytes) of \(plain.bytes)")

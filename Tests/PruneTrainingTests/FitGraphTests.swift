@@ -22,10 +22,16 @@ import Testing
     }
     graph.setInitializer("flat", try Tensor(reshape))
     graph.nodes = [
-      Node("Conv", name: "conv", inputs: ["x", "conv.weight"], outputs: ["c"], attributes: [Attribute("pads", .integers([1, 1, 1, 1]))]),
-      Node("BatchNormalization", name: "bn", inputs: ["c", "bn.scale", "bn.bias", "bn.mean", "bn.var"], outputs: ["b"]),
-      Node("Relu", name: "relu", inputs: ["b"], outputs: ["r"]), Node("Reshape", name: "flatten", inputs: ["r", "flat"], outputs: ["f"]),
-      Node("Gemm", name: "fc", inputs: ["f", "fc.weight", "fc.bias"], outputs: ["y"], attributes: [Attribute("transB", .int(1))]),
+      Node(
+        "Conv", name: "conv", inputs: ["x", "conv.weight"], outputs: ["c"],
+        attributes: [Attribute("pads", .integers([1, 1, 1, 1]))]),
+      Node(
+        "BatchNormalization", name: "bn", inputs: ["c", "bn.scale", "bn.bias", "bn.mean", "bn.var"], outputs: ["b"]),
+      Node("Relu", name: "relu", inputs: ["b"], outputs: ["r"]),
+      Node("Reshape", name: "flatten", inputs: ["r", "flat"], outputs: ["f"]),
+      Node(
+        "Gemm", name: "fc", inputs: ["f", "fc.weight", "fc.bias"], outputs: ["y"],
+        attributes: [Attribute("transB", .int(1))]),
     ]
     graph.inputs = [ValueInfo(name: "x", type: TensorType(.float32, [batch, .fixed(1), .fixed(8), .fixed(8)]))]
     graph.outputs = [ValueInfo(name: "y", type: TensorType(.float32, [batch, .fixed(10)]))]
@@ -78,7 +84,8 @@ import Testing
     let x = try Tensor([1, 2, 3, 4] as [Float], Shape([1, 4]))
     let y = try Tensor([0, 0, 0, 0] as [Float], Shape([1, 4]))
     var model = Model(graph: graph)
-    let analytic = try #require(try LossGradients(model, targets: .float32).run(x, y).gradients["w"]).array(of: Float.self)
+    let analytic = try #require(try LossGradients(model, targets: .float32).run(x, y).gradients["w"]).array(
+      of: Float.self)
     for index in [0, 5, 15] {
       func loss(_ by: Float) throws -> Double {
         var weight = try #require(graph.initializer("w"))

@@ -6,7 +6,9 @@ import Testing
 
 /// What fit says to data, models and options that do not go together.
 @Suite struct FitInputTests {
-  private func error(_ model: Model, _ data: Dataset, _ change: @Sendable (inout FitOptions) -> Void = { _ in }) throws -> PruneError {
+  private func error(_ model: Model, _ data: Dataset, _ change: @Sendable (inout FitOptions) -> Void = { _ in }) throws
+    -> PruneError
+  {
     var copy = model
     var options = FitOptions()
     change(&options)
@@ -24,7 +26,8 @@ import Testing
     options.input = [64]
     let failure = try error(Zoo.make("mlp", options), Fixture.digits())
     #expect(failure.status == .mismatch)
-    #expect(failure.message.contains("'input'") && failure.message.contains("[1,8,8]") && failure.message.contains("digits"))
+    #expect(
+      failure.message.contains("'input'") && failure.message.contains("[1,8,8]") && failure.message.contains("digits"))
     #expect(failure.hint.contains("[N, 64]"))
   }
 
@@ -93,7 +96,8 @@ import Testing
     model.graph.nodes[index].inputs[0] = "rounded"
     model.graph.nodes.insert(Node("Round", name: "quantize", inputs: ["act1.out"], outputs: ["rounded"]), at: index)
     let history = try fit(&model, Fixture.digits(), FitOptions())
-    guard case .text(let node)? = history["frozen.0.node"], case .text(let names)? = history["frozen.0.parameters"] else {
+    guard case .text(let node)? = history["frozen.0.node"], case .text(let names)? = history["frozen.0.parameters"]
+    else {
       Issue.record("the report names nothing frozen")
       return
     }

@@ -8,7 +8,9 @@ import Testing
 
 /// A digits network and data, small enough to train in a moment.
 enum Fixture {
-  static func network(_ name: String = "mlp", hidden: [Int] = [64], activation: String = "relu", seed: UInt64 = 1) throws -> Model {
+  static func network(_ name: String = "mlp", hidden: [Int] = [64], activation: String = "relu", seed: UInt64 = 1)
+    throws -> Model
+  {
     var options = ZooOptions()
     options.input = [1, 8, 8]
     options.hidden = hidden

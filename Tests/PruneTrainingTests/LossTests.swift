@@ -78,7 +78,8 @@ struct LossCase: Sendable, CustomTestStringConvertible {
     LossCase(name: "cross_entropy", isLabels: true, ending: "Softmax", weights: [1, 2, 3], fromProbabilities: true),
     LossCase(name: "mse"), LossCase(name: "mae"), LossCase(name: "huber"), LossCase(name: "huber", delta: 0.3),
     LossCase(name: "bce"), LossCase(name: "bce", isLabels: true), LossCase(name: "bce", ending: "Sigmoid"),
-    LossCase(name: "bce", ending: "Sigmoid", fromProbabilities: true), LossCase(name: "kl"), LossCase(name: "kl", ending: "Softmax"),
+    LossCase(name: "bce", ending: "Sigmoid", fromProbabilities: true), LossCase(name: "kl"),
+    LossCase(name: "kl", ending: "Softmax"),
     LossCase(name: "kl", ending: "Softmax", fromProbabilities: true),
   ]
 
@@ -113,7 +114,9 @@ struct LossCase: Sendable, CustomTestStringConvertible {
           return try formula()
         }
         let numeric = (try moved(4e-3) - moved(-4e-3)) / 8e-3
-        #expect(abs(Double(gradient[index]) - numeric) < 2e-3 * max(1, abs(numeric)), "\(name)[\(index)]: \(gradient[index]), \(numeric)")
+        #expect(
+          abs(Double(gradient[index]) - numeric) < 2e-3 * max(1, abs(numeric)),
+          "\(name)[\(index)]: \(gradient[index]), \(numeric)")
       }
       variable.tensor = original
     }
@@ -190,15 +193,20 @@ struct LossCase: Sendable, CustomTestStringConvertible {
     let (x, y) = try LossCase(name: "cross_entropy").batch()
     var settings = TrainingLoss.Settings()
     settings.classWeights = [1, 2]
-    #expect { try LossGradients(model, loss: "cross_entropy", settings: settings, targets: .float32).run(x, y) } throws: {
+    #expect {
+      try LossGradients(model, loss: "cross_entropy", settings: settings, targets: .float32).run(x, y)
+    } throws: {
       "\($0)".contains("2 class_weights") && "\($0)".contains("3 classes")
     }
   }
 
   /// The figures people know, and edges.
   @Test func lossesOfNumbers() throws {
-    func tensor(_ values: [Float], _ dims: [Int]? = nil) throws -> Tensor { try Tensor(values, Shape(dims ?? [values.count])) }
-    let entropy = try Losses.compute("cross_entropy", true: tensor([0, 0, 1, 0, 0]), predicted: tensor([0.1, 0.2, 0.6, 0.05, 0.05]))
+    func tensor(_ values: [Float], _ dims: [Int]? = nil) throws -> Tensor {
+      try Tensor(values, Shape(dims ?? [values.count]))
+    }
+    let entropy = try Losses.compute(
+      "cross_entropy", true: tensor([0, 0, 1, 0, 0]), predicted: tensor([0.1, 0.2, 0.6, 0.05, 0.05]))
     #expect(abs(entropy - 0.5108) < 1e-4)
     let clipped = try Losses.compute("cross_entropy", true: tensor([1, 0]), predicted: tensor([0, 1]))
     #expect(abs(clipped - 34.5388) < 1e-3)

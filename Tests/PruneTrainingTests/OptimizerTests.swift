@@ -19,16 +19,22 @@ struct UpdateCase: Sendable, CustomTestStringConvertible {
   /// A weight, its states and one update of it; steps are inputs.
   func program(optimizes: Bool) throws -> (Program, [Variable]) {
     var random = RandomSource(seed: 6)
-    func draw() throws -> Tensor { try Tensor((0..<Self.count).map { _ in Float(random.normal()) }, Shape([Self.count])) }
+    func draw() throws -> Tensor {
+      try Tensor((0..<Self.count).map { _ in Float(random.normal()) }, Shape([Self.count]))
+    }
     var variables = [Variable(name: "w", tensor: try draw())]
-    for index in 0..<states { variables.append(Variable(name: "s\(index)", tensor: try Tensor(zeros: .float32, Shape([Self.count])))) }
+    for index in 0..<states {
+      variables.append(Variable(name: "s\(index)", tensor: try Tensor(zeros: .float32, Shape([Self.count]))))
+    }
     var graph = Graph(name: "update")
     var inputs = ["w", "g"] + variables.dropFirst().map(\.name)
     let slots = opType == "SGDUpdate" ? 1 : 2
     inputs += [String](repeating: "", count: slots - states)
     inputs += [isMasked ? "mask" : "", "rate"] + (opType == "AdamUpdate" ? ["step"] : []) + ["gate"]
     if isMasked { graph.setInitializer("mask", try Tensor((0..<Self.count).map { UInt8($0 % 3 == 0 ? 0 : 1) })) }
-    graph.nodes = [Node(opType, domain: "ai.libprune", name: "update", inputs: inputs, outputs: ["new"], attributes: attributes)]
+    graph.nodes = [
+      Node(opType, domain: "ai.libprune", name: "update", inputs: inputs, outputs: ["new"], attributes: attributes)
+    ]
     graph.inputs = [ValueInfo(name: "g", type: TensorType(.float32, try Shape([Self.count])))]
     for name in ["rate", "gate"] + (opType == "AdamUpdate" ? ["step"] : []) {
       graph.inputs.append(ValueInfo(name: name, type: TensorType(.float32, .scalar)))
@@ -51,14 +57,21 @@ struct UpdateCase: Sendable, CustomTestStringConvertible {
 @Suite struct UpdateTests {
   static let cases: [UpdateCase] = [
     UpdateCase(opType: "SGDUpdate", states: 0),
-    UpdateCase(opType: "SGDUpdate", states: 1, attributes: [Attribute("momentum", .float(0.9)), Attribute("nesterov", .int(1))]),
-    UpdateCase(opType: "SGDUpdate", states: 1, attributes: [Attribute("momentum", .float(0.8)), Attribute("weight_decay", .float(0.1))], isMasked: true),
+    UpdateCase(
+      opType: "SGDUpdate", states: 1, attributes: [Attribute("momentum", .float(0.9)), Attribute("nesterov", .int(1))]),
+    UpdateCase(
+      opType: "SGDUpdate", states: 1,
+      attributes: [Attribute("momentum", .float(0.8)), Attribute("weight_decay", .float(0.1))], isMasked: true),
     UpdateCase(opType: "AdamUpdate", states: 2, attributes: [Attribute("clip_value", .float(0.4))], isMasked: true),
-    UpdateCase(opType: "AdamUpdate", states: 2, attributes: [Attribute("decoupled", .int(1)), Attribute("weight_decay", .float(0.1))]),
+    UpdateCase(
+      opType: "AdamUpdate", states: 2,
+      attributes: [Attribute("decoupled", .int(1)), Attribute("weight_decay", .float(0.1))]),
     UpdateCase(opType: "RMSpropUpdate", states: 1), UpdateCase(opType: "RMSpropUpdate", states: 1, isMasked: true),
     UpdateCase(
       opType: "RMSpropUpdate", states: 2,
-      attributes: [Attribute("momentum", .float(0.9)), Attribute("weight_decay", .float(0.05)), Attribute("alpha", .float(0.9))], isMasked: true),
+      attributes: [
+        Attribute("momentum", .float(0.9)), Attribute("weight_decay", .float(0.05)), Attribute("alpha", .float(0.9)),
+      ], isMasked: true),
   ]
 
   @Test(arguments: cases) func fastAndReferenceAgree(example: UpdateCase) throws {
@@ -108,7 +121,9 @@ struct UpdateCase: Sendable, CustomTestStringConvertible {
       var model = Model(graph: graph)
       model.opsets.append(OpsetImport(domain: "ai.libprune", version: 1))
       let results = try Program(model, ProgramOptions(outputs: ["gate", "norms"], optimizes: optimizes)).run(inputs)
-      return (try #require(results["gate"]).array(of: Float.self)[0], try #require(results["norms"]).array(of: Float.self))
+      return (
+        try #require(results["gate"]).array(of: Float.self)[0], try #require(results["norms"]).array(of: Float.self)
+      )
     }
     let squares = gradients.map { $0.reduce(0.0) { $0 + Double($1) * Double($1) } }
     let open = try run(loss: 1, most: 0)
@@ -126,7 +141,9 @@ struct UpdateCase: Sendable, CustomTestStringConvertible {
 }
 
 @Suite struct ScheduleTests {
-  private func factors(_ kind: LearningRateSchedule.Kind, _ change: (inout LearningRateSchedule) -> Void = { _ in }) -> [Double] {
+  private func factors(_ kind: LearningRateSchedule.Kind, _ change: (inout LearningRateSchedule) -> Void = { _ in })
+    -> [Double]
+  {
     var schedule = LearningRateSchedule(kind)
     change(&schedule)
     return (0..<20).map { schedule.factor(step: $0, of: 20, perEpoch: 5) }
@@ -141,7 +158,10 @@ struct UpdateCase: Sendable, CustomTestStringConvertible {
     #expect(stairs[4] == 1 && stairs[5] == 0.5 && stairs[10] == 0.25 && stairs[19] == 0.125)
     let cycle = factors(.oneCycle)
     #expect(abs(cycle[0] - 0.04) < 1e-12 && abs(cycle[6] - 1) < 1e-12 && cycle[19] < 0.02)
-    #expect(zip(cycle, cycle.dropFirst()).enumerated().allSatisfy { $0.offset < 6 ? $0.element.0 < $0.element.1 : $0.element.0 > $0.element.1 })
+    #expect(
+      zip(cycle, cycle.dropFirst()).enumerated().allSatisfy {
+        $0.offset < 6 ? $0.element.0 < $0.element.1 : $0.element.0 > $0.element.1
+      })
   }
 
   @Test func warmingUpComesFirst() {

@@ -37,14 +37,16 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
 
   /// What the penalty adds to a gradient of zeros.
   func gradient(optimizes: Bool) throws -> [Float] {
-    var model = node("PenaltyGrad", ["w", "g", "strength"] + (kind == "sign" ? ["signs"] : []), [Attribute("kind", .text(kind))])
+    var model = node(
+      "PenaltyGrad", ["w", "g", "strength"] + (kind == "sign" ? ["signs"] : []), [Attribute("kind", .text(kind))])
     let w = try weight()
     if kind == "sign" {
       let signs: [Int8] = (0..<w.count).map { Int8($0 % 3 - 1) }
       model.graph.setInitializer("signs", try Tensor(signs, w.shape))
     }
     model.graph.inputs = [
-      ValueInfo(name: "g", type: TensorType(.float32, w.shape)), ValueInfo(name: "strength", type: TensorType(.float32, try strength().shape)),
+      ValueInfo(name: "g", type: TensorType(.float32, w.shape)),
+      ValueInfo(name: "strength", type: TensorType(.float32, try strength().shape)),
     ]
     let program = try Program(
       model, ProgramOptions(outputs: ["out"], variables: ["w": Variable(name: "w", tensor: w)], optimizes: optimizes))
@@ -56,8 +58,11 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
   /// - Parameter keepsSigns: projects to signs of 1, -1 and 0 in turn rather than to the bound.
   func projected(bound: Float, optimizes: Bool, keepsSigns: Bool = false, norm: Int64 = 2) throws -> [Float] {
     var model = node(
-      "ProjectUpdate", ["w"] + (keepsSigns ? ["signs"] : []), [Attribute("bound", .float(bound)), Attribute("norm", .int(norm))])
-    if keepsSigns { model.graph.setInitializer("signs", try Tensor((0..<weight().count).map { Int8($0 % 3 - 1) }, Shape(shape))) }
+      "ProjectUpdate", ["w"] + (keepsSigns ? ["signs"] : []),
+      [Attribute("bound", .float(bound)), Attribute("norm", .int(norm))])
+    if keepsSigns {
+      model.graph.setInitializer("signs", try Tensor((0..<weight().count).map { Int8($0 % 3 - 1) }, Shape(shape)))
+    }
     let variable = Variable(name: "w", tensor: try weight())
     let program = try Program(model, ProgramOptions(outputs: [], variables: ["w": variable], optimizes: optimizes))
     _ = try program.run([:])
@@ -88,7 +93,10 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
 
 @Suite struct RegularizationTests {
   static let cases: [PenaltyCase] = ["l1", "l2", "sign", "groups", "channels"].flatMap { kind in
-    [PenaltyCase(kind: kind, shape: [6, 4, 3, 3]), PenaltyCase(kind: kind, shape: [5, 7], axis: 1), PenaltyCase(kind: kind, shape: [3, 8, 5], axis: 1)]
+    [
+      PenaltyCase(kind: kind, shape: [6, 4, 3, 3]), PenaltyCase(kind: kind, shape: [5, 7], axis: 1),
+      PenaltyCase(kind: kind, shape: [3, 8, 5], axis: 1),
+    ]
   }
 
   @Test(arguments: cases) func penaltiesAreTheirGradients(example: PenaltyCase) throws {
@@ -104,13 +112,17 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
     }
   }
 
-  @Test(arguments: cases.filter { $0.kind == "l2" }, [true, false]) func projectionsKeepSigns(example: PenaltyCase, optimizes: Bool) throws {
+  @Test(arguments: cases.filter { $0.kind == "l2" }, [true, false]) func projectionsKeepSigns(
+    example: PenaltyCase, optimizes: Bool
+  ) throws {
     let before = try example.weight().array(of: Float.self)
     let after = try example.projected(bound: 1, optimizes: optimizes, keepsSigns: true)
     #expect(after == before.enumerated().map { Float($0.offset % 3 - 1) * $0.element < 0 ? 0 : $0.element })
   }
 
-  @Test(arguments: cases.filter { $0.kind == "l2" }, [true, false]) func projectionsBoundChannels(example: PenaltyCase, optimizes: Bool) throws {
+  @Test(arguments: cases.filter { $0.kind == "l2" }, [true, false]) func projectionsBoundChannels(
+    example: PenaltyCase, optimizes: Bool
+  ) throws {
     let before = try example.weight().array(of: Float.self)
     let norms = example.norms(before)
     let bound = norms.sorted()[norms.count / 2]
@@ -151,12 +163,15 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
           attributes: [Attribute("ratio", .float(0.3)), Attribute("key", .int(key))])
       ]
       graph.inputs = [
-        ValueInfo(name: "x", type: TensorType(.float32, try Shape([count]))), ValueInfo(name: "step", type: TensorType(.float32, .scalar)),
+        ValueInfo(name: "x", type: TensorType(.float32, try Shape([count]))),
+        ValueInfo(name: "step", type: TensorType(.float32, .scalar)),
       ]
       var model = Model(graph: graph)
       model.opsets.append(OpsetImport(domain: "ai.libprune", version: 1))
       let x = try Tensor([Float](repeating: 1, count: count))
-      let results = try Program(model, ProgramOptions(outputs: ["y"], optimizes: optimizes)).run(["x": x, "step": try Tensor(scalar: step)])
+      let results = try Program(model, ProgramOptions(outputs: ["y"], optimizes: optimizes)).run([
+        "x": x, "step": try Tensor(scalar: step),
+      ])
       return try #require(results["y"]).array(of: Float.self)
     }
     let (fast, slow) = (try run(step: 7, optimizes: true), try run(step: 7, optimizes: false))
@@ -173,7 +188,9 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
 
   // MARK: - In a fit
 
-  private func trained(_ regularizers: [Regularizer], _ change: (inout FitOptions) -> Void = { _ in }) throws -> [String: [Float]] {
+  private func trained(_ regularizers: [Regularizer], _ change: (inout FitOptions) -> Void = { _ in }) throws
+    -> [String: [Float]]
+  {
     var model = try Fixture.network(hidden: [32])
     var options = FitOptions()
     options.epochs = 4
@@ -189,7 +206,9 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
     let plain = try trained([])
     func small(_ weights: [String: [Float]]) -> Int { (weights["fc1.weight"] ?? []).count { abs($0) < 0.005 } }
     #expect(small(try trained([Regularizer(.l1, 2e-3)])) > 3 * small(plain))
-    func size(_ weights: [String: [Float]]) -> Double { (weights["fc1.weight"] ?? []).reduce(0) { $0 + Double($1 * $1) } }
+    func size(_ weights: [String: [Float]]) -> Double {
+      (weights["fc1.weight"] ?? []).reduce(0) { $0 + Double($1 * $1) }
+    }
     #expect(size(try trained([Regularizer(.l2, 5e-2)])) < 0.5 * size(plain))
     // Biases are no weights of two axes.
     #expect(size(try trained([Regularizer(.l2, 5e-2, scope: ["fc2.*"])])) > 0.7 * size(plain))
@@ -247,13 +266,16 @@ struct PenaltyCase: Sendable, CustomTestStringConvertible {
 
   /// The graph's own Dropout nodes drop in training, and only there.
   @Test func dropoutNodesDropInTraining() throws {
-    func losses(_ ratio: Double?, seed: UInt64 = 1, nodes: Bool = true) throws -> (training: Double, validation: Double, weights: [Float]) {
+    func losses(_ ratio: Double?, seed: UInt64 = 1, nodes: Bool = true) throws -> (
+      training: Double, validation: Double, weights: [Float]
+    ) {
       var model = try Fixture.network(hidden: [32])
       if nodes {
         let index = try #require(model.graph.nodes.firstIndex { $0.name == "fc2" })
         let input = model.graph.nodes[index].inputs[0]
         model.graph.setInitializer("ratio", try Tensor(scalar: Float(0.5)))
-        model.graph.nodes.insert(Node("Dropout", name: "drop", inputs: [input, "ratio"], outputs: ["dropped"]), at: index)
+        model.graph.nodes.insert(
+          Node("Dropout", name: "drop", inputs: [input, "ratio"], outputs: ["dropped"]), at: index)
         model.graph.nodes[index + 1].inputs[0] = "dropped"
       }
       var options = FitOptions()

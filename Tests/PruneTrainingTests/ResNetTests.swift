@@ -14,7 +14,9 @@ enum Shared {
   }()
   static let isPresent = FileReader.exists(folder + "/SOURCES.md")
 
-  static func resnet20() throws -> Model { try ModelFormats.load(path: folder + "/models/resnet_cifar/resnet20_cifar10.onnx") }
+  static func resnet20() throws -> Model {
+    try ModelFormats.load(path: folder + "/models/resnet_cifar/resnet20_cifar10.onnx")
+  }
 
   static func cifar(_ count: Int) throws -> Dataset {
     try Dataset.cifar10(paths: [folder + "/data/cifar10/test_first1000.bin.gz"]).take(count)
@@ -22,8 +24,8 @@ enum Shared {
   }
 }
 
-/// A network that others trained and exported: shortcuts of Slice and Pad whose pads are computed, a tail of Shape, Gather,
-/// Concat and Reshape.
+/// A network that others trained and exported: shortcuts of Slice and Pad whose pads are computed, a tail of Shape,
+/// Gather, Concat and Reshape.
 @Suite(.enabled(if: Shared.isPresent, "needs ../shared beside the repository")) struct ResNetTests {
   @Test func gradientsAgreeWithDifferences() throws {
     let model = try Shared.resnet20()
@@ -46,7 +48,8 @@ enum Shared {
         return try LossGradients(moved, targets: .int64, parameters: [name]).run(batch.x, labels).loss
       }
       let numeric = (try loss(2e-3) - loss(-2e-3)) / 4e-3
-      #expect(abs(Double(values[index]) - numeric) < 0.03 * abs(numeric) + 1e-3, "\(name): \(values[index]), \(numeric)")
+      #expect(
+        abs(Double(values[index]) - numeric) < 0.03 * abs(numeric) + 1e-3, "\(name): \(values[index]), \(numeric)")
     }
   }
 

@@ -37,7 +37,8 @@ import Testing
     for position in model.graph.nodes.indices where position > first {
       model.graph.nodes[position].inputs = model.graph.nodes[position].inputs.map { $0 == output ? "mixed" : $0 }
     }
-    model.graph.nodes.insert(Node("Conv", name: "mix", inputs: [output, "mix.weight", "shared"], outputs: ["mixed"]), at: first + 1)
+    model.graph.nodes.insert(
+      Node("Conv", name: "mix", inputs: [output, "mix.weight", "shared"], outputs: ["mixed"]), at: first + 1)
     return model
   }
 

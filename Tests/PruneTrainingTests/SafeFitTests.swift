@@ -72,7 +72,8 @@ extension ReportValue {
     graph.setInitializer("mask", try Tensor([0, 0, shut, shut], Shape([1, 4])))
     graph.setInitializer("w2", try Tensor((0..<12).map { _ in Float(random.normal()) }, Shape([4, 3])))
     graph.nodes = [
-      Node("MatMul", name: "q", inputs: ["x", "wq"], outputs: ["s"]), Node("Add", name: "shut", inputs: ["s", "mask"], outputs: ["m"]),
+      Node("MatMul", name: "q", inputs: ["x", "wq"], outputs: ["s"]),
+      Node("Add", name: "shut", inputs: ["s", "mask"], outputs: ["m"]),
       Node("Softmax", name: "p", inputs: ["m"], outputs: ["p1"], attributes: [Attribute("axis", .int(-1))]),
       Node("MatMul", name: "o", inputs: ["p1", "w2"], outputs: ["y"]),
     ]
@@ -106,7 +107,8 @@ extension ReportValue {
 
   // MARK: - The rate that is not given
 
-  /// A trained network that computes what it did with weights a hundredth as large in front, and a hundred times as large behind.
+  /// A trained network that computes what it did with weights a hundredth as large in front, and a hundred times as
+  /// large behind.
   private func delicate() throws -> Model {
     var model = try Fixture.network(hidden: [32])
     var options = FitOptions()
@@ -147,7 +149,9 @@ extension ReportValue {
     #expect(history["lr"]?.number == 0.01 && history["lr_reason"]?.text == "given")
   }
 
-  @Test(arguments: [("adam", 1e-3), ("sgd", 0.01)]) func aFreshNetworkGetsTheOptimizersRate(optimizer: String, rate: Double) throws {
+  @Test(arguments: [("adam", 1e-3), ("sgd", 0.01)]) func aFreshNetworkGetsTheOptimizersRate(
+    optimizer: String, rate: Double
+  ) throws {
     var (model, same) = (try Fixture.network(), try Fixture.network())
     var options = FitOptions()
     options.optimizer = optimizer

@@ -26,8 +26,11 @@ import Testing
     graph.nodes = [
       Node("MatMul", name: "dense", inputs: ["table", "table.weight"], outputs: ["d"]),
       Node("Gather", name: "lookup", inputs: ["embedding", tokens], outputs: ["e"]),
-      Node("ReduceMean", name: "mean", inputs: ["e"], outputs: ["m"], attributes: [Attribute("axes", .ints([1])), Attribute("keepdims", .int(0))]),
-      Node("Add", name: "join", inputs: ["d", "m"], outputs: ["s"]), Node("Tanh", name: "tanh", inputs: ["s"], outputs: ["h"]),
+      Node(
+        "ReduceMean", name: "mean", inputs: ["e"], outputs: ["m"],
+        attributes: [Attribute("axes", .ints([1])), Attribute("keepdims", .int(0))]),
+      Node("Add", name: "join", inputs: ["d", "m"], outputs: ["s"]),
+      Node("Tanh", name: "tanh", inputs: ["s"], outputs: ["h"]),
       Node("MatMul", name: "score", inputs: ["h", "score.weight"], outputs: ["score.out"]),
       Node("MatMul", name: "classes", inputs: ["h", "classes.weight"], outputs: ["classes.out"]),
     ]
@@ -79,7 +82,8 @@ import Testing
     #expect(try Fixture.weights(Self.model())["score.weight"] == Fixture.weights(model)["score.weight"])
     chosen.output = "class.out"
     #expect { try fit(&model, Self.data(classes: true), chosen) } throws: {
-      ($0 as? PruneError)?.message.contains("no output 'class.out'") == true && ($0 as? PruneError)?.hint.contains("classes.out") == true
+      ($0 as? PruneError)?.message.contains("no output 'class.out'") == true
+        && ($0 as? PruneError)?.hint.contains("classes.out") == true
     }
   }
 
@@ -116,7 +120,9 @@ import Testing
       return try Tensor((0..<shape.count).map { _ in Float(random.normal()) }, shape)
     }
     let table = try numbers([48, 7])
-    let labels = try table.array(of: Float.self).enumerated().filter { $0.offset % 7 == 0 }.map { Int64($0.element > 0 ? 1 : 0) }
+    let labels = try table.array(of: Float.self).enumerated().filter { $0.offset % 7 == 0 }.map {
+      Int64($0.element > 0 ? 1 : 0)
+    }
     let data = try Dataset.tensors(inputs: ["image": numbers([48, 3, 16, 16]), "table": table], Tensor(labels))
     let history = try fit(&model, data, options(15))
     #expect(try #require(history["epochs.14.loss"]?.number) < 0.5 * (try #require(history["epochs.0.loss"]?.number)))

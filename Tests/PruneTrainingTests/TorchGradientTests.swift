@@ -5,8 +5,8 @@ import PruneTensor
 import PruneTraining
 import Testing
 
-/// Gradients of whole networks as PyTorch computes them (Tests/Data/training/gradients.py): of each parameter's gradient the
-/// norm and its products with four vectors of signs.
+/// Gradients of whole networks as PyTorch computes them (Tests/Data/training/gradients.py): of each parameter's
+/// gradient the norm and its products with four vectors of signs.
 enum TorchGradients {
   static let folder: String = {
     var parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
@@ -45,7 +45,8 @@ enum TorchGradients {
       let fields = line.split(separator: ",")
       expected[String(fields[0])] = fields.dropFirst().compactMap { Double($0) }
     }
-    let source = try LossGradients(model, loss: loss, targets: y.dtype, parameters: expected.keys.filter { $0 != "loss" }.sorted())
+    let source = try LossGradients(
+      model, loss: loss, targets: y.dtype, parameters: expected.keys.filter { $0 != "loss" }.sorted())
     let (value, gradients) = try source.run(x, y)
     #expect(source.blocked.isEmpty)
     let wanted = try #require(expected["loss"]?.first)
@@ -53,11 +54,13 @@ enum TorchGradients {
     let largest = expected.filter { $0.key != "loss" }.values.map { $0[0] }.max() ?? 0
     for (parameter, numbers) in expected where parameter != "loss" {
       let found = try summary(try #require(gradients[parameter], "\(parameter) has no gradient"))
-      // A projection on signs is of the size of the norm. Some gradients are nought but for rounding: those of the keys' biases,
-      // which a softmax does not see.
+      // A projection on signs is of the size of the norm. Some gradients are nought but for rounding: those of the
+      // keys' biases, which a softmax does not see.
       let bound = 1e-4 * max(numbers[0], 1e-4 * largest)
       for (index, number) in numbers.enumerated() {
-        #expect(abs(found[index] - number) < bound * (index == 0 ? 1 : 4), "\(parameter)[\(index)]: \(found[index]), PyTorch \(number)")
+        #expect(
+          abs(found[index] - number) < bound * (index == 0 ? 1 : 4),
+          "\(parameter)[\(index)]: \(found[index]), PyTorch \(number)")
       }
     }
   }
@@ -72,7 +75,8 @@ enum TorchGradients {
 
   @Test(.enabled(if: Shared.isPresent, "needs ../shared beside the repository")) func resnet20() throws {
     let x = try Tensor(TorchGradients.uniform(4 * 3 * 32 * 32, seed: 7), Shape([4, 3, 32, 32]))
-    try TorchGradients.compare(Shared.resnet20(), "resnet20", loss: "cross_entropy", x: x, y: Tensor([3, 1, 4, 1] as [Int64]))
+    try TorchGradients.compare(
+      Shared.resnet20(), "resnet20", loss: "cross_entropy", x: x, y: Tensor([3, 1, 4, 1] as [Int64]))
   }
 
   /// Where `models/minilm_l6_v2/get` put it.

@@ -87,11 +87,15 @@ import Testing
   }
 
   static let cases = [
-    Case(name: "vgg", input: [1, 32, 32], depth: 11), Case(name: "vgg", input: [2, 32, 36], depth: 11, stem: "imagenet"),
-    Case(name: "resnet", input: [3, 16, 16], depth: 18), Case(name: "resnet", input: [1, 33, 47], depth: 18, stem: "imagenet"),
-    Case(name: "resnet", input: [1, 32, 32], depth: 50, stem: "imagenet"), Case(name: "resnet", input: [3, 15, 17], depth: 20),
+    Case(name: "vgg", input: [1, 32, 32], depth: 11),
+    Case(name: "vgg", input: [2, 32, 36], depth: 11, stem: "imagenet"),
+    Case(name: "resnet", input: [3, 16, 16], depth: 18),
+    Case(name: "resnet", input: [1, 33, 47], depth: 18, stem: "imagenet"),
+    Case(name: "resnet", input: [1, 32, 32], depth: 50, stem: "imagenet"),
+    Case(name: "resnet", input: [3, 15, 17], depth: 20),
     Case(name: "mobilenet_v2", input: [3, 32, 32]), Case(name: "mobilenet_v2", input: [1, 40, 32], stem: "imagenet"),
-    Case(name: "densenet121", input: [1, 16, 16]), Case(name: "vit", input: [1, 8, 8], depth: 2, hidden: [32, 48], heads: 4),
+    Case(name: "densenet121", input: [1, 16, 16]),
+    Case(name: "vit", input: [1, 8, 8], depth: 2, hidden: [32, 48], heads: 4),
     Case(name: "lstm", input: [7, 5], hidden: [16, 8]), Case(name: "lstm", input: [2, 8, 6], hidden: [16]),
   ]
 
@@ -127,7 +131,8 @@ import Testing
     #expect(history["epochs.0.loss"]?.number?.isFinite == true)
     // A gradient reaches every weight.
     if given.name != "lstm" { #expect(history["frozen"] == nil) }
-    for entry in before.graph.initializers where entry.name.contains("running_var") || entry.name.hasSuffix("fc.weight") {
+    for entry in before.graph.initializers where entry.name.contains("running_var") || entry.name.hasSuffix("fc.weight")
+    {
       let new = try #require(model.graph.initializer(entry.name))
       #expect(try new.array(of: Float.self) != entry.tensor.array(of: Float.self), "\(entry.name) did not move")
     }

@@ -6,7 +6,9 @@ import Testing
 
 /// Heads, what is inside them, and the width of the stream that they read.
 @Suite struct AttentionPruningTests {
-  private func pruned(_ model: Model, _ granularity: String, _ change: (inout PruneOptions) -> Void = { _ in }) throws -> (Model, Report) {
+  private func pruned(_ model: Model, _ granularity: String, _ change: (inout PruneOptions) -> Void = { _ in }) throws
+    -> (Model, Report)
+  {
     var options = PruneOptions()
     options.granularity = granularity
     options.criterion = "l2"
@@ -55,7 +57,8 @@ import Testing
     #expect(slim.graph.initializer("q")?.shape.dims == [8, 8])
   }
 
-  /// Queries [N, L, 16] whose Reshape takes its extents from Shape and constants, as exporters of open lengths write it.
+  /// Queries [N, L, 16] whose Reshape takes its extents from Shape and constants, as exporters of open lengths write
+  /// it.
   @Test func computedExtentsOfHeadsAreFollowed() throws {
     let model = try Self.encoder()
     #expect(try group(model, "q heads")["reason"] == nil)
@@ -121,7 +124,8 @@ import Testing
 
   private static func matrix(_ rows: Int, _ columns: Int, _ seed: UInt64) throws -> Tensor {
     var random = RandomSource(seed: seed)
-    return try Tensor((0..<(rows * columns)).map { _ in Float(random.normal()) / Float(rows).squareRoot() }, Shape([rows, columns]))
+    return try Tensor(
+      (0..<(rows * columns)).map { _ in Float(random.normal()) / Float(rows).squareRoot() }, Shape([rows, columns]))
   }
 
   private static func stream(_ name: String) -> ValueInfo {
@@ -151,7 +155,9 @@ import Testing
   private static func encoder() throws -> Model {
     var graph = Graph(name: "encoder")
     (graph.inputs, graph.outputs) = ([stream("x")], [stream("y")])
-    for (name, value) in [("zero", 0), ("one", 1)] as [(String, Int64)] { graph.setInitializer(name, try Tensor([value])) }
+    for (name, value) in [("zero", 0), ("one", 1)] as [(String, Int64)] {
+      graph.setInitializer(name, try Tensor([value]))
+    }
     graph.setInitializer("heads", try Tensor([4] as [Int64]))
     graph.setInitializer("size", try Tensor([4] as [Int64]))
     graph.setInitializer("rest", try Tensor([-1] as [Int64]))
@@ -159,8 +165,12 @@ import Testing
       Node("Shape", name: "shape", inputs: ["x"], outputs: ["s"]),
       Node("Gather", name: "batch", inputs: ["s", "zero"], outputs: ["n"]),
       Node("Gather", name: "length", inputs: ["s", "one"], outputs: ["l"]),
-      Node("Concat", name: "cut", inputs: ["n", "l", "heads", "size"], outputs: ["cuts"], attributes: [Attribute("axis", .int(0))]),
-      Node("Concat", name: "join", inputs: ["n", "l", "rest"], outputs: ["joins"], attributes: [Attribute("axis", .int(0))]),
+      Node(
+        "Concat", name: "cut", inputs: ["n", "l", "heads", "size"], outputs: ["cuts"],
+        attributes: [Attribute("axis", .int(0))]),
+      Node(
+        "Concat", name: "join", inputs: ["n", "l", "rest"], outputs: ["joins"], attributes: [Attribute("axis", .int(0))]
+      ),
     ]
     for (index, name) in ["q", "k", "v"].enumerated() {
       graph.setInitializer(name, try matrix(8, 16, UInt64(index)))
@@ -177,7 +187,9 @@ import Testing
       Node("MatMul", name: "scores", inputs: ["q3", "k3"], outputs: ["p"]),
       Node("Softmax", name: "softmax", inputs: ["p"], outputs: ["w"], attributes: [Attribute("axis", .int(-1))]),
       Node("MatMul", name: "mix", inputs: ["w", "v3"], outputs: ["m"]),
-      Node("Transpose", name: "back", inputs: ["m"], outputs: ["b"], attributes: [Attribute("perm", .integers([0, 2, 1, 3]))]),
+      Node(
+        "Transpose", name: "back", inputs: ["m"], outputs: ["b"],
+        attributes: [Attribute("perm", .integers([0, 2, 1, 3]))]),
       Node("Reshape", name: "joined", inputs: ["b", "joins"], outputs: ["j"]),
       Node("MatMul", name: "o", inputs: ["j", "o"], outputs: ["y"]),
     ]

@@ -42,9 +42,11 @@ import Testing
 
   /// What is wrong: that a softmax lets units go.
   private var lie: [String: CustomRule] {
-    ["Softmax": CustomRule { question in
-      (0..<(question.inputs.first??.count ?? 0)).map { .carry(input: 0, axis: $0, output: 0, outputAxis: $0) }
-    }]
+    [
+      "Softmax": CustomRule { question in
+        (0..<(question.inputs.first??.count ?? 0)).map { .carry(input: 0, axis: $0, output: 0, outputAxis: $0) }
+      }
+    ]
   }
 
   @Test(arguments: [0.25, 0.5], [1, 2, 3] as [UInt64])

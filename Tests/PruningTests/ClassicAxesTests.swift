@@ -9,8 +9,12 @@ import Testing
 
 /// Networks with the operators of `ai.onnx.ml` that scikit-learn's exporter puts around them.
 @Suite struct ClassicAxesTests {
-  private static func classic(_ op: String, _ input: String, _ output: String, _ attributes: [(String, AttributeValue)]) -> Node {
-    Node(op, domain: "ai.onnx.ml", name: op, inputs: [input], outputs: [output], attributes: attributes.map { Attribute($0.0, $0.1) })
+  private static func classic(_ op: String, _ input: String, _ output: String, _ attributes: [(String, AttributeValue)])
+    -> Node
+  {
+    Node(
+      op, domain: "ai.onnx.ml", name: op, inputs: [input], outputs: [output],
+      attributes: attributes.map { Attribute($0.0, $0.1) })
   }
 
   /// x[N, 8] -> `first` -> MatMul(12) -> `middle` -> MatMul(3) -> `last`.
@@ -41,7 +45,8 @@ import Testing
     return try prune(model, options)
   }
 
-  private let scaler = classic("Scaler", "x", "s", [("offset", .floats([Float](repeating: 0.1, count: 8))), ("scale", .floats([2]))])
+  private let scaler = classic(
+    "Scaler", "x", "s", [("offset", .floats([Float](repeating: 0.1, count: 8))), ("scale", .floats([2]))])
   private let labels = classic("ZipMap", "y", "o", [("classlabels_int64s", .ints([10, 20, 30]))])
 
   @Test func aScalerInFrontPassesRanksOn() throws {
@@ -66,7 +71,8 @@ import Testing
 
   @Test(arguments: [("Binarizer", 6), ("Normalizer", 12), ("Imputer", 6)])
   func othersShrinkOrPin(op: String, left: Int) throws {
-    let attributes: [(String, AttributeValue)] = op == "Imputer" ? [("imputed_value_floats", .floats((0..<12).map(Float.init)))] : []
+    let attributes: [(String, AttributeValue)] =
+      op == "Imputer" ? [("imputed_value_floats", .floats((0..<12).map(Float.init)))] : []
     let model = try model(middle: Self.classic(op, "r", "m", attributes))
     guard left < 12 else {
       #expect(throws: PruneError.self) { try shrink(model) }

@@ -9,17 +9,23 @@ import Testing
 /// Layers that are dead as a whole.
 @Suite struct CompactTests {
   /// x [N, 1] -> Gemm -> Relu -> Gemm -> y [N, 1], two units between, `weights` being their columns in and rows out.
-  private func network(_ weights: [Float], _ biases: [Float], _ readers: [Float], isColumnMajor: Bool = false) throws -> Model {
+  private func network(_ weights: [Float], _ biases: [Float], _ readers: [Float], isColumnMajor: Bool = false) throws
+    -> Model
+  {
     var model = try SmallGraph.model(
       [.named("N"), .fixed(1)], weights: [],
       constants: [
         ("w1", try Tensor(weights, Shape([weights.count, 1]))), ("b1", try Tensor(biases)),
-        ("w2", try Tensor(readers, Shape(isColumnMajor ? [readers.count, 1] : [1, readers.count]))), ("b2", try Tensor([-1] as [Float])),
+        ("w2", try Tensor(readers, Shape(isColumnMajor ? [readers.count, 1] : [1, readers.count]))),
+        ("b2", try Tensor([-1] as [Float])),
       ],
       [
-        Node("Gemm", name: "first", inputs: ["x", "w1", "b1"], outputs: ["h"], attributes: [Attribute("transB", .int(1))]),
+        Node(
+          "Gemm", name: "first", inputs: ["x", "w1", "b1"], outputs: ["h"], attributes: [Attribute("transB", .int(1))]),
         Node("Relu", name: "relu", inputs: ["h"], outputs: ["r"]),
-        Node("Gemm", name: "second", inputs: ["r", "w2", "b2"], outputs: ["y"], attributes: [Attribute("transB", .int(isColumnMajor ? 0 : 1))]),
+        Node(
+          "Gemm", name: "second", inputs: ["r", "w2", "b2"], outputs: ["y"],
+          attributes: [Attribute("transB", .int(isColumnMajor ? 0 : 1))]),
       ])
     model.graph.outputs = [ValueInfo(name: "y", type: TensorType(.float32, [.named("N"), .fixed(1)]))]
     return model

@@ -24,25 +24,33 @@ import Testing
 
   @Test func printsWhatOperatorsLack() {
     let width = (Self.all.map(\.count).max() ?? 0) + 2
-    func padded(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(width - text.count, 1)) }
-    print("coverage: " + padded("operator", width) + padded("kind", 15) + Self.columns.map { padded($0.title, 10) }.joined())
+    func padded(_ text: String, _ width: Int) -> String {
+      text + String(repeating: " ", count: max(width - text.count, 1))
+    }
+    print(
+      "coverage: " + padded("operator", width) + padded("kind", 15) + Self.columns.map { padded($0.title, 10) }.joined()
+    )
     for name in Self.all {
       let row = Operator[name: name]
       let marks = Self.columns.map { column in
         // What ends a gradient by its nature lacks none.
-        padded(column.title == "gradient" && row?.traits.contains(.endsGradient) ?? false ? "ends" : column.mark(name), 10)
+        padded(
+          column.title == "gradient" && row?.traits.contains(.endsGradient) ?? false ? "ends" : column.mark(name), 10)
       }
       print("coverage: " + padded(name, width) + padded(row?.kind.rawValue ?? "", 15) + marks.joined())
     }
     for column in Self.columns { print("coverage: \(column.title): \(column.names.count) of \(Self.all.count)") }
   }
 
-  /// Each operator of the standard domain that anything here knows has a row; a row names an operator that something knows.
+  /// Each operator of the standard domain that anything here knows has a row; a row names an operator that something
+  /// knows.
   @Test func theTableOfOperatorsIsWhole() {
     let known = Set(Self.columns.flatMap(\.names))
     let missing = known.filter { !$0.contains(".") && Operator[name: $0] == nil }
     #expect(missing == [])
-    let unknown = Operator.names.filter { !known.contains($0) && Operator[name: $0]?.kind != .control && !$0.contains(".") }
+    let unknown = Operator.names.filter {
+      !known.contains($0) && Operator[name: $0]?.kind != .control && !$0.contains(".")
+    }
     #expect(unknown == [])
   }
 

@@ -8,7 +8,8 @@ import Testing
 
 @Suite struct CriteriaTests {
   private func scores(
-    _ model: Model, _ criterion: String, _ data: Dataset? = nil, _ name: String, batchSize: Int = 0, scope: [String] = []
+    _ model: Model, _ criterion: String, _ data: Dataset? = nil, _ name: String, batchSize: Int = 0,
+    scope: [String] = []
   ) throws -> [Float] {
     var options = SignificanceOptions()
     options.criterion = criterion
@@ -25,7 +26,8 @@ import Testing
     return try tensor.array(of: Float.self)
   }
 
-  /// y = x·w + noise-free targets, mean squared error; x rows are multiples of unit vectors, so the Hessian is diagonal.
+  /// y = x·w + noise-free targets, mean squared error; x rows are multiples of unit vectors, so the Hessian is
+  /// diagonal.
   private func linear() throws -> (model: Model, data: Dataset) {
     var graph = Graph(name: "linear")
     graph.inputs = [ValueInfo(name: "x", type: TensorType(.float32, [.named("N"), .fixed(3)]))]
@@ -49,14 +51,16 @@ import Testing
   @Test(arguments: ["fisher", "gate"]) func theBatchSizeHasNoSay(criterion: String) throws {
     let model = try Networks.sampled(), data = try Networks.samples(20)
     for name in ["w1", "w2", "w3", "w4"] {
-      let one = try scores(model, criterion, data, name, batchSize: 1), all = try scores(model, criterion, data, name, batchSize: 7)
+      let one = try scores(model, criterion, data, name, batchSize: 1),
+        all = try scores(model, criterion, data, name, batchSize: 7)
       let most = one.max() ?? 0
       #expect(most > 0)
       for (a, b) in zip(one, all) { #expect(abs(a - b) <= 1e-4 * most) }
     }
   }
 
-  /// The gate of an output that a layer alone makes: the sum over its weights of weight times gradient, sample by sample.
+  /// The gate of an output that a layer alone makes: the sum over its weights of weight times gradient, sample by
+  /// sample.
   @Test func aGateIsTheSumOfItsWeights() throws {
     let (model, data) = try linear()
     let found = try scores(model, "gate", data, "w"), weights = try Networks.values(model, "w")
@@ -111,14 +115,18 @@ import Testing
     _ = try fit(&trained, data, options)
     let found = try scores(model, "movement", data, "fc1.weight")
     let before = try Networks.values(model, "fc1.weight"), after = try Networks.values(trained, "fc1.weight")
-    for index in found.indices { #expect(abs(found[index] - 0.5 * (after[index] * after[index] - before[index] * before[index])) < 1e-6) }
+    for index in found.indices {
+      #expect(abs(found[index] - 0.5 * (after[index] * after[index] - before[index] * before[index])) < 1e-6)
+    }
     #expect(found.contains { $0 < 0 } && found.contains { $0 > 0 })
   }
 
   @Test func wandaMultipliesByTheNormOfTheInput() throws {
     let (model, data) = try linear()
     let found = try scores(model, "wanda", data, "w"), weights = try Networks.values(model, "w")
-    for (index, weight) in weights.enumerated() { #expect(abs(found[index] - abs(weight) * Float([1, 2, 3][index / 2])) < 1e-5) }
+    for (index, weight) in weights.enumerated() {
+      #expect(abs(found[index] - abs(weight) * Float([1, 2, 3][index / 2])) < 1e-5)
+    }
     let unlabelled = try Dataset.tensors(data.x, nil)
     #expect(try scores(model, "wanda", unlabelled, "w") == found)
   }
@@ -162,7 +170,8 @@ import Testing
     #expect(found[18] > 0.01 && found[3 * 18] > 0.01)
     // So does an output that repeats another up to scale and offset, and the correlation of the others is not perfect.
     var random = RandomSource(seed: 8)
-    let data = try Dataset.tensors(try Tensor((0..<600).map { _ in Float(1 + random.normal()) }, Shape([12, 2, 5, 5])), nil)
+    let data = try Dataset.tensors(
+      try Tensor((0..<600).map { _ in Float(1 + random.normal()) }, Shape([12, 2, 5, 5])), nil)
     let mutual = try scores(model, "mutual", data, "w", batchSize: 5)
     #expect(mutual[0] == 1 && mutual[2 * 18] < 1e-5)
     #expect(mutual[18] > 0.01 && mutual[18] <= 1 && mutual[3 * 18] > 0.01)
@@ -192,7 +201,9 @@ import Testing
     model.graph.setInitializer("gamma", try Tensor([0.5, -2, 0] as [Float]))
     // The second output is shifted below zero wherever it is: its Relu is dead.
     model.graph.setInitializer("beta", try Tensor([0, -1000, 5] as [Float]))
-    for name in ["mean", "variance"] { model.graph.setInitializer(name, try Tensor([name == "mean" ? 0 : 1, 1, 1] as [Float])) }
+    for name in ["mean", "variance"] {
+      model.graph.setInitializer(name, try Tensor([name == "mean" ? 0 : 1, 1, 1] as [Float]))
+    }
     model.graph.nodes += [
       Node("BatchNormalization", name: "norm", inputs: ["y", "gamma", "beta", "mean", "variance"], outputs: ["n"]),
       Node("Relu", name: "relu", inputs: ["n"], outputs: ["z"]),
@@ -200,7 +211,8 @@ import Testing
     model.graph.outputs = [ValueInfo(name: "z", type: nil)]
     #expect(try scores(model, "bn_scale", "w") == [0.5, 2, 0])
     var random = RandomSource(seed: 2)
-    let data = try Dataset.tensors(try Tensor((0..<160).map { _ in Float(random.normal()) }, Shape([10, 1, 4, 4])), nil)
+    let data = try Dataset.tensors(
+      try Tensor((0..<160).map { _ in Float(random.normal()) }, Shape([10, 1, 4, 4])), nil)
     let activity = try scores(model, "apoz", data, "w", batchSize: 4)
     #expect(activity[0] > 0.2 && activity[0] < 0.8)
     #expect(activity[1] == 0)
@@ -229,7 +241,8 @@ import Testing
     let (pruned, report) = try prune(model, options)
     #expect(report["criterion"]?.text == "user")
     // The largest went.
-    let left = try Networks.values(pruned, "fc1.weight").max() ?? 1, before = try Networks.values(model, "fc1.weight").max() ?? 0
+    let left = try Networks.values(pruned, "fc1.weight").max() ?? 1,
+      before = try Networks.values(model, "fc1.weight").max() ?? 0
     #expect(left < before)
     options.scores = { _, _ throws(PruneError) in try Tensor([1] as [Float]) }
     let error = #expect(throws: PruneError.self) { try prune(model, options) }

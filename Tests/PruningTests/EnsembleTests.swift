@@ -91,7 +91,9 @@ import Testing
 
   @Test func whatDoesNotGoTogetherIsNamed() throws {
     let (models, _, _) = try members()
-    func message(_ models: [(label: String, model: Model)], _ change: (inout EnsembleOptions) -> Void = { _ in }) -> String {
+    func message(_ models: [(label: String, model: Model)], _ change: (inout EnsembleOptions) -> Void = { _ in })
+      -> String
+    {
       var options = EnsembleOptions()
       change(&options)
       do { _ = try ensemble(models, options) } catch { return "\(error)" }

@@ -90,7 +90,11 @@ import Testing
   }
 
   @Test func theBlockStrategyIsBlocks() throws {
-    let (_, report) = try prune(try Networks.mlp(), { var o = PruneOptions(); o.strategy = "block"; o.amount = 0.5; return o }())
+    let (_, report) = try prune(
+      try Networks.mlp(),
+      {
+        var o = PruneOptions(); o.strategy = "block"; o.amount = 0.5; return o
+      }())
     #expect(report["granularity"]?.text == "block:4x4")
     #expect(abs((report["sparsity"]?.number ?? 0) - 0.5) < 0.02)
   }
@@ -107,7 +111,9 @@ import Testing
     }
   }
 
-  @Test(arguments: ["4:2", "0:4", "2:2000", "block:0x4", "block:4", "pixel", ":", "2:4:8", "block:99999999999999999999x1"])
+  @Test(arguments: [
+    "4:2", "0:4", "2:2000", "block:0x4", "block:4", "pixel", ":", "2:4:8", "block:99999999999999999999x1",
+  ])
   func impossibleGranularitiesAreNamed(name: String) throws {
     let error = #expect(throws: PruneError.self) {
       try pruned(try matrix()) {
@@ -123,20 +129,48 @@ import Testing
       do { _ = try pruned(try Networks.mlp(), change) } catch { return "\(error)" }
       return ""
     }
-    #expect(message { $0.granularity = "2:4"; $0.amount = 0.9 }.contains("removes 0.5"))
-    #expect(message { $0.granularity = "2:4"; $0.threshold = 0.1 }.contains("threshold"))
-    #expect(message { $0.strategy = "block"; $0.granularity = "2:4" }.contains("block"))
-    #expect(message { $0.strategy = "local"; $0.allocation = "erk"; $0.amount = 0.5 }.contains("contradict"))
-    #expect(message { $0.allocation = "erk"; $0.threshold = 0.5 }.contains("threshold"))
-    #expect(message { $0.allocation = "ekr"; $0.amount = 0.5 }.contains("erk"))
-    #expect(message { $0.allocation = "row"; $0.amount = 0.5; $0.granularity = "kernel" }.contains("row"))
-    #expect(message { $0.reconstruct = "obs"; $0.amount = 0.5 }.contains("data"))
-    #expect(message { $0.reconstruct = "odb"; $0.amount = 0.5 }.contains("obs"))
+    #expect(
+      message {
+        $0.granularity = "2:4"; $0.amount = 0.9
+      }.contains("removes 0.5"))
+    #expect(
+      message {
+        $0.granularity = "2:4"; $0.threshold = 0.1
+      }.contains("threshold"))
+    #expect(
+      message {
+        $0.strategy = "block"; $0.granularity = "2:4"
+      }.contains("block"))
+    #expect(
+      message {
+        $0.strategy = "local"; $0.allocation = "erk"; $0.amount = 0.5
+      }.contains("contradict"))
+    #expect(
+      message {
+        $0.allocation = "erk"; $0.threshold = 0.5
+      }.contains("threshold"))
+    #expect(
+      message {
+        $0.allocation = "ekr"; $0.amount = 0.5
+      }.contains("erk"))
+    #expect(
+      message {
+        $0.allocation = "row"; $0.amount = 0.5; $0.granularity = "kernel"
+      }.contains("row"))
+    #expect(
+      message {
+        $0.reconstruct = "obs"; $0.amount = 0.5
+      }.contains("data"))
+    #expect(
+      message {
+        $0.reconstruct = "odb"; $0.amount = 0.5
+      }.contains("obs"))
   }
 }
 
 @Suite struct AllocationTests {
-  private func zeros(_ allocation: String, _ amount: Double, _ model: Model, _ criterion: String? = nil) throws -> [Int] {
+  private func zeros(_ allocation: String, _ amount: Double, _ model: Model, _ criterion: String? = nil) throws -> [Int]
+  {
     var options = PruneOptions()
     options.allocation = allocation
     options.amount = amount

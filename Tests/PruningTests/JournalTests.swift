@@ -24,7 +24,9 @@ import Testing
     return (model, data)
   }
 
-  private func weights(_ model: Model) throws -> [[Float]] { try PruneTests.weights.map { try Networks.values(model, $0) } }
+  private func weights(_ model: Model) throws -> [[Float]] {
+    try PruneTests.weights.map { try Networks.values(model, $0) }
+  }
 
   @Test func everyKeptStepCanBeBroughtBack() throws {
     let (model, data) = try trained()
@@ -76,7 +78,12 @@ import Testing
       })
     let text = try #require(first.recipe)
     func replayed(_ model: Model) throws -> Model {
-      try pruned(model, options { $0.recipe = text; $0.data = data }).model
+      try pruned(
+        model,
+        options {
+          $0.recipe = text; $0.data = data
+        }
+      ).model
     }
     #expect(try weights(replayed(model)) == weights(first.model))
     // On another network of the same architecture it is the same work.
@@ -102,8 +109,10 @@ import Testing
     #expect(try weights(replayed.model) == weights(outcome.model))
   }
 
-  @Test(arguments: ["", "libprune recipe 1\n", "libprune recipe 1\nnonsense\n", "libprune recipe 1\nflavour sweet\nstep 0.5\n",
-    "libprune recipe 1\nstep much\n", "libprune recipe 1\nsteps -3\nstep 0.5\n", "libprune recipe 2\nstep 0.5\n"])
+  @Test(arguments: [
+    "", "libprune recipe 1\n", "libprune recipe 1\nnonsense\n", "libprune recipe 1\nflavour sweet\nstep 0.5\n",
+    "libprune recipe 1\nstep much\n", "libprune recipe 1\nsteps -3\nstep 0.5\n", "libprune recipe 2\nstep 0.5\n",
+  ])
   func whatIsNoRecipeIsSaidSo(text: String) throws {
     let error = #expect(throws: PruneError.self) { try pruned(try Networks.mlp(), options { $0.recipe = text }) }
     #expect(error?.status == .badFormat)
@@ -111,7 +120,11 @@ import Testing
 
   @Test func aRecipeAndAnAmountContradict() throws {
     let error = #expect(throws: PruneError.self) {
-      try pruned(try Networks.mlp(), options { $0.recipe = "libprune recipe 1\nstep 0.5\n"; $0.amount = 0.5 })
+      try pruned(
+        try Networks.mlp(),
+        options {
+          $0.recipe = "libprune recipe 1\nstep 0.5\n"; $0.amount = 0.5
+        })
     }
     #expect(error?.message.contains("recipe") == true)
   }
@@ -136,13 +149,23 @@ import Testing
     let first = try weights(outcome.snapshots[0] ?? model), last = try weights(outcome.model)
     let revived = zip(first, last).reduce(0) { $0 + zip($1.0, $1.1).count { $0 == 0 && $1 != 0 } }
     #expect(revived > 0)
-    #expect(throws: PruneError.self) { try pruned(model, options { $0.amount = 0.5; $0.schedule = "dynamic"; $0.steps = 2 }) }
+    #expect(throws: PruneError.self) {
+      try pruned(
+        model,
+        options {
+          $0.amount = 0.5; $0.schedule = "dynamic"; $0.steps = 2
+        })
+    }
   }
 
   @Test func aTicketIsTheFirstWeightsUnderTheLastMask() throws {
     let start = try Networks.mlp()
     let (model, _) = try trained()
-    let outcome = try pruned(model, options { $0.amount = 0.8; $0.rewind = start })
+    let outcome = try pruned(
+      model,
+      options {
+        $0.amount = 0.8; $0.rewind = start
+      })
     let masked = try pruned(model, options { $0.amount = 0.8 }).model
     for name in PruneTests.weights {
       let ticket = try Networks.values(outcome.model, name)
@@ -151,7 +174,13 @@ import Testing
     }
     #expect(try Networks.values(outcome.model, "fc1.bias") == Networks.values(start, "fc1.bias"))
     let other = try Networks.mlp([20])
-    #expect(throws: PruneError.self) { try pruned(model, options { $0.amount = 0.8; $0.rewind = other }) }
+    #expect(throws: PruneError.self) {
+      try pruned(
+        model,
+        options {
+          $0.amount = 0.8; $0.rewind = other
+        })
+    }
   }
 
   // MARK: - Divisions by curves
@@ -160,12 +189,18 @@ import Testing
   func curvesDivideAnAmountExactlyAndBetterThanEvenly(allocation: String) throws {
     let (model, data) = try trained()
     func loss(_ change: (inout PruneOptions) -> Void) throws -> Double {
-      let outcome = try pruned(model, options { $0.amount = 0.85; $0.data = data; change(&$0) })
+      let outcome = try pruned(
+        model,
+        options {
+          $0.amount = 0.85; $0.data = data; change(&$0)
+        })
       #expect(outcome.report["pruned"]?.integer == Int((0.85 * 2720).rounded()))
       return try evaluate(outcome.model, data).number("loss") ?? .nan
     }
     let even = try loss { $0.strategy = "local" }
-    let found = try loss { if allocation == "cost_aware" { $0.strategy = allocation } else { $0.allocation = allocation } }
+    let found = try loss {
+      if allocation == "cost_aware" { $0.strategy = allocation } else { $0.allocation = allocation }
+    }
     #expect(found < even)
   }
 
@@ -175,7 +210,12 @@ import Testing
     zoo.input = [1, 8, 8]
     let model = try Zoo.make("lenet5", zoo), data = try Dataset.digits().take(64)
     func sparsity(_ cost: String) throws -> [Double?] {
-      let report = try pruned(model, options { $0.strategy = "cost_aware"; $0.cost = cost; $0.amount = 0.5; $0.data = data }).report
+      let report = try pruned(
+        model,
+        options {
+          $0.strategy = "cost_aware"; $0.cost = cost; $0.amount = 0.5; $0.data = data
+        }
+      ).report
       return (0..<4).map { report["layers.\($0).sparsity"]?.number }
     }
     #expect(try sparsity("macs") != sparsity("params"))
@@ -183,8 +223,17 @@ import Testing
       do { _ = try pruned(model, options(change)) } catch { return "\(error)" }
       return ""
     }
-    #expect(message { $0.strategy = "cost_aware"; $0.amount = 0.5 }.contains("data"))
-    #expect(message { $0.strategy = "cost_aware"; $0.amount = 0.5; $0.data = data; $0.cost = "joules" }.contains("joules"))
-    #expect(message { $0.strategy = "cost_aware"; $0.amount = 0.5; $0.data = data; $0.granularity = "kernel" }.contains("kernel"))
+    #expect(
+      message {
+        $0.strategy = "cost_aware"; $0.amount = 0.5
+      }.contains("data"))
+    #expect(
+      message {
+        $0.strategy = "cost_aware"; $0.amount = 0.5; $0.data = data; $0.cost = "joules"
+      }.contains("joules"))
+    #expect(
+      message {
+        $0.strategy = "cost_aware"; $0.amount = 0.5; $0.data = data; $0.granularity = "kernel"
+      }.contains("kernel"))
   }
 }

@@ -55,6 +55,7 @@ import Testing
     options.reestimates = false
     let plain = try prune(model, options).model
     let name = try #require(slim.graph.nodes.first { $0.opType == "BatchNormalization" }?.inputs[3])
-    #expect(try slim.graph.initializer(name)?.array(of: Float.self) != plain.graph.initializer(name)?.array(of: Float.self))
+    #expect(
+      try slim.graph.initializer(name)?.array(of: Float.self) != plain.graph.initializer(name)?.array(of: Float.self))
   }
 }

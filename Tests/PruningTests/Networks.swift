@@ -29,12 +29,16 @@ enum Networks {
     graph.nodes = [
       Node("MatMul", name: "first", inputs: ["x", "a"], outputs: ["x1"]),
       Node("Add", name: "add", inputs: ["x1", "bias"], outputs: ["x2"]),
-      Node("Gemm", name: "second", inputs: ["x2", "b", "bias"], outputs: ["x3"], attributes: [Attribute("transB", .int(1))]),
+      Node(
+        "Gemm", name: "second", inputs: ["x2", "b", "bias"], outputs: ["x3"], attributes: [Attribute("transB", .int(1))]
+      ),
       Node("Transpose", name: "turn", inputs: ["c"], outputs: ["ct"]),
       Node("MatMul", name: "third", inputs: ["x3", "ct"], outputs: ["x4"]),
-      Node("Constant", name: "made", inputs: [], outputs: ["d"], attributes: [
-        Attribute("value", .tensor(TensorValue(name: "", tensor: try matrix(4))))
-      ]),
+      Node(
+        "Constant", name: "made", inputs: [], outputs: ["d"],
+        attributes: [
+          Attribute("value", .tensor(TensorValue(name: "", tensor: try matrix(4))))
+        ]),
       Node("MatMul", name: "fourth", inputs: ["x4", "d"], outputs: ["x5"]),
       Node("MatMul", name: "fifth", inputs: ["x5", "a"], outputs: ["y"]),
     ]
@@ -77,8 +81,8 @@ extension Networks {
 }
 
 extension Networks {
-  /// x[N,4,6,6] -> Conv(w1) -> Relu -> Conv(w2, two groups) -> Relu -> rows of positions -> MatMul(w3) -> mean over positions ->
-  /// MatMul(w4) -> y[N,3].
+  /// x[N,4,6,6] -> Conv(w1) -> Relu -> Conv(w2, two groups) -> Relu -> rows of positions -> MatMul(w3) -> mean over
+  /// positions -> MatMul(w4) -> y[N,3].
   static func sampled() throws -> Model {
     var graph = Graph(name: "sampled")
     graph.inputs = [ValueInfo(name: "x", type: TensorType(.float32, [.named("N"), .fixed(4), .fixed(6), .fixed(6)]))]
@@ -96,10 +100,12 @@ extension Networks {
       Node("Conv", name: "c2", inputs: ["b", "w2"], outputs: ["c"], attributes: [pads, Attribute("group", .int(2))]),
       Node("Relu", name: "r2", inputs: ["c"], outputs: ["d"]),
       Node("Reshape", name: "flat", inputs: ["d", "rows"], outputs: ["e"]),
-      Node("Transpose", name: "turn", inputs: ["e"], outputs: ["f"], attributes: [Attribute("perm", .ints([0, 2, 1]))]),
+      Node(
+        "Transpose", name: "turn", inputs: ["e"], outputs: ["f"], attributes: [Attribute("perm", .ints([0, 2, 1]))]),
       Node("MatMul", name: "m3", inputs: ["f", "w3"], outputs: ["g"]),
       Node("Relu", name: "r3", inputs: ["g"], outputs: ["h"]),
-      Node("ReduceMean", name: "mean", inputs: ["h"], outputs: ["i"],
+      Node(
+        "ReduceMean", name: "mean", inputs: ["h"], outputs: ["i"],
         attributes: [Attribute("axes", .ints([1])), Attribute("keepdims", .int(0))]),
       Node("MatMul", name: "m4", inputs: ["i", "w4"], outputs: ["y"]),
     ]

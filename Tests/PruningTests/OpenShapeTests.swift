@@ -31,11 +31,15 @@ import Testing
   /// x[N,3,H,W] -> Conv -> Relu -> Conv -> Reshape by the shape of x -> TopK 100
   private func detector() throws -> Model {
     var graph = Graph(name: "detector")
-    graph.inputs = [ValueInfo(name: "x", type: TensorType(.float32, [.named("N"), .fixed(3), .named("H"), .named("W")]))]
+    graph.inputs = [
+      ValueInfo(name: "x", type: TensorType(.float32, [.named("N"), .fixed(3), .named("H"), .named("W")]))
+    ]
     graph.outputs = [ValueInfo(name: "y", type: TensorType(.float32, [.named("N"), .fixed(100)]))]
     graph.setInitializer("w1", try random([8, 3, 8, 8], seed: 1))
     graph.setInitializer("w2", try random([1, 8, 1, 1], seed: 2))
-    for (name, value) in [("k", 100), ("zero", 0), ("rest", -1)] as [(String, Int64)] { graph.setInitializer(name, try Tensor([value])) }
+    for (name, value) in [("k", 100), ("zero", 0), ("rest", -1)] as [(String, Int64)] {
+      graph.setInitializer(name, try Tensor([value]))
+    }
     graph.nodes = [
       Node("Conv", inputs: ["x", "w1"], outputs: ["a"], attributes: [Attribute("strides", .integers([8, 8]))]),
       Node("Relu", inputs: ["a"], outputs: ["r"]), Node("Identity", inputs: ["r"], outputs: ["same"]),
@@ -69,7 +73,8 @@ import Testing
     #expect(error?.status == .mismatch && error?.message.contains("samples of the data are [5, 16]") == true)
   }
 
-  /// x[?,?,?] -> MatMul -> Relu -> MatMul: with a last axis that is open the first layer's inputs are those that are given.
+  /// x[?,?,?] -> MatMul -> Relu -> MatMul: with a last axis that is open the first layer's inputs are those that are
+  /// given.
   @Test func shapesThatAreGivenReachTheGroups() throws {
     var model = try sequence()
     model.graph.inputs[0].type = TensorType(.float32, [.named("N"), .named("T"), .named("F")])
@@ -124,7 +129,8 @@ import Testing
     #expect(fixed.graph.inputs[0].type?.description == "float32 [1,3,160,96]")
     #expect(fixed.graph.outputs[0].type?.description == "float32 [1,100]")
     #expect(!fixed.graph.nodes.contains { ["Shape", "Gather", "Concat"].contains($0.opType) })
-    let stats = try ModelStats.of(fixed), told = try ModelStats.of(model, shapes: ShapeBinding([("H", [160]), ("W", [96])]))
+    let stats = try ModelStats.of(fixed),
+      told = try ModelStats.of(model, shapes: ShapeBinding([("H", [160]), ("W", [96])]))
     #expect(stats.macs == told.macs && stats.macs == 20 * 12 * (8 * 192 + 8))
     let x = try random([1, 3, 160, 96], seed: 3)
     let options = ProgramOptions(inputShapes: ["x": x.shape])
@@ -147,6 +153,7 @@ import Testing
     #expect(report.number("certificate") == 0)
     #expect(simple.graph.nodes.map(\.opType) == ["Conv", "Relu", "Conv", "Reshape", "TopK"])
     #expect(!simple.graph.nodes.contains { $0.opType == "Identity" } && simple.graph.hasInitializer("joined"))
-    #expect(!simple.graph.hasInitializer("half") && (report.number("folded") ?? 0) >= 1 && report.number("identities") == 1)
+    #expect(
+      !simple.graph.hasInitializer("half") && (report.number("folded") ?? 0) >= 1 && report.number("identities") == 1)
   }
 }

@@ -4,7 +4,8 @@ import PruneTensor
 import Pruning
 import Testing
 
-/// Operators whose rules the stored topologies do not show: each between two layers, half of what is between them taken out.
+/// Operators whose rules the stored topologies do not show: each between two layers, half of what is between them taken
+/// out.
 @Suite struct OperatorAxesTests {
   private static func tensor(_ dims: [Int], _ seed: UInt64) throws -> Tensor {
     var random = RandomSource(seed: seed)
@@ -36,9 +37,13 @@ import Testing
       try Self.graph(
         [.named("N"), .named("L"), .fixed(6)], [("a", [6, 8]), ("b", [8, 5])],
         [
-          Node("Einsum", name: "first", inputs: ["x", "a"], outputs: ["h"], attributes: [Attribute("equation", .text("...i, ij -> ...j"))]),
+          Node(
+            "Einsum", name: "first", inputs: ["x", "a"], outputs: ["h"],
+            attributes: [Attribute("equation", .text("...i, ij -> ...j"))]),
           Node("Relu", name: "relu", inputs: ["h"], outputs: ["r"]),
-          Node("Einsum", name: "second", inputs: ["r", "b"], outputs: ["y"], attributes: [Attribute("equation", .text("...j,jk->...k"))]),
+          Node(
+            "Einsum", name: "second", inputs: ["r", "b"], outputs: ["y"],
+            attributes: [Attribute("equation", .text("...j,jk->...k"))]),
         ]))
     #expect(try #require(report["certificate"]?.number) <= 1e-5)
     #expect(slim.graph.initializer("a")?.shape.dims == [6, 4])
@@ -66,7 +71,8 @@ import Testing
   @Test func whatAFusedConvolutionAddsGoesWithIt() throws {
     let (slim, report) = try shrink(
       try Self.graph(
-        [.named("N"), .fixed(3), .fixed(4), .fixed(4)], [("a", [8, 3, 1, 1]), ("b", [8, 8, 1, 1]), ("bias", [8]), ("c", [2, 8, 1, 1])],
+        [.named("N"), .fixed(3), .fixed(4), .fixed(4)],
+        [("a", [8, 3, 1, 1]), ("b", [8, 8, 1, 1]), ("bias", [8]), ("c", [2, 8, 1, 1])],
         [
           Node("Conv", name: "first", inputs: ["x", "a"], outputs: ["h"]),
           Node(

@@ -11,14 +11,21 @@ import Testing
     _ picked: Int, _ constants: [(String, Tensor)], weights: [(String, [Int])] = [], _ nodes: [Node]
   ) throws -> Model {
     try SmallGraph.model(
-      [.named("N"), .fixed(3), .fixed(6), .fixed(6)], weights: [("a", [8, 3, 1, 1]), ("b", [4, picked, 1, 1])] + weights,
+      [.named("N"), .fixed(3), .fixed(6), .fixed(6)],
+      weights: [("a", [8, 3, 1, 1]), ("b", [4, picked, 1, 1])] + weights,
       constants: constants,
-      [Node("Conv", name: "first", inputs: ["x", "a"], outputs: ["c"]), Node("Relu", name: "relu", inputs: ["c"], outputs: ["r"])]
+      [
+        Node("Conv", name: "first", inputs: ["x", "a"], outputs: ["c"]),
+        Node("Relu", name: "relu", inputs: ["c"], outputs: ["r"]),
+      ]
         + nodes + [Node("Conv", name: "second", inputs: ["g", "b"], outputs: ["y"])])
   }
 
-  private func gather(_ indices: String = "order", axis: Int64 = 1, from input: String = "r", to output: String = "g") -> Node {
-    Node("Gather", name: output, inputs: [input, indices], outputs: [output], attributes: [Attribute("axis", .int(axis))])
+  private func gather(_ indices: String = "order", axis: Int64 = 1, from input: String = "r", to output: String = "g")
+    -> Node
+  {
+    Node(
+      "Gather", name: output, inputs: [input, indices], outputs: [output], attributes: [Attribute("axis", .int(axis))])
   }
 
   private func expectCut(_ model: Model, _ amount: Double, units: Int = 8) throws -> Model {
@@ -30,12 +37,16 @@ import Testing
     // What the report says is left is what is there.
     let stats = try ModelStats.of(slim)
     #expect(report["after"]?.report?["params"]?.integer == stats.params)
-    #expect(abs(try #require(report["params_kept"]?.number) - Double(stats.params) / Double(try ModelStats.of(model).params)) < 1e-9)
+    #expect(
+      abs(try #require(report["params_kept"]?.number) - Double(stats.params) / Double(try ModelStats.of(model).params))
+        < 1e-9)
     return slim
   }
 
   @Test(
-    arguments: [[3, 1, 7, 0, 2, 6, 4, 5], [7, 6, 5, 4, 3, 2, 1, 0], [-1, -8, 2, 3, -4, 5, 6, 1], [1, 3, 5], [5], [2, 2, 6, 0]] as [[Int64]],
+    arguments: [
+      [3, 1, 7, 0, 2, 6, 4, 5], [7, 6, 5, 4, 3, 2, 1, 0], [-1, -8, 2, 3, -4, 5, 6, 1], [1, 3, 5], [5], [2, 2, 6, 0],
+    ] as [[Int64]],
     [0.25, 0.5, 0.75])
   func gatherByConstantNumbers(order: [Int64], amount: Double) throws {
     let slim = try expectCut(try network(order.count, [("order", try Tensor(order))], [gather()]), amount)
@@ -88,8 +99,11 @@ import Testing
         8, [("order", order)],
         [
           gather(to: "p"),
-          Node("Split", name: "halves", inputs: ["p"], outputs: ["left", "right"], attributes: [Attribute("axis", .int(1))]),
-          Node("Concat", name: "g", inputs: ["right", "left"], outputs: ["g"], attributes: [Attribute("axis", .int(1))]),
+          Node(
+            "Split", name: "halves", inputs: ["p"], outputs: ["left", "right"], attributes: [Attribute("axis", .int(1))]
+          ),
+          Node(
+            "Concat", name: "g", inputs: ["right", "left"], outputs: ["g"], attributes: [Attribute("axis", .int(1))]),
         ]), 0.25)
   }
 
@@ -105,7 +119,8 @@ import Testing
       8, [("order", order)], weights: [("d", [8, 3, 1, 1])],
       [
         Node("Conv", name: "other", inputs: ["x", "d"], outputs: ["o"]), gather(to: "p"), gather(from: "o", to: "q"),
-        Node("Add", name: "s1", inputs: ["p", "o"], outputs: ["s1"]), Node("Add", name: "s2", inputs: ["q", "r"], outputs: ["s2"]),
+        Node("Add", name: "s1", inputs: ["p", "o"], outputs: ["s1"]),
+        Node("Add", name: "s2", inputs: ["q", "r"], outputs: ["s2"]),
         Node("Add", name: "s3", inputs: ["s1", "s2"], outputs: ["g"]),
       ])
     #expect(try unitGroups(twice)["units"]?.integer == 0)
@@ -133,6 +148,8 @@ import Testing
     #expect(report["removed"]?.integer == 3)
     var options = PruneOptions()
     options.recipe = try pruned(model, SmallGraph.channels(0.5)).recipe
-    #expect(try prune(model, options).model.graph.initializer("a")?.bytes.isEqual(to: #require(slim.graph.initializer("a")).bytes) == true)
+    #expect(
+      try prune(model, options).model.graph.initializer("a")?.bytes.isEqual(
+        to: #require(slim.graph.initializer("a")).bytes) == true)
   }
 }

@@ -43,7 +43,9 @@ import Testing
     let message: String
     let change: @Sendable (inout PruneOptions) -> Void
 
-    init(_ name: String, _ status: Status, _ message: String, _ change: @escaping @Sendable (inout PruneOptions) -> Void) {
+    init(
+      _ name: String, _ status: Status, _ message: String, _ change: @escaping @Sendable (inout PruneOptions) -> Void
+    ) {
       testDescription = name
       self.status = status
       self.message = message

@@ -18,10 +18,11 @@ import Testing
     #expect(!found.model.graph.nodes.contains { $0.opType == "Constant" })
   }
 
-  @Test(arguments: [
-    (["first"], [], ["a"]), (["f*"], [], ["a", "d"]), ([], ["f*", "c"], ["b"]), (["?"], ["b"], ["a", "c", "d"]),
-    (["fifth"], [], ["a"]), ([], ["bias"], ["a", "b", "c", "d"]),
-  ] as [([String], [String], [String])])
+  @Test(
+    arguments: [
+      (["first"], [], ["a"]), (["f*"], [], ["a", "d"]), ([], ["f*", "c"], ["b"]), (["?"], ["b"], ["a", "c", "d"]),
+      (["fifth"], [], ["a"]), ([], ["bias"], ["a", "b", "c", "d"]),
+    ] as [([String], [String], [String])])
   func patternsChooseByLayerOrWeight(scope: [String], ignore: [String], expected: [String]) throws {
     #expect(try PrunableWeights(of: Networks.mixed(), scope: scope, ignore: ignore).weights.map(\.name) == expected)
   }

@@ -103,7 +103,8 @@ import Testing
         func rows(_ tensor: Tensor) throws(PruneError) -> Int {
           let values = try tensor.array(of: Float.self), width = tensor.shape.dims[1]
           guard cut.granularity == "channel" else { return values.count { $0 != 0 } }
-          return (0..<tensor.shape.dims[0]).count { row in values[row * width..<(row + 1) * width].contains { $0 != 0 } }
+          return (0..<tensor.shape.dims[0]).count { row in values[row * width..<(row + 1) * width].contains { $0 != 0 }
+          }
         }
         return try rows(tensor) < rows(given) * 9 / 10 ? 0 : 1
       })

@@ -20,7 +20,11 @@ import Testing
   @Test(arguments: [0, 0.1, 0.5, 0.9, 0.999, 1])
   func globalAmountsAreExactOverAllLayers(amount: Double) throws {
     let model = try Networks.mlp()
-    let (pruned, report) = try prune(model, options { $0.amount = amount; $0.strategy = "global" })
+    let (pruned, report) = try prune(
+      model,
+      options {
+        $0.amount = amount; $0.strategy = "global"
+      })
     let total = 64 * 32 + 32 * 16 + 16 * 10
     // The last weight of a layer stays.
     let wanted = min(Int((amount * Double(total)).rounded()), total - 3)
@@ -96,7 +100,8 @@ import Testing
           $0.amount = amount
           $0.criterion = criterion
           $0.seed = 4
-        }).model
+        }
+      ).model
     }
     let first = try pruned(try Networks.mlp(), 0.4), second = try pruned(first, 0.7)
     #expect(try Networks.zeros(second, Self.weights) == Int((0.7 * 2720).rounded()))
@@ -297,7 +302,8 @@ import Testing
     let zeros = try Networks.zeros(pruned, Self.weights)
     let kept = journal.indices.filter { report["journal.\($0).kept"]?.flag == true }
     #expect(report["journal.\(kept.last ?? 0).pruned"]?.integer == zeros)
-    // A refused step is tried at half its size, and then half of the rest: what was kept lies between whole steps only behind it.
+    // A refused step is tried at half its size, and then half of the rest: what was kept lies between whole steps only
+    // behind it.
     let refused = journal.indices.first { report["journal.\($0).kept"]?.flag == false } ?? 0
     for (place, index) in kept.filter({ $0 < refused }).enumerated() {
       #expect(report["journal.\(index).pruned"]?.integer == Int((Double(place + 1) / 20 * 2720).rounded()))
@@ -307,7 +313,8 @@ import Testing
   @Test func anImpossibleGuardIsRefusedBeforeWork() throws {
     let data = try Dataset.digits().take(20)
     for bad in [
-      GuardOptions(data: data, metric: "accuracy", maxDrop: -0.1), GuardOptions(data: data, metric: "acuracy", maxDrop: 0.1),
+      GuardOptions(data: data, metric: "accuracy", maxDrop: -0.1),
+      GuardOptions(data: data, metric: "acuracy", maxDrop: 0.1),
       GuardOptions(data: data, metric: "accuracy", maxDrop: .nan),
     ] {
       #expect(throws: PruneError.self) {

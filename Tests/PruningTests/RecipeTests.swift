@@ -11,7 +11,9 @@ import Testing
 
   private func data() throws -> Dataset { try Dataset.digits().take(200) }
 
-  private func options(_ recover: FitOptions? = nil, _ change: (inout PruneOptions) -> Void = { _ in }) throws -> PruneOptions {
+  private func options(_ recover: FitOptions? = nil, _ change: (inout PruneOptions) -> Void = { _ in }) throws
+    -> PruneOptions
+  {
     var options = PruneOptions()
     options.data = try data()
     options.recover = recover
@@ -33,7 +35,11 @@ import Testing
     _ training: FitOptions, again: FitOptions? = nil
   ) throws -> (first: [[Float]], again: [[Float]], text: String) {
     let model = try Networks.mlp()
-    let outcome = try pruned(model, options(training) { $0.amount = 0.6; $0.schedule = "linear"; $0.steps = 2 })
+    let outcome = try pruned(
+      model,
+      options(training) {
+        $0.amount = 0.6; $0.schedule = "linear"; $0.steps = 2
+      })
     let text = try #require(outcome.recipe)
     let replayed = try pruned(model, options(again) { $0.recipe = text }).model
     func values(_ model: Model) throws -> [[Float]] { try Self.weights.map { try Networks.values(model, $0) } }
@@ -55,10 +61,20 @@ import Testing
 
   @Test func everyOptionOfTheTrainingReplays() throws {
     let changes: [(inout FitOptions) -> Void] = [
-      { $0.groups = [ParameterGroup(["fc1.*", "fc2.weight"], lr: 1e-4), ParameterGroup(["fc3.*"], weightDecay: 0)]; $0.weightDecay = 0.1 },
-      { $0.lossSettings.labelSmoothing = 0.2; $0.lossSettings.classWeights = [3, 1, 1, 1, 1, 1, 1, 1, 1, 0.5]; $0.loss = "cross_entropy" },
-      { $0.validationSplit = 0.3; $0.stopping.restoresBest = true; $0.stopping.monitor = "validation_accuracy" },
-      { $0.stopping.patience = 2; $0.stopping.minDelta = 10; $0.epochs = 4 },
+      {
+        $0.groups = [ParameterGroup(["fc1.*", "fc2.weight"], lr: 1e-4), ParameterGroup(["fc3.*"], weightDecay: 0)];
+        $0.weightDecay = 0.1
+      },
+      {
+        $0.lossSettings.labelSmoothing = 0.2; $0.lossSettings.classWeights = [3, 1, 1, 1, 1, 1, 1, 1, 1, 0.5];
+        $0.loss = "cross_entropy"
+      },
+      {
+        $0.validationSplit = 0.3; $0.stopping.restoresBest = true; $0.stopping.monitor = "validation_accuracy"
+      },
+      {
+        $0.stopping.patience = 2; $0.stopping.minDelta = 10; $0.epochs = 4
+      },
     ]
     let plain = try both(training { _ in }).first
     for (index, change) in changes.enumerated() {
@@ -94,15 +110,27 @@ import Testing
 
   @Test func aTicketsRecipeWantsTheEarlierWeights() throws {
     let model = try Networks.mlp(), start = try Networks.mlp(seed: 3)
-    let outcome = try pruned(model, options(nil) { $0.amount = 0.5; $0.rewind = start })
+    let outcome = try pruned(
+      model,
+      options(nil) {
+        $0.amount = 0.5; $0.rewind = start
+      })
     let text = try #require(outcome.recipe)
     #expect(throws: PruneError.self) { try pruned(model, options(nil) { $0.recipe = text }) }
-    let again = try pruned(model, options(nil) { $0.recipe = text; $0.rewind = start }).model
+    let again = try pruned(
+      model,
+      options(nil) {
+        $0.recipe = text; $0.rewind = start
+      }
+    ).model
     #expect(try Networks.values(again, "fc1.weight") == Networks.values(outcome.model, "fc1.weight"))
   }
 
-  @Test(arguments: ["augment true 1", "augment true 1 1 x", "group 1", "group_parameters fc1", "regularizer l1", "regularizer_scope fc1",
-    "teacher 1 2", "class_weight much"])
+  @Test(arguments: [
+    "augment true 1", "augment true 1 1 x", "group 1", "group_parameters fc1", "regularizer l1",
+    "regularizer_scope fc1",
+    "teacher 1 2", "class_weight much",
+  ])
   func whatIsNotUnderstoodIsNamed(line: String) throws {
     let text = "libprune recipe 1\nrecover.\(line)\nstep 0.5\n"
     let error = #expect(throws: PruneError.self) { try pruned(Networks.mlp(), options(nil) { $0.recipe = text }) }

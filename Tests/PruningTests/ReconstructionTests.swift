@@ -31,7 +31,8 @@ import Testing
     graph.inputs = [ValueInfo(name: "x", type: TensorType(.float32, [.named("N"), .fixed(width)]))]
     graph.outputs = [ValueInfo(name: "y", type: TensorType(.float32, [.named("N"), .fixed(outputs)]))]
     var random = RandomSource(seed: 4)
-    graph.setInitializer("w", try Tensor((0..<width * outputs).map { _ in Float(random.normal()) }, Shape([width, outputs])))
+    graph.setInitializer(
+      "w", try Tensor((0..<width * outputs).map { _ in Float(random.normal()) }, Shape([width, outputs])))
     graph.nodes = [Node("MatMul", name: "layer", inputs: ["x", "w"], outputs: ["y"])]
     return Model(graph: graph)
   }
@@ -45,9 +46,24 @@ import Testing
 
   @Test func whatStaysMakesUpForWhatWent() throws {
     let model = try layer(32, 16), x = try correlated(400, 32), data = try Dataset.tensors(x, nil)
-    let masked = try prune(model, options { $0.amount = 0.5; $0.strategy = "local" }).model
-    let moved = try prune(model, options { $0.amount = 0.5; $0.strategy = "local"; $0.data = data; $0.reconstruct = "obs" }).model
-    let chosen = try prune(model, options { $0.amount = 0.5; $0.strategy = "local"; $0.data = data; $0.reconstruct = "sparsegpt" }).model
+    let masked = try prune(
+      model,
+      options {
+        $0.amount = 0.5; $0.strategy = "local"
+      }
+    ).model
+    let moved = try prune(
+      model,
+      options {
+        $0.amount = 0.5; $0.strategy = "local"; $0.data = data; $0.reconstruct = "obs"
+      }
+    ).model
+    let chosen = try prune(
+      model,
+      options {
+        $0.amount = 0.5; $0.strategy = "local"; $0.data = data; $0.reconstruct = "sparsegpt"
+      }
+    ).model
     let plain = try error(model, masked, x), first = try error(model, moved, x), second = try error(model, chosen, x)
     #expect(first < 0.5 * plain)
     #expect(second < first)
@@ -55,8 +71,8 @@ import Testing
     #expect(try zip(Networks.values(masked, "w"), Networks.values(moved, "w")).allSatisfy { ($0 == 0) == ($1 == 0) })
   }
 
-  /// One weight of each of two outputs goes: the rest must solve the least squares problem of the kept columns that come
-  /// behind it, which for the first column is all of them.
+  /// One weight of each of two outputs goes: the rest must solve the least squares problem of the kept columns that
+  /// come behind it, which for the first column is all of them.
   @Test func removingTheFirstColumnIsLeastSquares() throws {
     let x = try correlated(200, 3)
     var values: [Float] = try x.array(of: Float.self)
@@ -106,7 +122,8 @@ import Testing
           if granularity != "2:4" { $0.amount = 0.5 }
           $0.data = data
           $0.reconstruct = reconstruct
-        }).model
+        }
+      ).model
     }
     let plain = try error(model, run(nil), x), found = try run("sparsegpt")
     #expect(try error(model, found, x) < plain)
@@ -124,18 +141,35 @@ import Testing
     let model = try Networks.convolution(channels: 4, outputs: 8, groups: groups, kernel: 3, stride: 2, pad: 1, size: 8)
     var random = RandomSource(seed: 6)
     var values = [Float](repeating: 0, count: 40 * 4 * 64)
-    for index in values.indices { values[index] = (index % 8 == 0 ? 0 : values[index - 1] * 0.8) + Float(random.normal()) }
+    for index in values.indices {
+      values[index] = (index % 8 == 0 ? 0 : values[index - 1] * 0.8) + Float(random.normal())
+    }
     let x = try Tensor(values, Shape([40, 4, 8, 8])), data = try Dataset.tensors(x, nil)
     let plain = try prune(model, options { $0.amount = 0.6 }).model
-    let found = try prune(model, options { $0.amount = 0.6; $0.data = data; $0.reconstruct = "sparsegpt" }).model
+    let found = try prune(
+      model,
+      options {
+        $0.amount = 0.6; $0.data = data; $0.reconstruct = "sparsegpt"
+      }
+    ).model
     #expect(try error(model, found, x) < (groups == 1 ? 0.7 : 0.9) * error(model, plain, x))
   }
 
   @Test func reconstructedNetworksBeatMaskedOnes() throws {
     // The later layers see what the earlier ones became.
     let model = try Networks.mlp([32, 16]), x = try Dataset.digits().take(300).x, data = try Dataset.tensors(x, nil)
-    let plain = try prune(model, options { $0.amount = 0.7; $0.strategy = "local" }).model
-    let found = try prune(model, options { $0.amount = 0.7; $0.strategy = "local"; $0.data = data; $0.reconstruct = "sparsegpt" }).model
+    let plain = try prune(
+      model,
+      options {
+        $0.amount = 0.7; $0.strategy = "local"
+      }
+    ).model
+    let found = try prune(
+      model,
+      options {
+        $0.amount = 0.7; $0.strategy = "local"; $0.data = data; $0.reconstruct = "sparsegpt"
+      }
+    ).model
     #expect(try error(model, found, x) < 0.7 * error(model, plain, x))
     #expect(found.maskedParameters.count == 3)
   }

@@ -29,7 +29,8 @@ import Testing
         Node(
           cell, name: "cell", inputs: ["x", "W", "R"] + (operands.isEmpty ? ["B"] : operands), outputs: ["h"],
           attributes: [Attribute("hidden_size", .int(Int64(h))), Attribute("direction", .text(direction))]),
-        Node("Transpose", name: "t", inputs: ["h"], outputs: ["t"], attributes: [Attribute("perm", .ints([0, 2, 1, 3]))]),
+        Node(
+          "Transpose", name: "t", inputs: ["h"], outputs: ["t"], attributes: [Attribute("perm", .ints([0, 2, 1, 3]))]),
         Node("Reshape", name: "r", inputs: ["t", "flat"], outputs: ["r"]),
         Node("MatMul", name: "head", inputs: ["r", "out"], outputs: ["y"]),
       ], opset: opset)
@@ -46,7 +47,9 @@ import Testing
   }
 
   /// Zeros of one number made as long as a state needs, as exporters write the first state.
-  @Test(arguments: [("LSTM", 4, 2), ("LSTM", 4, 1), ("GRU", 3, 2), ("RNN", 1, 1)], ["stored", "concat", "described", "tiled", "tiled_open"])
+  @Test(
+    arguments: [("LSTM", 4, 2), ("LSTM", 4, 1), ("GRU", 3, 2), ("RNN", 1, 1)],
+    ["stored", "concat", "described", "tiled", "tiled_open"])
   func aStateThatIsExpandedShrinks(cell: (String, Int, Int), shape: String) throws {
     let (name, gates, directions) = cell
     let zero = try Tensor([0] as [Float], Shape([1, 1, 1]))
@@ -57,22 +60,33 @@ import Testing
     case "stored", "tiled": constants.append(("extents", try Tensor([Int64(directions), 2, Int64(Self.units)])))
     case "concat", "tiled_open":
       before = [
-        Node("Shape", name: "n", inputs: ["x"], outputs: ["n"], attributes: [Attribute("start", .int(1)), Attribute("end", .int(2))]),
-        Node("Concat", name: "extents", inputs: ["d", "n", "h0"], outputs: ["extents"], attributes: [Attribute("axis", .int(0))]),
+        Node(
+          "Shape", name: "n", inputs: ["x"], outputs: ["n"],
+          attributes: [Attribute("start", .int(1)), Attribute("end", .int(2))]),
+        Node(
+          "Concat", name: "extents", inputs: ["d", "n", "h0"], outputs: ["extents"],
+          attributes: [Attribute("axis", .int(0))]),
       ]
     default:
       // The number of units taken from the shape of a weight.
       before = [
-        Node("Shape", name: "n", inputs: ["x"], outputs: ["n"], attributes: [Attribute("start", .int(1)), Attribute("end", .int(2))]),
+        Node(
+          "Shape", name: "n", inputs: ["x"], outputs: ["n"],
+          attributes: [Attribute("start", .int(1)), Attribute("end", .int(2))]),
         Node("Shape", name: "u", inputs: ["R"], outputs: ["u"], attributes: [Attribute("start", .int(2))]),
-        Node("Concat", name: "extents", inputs: ["d", "n", "u"], outputs: ["extents"], attributes: [Attribute("axis", .int(0))]),
+        Node(
+          "Concat", name: "extents", inputs: ["d", "n", "u"], outputs: ["extents"],
+          attributes: [Attribute("axis", .int(0))]),
       ]
     }
-    before.append(Node(shape.hasPrefix("tiled") ? "Tile" : "Expand", name: "state", inputs: ["zero", "extents"], outputs: ["state"]))
+    before.append(
+      Node(
+        shape.hasPrefix("tiled") ? "Tile" : "Expand", name: "state", inputs: ["zero", "extents"], outputs: ["state"]))
     let operands = ["B", "", "state"] + (name == "LSTM" ? ["state"] : [])
     try expectHalf(
       try network(
-        name, directions: directions, gates: gates, operands: operands, constants: constants, before: before, batch: batch),
+        name, directions: directions, gates: gates, operands: operands, constants: constants, before: before,
+        batch: batch),
       directions: directions)
   }
 
@@ -108,8 +122,12 @@ import Testing
   /// A bias of one number for all channels, and a gate of one channel for all.
   @Test func whatIsBroadcastByExpandHasTheUnitsOfWhatItMeets() throws {
     let model = try SmallGraph.model(
-      [.named("N"), .fixed(3), .fixed(4), .fixed(4)], weights: [("a", [8, 3, 1, 1]), ("g", [1, 3, 1, 1]), ("b", [2, 8, 1, 1])],
-      constants: [("one", try Tensor([0.5] as [Float])), ("eight", try Tensor([8] as [Int64])), ("wide", try Tensor([1, 8, 1, 1] as [Int64]))],
+      [.named("N"), .fixed(3), .fixed(4), .fixed(4)],
+      weights: [("a", [8, 3, 1, 1]), ("g", [1, 3, 1, 1]), ("b", [2, 8, 1, 1])],
+      constants: [
+        ("one", try Tensor([0.5] as [Float])), ("eight", try Tensor([8] as [Int64])),
+        ("wide", try Tensor([1, 8, 1, 1] as [Int64])),
+      ],
       [
         Node("Expand", name: "bias", inputs: ["one", "eight"], outputs: ["bias"]),
         Node("Conv", name: "first", inputs: ["x", "a", "bias"], outputs: ["h"]),
@@ -129,7 +147,8 @@ import Testing
     let model = try SmallGraph.model(
       [.named("N"), .fixed(3), .fixed(4), .fixed(4)], weights: [("a", [8, 3, 1, 1]), ("b", [2, 24, 1, 1])],
       constants: [
-        ("two", try Tensor([2] as [Int64])), ("thrice", try Tensor([1, 1, 3, 1, 1] as [Int64])), ("flat", try Tensor([0, 24, 4, 4] as [Int64])),
+        ("two", try Tensor([2] as [Int64])), ("thrice", try Tensor([1, 1, 3, 1, 1] as [Int64])),
+        ("flat", try Tensor([0, 24, 4, 4] as [Int64])),
       ],
       [
         Node("Conv", name: "first", inputs: ["x", "a"], outputs: ["h"]),
@@ -146,17 +165,19 @@ import Testing
     #expect(slim.graph.initializer("b")?.shape.dims == [2, 12, 1, 1])
   }
 
-  /// Queries of several heads that read one head's keys and values, made as many by Expand: heads go from the queries, and
-  /// the extents of the Expands follow.
+  /// Queries of several heads that read one head's keys and values, made as many by Expand: heads go from the queries,
+  /// and the extents of the Expands follow.
   @Test func headsOfOneKeyHeadGo() throws {
     func shape(_ name: String, _ dims: [Int64]) throws -> (String, Tensor) { (name, try Tensor(dims)) }
     func transposed(_ input: String, _ output: String, _ order: [Int64]) -> Node {
       Node("Transpose", name: output, inputs: [input], outputs: [output], attributes: [Attribute("perm", .ints(order))])
     }
     let model = try SmallGraph.model(
-      [.fixed(2), .fixed(3), .fixed(16)], weights: [("q", [16, 20]), ("k", [16, 5]), ("v", [16, 5]), ("o", [20, 16])],
+      [.fixed(2), .fixed(3), .fixed(16)],
+      weights: [("q", [16, 20]), ("k", [16, 5]), ("v", [16, 5]), ("o", [20, 16])],
       constants: [
-        try shape("cut", [2, 3, 4, 5]), try shape("one", [2, 1, 3, 5]), try shape("all", [2, 4, 3, 5]), try shape("join", [2, 3, 20]),
+        try shape("cut", [2, 3, 4, 5]), try shape("one", [2, 1, 3, 5]), try shape("all", [2, 4, 3, 5]),
+        try shape("join", [2, 3, 20]),
       ],
       [
         Node("MatMul", name: "queries", inputs: ["x", "q"], outputs: ["q1"]),

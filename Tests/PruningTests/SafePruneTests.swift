@@ -49,7 +49,8 @@ import Testing
 
   @Test func zerosOfOthersStayWhereUnitsGo() throws {
     let (model, data) = try sparse()
-    let (slim, _) = try prune(model, options { ($0.granularity, $0.amount, $0.data, $0.recover) = ("channel", 0.3, data, FitOptions()) })
+    let (slim, _) = try prune(
+      model, options { ($0.granularity, $0.amount, $0.data, $0.recover) = ("channel", 0.3, data, FitOptions()) })
     let zeros = try Networks.zeros(slim, Self.weights)
     let all = Self.weights.reduce(0) { $0 + (slim.graph.initializer($1)?.count ?? 0) }
     #expect(Double(zeros) > 0.5 * Double(all))
@@ -81,7 +82,8 @@ import Testing
     for name in Self.weights { #expect(try Networks.values(kept, name) == Networks.values(cut, name)) }
     let (_, good) = try result(1e-3)
     let end = (good["journal"]?.list?.count ?? 1) - 1
-    let after = try #require(good["journal.\(end).accuracy"]?.number), before = try #require(good["journal.\(end).accuracy_cut"]?.number)
+    let after = try #require(good["journal.\(end).accuracy"]?.number),
+      before = try #require(good["journal.\(end).accuracy_cut"]?.number)
     #expect(after >= before)
   }
 
@@ -90,7 +92,9 @@ import Testing
     let (pruned, report) = try prune(
       model,
       options {
-        ($0.granularity, $0.amount, $0.maxFraction) = (granularity, granularity == "weight" ? 0.97 : 0.8, granularity == "weight" ? nil : 0.9)
+        ($0.granularity, $0.amount, $0.maxFraction) = (
+          granularity, granularity == "weight" ? 0.97 : 0.8, granularity == "weight" ? nil : 0.9
+        )
         $0.guard = GuardOptions(data: data, metric: "accuracy", maxDrop: 0.03)
       })
     #expect(report["rolled_back"]?.flag == true && report["refused"]?.flag == false)
@@ -114,7 +118,9 @@ import Testing
     #expect(whole.next(isKept: false) == .end)
   }
 
-  @Test(arguments: ["weight", "channel"], [true, false]) func aCancelledRecoveryLeavesTheCut(granularity: String, isGuarded: Bool) throws {
+  @Test(arguments: ["weight", "channel"], [true, false]) func aCancelledRecoveryLeavesTheCut(
+    granularity: String, isGuarded: Bool
+  ) throws {
     let (model, data) = try trained()
     let flag = try CancelFlag()
     var recover = FitOptions()

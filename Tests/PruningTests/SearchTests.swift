@@ -23,7 +23,8 @@ import Testing
     options.data = data
     options.maxDrop = 0.03
     let (found, report) = try search(model, options)
-    let before = try evaluate(model, data).number("accuracy") ?? 1, after = try evaluate(found, data).number("accuracy") ?? 0
+    let before = try evaluate(model, data).number("accuracy") ?? 1,
+      after = try evaluate(found, data).number("accuracy") ?? 0
     #expect(before - after <= 0.03 + 1e-9)
     // MACs are what is computed, zeros or not.
     #expect(try #require(ModelStats.of(found).macs) < #require(ModelStats.of(model).macs))
@@ -38,7 +39,9 @@ import Testing
     again.recipe = report["front.\(place).recipe"]?.text
     again.data = try data.take(256)
     let replayed = try prune(model, again).model
-    for name in ["fc1.weight", "fc2.weight"] { #expect(try Networks.values(replayed, name) == Networks.values(found, name)) }
+    for name in ["fc1.weight", "fc2.weight"] {
+      #expect(try Networks.values(replayed, name) == Networks.values(found, name))
+    }
   }
 
   /// No runtime skips single zeros: what saves MACs or time is removed, what saves bytes may be zeroed. Each way is
@@ -58,7 +61,8 @@ import Testing
     }
     // What it reckons with is what the network computes.
     if objective == "macs" {
-      let whole = try #require(ModelStats.of(model).macs), found = try #require(ModelStats.of(search(model, options).model).macs)
+      let whole = try #require(ModelStats.of(model).macs),
+        found = try #require(ModelStats.of(search(model, options).model).macs)
       #expect(front.contains { $0["cost"]?.integer == found || $0["cost"]?.number == Double(found) } && found <= whole)
     }
   }

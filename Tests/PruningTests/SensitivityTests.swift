@@ -28,7 +28,11 @@ import Testing
   @Test(arguments: ["weight", "block:4x4"])
   func tailsMeasureWhatWholeModelsDo(granularity: String) throws {
     let (model, test) = try trained()
-    let report = try sensitivity(model, options(test) { $0.amounts = [0.5, 0.9]; $0.granularity = granularity })
+    let report = try sensitivity(
+      model,
+      options(test) {
+        $0.amounts = [0.5, 0.9]; $0.granularity = granularity
+      })
     #expect(report["baseline"]?.number == (try evaluate(model, test).number("accuracy")))
     for (index, name) in ["fc1", "fc2", "fc3"].enumerated() {
       for (place, amount) in [0.5, 0.9].enumerated() {
@@ -52,7 +56,11 @@ import Testing
     let x = try Tensor((0..<12 * 3072).map { _ in Float(random.normal()) }, Shape([12, 3, 32, 32]))
     let y = try Tensor((0..<12).map { Int64($0 % 10) })
     let data = try Dataset.tensors(x, y)
-    let report = try sensitivity(model, options(data) { $0.amounts = [0.6]; $0.metric = "loss"; $0.batchSize = 5 })
+    let report = try sensitivity(
+      model,
+      options(data) {
+        $0.amounts = [0.6]; $0.metric = "loss"; $0.batchSize = 5
+      })
     let rows = try #require(report["layers"]?.list)
     #expect(rows.count >= 20)
     for index in [0, 1, 8, rows.count - 1] {
@@ -66,19 +74,29 @@ import Testing
 
   @Test func safeAmountsKeepTheMetric() throws {
     let (model, test) = try trained()
-    let report = try sensitivity(model, options(test) { $0.amounts = [0.2, 0.5, 0.95, 1]; $0.maxDrop = 0.05 })
+    let report = try sensitivity(
+      model,
+      options(test) {
+        $0.amounts = [0.2, 0.5, 0.95, 1]; $0.maxDrop = 0.05
+      })
     for index in 0..<3 {
       let safe = try #require(report["layers.\(index).safe"]?.number)
       let values = (0..<4).map { report["layers.\(index).values.\($0)"]?.number ?? 0 }
       let baseline = report["baseline"]?.number ?? 0
-      for (amount, value) in zip([0.2, 0.5, 0.95, 1], values) where amount <= safe { #expect(baseline - value <= 0.05 + 1e-9) }
+      for (amount, value) in zip([0.2, 0.5, 0.95, 1], values) where amount <= safe {
+        #expect(baseline - value <= 0.05 + 1e-9)
+      }
       #expect(safe < 1)
     }
   }
 
   @Test func aStopKeepsWhatIsThere() throws {
     let (model, test) = try trained()
-    let report = try sensitivity(model, options(test) { $0.amounts = [0.5]; $0.onLayer = { $0.layer == 2 } })
+    let report = try sensitivity(
+      model,
+      options(test) {
+        $0.amounts = [0.5]; $0.onLayer = { $0.layer == 2 }
+      })
     #expect(report["layers"]?.list?.count == 2)
     #expect(report["stopped"]?.flag == true)
   }

@@ -21,10 +21,14 @@ import Testing
       graph.setInitializer(name, try Tensor((0..<shape.count).map { _ in Float(0.3 * random.normal()) }, shape))
     }
     graph.nodes = [
-      Node("MatMul", name: "first", inputs: ["a", "w1"], outputs: ["a1"]), Node("MatMul", name: "second", inputs: ["b", "w2"], outputs: ["b1"]),
-      Node("Add", name: "join", inputs: ["a1", "b1"], outputs: ["s"]), Node("Relu", name: "r1", inputs: ["s"], outputs: ["h"]),
-      Node("MatMul", name: "third", inputs: ["h", "w3"], outputs: ["h1"]), Node("MatMul", name: "again", inputs: ["a", "w2"], outputs: ["a2"]),
-      Node("Add", name: "join2", inputs: ["h1", "a2"], outputs: ["s2"]), Node("Relu", name: "r2", inputs: ["s2"], outputs: ["h2"]),
+      Node("MatMul", name: "first", inputs: ["a", "w1"], outputs: ["a1"]),
+      Node("MatMul", name: "second", inputs: ["b", "w2"], outputs: ["b1"]),
+      Node("Add", name: "join", inputs: ["a1", "b1"], outputs: ["s"]),
+      Node("Relu", name: "r1", inputs: ["s"], outputs: ["h"]),
+      Node("MatMul", name: "third", inputs: ["h", "w3"], outputs: ["h1"]),
+      Node("MatMul", name: "again", inputs: ["a", "w2"], outputs: ["a2"]),
+      Node("Add", name: "join2", inputs: ["h1", "a2"], outputs: ["s2"]),
+      Node("Relu", name: "r2", inputs: ["s2"], outputs: ["h2"]),
       Node("MatMul", name: "fourth", inputs: ["h2", "w4"], outputs: ["y"]),
     ]
     return Model(graph: graph)
@@ -32,7 +36,9 @@ import Testing
 
   private static func data(labelled: Bool, _ count: Int = 64) throws -> Dataset {
     var random = RandomSource(seed: 3)
-    func numbers() throws -> Tensor { try Tensor((0..<8 * count).map { _ in Float(random.normal()) }, Shape([count, 8])) }
+    func numbers() throws -> Tensor {
+      try Tensor((0..<8 * count).map { _ in Float(random.normal()) }, Shape([count, 8]))
+    }
     let inputs = ["a": try numbers(), "b": try numbers()]
     guard labelled else { return try Dataset.tensors(inputs: inputs, nil) }
     let scores = try #require(try Session(model()).run(inputs)["y"]).array(of: Float.self)
@@ -40,7 +46,8 @@ import Testing
     return try Dataset.tensors(inputs: inputs, Tensor(labels))
   }
 
-  @Test(arguments: ["wanda", "taylor", "hessian", "snip", "fisher"]) func criteriaSeeAllInputs(criterion: String) throws {
+  @Test(arguments: ["wanda", "taylor", "hessian", "snip", "fisher"]) func criteriaSeeAllInputs(criterion: String) throws
+  {
     var options = PruneOptions()
     options.criterion = criterion
     options.amount = 0.4
@@ -109,7 +116,10 @@ import Testing
     let output = try #require(both.graph.outputs.first?.name)
     let scores = try #require(try Session(both).run(inputs)[output]).array(of: Float.self)
     let labels = try #require(data.y).array(of: Int64.self)
-    #expect(labels.indices.allSatisfy { row in (0..<3).allSatisfy { scores[3 * row + Int(labels[row])] >= scores[3 * row + $0] } })
+    #expect(
+      labels.indices.allSatisfy { row in
+        (0..<3).allSatisfy { scores[3 * row + Int(labels[row])] >= scores[3 * row + $0] }
+      })
     var other = model
     other.graph.inputs[0].name = "c"
     other.graph.nodes[0].inputs[0] = "c"
@@ -123,13 +133,16 @@ import Testing
   private static let minilm =
     ProcessInfo.processInfo.environment["PRUNE_MINILM"] ?? NSTemporaryDirectory() + "/minilm/minilm_l6_v2.onnx"
 
-  @Test(.enabled(if: FileReader.exists(minilm) && Shared.isPresent, "needs MiniLM, as ../shared/models/minilm_l6_v2/get makes it"))
+  @Test(
+    .enabled(
+      if: FileReader.exists(minilm) && Shared.isPresent, "needs MiniLM, as ../shared/models/minilm_l6_v2/get makes it"))
   func sentencesPruneMiniLM() throws {
     let arrays = try Npz.load(path: Shared.folder + "/data/stsb/stsb_dev_tokens.npz")
     func first(_ name: String) throws -> Tensor { try #require(arrays.first { $0.name == name }).tensor.rows(0, 64) }
     let data = try Dataset.tensors(
       inputs: [
-        "input_ids": first("ids_a"), "attention_mask": first("mask_a"), "token_type_ids": Tensor(zeros: .int64, Shape([64, 64])),
+        "input_ids": first("ids_a"), "attention_mask": first("mask_a"),
+        "token_type_ids": Tensor(zeros: .int64, Shape([64, 64])),
       ], nil)
     let model = try ModelFormats.load(path: Self.minilm)
     var options = SignificanceOptions()

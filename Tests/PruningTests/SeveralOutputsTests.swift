@@ -23,7 +23,8 @@ import Testing
       graph.setInitializer(name, try Tensor((0..<shape.count).map { _ in Float(0.4 * random.normal()) }, shape))
     }
     func layer(_ input: String, _ weight: String, _ output: String, last: Bool = false) {
-      graph.nodes.append(Node("MatMul", name: "by_\(weight)", inputs: [input, weight], outputs: [last ? output : "\(output).0"]))
+      graph.nodes.append(
+        Node("MatMul", name: "by_\(weight)", inputs: [input, weight], outputs: [last ? output : "\(output).0"]))
       if !last { graph.nodes.append(Node("Relu", name: "relu_\(weight)", inputs: ["\(output).0"], outputs: [output])) }
     }
     layer("x", "trunk", "h")
@@ -49,9 +50,13 @@ import Testing
     return options
   }
 
-  private func notes(_ report: Report) -> String { (report["notes"]?.list ?? []).compactMap(\.text).joined(separator: "\n") }
+  private func notes(_ report: Report) -> String {
+    (report["notes"]?.list ?? []).compactMap(\.text).joined(separator: "\n")
+  }
 
-  @Test(arguments: criteria, ["global", "local"]) func weightsOfTheOtherOutputStayAndAreNamed(criterion: String, strategy: String) throws {
+  @Test(arguments: criteria, ["global", "local"]) func weightsOfTheOtherOutputStayAndAreNamed(
+    criterion: String, strategy: String
+  ) throws {
     let (pruned, report) = try prune(model(), options(criterion) { $0.strategy = strategy })
     #expect(try Networks.zeros(pruned, ["b1", "b2"]) == 0)
     let scored = 6 * 12 + 12 * 8 + 8 * 3
@@ -78,7 +83,9 @@ import Testing
   }
 
   /// Named, the other output is what is scored, measured, guarded and trained.
-  @Test(arguments: criteria, ["weight", "channel"]) func theOutputMayBeNamed(criterion: String, granularity: String) throws {
+  @Test(arguments: criteria, ["weight", "channel"]) func theOutputMayBeNamed(criterion: String, granularity: String)
+    throws
+  {
     let data = try data(classes: 2)
     let (pruned, report) = try prune(
       model(),
@@ -117,9 +124,13 @@ import Testing
     }
     // The other output's layers change nothing.
     #expect(values.count == 2 && values.allSatisfy { abs($0 - (report.number("baseline") ?? 0)) < 1e-6 })
-    let divided = try prune(model(), options("magnitude") { ($0.allocation, $0.data, $0.output) = ("sensitivity", data, "z") }).model
+    let divided = try prune(
+      model(), options("magnitude") { ($0.allocation, $0.data, $0.output) = ("sensitivity", data, "z") }
+    ).model
     #expect(try Networks.zeros(divided, ["a1", "a2"]) > Networks.zeros(divided, ["b1", "b2"]))
-    for change: (inout PruneOptions) -> Void in [{ $0.output = "zz" }, { $0.guard = GuardOptions(data: data, output: "zz") }] {
+    for change: (inout PruneOptions) -> Void in [
+      { $0.output = "zz" }, { $0.guard = GuardOptions(data: data, output: "zz") },
+    ] {
       let error = #expect(throws: PruneError.self) { try prune(model(), options("magnitude", change)) }
       #expect(error?.status == .notFound && error?.hint.contains("'z'") == true)
     }
@@ -133,7 +144,9 @@ import Testing
     var again = PruneOptions()
     (again.recipe, again.data) = (outcome.recipe, data)
     let other = try prune(model(), again).model
-    for name in ["trunk", "a1", "b1", "b2"] { #expect(try Networks.values(outcome.model, name) == Networks.values(other, name)) }
+    for name in ["trunk", "a1", "b1", "b2"] {
+      #expect(try Networks.values(outcome.model, name) == Networks.values(other, name))
+    }
   }
 
   @Test func curvesAndScoresNameWhatTheyLeaveOut() throws {

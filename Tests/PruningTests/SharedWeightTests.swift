@@ -18,7 +18,9 @@ import Testing
     for index in 0..<4 { c[4 + index] = -3 * c[index] }
     model.graph.setInitializer("c", try Tensor(c, Shape([4, 4])))
     func run(_ strategy: String) throws -> PruneOutcome {
-      try outcome(model) { $0.strategy = strategy; $0.criterion = "random"; $0.amount = 0.5; $0.seed = 3 }
+      try outcome(model) {
+        $0.strategy = strategy; $0.criterion = "random"; $0.amount = 0.5; $0.seed = 3
+      }
     }
     let together = try run("shared")
     #expect(try Networks.values(together.model, "a") == Networks.values(together.model, "b"))
@@ -45,7 +47,8 @@ import Testing
     let (first, fifth) = (try weight(of: "first"), try weight(of: "fifth"))
     #expect(first.count { $0 == 0 } + fifth.count { $0 == 0 } == (shared == "all" ? 16 : 8))
     #expect((first == fifth) == (shared == "all"))
-    #expect(zip(first, before).allSatisfy { $0 == 0 || $0 == $1 } && zip(fifth, before).allSatisfy { $0 == 0 || $0 == $1 })
+    #expect(
+      zip(first, before).allSatisfy { $0 == 0 || $0 == $1 } && zip(fifth, before).allSatisfy { $0 == 0 || $0 == $1 })
   }
 
   /// Two equal branches of two layers each, with inputs of their own: equal blocks lose the same channels.

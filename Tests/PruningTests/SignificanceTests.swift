@@ -8,7 +8,8 @@ import Testing
 
 @Suite struct SignificanceTests {
   private func scores(_ report: Report, _ name: String) throws -> [Float] {
-    guard case .report(let all)? = report["scores"], case .tensor(let tensor)? = all.entries.first(where: { $0.key == name })?.value
+    guard case .report(let all)? = report["scores"],
+      case .tensor(let tensor)? = all.entries.first(where: { $0.key == name })?.value
     else {
       Issue.record("no scores of \(name)")
       return []

@@ -11,7 +11,9 @@ enum SmallGraph {
     var graph = Graph(name: "small")
     graph.inputs = [ValueInfo(name: "x", type: TensorType(.float32, input))]
     graph.outputs = [ValueInfo(name: "y", type: nil)]
-    for (index, entry) in weights.enumerated() { graph.setInitializer(entry.0, try weight(entry.1, seed: UInt64(index))) }
+    for (index, entry) in weights.enumerated() {
+      graph.setInitializer(entry.0, try weight(entry.1, seed: UInt64(index)))
+    }
     for (name, tensor) in constants { graph.setInitializer(name, tensor) }
     graph.nodes = nodes
     var model = Model(graph: graph)

@@ -37,22 +37,27 @@ import Testing
     graph.setInitializer("b1", try Tensor((0..<8).map { Float($0) / 8 }))
     graph.setInitializer("b2", try Tensor([0.1, 0.2, 0.3] as [Float]))
     graph.nodes = [
-      Node("Gemm", name: "first", inputs: ["x", "a", bias], outputs: ["h"], attributes: [Attribute("transB", .int(1))]),
+      Node(
+        "Gemm", name: "first", inputs: ["x", "a", bias], outputs: ["h"], attributes: [Attribute("transB", .int(1))]),
       Node("Relu", name: "relu", inputs: ["h"], outputs: ["r"]),
-      Node("Gemm", name: "second", inputs: ["r", "b", second], outputs: ["y"], attributes: [Attribute("transB", .int(1))]),
+      Node(
+        "Gemm", name: "second", inputs: ["r", "b", second], outputs: ["y"], attributes: [Attribute("transB", .int(1))]),
     ]
     return Model(graph: graph)
   }
 
-  /// Runtimes refuse two nodes of one name: the Add that gives a Shape its removed units back must not take the Shape's.
+  /// Runtimes refuse two nodes of one name: the Add that gives a Shape its removed units back must not take the
+  /// Shape's.
   @Test func nodesThatSurgeryAddsHaveNamesOfTheirOwn() throws {
     var model = try twoLayers()
     model.graph.setInitializer("one", try Tensor(scalar: Int64(1)))
-    model.graph.nodes.insert(contentsOf: [
-      Node("Shape", name: "s", inputs: ["r"], outputs: ["s"]), Node("Gather", name: "g", inputs: ["s", "one"], outputs: ["g"]),
-      Node("Cast", name: "f", inputs: ["g"], outputs: ["f"], attributes: [Attribute("to", .int(1))]),
-      Node("Div", name: "d", inputs: ["r", "f"], outputs: ["d"]),
-    ], at: 2)
+    model.graph.nodes.insert(
+      contentsOf: [
+        Node("Shape", name: "s", inputs: ["r"], outputs: ["s"]),
+        Node("Gather", name: "g", inputs: ["s", "one"], outputs: ["g"]),
+        Node("Cast", name: "f", inputs: ["g"], outputs: ["f"], attributes: [Attribute("to", .int(1))]),
+        Node("Div", name: "d", inputs: ["r", "f"], outputs: ["d"]),
+      ], at: 2)
     model.graph.nodes[model.graph.nodes.count - 1].inputs[0] = "d"
     let small = try prune(model, options { _ in }).model
     let names = small.graph.nodes.map(\.name)
@@ -83,7 +88,8 @@ import Testing
     #expect(throws: PruneError.self) { try prune(model, options { _ in }) }
     let rule = CustomRule { question in
       question.inputs[0]?.count == 2
-        ? [.carry(input: 0, axis: 0, output: 0, outputAxis: 0), .carry(input: 0, axis: 1, output: 0, outputAxis: 1)] : nil
+        ? [.carry(input: 0, axis: 0, output: 0, outputAxis: 0), .carry(input: 0, axis: 1, output: 0, outputAxis: 1)]
+        : nil
     }
     let (slim, report) = try prune(model, options { $0.rules = ["acme.Spline": rule] })
     #expect(slim.graph.initializer("a")?.shape.dims == [4, 4])
@@ -101,7 +107,9 @@ import Testing
       model.graph.setInitializer("c", try Tensor((0..<64).map { _ in Float(random.normal()) }, Shape([8, 8])))
       model.graph.setInitializer("b1", bias)
       model.graph.nodes.insert(
-        Node("Gemm", name: "middle", inputs: ["r", "c", "b1"], outputs: ["m"], attributes: [Attribute("transB", .int(1))]), at: 2)
+        Node(
+          "Gemm", name: "middle", inputs: ["r", "c", "b1"], outputs: ["m"], attributes: [Attribute("transB", .int(1))]),
+        at: 2)
       model.graph.nodes[3].inputs[0] = "m"
       return model
     }
@@ -110,7 +118,9 @@ import Testing
     #expect(zeros.contains { $0["name"]?.text == "middle" && $0["params"] != nil })
     let tied = try groups(network(try Tensor((0..<8).map { Float($0) })))
     #expect(!tied.contains { $0["name"]?.text == "middle" })
-    for model in [try network(try Tensor([Float](repeating: 0, count: 8))), try network(try Tensor((0..<8).map { Float($0) }))] {
+    for model in [
+      try network(try Tensor([Float](repeating: 0, count: 8))), try network(try Tensor((0..<8).map { Float($0) })),
+    ] {
       let (slim, report) = try prune(model, options { _ in })
       #expect(slim.graph.initializer("c")?.shape.dims == [4, 4])
       #expect(try #require(report["certificate"]?.number) < 1e-5)

@@ -13,7 +13,9 @@ import Testing
     "tied_embedding", "two_inputs_two_outputs", "unet_convtranspose", "vit_merged_qkv", "yolo_split_concat_resize",
   ]
 
-  static func load(_ name: String) throws -> Model { try ModelFormats.load(path: Shared.folder + "/models/topologies/\(name).onnx") }
+  static func load(_ name: String) throws -> Model {
+    try ModelFormats.load(path: Shared.folder + "/models/topologies/\(name).onnx")
+  }
 
   @Test(.enabled(if: Shared.isPresent, "needs ../shared"), arguments: names, [0.1, 0.3, 0.5, 0.7])
   func shrinksAndIsCertified(name: String, amount: Double) throws {
@@ -33,7 +35,8 @@ import Testing
 
   /// What no export stands beside the checkout for, written by scripts/topologies.py.
   static let written = [
-    "attention_operators", "control_flow", "convnext", "efficientnet_mbconv", "llama_gqa", "shared_constants", "swin_windows",
+    "attention_operators", "control_flow", "convnext", "efficientnet_mbconv", "llama_gqa", "shared_constants",
+    "swin_windows",
   ]
 
   static let folder: String = {

@@ -21,7 +21,9 @@ import Testing
     let (timed, report) = try prune(model, options { $0.benchmarks = true })
     let multiple = try #require(report["round_to"]?.integer)
     #expect([8, 16].contains(multiple))
-    for row in try #require(report["groups"]?.list) { #expect(try #require(row.report?["left"]?.integer) % multiple == 0) }
+    for row in try #require(report["groups"]?.list) {
+      #expect(try #require(row.report?["left"]?.integer) % multiple == 0)
+    }
     // The same amount in whole units, timed likewise.
     let whole = try #require(report["with_round_to_1"]?.report)
     let plain = try prune(model, options { _ in }).report

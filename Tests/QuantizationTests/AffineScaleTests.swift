@@ -3,10 +3,12 @@ import Quantization
 import Testing
 
 @Suite struct AffineScaleTests {
-  @Test(arguments: [
-    (-1, 3, Float(4.0 / 255), 64), (0, 6, Float(6.0 / 255), 0), (2, 4, Float(4.0 / 255), 0), (-2, -1, Float(2.0 / 255), 255),
-    (0, 0, 1, 0),
-  ] as [(Float, Float, Float, Int)])
+  @Test(
+    arguments: [
+      (-1, 3, Float(4.0 / 255), 64), (0, 6, Float(6.0 / 255), 0), (2, 4, Float(4.0 / 255), 0),
+      (-2, -1, Float(2.0 / 255), 255),
+      (0, 0, 1, 0),
+    ] as [(Float, Float, Float, Int)])
   func unsignedCodesCoverTheRangeAndZero(low: Float, high: Float, scale: Float, zero: Int) {
     let affine = AffineScale(low: low, high: high, codes: .unsigned)
     #expect(affine.scale == scale)

@@ -4,9 +4,11 @@ import Testing
 
 @Suite struct CalibratorTests {
   /// Normal numbers, and one far from all others in the last batch.
-  private func range(_ name: String, outlier: Float = 100, _ change: (inout CalibratorSettings) -> Void = { _ in }) throws -> (
-    low: Float, high: Float
-  ) {
+  private func range(_ name: String, outlier: Float = 100, _ change: (inout CalibratorSettings) -> Void = { _ in })
+    throws -> (
+      low: Float, high: Float
+    )
+  {
     var settings = CalibratorSettings()
     change(&settings)
     var observer = try Calibrator.named(name).init(settings)

@@ -46,7 +46,8 @@ import Quantization
       ]
     case .loop, .scanned, .idle:
       body.inputs = [
-        ValueInfo(name: "i", type: TensorType(.int64, [])), ValueInfo(name: "on", type: TensorType(.bool, [])), value("v", rows),
+        ValueInfo(name: "i", type: TensorType(.int64, [])), ValueInfo(name: "on", type: TensorType(.bool, [])),
+        value("v", rows),
       ]
       body.nodes = [
         Node("Tanh", inputs: ["v"], outputs: ["next"]), Node("Identity", inputs: ["on"], outputs: ["still"]),
@@ -101,7 +102,9 @@ import Quantization
   func everyWayOfLookingSeesThem(rounding: String, calibrator: String) throws {
     let model = try Self.model(.branch, follows: true)
     let (result, report, data) = try quantized(model) {
-      ($0.rounding, $0.calibrator, $0.equalize, $0.smooth, $0.biasCorrection) = (rounding, calibrator, false, 0.5, false)
+      ($0.rounding, $0.calibrator, $0.equalize, $0.smooth, $0.biasCorrection) = (
+        rounding, calibrator, false, 0.5, false
+      )
     }
     #expect(report["layers"]?.list?.count == 2)
     #expect(try differs(model, result, on: data.x) < 0.1)

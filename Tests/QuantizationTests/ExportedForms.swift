@@ -53,7 +53,9 @@ enum ExportedForms {
     graph.nodes = [
       Node("Conv", name: "stem", inputs: ["x", "w1"], outputs: ["c1"], attributes: pads),
       Node("Relu", name: "relu1", inputs: ["c1"], outputs: ["r1"]),
-      Node("Conv", name: "depthwise", inputs: ["r1", "w2"], outputs: ["c2"], attributes: pads + [Attribute("group", .int(32))]),
+      Node(
+        "Conv", name: "depthwise", inputs: ["r1", "w2"], outputs: ["c2"],
+        attributes: pads + [Attribute("group", .int(32))]),
       Node("Relu", name: "relu2", inputs: ["c2"], outputs: ["r2"]),
       Node("Conv", name: "pointwise", inputs: ["r2", "w3"], outputs: ["c3"]),
       Node("GlobalAveragePool", name: "pool", inputs: ["c3"], outputs: ["p"]),
@@ -63,10 +65,14 @@ enum ExportedForms {
     return Model(graph: graph, opset: 17)
   }
 
-  /// LayerNormalization, a product with an Add, Erf's GELU, another, a residual sum around them, LayerNormalization, a head.
+  /// LayerNormalization, a product with an Add, Erf's GELU, another, a residual sum around them, LayerNormalization, a
+  /// head.
   private static func bert() throws -> Model {
     var graph = empty("bert", output: [.named("N"), .named("L"), .fixed(4)])
-    for (name, dims, seed) in [("w1", [width, 64], 1), ("w2", [64, width], 2), ("w3", [width, 4], 3), ("b1", [64], 4), ("b2", [width], 5), ("b3", [4], 6)] {
+    for (name, dims, seed) in [
+      ("w1", [width, 64], 1), ("w2", [64, width], 2), ("w3", [width, 4], 3), ("b1", [64], 4), ("b2", [width], 5),
+      ("b3", [4], 6),
+    ] {
       graph.setInitializer(name, try Networks.random(dims, seed: UInt64(seed)))
     }
     for name in ["gamma1", "gamma2"] {
@@ -131,11 +137,15 @@ enum ExportedForms {
     graph.setInitializer("w4", try Networks.random([32, 4], seed: 4))
     graph.setInitializer("b4", try Networks.random([4], seed: 5))
     graph.nodes = [
-      Node("Transpose", name: "steps", inputs: ["x"], outputs: ["t"], attributes: [Attribute("perm", .integers([1, 0, 2]))]),
+      Node(
+        "Transpose", name: "steps", inputs: ["x"], outputs: ["t"],
+        attributes: [Attribute("perm", .integers([1, 0, 2]))]),
       Node(
         "LSTM", name: "lstm", inputs: ["t", "w", "r", "b"], outputs: ["", "h"],
         attributes: [Attribute("hidden_size", .int(16)), Attribute("direction", .string(Array("bidirectional".utf8)))]),
-      Node("Transpose", name: "states", inputs: ["h"], outputs: ["hn"], attributes: [Attribute("perm", .integers([1, 0, 2]))]),
+      Node(
+        "Transpose", name: "states", inputs: ["h"], outputs: ["hn"],
+        attributes: [Attribute("perm", .integers([1, 0, 2]))]),
       Node("Flatten", name: "flatten", inputs: ["hn"], outputs: ["f"]),
       Node("Gemm", name: "fc", inputs: ["f", "w4", "b4"], outputs: ["y"]),
     ]

@@ -11,7 +11,8 @@ enum Networks {
     return try Tensor((0..<shape.count).map { _ in Float(random.normal()) * scale }, shape)
   }
 
-  /// x[N,3,8,8] -> Conv -> BatchNormalization -> Relu -> Conv -> Add with the first Relu -> Relu -> MaxPool -> Flatten -> Gemm.
+  /// x[N,3,8,8] -> Conv -> BatchNormalization -> Relu -> Conv -> Add with the first Relu -> Relu -> MaxPool -> Flatten
+  /// -> Gemm.
   static func residual(opset: Int64 = 17) throws -> Model {
     var graph = Graph(name: "residual")
     graph.inputs = [

@@ -49,7 +49,9 @@ import Quantization
     Change("rounding 'awq' fused", fused) { $0.rounding = "awq" },
     Change("rounding 'gptq' of 8 bits fused", bytes) { $0.rounding = "gptq" },
     Change("rounding 'gptq' of 8 bits", { $0.scheme = "weight_only" }) { $0.rounding = "gptq" },
-    Change("rounding 'gptq' with one scale", { ($0.scheme, $0.perChannel) = ("weight_only", false) }) { $0.rounding = "gptq" },
+    Change("rounding 'gptq' with one scale", { ($0.scheme, $0.perChannel) = ("weight_only", false) }) {
+      $0.rounding = "gptq"
+    },
     Change("per_channel of dynamic", { $0.scheme = "dynamic" }) { $0.perChannel = false },
     Change("symmetric of dynamic", { $0.scheme = "dynamic" }) { $0.symmetric = true },
     Change("per_channel of float16", { $0.scheme = "float16" }) { $0.perChannel = false },
@@ -57,7 +59,9 @@ import Quantization
   ]
 
   /// Nil for a network that the scheme has nothing for.
-  private func bytes(_ form: ExportedForms.Form, _ set: (inout QuantizeOptions) -> Void...) throws -> (bytes: [UInt8], report: Report) {
+  private func bytes(_ form: ExportedForms.Form, _ set: (inout QuantizeOptions) -> Void...) throws -> (
+    bytes: [UInt8], report: Report
+  ) {
     var options = QuantizeOptions()
     options.calibration = form.data
     for change in set { change(&options) }
@@ -91,7 +95,9 @@ import Quantization
     return sum
   }
 
-  @Test(arguments: ["bert", "llama", "lstm", "cnn"], [(false, "gptq"), (false, "adaround"), (true, "gptq"), (true, "adaround")])
+  @Test(
+    arguments: ["bert", "llama", "lstm", "cnn"],
+    [(false, "gptq"), (false, "adaround"), (true, "gptq"), (true, "adaround")])
   func blocksRoundedWithRegardToTheirInputsAreCloser(name: String, way: (fused: Bool, rounding: String)) throws {
     let form = try ExportedForms.named(name)
     func rounded(_ rounding: String) throws -> Double {
@@ -112,8 +118,10 @@ import Quantization
     let (small, report) = try quantize(form.model, options)
     #expect((report["smoothed_groups"]?.integer ?? 0) >= 2)
     // The residual sum reads what the product does, without the factors.
-    let up = try #require(small.graph.nodes.first { $0.name == "up" }), residual = try #require(small.graph.nodes.first { $0.name == "residual" })
-    #expect(!Set(up.inputs).isDisjoint(with: small.graph.nodes.flatMap { $0.outputs.filter { $0.contains("rescaled") } }))
+    let up = try #require(small.graph.nodes.first { $0.name == "up" }),
+      residual = try #require(small.graph.nodes.first { $0.name == "residual" })
+    #expect(
+      !Set(up.inputs).isDisjoint(with: small.graph.nodes.flatMap { $0.outputs.filter { $0.contains("rescaled") } }))
     #expect(residual.inputs.allSatisfy { !$0.contains("rescaled") })
     options.smooth = 0
     let plain = try error(quantize(form.model, options).model, form), smoothed = try error(small, form)

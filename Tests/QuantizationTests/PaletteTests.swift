@@ -103,7 +103,9 @@ import Testing
       #expect(before != after && Set(after).count <= 4)
       #expect(zip(before, after).allSatisfy { ($0 == 0) == ($1 == 0) })
     }
-    func accuracy(_ model: Model) throws -> Double { try #require(try evaluate(model, test, EvaluateOptions())["accuracy"]?.number) }
+    func accuracy(_ model: Model) throws -> Double {
+      try #require(try evaluate(model, test, EvaluateOptions())["accuracy"]?.number)
+    }
     let (dense, lost, back) = (try accuracy(model), try accuracy(few), try accuracy(trained))
     #expect(back > (optimizer == "adam" ? dense - 0.03 : (lost + dense) / 2), "\(dense) -> \(lost) -> \(back)")
     // What was trained goes on from its state.
@@ -125,7 +127,8 @@ import Testing
     var trained = few
     _ = try fit(&trained, data, fitting)
     for name in ["w1", "w2", "w3"] {
-      let old = try #require(few.graph.initializer(name)), new = try #require(trained.graph.initializer(name)).array(of: Float.self)
+      let old = try #require(few.graph.initializer(name)),
+        new = try #require(trained.graph.initializer(name)).array(of: Float.self)
       let parts = try #require(gradients[name]).array(of: Float.self)
       let places = try Self.sharing(old), values = try old.array(of: Float.self)
       var sums = [Double](repeating: 0, count: (places.max() ?? 0) + 1)

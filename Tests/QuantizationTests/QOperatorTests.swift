@@ -23,7 +23,8 @@ import Quantization
   @Test(arguments: [false, true])
   func operatorsOnCodesComputeWhatPairsDo(symmetric: Bool) throws {
     let model = try Networks.residual(), x = try Networks.images(16, seed: 3).x
-    let pairs = try quantized(model, "qdq", symmetric: symmetric), codes = try quantized(model, "qoperator", symmetric: symmetric)
+    let pairs = try quantized(model, "qdq", symmetric: symmetric),
+      codes = try quantized(model, "qoperator", symmetric: symmetric)
     let a = try run(pairs, x), b = try run(codes, x)
     #expect(zip(a, b).allSatisfy { ($0 - $1).magnitude < 1e-4 })
     // The reference kernels of the integer operators round as the pairs do, but for ties.
@@ -71,7 +72,9 @@ import Quantization
     let (mixed, report) = try quantize(model, options)
     let rows = try #require(report["speed"]?.list).compactMap(\.report)
     #expect(rows.compactMap { $0["name"]?.text }.sorted() == ["conv1", "conv2", "fc"])
-    let slow = rows.filter { ($0["int8_ms"]?.number ?? 0) > ($0["float_ms"]?.number ?? 0) }.compactMap { $0["name"]?.text }
+    let slow = rows.filter { ($0["int8_ms"]?.number ?? 0) > ($0["float_ms"]?.number ?? 0) }.compactMap {
+      $0["name"]?.text
+    }
     let kept = (report["float_layers"]?.list ?? []).compactMap(\.report)
     #expect(kept.compactMap { $0["name"]?.text }.sorted() == slow.sorted())
     #expect(kept.allSatisfy { $0["reason"]?.text?.hasPrefix("int8 is slower here") == true })

@@ -156,7 +156,9 @@ import Quantization
     Case("bits", .unsupported) { $0.bits = 4 },
     Case("calibrator", .invalidArgument) { $0.calibrator = "average" },
     Case("rounding", .invalidArgument) { $0.rounding = "up" },
-    Case("rounding without data", .invalidArgument) { ($0.scheme, $0.rounding, $0.calibration) = ("weight_only", "gptq", nil) },
+    Case("rounding without data", .invalidArgument) {
+      ($0.scheme, $0.rounding, $0.calibration) = ("weight_only", "gptq", nil)
+    },
     Case("rounding of halves", .invalidArgument) { ($0.scheme, $0.rounding) = ("float16", "gptq") },
     Case("training of weights alone", .invalidArgument) { ($0.scheme, $0.qat) = ("weight_only", true) },
     Case("mixed without a guard", .invalidArgument) { $0.mixed = true },
@@ -206,14 +208,17 @@ import Quantization
   @Test(arguments: [Float.nan, .infinity, -.infinity], ["minmax", "percentile", "entropy", "mse"])
   func calibrationDataThatIsNotFiniteIsNamed(value: Float, calibrator: String) throws {
     let data = try calibration(5, value)
-    let error = #expect(throws: PruneError.self) { try quantize(try Networks.residual(), options(data) { $0.calibrator = calibrator }) }
+    let error = #expect(throws: PruneError.self) {
+      try quantize(try Networks.residual(), options(data) { $0.calibrator = calibrator })
+    }
     #expect(error?.status == .numeric && error?.message.contains("'x'") == true)
   }
 
   @Test func otherSchemesNameItToo() throws {
     let data = try calibration(5, .infinity), model = try Networks.residual()
     for change: (inout QuantizeOptions) -> Void in [
-      { $0.rounding = "gptq" }, { $0.smooth = 0.5 }, { ($0.scheme, $0.rounding) = ("weight_only", "gptq") }, { ($0.scheme, $0.bytes) = ("joint", 0.2) },
+      { $0.rounding = "gptq" }, { $0.smooth = 0.5 }, { ($0.scheme, $0.rounding) = ("weight_only", "gptq") },
+      { ($0.scheme, $0.bytes) = ("joint", 0.2) },
     ] {
       let error = #expect(throws: PruneError.self) { try quantize(model, options(data, change)) }
       #expect(error?.status == .numeric, "\(error?.description ?? "")")
@@ -234,9 +239,13 @@ import Quantization
     let report = try quantize(try Networks.residual(), options(try Networks.images(count))).report
     let warnings = report["warnings"]?.list?.compactMap(\.text) ?? []
     #expect(warnings.count == (count < 32 ? 1 : 0))
-    if count < 32 { #expect(warnings.first?.hasPrefix("calibrated on \(count) sample") == true && warnings.first?.contains("32") == true) }
+    if count < 32 {
+      #expect(
+        warnings.first?.hasPrefix("calibrated on \(count) sample") == true && warnings.first?.contains("32") == true)
+    }
     let weights = try quantize(
-      try Networks.residual(), options(try Networks.images(count)) { ($0.scheme, $0.rounding) = ("weight_only", "gptq") }
+      try Networks.residual(),
+      options(try Networks.images(count)) { ($0.scheme, $0.rounding) = ("weight_only", "gptq") }
     ).report
     #expect((weights["warnings"] != nil) == (count < 32))
   }
@@ -250,7 +259,8 @@ import Quantization
     #expect(warnings == (value == 0 ? ["always 0 on the calibration data, so rounded to whole numbers: 'x'"] : []))
     for scale in report["activations"]?.list ?? [] { #expect((scale.report?["scale"]?.number ?? 0) > 0) }
     let a = try outputs(model, data.x), b = try outputs(result, data.x)
-    let signal = a.reduce(0) { $0 + Double($1 * $1) }, noise = zip(a, b).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+    let signal = a.reduce(0) { $0 + Double($1 * $1) },
+      noise = zip(a, b).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
     #expect(noise < 0.01 * signal)
   }
 }

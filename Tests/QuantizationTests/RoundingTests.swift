@@ -39,7 +39,9 @@ import Quantization
     graph.nodes = [
       Node("Conv", name: "conv1", inputs: ["x", "w1", "b1"], outputs: ["c1"], attributes: pads),
       Node(rectifier, name: "act1", inputs: rectifier == "Clip" ? ["c1", "low", "high"] : ["c1"], outputs: ["r1"]),
-      Node("Conv", name: "conv2", inputs: ["r1", "w2", "b2"], outputs: ["c2"], attributes: pads + [Attribute("group", .int(8))]),
+      Node(
+        "Conv", name: "conv2", inputs: ["r1", "w2", "b2"], outputs: ["c2"],
+        attributes: pads + [Attribute("group", .int(8))]),
       Node("Relu", name: "act2", inputs: ["c2"], outputs: ["r2"]),
       Node("Conv", name: "conv3", inputs: ["r2", "w3"], outputs: ["c3"]),
       Node("Flatten", name: "flatten", inputs: ["c3"], outputs: ["y"]),
@@ -89,7 +91,9 @@ import Quantization
     var graph = Graph(name: "stream")
     graph.inputs = [ValueInfo(name: "x", type: TensorType(.float32, [.named("N"), .fixed(3), .fixed(8), .fixed(8)]))]
     graph.outputs = [ValueInfo(name: "y", type: TensorType(.float32, [.named("N"), .fixed(4), .fixed(8), .fixed(8)]))]
-    for (name, dims, seed) in [("w0", [6, 3, 1, 1], 1), ("w1", [8, 6, 1, 1], 2), ("w2", [6, 8, 1, 1], 3), ("w3", [4, 6, 1, 1], 4)] {
+    for (name, dims, seed) in [
+      ("w0", [6, 3, 1, 1], 1), ("w1", [8, 6, 1, 1], 2), ("w2", [6, 8, 1, 1], 3), ("w3", [4, 6, 1, 1], 4),
+    ] {
       var weight = try Networks.random(dims, seed: UInt64(seed))
       if dims[0] == 6 {
         try weight.withMutableSpan(of: Float.self) { span throws(PruneError) in
@@ -177,7 +181,9 @@ import Quantization
     if scheme == "static" {
       // Weights of few steps make the difference of weights visible beside that of activations.
       var coarse = try #require(model.graph.initializer("w2"))
-      try coarse.withMutableSpan(of: Float.self) { span throws(PruneError) in for place in 0..<4 { span[place * 36] = 30 } }
+      try coarse.withMutableSpan(of: Float.self) { span throws(PruneError) in
+        for place in 0..<4 { span[place * 36] = 30 }
+      }
       var changed = model
       changed.graph.setInitializer("w2", coarse)
       return try compare(changed, options, x)
@@ -276,7 +282,8 @@ import Quantization
       found[rounding] = distance(wanted, try output(small))
       if rounding != "nearest" { #expect(report["\(rounding)_layers"]?.integer == 1) }
     }
-    let nearest = try #require(found["nearest"]), gptq = try #require(found["gptq"]), settled = try #require(found["adaround"])
+    let nearest = try #require(found["nearest"]), gptq = try #require(found["gptq"]),
+      settled = try #require(found["adaround"])
     #expect(gptq < nearest && settled < gptq, "\(found)")
   }
 
@@ -348,7 +355,8 @@ import Quantization
     #expect(abs(kept - after) < 0.02 * max(after, 0.1))
     for name in model.maskedParameters {
       let floats = try #require(model.graph.initializer(name)).array(of: Float.self)
-      let codes = try #require(stored.maskedParameters.first { $0.hasPrefix(name) }.flatMap { stored.graph.initializer($0) })
+      let codes = try #require(
+        stored.maskedParameters.first { $0.hasPrefix(name) }.flatMap { stored.graph.initializer($0) })
       #expect(zip(floats, try codes.array(of: Int8.self)).allSatisfy { $0 != 0 || $1 == 0 })
     }
     options.qat = false

@@ -28,10 +28,16 @@ import Quantization
   }
 
   static let cases = [
-    Case("dynamic", distance: 0.03, bytes: 0.5, ["DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"]) { $0.scheme = "dynamic" },
-    Case("dynamic per tensor", distance: 0.05, bytes: 0.4, ["MatMulInteger"]) { ($0.scheme, $0.perChannel) = ("dynamic", false) },
+    Case("dynamic", distance: 0.03, bytes: 0.5, ["DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"]) {
+      $0.scheme = "dynamic"
+    },
+    Case("dynamic per tensor", distance: 0.05, bytes: 0.4, ["MatMulInteger"]) {
+      ($0.scheme, $0.perChannel) = ("dynamic", false)
+    },
     Case("weights of 8 bits", distance: 0.02, bytes: 0.5, ["DequantizeLinear"]) { $0.scheme = "weight_only" },
-    Case("8 bits in blocks", distance: 0.02, bytes: 0.5, ["DequantizeLinear"]) { ($0.scheme, $0.blockSize) = ("weight_only", 16) },
+    Case("8 bits in blocks", distance: 0.02, bytes: 0.5, ["DequantizeLinear"]) {
+      ($0.scheme, $0.blockSize) = ("weight_only", 16)
+    },
     Case("4 bits", distance: 0.3, bytes: 0.4, ["DequantizeLinear"]) { ($0.scheme, $0.bits) = ("weight_only", 4) },
     Case("4 bits around zero", distance: 0.3, bytes: 0.4, ["DequantizeLinear"]) {
       ($0.scheme, $0.bits, $0.symmetric) = ("weight_only", 4, true)
@@ -86,7 +92,9 @@ import Quantization
       let weight = try #require(pruned.graph.initializer(name)).array(of: Float.self)
       guard let masked = small.maskedParameters.first(where: { $0.hasPrefix(name) }) else { continue }
       let stored = try #require(small.graph.initializer(masked)).cast(to: .float32).array(of: Float.self)
-      guard stored.count == weight.count, small.graph.initializer(masked)?.shape == pruned.graph.initializer(name)?.shape else {
+      guard stored.count == weight.count,
+        small.graph.initializer(masked)?.shape == pruned.graph.initializer(name)?.shape
+      else {
         continue
       }
       #expect(zip(weight, stored).allSatisfy { $0 != 0 || $1 == 0 })

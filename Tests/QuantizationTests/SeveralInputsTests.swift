@@ -12,17 +12,21 @@ import Testing
   private func model(batch: Dim) throws -> Model {
     var graph = Graph(name: "pair")
     graph.inputs = [
-      ValueInfo(name: "x", type: TensorType(.float32, [batch, .fixed(8)])), ValueInfo(name: "ids", type: TensorType(.int64, [batch])),
+      ValueInfo(name: "x", type: TensorType(.float32, [batch, .fixed(8)])),
+      ValueInfo(name: "ids", type: TensorType(.int64, [batch])),
     ]
     graph.outputs = [ValueInfo(name: "y", type: TensorType(.float32, [batch, .fixed(4)]))]
-    for (index, (name, dims)) in [("w1", [8, 16]), ("embedding", [5, 8]), ("w2", [8, 16]), ("w3", [16, 4])].enumerated() {
+    for (index, (name, dims)) in [("w1", [8, 16]), ("embedding", [5, 8]), ("w2", [8, 16]), ("w3", [16, 4])].enumerated()
+    {
       graph.setInitializer(name, try Networks.random(dims, seed: UInt64(index + 1)))
     }
     graph.nodes = [
       Node("MatMul", name: "first", inputs: ["x", "w1"], outputs: ["a"]),
       Node("Gather", name: "lookup", inputs: ["embedding", "ids"], outputs: ["e"]),
-      Node("MatMul", name: "second", inputs: ["e", "w2"], outputs: ["b"]), Node("Add", name: "join", inputs: ["a", "b"], outputs: ["s"]),
-      Node("Relu", name: "relu", inputs: ["s"], outputs: ["h"]), Node("MatMul", name: "third", inputs: ["h", "w3"], outputs: ["y"]),
+      Node("MatMul", name: "second", inputs: ["e", "w2"], outputs: ["b"]),
+      Node("Add", name: "join", inputs: ["a", "b"], outputs: ["s"]),
+      Node("Relu", name: "relu", inputs: ["s"], outputs: ["h"]),
+      Node("MatMul", name: "third", inputs: ["h", "w3"], outputs: ["y"]),
     ]
     return Model(graph: graph)
   }
@@ -30,7 +34,8 @@ import Testing
   private func data(labelled: Bool = false) throws -> Dataset {
     let ids = try Tensor((0..<50).map { Int64($0 % 5) })
     return try Dataset.tensors(
-      inputs: ["x": Networks.random([50, 8], seed: 7, scale: 1), "ids": ids], labelled ? Tensor((0..<50).map { Int64($0 % 4) }) : nil)
+      inputs: ["x": Networks.random([50, 8], seed: 7, scale: 1), "ids": ids],
+      labelled ? Tensor((0..<50).map { Int64($0 % 4) }) : nil)
   }
 
   @Test(arguments: [Dim.named("N"), .fixed(10)], ["minmax", "gptq", "fisher", "mixed"])

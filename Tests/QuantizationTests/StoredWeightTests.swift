@@ -16,7 +16,10 @@ import Quantization
     var operands: [String] = []
     var output = 0
 
-    init(_ operation: String, input: [Int], weights: [[Int]], _ attributes: [Attribute] = [], operands: [String] = [], output: Int = 0) {
+    init(
+      _ operation: String, input: [Int], weights: [[Int]], _ attributes: [Attribute] = [], operands: [String] = [],
+      output: Int = 0
+    ) {
       (testDescription, self.input, self.weights, self.attributes) = (operation, input, weights, attributes)
       (self.operands, self.output) = (operands.isEmpty ? ["x"] + weights.indices.map { "w\($0)" } : operands, output)
     }
@@ -38,19 +41,23 @@ import Quantization
   private static func text(_ name: String, _ value: String) -> Attribute { Attribute(name, .string(Array(value.utf8))) }
 
   static let layers = [
-    Layer("LSTM", input: [5, 2, 32], weights: [[1, 64, 32], [1, 64, 16], [1, 128]], [Attribute("hidden_size", .int(16))]),
+    Layer(
+      "LSTM", input: [5, 2, 32], weights: [[1, 64, 32], [1, 64, 16], [1, 128]], [Attribute("hidden_size", .int(16))]),
     Layer(
       "LSTM", input: [5, 2, 32], weights: [[2, 64, 32], [2, 64, 16], [2, 128], [2, 48]],
       [Attribute("hidden_size", .int(16)), text("direction", "bidirectional")],
       operands: ["x", "w0", "w1", "w2", "", "", "", "w3"], output: 1),
-    Layer("GRU", input: [5, 2, 32], weights: [[1, 48, 32], [1, 48, 16], [1, 96]], [Attribute("hidden_size", .int(16))]),
+    Layer(
+      "GRU", input: [5, 2, 32], weights: [[1, 48, 32], [1, 48, 16], [1, 96]], [Attribute("hidden_size", .int(16))]),
     Layer("RNN", input: [5, 2, 32], weights: [[1, 16, 32], [1, 16, 16]], [Attribute("hidden_size", .int(16))]),
     Layer("ConvTranspose", input: [1, 16, 6, 6], weights: [[16, 8, 3, 3]]),
     Layer("Conv", input: [1, 16, 20], weights: [[12, 16, 3]]),
     Layer("Conv", input: [1, 4, 6, 6, 6], weights: [[12, 4, 3, 3, 3]]),
     Layer("MatMul", input: [3, 5, 32], weights: [[3, 32, 16]]),
     Layer("MatMul", input: [32, 7], weights: [[12, 32]], operands: ["w0", "x"]),
-    Layer("Gemm", input: [32, 7], weights: [[32, 12], [12]], [Attribute("transA", .int(1)), Attribute("alpha", .float(0.5)), Attribute("beta", .float(2))]),
+    Layer(
+      "Gemm", input: [32, 7], weights: [[32, 12], [12]],
+      [Attribute("transA", .int(1)), Attribute("alpha", .float(0.5)), Attribute("beta", .float(2))]),
     Layer("Einsum", input: [2, 5, 32], weights: [[32, 4, 8]], [text("equation", "bik,khd->bihd")]),
   ]
 
@@ -61,9 +68,11 @@ import Quantization
   }
 
   static let schemes = [
-    Scheme(testDescription: "dynamic", bits: 0, distance: 0.03), Scheme(testDescription: "weight_only", bits: 8, distance: 0.02),
+    Scheme(testDescription: "dynamic", bits: 0, distance: 0.03),
+    Scheme(testDescription: "weight_only", bits: 8, distance: 0.02),
     Scheme(testDescription: "weight_only", bits: 4, distance: 0.25),
-    Scheme(testDescription: "bfloat16", bits: 0, distance: 0.02), Scheme(testDescription: "palette", bits: 6, distance: 0.1),
+    Scheme(testDescription: "bfloat16", bits: 0, distance: 0.02),
+    Scheme(testDescription: "palette", bits: 6, distance: 0.1),
   ]
 
   private func run(_ model: Model, _ x: Tensor) throws -> [Float] {
@@ -101,7 +110,8 @@ import Quantization
     options.calibration = try .tensors(
       inputs: ["x": Networks.random(layer.input, seed: 9, scale: 1), "z": Networks.random([count, 8], seed: 8)], nil)
     let kept = try #require(try quantize(model, options).report["float_layers"]?.list?.compactMap(\.report).first)
-    #expect(kept["name"]?.text == "layer" && kept["reason"]?.text == "integer runtimes have no \(layer.testDescription)")
+    #expect(
+      kept["name"]?.text == "layer" && kept["reason"]?.text == "integer runtimes have no \(layer.testDescription)")
     #expect(kept["advice"]?.text?.contains("weight_only") == true)
   }
 
@@ -117,7 +127,9 @@ import Quantization
     ]
     if isTied {
       graph.nodes += [
-        Node("Transpose", name: "turn", inputs: ["table"], outputs: ["t"], attributes: [Attribute("perm", .integers([1, 0]))]),
+        Node(
+          "Transpose", name: "turn", inputs: ["table"], outputs: ["t"],
+          attributes: [Attribute("perm", .integers([1, 0]))]),
         Node("MatMul", name: "head", inputs: ["p", "t"], outputs: ["y"]),
       ]
     }
@@ -128,7 +140,11 @@ import Quantization
     #expect(!small.graph.initializers.contains { $0.tensor.dtype == .float32 && $0.tensor.count > 300 })
     // A tied table is stored once.
     #expect(small.graph.initializers.count { $0.tensor.dtype == .int8 && $0.tensor.count == 9600 } == 1)
-    #expect(isTied || report["layers"]?.list?.compactMap(\.report).contains { $0["name"]?.text == "embed" && $0["float"] != nil } == true)
+    #expect(
+      isTied
+        || report["layers"]?.list?.compactMap(\.report).contains { $0["name"]?.text == "embed" && $0["float"] != nil }
+          == true
+    )
     let x = try Tensor([0, 7, 299, 3] as [Int64], Shape([1, 4]))
     #expect(distance(try run(model, x), try run(small, x)) < 0.04)
   }

@@ -59,7 +59,9 @@ import Testing
         ], [("n", try Tensor(scalar: 8 as Int64))]))
   }
 
-  @Test(arguments: [1, 2], ["initializer", "Constant"]) func float16KeepsConstantsBehindIdentity(depth: Int, kind: String) throws {
+  @Test(arguments: [1, 2], ["initializer", "Constant"]) func float16KeepsConstantsBehindIdentity(
+    depth: Int, kind: String
+  ) throws {
     let scale = try Networks.random([8], seed: 4)
     var nodes: [Node] = []
     if kind == "Constant" {
@@ -68,7 +70,10 @@ import Testing
           "Constant", name: "constant", inputs: [], outputs: ["g"],
           attributes: [Attribute("value", .tensor(TensorValue(name: "", tensor: scale)))]))
     }
-    for step in 0..<depth { nodes.append(Node("Identity", name: "id\(step)", inputs: [step == 0 ? "g" : "g\(step)"], outputs: ["g\(step + 1)"])) }
+    for step in 0..<depth {
+      nodes.append(
+        Node("Identity", name: "id\(step)", inputs: [step == 0 ? "g" : "g\(step)"], outputs: ["g\(step + 1)"]))
+    }
     nodes += [
       Node("LayerNormalization", name: "norm", inputs: ["a", "g\(depth)"], outputs: ["n"]),
       Node("Mul", name: "mul", inputs: ["n", "g\(depth)"], outputs: ["m"]),
@@ -90,7 +95,9 @@ import Testing
   }
 
   @Test(arguments: [("beta", 0.5), ("alpha", 0.5)], [false, true])
-  func layersThatMatMulNBitsHasNoFormForGetTheOpsetTheyNeed(attribute: (name: String, value: Double), symmetric: Bool) throws {
+  func layersThatMatMulNBitsHasNoFormForGetTheOpsetTheyNeed(attribute: (name: String, value: Double), symmetric: Bool)
+    throws
+  {
     let model = try network(
       [
         Node(
@@ -100,13 +107,16 @@ import Testing
     var options = QuantizeOptions()
     (options.scheme, options.bits, options.format, options.symmetric) = ("weight_only", 4, "matmul_nbits", symmetric)
     let small = try quantize(model, options).model
-    #expect(small.graph.nodes.contains { $0.opType == "DequantizeLinear" } && small.opset() == 21 && small.irVersion >= 10)
+    #expect(
+      small.graph.nodes.contains { $0.opType == "DequantizeLinear" } && small.opset() == 21 && small.irVersion >= 10)
     // Where all layers have one, nothing is raised.
     let plain = try network([Node("Relu", name: "relu", inputs: ["a"], outputs: ["b"])])
     #expect(try quantize(plain, options).model.opset() == 17)
   }
 
-  @Test(arguments: ["static", "dynamic", "weight_only", "float16", "bfloat16"]) func nodeNamesStayApart(scheme: String) throws {
+  @Test(arguments: ["static", "dynamic", "weight_only", "float16", "bfloat16"]) func nodeNamesStayApart(scheme: String)
+    throws
+  {
     var model = try Networks.residual()
     // Named as what they write, and as what rewrites like to call their nodes.
     for place in model.graph.nodes.indices { model.graph.nodes[place].name = model.graph.nodes[place].outputs[0] }
@@ -184,7 +194,8 @@ import Testing
     let small = try quantize(model, options).model
     let a = try #require(try Session(model).run(["x": images.x])["y"]).array(of: Float.self)
     let b = try #require(try Session(small).run(["x": images.x])["y"]).array(of: Float.self)
-    let noise = zip(a, b).reduce(Float(0)) { max($0, abs($1.0 - $1.1)) }, signal = a.reduce(Float(0)) { max($0, abs($1)) }
+    let noise = zip(a, b).reduce(Float(0)) { max($0, abs($1.0 - $1.1)) },
+      signal = a.reduce(Float(0)) { max($0, abs($1)) }
     #expect(noise < 0.05 * signal, "\(noise / signal)")
   }
 }

@@ -11,8 +11,8 @@
 static void check(prune_status status, const char *what) {
   if (status == PRUNE_OK) return;
   const prune_error *error = prune_last_error();
-  fprintf(stderr, "%s: %s%s%s%s%s\n", what, error->where, *error->where ? ": " : "", error->message, *error->hint ? "\n  hint: " : "",
-          error->hint);
+  fprintf(stderr, "%s: %s%s%s%s%s\n", what, error->where, *error->where ? ": " : "", error->message,
+          *error->hint ? "\n  hint: " : "", error->hint);
   exit(1);
 }
 
@@ -50,10 +50,8 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: squeeze [MODEL.onnx IMAGES.idx LABELS.idx OUT.onnx]\n");
     return 2;
   }
-  if (argc == 5)
-    check(prune_dataset_idx(NULL, argv[2], argv[3], &all), "load the data");
-  else
-    check(prune_dataset_digits(NULL, &all), "load the data");
+  if (argc == 5) check(prune_dataset_idx(NULL, argv[2], argv[3], &all), "load the data");
+  else check(prune_dataset_digits(NULL, &all), "load the data");
   check(prune_dataset_split(all, 0.2, 7, &train, &test), "split the data");
 
   prune_fit_options fit = PRUNE_FIT_OPTIONS_INIT;

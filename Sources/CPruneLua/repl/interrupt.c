@@ -57,7 +57,8 @@ static void on_interrupt(int signal) {
     prune_context_request_cancel(watched_context);
     /* Instructions alone, the second time: a handler of errors in C is called undisturbed. */
     if (pressed) lua_sethook(watched_state, stop_lua_for_good, LUA_MASKCOUNT, 1);
-    else if (pl_running_calls == 0) lua_sethook(watched_state, stop_lua, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+    else if (pl_running_calls == 0)
+      lua_sethook(watched_state, stop_lua, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
     pressed = 1;
   } else if (prompting) {
     prompt_pressed = 1;

@@ -28,8 +28,8 @@ typedef struct {
 int32_t ps_dequantize(void *args);
 
 // MARK: - Products of codes
-/// y [m, n] = x [m, k] * w * scales + bias with x rounded to uint8 codes that one scale and zero point, of its own range, serve;
-/// w int8 in the panels of ps_pack_codes, `scale_count` 1 or n. The sums of products are exact.
+/// y [m, n] = x [m, k] * w * scales + bias with x rounded to uint8 codes that one scale and zero point, of its own
+/// range, serve; w int8 in the panels of ps_pack_codes, `scale_count` 1 or n. The sums of products are exact.
 typedef struct {
   const float *x, *scales, *bias;
   const int8_t *w;
@@ -43,8 +43,8 @@ int32_t ps_dynamic_product(void *args);
 int64_t ps_code_panel_bytes(int64_t n, int64_t k);
 void ps_pack_codes(const int8_t *w, int64_t n, int64_t k, int8_t *packed);
 
-/// y [m, n] = x [m, k] * w + bias for a few rows, with w in blocks of 4 or 8 bits along k as com.microsoft.MatMulNBits has it:
-/// codes [n, blocks, size * bits / 8], scales [n, blocks], zeros [n, bytes] or NULL for half of the range.
+/// y [m, n] = x [m, k] * w + bias for a few rows, with w in blocks of 4 or 8 bits along k as com.microsoft.MatMulNBits
+/// has it: codes [n, blocks, size * bits / 8], scales [n, blocks], zeros [n, bytes] or NULL for half of the range.
 typedef struct {
   const float *x, *scales, *bias;
   const uint8_t *codes, *zeros;

@@ -6,7 +6,13 @@
 
 #include <stdint.h>
 
-enum { PS_STATUS_BAD_LABEL = 1000, PS_STATUS_BAD_INDEX = 1001, PS_STATUS_DIVISION = 1002, PS_STATUS_BAD_LENGTH = 1003, PS_STATUS_MEMORY = 1004 };
+enum {
+  PS_STATUS_BAD_LABEL = 1000,
+  PS_STATUS_BAD_INDEX = 1001,
+  PS_STATUS_DIVISION = 1002,
+  PS_STATUS_BAD_LENGTH = 1003,
+  PS_STATUS_MEMORY = 1004
+};
 
 /// Most axes a kernel takes after neighbours that lie together are merged.
 enum { PS_MAX_RANK = 8 };
@@ -122,7 +128,8 @@ typedef struct {
 } ps_reduce_args;
 int32_t ps_reduce(void *args);
 
-/// y = the place of the largest, or least, along the middle of [outer, extent, inner]; of equals the first, or the last.
+/// y = the place of the largest, or least, along the middle of [outer, extent, inner]; of equals the first, or the
+/// last.
 typedef struct {
   const float *x;
   int64_t *y;
@@ -152,8 +159,17 @@ int32_t ps_gather(void *args);
 
 /// Element types, numbered as ONNX does.
 enum ps_type {
-  PS_FLOAT32 = 1, PS_UINT8 = 2, PS_INT8 = 3, PS_UINT16 = 4, PS_INT16 = 5, PS_INT32 = 6, PS_INT64 = 7, PS_BOOL = 9,
-  PS_FLOAT64 = 11, PS_UINT32 = 12, PS_UINT64 = 13,
+  PS_FLOAT32 = 1,
+  PS_UINT8 = 2,
+  PS_INT8 = 3,
+  PS_UINT16 = 4,
+  PS_INT16 = 5,
+  PS_INT32 = 6,
+  PS_INT64 = 7,
+  PS_BOOL = 9,
+  PS_FLOAT64 = 11,
+  PS_UINT32 = 12,
+  PS_UINT64 = 13,
 };
 
 /// y = x as another type: floats truncate (NaN is 0) and saturate at 64 bits, integers drop their high bits, anything
@@ -239,8 +255,8 @@ typedef struct {
 } ps_layer_norm_args;
 int32_t ps_layer_norm(void *args);
 
-/// y = x * scale + shift, a factor and a term a channel, but no less than `low`. Rows are channels of `pixels` elements each,
-/// or, where `pixels` is 0, pixels of all channels each.
+/// y = x * scale + shift, a factor and a term a channel, but no less than `low`. Rows are channels of `pixels` elements
+/// each, or, where `pixels` is 0, pixels of all channels each.
 typedef struct {
   const float *x;
   float *y;
@@ -250,8 +266,8 @@ typedef struct {
 } ps_channels_args;
 int32_t ps_scale_channels(void *args);
 
-/// Of channels in blocks, [images, blocks, pixels, block], those lanes of the last block become zero that hold no channel: `used`
-/// of them do.
+/// Of channels in blocks, [images, blocks, pixels, block], those lanes of the last block become zero that hold no
+/// channel: `used` of them do.
 typedef struct {
   float *x;
   int64_t images, blocks, pixels, block, used;
@@ -269,11 +285,11 @@ typedef struct {
 int32_t ps_group_norm(void *args);
 
 // MARK: - Matrix products
-/// C = alpha * op(A) * op(B) + beta * C, row-major; `PS_STATUS_MEMORY` when there is none to work in. Where beta is 0, C is not
-/// read. oneDNN's dnnl_sgemm is not used: it moves the stack pointer into the heap, where a signal handler then writes.
-int32_t ps_product(
-    char transpose_a, char transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
-    const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+/// C = alpha * op(A) * op(B) + beta * C, row-major; `PS_STATUS_MEMORY` when there is none to work in. Where beta is 0,
+/// C is not read. oneDNN's dnnl_sgemm is not used: it moves the stack pointer into the heap, where a signal handler
+/// then writes.
+int32_t ps_product(char transpose_a, char transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
+                   int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 
 /// C = alpha * op(A) * op(B) for every place along `rank` outer axes, whose strides may be 0.
 typedef struct {
@@ -287,8 +303,8 @@ typedef struct {
 int32_t ps_products(void *args);
 
 /// y = softmax(scale * q k' + mask) v for every batch and head: q [queries, depth], k [keys, depth], v [keys, width],
-/// their rows dense; strides are of batch, head and row. The mask (or NULL) repeats where a stride is 0; its last one is
-/// of keys. Blocks of query rows are shared out in `shares`, each with block * (keys + 1) floats of scratch memory.
+/// their rows dense; strides are of batch, head and row. The mask (or NULL) repeats where a stride is 0; its last one
+/// is of keys. Blocks of query rows are shared out in `shares`, each with block * (keys + 1) floats of scratch memory.
 typedef struct {
   const float *q, *k, *v, *mask;
   float *y, *scratch;
@@ -309,7 +325,8 @@ void ps_pack_panels(const float *w, int64_t n, int64_t k, float *packed);
 // MARK: - Recurrent cells
 /// One direction's weights.
 typedef struct {
-  /// [gates * hidden, width] and [gates * hidden, hidden]: for more than PS_PANEL_ROWS rows as they are, else in panels.
+  /// [gates * hidden, width] and [gates * hidden, hidden]: for more than PS_PANEL_ROWS rows as they are, else in
+  /// panels.
   const float *w, *r;
   /// The recurrence of a GRU's candidate in panels, where that is reset before the product.
   const float *candidate;
@@ -337,7 +354,6 @@ typedef struct {
 } ps_recurrent_args;
 int32_t ps_recurrent(void *args);
 
-
 /// From batch statistics: inverse standard deviation and moved running statistics; each output may be NULL.
 typedef struct {
   const float *mean, *variance, *old_mean, *old_variance;
@@ -358,8 +374,9 @@ int32_t ps_variance(void *args);
 // MARK: - Products with few columns (narrow_product.c)
 enum { PS_NARROW_COLUMNS = 32 };
 
-/// c [m, n] = min(high, max(low, a [m, k] * b + bias_scale * bias + residual)), all row-major, at most PS_NARROW_COLUMNS columns. `b`
-/// is as ps_narrow_pack lays it out; bias [n] and residual [m, n], which is not c, may be NULL.
+/// c [m, n] = min(high, max(low, a [m, k] * b + bias_scale * bias + residual)), all row-major, at most
+/// PS_NARROW_COLUMNS columns. `b` is as ps_narrow_pack lays it out; bias [n] and residual [m, n], which is not c, may
+/// be NULL.
 typedef struct {
   const float *a, *b, *bias, *residual;
   float *c;

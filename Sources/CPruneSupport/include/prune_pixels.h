@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/// A convolution of x [images, groups * inputs, height, width] to y [images, groups * outputs, rows, columns], both row-major:
-/// y = min(high, max(low, leaky(x * w + bias + y))), without y where `adds` is 0.
+/// A convolution of x [images, groups * inputs, height, width] to y [images, groups * outputs, rows, columns], both
+/// row-major: y = min(high, max(low, leaky(x * w + bias + y))), without y where `adds` is 0.
 typedef struct {
   const float *x, *weights, *bias;  // weights as ps_pixel_weights packs them; bias [groups * outputs] or NULL
   float *y;
@@ -21,8 +21,9 @@ int32_t ps_pixel_convolution(void *args);
 /// Bytes of scratch memory, for all workers.
 int64_t ps_pixel_scratch(const ps_pixel_convolution_args *args);
 
-/// Kernels (o, i) of `taps` numbers, o * output_stride + i * input_stride kernels from the first, at any address, packed for
-/// `ps_pixel_convolution`: as many numbers as there are. `is_turned` turns each by half a turn, as a gradient wants them.
+/// Kernels (o, i) of `taps` numbers, o * output_stride + i * input_stride kernels from the first, at any address,
+/// packed for `ps_pixel_convolution`: as many numbers as there are. `is_turned` turns each by half a turn, as a
+/// gradient wants them.
 typedef struct {
   const void *weights;
   float *result;

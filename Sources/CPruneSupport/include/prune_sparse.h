@@ -5,9 +5,9 @@
 
 // Products with constant weights that are mostly zeros. Only the others are stored and multiplied.
 
-/// A weight matrix without its zeros: row r has values[starts[r] .. starts[r + 1]], each with the number of its tap: the position
-/// along the row, `[channel, kernel row, kernel column]` of a convolution. Row r makes output order[r]; rows of a group of
-/// `group_rows` lie together, those with as many values one after the other.
+/// A weight matrix without its zeros: row r has values[starts[r] .. starts[r + 1]], each with the number of its tap:
+/// the position along the row, `[channel, kernel row, kernel column]` of a convolution. Row r makes output order[r];
+/// rows of a group of `group_rows` lie together, those with as many values one after the other.
 typedef struct {
   const float *values;
   const uint16_t *taps;
@@ -38,7 +38,8 @@ typedef struct {
   /// Memory for `ps_sparse_scratch` numbers.
   float *scratch;
   int64_t images, x_image, x_group, y_image;
-  /// Places that are computed, pads between rows of an image included; all may be read beyond by a vector when `is_padded`.
+  /// Places that are computed, pads between rows of an image included; all may be read beyond by a vector when
+  /// `is_padded`.
   int64_t places;
   /// How far apart results are from row to row, and from place to place with PS_SPARSE_PLACES.
   int64_t y_row, y_place;
@@ -56,16 +57,17 @@ typedef struct {
 } ps_sparse_args;
 int32_t ps_sparse(void *args);
 int64_t ps_sparse_scratch(const ps_sparse_args *args);
-/// The same for `images` vectors, `x_image` and `y_image` apart, times the matrix: taps are positions in a vector, and rows make
-/// outputs in their order, which lie together.
+/// The same for `images` vectors, `x_image` and `y_image` apart, times the matrix: taps are positions in a vector, and
+/// rows make outputs in their order, which lie together.
 int32_t ps_sparse_vectors(void *args);
 /// y = f(sums + residual) for `count` numbers that lie together.
 void ps_sparse_finish(const ps_sparse_args *args, const float *sums, const float *residual, float *y, int64_t count);
 /// Numbers in a vector here.
 int64_t ps_sparse_lanes(void);
 
-/// Images [images, channels, height, width] with zeros around them, each row and column of `steps` apart from the others:
-/// y [images, channels, phases, rows, pitch], where phase (i, j) has rows i, i + steps[0], ... of the padded image.
+/// Images [images, channels, height, width] with zeros around them, each row and column of `steps` apart from the
+/// others: y [images, channels, phases, rows, pitch], where phase (i, j) has rows i, i + steps[0], ... of the padded
+/// image.
 typedef struct {
   const float *x;
   float *y;

@@ -1,5 +1,5 @@
-// What Swift cannot express: thread-local and signal-safe slots, the OpenMP pool, and loops dispatched by instruction set.
-// Internal: nothing here is named prune_*, so nothing here is exported from libprune.so.
+// What Swift cannot express: thread-local and signal-safe slots, the OpenMP pool, and loops dispatched by instruction
+// set. Internal: nothing here is named prune_*, so nothing here is exported from libprune.so.
 #ifndef PRUNE_SUPPORT_H
 #define PRUNE_SUPPORT_H
 
@@ -24,7 +24,8 @@ ps_account *ps_account_standard(void);
 ps_account *ps_account_current(void);
 void ps_account_retain(ps_account *account);
 void ps_account_release(ps_account *account);
-/// Begins a call of the calling thread, with the standard account. Returns the account of the call around it, for `ps_call_end`.
+/// Begins a call of the calling thread, with the standard account. Returns the account of the call around it, for
+/// `ps_call_end`.
 ps_account *ps_call_begin(void);
 void ps_call_end(ps_account *previous);
 /// Makes an account that of the thread's call, NULL for the standard one.
@@ -45,8 +46,8 @@ void *ps_memory_map(size_t bytes);
 void *ps_memory_resize(void *base, size_t bytes, size_t wanted);
 void ps_memory_unmap(void *base, size_t bytes);
 
-/// Whether memory was refused since the thread's call began: what was refused may have been passed over as something that could
-/// not be computed, and the reserve may have stood in, so the call must end.
+/// Whether memory was refused since the thread's call began: what was refused may have been passed over as something
+/// that could not be computed, and the reserve may have stood in, so the call must end.
 int32_t ps_memory_is_short(void);
 /// Notes that the thread's call was refused memory.
 void ps_memory_refused(void);
@@ -64,7 +65,8 @@ typedef struct ps_dlpack_view {
   /// In elements; NULL when row-major.
   const int64_t *strides;
 } ps_dlpack_view;
-/// A managed tensor over the view's bytes, row-major and read-only; NULL without memory. Its deleter calls release(owner).
+/// A managed tensor over the view's bytes, row-major and read-only; NULL without memory. Its deleter calls
+/// release(owner).
 void *ps_dlpack_lend(const ps_dlpack_view *view, void *owner, void (*release)(void *owner));
 /// 0, or 1: another major version, 2: not in CPU memory, 3: vector elements.
 int ps_dlpack_read(const void *managed, ps_dlpack_view *out_view);
@@ -86,8 +88,9 @@ void ps_instruction_sets(char *names, size_t size);
 /// Runs `body` while no signal is handled on the calling thread or those of its pool; what comes in between waits.
 int32_t ps_without_signals(int32_t (*body)(void *), void *user);
 
-// MARK: - NaN that arithmetic met (invalid.c): the flag "invalid operation" of the processor, which every comparison and maximum
-// that meets a NaN raises, and every operation that makes one. Other processors raise none; their maxima keep NaN.
+// MARK: - NaN that arithmetic met (invalid.c): the flag "invalid operation" of the processor, which every comparison
+// and maximum that meets a NaN raises, and every operation that makes one. Other processors raise none; their maxima
+// keep NaN.
 /// Takes the calling thread's flag down and says whether it was up.
 int32_t ps_invalid_hold(void);
 /// Puts up what `ps_invalid_hold` took down, so that a caller who looks at it finds it.
@@ -104,20 +107,18 @@ uint32_t ps_select_key(float score, int32_t of_scores);
 /// Adds to counts[65536] how many keys have each value of their upper 16 bits.
 void ps_select_histogram_high(const float *weights, const float *scores, int64_t count, int64_t *counts);
 /// Adds to counts[65536] how many of the keys whose upper bits are `high` have each value of their lower 16 bits.
-void ps_select_histogram_low(
-    const float *weights, const float *scores, int64_t count, uint32_t high, int64_t *counts);
+void ps_select_histogram_low(const float *weights, const float *scores, int64_t count, uint32_t high, int64_t *counts);
 int64_t ps_select_count_equal(const float *weights, const float *scores, int64_t count, uint32_t key);
 /// out = weights, with 0 where the key is below `key`, and at the first `ties` places where it equals `key`.
 /// Returns the zeros in out.
-int64_t ps_select_mask(
-    const float *weights, const float *scores, float *out, int64_t count, uint32_t key, int64_t ties);
+int64_t ps_select_mask(const float *weights, const float *scores, float *out, int64_t count, uint32_t key,
+                       int64_t ties);
 int64_t ps_count_not_finite(const float *values, int64_t count);
 
 // MARK: - Importance scores (scores.c)
 enum { PS_SCORES_PLAIN, PS_SCORES_ABSOLUTE, PS_SCORES_SQUARE, PS_SCORES_PRODUCT };
 /// scores += share * g, |g|, g^2 or (g * weight)^2, by `kind`; only the last reads weight.
-void ps_scores_add(
-    float *scores, const float *gradient, const float *weight, float share, int64_t count, int32_t kind);
+void ps_scores_add(float *scores, const float *gradient, const float *weight, float share, int64_t count, int32_t kind);
 void ps_scores_square_root(float *scores, int64_t count);
 /// scores = absolute weights, or their squares.
 void ps_scores_magnitude(const float *weights, int64_t count, int32_t squares, float *scores);
@@ -125,20 +126,19 @@ double ps_sum(const float *values, int64_t count);
 
 // MARK: - Slices (slices.c). A tensor is [outer, count, inner].
 /// Adds to sums[count] the absolute values, or the squares, of each slice.
-void ps_slice_sums(
-    const float *values, int64_t outer, int64_t count, int64_t inner, int32_t squares, double *sums);
+void ps_slice_sums(const float *values, int64_t outer, int64_t count, int64_t inner, int32_t squares, double *sums);
 /// Copies `count` blocks of so many bytes from byte offsets, one behind the other.
 void ps_gather_blocks(void *to, const void *from, const int64_t *offsets, int64_t count, int64_t block);
 // MARK: - Second order (second_order.c)
 /// out[i, j] = rows[i] . rows[j], of `count` rows.
 void ps_row_products(const float *rows, int64_t count, int64_t length, float *out);
-/// u, upper triangular, with u^T u = (h + damping * mean(diagonal of h) * I)^-1, h symmetric [n, n]. 0, 1 without memory,
-/// 2 when h is not positive definite.
+/// u, upper triangular, with u^T u = (h + damping * mean(diagonal of h) * I)^-1, h symmetric [n, n]. 0, 1 without
+/// memory, 2 when h is not positive definite.
 int32_t ps_inverse_factor(const float *h, int64_t n, double damping, float *u);
-/// Removes weights of w [rows, columns] from left to right; those to their right make up for each (Frantar and Alistarh,
-/// 2023). Entries of `removed` that are 1 go in any case. amount >= 0 adds the lowest w^2 / u_jj^2 of each block of columns
-/// until that share is gone; of > 0 adds the lowest of each `of` columns in a row until `keep` are left, groups starting
-/// anew at every `segment` columns. 0, or 1 without memory.
+/// Removes weights of w [rows, columns] from left to right; those to their right make up for each (Frantar and
+/// Alistarh, 2023). Entries of `removed` that are 1 go in any case. amount >= 0 adds the lowest w^2 / u_jj^2 of each
+/// block of columns until that share is gone; of > 0 adds the lowest of each `of` columns in a row until `keep` are
+/// left, groups starting anew at every `segment` columns. 0, or 1 without memory.
 typedef struct {
   float *w;
   const float *u;
@@ -154,9 +154,8 @@ void ps_min_max(const float *values, int64_t count, float *low, float *high);
 void ps_channel_abs_max(const float *values, int64_t outer, int64_t channels, int64_t inner, float *result);
 /// out = round half to even of values / scales[channel], within -127...127; also the sums of squares of the values and
 /// of what rounding changed.
-void ps_quantize_int8(
-    const float *values, int64_t outer, int64_t channels, int64_t inner, const float *scales, int8_t *out,
-    double *signal, double *noise);
+void ps_quantize_int8(const float *values, int64_t outer, int64_t channels, int64_t inner, const float *scales,
+                      int8_t *out, double *signal, double *noise);
 /// Adds finite values to counts of bins as wide as 1 / scale from `low` on; the outermost bins take what lies outside.
 void ps_histogram(const float *values, int64_t count, float low, float scale, int64_t bins, int64_t *counts);
 
@@ -164,8 +163,8 @@ void ps_histogram(const float *values, int64_t count, float low, float scale, in
 int64_t ps_prunez_work_size(const uint8_t *data, int64_t size);
 /// Bytes of the packed ONNX file, 0 for a damaged file.
 int64_t ps_prunez_onnx_size(const uint8_t *data, int64_t size, uint32_t *work, int64_t work_size);
-int32_t ps_prunez_onnx(
-    const uint8_t *data, int64_t size, uint32_t *work, int64_t work_size, uint8_t *out, int64_t out_size);
+int32_t ps_prunez_onnx(const uint8_t *data, int64_t size, uint32_t *work, int64_t work_size, uint8_t *out,
+                       int64_t out_size);
 
 // MARK: - Counting (count.c)
 /// Elements of 4 (two to a byte, low half first), 8, 16, 32 or 64 bits that have a bit of `mask` set. Any alignment.
@@ -174,7 +173,8 @@ int64_t ps_count_nonzero(const void *values, int64_t count, int32_t bits, uint64
 int64_t ps_count_unequal(const uint8_t *values, int64_t outer, int64_t channels, int64_t inner, const uint8_t *zeros);
 
 // MARK: - Files (files.c)
-/// Copies the extended attributes of one open file, access control lists among them, to another; what may not be set is left.
+/// Copies the extended attributes of one open file, access control lists among them, to another; what may not be set is
+/// left.
 void ps_copy_attributes(int32_t from, int32_t to);
 
 // MARK: - Data compiled into the library.

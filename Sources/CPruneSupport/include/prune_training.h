@@ -6,9 +6,9 @@
 
 // MARK: - Gradients (derivatives.c)
 enum ps_slope_kind {
-  PS_SLOPE_CLIP,          // alpha <= x <= beta
+  PS_SLOPE_CLIP,  // alpha <= x <= beta
   PS_SLOPE_LEAKY_RELU,
-  PS_SLOPE_ELU,           // beta * elu
+  PS_SLOPE_ELU,  // beta * elu
   PS_SLOPE_SOFTPLUS,
   PS_SLOPE_HARD_SIGMOID,
   PS_SLOPE_HARD_SWISH,
@@ -27,8 +27,8 @@ typedef struct {
   float alpha, beta;
 } ps_slope_args;
 int32_t ps_slope(void *args);
-/// A max-pool of [planes, height, width, channels], or its gradient. `place` numbers, for each element of the result, the one of
-/// its window that it came from; windows have at most 255, each with an element inside the image.
+/// A max-pool of [planes, height, width, channels], or its gradient. `place` numbers, for each element of the result,
+/// the one of its window that it came from; windows have at most 255, each with an element inside the image.
 typedef struct ps_max_pool_args {
   const float *x;
   float *y;
@@ -59,7 +59,8 @@ typedef struct {
 } ps_layer_norm_grad_args;
 int32_t ps_layer_norm_grad(void *args);
 
-/// dx = dy [outer, indices, inner] added where it was taken from, [outer, extent, inner]. One of `wide` and `narrow` is NULL.
+/// dx = dy [outer, indices, inner] added where it was taken from, [outer, extent, inner]. One of `wide` and `narrow` is
+/// NULL.
 typedef struct {
   const float *dy;
   const int64_t *wide;
@@ -127,7 +128,8 @@ typedef struct {
 enum { PS_NORM_CHUNK = 1 << 15 };
 int32_t ps_norm(void *args);
 
-/// The mean of (prediction - target)² and its gradient, 2 (prediction - target) / count, which may be where the prediction is.
+/// The mean of (prediction - target)² and its gradient, 2 (prediction - target) / count, which may be where the
+/// prediction is.
 typedef struct {
   const float *prediction, *target;
   float *gradient, *loss;

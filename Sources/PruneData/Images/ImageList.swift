@@ -26,7 +26,9 @@ struct ImageList: Sendable {
   /// - Throws: `.io`, `.badFormat` or `.notFound` where there is no image.
   init(_ path: String) throws(PruneError) {
     switch FolderTree.kind(of: path) {
-    case .nothing: throw PruneError(.io, "there is nothing at '\(path)'", hint: "give a folder of images, or a CSV of file and label")
+    case .nothing:
+      throw PruneError(
+        .io, "there is nothing at '\(path)'", hint: "give a folder of images, or a CSV of file and label")
     case .file:
       root = FilePath.folder(of: path)
       try readTable(path)
@@ -36,7 +38,8 @@ struct ImageList: Sendable {
     }
     guard count > 0 else {
       throw PruneError(
-        .notFound, "no image is in it", at: path, hint: "images end in \(Self.suffixes.joined(separator: ", ")), in the folder itself or in one a class")
+        .notFound, "no image is in it", at: path,
+        hint: "images end in \(Self.suffixes.joined(separator: ", ")), in the folder itself or in one a class")
     }
   }
 
@@ -74,13 +77,16 @@ struct ImageList: Sendable {
   }
 
   private mutating func addAll(_ folder: String, depth: Int) throws(PruneError) {
-    guard depth < Self.deepest else { throw PruneError(.io, "folders are more than \(Self.deepest) deep", at: "\(root)/\(folder)") }
+    guard depth < Self.deepest else {
+      throw PruneError(.io, "folders are more than \(Self.deepest) deep", at: "\(root)/\(folder)")
+    }
     let (files, folders) = try FolderTree.entries(of: "\(root)/\(folder)")
     for name in files where Self.isImage(name) { add("\(folder)/\(name)") }
     for name in folders { try addAll("\(folder)/\(name)", depth: depth + 1) }
   }
 
-  /// Lines of a file and its label, the files relative to the table's folder. Labels are class numbers, values, or names.
+  /// Lines of a file and its label, the files relative to the table's folder. Labels are class numbers, values, or
+  /// names.
   private mutating func readTable(_ path: String) throws(PruneError) {
     var reader = LineReader(try ByteStream(FileReader.bytes(of: path), limit: Dataset.limit))
     var names: [String] = []
@@ -94,7 +100,8 @@ struct ImageList: Sendable {
       }
       isFirst = false
       guard (1...2).contains(cells.count), !cells[0].isEmpty, names.isEmpty == (count == 0) || cells.count == 1 else {
-        throw PruneError(.badFormat, "line \(reader.number) has \(cells.count) columns, wanted a file and its label", at: path)
+        throw PruneError(
+          .badFormat, "line \(reader.number) has \(cells.count) columns, wanted a file and its label", at: path)
       }
       add(cells[0])
       if cells.count == 2 { names.append(cells[1]) }

@@ -43,7 +43,8 @@ struct ImageRecipe: Sendable {
     let place = "images"
     guard (1...2).contains(options.size.count), let first = options.size.first, let last = options.size.last else {
       throw PruneError(
-        .invalidArgument, options.size.isEmpty ? "size is missing" : "size has \(options.size.count) extents", at: place,
+        .invalidArgument, options.size.isEmpty ? "size is missing" : "size has \(options.size.count) extents",
+        at: place,
         hint: "give the extents that the model takes: size = 224, or {height, width}")
     }
     guard options.size.allSatisfy({ $0 >= 1 && $0 <= 1 << 13 }) else {
@@ -53,7 +54,10 @@ struct ImageRecipe: Sendable {
     resize = try ImageOptions.Resize("resize", named: options.resize)
     color = try ImageOptions.Color("color", named: options.color)
     layout = try Layout("layout", named: options.layout)
-    guard options.shorter == 0 || (resize == .shorter && options.shorter >= max(height, width) && options.shorter <= 1 << 13) else {
+    guard
+      options.shorter == 0
+        || (resize == .shorter && options.shorter >= max(height, width) && options.shorter <= 1 << 13)
+    else {
       throw PruneError(
         .invalidArgument, "shorter is \(options.shorter) for a size of \(height)x\(width)", at: place,
         hint: "it goes with resize = \"shorter\" and is the size or more: 256 for 224")
@@ -62,7 +66,8 @@ struct ImageRecipe: Sendable {
     let channels = color == .gray ? 1 : 3
     for (name, values) in [("mean", options.mean), ("std", options.std)] {
       guard values.isEmpty || values.count == 1 || values.count == channels, values.allSatisfy(\.isFinite) else {
-        throw PruneError(.invalidArgument, "\(name) has \(values.count) numbers, images have \(channels) channels", at: place)
+        throw PruneError(
+          .invalidArgument, "\(name) has \(values.count) numbers, images have \(channels) channels", at: place)
       }
     }
     guard options.std.allSatisfy({ $0 > 0 }), options.scale > 0, options.scale.isFinite else {
@@ -89,7 +94,8 @@ struct ImageRecipe: Sendable {
     case .shorter:
       let full = covering(image.width, image.height)
       guard max(full.width, full.height) <= 1 << 17 else {
-        throw PruneError(.badFormat, "the image is \(image.width)x\(image.height): too thin to be cut to \(width)x\(height)")
+        throw PruneError(
+          .badFormat, "the image is \(image.width)x\(image.height): too thin to be cut to \(width)x\(height)")
       }
       // Halves to even, as Python rounds and so torchvision's CenterCrop.
       let left = Int((Double(full.width - width) / 2).rounded(.toNearestOrEven))
@@ -103,7 +109,8 @@ struct ImageRecipe: Sendable {
     if height == width {
       // By whole numbers, as torchvision's Resize.
       let side = max(shorter, width)
-      return oldWidth <= oldHeight ? (side, max(side * oldHeight / oldWidth, side)) : (max(side * oldWidth / oldHeight, side), side)
+      return oldWidth <= oldHeight
+        ? (side, max(side * oldHeight / oldWidth, side)) : (max(side * oldWidth / oldHeight, side), side)
     }
     let least = (width: max(width, shorter), height: max(height, shorter))
     let ratio = max(Double(least.width) / Double(oldWidth), Double(least.height) / Double(oldHeight))

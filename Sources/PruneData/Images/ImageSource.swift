@@ -1,7 +1,8 @@
 import PruneTensor
 import Synchronization
 
-/// Images that are decoded when a batch is asked for, by all threads at once: memory holds a batch, however many files there are.
+/// Images that are decoded when a batch is asked for, by all threads at once: memory holds a batch, however many files
+/// there are.
 final class ImageSource: SampleSource {
   private let list: ImageList
   private let recipe: ImageRecipe
@@ -20,7 +21,8 @@ final class ImageSource: SampleSource {
     failures.withLock { all in all.sorted { $0.key < $1.key }.map { (file: list.path($0.key), reason: $0.value) } }
   }
 
-  /// A file that cannot be read is replaced by the next one of its class that can: a batch keeps its size, and its labels hold.
+  /// A file that cannot be read is replaced by the next one of its class that can: a batch keeps its size, and its
+  /// labels hold.
   func samples(at indices: [Int]) throws(PruneError) -> Tensor {
     try recipe.scale.tensor(try Shape([indices.count] + recipe.sampleShape)) { position throws(PruneError) in
       let index = indices[position]
@@ -45,7 +47,8 @@ final class ImageSource: SampleSource {
   private func substitute(for index: Int, _ error: PruneError) throws(PruneError) -> Pixels {
     for step in 1..<max(count, 2) {
       let other = (index + step) % count
-      guard list.labels.isEmpty || list.labels[other] == list.labels[index], failures.withLock({ $0[other] }) == nil else { continue }
+      guard list.labels.isEmpty || list.labels[other] == list.labels[index], failures.withLock({ $0[other] }) == nil
+      else { continue }
       guard list.values.isEmpty || list.values[other] == list.values[index] else { continue }
       if let found = try? pixels(other) { return found }
     }
@@ -61,7 +64,9 @@ final class ImageSource: SampleSource {
           _ = try self.pixels(index)
           found.withLock { $0.append(index) }
         } catch {
-          if self.isStrict || error.status == .unsupported || error.status == .outOfMemory { missing.withLock { $0 = $0 ?? error } }
+          if self.isStrict || error.status == .unsupported || error.status == .outOfMemory {
+            missing.withLock { $0 = $0 ?? error }
+          }
         }
       }
     }
@@ -72,8 +77,8 @@ final class ImageSource: SampleSource {
 
 extension Dataset {
   /// Images of a folder or of a table, decoded as batches are asked for.
-  /// - Throws: `.invalidArgument` naming the option, `.io`, `.notFound` without images; of a file that cannot be read where the
-  ///   options are strict and check.
+  /// - Throws: `.invalidArgument` naming the option, `.io`, `.notFound` without images; of a file that cannot be read
+  ///   where the options are strict and check.
   package static func images(_ options: ImageOptions) throws(PruneError) -> Dataset {
     let recipe = try ImageRecipe(options), list = try ImageList(options.path)
     let source = ImageSource(list, recipe, isStrict: options.strict)
@@ -86,7 +91,9 @@ extension Dataset {
       layout: recipe.layout, classNames: list.classes)
     guard options.check else { return all }
     let kept = try source.readable()
-    guard !kept.isEmpty else { throw PruneError(.badFormat, "none of the \(list.count) images can be read", at: options.path) }
+    guard !kept.isEmpty else {
+      throw PruneError(.badFormat, "none of the \(list.count) images can be read", at: options.path)
+    }
     return kept.count == list.count ? all : try all.subset(kept)
   }
 

@@ -18,7 +18,9 @@ enum Orientation {
   private static func jpegBlock(_ file: Bytes) -> Bytes? {
     guard file.count > 4, file[0] == 0xFF, file[1] == 0xD8 else { return nil }
     var position = 2
-    while let marker = number(file, position, 2), marker >= 0xFF00, let length = number(file, position + 2, 2), length >= 2 {
+    while let marker = number(file, position, 2), marker >= 0xFF00, let length = number(file, position + 2, 2),
+      length >= 2
+    {
       if marker == 0xFFDA { return nil }
       let start = position + 4, end = position + 2 + length
       if marker == 0xFFE1, let segment = file.slice(start, end), segment.slice(0, 6)?.array == Array("Exif\0\0".utf8) {

@@ -1,8 +1,8 @@
 import PruneTensor
 
 extension MetricAccumulator {
-  /// Adds "classes" (class, samples, precision, recall, f1) or "confusion" (an int64 tensor [class, what the model says], drawn where
-  /// there are few classes) and "confused", the pairs that are mixed up most.
+  /// Adds "classes" (class, samples, precision, recall, f1) or "confusion" (an int64 tensor [class, what the model
+  /// says], drawn where there are few classes) and "confused", the pairs that are mixed up most.
   /// - Returns: whether there is one.
   /// - Throws: `.unsupported` for a matrix of too many classes.
   func add(_ metric: Metric, to report: inout Report) throws(PruneError) -> Bool {
@@ -14,7 +14,8 @@ extension MetricAccumulator {
     let count = confusion.count
     guard !matrix.isEmpty else {
       throw PruneError(
-        .unsupported, "a confusion matrix of \(count) classes is more than anyone looks at: \(Self.mostClasses) at most",
+        .unsupported,
+        "a confusion matrix of \(count) classes is more than anyone looks at: \(Self.mostClasses) at most",
         hint: "metric \"per_class\" has a line a class")
     }
     report["confusion"] = .tensor(try Tensor(matrix, Shape([count, count])))
@@ -27,7 +28,10 @@ extension MetricAccumulator {
           .report(
             Report(
               title: "",
-              entries: [("class", .integer(place / count)), ("taken_for", .integer(place % count)), ("times", .integer(Int(matrix[place])))]))
+              entries: [
+                ("class", .integer(place / count)), ("taken_for", .integer(place % count)),
+                ("times", .integer(Int(matrix[place]))),
+              ]))
         })
     }
     return true
@@ -39,7 +43,8 @@ extension MetricAccumulator {
     return Report(
       title: "",
       entries: [
-        ("class", .integer(index)), ("samples", .integer(wanted)), ("precision", .number(share(predicted))), ("recall", .number(share(wanted))),
+        ("class", .integer(index)), ("samples", .integer(wanted)), ("precision", .number(share(predicted))),
+        ("recall", .number(share(wanted))),
         ("f1", .number(predicted + wanted > 0 ? 2 * Double(hits) / Double(predicted + wanted) : .nan)),
       ])
   }

@@ -9,8 +9,11 @@ import PruneTensor
 /// Every metric is a mean over all samples; the batch size does not change it.
 /// - Throws: `.mismatch` when the data does not fit the model, `.invalidArgument` for an unknown metric or one that the
 ///   targets do not allow, `.cancelled`, and what running the model throws.
-package func evaluate(_ model: Model, _ data: Dataset, _ options: EvaluateOptions = .init()) throws(PruneError) -> Report {
-  try evaluate(session: Session(model, outputs: try model.output(named: options.output).map { [$0.name] }), data, options)
+package func evaluate(_ model: Model, _ data: Dataset, _ options: EvaluateOptions = .init()) throws(PruneError)
+  -> Report
+{
+  try evaluate(
+    session: Session(model, outputs: try model.output(named: options.output).map { [$0.name] }), data, options)
 }
 
 /// The same with a session that is kept, for a model whose weights are variables.
@@ -18,7 +21,9 @@ package func evaluate(
   session: Session, _ data: Dataset, _ options: EvaluateOptions = .init()
 ) throws(PruneError) -> Report {
   let model = session.model
-  guard let output = try model.output(named: options.output) else { throw PruneError(.invalidModel, "the model has no output") }
+  guard let output = try model.output(named: options.output) else {
+    throw PruneError(.invalidModel, "the model has no output")
+  }
   guard let targets = data.y else {
     throw PruneError(.invalidArgument, "data set '\(data.name)' has no targets to evaluate against")
   }
@@ -32,8 +37,11 @@ package func evaluate(
   }
   var sums = MetricAccumulator(
     OutputKind(of: output.name, in: model.graph), needsCrossEntropy: needsCrossEntropy,
-    needsCurve: metrics.contains { $0.metric == .areaUnderCurve }, needsMatrix: metrics.contains { $0.metric == .confusion })
-  var lossSum = metrics.contains { $0.metric == .loss } && loss.metric == nil ? LossSum(loss, OutputKind(of: output.name, in: model.graph)) : nil
+    needsCurve: metrics.contains { $0.metric == .areaUnderCurve },
+    needsMatrix: metrics.contains { $0.metric == .confusion })
+  var lossSum =
+    metrics.contains { $0.metric == .loss } && loss.metric == nil
+    ? LossSum(loss, OutputKind(of: output.name, in: model.graph)) : nil
   let feed = try Feed(data, model), size = try feed.batchSize(options.batchSize, of: data)
   for first in stride(from: 0, to: data.count, by: size) {
     try options.cancel?.check()
@@ -50,14 +58,18 @@ package func evaluate(
     if metric == .perClass || metric == .confusion, try sums.add(metric, to: &report) { continue }
     guard let value = metric == .loss && lossSum != nil ? lossSum?.mean : sums.value(metric, loss: loss) else {
       throw PruneError(
-        .invalidArgument, "metric '\(name)' wants targets that are classes, data set '\(data.name)' has \(targets.dtype.name) \(targets.shape)")
+        .invalidArgument,
+        "metric '\(name)' wants targets that are classes, data set '\(data.name)' has \(targets.dtype.name) \(targets.shape)"
+      )
     }
     report[name] = .number(value)
   }
   report["samples"] = .integer(data.count)
   var warnings: [String] = []
   if names.contains("loss"), let warning = data.warning(ofLoss: options.loss) { warnings.append(warning) }
-  if let accuracy = sums.value(.accuracy, loss: loss), let warning = try feed.warning(accuracy, classes: sums.confusion.count, data) {
+  if let accuracy = sums.value(.accuracy, loss: loss),
+    let warning = try feed.warning(accuracy, classes: sums.confusion.count, data)
+  {
     warnings.append(warning)
   }
   if !warnings.isEmpty { report["warnings"] = .list(warnings.map { .text($0) }) }
@@ -71,7 +83,8 @@ extension Model {
     guard let name else { return graph.outputs.first }
     guard let found = graph.outputs.first(where: { $0.name == name }) else {
       throw PruneError(
-        .notFound, "the model has no output '\(name)'", hint: Suggestion.hint(for: name, among: graph.outputs.map(\.name)))
+        .notFound, "the model has no output '\(name)'",
+        hint: Suggestion.hint(for: name, among: graph.outputs.map(\.name)))
     }
     return found
   }

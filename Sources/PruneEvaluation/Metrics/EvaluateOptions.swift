@@ -33,12 +33,14 @@ enum Metric: Hashable {
   case macroPrecision, macroRecall
   /// A row a class, and how often each class was taken for each other: no numbers, so no guard can hold to them.
   case perClass, confusion
-  /// The area under the receiver operating characteristic: how often a sample of a class scores higher for it than one of
-  /// another, ties counting half; of more than two classes the mean over them, each against the rest.
+  /// The area under the receiver operating characteristic: how often a sample of a class scores higher for it than one
+  /// of another, ties counting half; of more than two classes the mean over them, each against the rest.
   case areaUnderCurve
 
-  static let names = ["loss", "accuracy", "error", "top5", "f1", "precision", "recall", "auc", "per_class", "confusion",
-    "cross_entropy", "mse", "rmse", "mae"]
+  static let names = [
+    "loss", "accuracy", "error", "top5", "f1", "precision", "recall", "auc", "per_class", "confusion",
+    "cross_entropy", "mse", "rmse", "mae",
+  ]
 
   /// - Throws: `.invalidArgument` with the names there are.
   init(_ name: String) throws(PruneError) {
@@ -60,7 +62,8 @@ enum Metric: Hashable {
     default:
       let digits = name.hasPrefix("top_") ? name.dropFirst(4) : name.dropFirst(3)
       guard name.hasPrefix("top"), let k = Int(digits), k > 0 else {
-        throw PruneError(.invalidArgument, "there is no metric '\(name)'", hint: Suggestion.hint(for: name, among: Self.names))
+        throw PruneError(
+          .invalidArgument, "there is no metric '\(name)'", hint: Suggestion.hint(for: name, among: Self.names))
       }
       self = .top(k)
     }
@@ -79,7 +82,8 @@ extension Dataset {
   /// What to say of a loss that was left to be chosen, where the choice may surprise.
   package func warning(ofLoss name: String?) -> String? {
     guard name == nil, hasDistributions else { return nil }
-    return "each row of the targets sums to 1, as probabilities of classes do, and the loss is the mean squared error, as it is for values: "
+    return
+      "each row of the targets sums to 1, as probabilities of classes do, and the loss is the mean squared error, as it is for values: "
       + "name loss = \"cross_entropy\", or \"mse\" if that is wanted"
   }
 }

@@ -12,11 +12,13 @@ package struct Feed: Sendable {
   package var names: [String] { bindings.map(\.input.name) }
 
   /// - Parameter ignoringOthers: whether columns that the model has no input for are passed over.
-  /// - Throws: `.unsupported` for a model without inputs; `.mismatch` naming the inputs that are missing or too many, or the
-  ///   one whose samples are not what the model takes; `.invalidArgument` without samples.
+  /// - Throws: `.unsupported` for a model without inputs; `.mismatch` naming the inputs that are missing or too many,
+  ///   or the one whose samples are not what the model takes; `.invalidArgument` without samples.
   package init(_ data: Dataset, _ model: Model, ignoringOthers: Bool = false) throws(PruneError) {
     let inputs = model.graph.trueInputs
-    guard !inputs.isEmpty else { throw PruneError(.unsupported, "the model has no inputs; a data set feeds at least one") }
+    guard !inputs.isEmpty else {
+      throw PruneError(.unsupported, "the model has no inputs; a data set feeds at least one")
+    }
     guard data.count > 0 else { throw PruneError(.invalidArgument, "data set '\(data.name)' has no samples") }
     bindings =
       data.isNamed
@@ -26,7 +28,8 @@ package struct Feed: Sendable {
     let sizes = Set(bindings.compactMap { $0.input.type?.dims?.first?.value })
     guard sizes.count < 2 else {
       let all = inputs.map { "'\($0.name)' \($0.type?.description ?? "?")" }.joined(separator: ", ")
-      throw PruneError(.unsupported, "the model's inputs have different first extents (\(all)): they do not count samples")
+      throw PruneError(
+        .unsupported, "the model's inputs have different first extents (\(all)): they do not count samples")
     }
     fixedBatch = sizes.first.map { max($0, 1) }
   }
@@ -36,8 +39,11 @@ package struct Feed: Sendable {
   private static func only(_ data: Dataset, _ inputs: [ValueInfo]) throws(PruneError) -> [(ValueInfo, Int)] {
     guard inputs.count == 1 else {
       throw PruneError(
-        .mismatch, "the model has \(inputs.count) inputs (\(list(inputs.map(\.name)))), data set '\(data.name)' has one without a name",
-        hint: "make the data set of named tensors, one an input: prune.data.tensors({\(inputs[0].name) = …, \(inputs[1].name) = …}, y)")
+        .mismatch,
+        "the model has \(inputs.count) inputs (\(list(inputs.map(\.name)))), data set '\(data.name)' has one without a name",
+        hint:
+          "make the data set of named tensors, one an input: prune.data.tensors({\(inputs[0].name) = …, \(inputs[1].name) = …}, y)"
+      )
     }
     return [(inputs[0], 0)]
   }
@@ -50,9 +56,12 @@ package struct Feed: Sendable {
     guard missing.isEmpty, others.isEmpty || ignoringOthers else {
       var complaints: [String] = []
       if !missing.isEmpty { complaints.append("it lacks \(list(missing))") }
-      if !others.isEmpty { complaints.append("\(list(others)) \(others.count == 1 ? "is" : "are") no input of the model") }
+      if !others.isEmpty {
+        complaints.append("\(list(others)) \(others.count == 1 ? "is" : "are") no input of the model")
+      }
       throw PruneError(
-        .mismatch, "data set '\(data.name)' does not fit the model's inputs (\(list(wanted))): \(complaints.joined(separator: ", and "))",
+        .mismatch,
+        "data set '\(data.name)' does not fit the model's inputs (\(list(wanted))): \(complaints.joined(separator: ", and "))",
         hint: missing.first.map { Suggestion.hint(for: $0, among: others) } ?? "leave it out of the data set")
     }
     var result: [(ValueInfo, Int)] = []
@@ -68,7 +77,8 @@ package struct Feed: Sendable {
     }
     guard let dims = input.type?.dims else { return }
     let sample = column.dims.dropFirst()
-    guard dims.count == sample.count + 1, zip(dims.dropFirst(), sample).allSatisfy({ $0.value == nil || $0.value == $1 })
+    guard dims.count == sample.count + 1,
+      zip(dims.dropFirst(), sample).allSatisfy({ $0.value == nil || $0.value == $1 })
     else {
       throw PruneError(
         .mismatch,
@@ -81,16 +91,22 @@ package struct Feed: Sendable {
 
   /// What to do about samples of another shape than the model takes.
   private static func mend(_ sample: [Int], _ wanted: [Int?], _ input: String) -> String {
-    func fits(_ given: [Int]) -> Bool { given.count == wanted.count && zip(wanted, given).allSatisfy { $0 == nil || $0 == $1 } }
+    func fits(_ given: [Int]) -> Bool {
+      given.count == wanted.count && zip(wanted, given).allSatisfy { $0 == nil || $0 == $1 }
+    }
     if sample.count == 3, fits([sample[2], sample[0], sample[1]]) {
-      return "the samples have their channels last (height, width, channels), the model wants them first: move the axes when the data is made, "
+      return
+        "the samples have their channels last (height, width, channels), the model wants them first: move the axes when the data is made, "
         + "as numpy's x.transpose(0, 3, 1, 2) does; the order of the numbers changes, so a new shape alone will not do"
     }
     if sample.count == 3, fits([sample[1], sample[2], sample[0]]) {
-      return "the samples have their channels first, the model wants them last (height, width, channels): move the axes when the data is made, "
+      return
+        "the samples have their channels first, the model wants them last (height, width, channels): move the axes when the data is made, "
         + "as numpy's x.transpose(0, 2, 3, 1) does; the order of the numbers changes, so a new shape alone will not do"
     }
-    if sample.count == 3, wanted.count == 3, wanted[0] == sample[0] || wanted[0] == nil, let height = wanted[1], let width = wanted[2] {
+    if sample.count == 3, wanted.count == 3, wanted[0] == sample[0] || wanted[0] == nil, let height = wanted[1],
+      let width = wanted[2]
+    {
       return "the images have another size: data:resize{\(height), \(width)}"
     }
     if sample.count == 3, wanted.count == 3, let channels = wanted[0], channels != sample[0] {
@@ -99,7 +115,9 @@ package struct Feed: Sendable {
     if sample.count + 1 == wanted.count, wanted.contains(1) || wanted.contains(nil) {
       return "input '\(input)' has an axis more: give the samples one of extent 1, such as the channel of grey images"
     }
-    if wanted.count == 1, let count = wanted[0], sample.reduce(1, { $0.multipliedReportingOverflow(by: $1).partialValue }) == count {
+    if wanted.count == 1, let count = wanted[0],
+      sample.reduce(1, { $0.multipliedReportingOverflow(by: $1).partialValue }) == count
+    {
       return "the model takes each sample as one row of \(count) numbers: give x as [N, \(count)]"
     }
     return "the first extent counts the samples of a batch"
@@ -111,9 +129,13 @@ package struct Feed: Sendable {
     let own = Array(sample), other: Layout = data.layout == .nchw ? .nhwc : .nchw
     let turned = other == .nchw ? [own[2], own[0], own[1]] : [own[1], own[2], own[0]]
     guard zip(dims.dropFirst(), turned).allSatisfy({ $0.value == nil || $0.value == $1 }) else { return nil }
-    let how = data.isStream ? "give layout = \"\(other.rawValue)\" to prune.data.images" : "data:to_layout \"\(other.rawValue)\" makes them fit"
+    let how =
+      data.isStream
+      ? "give layout = \"\(other.rawValue)\" to prune.data.images"
+      : "data:to_layout \"\(other.rawValue)\" makes them fit"
     let (here, there) = other == .nhwc ? ("first", "last") : ("last", "first")
-    return "the samples have their channels \(here) (\(data.layout.rawValue)), the model wants them \(there) (\(other.rawValue)): \(how)"
+    return
+      "the samples have their channels \(here) (\(data.layout.rawValue)), the model wants them \(there) (\(other.rawValue)): \(how)"
   }
 
   /// Samples a run: as many as the model fixes, or as are wanted (0: 64) and there.
@@ -140,7 +162,8 @@ package struct Feed: Sendable {
   }
 
   /// Samples, of a data set with the columns that this was made for, as the model wants them.
-  /// - Parameter size: the last samples are repeated up to it, so that one compiled program serves all; nil for as they are.
+  /// - Parameter size: the last samples are repeated up to it, so that one compiled program serves all; nil for as they
+  ///   are.
   /// - Throws: `.mismatch` for numbers that an integer input cannot hold.
   package func inputs(of samples: Dataset, filling size: Int? = nil) throws(PruneError) -> [String: Tensor] {
     var result: [String: Tensor] = [:]
@@ -149,7 +172,9 @@ package struct Feed: Sendable {
       var tensor = try samples.columns[column].samples()
       if let size, count > 0, count < size {
         // A batch that the model declares may be of any size.
-        do throws(PruneError) { try Storage.checkAvailable(byteCount: try Shape([size, MemoryLayout<Int>.stride]).count) } catch {
+        do throws(PruneError) {
+          try Storage.checkAvailable(byteCount: try Shape([size, MemoryLayout<Int>.stride]).count)
+        } catch {
           throw error.located(at: "input '\(input.name)', a batch of \(size)")
         }
         tensor = try tensor.gatheringRows((0..<size).map { $0 % count })

@@ -18,8 +18,10 @@ extension Losses {
     package init() {}
   }
 
-  /// A loss by name: the mean over rows for cross_entropy and kl, else over all numbers. Probabilities are not below 1e-15.
-  /// - Throws: `.invalidArgument` for an unknown name or settings out of range, `.mismatch` when the two do not go together.
+  /// A loss by name: the mean over rows for cross_entropy and kl, else over all numbers. Probabilities are not below
+  /// 1e-15.
+  /// - Throws: `.invalidArgument` for an unknown name or settings out of range, `.mismatch` when the two do not go
+  ///   together.
   package static func compute(
     _ name: String, true truth: Tensor, predicted: Tensor, _ settings: Settings = Settings()
   ) throws(PruneError) -> Double {
@@ -85,7 +87,8 @@ extension Losses {
     if truth.shape == predicted.shape { return try truth.doubles() }
     guard truth.dtype.isInteger, truth.count == rows else {
       throw PruneError(
-        .mismatch, "y_true is \(truth.shape), y_pred is \(predicted.shape)", hint: "both need the same shape, or y_true class numbers")
+        .mismatch, "y_true is \(truth.shape), y_pred is \(predicted.shape)",
+        hint: "both need the same shape, or y_true class numbers")
     }
     var result = [Double](repeating: 0, count: predicted.count)
     for (row, label) in try truth.integers().enumerated() {

@@ -48,7 +48,8 @@ package enum Losses {
 
   private static func check(_ truth: Tensor, _ predicted: Tensor) throws(PruneError) {
     guard truth.shape == predicted.shape else {
-      throw PruneError(.mismatch, "y_true is \(truth.shape), y_pred is \(predicted.shape)", hint: "both need the same shape")
+      throw PruneError(
+        .mismatch, "y_true is \(truth.shape), y_pred is \(predicted.shape)", hint: "both need the same shape")
     }
   }
 

@@ -42,7 +42,8 @@ struct MetricAccumulator {
     for row in 0..<classes.count {
       guard let wanted = Int(exactly: classes[row]), wanted >= 0, wanted < classCount else {
         throw PruneError(
-          .mismatch, "sample \(firstSample + row) has class \(classes[row]), the model tells \(classCount) classes apart",
+          .mismatch,
+          "sample \(firstSample + row) has class \(classes[row]), the model tells \(classCount) classes apart",
           hint: "data:classes{…} keeps those that a model knows")
       }
       curve?.add(outputs, row * width, width, wanted)

@@ -31,7 +31,8 @@ package struct GuardOptions {
   package var tolerance: Double { maxDrop ?? 0 }
 
   package init(
-    data: Dataset?, metric: String = "accuracy", maxDrop: Double? = nil, bound: Double? = nil, custom: CustomMetric? = nil,
+    data: Dataset?, metric: String = "accuracy", maxDrop: Double? = nil, bound: Double? = nil,
+    custom: CustomMetric? = nil,
     output: String? = nil
   ) {
     self.data = data
@@ -55,8 +56,8 @@ package struct MetricGuard {
   private static let lowerIsBetter: Set<String> = ["loss", "cross_entropy", "mse", "rmse", "mae", "error"]
 
   /// Measures `model`.
-  /// - Throws: `.invalidArgument` for an impossible bound, or one that `model` itself is beyond; `.numeric` when the metric is
-  ///   not a number; and what `evaluate` throws.
+  /// - Throws: `.invalidArgument` for an impossible bound, or one that `model` itself is beyond; `.numeric` when the
+  ///   metric is not a number; and what `evaluate` throws.
   package init(
     _ options: GuardOptions, model: Model, batchSize: Int, cancel: CancelFlag?
   ) throws(PruneError) {
@@ -69,7 +70,8 @@ package struct MetricGuard {
     baseline = try Self.measure(model, options, batchSize, cancel)
     guard baseline.isFinite else {
       throw PruneError(
-        .numeric, "metric '\(options.metric)' of the given model is \(baseline.isNaN ? "nan" : "infinite"): nothing can be held to it",
+        .numeric,
+        "metric '\(options.metric)' of the given model is \(baseline.isNaN ? "nan" : "infinite"): nothing can be held to it",
         hint: "look for NaN in the data, the weights, or the metric itself")
     }
     if let bound = options.bound, isWorse(baseline, than: bound) {

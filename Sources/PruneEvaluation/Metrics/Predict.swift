@@ -8,7 +8,9 @@ import PruneTensor
 package func predict(
   _ session: Session, _ data: Dataset, batchSize: Int = 0, cancel: CancelFlag? = nil
 ) throws(PruneError) -> Tensor {
-  guard let output = session.model.graph.outputs.first?.name else { throw PruneError(.invalidModel, "the model has no output") }
+  guard let output = session.model.graph.outputs.first?.name else {
+    throw PruneError(.invalidModel, "the model has no output")
+  }
   let feed = try Feed(data, session.model), size = try feed.batchSize(batchSize, of: data)
   var parts: [Tensor] = []
   for first in stride(from: 0, to: data.count, by: size) {

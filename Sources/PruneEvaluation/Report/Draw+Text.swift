@@ -4,7 +4,8 @@ import PruneTensor
 extension Draw {
   package enum Alignment: Sendable { case left, right }
 
-  /// Columns that text takes: two for East Asian wide characters and emoji, none for escape sequences and control characters.
+  /// Columns that text takes: two for East Asian wide characters and emoji, none for escape sequences and control
+  /// characters.
   package static func width(_ text: String) -> Int {
     var count = 0
     var isEscape = false

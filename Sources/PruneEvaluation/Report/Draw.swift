@@ -37,8 +37,9 @@ package enum Draw {
 
   /// A table with aligned columns: numbers to the right, the rest to the left.
   ///
-  /// Where it does not fit, the widest text columns give way, down to 8 columns, those of `paths` from their left down to 16,
-  /// those of `rigid` not at all; then columns are left out in the order of `dispensable`, and a line below says which.
+  /// Where it does not fit, the widest text columns give way, down to 8 columns, those of `paths` from their left down
+  /// to 16, those of `rigid` not at all; then columns are left out in the order of `dispensable`, and a line below says
+  /// which.
   package static func table(
     header: [String], rows: [[String]], rightAligned: Set<Int>, width: Int, paths: Set<Int> = [], rigid: Set<Int> = [],
     dispensable: [Int] = []
@@ -49,16 +50,20 @@ package enum Draw {
     var shown = Array(header.indices)
     var dropped: [Int] = []
     func least(_ column: Int) -> Int {
-      rightAligned.contains(column) || rigid.contains(column) ? columns[column] : min(columns[column], paths.contains(column) ? 16 : 8)
+      rightAligned.contains(column) || rigid.contains(column)
+        ? columns[column] : min(columns[column], paths.contains(column) ? 16 : 8)
     }
-    func excess(_ widths: (Int) -> Int) -> Int { shown.reduce(0) { $0 + widths($1) } + 2 * max(shown.count - 1, 0) - width }
+    func excess(_ widths: (Int) -> Int) -> Int {
+      shown.reduce(0) { $0 + widths($1) } + 2 * max(shown.count - 1, 0) - width
+    }
     for column in dispensable where excess(least) > 0 && shown.count > 1 {
       shown.removeAll { $0 == column }
       dropped.append(column)
     }
     var over = excess { columns[$0] }
-    while over > 0, let widest = shown.filter({ columns[$0] > least($0) })
-      .max(by: { columns[$0] < columns[$1] })
+    while over > 0,
+      let widest = shown.filter({ columns[$0] > least($0) })
+        .max(by: { columns[$0] < columns[$1] })
     {
       let cut = min(over, columns[widest] - least(widest))
       columns[widest] -= cut

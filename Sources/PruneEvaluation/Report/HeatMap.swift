@@ -1,7 +1,7 @@
 import PruneTensor
 
-/// A tensor as a picture: rows are the first axis, columns all others; each point the mean magnitude of the elements that
-/// fall on it, so that what a mask took is dark. Also what a network attends to, scores, confusion.
+/// A tensor as a picture: rows are the first axis, columns all others; each point the mean magnitude of the elements
+/// that fall on it, so that what a mask took is dark. Also what a network attends to, scores, confusion.
 package struct HeatMap {
   /// From 0 to 1, row by row; 1 is the largest magnitude.
   private let points: [[Double]]
@@ -71,7 +71,8 @@ package struct HeatMap {
     var body = Markup.rect(0, 20, width, height, kind: "floor")
     for (row, values) in points.enumerated() {
       for (column, value) in values.enumerated() where value > 0 {
-        body += Markup.rect(Double(column) * cell, 20 + Double(row) * cell, cell, cell, kind: "one", opacity: 0.15 + value * 0.85)
+        body += Markup.rect(
+          Double(column) * cell, 20 + Double(row) * cell, cell, cell, kind: "one", opacity: 0.15 + value * 0.85)
       }
     }
     return Chart(title: caption, size: (max(width, 200), height + 24), body: Markup.text(0, 13, caption) + body).file

@@ -1,8 +1,8 @@
 import PruneTensor
 
 extension Report {
-  /// Comma-separated values (RFC 4180): the single values as one row under their paths, then each list under a line with its
-  /// name, blocks apart by an empty line. A list by itself is one plain table.
+  /// Comma-separated values (RFC 4180): the single values as one row under their paths, then each list under a line
+  /// with its name, blocks apart by an empty line. A list by itself is one plain table.
   package func csv() -> String {
     sections.enumerated().map { index, section in
       let rows = [section.table.header.map(Self.quoted)] + section.table.rows.map { $0.map { $0.map(Self.cell) ?? "" } }

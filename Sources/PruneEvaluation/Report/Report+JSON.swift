@@ -1,7 +1,8 @@
 import PruneTensor
 
 extension Report {
-  /// The report as a JSON object (RFC 8259). NaN, infinities and open numbers are null; a tensor is its dtype and shape.
+  /// The report as a JSON object (RFC 8259). NaN, infinities and open numbers are null; a tensor is its dtype and
+  /// shape.
   package func json() -> String {
     var text = ""
     ReportValue.report(self).write(to: &text)
@@ -11,7 +12,8 @@ extension Report {
   /// What changes when an entry is renamed or removed; not when one is added.
   package static let schemaVersion = 1
 
-  /// The same as a file of its own, which begins with "schema" (the version of the format), "report" (the title) and "made_by".
+  /// The same as a file of its own, which begins with "schema" (the version of the format), "report" (the title) and
+  /// "made_by".
   package func jsonFile(madeBy: String) -> String {
     let about: [(key: String, value: ReportValue)] = [
       ("schema", .integer(Self.schemaVersion)), ("report", .text(title)), ("made_by", .text(madeBy)),

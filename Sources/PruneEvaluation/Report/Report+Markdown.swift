@@ -1,7 +1,8 @@
 import PruneTensor
 
 extension Report {
-  /// Markdown, for pull requests and wikis: the title, single values as a table, then a heading and table for each list.
+  /// Markdown, for pull requests and wikis: the title, single values as a table, then a heading and table for each
+  /// list.
   package func markdown() -> String {
     var lines = title.isEmpty ? [] : ["# \(Self.escaped(title))", ""]
     if let headline { lines += ["**\(Self.escaped(headline))**", ""] }
@@ -10,9 +11,11 @@ extension Report {
         let pairs = zip(section.table.header, section.table.rows.first ?? []).filter { $0.0 != "headline" }
         guard !pairs.isEmpty else { continue }
         lines += ["| | |", "|---|---|"]
-        lines += pairs.map { key, value in "| \(Self.escaped(key)) | \(Self.escaped(value?.shown(for: key) ?? "")) |" } + [""]
+        lines +=
+          pairs.map { key, value in "| \(Self.escaped(key)) | \(Self.escaped(value?.shown(for: key) ?? "")) |" } + [""]
       } else if section.table.header.count == 1 {
-        lines += heading(section) + section.table.rows.map { "- " + Self.escaped($0.first??.shown(for: "") ?? "") } + [""]
+        lines +=
+          heading(section) + section.table.rows.map { "- " + Self.escaped($0.first??.shown(for: "") ?? "") } + [""]
       } else {
         lines += heading(section) + Self.table(section.table) + [""]
       }
@@ -28,7 +31,8 @@ extension Report {
     func line(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |" }
     let rule = table.header.indices.map { table.isNumeric($0) ? "---:" : "---" }
     return [line(table.header.map(escaped)), line(rule)]
-      + table.rows.map { row in line(zip(table.header, row).map { key, value in escaped(value?.shown(for: key) ?? "") }) }
+      + table.rows.map { row in line(zip(table.header, row).map { key, value in escaped(value?.shown(for: key) ?? "") })
+      }
   }
 
   /// Bars would end a cell, and stars and underscores begin emphasis.

@@ -1,13 +1,19 @@
 import PruneTensor
 
 extension Report {
-  /// A file of events as TensorBoard reads it: a scalar for every number of each row of "epochs" (of fit), or of the first list
-  /// whose rows have numbers, such as the journal of a prune. Steps count from 1; times are the rows' seconds, added up.
+  /// A file of events as TensorBoard reads it: a scalar for every number of each row of "epochs" (of fit), or of the
+  /// first list whose rows have numbers, such as the journal of a prune. Steps count from 1; times are the rows'
+  /// seconds, added up.
   /// - Throws: `.unsupported` when the report has no such list.
   package func tensorBoard() throws(PruneError) -> [UInt8] {
-    guard let list = (sections.first { $0.name == "epochs" } ?? sections.first { $0.name.isEmpty == false && $0.table.rows.count > 1 }) else {
+    guard
+      let list =
+        (sections.first { $0.name == "epochs" }
+          ?? sections.first { $0.name.isEmpty == false && $0.table.rows.count > 1 })
+    else {
       throw PruneError(
-        .unsupported, "report '\(title)' has no list of steps to write as events", hint: "fit's report has one, and that of a prune of several steps")
+        .unsupported, "report '\(title)' has no list of steps to write as events",
+        hint: "fit's report has one, and that of a prune of several steps")
     }
     var file = Self.record(Self.event(seconds: 0, step: 0, fields: Self.field(3, Array("brain.Event:2".utf8))))
     var seconds = 0.0
@@ -31,7 +37,9 @@ extension Report {
   }
 
   /// A field of bytes.
-  private static func field(_ number: UInt8, _ content: [UInt8]) -> [UInt8] { [number << 3 | 2] + varint(content.count) + content }
+  private static func field(_ number: UInt8, _ content: [UInt8]) -> [UInt8] {
+    [number << 3 | 2] + varint(content.count) + content
+  }
 
   private static func varint(_ value: Int) -> [UInt8] {
     var rest = UInt64(max(value, 0))

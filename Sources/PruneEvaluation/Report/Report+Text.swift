@@ -43,9 +43,13 @@ extension Report {
 
   /// One line for many tensors: `90 tensors: conv1.weight, …`. Nil where that is not what the report holds.
   private func folded(_ width: Int) -> String? {
-    guard entries.count > 6, entries.allSatisfy({ if case .tensor = $0.value { true } else { false } }) else { return nil }
-    return Draw.fitted("\(entries.count) tensors: " + entries.prefix(8).map(\.key).joined(separator: ", ") + ", …", width)
-      .trimmed
+    guard entries.count > 6, entries.allSatisfy({ if case .tensor = $0.value { true } else { false } }) else {
+      return nil
+    }
+    return Draw.fitted(
+      "\(entries.count) tensors: " + entries.prefix(8).map(\.key).joined(separator: ", ") + ", …", width
+    )
+    .trimmed
   }
 
   /// A list's lines: a table when it holds reports, else one item a line.
@@ -84,7 +88,9 @@ extension ReportValue {
     switch self {
     case .number(let value):
       if value.isNaN { return "–" }
-      if ["sparsity", "density", "share"].contains(where: key.hasSuffix) { return formatted(value * 100, digits: 2) + " %" }
+      if ["sparsity", "density", "share"].contains(where: key.hasSuffix) {
+        return formatted(value * 100, digits: 2) + " %"
+      }
       if ["accuracy", "top5"].contains(where: key.hasSuffix) { return formatted(value, digits: 4) }
       return formatted(value, digits: 4, style: "g")
     case .integer(let value):

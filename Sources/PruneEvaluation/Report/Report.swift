@@ -10,8 +10,8 @@ package struct Report: Sendable {
     self.entries = entries
   }
 
-  /// The value at a path: keys and 0-based list positions joined by dots. Keys may contain dots themselves. Setting takes a
-  /// key of this report, replaces its value in place or appends it, and removes it with nil.
+  /// The value at a path: keys and 0-based list positions joined by dots. Keys may contain dots themselves. Setting
+  /// takes a key of this report, replaces its value in place or appends it, and removes it with nil.
   package subscript(_ path: String) -> ReportValue? {
     get {
       for (key, value) in entries where path == key || path.hasPrefix(key + ".") {

@@ -9,8 +9,8 @@ package struct ReportTable {
   /// Columns of names that exporters make long; their end tells more than their beginning.
   package static let paths: Set<String> = ["name", "layer", "weight", "label"]
 
-  /// What a table can do without where it is too wide, first to last; what is not listed goes after these, from the right.
-  /// The first column stays.
+  /// What a table can do without where it is too wide, first to last; what is not listed goes after these, from the
+  /// right. The first column stays.
   private static let order = [
     "accuracy_cut", "recovery", "bar", "spread", "scales", "max_scale", "zero_point", "packed_bytes", "onnx_bytes",
     "min_ms", "p90_ms", "effective_macs", "nonzero", "amount", "threshold", "weight", "curve", "loss",
@@ -68,8 +68,8 @@ package struct ReportSection {
 }
 
 extension Report {
-  /// The single values as a table of one row, then a table for each list, in order. Drawings, tensors and texts of several
-  /// lines are left out.
+  /// The single values as a table of one row, then a table for each list, in order. Drawings, tensors and texts of
+  /// several lines are left out.
   package var sections: [ReportSection] {
     var values = Report(title: "")
     var lists: [ReportSection] = []
@@ -87,7 +87,9 @@ extension Report {
         let rows = list.map { item in
           if case .report = item { item } else { ReportValue.report(Report(title: "", entries: [(key, item)])) }
         }
-        if let table = ReportTable(rows), !table.header.isEmpty { lists.append(ReportSection(name: path, table: table)) }
+        if let table = ReportTable(rows), !table.header.isEmpty {
+          lists.append(ReportSection(name: path, table: table))
+        }
       case .drawing, .tensor: break
       case .text(let text) where text.contains("\n"): break
       default: values[path] = value

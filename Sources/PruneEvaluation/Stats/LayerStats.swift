@@ -29,7 +29,8 @@ package struct LayerStats: Sendable {
     Report(
       title: "",
       entries: [
-        ("name", .text(name)), ("op", .text(op)), ("output", .text(outputType.description)), ("params", .integer(params)),
+        ("name", .text(name)), ("op", .text(op)), ("output", .text(outputType.description)),
+        ("params", .integer(params)),
         ("nonzero", .integer(nonzero)), ("sparsity", .number(sparsity)), ("macs", .count(macs)),
         ("effective_macs", .count(effectiveMacs)), ("bytes", .integer(bytes)),
       ])

@@ -12,8 +12,8 @@ package struct StatsOptions: Sendable {
 package struct ModelStats: Sendable {
   /// Every node, subgraphs included, in order. The branches of an If all count.
   package var layers: [LayerStats]
-  /// Trained numbers: float tensors of rank 1 and more, and quantized ones, each counted once however many nodes share it.
-  /// The running statistics of batch normalization count as well; scales, zero points, bounds and shapes do not.
+  /// Trained numbers: float tensors of rank 1 and more, and quantized ones, each counted once however many nodes share
+  /// it. The running statistics of batch normalization count as well; scales, zero points, bounds and shapes do not.
   package var params: Int
   package var nonzero: Int
   /// For one sample; nil while those of a layer depend on an extent that is not known.
@@ -21,8 +21,8 @@ package struct ModelStats: Sendable {
   package var effectiveMacs: Int?
   /// Bytes of all stored tensors, int8 being one a number.
   package var bytes: Int
-  /// What the MACs depend on and nobody has said: extents of the inputs, else layers whose shapes follow from the data. Empty while
-  /// the MACs are known.
+  /// What the MACs depend on and nobody has said: extents of the inputs, else layers whose shapes follow from the data.
+  /// Empty while the MACs are known.
   package var open: [String] = []
   /// What was taken for extents that neither the caller nor data told: `H = 64 (assumed)`.
   package var taken: String?
@@ -61,7 +61,8 @@ package struct ModelStats: Sendable {
     var report = Report(
       title: "stats",
       entries: [
-        ("params", .integer(params)), ("nonzero", .integer(nonzero)), ("sparsity", .number(sparsity)), ("macs", .count(macs)),
+        ("params", .integer(params)), ("nonzero", .integer(nonzero)), ("sparsity", .number(sparsity)),
+        ("macs", .count(macs)),
         ("effective_macs", .count(effectiveMacs)), ("bytes", .integer(bytes)),
       ])
     if !open.isEmpty { report["open"] = .list(open.map { .text($0) }) }

@@ -14,13 +14,15 @@ struct TracedParameter {
 
   /// Elements that do not stand for zero.
   func countNonzero() -> Int {
-    if let zeroPoint, let count = tensor.nonzeroCount(zeroPoint: zeroPoint.tensor, axis: zeroPoint.axis) { return count }
+    if let zeroPoint, let count = tensor.nonzeroCount(zeroPoint: zeroPoint.tensor, axis: zeroPoint.axis) {
+      return count
+    }
     return tensor.nonzeroCount
   }
 }
 
-/// Finds the parameters that nodes read: initializers and Constant nodes, directly or through operators that only change
-/// how a tensor is stored.
+/// Finds the parameters that nodes read: initializers and Constant nodes, directly or through operators that only
+/// change how a tensor is stored.
 struct ParameterTracing {
   private let sources: WeightSources
   /// Outputs of Constant nodes, which hold factors and exponents as well as weights.
@@ -59,7 +61,8 @@ struct ParameterTracing {
 
   /// The parameter behind a value, nil when it is data, a single factor, or integers that stand for nothing else.
   private func parameter(_ value: String, isIntegerWeight: Bool) -> TracedParameter? {
-    guard let found = trace(value), found.tensor.shape.rank > 0, found.tensor.count > 1 || !literals.contains(found.name)
+    guard let found = trace(value), found.tensor.shape.rank > 0,
+      found.tensor.count > 1 || !literals.contains(found.name)
     else { return nil }
     let isWeight = found.tensor.dtype.isFloatingPoint || !found.quantization.isEmpty || isIntegerWeight
     return isWeight ? found : nil
@@ -89,7 +92,8 @@ struct ParameterTracing {
     }
     guard node.isStandard else { return false }
     switch node.opType {
-    case "Clip", "Resize", "Upsample", "Pad", "Dropout", "Pow", "Slice", "Expand", "Tile", "TopK", "OneHot", "ReduceSum",
+    case "Clip", "Resize", "Upsample", "Pad", "Dropout", "Pow", "Slice", "Expand", "Tile", "TopK", "OneHot",
+      "ReduceSum",
       "ReduceMean":
       return index > 0
     case "QLinearConv", "QLinearMatMul": return ![0, 3, 8].contains(index)

@@ -2,8 +2,8 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// Computes the shape arithmetic of exporters, which hides pads and sizes behind a dozen nodes over constants, so that shape
-/// inference sees the numbers.
+/// Computes the shape arithmetic of exporters, which hides pads and sizes behind a dozen nodes over constants, so that
+/// shape inference sees the numbers.
 package enum ShapeConstants {
   /// More elements are data rather than shapes.
   private static let limit = 4096
@@ -32,7 +32,9 @@ package enum ShapeConstants {
 
   /// Nil when the node is something else, or cannot be computed: inference then does without.
   private static func results(of node: Node, _ constants: [String: Tensor], opset: Int64) -> [Tensor]? {
-    guard node.isStandard, node.subgraphs.isEmpty, !node.opType.hasPrefix("Random"), node.opType != "Bernoulli" else { return nil }
+    guard node.isStandard, node.subgraphs.isEmpty, !node.opType.hasPrefix("Random"), node.opType != "Bernoulli" else {
+      return nil
+    }
     var inputs: [Tensor?] = []
     for name in node.inputs {
       guard name.isEmpty || constants[name] != nil else { return nil }

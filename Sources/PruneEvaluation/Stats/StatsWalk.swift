@@ -67,7 +67,9 @@ struct StatsWalk {
       let nonzero = claimed[parameter.key] ?? parameter.countNonzero()
       claimed[parameter.key] = nonzero
       layer.weightNames.append(parameter.name)
-      if parameter.tensor.shape.rank > 1 { weights = (weights.count + parameter.tensor.count, weights.nonzero + nonzero) }
+      if parameter.tensor.shape.rank > 1 {
+        weights = (weights.count + parameter.tensor.count, weights.nonzero + nonzero)
+      }
       guard isNew else { continue }
       layer.params += parameter.tensor.count
       layer.nonzero += nonzero
@@ -75,9 +77,12 @@ struct StatsWalk {
     }
     // What computes shapes or masks out of constants alone costs nothing whatever its extents are.
     let isData = fed.contains(output) || !parameters.isEmpty
-    layer.macs = isData
-      ? NodeCost.macs(node, inputs: node.inputs.map { concrete.types[$0] }, outputs: node.outputs.map { concrete.types[$0] })
-        .map { $0 / max(batch, 1) } : 0
+    layer.macs =
+      isData
+      ? NodeCost.macs(
+        node, inputs: node.inputs.map { concrete.types[$0] }, outputs: node.outputs.map { concrete.types[$0] }
+      )
+      .map { $0 / max(batch, 1) } : 0
     layer.effectiveMacs = layer.macs.map { Self.scaled($0, weights.nonzero, weights.count) }
     if layer.params > 0 { layer.isPlumbing = false }
     return layer
@@ -92,8 +97,11 @@ struct StatsWalk {
     case "QuantizeLinear", "DequantizeLinear", "Constant", "Identity", "Shape", "Cast", "Size": return node.isStandard
     default:
       // Arithmetic on shapes and conditions, and factors made from them.
-      guard let type = symbolic.types[output] ?? concrete.types[output], let dims = type.dims, dims.count <= 1 else { return false }
-      return dims.isEmpty || dims == [.fixed(1)] || type.dtype == .bool || type.dtype == .int64 && concrete.values[output] != nil
+      guard let type = symbolic.types[output] ?? concrete.types[output], let dims = type.dims, dims.count <= 1 else {
+        return false
+      }
+      return dims.isEmpty || dims == [.fixed(1)] || type.dtype == .bool
+        || type.dtype == .int64 && concrete.values[output] != nil
     }
   }
 

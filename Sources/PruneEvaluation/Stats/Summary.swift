@@ -4,7 +4,8 @@ import PruneTensor
 /// The table people know from Keras: a line a layer with its output shape, parameters, MACs and sparsity, then totals.
 ///
 /// Lines fit `width` columns as long as those are 60 or more; long names are shortened.
-/// - Parameter shapes: extents that the inputs leave open, shown in place of their names; MACs that depend on others are "open".
+/// - Parameter shapes: extents that the inputs leave open, shown in place of their names; MACs that depend on others
+///   are "open".
 /// - Throws: `.mismatch` when shapes in the model contradict each other.
 package func summary(
   _ model: Model, shapes: ShapeBinding = .init(), color: Bool = false, width: Int = 80
@@ -33,7 +34,8 @@ private struct Summary {
     fit(&rows, header)
     let table = Draw.table(header: header, rows: rows, rightAligned: [3, 4, 5], width: width)
     let rule = table.split(separator: "\n").first { $0.hasPrefix("─") }.map(String.init) ?? ""
-    return (title(color: color) + [table, rule] + totals(hidden: stats.layers.count - shown.count)).joined(separator: "\n")
+    return (title(color: color) + [table, rule] + totals(hidden: stats.layers.count - shown.count)).joined(
+      separator: "\n")
   }
 
   private func title(color: Bool) -> [String] {
@@ -90,7 +92,8 @@ private struct Summary {
   private func totals(hidden: Int) -> [String] {
     var lines = [
       "Parameters    \(Draw.grouped(stats.params))", "Stored        \(Draw.bytes(stats.bytes))",
-      "MACs/sample   " + (stats.macs.map { Draw.grouped($0) } ?? "open: they depend on \(stats.open.joined(separator: ", "))"),
+      "MACs/sample   "
+        + (stats.macs.map { Draw.grouped($0) } ?? "open: they depend on \(stats.open.joined(separator: ", "))"),
     ]
     if isSparse {
       lines[0] += ", \(Draw.grouped(stats.nonzero)) not zero (sparsity \(Self.percent(stats.sparsity)))"

@@ -9,8 +9,10 @@ enum GGUFBlock: String, CaseIterable {
 
   /// By `ggml_type`.
   private static let names = [
-    "F32", "F16", "Q4_0", "Q4_1", "Q4_2", "Q4_3", "Q5_0", "Q5_1", "Q8_0", "Q8_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "Q8_K",
-    "IQ2_XXS", "IQ2_XS", "IQ3_XXS", "IQ1_S", "IQ4_NL", "IQ3_S", "IQ2_S", "IQ4_XS", "I8", "I16", "I32", "I64", "F64", "IQ1_M", "BF16",
+    "F32", "F16", "Q4_0", "Q4_1", "Q4_2", "Q4_3", "Q5_0", "Q5_1", "Q8_0", "Q8_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K",
+    "Q6_K", "Q8_K",
+    "IQ2_XXS", "IQ2_XS", "IQ3_XXS", "IQ1_S", "IQ4_NL", "IQ3_S", "IQ2_S", "IQ4_XS", "I8", "I16", "I32", "I64", "F64",
+    "IQ1_M", "BF16",
     "Q4_0_4_4", "Q4_0_4_8", "Q4_0_8_8", "TQ1_0", "TQ2_0",
   ]
 
@@ -133,7 +135,8 @@ enum GGUFBlock: String, CaseIterable {
       let low = part < 8 ? block[96 + part] & 15 : block[96 + part - 8] >> 4
       let high = block[104 + part % 4] >> UInt8(part / 4 * 2) & 3
       let step = scale * Float(Int(low | high << 4) - 32)
-      let bytes = 32 + part / 8 * 32 + part % 2 * 16, shift = UInt8(part % 8 / 2 * 2), mask = UInt8(1) << UInt8(part / 2)
+      let bytes = 32 + part / 8 * 32 + part % 2 * 16, shift = UInt8(part % 8 / 2 * 2),
+        mask = UInt8(1) << UInt8(part / 2)
       for l in 0..<16 {
         let value = Int(block[bytes + l] >> shift & 3) - (block[part % 2 * 16 + l] & mask == 0 ? 4 : 0)
         out[at + part * 16 + l] = step * Float(value)
@@ -187,7 +190,9 @@ enum GGUFBlock: String, CaseIterable {
     }
   }
 
-  private static let nonlinearValues: [Float] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]
+  private static let nonlinearValues: [Float] = [
+    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+  ]
 
   private static func nonlinear(_ nibble: UInt8) -> Float {
     nonlinearValues[Int(nibble & 15)]

@@ -1,7 +1,7 @@
 import PruneTensor
 
-/// llama.cpp's GGUF (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md): metadata, tensor descriptions, the bytes.
-/// Quantized tensors are decoded to float32 when they are asked for; the others are views of the mapped file.
+/// llama.cpp's GGUF (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md): metadata, tensor descriptions, the
+/// bytes. Quantized tensors are decoded to float32 when they are asked for; the others are views of the mapped file.
 struct GGUFFormat: WeightFormat {
   let name = "GGUF"
   let suffixes = [".gguf"]
@@ -29,7 +29,8 @@ struct GGUFFormat: WeightFormat {
     let start = (reader.position + alignment - 1) / alignment * alignment
     var entries: [WeightEntry] = []
     for tensor in described {
-      entries.append(try entry(tensor.name, tensor.shape, tensor.type, tensor.offset, file.bytes.slice(start, file.bytes.count)))
+      entries.append(
+        try entry(tensor.name, tensor.shape, tensor.type, tensor.offset, file.bytes.slice(start, file.bytes.count)))
     }
     return entries
   }
@@ -44,13 +45,16 @@ struct GGUFFormat: WeightFormat {
     }
     let row = shape.dims.last ?? 1
     guard row % block.elements == 0 else {
-      throw PruneError(.badFormat, "tensor '\(name)' is \(shape), its rows are no multiple of the \(block.elements) of \(block.rawValue)")
+      throw PruneError(
+        .badFormat,
+        "tensor '\(name)' is \(shape), its rows are no multiple of the \(block.elements) of \(block.rawValue)")
     }
     let (bytes, overflow) = (shape.count / block.elements).multipliedReportingOverflow(by: block.bytes)
     let (end, carry) = offset.addingReportingOverflow(bytes)
     guard !overflow, !carry, let part = data?.slice(offset, end) else {
       throw PruneError(
-        .badFormat, "tensor '\(name)' (\(block.rawValue) \(shape)) goes past the end of the file", hint: "the file was cut short")
+        .badFormat, "tensor '\(name)' (\(block.rawValue) \(shape)) goes past the end of the file",
+        hint: "the file was cut short")
     }
     if let plain = block.plain { return WeightEntry(name, try Tensor(plain, shape, over: part)) }
     return WeightEntry(name, .float32, shape) { () throws(PruneError) in try block.decoded(part, shape) }
@@ -65,7 +69,9 @@ private struct GGUFReader {
   init(_ bytes: Bytes) { self.bytes = bytes }
 
   private func end() -> PruneError {
-    PruneError(.badFormat, "the head of the GGUF file ends at byte \(position) of \(bytes.count)", hint: "the file was cut short")
+    PruneError(
+      .badFormat, "the head of the GGUF file ends at byte \(position) of \(bytes.count)", hint: "the file was cut short"
+    )
   }
 
   mutating func number(_ count: Int) throws(PruneError) -> Int {
@@ -73,7 +79,9 @@ private struct GGUFReader {
     var result: UInt64 = 0
     for index in 0..<count { result |= UInt64(bytes[position + index]) << (8 * UInt64(index)) }
     position += count
-    guard let number = Int(exactly: result) else { throw PruneError(.badFormat, "the GGUF file has a number of \(result) at byte \(position - count)") }
+    guard let number = Int(exactly: result) else {
+      throw PruneError(.badFormat, "the GGUF file has a number of \(result) at byte \(position - count)")
+    }
     return number
   }
 
@@ -102,12 +110,16 @@ private struct GGUFReader {
   }
 
   private mutating func skip(_ type: Int, depth: Int) throws(PruneError) {
-    guard type < Self.widths.count, depth < 8 else { throw PruneError(.badFormat, "the GGUF file has a value of type \(type) at byte \(position)") }
+    guard type < Self.widths.count, depth < 8 else {
+      throw PruneError(.badFormat, "the GGUF file has a value of type \(type) at byte \(position)")
+    }
     switch type {
     case 8: _ = try string()
     case 9:
       let element = try number(4), count = try number(8)
-      guard element < Self.widths.count else { throw PruneError(.badFormat, "the GGUF file has values of type \(element)") }
+      guard element < Self.widths.count else {
+        throw PruneError(.badFormat, "the GGUF file has values of type \(element)")
+      }
       let width = Self.widths[element]
       if width > 0 {
         let (total, overflow) = count.multipliedReportingOverflow(by: width)

@@ -1,11 +1,11 @@
 import PruneTensor
 
-/// An HDF5 file in memory or mapped (HDF5 File Format Specification 3.0): groups, attributes and data sets, as Keras and h5py
-/// write them.
+/// An HDF5 file in memory or mapped (HDF5 File Format Specification 3.0): groups, attributes and data sets, as Keras
+/// and h5py write them.
 ///
-/// A reader of our own rather than libhdf5: a damaged file is an error and never the end of the process, weights are views of the
-/// mapped file, and there is nothing to install. External files, other filters than deflate, shuffle and fletcher32, and
-/// types that no tensor has are refused by name.
+/// A reader of our own rather than libhdf5: a damaged file is an error and never the end of the process, weights are
+/// views of the mapped file, and there is nothing to install. External files, other filters than deflate, shuffle and
+/// fletcher32, and types that no tensor has are refused by name.
 package struct HDF5File: Sendable {
   static let noAddress = -1
   static let signature: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]

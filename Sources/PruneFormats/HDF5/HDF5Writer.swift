@@ -1,6 +1,7 @@
 import PruneTensor
 
-/// Writes an HDF5 file of the oldest kind, which every version of libhdf5 reads: superblock 0, symbol tables, contiguous data.
+/// Writes an HDF5 file of the oldest kind, which every version of libhdf5 reads: superblock 0, symbol tables,
+/// contiguous data.
 package struct HDF5Writer {
   /// The file, in pieces: what describes it, and the bytes of tensors as they are.
   private var pieces: [Bytes] = []

@@ -1,6 +1,7 @@
 import PruneTensor
 
-/// A JSON text, with the order of its keys and the spelling of its numbers: what is read and written again says the same.
+/// A JSON text, with the order of its keys and the spelling of its numbers: what is read and written again says the
+/// same.
 package indirect enum JSON: Sendable {
   case null
   case bool(Bool)

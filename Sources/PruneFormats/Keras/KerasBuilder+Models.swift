@@ -41,7 +41,8 @@ extension KerasBuilder {
       let shape = network.entries.first { $0.layer.name == reference.layer }?.layer.batchShape ?? []
       for (wanted, found) in zip(shape, value.dims) {
         guard wanted == nil || found == nil || wanted == found else {
-          throw PruneError(.mismatch, "\(model.label) takes \(shape.count) axes with \(wanted ?? 0), it is given \(found ?? 0)")
+          throw PruneError(
+            .mismatch, "\(model.label) takes \(shape.count) axes with \(wanted ?? 0), it is given \(found ?? 0)")
         }
       }
     }

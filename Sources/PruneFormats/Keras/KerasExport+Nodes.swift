@@ -194,7 +194,8 @@ extension KerasExport {
     else {
       throw PruneError(.unsupported, "Keras pads no batch axis, and takes nothing away by padding")
     }
-    // Keras pads all axes but the batch and the last one: with channels first, channels are among them and the last extent is not.
+    // Keras pads all axes but the batch and the last one: with channels first, channels are among them and the last
+    // extent is not.
     let padsChannels = pads[1] != 0 || pads[rank + 1] != 0
     guard !padsChannels || (pads[rank - 1] == 0 && pads[2 * rank - 1] == 0) else {
       throw PruneError(.unsupported, "Keras does not pad channels and the last axis at once")

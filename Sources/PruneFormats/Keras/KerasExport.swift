@@ -3,8 +3,8 @@ import PruneTensor
 
 /// Says a graph that did not come from Keras as a functional model: one layer or two for every node.
 ///
-/// Keras wants channels last, and ONNX has them behind the batch: the model keeps the graph's inputs and outputs, and a Permute
-/// stands where the order changes.
+/// Keras wants channels last, and ONNX has them behind the batch: the model keeps the graph's inputs and outputs, and a
+/// Permute stands where the order changes.
 struct KerasExport {
   /// What a layer gives out.
   struct Value {
@@ -126,8 +126,8 @@ struct KerasExport {
     return name
   }
 
-  /// Puts layers in the order in which Keras lists them: by how far they are from the outputs, and then as a walk from the outputs
-  /// meets them. The weights of `.h5` files are found by that order.
+  /// Puts layers in the order in which Keras lists them: by how far they are from the outputs, and then as a walk from
+  /// the outputs meets them. The weights of `.h5` files are found by that order.
   private mutating func order(outputs: [String]) {
     var met: [String: Int] = [:]
     var finished: [String] = []

@@ -121,8 +121,8 @@ struct KerasCall {
   }
 }
 
-/// A value as Keras sees it. The tensor behind it may have its axes in another order: convolutions run with channels first, and
-/// nothing is transposed until something needs the order that Keras sees.
+/// A value as Keras sees it. The tensor behind it may have its axes in another order: convolutions run with channels
+/// first, and nothing is transposed until something needs the order that Keras sees.
 struct KerasValue {
   var name: String
   /// Extents in Keras's order, nil where open; the batch first.

@@ -8,7 +8,9 @@ struct NpyHeader {
   let shape: Shape
 
   /// The type code that NumPy has for a dtype, little-endian.
-  static func code(of dtype: DType) -> String? { codes.first { $0.dtype == dtype }.map { ($0.width > 1 ? "<" : "|") + $0.code } }
+  static func code(of dtype: DType) -> String? {
+    codes.first { $0.dtype == dtype }.map { ($0.width > 1 ? "<" : "|") + $0.code }
+  }
 
   private static let codes: [(dtype: DType, code: String, width: Int)] = [
     (.float32, "f4", 4), (.float64, "f8", 8), (.float16, "f2", 2), (.int8, "i1", 1), (.int16, "i2", 2),
@@ -55,7 +57,9 @@ private struct Parser {
   init(text: [UInt8]) { self.text = text }
 
   private func failure() -> PruneError {
-    PruneError(.badFormat, "the array's header is not readable at byte \(position): '\(String(decoding: text.prefix(80), as: UTF8.self))'")
+    PruneError(
+      .badFormat,
+      "the array's header is not readable at byte \(position): '\(String(decoding: text.prefix(80), as: UTF8.self))'")
   }
 
   private mutating func skipSpace() {
@@ -86,7 +90,9 @@ private struct Parser {
 
   private mutating func quoted() -> String? {
     skipSpace()
-    guard position < text.count, text[position] == UInt8(ascii: "'") || text[position] == UInt8(ascii: "\"") else { return nil }
+    guard position < text.count, text[position] == UInt8(ascii: "'") || text[position] == UInt8(ascii: "\"") else {
+      return nil
+    }
     guard let end = text[(position + 1)...].firstIndex(of: text[position]) else { return nil }
     let found = String(decoding: text[(position + 1)..<end], as: UTF8.self)
     position = end + 1
@@ -108,7 +114,9 @@ private struct Parser {
   private mutating func word() -> String {
     skipSpace()
     let start = position
-    while position < text.count, ![UInt8(ascii: ","), UInt8(ascii: ")"), UInt8(ascii: "}"), 32, 10].contains(text[position]) {
+    while position < text.count,
+      ![UInt8(ascii: ","), UInt8(ascii: ")"), UInt8(ascii: "}"), 32, 10].contains(text[position])
+    {
       position += 1
     }
     return String(decoding: text[start..<position], as: UTF8.self)

@@ -2,8 +2,9 @@ import PruneTensor
 
 /// The files beside a model that hold its external data, each opened once.
 ///
-/// A model that is reached through a link has two folders, the link's and its own; data is looked for in this order. What is
-/// found must, once all links are followed, lie in or below one of them: a file that was handed over cannot reach others.
+/// A model that is reached through a link has two folders, the link's and its own; data is looked for in this order.
+/// What is found must, once all links are followed, lie in or below one of them: a file that was handed over cannot
+/// reach others.
 struct ExternalFiles {
   /// Where data is looked for; none when the model was given as bytes alone.
   let folders: [String]

@@ -18,7 +18,8 @@ enum FileKind {
     return error
   }
 
-  private static let weightsHint = "it holds weights but no graph: export the model to ONNX, then Model:load_weights takes them over"
+  private static let weightsHint =
+    "it holds weights but no graph: export the model to ONNX, then Model:load_weights takes them over"
 
   /// Kinds with a signature that no ONNX file begins with.
   private static func marked(_ bytes: Bytes) -> (String, String)? {
@@ -31,7 +32,8 @@ enum FileKind {
     if starts([0x50, 0x4B, 0x03, 0x04]) {
       return (
         "a zip archive, such as .pt and .npz are, or a damaged .keras",
-        "export a PyTorch model with torch.onnx.export; Model:load_weights takes state dicts over")
+        "export a PyTorch model with torch.onnx.export; Model:load_weights takes state dicts over"
+      )
     }
     if starts([0x1F, 0x8B]) { return ("a gzip file", "unpack it first: gunzip") }
     if starts(Array("\u{93}NUMPY".unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })) {

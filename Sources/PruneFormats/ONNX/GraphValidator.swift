@@ -63,7 +63,8 @@ struct GraphValidator {
     guard !node.opType.isEmpty else { throw PruneError(.invalidModel, "the node has no operator type") }
     guard domains.contains(node.domain == "ai.onnx" ? "" : node.domain) else {
       throw PruneError(
-        .invalidModel, "the node is of domain '\(node.isStandard ? "ai.onnx" : node.domain)', which the model does not import",
+        .invalidModel,
+        "the node is of domain '\(node.isStandard ? "ai.onnx" : node.domain)', which the model does not import",
         hint: "opset_import has to list every domain that is used")
     }
     for input in node.inputs where !input.isEmpty && !isVisible(input) { throw unresolved(input) }
@@ -87,7 +88,8 @@ struct GraphValidator {
     guard dtypeFits, dimsFit else {
       throw PruneError(
         .mismatch,
-        "'\(input.name)' is declared \(input.type?.description ?? "?"), its initializer is \(tensor.dtype.name) \(tensor.shape)")
+        "'\(input.name)' is declared \(input.type?.description ?? "?"), its initializer is \(tensor.dtype.name) \(tensor.shape)"
+      )
     }
   }
 
@@ -97,12 +99,15 @@ struct GraphValidator {
 
   private func unresolved(_ name: String) -> PruneError {
     for level in levels.reversed() {
-      guard let producer = level.nodes[level.current...].firstIndex(where: { $0.outputs.contains(name) }) else { continue }
+      guard let producer = level.nodes[level.current...].firstIndex(where: { $0.outputs.contains(name) }) else {
+        continue
+      }
       if let circle = Self.circle(from: producer, to: level.current, level.nodes) {
         let labels = circle.map { level.nodes[$0].label }
         let shown = labels.count > 6 ? Array(labels.prefix(3)) + ["…"] + labels.suffix(2) : labels
         return PruneError(
-          .invalidModel, "the graph has a cycle: '\(name)' depends on itself through " + shown.joined(separator: " <- "),
+          .invalidModel,
+          "the graph has a cycle: '\(name)' depends on itself through " + shown.joined(separator: " <- "),
           hint: "a graph must be acyclic; loops are written with the operator Loop")
       }
       return PruneError(

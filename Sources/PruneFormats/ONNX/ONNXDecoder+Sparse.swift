@@ -1,8 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// `SparseTensorProto`: the elements that are not zero and where they are. They become dense tensors, as every operator wants
-/// them, and are written dense.
+/// `SparseTensorProto`: the elements that are not zero and where they are. They become dense tensors, as every operator
+/// wants them, and are written dense.
 extension ONNXDecoder {
   /// A small file can stand for any number of zeros; no weight takes more.
   private static let largestDense = 1 << 31
@@ -30,9 +30,12 @@ extension ONNXDecoder {
 
   private static func dense(_ values: Tensor, _ indices: Tensor?, _ shape: Shape) throws(PruneError) -> Tensor {
     guard let bytes = values.dtype.byteCount(shape.count), bytes <= largestDense else {
-      throw PruneError(.unsupported, "a sparse tensor \(values.dtype.name) \(shape) takes more than 2 GiB when it is dense")
+      throw PruneError(
+        .unsupported, "a sparse tensor \(values.dtype.name) \(shape) takes more than 2 GiB when it is dense")
     }
-    guard values.shape.rank == 1 else { throw PruneError(.badFormat, "values of a sparse tensor are \(values.shape), wanted a list") }
+    guard values.shape.rank == 1 else {
+      throw PruneError(.badFormat, "values of a sparse tensor are \(values.shape), wanted a list")
+    }
     let places = try Self.places(indices, count: values.count, shape)
     switch values.dtype {
     case .float32: return try filled(Float.self, values, places, shape)

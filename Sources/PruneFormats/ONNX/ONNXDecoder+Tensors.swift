@@ -95,7 +95,8 @@ private struct TensorParts {
         hint: "known are 1 (float32) to 23 (float4e2m1)")
     }
     guard dims.count <= ONNXDecoder.rankLimit else {
-      throw PruneError(.invalidModel, "the tensor has \(dims.count) axes, at most \(ONNXDecoder.rankLimit) are possible")
+      throw PruneError(
+        .invalidModel, "the tensor has \(dims.count) axes, at most \(ONNXDecoder.rankLimit) are possible")
     }
     let shape: Shape
     do throws(PruneError) { shape = try Shape(dims.map(Int.init)) } catch {

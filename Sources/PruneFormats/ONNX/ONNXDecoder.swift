@@ -107,7 +107,9 @@ struct ONNXDecoder {
       case (1, .bytes(let value)): graph.nodes.append(try node(value))
       case (2, .bytes(let value)): keep(value, in: &graph.name, &graph.extra, reader, field)
       case (5, .bytes(let value)), (15, .bytes(let value)):
-        let found = field.number == 5 ? try tensor(value, kind: "initializer") : try sparseTensor(value, kind: "sparse initializer")
+        let found =
+          field.number == 5
+          ? try tensor(value, kind: "initializer") : try sparseTensor(value, kind: "sparse initializer")
         guard !graph.hasInitializer(found.name) else {
           throw PruneError(
             .invalidModel, "two initializers are named '\(found.name)'; each name may be given once",

@@ -5,8 +5,8 @@ import PruneTensor
 package enum ONNXWriter {
   /// Writes the model, and a data file beside it when it has external data or would be over `limit` bytes.
   ///
-  /// The data gets a name that nothing has yet, the model is renamed last, and only then what the replaced model used is
-  /// removed: at every moment the model's name leads to the old model with its data, or to the new one with its own.
+  /// The data gets a name that nothing has yet, the model is renamed last, and only then what the replaced model used
+  /// is removed: at every moment the model's name leads to the old model with its data, or to the new one with its own.
   package static func save(_ model: Model, path: String, limit: Int = ONNX.messageLimit) throws(PruneError) {
     let target = try FileTarget(path)
     guard !target.isStream else { return try stream(model, to: target, limit: limit) }
@@ -80,8 +80,9 @@ package enum ONNXWriter {
   }
 }
 
-/// The data files beside a model that saves named: `<model>.data`, or `<model>.<8 digits>.data` where there is one already. So a
-/// save over a model that has data, when it is killed on the way, leaves digits by which the next one knows what to remove.
+/// The data files beside a model that saves named: `<model>.data`, or `<model>.<8 digits>.data` where there is one
+/// already. So a save over a model that has data, when it is killed on the way, leaves digits by which the next one
+/// knows what to remove.
 private struct DataFiles {
   private let path: String
   private let folder: String
@@ -101,15 +102,15 @@ private struct DataFiles {
     attempt == 0 && present.isEmpty ? "\(stem).data" : "\(stem).\(FilePath.randomDigits()).data"
   }
 
-  /// Those that the model uses which is at the path now, and numbered ones that a killed save left: for `remove`, once the
-  /// model is replaced.
+  /// Those that the model uses which is at the path now, and numbered ones that a killed save left: for `remove`, once
+  /// the model is replaced.
   var outdated: [String] {
     let used = Self.used(by: path) ?? []
     return present.filter { $0 != "\(stem).data" || used.contains($0) }
   }
 
-  /// Removes what no save holds and the model does not use. Saves hold their data until their model has its name: the model
-  /// that is read once the lock is had is that of the last save.
+  /// Removes what no save holds and the model does not use. Saves hold their data until their model has its name: the
+  /// model that is read once the lock is had is that of the last save.
   func remove(_ names: [String]) {
     for name in names {
       FilePath.removeUnheld("\(folder)/\(name)") { Self.used(by: path).map { !$0.contains(name) } ?? false }

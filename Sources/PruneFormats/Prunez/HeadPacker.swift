@@ -1,10 +1,10 @@
-/// Packs the part of a file that is not weights: each byte is predicted from those before it, by contexts of 0 to 6 bytes.
-/// The mirror of `prunez_unpack_head` in prunez.h.
+/// Packs the part of a file that is not weights: each byte is predicted from those before it, by contexts of 0 to 6
+/// bytes. The mirror of `prunez_unpack_head` in prunez.h.
 struct HeadPacker {
   private static let orders = [0, 1, 2, 3, 4, 6]
 
-  /// log2 of the number of probabilities: as many as the head may need, within 2 KB and 1 MB, and at most a quarter of the file's
-  /// bytes, which a device has to have memory for while it opens the file.
+  /// log2 of the number of probabilities: as many as the head may need, within 2 KB and 1 MB, and at most a quarter of
+  /// the file's bytes, which a device has to have memory for while it opens the file.
   static func tableBits(_ count: Int, payloads: Int) -> Int {
     var bits = 9
     while bits < 18, 1 << bits < count * 8, 8 << bits <= (count + payloads) / 4 { bits += 1 }

@@ -1,8 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// Packed models: an ONNX file whose weights are stored by what they hold, without loss. include/prunez.h states the format and
-/// decodes it.
+/// Packed models: an ONNX file whose weights are stored by what they hold, without loss. include/prunez.h states the
+/// format and decodes it.
 package enum Prunez {
   /// Shorter tensors stay in the file around them.
   private static let least = 32

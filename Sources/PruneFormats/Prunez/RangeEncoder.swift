@@ -48,7 +48,8 @@ struct RangeEncoder {
     }
   }
 
-  /// The coded stream. The first byte is always 0 and zeros at the end are what the decoder reads past it: both are left out.
+  /// The coded stream. The first byte is always 0 and zeros at the end are what the decoder reads past it: both are
+  /// left out.
   consuming func finish() -> [UInt8] {
     for _ in 0..<5 { shift() }
     let end = (bytes.lastIndex { $0 != 0 } ?? -1) + 1

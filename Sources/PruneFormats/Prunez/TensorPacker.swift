@@ -1,7 +1,7 @@
 import PruneTensor
 
-/// One tensor's payload, in whichever of the forms of prunez.h is small: a palette where few different values occur, else
-/// the bytes of an element one by one, with flags for zeros where there are many.
+/// One tensor's payload, in whichever of the forms of prunez.h is small: a palette where few different values occur,
+/// else the bytes of an element one by one, with flags for zeros where there are many.
 struct TensorPacker {
   /// As the directory lists them.
   struct Packed {
@@ -47,7 +47,9 @@ struct TensorPacker {
   /// The bits of an element.
   @inline(__always) private func pattern(_ index: Int) -> UInt64 {
     var result: UInt64 = 0
-    for place in stride(from: width - 1, through: 0, by: -1) { result = result << 8 | UInt64(bytes[index * width + place]) }
+    for place in stride(from: width - 1, through: 0, by: -1) {
+      result = result << 8 | UInt64(bytes[index * width + place])
+    }
     return result
   }
 
@@ -65,7 +67,9 @@ struct TensorPacker {
     func order(_ pattern: UInt64) -> Int64 {
       let isNegative = pattern & sign != 0
       if dtype.isFloatingPoint { return isNegative ? -Int64(bitPattern: pattern & ~sign) : Int64(bitPattern: pattern) }
-      if [.int8, .int16, .int32, .int64].contains(dtype) { return Int64(bitPattern: isNegative ? pattern | ~(sign - 1) : pattern) }
+      if [.int8, .int16, .int32, .int64].contains(dtype) {
+        return Int64(bitPattern: isNegative ? pattern | ~(sign - 1) : pattern)
+      }
       return Int64(bitPattern: pattern & UInt64(Int64.max))
     }
     return found.sorted { (order($0), $0) < (order($1), $1) }
@@ -109,7 +113,9 @@ struct TensorPacker {
     }
     let stream = encoder.finish()
     var payload: [UInt8] = []
-    for value in palette { for place in 0..<width { payload.append(UInt8(truncatingIfNeeded: value >> UInt64(place * 8))) } }
+    for value in palette {
+      for place in 0..<width { payload.append(UInt8(truncatingIfNeeded: value >> UInt64(place * 8))) }
+    }
     payload.appendVarint(stream.count)
     payload += stream
     payload += rest

@@ -1,7 +1,7 @@
 import PruneTensor
 
-/// Hugging Face's safetensors (https://github.com/huggingface/safetensors): the length of a JSON header, the header, the bytes.
-/// Tensors are views of the mapped file.
+/// Hugging Face's safetensors (https://github.com/huggingface/safetensors): the length of a JSON header, the header,
+/// the bytes. Tensors are views of the mapped file.
 struct SafetensorsFormat: WeightFormat {
   let name = "safetensors"
   let suffixes = [".safetensors"]
@@ -12,8 +12,10 @@ struct SafetensorsFormat: WeightFormat {
 
   private static let types: [(name: String, dtype: DType)] = [
     ("F32", .float32), ("F16", .float16), ("BF16", .bfloat16), ("F64", .float64), ("I64", .int64), ("I32", .int32),
-    ("I16", .int16), ("I8", .int8), ("U8", .uint8), ("BOOL", .bool), ("U16", .uint16), ("U32", .uint32), ("U64", .uint64),
-    ("F8_E4M3", .float8e4m3fn), ("F8_E5M2", .float8e5m2), ("F8_E4M3FNUZ", .float8e4m3fnuz), ("F8_E5M2FNUZ", .float8e5m2fnuz),
+    ("I16", .int16), ("I8", .int8), ("U8", .uint8), ("BOOL", .bool), ("U16", .uint16), ("U32", .uint32),
+    ("U64", .uint64),
+    ("F8_E4M3", .float8e4m3fn), ("F8_E5M2", .float8e5m2), ("F8_E4M3FNUZ", .float8e4m3fnuz),
+    ("F8_E5M2FNUZ", .float8e5m2fnuz),
     ("F4", .float4e2m1), ("C64", .complex64),
   ]
 
@@ -25,7 +27,8 @@ struct SafetensorsFormat: WeightFormat {
 
   func matches(_ bytes: Bytes) -> Bool {
     guard let length = headerLength(bytes), length >= 2 else { return false }
-    return bytes[8] == UInt8(ascii: "{") && (bytes[9] == UInt8(ascii: "\"") || bytes[9] == UInt8(ascii: "}") || bytes[9] == 32)
+    return bytes[8] == UInt8(ascii: "{")
+      && (bytes[9] == UInt8(ascii: "\"") || bytes[9] == UInt8(ascii: "}") || bytes[9] == 32)
   }
 
   func read(_ file: ModelFile) throws(PruneError) -> [WeightEntry] {
@@ -34,7 +37,8 @@ struct SafetensorsFormat: WeightFormat {
       let data = bytes.slice(8 + length, bytes.count)
     else {
       throw PruneError(
-        .badFormat, "the header of the safetensors file takes \(headerLength(bytes) ?? -1) bytes, \(bytes.count) are there",
+        .badFormat,
+        "the header of the safetensors file takes \(headerLength(bytes) ?? -1) bytes, \(bytes.count) are there",
         hint: "the file was cut short")
     }
     guard let fields = try JSON(text: header.array).fields else {
@@ -60,16 +64,19 @@ struct SafetensorsFormat: WeightFormat {
     else { throw PruneError(.badFormat, "tensor '\(name)' has no dtype, shape or data_offsets") }
     guard let type = types.first(where: { $0.name == code }) else {
       throw PruneError(
-        .unsupported, "tensor '\(name)' is of type \(code)", hint: "libprune reads " + types.map(\.name).joined(separator: ", "))
+        .unsupported, "tensor '\(name)' is of type \(code)",
+        hint: "libprune reads " + types.map(\.name).joined(separator: ", "))
     }
     do throws(PruneError) {
       let shape = try Shape(dims)
       guard let part = data.slice(offsets[0], offsets[1]) else {
         throw PruneError(
-          .badFormat, "it lies at bytes \(offsets[0]) to \(offsets[1]) of \(data.count)", hint: "the file was cut short")
+          .badFormat, "it lies at bytes \(offsets[0]) to \(offsets[1]) of \(data.count)", hint: "the file was cut short"
+        )
       }
       guard type.dtype.byteCount(shape.count) == part.count else {
-        throw PruneError(.badFormat, "\(code) \(shape) takes \(type.dtype.byteCount(shape.count) ?? -1) bytes, it has \(part.count)")
+        throw PruneError(
+          .badFormat, "\(code) \(shape) takes \(type.dtype.byteCount(shape.count) ?? -1) bytes, it has \(part.count)")
       }
       return (offsets[0], offsets[1], try Tensor(type.dtype, shape, over: part))
     } catch {
@@ -85,10 +92,13 @@ struct SafetensorsFormat: WeightFormat {
     var end = 0
     for (name, tensor) in ordered {
       guard let type = Self.types.first(where: { $0.dtype == tensor.dtype }) else {
-        throw PruneError(.unsupported, "safetensors has no \(tensor.dtype.name), as '\(name)' is", at: path, hint: "write .npz, or leave it out")
+        throw PruneError(
+          .unsupported, "safetensors has no \(tensor.dtype.name), as '\(name)' is", at: path,
+          hint: "write .npz, or leave it out")
       }
       let shape = tensor.shape.dims.map(String.init).joined(separator: ",")
-      header += ",\(JSON.string(name).text):{\"dtype\":\"\(type.name)\",\"shape\":[\(shape)],\"data_offsets\":[\(end),\(end + tensor.byteCount)]}"
+      header +=
+        ",\(JSON.string(name).text):{\"dtype\":\"\(type.name)\",\"shape\":[\(shape)],\"data_offsets\":[\(end),\(end + tensor.byteCount)]}"
       end += tensor.byteCount
     }
     header += "}"

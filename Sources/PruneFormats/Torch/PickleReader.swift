@@ -1,7 +1,8 @@
 import PruneTensor
 
-/// Reads a pickle (Python's Lib/pickletools.py documents the opcodes) into data: of its stack machine what state dicts need.
-/// Calls are not made: those of PyTorch's rebuilding functions are read as the tensors they describe, all others stay names.
+/// Reads a pickle (Python's Lib/pickletools.py documents the opcodes) into data: of its stack machine what state dicts
+/// need. Calls are not made: those of PyTorch's rebuilding functions are read as the tensors they describe, all others
+/// stay names.
 struct PickleReader {
   private let bytes: Bytes
   private(set) var position: Int
@@ -60,7 +61,9 @@ struct PickleReader {
   private mutating func line() throws(PruneError) -> String {
     let start = position
     while position < bytes.count, position - start < 4096, bytes[position] != 10 { position += 1 }
-    guard position < bytes.count, bytes[position] == 10, let text = bytes.slice(start, position) else { throw damaged("a line has no end") }
+    guard position < bytes.count, bytes[position] == 10, let text = bytes.slice(start, position) else {
+      throw damaged("a line has no end")
+    }
     position += 1
     return text.text
   }
@@ -83,14 +86,20 @@ struct PickleReader {
   }
 
   private mutating func popToMark() throws(PruneError) -> [PickleValue] {
-    guard let mark = stack.lastIndex(where: { if case .mark = $0 { true } else { false } }) else { throw damaged("there is no mark") }
+    guard let mark = stack.lastIndex(where: { if case .mark = $0 { true } else { false } }) else {
+      throw damaged("there is no mark")
+    }
     let items = Array(stack[(mark + 1)...])
     stack.removeSubrange(mark...)
     return items
   }
 
-  private mutating func container(_ items: [PickleValue] = [], callee: String = "") throws(PruneError) -> PickleContainer {
-    guard containers.count < Self.mostContainers else { throw damaged("it holds more than \(Self.mostContainers) lists") }
+  private mutating func container(_ items: [PickleValue] = [], callee: String = "") throws(PruneError)
+    -> PickleContainer
+  {
+    guard containers.count < Self.mostContainers else {
+      throw damaged("it holds more than \(Self.mostContainers) lists")
+    }
     let made = PickleContainer(callee: callee)
     made.items = items
     containers.append(made)
@@ -202,7 +211,8 @@ struct PickleReader {
       case UInt8(ascii: "b"): try build()
       default:
         throw PruneError(
-          .unsupported, "the pickle has opcode 0x\(String(opcode, radix: 16)) at byte \(position - 1), which state dicts do not need",
+          .unsupported,
+          "the pickle has opcode 0x\(String(opcode, radix: 16)) at byte \(position - 1), which state dicts do not need",
           hint: "save the model's state_dict()")
       }
     }
@@ -233,11 +243,14 @@ struct PickleReader {
       }
       return .container(result)
     case "torch.Size": return list.first ?? .none
-    case "torch.nn.parameter.Parameter", "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state":
+    case "torch.nn.parameter.Parameter", "torch._utils._rebuild_parameter",
+      "torch._utils._rebuild_parameter_with_state":
       return list.first ?? .none
     case "torch._tensor._rebuild_from_type_v2" where list.count >= 3:
       // Of a subclass of Tensor: what it is rebuilt by, its class, the arguments.
-      guard case .global(let inner) = list[0], inner.hasPrefix("torch._utils.") else { return .object(try container(callee: name)) }
+      guard case .global(let inner) = list[0], inner.hasPrefix("torch._utils.") else {
+        return .object(try container(callee: name))
+      }
       return try made(by: list[0], list[2])
     case "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3":
       return try TorchTypes.tensor(list, isTyped: name.hasSuffix("v3"))
@@ -247,8 +260,11 @@ struct PickleReader {
 
   private mutating func persistent(_ id: PickleValue) throws(PruneError) -> PickleValue {
     // Legacy files of whole modules refer to a class, with its source.
-    if let parts = id.container?.items, parts.count > 1, parts[0].text == "module", case .global = parts[1] { return parts[1] }
-    guard let parts = id.container?.items, parts.count >= 5, parts[0].text == "storage", case .global(let type) = parts[1],
+    if let parts = id.container?.items, parts.count > 1, parts[0].text == "module", case .global = parts[1] {
+      return parts[1]
+    }
+    guard let parts = id.container?.items, parts.count >= 5, parts[0].text == "storage",
+      case .global(let type) = parts[1],
       let key = parts[2].text, let count = parts[4].integer, count >= 0
     else { throw damaged("a reference leads to no storage") }
     let storage = TorchStorage(key: key, dtype: try TorchTypes.element(ofStorage: type), count: count)

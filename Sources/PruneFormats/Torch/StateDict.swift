@@ -8,14 +8,18 @@ struct StateDict {
   private var visited = Set<ObjectIdentifier>()
 
   /// Where training scripts keep the weights of a checkpoint that also holds optimizer and epoch.
-  private static let usualKeys = ["state_dict", "model_state_dict", "model_state", "model", "module", "net", "weights", "params"]
+  private static let usualKeys = [
+    "state_dict", "model_state_dict", "model_state", "model", "module", "net", "weights", "params",
+  ]
   /// What modules that were saved whole keep their tensors under.
   private static let transparentKeys: Set<String> = ["_parameters", "_buffers", "_modules"]
   private static let deepest = 64
 
   init(_ root: PickleValue) throws(PruneError) {
     var value = root
-    if case .container(let container) = root, !container.entries.contains(where: { if case .tensor = $0.value { true } else { false } }) {
+    if case .container(let container) = root,
+      !container.entries.contains(where: { if case .tensor = $0.value { true } else { false } })
+    {
       for key in Self.usualKeys {
         if let found = container.entries.last(where: { $0.key.text == key })?.value, found.holdsValues {
           value = found
@@ -27,16 +31,20 @@ struct StateDict {
     if tensors.isEmpty {
       if case .object(let object) = root {
         throw PruneError(
-          .unsupported, "the file holds a '\(object.callee)', not a state dict", hint: "save the state dict: torch.save(model.state_dict(), path)")
+          .unsupported, "the file holds a '\(object.callee)', not a state dict",
+          hint: "save the state dict: torch.save(model.state_dict(), path)")
       }
       let others = refused.isEmpty ? "" : "; it holds \(refused.prefix(4).map { "'\($0)'" }.joined(separator: ", "))"
       throw PruneError(
-        .badFormat, "the file holds no tensors\(others)", hint: "save the state dict: torch.save(model.state_dict(), path)")
+        .badFormat, "the file holds no tensors\(others)",
+        hint: "save the state dict: torch.save(model.state_dict(), path)")
     }
   }
 
   private mutating func collect(_ value: PickleValue, _ name: String, depth: Int) throws(PruneError) {
-    guard depth < Self.deepest else { throw PruneError(.unsupported, "'\(name.prefix(80))' is nested more than \(Self.deepest) deep") }
+    guard depth < Self.deepest else {
+      throw PruneError(.unsupported, "'\(name.prefix(80))' is nested more than \(Self.deepest) deep")
+    }
     switch value {
     case .tensor(let tensor): tensors.append((name, tensor))
     case .container(let container), .object(let container):

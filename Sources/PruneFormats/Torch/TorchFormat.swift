@@ -1,13 +1,15 @@
 import PruneTensor
 
-/// PyTorch's checkpoints: a zip archive with a pickle and a file a storage (since 1.6), or pickles with the storages behind them.
-/// Nothing of a pickle is executed.
+/// PyTorch's checkpoints: a zip archive with a pickle and a file a storage (since 1.6), or pickles with the storages
+/// behind them. Nothing of a pickle is executed.
 struct TorchFormat: WeightFormat {
   let name = "PyTorch"
   let suffixes = [".pt", ".pth", ".bin", ".ckpt"]
 
   /// How a legacy file begins: the pickle of the number 0x1950a86a20f9469cfc6c.
-  private static let legacyNumber: [UInt8] = [0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E]
+  private static let legacyNumber: [UInt8] = [
+    0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E,
+  ]
 
   func matches(_ bytes: Bytes) -> Bool {
     if let archive = ZipArchive.opened(bytes) { return Self.pickle(of: archive) != nil }
@@ -19,10 +21,14 @@ struct TorchFormat: WeightFormat {
   }
 
   /// Any pickle: of arrays or other things, which is said when it is read.
-  private static func isPickle(_ bytes: Bytes) -> Bool { bytes.count > 2 && bytes[0] == 0x80 && (2...5).contains(bytes[1]) }
+  private static func isPickle(_ bytes: Bytes) -> Bool {
+    bytes.count > 2 && bytes[0] == 0x80 && (2...5).contains(bytes[1])
+  }
 
   private static func pickle(of archive: ZipArchive) -> String? {
-    archive.entries.map(\.name).filter { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }.min { $0.utf8.count < $1.utf8.count }
+    archive.entries.map(\.name).filter { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }.min {
+      $0.utf8.count < $1.utf8.count
+    }
   }
 
   func read(_ file: ModelFile) throws(PruneError) -> [WeightEntry] {
@@ -64,8 +70,8 @@ struct TorchFormat: WeightFormat {
     }
   }
 
-  /// Four pickles (the number, the version, the machine, the checkpoint), one of the storages' keys in the order they follow, and
-  /// each storage with its length in front.
+  /// Four pickles (the number, the version, the machine, the checkpoint), one of the storages' keys in the order they
+  /// follow, and each storage with its length in front.
   private func readLegacy(_ bytes: Bytes) throws(PruneError) -> [WeightEntry] {
     var position = 0
     for _ in 0..<3 {
@@ -87,7 +93,9 @@ struct TorchFormat: WeightFormat {
       let count = (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[position + $1]) << (8 * UInt64($1)) }
       position += 8
       guard count <= UInt64(bytes.count), let part = bytes.slice(position, position + Int(count) * width) else {
-        throw PruneError(.badFormat, "storage '\(key)' of \(count) elements goes past the end of the file", hint: "the file was cut short")
+        throw PruneError(
+          .badFormat, "storage '\(key)' of \(count) elements goes past the end of the file",
+          hint: "the file was cut short")
       }
       storages[key] = part
       position += part.count

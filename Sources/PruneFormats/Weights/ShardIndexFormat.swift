@@ -17,14 +17,19 @@ struct ShardIndexFormat: WeightFormat {
     guard let map = try JSON(text: file.bytes.array)["weight_map"]?.fields else {
       throw PruneError(.badFormat, "the JSON has no \"weight_map\", as an index of shards does")
     }
-    guard !file.folders.isEmpty else { throw PruneError(.invalidArgument, "an index of shards wants the folder they lie in") }
+    guard !file.folders.isEmpty else {
+      throw PruneError(.invalidArgument, "an index of shards wants the folder they lie in")
+    }
     var names: [String: Set<String>] = [:]
     var shards: [String] = []
     for (tensor, value) in map {
-      guard let shard = value.string else { throw PruneError(.badFormat, "the index has no file for tensor '\(tensor)'") }
+      guard let shard = value.string else {
+        throw PruneError(.badFormat, "the index has no file for tensor '\(tensor)'")
+      }
       guard !shard.isEmpty, !shard.contains("/"), !shard.utf8.contains(0), shard != ".." else {
         throw PruneError(
-          .badFormat, "the index looks for tensor '\(tensor)' in '\(shard)'", hint: "shards lie beside their index: a name is wanted, no path")
+          .badFormat, "the index looks for tensor '\(tensor)' in '\(shard)'",
+          hint: "shards lie beside their index: a name is wanted, no path")
       }
       if names[shard] == nil { shards.append(shard) }
       guard names[shard, default: []].insert(tensor).inserted else {
@@ -45,7 +50,8 @@ struct ShardIndexFormat: WeightFormat {
       let entries = try WeightFormats.read(ModelFile(bytes: bytes)).filter { wanted.contains($0.name) }
       if entries.count < wanted.count {
         let found = Set(entries.map(\.name)), missing = wanted.subtracting(found).sorted()
-        throw PruneError(.badFormat, "the shard lacks \(missing.count) tensors of the index, such as '\(missing.first ?? "")'")
+        throw PruneError(
+          .badFormat, "the shard lacks \(missing.count) tensors of the index, such as '\(missing.first ?? "")'")
       }
       return entries
     } catch { throw error.located(at: shard) }

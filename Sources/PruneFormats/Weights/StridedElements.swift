@@ -34,7 +34,8 @@ struct StridedElements {
 
   private func outside(_ bytes: Bytes) -> PruneError {
     PruneError(
-      .badFormat, "\(dtype.name) \(shape) with strides \(strides) at \(offset) does not lie within its storage of \(bytes.count) bytes",
+      .badFormat,
+      "\(dtype.name) \(shape) with strides \(strides) at \(offset) does not lie within its storage of \(bytes.count) bytes",
       hint: "the file was cut short or damaged")
   }
 
@@ -64,7 +65,8 @@ extension Tensor {
   /// A matrix with its axes exchanged.
   func transposed() throws(PruneError) -> Tensor {
     guard shape.rank == 2 else { throw PruneError(.mismatch, "\(shape) is no matrix") }
-    let view = StridedElements(dtype: dtype, offset: 0, shape: try Shape([shape[1], shape[0]]), strides: [1, shape[1]])
+    let view = StridedElements(
+      dtype: dtype, offset: 0, shape: try Shape([shape[1], shape[0]]), strides: [1, shape[1]])
     return try view.tensor(over: bytes)
   }
 }

@@ -34,8 +34,8 @@ package struct LoadedWeights: Sendable {
   package private(set) var ignored: [String] = []
 
   /// Puts tensors into the model's weights of the same names.
-  /// - Throws: `.mismatch` when the options are strict and something does not fit; `.invalidArgument` for the map; what reading
-  ///   a tensor throws.
+  /// - Throws: `.mismatch` when the options are strict and something does not fit; `.invalidArgument` for the map; what
+  ///   reading a tensor throws.
   package init(_ entries: [WeightEntry], into model: Model, _ options: WeightsOptions) throws(PruneError) {
     self.model = model
     let names = WeightNames(model.graph), map = try WeightMap(options.mapFrom, options.mapTo)
@@ -59,13 +59,21 @@ package struct LoadedWeights: Sendable {
       }
     }
     for (name, entry, alias) in aliased {
-      if chosen[alias.initializer] == nil { chosen[alias.initializer] = (entry, alias.isTransposed) } else { unexpected.append(name) }
+      if chosen[alias.initializer] == nil {
+        chosen[alias.initializer] = (entry, alias.isTransposed)
+      } else {
+        unexpected.append(name)
+      }
     }
     missing = names.trained.filter { chosen[$0] == nil }
     let order = model.graph.initializers.map(\.name).filter { chosen[$0] != nil }
     for name in order {
       guard let (entry, isTransposed) = chosen[name], let own = model.graph.initializer(name) else { continue }
-      if let difference = Self.difference(name, own, entry, isTransposed) { differing.append(difference) } else { matched.append(name) }
+      if let difference = Self.difference(name, own, entry, isTransposed) {
+        differing.append(difference)
+      } else {
+        matched.append(name)
+      }
     }
     if options.strict { try requireAll() }
     for name in matched {
@@ -76,12 +84,16 @@ package struct LoadedWeights: Sendable {
     }
   }
 
-  private static func difference(_ name: String, _ own: Tensor, _ entry: WeightEntry, _ isTransposed: Bool) -> Difference? {
+  private static func difference(_ name: String, _ own: Tensor, _ entry: WeightEntry, _ isTransposed: Bool)
+    -> Difference?
+  {
     let dims = isTransposed ? entry.shape.dims.reversed() : entry.shape.dims
     // Extents of 1 change no order: slopes [C] are [C, 1, 1] in ONNX.
     let fits = dims == own.shape.dims || dims.filter { $0 != 1 } == own.shape.dims.filter { $0 != 1 }
-    let converts = entry.dtype == own.dtype || entry.dtype.isFloatingPoint && own.dtype.isFloatingPoint
-      || entry.dtype.isInteger && own.dtype.isInteger && entry.dtype.bitWidth <= own.dtype.bitWidth && own.dtype == .int64
+    let converts =
+      entry.dtype == own.dtype || entry.dtype.isFloatingPoint && own.dtype.isFloatingPoint
+      || entry.dtype.isInteger && own.dtype.isInteger && entry.dtype.bitWidth <= own.dtype.bitWidth
+        && own.dtype == .int64
     if fits && converts { return nil }
     return Difference(
       name: name, expected: (own.dtype, own.shape), found: (entry.dtype, entry.shape),
@@ -90,7 +102,9 @@ package struct LoadedWeights: Sendable {
 
   /// The axes of `dims` in an order that gives `expected`: those of the layouts that frameworks have before any other.
   package static func transposition(of dims: [Int], to expected: [Int]) -> [Int]? {
-    guard dims.count == expected.count, dims.count > 1, dims.count <= 6, dims.sorted() == expected.sorted() else { return nil }
+    guard dims.count == expected.count, dims.count > 1, dims.count <= 6, dims.sorted() == expected.sorted() else {
+      return nil
+    }
     // Of matrices; kernels [width…, inputs, outputs] as [outputs, inputs, width…], and depthwise ones.
     let usual = [[1, 0], [2, 1, 0], [3, 2, 0, 1], [4, 3, 0, 1, 2], [2, 3, 0, 1], [0, 3, 1, 2]]
     func fits(_ order: [Int]) -> Bool { order.count == dims.count && order.map { dims[$0] } == expected }
@@ -110,13 +124,18 @@ package struct LoadedWeights: Sendable {
 
   private func requireAll() throws(PruneError) {
     var parts: [String] = []
-    func list(_ names: [String]) -> String { names.prefix(3).map { "'\($0)'" }.joined(separator: ", ") + (names.count > 3 ? ", …" : "") }
+    func list(_ names: [String]) -> String {
+      names.prefix(3).map { "'\($0)'" }.joined(separator: ", ") + (names.count > 3 ? ", …" : "")
+    }
     if !missing.isEmpty { parts.append("\(missing.count) weights of the model are not in the file (\(list(missing)))") }
-    if !unexpected.isEmpty { parts.append("\(unexpected.count) tensors of the file are not in the model (\(list(unexpected)))") }
+    if !unexpected.isEmpty {
+      parts.append("\(unexpected.count) tensors of the file are not in the model (\(list(unexpected)))")
+    }
     for one in differing.prefix(3) {
       let order = one.transposition.map { ", which axes \($0) would make fit" } ?? ""
       parts.append(
-        "'\(one.name)' is \(one.expected.dtype.name) \(one.expected.shape), in the file \(one.found.dtype.name) \(one.found.shape)\(order)")
+        "'\(one.name)' is \(one.expected.dtype.name) \(one.expected.shape), in the file \(one.found.dtype.name) \(one.found.shape)\(order)"
+      )
     }
     if differing.count > 3 { parts.append("\(differing.count - 3) more differ in shape or type") }
     guard !parts.isEmpty else { return }

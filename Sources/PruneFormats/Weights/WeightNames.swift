@@ -10,11 +10,11 @@ struct WeightNames {
     let isTransposed: Bool
   }
 
-  /// Initializers that were trained, in the order of the graph: what layers take as parameters, and every other float tensor of
-  /// more than one element.
+  /// Initializers that were trained, in the order of the graph: what layers take as parameters, and every other float
+  /// tensor of more than one element.
   let trained: [String]
-  /// PyTorch's names of matrices that its exporter stored without a name, by the path of their layer: `encoder.0.fc.weight` for
-  /// the matrix of node `/encoder/0/fc/MatMul`.
+  /// PyTorch's names of matrices that its exporter stored without a name, by the path of their layer:
+  /// `encoder.0.fc.weight` for the matrix of node `/encoder/0/fc/MatMul`.
   private(set) var aliases: [String: Alias] = [:]
 
   init(_ graph: Graph) {
@@ -33,9 +33,11 @@ struct WeightNames {
   }
 
   private static func alias(of node: Node, _ source: WeightSource) -> (name: String, alias: Alias)? {
-    guard node.opType == "MatMul" || node.opType == "Gemm", node.name.hasPrefix("/"), source.tensor.shape.rank == 2 else { return nil }
+    guard node.opType == "MatMul" || node.opType == "Gemm", node.name.hasPrefix("/"), source.tensor.shape.rank == 2
+    else { return nil }
     let parts = node.name.split(separator: "/")
-    guard parts.count > 1, source.path.allSatisfy({ $0.opType == "Transpose" || $0.opType == "Identity" || $0.opType == "DequantizeLinear" })
+    guard parts.count > 1,
+      source.path.allSatisfy({ $0.opType == "Transpose" || $0.opType == "Identity" || $0.opType == "DequantizeLinear" })
     else { return nil }
     var turns = source.path.count { $0.opType == "Transpose" }
     if node.opType == "Gemm", case .int(1)? = node.attribute("transB") { turns += 1 }
@@ -47,7 +49,8 @@ struct WeightNames {
     var names: [String] = []
     var before = ""
     for scope in scopes {
-      names.append(!before.isEmpty && scope.hasPrefix(before + ".") ? String(scope.dropFirst(before.count + 1)) : String(scope))
+      names.append(
+        !before.isEmpty && scope.hasPrefix(before + ".") ? String(scope.dropFirst(before.count + 1)) : String(scope))
       before = String(scope)
     }
     return names.joined(separator: ".")
@@ -67,7 +70,8 @@ struct WeightMap {
       let stars = from.count { $0 == "*" }
       guard stars <= 1, to.isEmpty || to.count(where: { $0 == "*" }) <= stars else {
         throw PruneError(
-          .invalidArgument, "map has '\(from)' = '\(to)'", hint: "a pattern has one *, and its new name at most one: {[\"module.*\"] = \"*\"}")
+          .invalidArgument, "map has '\(from)' = '\(to)'",
+          hint: "a pattern has one *, and its new name at most one: {[\"module.*\"] = \"*\"}")
       }
     }
     // The most specific first, whatever order a table had.
@@ -85,7 +89,9 @@ struct WeightMap {
         continue
       }
       let (head, tail) = (from[..<star], from[from.index(after: star)...])
-      guard name.utf8.count >= head.utf8.count + tail.utf8.count, name.hasPrefix(head), name.hasSuffix(tail) else { continue }
+      guard name.utf8.count >= head.utf8.count + tail.utf8.count, name.hasPrefix(head), name.hasSuffix(tail) else {
+        continue
+      }
       if to.isEmpty { return nil }
       let middle = name.dropFirst(head.count).dropLast(tail.count)
       return to.split(separator: "*", omittingEmptySubsequences: false).joined(separator: String(middle))

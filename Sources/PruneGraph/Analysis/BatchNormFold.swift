@@ -2,8 +2,8 @@ import PruneTensor
 
 /// A batch normalization merged into the convolution before it.
 package enum BatchNormFold {
-  /// The convolution's weight and bias with the normalization in them: w' = w·γ/√(σ²+ε) and b' = (b-μ)·γ/√(σ²+ε) + β, channel by
-  /// channel, the weight's first axis. Zeros stay zero.
+  /// The convolution's weight and bias with the normalization in them: w' = w·γ/√(σ²+ε) and b' = (b-μ)·γ/√(σ²+ε) + β,
+  /// channel by channel, the weight's first axis. Zeros stay zero.
   /// - Parameter norm: γ, β, μ, σ².
   /// - Returns: nil where something is not float32 or not one a channel, or where a factor is no finite number.
   package static func folded(
@@ -12,7 +12,9 @@ package enum BatchNormFold {
     guard weight.shape.rank > 0, weight.shape[0] > 0, norm.count == 4 else { return nil }
     let channels = weight.shape[0]
     let parts = norm + (bias.map { [$0] } ?? [])
-    guard weight.dtype == .float32, parts.allSatisfy({ $0.dtype == .float32 && $0.count == channels }) else { return nil }
+    guard weight.dtype == .float32, parts.allSatisfy({ $0.dtype == .float32 && $0.count == channels }) else {
+      return nil
+    }
     var values: [[Float]] = []
     for part in parts { values.append(try part.array(of: Float.self)) }
     let factors = (0..<channels).map { Double(values[0][$0]) / (Double(values[3][$0]) + epsilon).squareRoot() }

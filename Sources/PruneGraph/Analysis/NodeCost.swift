@@ -2,8 +2,8 @@ import PruneTensor
 
 /// Multiply-accumulate operations of a node: one multiplication with its addition counts as 1.
 package enum NodeCost {
-  /// The MACs of a node that multiplies weights or matrices; 0 for any other. Nil while they depend on an extent that is not
-  /// known.
+  /// The MACs of a node that multiplies weights or matrices; 0 for any other. Nil while they depend on an extent that
+  /// is not known.
   package static func macs(_ node: Node, inputs: [TensorType?], outputs: [TensorType?]) -> Int? {
     guard
       node.isStandard

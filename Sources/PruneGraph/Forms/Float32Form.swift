@@ -18,20 +18,23 @@ extension Model {
     }
   }
 
-  /// The model with all its floating-point numbers in float32: weights, constants and what is computed from them. Tensors that
-  /// are float32 already are shared.
+  /// The model with all its floating-point numbers in float32: weights, constants and what is computed from them.
+  /// Tensors that are float32 already are shared.
   ///
   /// - Parameter keepsInterface: inputs and outputs keep their types, and casts stand between.
   /// - Throws: `.unsupported` for functions of the model's own, whose types depend on the caller.
   package func float32Form(keepsInterface: Bool) throws(PruneError) -> Model {
     guard functions.isEmpty else {
       throw PruneError(
-        .unsupported, "the model has functions of its own whose opset differs from the model's: they cannot be made float32",
+        .unsupported,
+        "the model has functions of its own whose opset differs from the model's: they cannot be made float32",
         hint: "export the model without functions")
     }
     var result = self
     var interface: [ValueInfo] = []
-    for value in graph.trueInputs + graph.outputs where value.type?.dtype?.isOtherFloat ?? false { interface.append(value) }
+    for value in graph.trueInputs + graph.outputs where value.type?.dtype?.isOtherFloat ?? false {
+      interface.append(value)
+    }
     result.graph = try graph.float32Form()
     if keepsInterface, !interface.isEmpty { result.castInterface(of: self, interface) }
     return result
@@ -52,7 +55,8 @@ extension Model {
       let isInput = inputs.contains(value.name)
       let (from, to, type) = isInput ? (value.name, inner, DType.float32) : (inner, value.name, dtype)
       let node = Node(
-        "Cast", name: inner + "_cast", inputs: [from], outputs: [to], attributes: [Attribute("to", .int(Int64(type.rawValue)))])
+        "Cast", name: inner + "_cast", inputs: [from], outputs: [to],
+        attributes: [Attribute("to", .int(Int64(type.rawValue)))])
       if isInput { head.append(node) } else { tail.append(node) }
     }
     graph.nodes = head + graph.nodes + tail
@@ -61,8 +65,8 @@ extension Model {
     graph.outputs = graph.outputs.map { types[$0.name] ?? $0 }
   }
 
-  /// What a transform made of this model's float32 form, with every number back in the type that it has here. A number that the
-  /// transform did not change is exactly the one it was.
+  /// What a transform made of this model's float32 form, with every number back in the type that it has here. A number
+  /// that the transform did not change is exactly the one it was.
   package func restoringTypes(of changed: Model) throws(PruneError) -> Model {
     var result = changed
     result.graph.inputs = graph.inputs
@@ -79,7 +83,9 @@ extension Model {
       for (name, origin) in zip(new.inputs, old.inputs) where name != origin { origins[name] = origin }
     }
     for value in changed.graph.initializers {
-      guard let old = graph.initializer(origins[value.name] ?? value.name), old.dtype != value.tensor.dtype else { continue }
+      guard let old = graph.initializer(origins[value.name] ?? value.name), old.dtype != value.tensor.dtype else {
+        continue
+      }
       result.graph.setInitializer(value.name, try value.tensor.narrowed(where: old))
     }
     return result
@@ -145,7 +151,8 @@ extension Node {
       let name = attributes[place].name
       switch attributes[place].value {
       case .int(let number):
-        guard isStandard, Self.typeAttributes.contains(name), DType(rawValue: Int32(clamping: number))?.isOtherFloat ?? false
+        guard isStandard, Self.typeAttributes.contains(name),
+          DType(rawValue: Int32(clamping: number))?.isOtherFloat ?? false
         else { continue }
         result.attributes[place].value = .int(Int64(DType.float32.rawValue))
       case .tensor(var value) where value.tensor.dtype.isOtherFloat:

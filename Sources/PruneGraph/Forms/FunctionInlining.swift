@@ -28,7 +28,9 @@ package struct FunctionInlining {
     return result
   }
 
-  private init(functions: [FunctionDefinition], opsets: [OpsetImport], names: FreeNames, nodeNames: FreeNames, expands: Bool) {
+  private init(
+    functions: [FunctionDefinition], opsets: [OpsetImport], names: FreeNames, nodeNames: FreeNames, expands: Bool
+  ) {
     self.nodeNames = nodeNames
     expandsContributed = expands
     self.functions = functions

@@ -2,10 +2,11 @@ import PruneTensor
 
 /// The form that transforms work on.
 extension Model {
-  /// The model with its weights in the open: functions of its own are inlined, and parameters that Constant nodes hold are
-  /// initializers of the same name. The same model where there is nothing to open.
+  /// The model with its weights in the open: functions of its own are inlined, and parameters that Constant nodes hold
+  /// are initializers of the same name. The same model where there is nothing to open.
   ///
-  /// A model whose functions import other versions of an operator set keeps them: inlined, they would mean something else.
+  /// A model whose functions import other versions of an operator set keeps them: inlined, they would mean something
+  /// else.
   /// - Throws: `.invalidModel` for functions that call themselves or stand for too many nodes.
   package func opened() throws(PruneError) -> Model {
     var result = self
@@ -35,7 +36,9 @@ extension Model {
     var lifted: Set<String> = []
     func lift(_ name: String) {
       guard constants[name] == nil else { return _ = lifted.insert(name) }
-      if let source = sources.source(of: name, through: { $0.isMovement || $0.opType == "Cast" }), constants[source.name] != nil {
+      if let source = sources.source(of: name, through: { $0.isMovement || $0.opType == "Cast" }),
+        constants[source.name] != nil
+      {
         lifted.insert(source.name)
       }
     }
@@ -48,7 +51,9 @@ extension Model {
     }
     lifted.subtract(outputs)
     guard !lifted.isEmpty else { return }
-    graph.nodes.removeAll { node in node.isStandard && node.opType == "Constant" && node.output(0).map(lifted.contains) ?? false }
+    graph.nodes.removeAll { node in
+      node.isStandard && node.opType == "Constant" && node.output(0).map(lifted.contains) ?? false
+    }
     for name in lifted.sorted() {
       guard let tensor = constants[name] else { continue }
       graph.setInitializer(name, tensor)

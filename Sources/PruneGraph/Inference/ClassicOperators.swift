@@ -1,7 +1,7 @@
 import PruneTensor
 
-/// The operators of `ai.onnx.ml` that exporters of classic machine learning put around a network: what scales, cleans and
-/// names its inputs and outputs, as standard operators. Those that look numbers up (`ArrayFeatureExtractor`,
+/// The operators of `ai.onnx.ml` that exporters of classic machine learning put around a network: what scales, cleans
+/// and names its inputs and outputs, as standard operators. Those that look numbers up (`ArrayFeatureExtractor`,
 /// `LabelEncoder`) have kernels of their own.
 extension ContributedOperators {
   /// The domain of these operators.
@@ -53,7 +53,8 @@ extension ContributedOperators {
   private mutating func impute() -> Bool {
     let replaced: String, imputed: String?
     if let numbers = node.ints("imputed_value_int64s"), !numbers.isEmpty {
-      guard let tensor = try? Tensor(numbers.map(Int64.init)), let scalar = try? Tensor(scalar: Int64(node.int("replaced_value_int64", default: 0)))
+      guard let tensor = try? Tensor(numbers.map(Int64.init)),
+        let scalar = try? Tensor(scalar: Int64(node.int("replaced_value_int64", default: 0)))
       else { return false }
       imputed = stored(tensor)
       replaced = add("Equal", [input(0), stored(scalar)])
@@ -74,7 +75,9 @@ extension ContributedOperators {
     add("Cast", [input(0)], [Attribute("to", .int(Int64(DType.float32.rawValue)))])
   }
 
-  private mutating func number(_ value: Float) -> String { add("Constant", [], [Attribute("value_float", .float(value))]) }
+  private mutating func number(_ value: Float) -> String {
+    add("Constant", [], [Attribute("value_float", .float(value))])
+  }
 
   /// Nil for no number at all.
   private mutating func constant(_ values: [Float]) -> String? {

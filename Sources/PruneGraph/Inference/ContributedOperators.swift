@@ -23,7 +23,8 @@ package struct ContributedOperators {
   }
 
   private static func mayExpand(_ node: Node) -> Bool {
-    node.domain == "com.microsoft" || node.domain == classic || node.isStandard && node.opType == "SimplifiedLayerNormalization"
+    node.domain == "com.microsoft" || node.domain == classic
+      || node.isStandard && node.opType == "SimplifiedLayerNormalization"
   }
 
   private init(node: Node, fresh: @escaping (String) -> String) {
@@ -48,7 +49,9 @@ package struct ContributedOperators {
   /// The node's attributes of these names.
   private func kept(_ names: String...) -> [Attribute] { node.attributes.filter { names.contains($0.name) } }
 
-  private func epsilon(_ value: Float) -> Attribute { Attribute("epsilon", .float(node.float("epsilon", default: value))) }
+  private func epsilon(_ value: Float) -> Attribute {
+    Attribute("epsilon", .float(node.float("epsilon", default: value)))
+  }
 
   private mutating func expand() -> Bool {
     switch node.opType {
@@ -57,9 +60,11 @@ package struct ContributedOperators {
     case "FastGelu":
       let x = has(1) ? add("Add", node.inputs) : input(0)
       add("Gelu", [x], [Attribute("approximate", .text("tanh"))], result)
-    case "QuickGelu": add("Swish", node.inputs, [Attribute("alpha", .float(node.float("alpha", default: 1.702)))], result)
+    case "QuickGelu":
+      add("Swish", node.inputs, [Attribute("alpha", .float(node.float("alpha", default: 1.702)))], result)
     case "QuantizeLinear", "DequantizeLinear": add(node.opType, node.inputs, kept("axis", "block_size"), result)
-    case "SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization", "SkipLayerNormalization": return normalize()
+    case "SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization", "SkipLayerNormalization":
+      return normalize()
     case "FusedMatMul", "TransposeMatMul": return multiply()
     case "MatMulIntegerToFloat":
       let a = add("DequantizeLinear", [input(0), input(2), input(4)])
@@ -69,7 +74,8 @@ package struct ContributedOperators {
     case "DynamicQuantizeMatMul": multiplyIntegers()
     case "QGemm": multiplyCodes()
     case "FusedConv": return activate { $0.add("Conv", $0.node.inputs.prefix(3).map { $0 }, $0.convolution, $1) }
-    case "FusedGemm": return activate { $0.add("Gemm", $0.node.inputs, $0.kept("alpha", "beta", "transA", "transB"), $1) }
+    case "FusedGemm":
+      return activate { $0.add("Gemm", $0.node.inputs, $0.kept("alpha", "beta", "transA", "transB"), $1) }
     case "QLinearAdd", "QLinearMul":
       let (a, b) = (dequantized(0), dequantized(3))
       quantize(add(node.opType == "QLinearAdd" ? "Add" : "Mul", [a, b]), 6)
@@ -149,7 +155,9 @@ package struct ContributedOperators {
   /// A' B' + C on codes, C in steps of both scales; floats when no scale is given for the result.
   private mutating func multiplyCodes() {
     let axis = node.int("transB", default: 0) == 0 ? 1 : 0
-    var inputs = [dequantized(0), add("DequantizeLinear", [input(3), input(4), input(5)], [Attribute("axis", .int(Int64(axis)))])]
+    var inputs = [
+      dequantized(0), add("DequantizeLinear", [input(3), input(4), input(5)], [Attribute("axis", .int(Int64(axis)))]),
+    ]
     if has(6) {
       let steps = add("Mul", [input(1), input(4)])
       inputs.append(add("DequantizeLinear", [input(6), steps], [Attribute("axis", .int(-1))]))
@@ -201,7 +209,9 @@ package struct ContributedOperators {
 
   /// Queries, keys and values apart, with neither bias nor padding.
   private mutating func attend() -> Bool {
-    guard has(1), has(2), !has(3), !has(4), node.output(3) == nil, let heads = node.attribute("num_heads") else { return false }
+    guard has(1), has(2), !has(3), !has(4), node.output(3) == nil, let heads = node.attribute("num_heads") else {
+      return false
+    }
     var attributes = [Attribute("q_num_heads", heads), Attribute("kv_num_heads", heads)]
     if node.float("scale", default: 0) != 0 { attributes += kept("scale") }
     if let causal = node.attribute("unidirectional") { attributes.append(Attribute("is_causal", causal)) }

@@ -20,8 +20,7 @@ package struct Operands {
     self.values = values
     self.opset = opset
     for (index, type) in types.enumerated() {
-      for case .fixed(let extent) in type?.dims ?? [] where extent < 0 || extent > Self.extentLimit
-      {
+      for case .fixed(let extent) in type?.dims ?? [] where extent < 0 || extent > Self.extentLimit {
         throw fail("input \(index) is \(type?.description ?? "?"), which is not possible")
       }
     }

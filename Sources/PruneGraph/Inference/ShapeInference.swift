@@ -6,7 +6,8 @@ package struct ShapeInference {
   ///
   /// - Parameter inputs: types that replace those of graph inputs, such as a batch size. A symbol that they fix is
   ///   fixed in the other inputs too.
-  /// - Throws: `.mismatch` naming the node, when shapes contradict each other; `.notFound` for an input that is not there.
+  /// - Throws: `.mismatch` naming the node, when shapes contradict each other; `.notFound` for an input that is not
+  ///   there.
   package static func run(
     _ model: Model, inputs: [String: TensorType] = [:]
   ) throws(PruneError) -> GraphTypes {
@@ -276,7 +277,9 @@ package struct ShapeInference {
 
   /// The first type, without the extents that the second does not have as well.
   private static func common(_ type: TensorType, _ other: TensorType?) -> TensorType {
-    guard let dims = type.dims, let others = other?.dims, dims.count == others.count else { return TensorType(type.dtype, nil) }
+    guard let dims = type.dims, let others = other?.dims, dims.count == others.count else {
+      return TensorType(type.dtype, nil)
+    }
     return TensorType(type.dtype, zip(dims, others).map { $0 == $1 ? $0 : .unknown })
   }
 

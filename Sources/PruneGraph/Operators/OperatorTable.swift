@@ -1,7 +1,7 @@
 /// What an operator is to those who treat many alike: one row an operator, asked in place of lists of names.
 ///
-/// What only one operator does is said where it is done. A row says what its kind does not: whether zeros stay zeros, whether a
-/// gradient ends here by its nature, whether each sample is worked on by itself.
+/// What only one operator does is said where it is done. A row says what its kind does not: whether zeros stay zeros,
+/// whether a gradient ends here by its nature, whether each sample is worked on by itself.
 package struct Operator: Sendable {
   package enum Kind: String, Sendable, CaseIterable {
     /// Each element of the first input by itself; further inputs are settings.
@@ -43,8 +43,8 @@ package struct Operator: Sendable {
     package static let givesFlags = Traits(rawValue: 2)
     /// Small changes of the inputs do not change the result, which is meant so.
     package static let endsGradient = Traits(rawValue: 4)
-    /// Each sample, along the first axis of the first input, comes from the same one of that input alone. (All elementwise operators
-    /// are so besides, as far as their operands are.)
+    /// Each sample, along the first axis of the first input, comes from the same one of that input alone. (All
+    /// elementwise operators are so besides, as far as their operands are.)
     package static let keepsSamplesApart = Traits(rawValue: 8)
   }
 
@@ -85,14 +85,20 @@ extension Node {
 
 extension Operator {
   private static let groups: [(Kind, Traits, String)] = [
-    (.unary, [.keepsZero], """
+    (
+      .unary, [.keepsZero],
+      """
       Abs Asin Asinh Atan Atanh Celu Elu Erf Gelu HardSwish Identity LeakyRelu Mish Neg Relu Selu Sin Sinh Softsign Sqrt Swish Tan \
       Tanh ThresholdedRelu com.microsoft.Gelu com.microsoft.QuickGelu
-      """),
+      """
+    ),
     (.unary, [.keepsZero], "Ceil Floor Round Sign"),
-    (.unary, [], """
+    (
+      .unary, [],
+      """
       Acos Acosh Clip Cos Cosh Exp HardSigmoid Log Reciprocal Shrink Sigmoid Softplus com.microsoft.FastGelu
-      """),
+      """
+    ),
     (.unary, [.endsGradient], "BitwiseNot"),
     (.unary, [.givesFlags, .endsGradient], "IsInf IsNaN Not"),
     (.broadcasting, [], "Add Div Max Mean Min Mod Mul PRelu Pow Sub Sum Where com.microsoft.BiasGelu"),
@@ -101,43 +107,64 @@ extension Operator {
     (.storage, [.keepsZero], "Cast CastLike"),
     (.storage, [], "DequantizeLinear QuantizeLinear"),
     (.reshaping, [.keepsZero], "Flatten Reshape Squeeze Unsqueeze"),
-    (.moving, [.keepsZero], """
+    (
+      .moving, [.keepsZero],
+      """
       CenterCropPad Col2Im Compress Concat Expand Gather GatherElements GatherND ReverseSequence Scatter ScatterElements ScatterND \
       Slice Split Tile Transpose Trilu Unique
-      """),
+      """
+    ),
     (.moving, [.keepsZero, .keepsSamplesApart], "DepthToSpace SpaceToDepth"),
     (.moving, [], "Pad"),
-    (.window, [.keepsZero, .keepsSamplesApart], """
+    (
+      .window, [.keepsZero, .keepsSamplesApart],
+      """
       AveragePool GlobalAveragePool GlobalLpPool GlobalMaxPool LpPool MaxPool
-      """),
+      """
+    ),
     (.window, [.keepsZero], "GridSample MaxRoiPool MaxUnpool Resize RoiAlign Upsample"),
     (.layer, [.keepsSamplesApart], "Conv ConvTranspose ai.libprune.QuantizedConv"),
-    (.layer, [], """
+    (
+      .layer, [],
+      """
       ConvInteger DeformConv Einsum Gemm MatMul MatMulInteger QLinearConv QLinearMatMul com.microsoft.FusedConv \
       com.microsoft.FusedGemm com.microsoft.FusedMatMul com.microsoft.MatMulIntegerToFloat com.microsoft.MatMulNBits \
       com.microsoft.DynamicQuantizeLSTM com.microsoft.QGemm ai.libprune.DynamicProduct
-      """),
+      """
+    ),
     (.normalization, [.keepsSamplesApart], "BatchNormalization GroupNormalization InstanceNormalization LRN"),
-    (.normalization, [], """
+    (
+      .normalization, [],
+      """
       LayerNormalization LpNormalization MeanVarianceNormalization RMSNormalization SimplifiedLayerNormalization \
       com.microsoft.SkipLayerNormalization com.microsoft.SkipSimplifiedLayerNormalization
-      """),
+      """
+    ),
     (.softmax, [], "Hardmax LogSoftmax Softmax"),
-    (.reduction, [], """
+    (
+      .reduction, [],
+      """
       ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare
-      """),
+      """
+    ),
     (.reduction, [.endsGradient], "ArgMax ArgMin"),
     (.recurrent, [], "GRU LSTM RNN"),
-    (.attention, [], """
+    (
+      .attention, [],
+      """
       Attention RotaryEmbedding com.microsoft.Attention com.microsoft.GroupQueryAttention com.microsoft.MultiHeadAttention
-      """),
+      """
+    ),
     (.random, [], "Bernoulli Dropout Multinomial RandomNormal RandomUniform"),
     (.random, [.endsGradient], "RandomNormalLike RandomUniformLike"),
     (.control, [], "If Loop Scan"),
     (.other, [.endsGradient], "ConstantOfShape EyeLike NonZero Shape Size"),
-    (.other, [], """
+    (
+      .other, [],
+      """
       AffineGrid BlackmanWindow Constant CumProd CumSum DFT Det \
       DynamicQuantizeLinear HammingWindow HannWindow MelWeightMatrix NegativeLogLikelihoodLoss NonMaxSuppression OneHot Range STFT SoftmaxCrossEntropyLoss TfIdfVectorizer TopK
-      """),
+      """
+    ),
   ]
 }

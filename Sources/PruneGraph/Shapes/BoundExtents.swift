@@ -1,9 +1,10 @@
 import PruneTensor
 
-/// The open extents of a model with numbers in their place: one binding for everything that a call measures, times and proves.
+/// The open extents of a model with numbers in their place: one binding for everything that a call measures, times and
+/// proves.
 ///
-/// In this order an extent is what the caller gave, what the data's samples have, what the model's metadata or constants
-/// imply, or, where `assumes` allows it, an assumption that reports state.
+/// In this order an extent is what the caller gave, what the data's samples have, what the model's metadata or
+/// constants imply, or, where `assumes` allows it, an assumption that reports state.
 package struct BoundExtents: Sendable {
   package private(set) var extents: [OpenExtent: Int] = [:]
   /// Extents without a number; never those of the batch.
@@ -21,27 +22,34 @@ package struct BoundExtents: Sendable {
     self = try Self.attempts(model, given: given, samples: samples, assumes: assumes, limit: 1)[0]
   }
 
-  /// Bindings to try one after the other where the first does not run: at least one, and one alone where nothing is assumed.
+  /// Bindings to try one after the other where the first does not run: at least one, and one alone where nothing is
+  /// assumed.
   package static func attempts(
     _ model: Model, given: ShapeBinding = .init(), samples: [String: [Int]] = [:], assumes: Bool = true, limit: Int = 3
   ) throws(PruneError) -> [BoundExtents] {
     var known = BoundExtents(layout: OpenExtents(model))
     known.extents = try given.extents(of: model)
     for input in model.graph.trueInputs {
-      guard let sample = samples[input.name], let dims = input.type?.dims, dims.count == sample.count + 1 else { continue }
+      guard let sample = samples[input.name], let dims = input.type?.dims, dims.count == sample.count + 1 else {
+        continue
+      }
       for (axis, value) in sample.enumerated() {
-        guard let extent = OpenExtent(dims[axis + 1], input: input.name, axis: axis + 1), known.extents[extent] == nil else { continue }
+        guard let extent = OpenExtent(dims[axis + 1], input: input.name, axis: axis + 1), known.extents[extent] == nil
+        else { continue }
         known.extents[extent] = value
       }
     }
-    for (extent, value) in ImpliedExtents.of(model) where known.extents[extent] == nil && !known.layout.batch.contains(extent) {
+    for (extent, value) in ImpliedExtents.of(model)
+    where known.extents[extent] == nil && !known.layout.batch.contains(extent) {
       known.extents[extent] = value
       known.implied.append(extent)
     }
     let missing = known.layout.others.filter { known.extents[$0] == nil }
-    known.open = missing.map(\.description) + known.layout.rankless.filter { name in
-      !given.entries.contains { $0.name == name }
-    }.map { "the shape of '\($0)'" }
+    known.open =
+      missing.map(\.description)
+      + known.layout.rankless.filter { name in
+        !given.entries.contains { $0.name == name }
+      }.map { "the shape of '\($0)'" }
     guard assumes, known.open.count == missing.count, !missing.isEmpty else { return [known] }
     var found: [BoundExtents] = []
     for values in assumptions(missing) {
@@ -57,8 +65,8 @@ package struct BoundExtents: Sendable {
 
   private init(layout: OpenExtents) { self.layout = layout }
 
-  /// Short sequences and small images first, then sizes that networks are made for, then one extent apart from the others:
-  /// the length of a cache and its sum with the new tokens, an axis that is always 1.
+  /// Short sequences and small images first, then sizes that networks are made for, then one extent apart from the
+  /// others: the length of a cache and its sum with the new tokens, an axis that is always 1.
   private static func assumptions(_ missing: [OpenExtent]) -> [[Int]] {
     let common = [64, 224, 256, 320, 640, 128, 512, 384, 32, 28, 16, 8, 4, 2, 1]
     var result = common.map { value in missing.map { _ in value } }
@@ -128,6 +136,7 @@ package struct BoundExtents: Sendable {
   package static func refusal(_ what: String, _ open: [String]) -> PruneError {
     PruneError(
       .invalidArgument, "\(what) is not known: the model leaves \(open.joined(separator: ", ")) open",
-      hint: "give data of the shape that is meant, or write the extents in first: m:fix_shapes{…}, prune_model_fix_shapes")
+      hint:
+        "give data of the shape that is meant, or write the extents in first: m:fix_shapes{…}, prune_model_fix_shapes")
   }
 }

@@ -59,7 +59,8 @@ package struct ExtentExpression: Sendable {
     while place < tokens.count, case .sign(let sign) = tokens[place], sign == "+" || sign == "-" {
       place += 1
       guard let next = product(&place, lookUp, depth: depth) else { return nil }
-      let (value, overflow) = sign == "+" ? result.addingReportingOverflow(next) : result.subtractingReportingOverflow(next)
+      let (value, overflow) =
+        sign == "+" ? result.addingReportingOverflow(next) : result.subtractingReportingOverflow(next)
       guard !overflow else { return nil }
       result = value
     }
@@ -86,7 +87,9 @@ package struct ExtentExpression: Sendable {
     case .number(let number): return number
     case .name(let name): return lookUp(name)
     case .sign("("):
-      guard let inner = sum(&place, lookUp, depth: depth + 1), place < tokens.count, tokens[place] == .sign(")") else { return nil }
+      guard let inner = sum(&place, lookUp, depth: depth + 1), place < tokens.count, tokens[place] == .sign(")") else {
+        return nil
+      }
       place += 1
       return inner
     case .sign: return nil

@@ -9,8 +9,8 @@ enum ImpliedExtents {
     return constants(model) + imageSize(model)
   }
 
-  /// What operators on constants demand: a table that is added to a sequence has the sequence's length, a matrix as many rows as
-  /// what it is multiplied with.
+  /// What operators on constants demand: a table that is added to a sequence has the sequence's length, a matrix as
+  /// many rows as what it is multiplied with.
   private static func constants(_ model: Model) -> [(extent: OpenExtent, value: Int)] {
     guard let found = try? ShapeInference.run(model) else { return [] }
     var result: [(extent: OpenExtent, value: Int)] = []
@@ -47,7 +47,9 @@ enum ImpliedExtents {
     for input in model.graph.trueInputs {
       guard let dims = input.type?.dims, dims.count == 4 else { continue }
       for axis in 2...3 {
-        if let extent = OpenExtent(dims[axis], input: input.name, axis: axis) { result.append((extent, numbers[axis - 2])) }
+        if let extent = OpenExtent(dims[axis], input: input.name, axis: axis) {
+          result.append((extent, numbers[axis - 2]))
+        }
       }
     }
     return result

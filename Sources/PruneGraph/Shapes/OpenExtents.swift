@@ -24,8 +24,8 @@ package enum OpenExtent: Hashable, Sendable, CustomStringConvertible {
 
 /// What the inputs of a model leave open: the batch, which counts samples, and everything else.
 ///
-/// `x [batch, 3, H, W]` has the batch "batch" and the others "H" and "W". An extent whose name is computed from others, as
-/// in `mask [B, P + T]`, is neither.
+/// `x [batch, 3, H, W]` has the batch "batch" and the others "H" and "W". An extent whose name is computed from others,
+/// as in `mask [B, P + T]`, is neither.
 package struct OpenExtents: Sendable {
   package private(set) var batch: Set<OpenExtent> = []
   /// In the order of the inputs.
@@ -52,13 +52,16 @@ package struct OpenExtents: Sendable {
       }
     }
     for name in names {
-      guard let expression = ExtentExpression(name), expression.names.isSubset(of: names.subtracting([name])) else { continue }
+      guard let expression = ExtentExpression(name), expression.names.isSubset(of: names.subtracting([name])) else {
+        continue
+      }
       derived[name] = expression
     }
     for extent in all where Self.isNamedBatch(extent) && !isDerived(extent) { batch.insert(extent) }
     for input in inputs {
       guard let dims = input.type?.dims, let first = dims.first,
-        !dims.enumerated().contains(where: { OpenExtent($1, input: input.name, axis: $0).map(batch.contains) ?? false }),
+        !dims.enumerated().contains(where: { OpenExtent($1, input: input.name, axis: $0).map(batch.contains) ?? false }
+        ),
         let extent = OpenExtent(first, input: input.name, axis: 0), !behind.contains(extent), !isDerived(extent)
       else { continue }
       batch.insert(extent)

@@ -1,7 +1,7 @@
 import PruneTensor
 
-/// Extents as a caller gives them: `{height = 640, W = 320, input = {1, 3, 640, 640}}`. A name is that of an extent, or of an
-/// input, whose whole shape follows. Checked against a model when they are resolved.
+/// Extents as a caller gives them: `{height = 640, W = 320, input = {1, 3, 640, 640}}`. A name is that of an extent, or
+/// of an input, whose whole shape follows. Checked against a model when they are resolved.
 package struct ShapeBinding: Hashable, Sendable {
   package struct Entry: Hashable, Sendable {
     package var name: String
@@ -18,14 +18,15 @@ package struct ShapeBinding: Hashable, Sendable {
   package var isEmpty: Bool { entries.isEmpty }
 
   /// The extent of everything that the entries speak of.
-  /// - Throws: `.notFound` for a name that is neither an extent nor an input; `.mismatch` where extents contradict each other or
-  ///   the model; `.invalidArgument` for extents below 1.
+  /// - Throws: `.notFound` for a name that is neither an extent nor an input; `.mismatch` where extents contradict each
+  ///   other or the model; `.invalidArgument` for extents below 1.
   package func extents(of model: Model) throws(PruneError) -> [OpenExtent: Int] {
     var result: [OpenExtent: Int] = [:]
     func bind(_ extent: OpenExtent, _ value: Int) throws(PruneError) {
       if let known = result[extent], known != value {
         throw PruneError(
-          .mismatch, "shapes: \(extent) is given as \(known) and as \(value)", hint: "an extent of one name is the same everywhere")
+          .mismatch, "shapes: \(extent) is given as \(known) and as \(value)",
+          hint: "an extent of one name is the same everywhere")
       }
       result[extent] = value
     }
@@ -54,7 +55,8 @@ package struct ShapeBinding: Hashable, Sendable {
       let dims = input.type?.dims ?? entry.extents.map { _ in .unknown }
       func mismatch() -> PruneError {
         PruneError(
-          .mismatch, "shapes: input '\(input.name)' is declared \(input.type?.description ?? "?"), got \(entry.extents)",
+          .mismatch,
+          "shapes: input '\(input.name)' is declared \(input.type?.description ?? "?"), got \(entry.extents)",
           hint: "only extents that the model leaves open can be chosen")
       }
       guard dims.count == entry.extents.count else { throw mismatch() }

@@ -1,7 +1,7 @@
 /// Where layers take the parameters that they were trained with.
 extension Node {
-  /// Inputs at which the operator takes its kernel, matrix, table or gates: what is pruned and quantized. Empty for an operator
-  /// that has none.
+  /// Inputs at which the operator takes its kernel, matrix, table or gates: what is pruned and quantized. Empty for an
+  /// operator that has none.
   package var weightOperands: [Int] {
     guard isStandard else { return [] }
     switch opType {

@@ -41,7 +41,8 @@ package struct WeightSources {
       if let tensor = graph.initializer(name) { return found(name, tensor, path) }
       guard let position = producers[name], graph.nodes.indices.contains(position) else {
         guard let source = outer.first?.source(of: name, through: passes) else { return nil }
-        return WeightSource(name: source.name, key: source.key, tensor: source.tensor, path: source.path + path.reversed())
+        return WeightSource(
+          name: source.name, key: source.key, tensor: source.tensor, path: source.path + path.reversed())
       }
       let node = graph.nodes[position]
       if let tensor = node.constant { return found(name, tensor, path) }

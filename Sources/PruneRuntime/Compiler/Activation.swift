@@ -22,7 +22,9 @@ extension Activation {
         guard let tensor = flow.values[id].constant, tensor.count == 1 else { return nil }
         return try? tensor.array(of: Float.self).first
       }
-      guard let low = limit(1, "min", -.infinity), let high = limit(2, "max", .infinity), low <= high else { return nil }
+      guard let low = limit(1, "min", -.infinity), let high = limit(2, "max", .infinity), low <= high else {
+        return nil
+      }
       self = .clip(low, high)
     default: return nil
     }

@@ -12,7 +12,9 @@ enum ActivationRecognition {
       case "Erf": gelu(position, argument: errorArgument(op, flow, index), "none", &flow, index)
       case "Tanh":
         gelu(position, argument: tanhArgument(op, flow, index), "tanh", &flow, index)
-        if let plus = index.producer(of: op.input(0), "Softplus", flow) { product(op, with: plus.input(0), "Mish", [], &flow, index) }
+        if let plus = index.producer(of: op.input(0), "Softplus", flow) {
+          product(op, with: plus.input(0), "Mish", [], &flow, index)
+        }
       case "Sigmoid": swish(op, &flow, index)
       case "HardSigmoid":
         let (alpha, beta) = (op.node.float("alpha", default: 0.2), op.node.float("beta", default: 0.5))
@@ -28,12 +30,14 @@ enum ActivationRecognition {
 
   /// Replaces the product of an operation's result with `x` by one operator on `x`.
   private static func product(
-    _ op: Dataflow.Op, with x: Int?, _ name: String, _ attributes: [Attribute], _ flow: inout Dataflow, _ index: FlowIndex
+    _ op: Dataflow.Op, with x: Int?, _ name: String, _ attributes: [Attribute], _ flow: inout Dataflow,
+    _ index: FlowIndex
   ) {
     guard let x, let position = index.onlyConsumer(of: op.output(0)) else { return }
     let last = flow.ops[position]
     guard last.key == "Mul", last.inputs.contains(x), last.inputs.count == 2 else { return }
-    flow.ops[position] = flow.replacement(name, for: last, opset: 24, inputs: [x], output: last.output(0), attributes: attributes)
+    flow.ops[position] = flow.replacement(
+      name, for: last, opset: 24, inputs: [x], output: last.output(0), attributes: attributes)
   }
 
   /// x * sigmoid(alpha * x)
@@ -77,7 +81,9 @@ enum ActivationRecognition {
   /// x of erf(x / sqrt(2)).
   private static func errorArgument(_ op: Dataflow.Op, _ flow: Dataflow, _ index: FlowIndex) -> Int? {
     let root = 2.0.squareRoot()
-    if let quotient = index.producer(of: op.input(0), "Div", flow), let divisor = flow.scalar(quotient.input(1)), near(root)(divisor) {
+    if let quotient = index.producer(of: op.input(0), "Div", flow), let divisor = flow.scalar(quotient.input(1)),
+      near(root)(divisor)
+    {
       return quotient.input(0)
     }
     return index.producer(of: op.input(0), "Mul", flow).flatMap { flow.operand($0, with: near(1 / root)) }
@@ -99,7 +105,9 @@ enum ActivationRecognition {
   }
 
   private static func isCube(_ value: Int, of x: Int?, _ flow: Dataflow, _ index: FlowIndex) -> Bool {
-    if let power = index.producer(of: value, "Pow", flow) { return power.input(0) == x && flow.scalar(power.input(1)) == 3 }
+    if let power = index.producer(of: value, "Pow", flow) {
+      return power.input(0) == x && flow.scalar(power.input(1)) == 3
+    }
     return factors(value, flow, index, depth: 3).map { $0.count == 3 && $0.allSatisfy { $0 == x } } ?? false
   }
 
@@ -111,7 +119,9 @@ enum ActivationRecognition {
   /// What a tree of multiplications multiplies.
   private static func factors(_ value: Int?, _ flow: Dataflow, _ index: FlowIndex, depth: Int) -> [Int]? {
     guard let value else { return nil }
-    guard depth > 0, let product = index.producer(of: value, "Mul", flow), product.inputs.count == 2 else { return [value] }
+    guard depth > 0, let product = index.producer(of: value, "Mul", flow), product.inputs.count == 2 else {
+      return [value]
+    }
     guard let a = factors(product.inputs[0], flow, index, depth: depth - 1),
       let b = factors(product.inputs[1], flow, index, depth: depth - 1)
     else { return nil }
@@ -129,7 +139,9 @@ enum ActivationRecognition {
     var (hasX, hasHalf) = (false, false)
     while let position = index.onlyConsumer(of: value) {
       let op = flow.ops[position]
-      guard op.inputs.count == 2, let other = op.inputs[0] == value ? op.inputs[1] : op.inputs[0], other != value else { return }
+      guard op.inputs.count == 2, let other = op.inputs[0] == value ? op.inputs[1] : op.inputs[0], other != value else {
+        return
+      }
       if op.key == "Div", op.inputs[0] == value, !hasHalf, flow.scalar(other) == 2 {
         hasHalf = true
       } else if op.key != "Mul" {
@@ -138,7 +150,9 @@ enum ActivationRecognition {
         hasHalf = true
       } else if !hasX, other == x {
         hasX = true
-      } else if !hasX, !hasHalf, let half = index.producer(of: other, "Mul", flow), flow.operand(half, with: { $0 == 0.5 }) == x {
+      } else if !hasX, !hasHalf, let half = index.producer(of: other, "Mul", flow),
+        flow.operand(half, with: { $0 == 0.5 }) == x
+      {
         (hasX, hasHalf) = (true, true)
       } else {
         return

@@ -50,7 +50,8 @@ enum AttentionRecognition {
     // A transposition that follows is written straight away.
     var (place, output) = (position, result)
     var strides = Layout.rowMajorStrides(flow.dims(result))
-    if let next = index.onlyConsumer(of: result), flow.ops[next].key == "Transpose", let target = flow.ops[next].output(0),
+    if let next = index.onlyConsumer(of: result), flow.ops[next].key == "Transpose",
+      let target = flow.ops[next].output(0),
       let order = flow.ops[next].node.ints("perm"), order.sorted() == Array(0..<rank), order.last == rank - 1
     {
       let dense = Layout.rowMajorStrides(order.map { flow.dims(result)[$0] })
@@ -84,7 +85,8 @@ enum AttentionRecognition {
       if let scaled = flow.scaledOperand(op), flow.dims(scaled.value) == flow.dims(value) {
         scale *= scaled.factor
         value = scaled.value
-      } else if op.key == "Add", mask == nil, scale == 1, op.inputs.count == 2, let a = op.inputs[0], let b = op.inputs[1],
+      } else if op.key == "Add", mask == nil, scale == 1, op.inputs.count == 2, let a = op.inputs[0],
+        let b = op.inputs[1],
         let (inner, other) = [(a, b), (b, a)].first(where: { leadsToProduct($0.0, flow, index) }), flow.isFloat(other),
         flow.dims(inner) == flow.dims(value)
       {

@@ -2,9 +2,9 @@ import CPruneSupport
 import PruneGraph
 import PruneTensor
 
-/// Products with weights of few bits (com.microsoft.MatMulNBits). For a few rows, as of one token, they are computed from the
-/// codes as they are; for more the codes, which are constants, are decoded once into a float weight, and the fast kernels do the
-/// rest.
+/// Products with weights of few bits (com.microsoft.MatMulNBits). For a few rows, as of one token, they are computed
+/// from the codes as they are; for more the codes, which are constants, are decoded once into a float weight, and the
+/// fast kernels do the rest.
 enum BlockProducts {
   static let key = "com.microsoft.MatMulNBits"
 
@@ -16,7 +16,9 @@ enum BlockProducts {
     init?(_ node: Node) {
       (k, n, bits) = (node.int("K", default: 0), node.int("N", default: 0), node.int("bits", default: 4))
       size = node.int("block_size", default: 0)
-      guard bits == 4 || bits == 8, size >= 16, size <= 1 << 20, k > 0, n > 0, k < 1 << 30, n < 1 << 30 else { return nil }
+      guard bits == 4 || bits == 8, size >= 16, size <= 1 << 20, k > 0, n > 0, k < 1 << 30, n < 1 << 30 else {
+        return nil
+      }
     }
 
     var blocks: Int { (k + size - 1) / size }
@@ -25,7 +27,8 @@ enum BlockProducts {
 
     /// Whether constants are those of such a weight, in the types that the packed kernel reads.
     func isPacked(codes: Tensor?, scales: Tensor?, zeros: Tensor?) -> Bool {
-      guard size % 16 == 0, let codes, let scales, codes.dtype == .uint8, codes.count == n * rowBytes, scales.dtype == .float32,
+      guard size % 16 == 0, let codes, let scales, codes.dtype == .uint8, codes.count == n * rowBytes,
+        scales.dtype == .float32,
         scales.count == n * blocks
       else { return false }
       return zeros.map { $0.dtype == .uint8 && $0.count == n * zeroBytes } ?? true
@@ -38,7 +41,8 @@ enum BlockProducts {
       guard node.operatorName == key else { return false }
       guard keepsPacked, let form = Form(node), node.input(4) == nil else { return true }
       func constant(_ place: Int) -> Tensor? { node.input(place).flatMap { model.graph.initializer($0) } }
-      return !form.isPacked(codes: constant(1), scales: constant(2), zeros: constant(3)) || node.input(3) != nil && constant(3) == nil
+      return !form.isPacked(codes: constant(1), scales: constant(2), zeros: constant(3))
+        || node.input(3) != nil && constant(3) == nil
     }
     guard model.graph.nodes.contains(where: isBlocked) else { return model }
     var result = model
@@ -51,7 +55,8 @@ enum BlockProducts {
       }
       do throws(PruneError) {
         let weight = Graph.uniqueName(output + "_weight", &names)
-        result.graph.setInitializer(weight, try decode(node) { place in node.input(place).map { model.graph.initializer($0) } })
+        result.graph.setInitializer(
+          weight, try decode(node) { place in node.input(place).map { model.graph.initializer($0) } })
         guard let bias = node.input(5) else {
           nodes.append(Node("MatMul", name: node.name, inputs: [data, weight], outputs: [output]))
           continue
@@ -82,7 +87,9 @@ enum BlockProducts {
       var product = output
       if op.input(5) != nil {
         product = flow.addValue(
-          .init(name: flow.values[output].name + "_product", dtype: flow.values[output].dtype, shape: flow.values[output].shape, origin: .computed))
+          .init(
+            name: flow.values[output].name + "_product", dtype: flow.values[output].dtype,
+            shape: flow.values[output].shape, origin: .computed))
       }
       let node = Node("MatMul", name: op.node.name, inputs: op.node.inputs, outputs: op.node.outputs)
       ops.append(Dataflow.Op(node: node, opset: Model.defaultOpset, inputs: [data, weight], outputs: [product]))
@@ -95,7 +102,8 @@ enum BlockProducts {
   }
 
   private static func isForPacked(_ op: Dataflow.Op, _ flow: Dataflow) -> Bool {
-    guard let form = Form(op.node), let x = op.input(0).map({ flow.values[$0] }), let shape = x.shape, x.dtype == .float32,
+    guard let form = Form(op.node), let x = op.input(0).map({ flow.values[$0] }), let shape = x.shape,
+      x.dtype == .float32,
       shape.dims.last == form.k, (1...Int(PS_BLOCK_ROWS)).contains(shape.count / form.k),
       let y = op.output(0).map({ flow.values[$0] }), y.dtype == .float32, y.shape != nil
     else { return false }
@@ -108,7 +116,8 @@ enum BlockProducts {
   private static func decode(_ node: Node, _ operand: (Int) -> Tensor??) throws(PruneError) -> Tensor {
     guard let form = Form(node) else {
       throw PruneError(
-        .unsupported, "\(node.int("bits", default: 4)) bits in blocks of \(node.int("block_size", default: 0)) for a weight of "
+        .unsupported,
+        "\(node.int("bits", default: 4)) bits in blocks of \(node.int("block_size", default: 0)) for a weight of "
           + "\(node.int("K", default: 0)) x \(node.int("N", default: 0))")
     }
     let (k, n, bits, size) = (form.k, form.n, form.bits, form.size)
@@ -124,7 +133,8 @@ enum BlockProducts {
     else { throw PruneError(.mismatch, "its codes or scales are not those of a weight of \(k) x \(n)") }
     let zeros = try constant(3, "zero points")
     if let zeros, zeros.dtype != .uint8 || zeros.count != n * zeroBytes {
-      throw PruneError(.unsupported, "its zero points are \(zeros.dtype.name) \(zeros.shape), wanted uint8 of \(n * zeroBytes)")
+      throw PruneError(
+        .unsupported, "its zero points are \(zeros.dtype.name) \(zeros.shape), wanted uint8 of \(n * zeroBytes)")
     }
     let points = try zeros?.array(of: UInt8.self)
     let steps = try scales.cast(to: .float32).array(of: Float.self)

@@ -1,8 +1,9 @@
 import PruneGraph
 import PruneTensor
 
-/// Writes QLinearConv and QLinearMatMul with constant weights as what they mean, a float layer between DequantizeLinear and
-/// QuantizeLinear: the form that is compiled to integer kernels, or to float ones where the machine has no fast integer ones.
+/// Writes QLinearConv and QLinearMatMul with constant weights as what they mean, a float layer between DequantizeLinear
+/// and QuantizeLinear: the form that is compiled to integer kernels, or to float ones where the machine has no fast
+/// integer ones.
 enum CodeOperators {
   static func run(_ model: Model) throws(PruneError) -> Model { try clipsOfFloats(try expanded(model)) }
 
@@ -20,7 +21,9 @@ enum CodeOperators {
       func dequantized(_ inputs: [String], axis: Int, _ end: String) -> String {
         let made = name(end)
         nodes.append(
-          Node("DequantizeLinear", name: node.name, inputs: inputs, outputs: [made], attributes: [Attribute("axis", .int(Int64(axis)))]))
+          Node(
+            "DequantizeLinear", name: node.name, inputs: inputs, outputs: [made],
+            attributes: [Attribute("axis", .int(Int64(axis)))]))
         return made
       }
       let isConv = node.opType == "QLinearConv"
@@ -35,7 +38,8 @@ enum CodeOperators {
       }
       let floats = name("_floats")
       nodes += [
-        Node(isConv ? "Conv" : "MatMul", name: node.name, inputs: inputs, outputs: [floats], attributes: node.attributes),
+        Node(
+          isConv ? "Conv" : "MatMul", name: node.name, inputs: inputs, outputs: [floats], attributes: node.attributes),
         Node("QuantizeLinear", name: node.name, inputs: [floats, node.inputs[6], node.inputs[7]], outputs: [output]),
       ]
     }
@@ -46,12 +50,15 @@ enum CodeOperators {
   /// Whether the weight is a constant and scales are such as DequantizeLinear and QuantizeLinear take.
   private static func isWanted(_ node: Node, _ graph: Graph) -> Bool {
     guard node.isStandard, ["QLinearConv", "QLinearMatMul"].contains(node.opType), node.inputs.count >= 8,
-      let weight = graph.initializer(node.inputs[3]), node.opType == "QLinearConv" ? weight.shape.rank > 2 : weight.shape.rank == 2
+      let weight = graph.initializer(node.inputs[3]),
+      node.opType == "QLinearConv" ? weight.shape.rank > 2 : weight.shape.rank == 2
     else { return false }
     let channels = weight.shape[node.opType == "QLinearConv" ? 0 : 1]
     func fits(_ place: Int, _ count: Int) -> Bool {
-      guard let scale = graph.initializer(node.inputs[place]), let zero = graph.initializer(node.inputs[place + 1]) else { return false }
-      return scale.dtype == .float32 && scale.shape == zero.shape && (scale.shape.rank == 0 || scale.shape.dims == [count])
+      guard let scale = graph.initializer(node.inputs[place]), let zero = graph.initializer(node.inputs[place + 1])
+      else { return false }
+      return scale.dtype == .float32 && scale.shape == zero.shape
+        && (scale.shape.rank == 0 || scale.shape.dims == [count])
     }
     // A scale of one entry along an axis of one.
     return fits(1, -1) && fits(6, -1) && fits(4, channels)
@@ -67,12 +74,14 @@ enum CodeOperators {
     let producers = graph.producers, consumers = graph.consumers, outputs = Set(graph.outputs.map(\.name))
     for place in clips {
       let clip = graph.nodes[place]
-      guard clip.inputs.count == 3, let codes = clip.input(0), let source = producers[codes], consumers[codes]?.count == 1,
+      guard clip.inputs.count == 3, let codes = clip.input(0), let source = producers[codes],
+        consumers[codes]?.count == 1,
         !outputs.contains(codes), graph.nodes[source].opType == "QuantizeLinear", graph.nodes[source].isStandard,
         graph.nodes[source].inputs.count == 3, let floats = graph.nodes[source].input(0),
         let step = graph.initializer(graph.nodes[source].inputs[1]), step.dtype == .float32,
         let zero = graph.initializer(graph.nodes[source].inputs[2]), step.count == 1, zero.count == 1,
-        let low = graph.initializer(clip.inputs[1]), let high = graph.initializer(clip.inputs[2]), low.count == 1, high.count == 1
+        let low = graph.initializer(clip.inputs[1]), let high = graph.initializer(clip.inputs[2]), low.count == 1,
+        high.count == 1
       else { continue }
       let scale = try step.array(of: Float.self)[0], point = try zero.doubles()[0]
       var inputs = [floats]

@@ -4,7 +4,9 @@ import PruneTensor
 /// Model to plan, stage by stage.
 enum Compiler {
   /// - Parameter packed: where programs of the model share their packed weights.
-  static func compile(_ model: Model, _ options: ProgramOptions, sharing packed: PackedWeights) throws(PruneError) -> Plan {
+  static func compile(_ model: Model, _ options: ProgramOptions, sharing packed: PackedWeights) throws(PruneError)
+    -> Plan
+  {
     var flow = try dataflow(model, options)
     var divisions = 1
     if options.optimizes, let division = BatchDivision(flow), let parted = division.applied(to: options) {
@@ -26,7 +28,8 @@ enum Compiler {
   }
 
   private static func dataflow(_ model: Model, _ options: ProgramOptions) throws(PruneError) -> Dataflow {
-    var expanded = try RecurrentCodes.run(try BlockProducts.run(try FunctionInlining.run(model), keepsPacked: options.optimizes))
+    var expanded = try RecurrentCodes.run(
+      try BlockProducts.run(try FunctionInlining.run(model), keepsPacked: options.optimizes))
     if options.optimizes {
       expanded = try IntegerProducts.run(DynamicProducts.run(try HalfWidening.run(expanded, options), options))
       expanded = try CodeOperators.run(expanded)

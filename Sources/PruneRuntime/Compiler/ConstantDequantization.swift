@@ -28,13 +28,16 @@ enum ConstantDequantization {
 
   /// The common case: int8, uint8 or int32 codes with one scale, or one for each index of an axis.
   private static func plain(_ op: Dataflow.Op, _ inputs: [Tensor?]) throws(PruneError) -> Tensor? {
-    guard inputs.count >= 2, let codes = inputs[0], let scale = inputs[1], scale.dtype == .float32, scale.shape.rank <= 1,
+    guard inputs.count >= 2, let codes = inputs[0], let scale = inputs[1], scale.dtype == .float32,
+      scale.shape.rank <= 1,
       op.node.int("block_size", default: 0) == 0
     else { return nil }
     let scales = try scale.array(of: Float.self)
     var (extent, inner) = (1, max(codes.count, 1))
     if scales.count != 1 {
-      guard let axis = codes.shape.axis(op.node.int("axis", default: 1)), codes.shape[axis] == scales.count else { return nil }
+      guard let axis = codes.shape.axis(op.node.int("axis", default: 1)), codes.shape[axis] == scales.count else {
+        return nil
+      }
       (extent, inner) = (scales.count, codes.shape.dims[(axis + 1)...].reduce(1, *))
     }
     func integers(_ tensor: Tensor) throws(PruneError) -> [Int32]? {

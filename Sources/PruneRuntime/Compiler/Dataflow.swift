@@ -113,7 +113,9 @@ struct Dataflow {
     for value in wanted { isNeeded[value] = true }
     var kept: [Op] = []
     for op in ops.reversed() {
-      guard op.updatedInputs != nil || op.outputs.contains(where: { $0.map { isNeeded[$0] } ?? false }) else { continue }
+      guard op.updatedInputs != nil || op.outputs.contains(where: { $0.map { isNeeded[$0] } ?? false }) else {
+        continue
+      }
       for value in op.reads { isNeeded[value] = true }
       kept.append(op)
     }

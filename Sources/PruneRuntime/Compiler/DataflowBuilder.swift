@@ -22,7 +22,9 @@ struct DataflowBuilder {
   private init(model: Model, options: ProgramOptions) {
     self.model = model
     self.options = options
-    var (weights, others) = (Set<String>(), Set((options.outputs ?? model.graph.outputs.map(\.name)) + options.watched.map(\.name)))
+    var (weights, others) = (
+      Set<String>(), Set((options.outputs ?? model.graph.outputs.map(\.name)) + options.watched.map(\.name))
+    )
     for node in model.graph.nodes {
       let isLayer = node.isStandard && ["Conv", "Gemm", "MatMul"].contains(node.opType)
       for (place, name) in node.allReads.enumerated() {
@@ -67,13 +69,15 @@ struct DataflowBuilder {
 
   private func inputType(_ input: ValueInfo) throws(PruneError) -> (DType, Shape?) {
     guard let type = input.type, let dtype = type.dtype else {
-      throw PruneError(.unsupported, "input '\(input.name)' is not a tensor", hint: "sequences, maps and optionals cannot be fed")
+      throw PruneError(
+        .unsupported, "input '\(input.name)' is not a tensor", hint: "sequences, maps and optionals cannot be fed")
     }
     if options.openInputs.contains(input.name) { return (dtype, nil) }
     guard let given = options.inputShapes[input.name] else {
       guard let shape = type.shape else {
         throw PruneError(
-          .invalidArgument, "input '\(input.name)' is declared \(type): its shape is open", hint: "give the shape to compile for")
+          .invalidArgument, "input '\(input.name)' is declared \(type): its shape is open",
+          hint: "give the shape to compile for")
       }
       return (dtype, shape)
     }
@@ -138,7 +142,9 @@ struct DataflowBuilder {
   /// Whether a Dropout node drops: since opset 12 its third input says so; before, running a model never does.
   private func trains(_ node: Node, _ inputs: [Int?], _ opset: Int64) -> Bool {
     guard opset >= 12, inputs.count > 2, let mode = inputs[2] else { return false }
-    guard let constant = flow.values[mode].constant, let flags = try? constant.array(of: UInt8.self) else { return true }
+    guard let constant = flow.values[mode].constant, let flags = try? constant.array(of: UInt8.self) else {
+      return true
+    }
     return flags.first != 0
   }
 
@@ -199,7 +205,8 @@ struct DataflowBuilder {
     }
     guard results.count >= node.outputs.count else {
       throw PruneError(
-        .invalidModel, "graph '\(branch.name)' gives \(results.count) values, wanted \(node.outputs.count)", at: node.label)
+        .invalidModel, "graph '\(branch.name)' gives \(results.count) values, wanted \(node.outputs.count)",
+        at: node.label)
     }
     ids = outer
     for (name, id) in zip(node.outputs, results) where !name.isEmpty { define(id, name) }
@@ -214,7 +221,9 @@ struct DataflowBuilder {
     {
       return [try foldShape(node, shape)]
     }
-    guard node.operation?.kind != .random, !isDequantizedWeight(node), options.variables.isEmpty || !writes(node) else { return nil }
+    guard node.operation?.kind != .random, !isDequantizedWeight(node), options.variables.isEmpty || !writes(node) else {
+      return nil
+    }
     var arguments: [Tensor?] = []
     for input in inputs {
       guard let input else {

@@ -1,8 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// Weights as their layers read them: what stands between a stored weight and its layer (Transpose, Reshape, Identity, Cast) is
-/// done once, so that every scheme sees the weight itself.
+/// Weights as their layers read them: what stands between a stored weight and its layer (Transpose, Reshape, Identity,
+/// Cast) is done once, so that every scheme sees the weight itself.
 package enum DirectWeights {
   /// - Parameters:
   ///   - keepsShared: leaves a weight that other nodes read as it was stored.
@@ -11,13 +11,16 @@ package enum DirectWeights {
   ///   - reshapedOnly: leaves a weight whose axes are what they were, in another order.
   /// - Returns: the model without those nodes; such a weight is there in both forms.
   package static func apply(
-    _ model: Model, keepsShared: Bool = false, keepsTables: Bool = false, keepsTypes: Bool = false, reshapedOnly: Bool = false
+    _ model: Model, keepsShared: Bool = false, keepsTables: Bool = false, keepsTypes: Bool = false,
+    reshapedOnly: Bool = false
   ) throws(PruneError) -> Model {
     func passes(_ node: Node) -> Bool { node.isMovement || !keepsTypes && node.isStandard && node.opType == "Cast" }
     let readers = keepsShared ? model.graph.consumers : [:]
-    let tables = Set(keepsTables ? model.graph.nodes.filter { $0.isStandard && $0.opType == "Gather" }.compactMap { $0.input(0) } : [])
+    let tables = Set(
+      keepsTables ? model.graph.nodes.filter { $0.isStandard && $0.opType == "Gather" }.compactMap { $0.input(0) } : [])
     func isShared(_ source: WeightSource) -> Bool {
-      tables.contains(source.name) || keepsShared && ([source.name] + source.path.flatMap(\.outputs)).contains { (readers[$0]?.count ?? 0) > 1 }
+      tables.contains(source.name)
+        || keepsShared && ([source.name] + source.path.flatMap(\.outputs)).contains { (readers[$0]?.count ?? 0) > 1 }
     }
     let sources = WeightSources(model.graph), opset = model.opset() ?? Model.defaultOpset
     var result = model
@@ -26,7 +29,8 @@ package enum DirectWeights {
     var direct: [String: (name: String, origin: String)] = [:]
     for (position, node) in model.graph.nodes.enumerated() {
       for place in node.parameterOperands {
-        guard let value = node.input(place), let source = sources.source(of: value, through: passes), !source.path.isEmpty,
+        guard let value = node.input(place), let source = sources.source(of: value, through: passes),
+          !source.path.isEmpty,
           source.tensor.dtype.isFloatingPoint,
           !reshapedOnly || source.path.contains(where: { ["Reshape", "Flatten"].contains($0.opType) })
         else { continue }
@@ -48,7 +52,8 @@ package enum DirectWeights {
     }
     guard !direct.isEmpty else { return model }
     var masked = model.maskedParameters
-    for (name, origin) in direct.values.sorted(by: { $0.name < $1.name }) where name != origin && masked.contains(origin) { masked.append(name) }
+    for (name, origin) in direct.values.sorted(by: { $0.name < $1.name })
+    where name != origin && masked.contains(origin) { masked.append(name) }
     // Initializers need not be inputs from version 4 on.
     result.irVersion = max(result.irVersion, 4)
     result.removeDeadNodes()
@@ -67,7 +72,8 @@ package enum DirectWeights {
         guard let operand = sources.source(of: name, through: { _ in false }) else { return nil }
         operands.append(operand.tensor)
       }
-      guard let kernel = ReferenceKernels.kernel(for: node, opset: opset), let made = try? kernel(node, operands, opset),
+      guard let kernel = ReferenceKernels.kernel(for: node, opset: opset),
+        let made = try? kernel(node, operands, opset),
         let first = made.first
       else { return nil }
       tensor = first
@@ -81,12 +87,16 @@ extension Model {
   fileprivate mutating func restoreNames(of direct: [(name: String, origin: String)], names masked: inout [String]) {
     let forms = Dictionary(grouping: direct, by: \.origin)
     for (origin, made) in forms.sorted(by: { $0.key < $1.key }) {
-      guard !graph.hasInitializer(origin), made.count == 1, let name = made.first?.name, let tensor = graph.initializer(name),
-        !graph.nodes.contains(where: { $0.outputs.contains(origin) }), !graph.inputs.contains(where: { $0.name == origin })
+      guard !graph.hasInitializer(origin), made.count == 1, let name = made.first?.name,
+        let tensor = graph.initializer(name),
+        !graph.nodes.contains(where: { $0.outputs.contains(origin) }),
+        !graph.inputs.contains(where: { $0.name == origin })
       else { continue }
       graph.removeInitializers { $0.name == name }
       graph.setInitializer(origin, tensor)
-      for index in graph.nodes.indices { graph.nodes[index].inputs = graph.nodes[index].inputs.map { $0 == name ? origin : $0 } }
+      for index in graph.nodes.indices {
+        graph.nodes[index].inputs = graph.nodes[index].inputs.map { $0 == name ? origin : $0 }
+      }
       masked.removeAll { $0 == name }
     }
   }

@@ -1,8 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// Makes one operation of what dynamic quantization writes for a matrix product: DynamicQuantizeLinear, MatMulInteger with a
-/// constant int8 weight, Cast, Mul with both scales, and perhaps Add of a bias.
+/// Makes one operation of what dynamic quantization writes for a matrix product: DynamicQuantizeLinear, MatMulInteger
+/// with a constant int8 weight, Cast, Mul with both scales, and perhaps Add of a bias.
 enum DynamicProducts {
   static let key = "ai.libprune.DynamicProduct"
 
@@ -16,8 +16,11 @@ enum DynamicProducts {
   }
 
   static func run(_ model: Model, _ options: ProgramOptions) -> Model {
-    guard options.variables.isEmpty, model.graph.nodes.contains(where: { $0.isStandard && $0.opType == "MatMulInteger" }) else { return model }
-    let search = Search(model, wanted: Set((options.outputs ?? model.graph.outputs.map(\.name)) + options.watched.map(\.name)))
+    guard options.variables.isEmpty,
+      model.graph.nodes.contains(where: { $0.isStandard && $0.opType == "MatMulInteger" })
+    else { return model }
+    let search = Search(
+      model, wanted: Set((options.outputs ?? model.graph.outputs.map(\.name)) + options.watched.map(\.name)))
     var result = model
     var replaced: [Int: Node] = [:], dropped: Set<Int> = []
     for place in model.graph.nodes.indices {
@@ -45,7 +48,8 @@ enum DynamicProducts {
 
     /// The node that alone reads a value.
     private func reader(of value: String?, _ opType: String) -> Int? {
-      guard let value, !wanted.contains(value), let readers = consumers[value], readers.count == 1, let place = readers.first,
+      guard let value, !wanted.contains(value), let readers = consumers[value], readers.count == 1,
+        let place = readers.first,
         graph.nodes[place].isStandard, graph.nodes[place].opType == opType
       else { return nil }
       return place
@@ -58,12 +62,15 @@ enum DynamicProducts {
 
     func match(_ place: Int) -> Match? {
       let integer = graph.nodes[place]
-      guard integer.isStandard, integer.opType == "MatMulInteger", let codes = integer.input(0), let producer = producers[codes],
-        let name = integer.input(1), let weight = graph.initializer(name), weight.dtype == .int8, weight.shape.rank == 2,
+      guard integer.isStandard, integer.opType == "MatMulInteger", let codes = integer.input(0),
+        let producer = producers[codes],
+        let name = integer.input(1), let weight = graph.initializer(name), weight.dtype == .int8,
+        weight.shape.rank == 2,
         weight.count > 0, hasNoZeroPoint(integer)
       else { return nil }
       let quantize = graph.nodes[producer]
-      guard quantize.isStandard, quantize.opType == "DynamicQuantizeLinear", let x = quantize.input(0), quantize.output(0) == codes,
+      guard quantize.isStandard, quantize.opType == "DynamicQuantizeLinear", let x = quantize.input(0),
+        quantize.output(0) == codes,
         let step = quantize.output(1), quantize.output(2) == integer.input(2),
         let cast = reader(of: integer.output(0), "Cast"), graph.nodes[cast].int("to", default: 0) == 1,
         let floats = graph.nodes[cast].output(0), let scaling = reader(of: floats, "Mul")
@@ -71,7 +78,8 @@ enum DynamicProducts {
       let columns = weight.shape[1]
       guard let both = graph.nodes[scaling].inputs.first(where: { $0 != floats }), let product = producers[both],
         reader(of: both, "Mul") == scaling, graph.nodes[product].isStandard, graph.nodes[product].opType == "Mul",
-        let scale = graph.nodes[product].inputs.first(where: { $0 != step }), graph.nodes[product].inputs.contains(step),
+        let scale = graph.nodes[product].inputs.first(where: { $0 != step }),
+        graph.nodes[product].inputs.contains(step),
         self.floats(scale, count: columns) || self.floats(scale, count: 1), let scaled = graph.nodes[scaling].output(0)
       else { return nil }
       var inner = [place, cast, product], last = scaling, inputs = [x, name, scale], output = scaled
@@ -84,7 +92,8 @@ enum DynamicProducts {
       }
       return Match(
         integer: place, inner: inner, last: last,
-        node: Node("DynamicProduct", domain: TrainingKernels.domain, name: integer.name, inputs: inputs, outputs: [output]))
+        node: Node(
+          "DynamicProduct", domain: TrainingKernels.domain, name: integer.name, inputs: inputs, outputs: [output]))
     }
 
     private func hasNoZeroPoint(_ node: Node) -> Bool {

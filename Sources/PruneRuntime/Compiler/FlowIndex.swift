@@ -38,7 +38,9 @@ struct FlowIndex {
 extension Dataflow {
   /// The number a constant of one element is.
   func scalar(_ value: Int?) -> Double? {
-    guard let tensor = value.flatMap({ values[$0].constant }), tensor.count == 1, tensor.dtype != .string else { return nil }
+    guard let tensor = value.flatMap({ values[$0].constant }), tensor.count == 1, tensor.dtype != .string else {
+      return nil
+    }
     return try? tensor.doubles().first
   }
 
@@ -55,7 +57,8 @@ extension Dataflow {
 
   /// An operation of our own making in the place of another.
   func replacement(
-    _ opType: String, domain: String = "", for op: Op, opset: Int64, inputs: [Int?], output: Int?, attributes: [Attribute] = []
+    _ opType: String, domain: String = "", for op: Op, opset: Int64, inputs: [Int?], output: Int?,
+    attributes: [Attribute] = []
   ) -> Op {
     let node = Node(opType, domain: domain, name: op.node.name, inputs: [], outputs: [], attributes: attributes)
     return Op(node: node, opset: opset, inputs: inputs, outputs: [output])

@@ -13,7 +13,8 @@ enum Fusion {
     for (index, op) in flow.ops.enumerated() { for value in op.reads { consumer[value] = index } }
     var ops = flow.ops.map(Optional.some)
     for index in ops.indices {
-      guard var op = ops[index], bases.contains(op.key), isFloat(op, flow), op.outputs.dropFirst().allSatisfy({ $0 == nil })
+      guard var op = ops[index], bases.contains(op.key), isFloat(op, flow),
+        op.outputs.dropFirst().allSatisfy({ $0 == nil })
       else { continue }
       var position = index
       while let result = op.output(0), counts[result] == 1, let next = consumer[result], let follower = ops[next],
@@ -30,7 +31,9 @@ enum Fusion {
   private static let bases = ["Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"]
 
   private static func isFloat(_ op: Dataflow.Op, _ flow: Dataflow) -> Bool {
-    (op.reads + op.outputs.compactMap { $0 }).allSatisfy { flow.values[$0].dtype == .float32 && flow.values[$0].shape != nil }
+    (op.reads + op.outputs.compactMap { $0 }).allSatisfy {
+      flow.values[$0].dtype == .float32 && flow.values[$0].shape != nil
+    }
   }
 
   /// Makes `follower`, the only reader of `result`, part of `op`.
@@ -40,7 +43,8 @@ enum Fusion {
     guard let target = follower.output(0), op.epilogue.count < 3, flow.values[target].shape == flow.values[result].shape
     else { return false }
     if let activation = Activation(follower, flow) {
-      guard follower.input(0) == result, op.key.hasPrefix("Conv") || activation.limits != nil, !flow.keepsNaN || activation.limits == nil
+      guard follower.input(0) == result, op.key.hasPrefix("Conv") || activation.limits != nil,
+        !flow.keepsNaN || activation.limits == nil
       else { return false }
       if op.key == "BatchNormalization", activation != .relu || !op.epilogue.isEmpty { return false }
       op.epilogue.append(.activation(activation))
@@ -58,11 +62,13 @@ enum Fusion {
   private static func addOperand(
     _ other: Int, to op: inout Dataflow.Op, _ result: Int, _ flow: inout Dataflow
   ) -> Bool {
-    guard flow.values[other].dtype == .float32, let shape = flow.values[other].shape, let full = flow.values[result].shape
+    guard flow.values[other].dtype == .float32, let shape = flow.values[other].shape,
+      let full = flow.values[result].shape
     else { return false }
     if op.epilogue.isEmpty, op.key == "Conv", op.input(2) == nil, full.rank >= 3, shape.count == full[1],
       shape.rank == full.rank - 1 || shape.rank == full.rank, shape[shape.rank - full.rank + 1] == full[1],
-      let tensor = flow.values[other].constant, let flat = try? Shape([shape.count]), let bias = try? tensor.reshaped(flat)
+      let tensor = flow.values[other].constant, let flat = try? Shape([shape.count]),
+      let bias = try? tensor.reshaped(flat)
     {
       let id = flow.addConstant(bias, name: flow.values[other].name)
       op.inputs = [op.inputs[0], op.inputs[1], id]

@@ -1,8 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// Computes a float16 network in float32, for which there are fast kernels: never less precise than float16 itself. Inputs and
-/// outputs keep their types.
+/// Computes a float16 network in float32, for which there are fast kernels: never less precise than float16 itself.
+/// Inputs and outputs keep their types.
 enum HalfWidening {
   static func run(_ model: Model, _ options: ProgramOptions) throws(PruneError) -> Model {
     let graph = model.graph
@@ -56,7 +56,9 @@ enum HalfWidening {
   private static func applies(_ graph: Graph) -> Bool {
     let heavy: Set<String> = ["Conv", "ConvTranspose", "Gemm", "MatMul"]
     guard graph.nodes.allSatisfy({ $0.isStandard && $0.subgraphs.isEmpty }) else { return false }
-    guard graph.outputs.allSatisfy({ output in graph.nodes.contains { $0.outputs.contains(output.name) } }) else { return false }
+    guard graph.outputs.allSatisfy({ output in graph.nodes.contains { $0.outputs.contains(output.name) } }) else {
+      return false
+    }
     return graph.nodes.contains { node in
       heavy.contains(node.opType) && node.input(1).flatMap { graph.initializer($0) }?.dtype == .float16
     }

@@ -1,14 +1,17 @@
 import PruneGraph
 import PruneTensor
 
-/// Computes products of dynamically quantized activations (MatMulInteger, ConvInteger with constant weights) in float32, for
-/// which there are fast kernels. The codes are small integers: sums below 2^24 are exact, larger ones are rounded as every
-/// float32 product is.
+/// Computes products of dynamically quantized activations (MatMulInteger, ConvInteger with constant weights) in
+/// float32, for which there are fast kernels. The codes are small integers: sums below 2^24 are exact, larger ones are
+/// rounded as every float32 product is.
 enum IntegerProducts {
   static func run(_ model: Model) throws(PruneError) -> Model {
     func weight(_ node: Node) -> Tensor? {
-      guard node.isStandard, ["ConvInteger", "MatMulInteger"].contains(node.opType), node.outputs.count == 1 else { return nil }
-      guard let name = node.input(1), let tensor = model.graph.initializer(name), tensor.dtype == .int8, isZero(node, model.graph)
+      guard node.isStandard, ["ConvInteger", "MatMulInteger"].contains(node.opType), node.outputs.count == 1 else {
+        return nil
+      }
+      guard let name = node.input(1), let tensor = model.graph.initializer(name), tensor.dtype == .int8,
+        isZero(node, model.graph)
       else { return nil }
       return tensor
     }

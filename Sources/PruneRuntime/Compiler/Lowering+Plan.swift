@@ -32,9 +32,10 @@ extension Lowering {
     {
       plan.largestLabel = steps[drafts[index].first].label
     }
-    let (offsets, total) = try MemoryPlanner.place(planned.map { index in
-      MemoryPlanner.Request(byteCount: drafts[index].byteCount, first: drafts[index].first, last: drafts[index].last)
-    })
+    let (offsets, total) = try MemoryPlanner.place(
+      planned.map { index in
+        MemoryPlanner.Request(byteCount: drafts[index].byteCount, first: drafts[index].first, last: drafts[index].last)
+      })
     var offset = [Int](repeating: 0, count: drafts.count)
     for (position, index) in planned.enumerated() { offset[index] = offsets[position] }
     plan.buffers = drafts.indices.map { index in

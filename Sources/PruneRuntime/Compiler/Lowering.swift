@@ -107,7 +107,9 @@ final class Lowering {
       do {
         try lowering.alone(loners[index]) { () throws(PruneError) in
           try lowering.lower(op, optimizes: optimizes)
-          for watched in lowering.flow.watched where op.outputs.contains(watched.value) { try lowering.emitWatch(watched, of: op.node) }
+          for watched in lowering.flow.watched where op.outputs.contains(watched.value) {
+            try lowering.emitWatch(watched, of: op.node)
+          }
         }
       } catch {
         throw error.located(at: op.node.label)
@@ -121,7 +123,9 @@ final class Lowering {
 
   /// Lets go of constants that nothing reads any more: what was packed is not kept twice.
   private func releaseConstants(_ op: Dataflow.Op) {
-    for id in op.reads where lastUse[viewGroup[id]] == current && flow.values[id].constant != nil { flow.values[id].origin = .computed }
+    for id in op.reads where lastUse[viewGroup[id]] == current && flow.values[id].constant != nil {
+      flow.values[id].origin = .computed
+    }
   }
 
   private func lower(_ op: Dataflow.Op, optimizes: Bool) throws(PruneError) {
@@ -135,7 +139,8 @@ final class Lowering {
       if let kernel = FastKernels.kernel(for: op), try attempt(kernel, op) { return }
     }
     if let control = op.control { return try emitControl(op, control) }
-    let parts = try op.quantized.map { quantized throws(PruneError) in try separate(quantized.parts, into: op) } ?? unfused(op)
+    let parts =
+      try op.quantized.map { quantized throws(PruneError) in try separate(quantized.parts, into: op) } ?? unfused(op)
     guard parts.isEmpty else {
       for part in parts { try lower(part, optimizes: optimizes) }
       return
@@ -203,7 +208,9 @@ final class Lowering {
     case .variable(let variable):
       buffer = variableBuffer(id, variable)
     case .input, .computed:
-      guard let source = materials[id].first, let from = source.layout, let to = Layout.plain(from.dims, type: from.type) else {
+      guard let source = materials[id].first, let from = source.layout,
+        let to = Layout.plain(from.dims, type: from.type)
+      else {
         throw PruneError(.internal, "value '\(flow.values[id].name)' is read before it is written")
       }
       buffer = try define(id, layout: nil)
@@ -217,7 +224,9 @@ final class Lowering {
   /// The value's elements in whatever order they lie, with nothing between them.
   func unordered(_ id: Int) throws(PruneError) -> Int {
     let home = try home(id)
-    guard let layout = home.layout, layout.byteCount != value(id).dtype?.byteCount(count(id)) else { return home.buffer }
+    guard let layout = home.layout, layout.byteCount != value(id).dtype?.byteCount(count(id)) else {
+      return home.buffer
+    }
     return try plain(id)
   }
 
@@ -234,7 +243,9 @@ final class Lowering {
     }
     let source = materials[id].first { $0.layout.map { $0.dims == layout.dims } ?? false }
     let (from, origin): (Layout?, Int) =
-      if let source { (source.layout, source.buffer) } else { (Layout.plain(layout.dims, type: layout.type), try plain(id)) }
+      if let source { (source.layout, source.buffer) } else {
+        (Layout.plain(layout.dims, type: layout.type), try plain(id))
+      }
     guard let from else { throw PruneError(.internal, "value '\(flow.values[id].name)' has no layout") }
     let buffer = add(Draft(kind: .arena, byteCount: layout.byteCount))
     materials[id].append(Material(layout: layout, buffer: buffer))
@@ -252,16 +263,20 @@ final class Lowering {
     return try constantBuffer(made)
   }
 
-  /// A constant's elements as `fill` lays out `count` numbers of them, from any address. `key` tells this way from others.
+  /// A constant's elements as `fill` lays out `count` numbers of them, from any address. `key` tells this way from
+  /// others.
   func packed(
-    _ id: Int, key: (from: Layout, to: Layout), count: Int, fill: (UnsafeRawPointer, UnsafeMutablePointer<Float>) -> Void
+    _ id: Int, key: (from: Layout, to: Layout), count: Int,
+    fill: (UnsafeRawPointer, UnsafeMutablePointer<Float>) -> Void
   ) throws(PruneError) -> Int? {
     guard let tensor = constant(id) else { return nil }
     let key = PackedWeights.Key(source: flow.values[id].derivation ?? Derivation([tensor]), from: key.from, to: key.to)
     if let known = weights.find(key) { return try constantBuffer(known) }
     let target = try Storage(byteCount: 4 * count, zeroed: false)
     // Safe: callers read no more than the constant has, and the target is of `count` numbers.
-    fill(UnsafeRawPointer(tensor.storage.base.advanced(by: tensor.byteOffset)), target.base.assumingMemoryBound(to: Float.self))
+    fill(
+      UnsafeRawPointer(tensor.storage.base.advanced(by: tensor.byteOffset)),
+      target.base.assumingMemoryBound(to: Float.self))
     tensor.forgetPages()
     let made = try Tensor(.uint8, try Shape([target.byteCount]), over: Bytes(storage: target))
     weights.add(made, key)
@@ -327,7 +342,9 @@ final class Lowering {
   func defineView(_ id: Int, of source: Int) throws(PruneError) {
     let buffer = try plain(source)
     materials[id].append(Material(layout: nil, buffer: buffer))
-    if case .computed = flow.values[source].origin {} else if case .input = flow.values[source].origin {} else {
+    if case .computed = flow.values[source].origin {
+    } else if case .input = flow.values[source].origin {
+    } else {
       // A view of a constant or variable must not be overwritten either.
       lastUse[viewGroup[id]] = Int.max
     }
@@ -367,7 +384,8 @@ final class Lowering {
 
   /// Adds a step. `reads` and `writes` are buffers; `bind` resolves their pointers.
   func emit(
-    _ label: String, reads: [Int], writes: [Int], isReference: Bool = false, losesNaN: Bool = false, runsPrograms: Bool = false,
+    _ label: String, reads: [Int], writes: [Int], isReference: Bool = false, losesNaN: Bool = false,
+    runsPrograms: Bool = false,
     bind: @escaping (Frame) throws(PruneError) -> BoundStep
   ) {
     for buffer in reads + writes {

@@ -10,7 +10,8 @@ enum MatrixFusion {
     for start in ops.indices {
       guard var op = ops[start], isCandidate(op, flow) else { continue }
       var position = start
-      while let result = op.output(0), let next = index.onlyConsumer(of: result), next > position, let follower = ops[next],
+      while let result = op.output(0), let next = index.onlyConsumer(of: result), next > position,
+        let follower = ops[next],
         absorb(follower, into: &op, result, flow)
       {
         ops[position] = nil
@@ -29,14 +30,18 @@ enum MatrixFusion {
   }
 
   /// Makes `follower`, the only reader of `result`, part of `op`.
-  private static func absorb(_ follower: Dataflow.Op, into op: inout Dataflow.Op, _ result: Int, _ flow: Dataflow) -> Bool {
-    guard let target = follower.output(0), flow.isFloat(target), flow.dims(target) == flow.dims(result), op.epilogue.count < 4
+  private static func absorb(_ follower: Dataflow.Op, into op: inout Dataflow.Op, _ result: Int, _ flow: Dataflow)
+    -> Bool
+  {
+    guard let target = follower.output(0), flow.isFloat(target), flow.dims(target) == flow.dims(result),
+      op.epilogue.count < 4
     else { return false }
     if let activation = Activation(follower, flow), follower.input(0) == result {
       if flow.keepsNaN, activation.limits != nil { return false }
       op.epilogue.append(.activation(activation))
     } else if follower.key == "Add", follower.inputs.count == 2,
-      let other = follower.inputs[0] == result ? follower.inputs[1] : follower.inputs[0], other != result, flow.isFloat(other),
+      let other = follower.inputs[0] == result ? follower.inputs[1] : follower.inputs[0], other != result,
+      flow.isFloat(other),
       takes(other, op, result, flow)
     {
       op.epilogue.append(.add(other))

@@ -42,7 +42,9 @@ enum MemoryPlanner {
       }
       let offset = best?.offset ?? cursor
       let (end, tooLarge) = offset.addingReportingOverflow(size)
-      guard !tooLarge else { throw PruneError(.outOfMemory, "the values of the graph need more memory than there can be") }
+      guard !tooLarge else {
+        throw PruneError(.outOfMemory, "the values of the graph need more memory than there can be")
+      }
       offsets[index] = offset
       total = max(total, end)
       let position = placed.partitioningIndex { $0.offset >= offset }

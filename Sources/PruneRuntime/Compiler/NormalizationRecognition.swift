@@ -22,7 +22,9 @@ enum NormalizationRecognition {
 
   /// Whether an operation is the mean of its input along the last axis, which it keeps.
   private static func isMean(_ op: Dataflow.Op, _ flow: Dataflow) -> Bool {
-    guard op.key == "ReduceMean", let x = op.input(0), flow.isFloat(x), op.node.int("keepdims", default: 1) == 1 else { return false }
+    guard op.key == "ReduceMean", let x = op.input(0), flow.isFloat(x), op.node.int("keepdims", default: 1) == 1 else {
+      return false
+    }
     let rank = flow.dims(x).count
     var axes = op.node.ints("axes") ?? []
     if let given = op.input(1).flatMap({ flow.values[$0].constant }) { axes = (try? given.integers()) ?? [] }
@@ -54,7 +56,8 @@ enum NormalizationRecognition {
     let op = flow.ops[next]
     if op.key == "Div", op.input(1) == root.output(0), isNumerator(op.input(0)) {
       last = next
-    } else if op.key == "Reciprocal" || (op.key == "Div" && flow.scalar(op.input(0)) == 1 && op.input(1) == root.output(0)),
+    } else if op.key == "Reciprocal"
+      || (op.key == "Div" && flow.scalar(op.input(0)) == 1 && op.input(1) == root.output(0)),
       let product = index.onlyConsumer(of: op.output(0)), flow.ops[product].key == "Mul",
       flow.ops[product].inputs.contains(where: { $0 != op.output(0) && isNumerator($0) })
     {
@@ -69,7 +72,9 @@ enum NormalizationRecognition {
   /// What a value is the square of.
   private static func squared(_ value: Int?, _ flow: Dataflow, _ index: FlowIndex) -> Int? {
     if let power = index.producer(of: value, "Pow", flow), flow.scalar(power.input(1)) == 2 { return power.input(0) }
-    if let product = index.producer(of: value, "Mul", flow), product.inputs.count == 2, product.inputs[0] == product.inputs[1] {
+    if let product = index.producer(of: value, "Mul", flow), product.inputs.count == 2,
+      product.inputs[0] == product.inputs[1]
+    {
       return product.inputs[0]
     }
     return nil
@@ -99,7 +104,8 @@ enum NormalizationRecognition {
     }
     let op = flow.ops[last]
     flow.ops[last] = flow.replacement(
-      match.isCentred ? "LayerNormalization" : "RMSNormalization", for: op, opset: 23, inputs: inputs, output: op.output(0),
+      match.isCentred ? "LayerNormalization" : "RMSNormalization", for: op, opset: 23, inputs: inputs,
+      output: op.output(0),
       attributes: [Attribute("axis", .int(-1)), Attribute("epsilon", .float(match.epsilon))])
   }
 }

@@ -25,12 +25,15 @@ enum ProductRecognition {
   // MARK: - MatMul
 
   private static func product(_ op: Dataflow.Op, _ flow: Dataflow, _ index: FlowIndex) -> Dataflow.Op? {
-    guard let left = op.input(0), let right = op.input(1), let y = op.output(0), op.epilogue.isEmpty, flow.isFloat(left),
-      flow.isFloat(right), flow.isFloat(y), [left, right].contains(where: { index.producer(of: $0, "Transpose", flow) != nil })
+    guard let left = op.input(0), let right = op.input(1), let y = op.output(0), op.epilogue.isEmpty,
+      flow.isFloat(left),
+      flow.isFloat(right), flow.isFloat(y),
+      [left, right].contains(where: { index.producer(of: $0, "Transpose", flow) != nil })
     else { return nil }
     let rank = flow.dims(y).count
     // A constant matrix is packed, and takes in what follows.
-    guard rank >= 2, flow.values[right].constant == nil || flow.dims(right).count != 2, flow.dims(left).count >= 2, flow.dims(right).count >= 2,
+    guard rank >= 2, flow.values[right].constant == nil || flow.dims(right).count != 2, flow.dims(left).count >= 2,
+      flow.dims(right).count >= 2,
       let a = StridedView.resolve(left, flow, index, where: { $0.scale == 1 && isMatrix($0) }),
       let b = StridedView.resolve(right, flow, index, where: { $0.scale == 1 && isMatrix($0) })
     else { return nil }
@@ -63,14 +66,17 @@ enum ProductRecognition {
   // MARK: - Einsum
 
   private static func einsum(_ op: Dataflow.Op, _ flow: Dataflow) -> Dataflow.Op? {
-    guard op.inputs.count == 2, let left = op.inputs[0], let right = op.inputs[1], let y = op.output(0), flow.isFloat(left),
+    guard op.inputs.count == 2, let left = op.inputs[0], let right = op.inputs[1], let y = op.output(0),
+      flow.isFloat(left),
       flow.isFloat(right), flow.isFloat(y),
       let equation = try? EinsumEquation(op.node, ranks: [flow.dims(left).count, flow.dims(right).count]),
       let (first, second) = equation.inputs.count == 2 ? (equation.inputs[0], equation.inputs[1]) : nil
     else { return nil }
     let letters = [first, second, equation.output]
     guard letters.allSatisfy({ Set($0).count == $0.count }) else { return nil }
-    let arrays = [StridedView(left, flow.dims(left)), StridedView(right, flow.dims(right)), StridedView(y, flow.dims(y))]
+    let arrays = [
+      StridedView(left, flow.dims(left)), StridedView(right, flow.dims(right)), StridedView(y, flow.dims(y)),
+    ]
     func axis(_ letter: Character) -> Axis? {
       var extents: Set<Int> = []
       var strides = [0, 0, 0]
@@ -89,7 +95,9 @@ enum ProductRecognition {
       axes.append(made)
     }
     // A letter of one operand alone that is not in the result would have to be summed first.
-    guard axes.allSatisfy({ $0.c != 0 || ($0.a != 0 && $0.b != 0) }), equation.output.allSatisfy(used.contains) else { return nil }
+    guard axes.allSatisfy({ $0.c != 0 || ($0.a != 0 && $0.b != 0) }), equation.output.allSatisfy(used.contains) else {
+      return nil
+    }
     let rows = axes.indices.filter { axes[$0].b == 0 }
     let columns = axes.indices.filter { axes[$0].a == 0 }
     let summed = axes.indices.filter { axes[$0].c == 0 }
@@ -112,10 +120,13 @@ enum ProductRecognition {
   // MARK: - The operation
 
   /// From the outer axes and those of rows, sum and columns; nil when a matrix product cannot take them.
-  private static func made(_ op: Dataflow.Op, _ a: StridedView, _ b: StridedView, _ axes: [Axis], _ flow: Dataflow) -> Dataflow.Op? {
+  private static func made(_ op: Dataflow.Op, _ a: StridedView, _ b: StridedView, _ axes: [Axis], _ flow: Dataflow)
+    -> Dataflow.Op?
+  {
     let outer = axes.dropLast(3).filter { $0.extent != 1 }
     let (m, k, n) = (axes[axes.count - 3], axes[axes.count - 2], axes[axes.count - 1])
-    guard outer.count <= 8, axes.allSatisfy({ $0.extent > 0 }), n.extent == 1 || n.c == 1, m.extent == 1 || m.c >= n.extent
+    guard outer.count <= 8, axes.allSatisfy({ $0.extent > 0 }), n.extent == 1 || n.c == 1,
+      m.extent == 1 || m.c >= n.extent
     else { return nil }
     let (plainA, plainB) = (fits(k.extent, k.a, m.extent, m.a), fits(n.extent, n.b, k.extent, k.b))
     guard plainA || fits(m.extent, m.a, k.extent, k.a), plainB || fits(k.extent, k.b, n.extent, n.b) else { return nil }
@@ -123,7 +134,8 @@ enum ProductRecognition {
     let ldb = plainB ? max(k.b, n.extent) : max(n.b, k.extent)
     let attributes = [
       Attribute("sizes", .integers([m.extent, n.extent, k.extent, lda, ldb, max(m.c, n.extent)])),
-      Attribute("transposes", .integers([plainA ? 0 : 1, plainB ? 0 : 1])), Attribute("offsets", .integers([a.offset, b.offset])),
+      Attribute("transposes", .integers([plainA ? 0 : 1, plainB ? 0 : 1])),
+      Attribute("offsets", .integers([a.offset, b.offset])),
       Attribute("dims", .integers(outer.map(\.extent))), Attribute("a", .integers(outer.map(\.a))),
       Attribute("b", .integers(outer.map(\.b))), Attribute("c", .integers(outer.map(\.c))),
     ]

@@ -77,8 +77,8 @@ struct Quantized {
     return post.isUnambiguous ? post : nil
   }
 
-  /// The unit of the numbers that enter stage `index`: the step of the codes they are rounded to next, unless a function
-  /// that depends on the unit comes first.
+  /// The unit of the numbers that enter stage `index`: the step of the codes they are rounded to next, unless a
+  /// function that depends on the unit comes first.
   private func unit(_ index: Int) -> Float {
     for stage in stages[index...] {
       switch stage {
@@ -99,7 +99,9 @@ struct Quantized {
     }
     if low == -.infinity && high == .infinity { return [] }
     if low == 0 && high == .infinity { return [.eltwise(dnnl_eltwise_relu, alpha: 0, beta: 0)] }
-    return [.eltwise(dnnl_eltwise_clip, alpha: max(low, -.greatestFiniteMagnitude), beta: min(high, .greatestFiniteMagnitude))]
+    return [
+      .eltwise(dnnl_eltwise_clip, alpha: max(low, -.greatestFiniteMagnitude), beta: min(high, .greatestFiniteMagnitude))
+    ]
   }
 
   /// Limits of the only stage, when there is at most one and it just cuts off.

@@ -25,12 +25,15 @@ struct QuantizedFusion {
 
   private mutating func fused(_ index: Int) throws(PruneError) -> Dataflow.Op? {
     let op = flow.ops[index]
-    guard op.key == "QuantizeLinear", let result = op.output(0), let target = operands.scheme(op, result), let value = op.input(0),
+    guard op.key == "QuantizeLinear", let result = op.output(0), let target = operands.scheme(op, result),
+      let value = op.input(0),
       let before = operands.producer(value)
     else { return nil }
     if before.key == "DequantizeLinear" { return requantized(before, op, target) }
     guard operands.isReadOnce(value) else { return nil }
-    if let activation = Activation(before, operands.flow), let input = before.input(0), let core = operands.producer(input) {
+    if let activation = Activation(before, operands.flow), let input = before.input(0),
+      let core = operands.producer(input)
+    {
       if core.key == "DequantizeLinear" { return table(core, before, op, target) }
       guard operands.isReadOnce(input) else { return nil }
       return try fused(core, target, [.activation(activation)], result, [before, op])
@@ -48,7 +51,9 @@ struct QuantizedFusion {
     case "Concat": return joined(core, target, stages, result, tail)
     case "BatchNormalization", "AveragePool", "GlobalAveragePool":
       guard let source = operands.operand(core.input(0)) else { return nil }
-      return made(core, [source.value] + core.inputs.dropFirst(), [source.codes], stages, target, result, [source.node, core] + tail)
+      return made(
+        core, [source.value] + core.inputs.dropFirst(), [source.codes], stages, target, result,
+        [source.node, core] + tail)
     case "MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose":
       guard stages.isEmpty, core.output(1) == nil, let source = operands.operand(core.input(0)), source.codes == target
       else { return nil }
@@ -66,7 +71,8 @@ struct QuantizedFusion {
     _ target: Quantized.Codes?, _ result: Int, _ parts: [Dataflow.Op], scales: [Float] = []
   ) -> Dataflow.Op {
     let node = Node(
-      "Quantized" + core.node.opType, domain: "ai.libprune", name: core.node.name.isEmpty ? flow.values[result].name : core.node.name,
+      "Quantized" + core.node.opType, domain: "ai.libprune",
+      name: core.node.name.isEmpty ? flow.values[result].name : core.node.name,
       inputs: [], outputs: [], attributes: core.node.attributes)
     var op = Dataflow.Op(node: node, opset: core.opset, inputs: inputs, outputs: [result])
     op.quantized = Quantized(operands: codes, weightScales: scales, stages: stages, result: target, parts: parts)
@@ -78,7 +84,8 @@ struct QuantizedFusion {
   private mutating func layer(
     _ core: Dataflow.Op, _ target: Quantized.Codes?, _ stages: [Quantized.Stage], _ result: Int?, _ tail: [Dataflow.Op]
   ) throws(PruneError) -> Dataflow.Op? {
-    guard let result, let source = operands.operand(core.input(0)), let shape = core.input(1).flatMap({ flow.values[$0].shape }),
+    guard let result, let source = operands.operand(core.input(0)),
+      let shape = core.input(1).flatMap({ flow.values[$0].shape }),
       shape.rank >= 2, shape.count > 0
     else { return nil }
     let axis: Int
@@ -103,7 +110,8 @@ struct QuantizedFusion {
     }
     let codes = flow.addConstant(weight.codes, name: flow.values[core.input(1) ?? 0].name)
     return made(
-      core, [source.value, codes, bias], [source.codes], stages, target, result, parts + [core] + tail, scales: weight.scales)
+      core, [source.value, codes, bias], [source.codes], stages, target, result, parts + [core] + tail,
+      scales: weight.scales)
   }
 
   // MARK: - Sums

@@ -29,7 +29,8 @@ struct QuantizedOperands {
   }
 
   func operand(_ value: Int?) -> Operand? {
-    guard let op = producer(value), op.key == "DequantizeLinear", let codes = op.input(0), flow.values[codes].constant == nil,
+    guard let op = producer(value), op.key == "DequantizeLinear", let codes = op.input(0),
+      flow.values[codes].constant == nil,
       flow.values[codes].isStatic, let found = scheme(op, codes)
     else { return nil }
     return Operand(value: codes, codes: found, node: op)
@@ -76,7 +77,9 @@ struct QuantizedOperands {
   /// Codes minus their zero point, where that leaves int8.
   func centred(_ tensor: Tensor, zero: Int?) -> Tensor? {
     let points = zero.flatMap(zeros) ?? [0]
-    guard let point = points.first, points.allSatisfy({ $0 == point }), zero == nil || zeros(zero ?? 0) != nil else { return nil }
+    guard let point = points.first, points.allSatisfy({ $0 == point }), zero == nil || zeros(zero ?? 0) != nil else {
+      return nil
+    }
     switch tensor.dtype {
     case .int8: return point == 0 ? tensor : nil
     case .uint8:
@@ -96,7 +99,8 @@ struct QuantizedOperands {
     guard let op = producer(value), op.key == "DequantizeLinear", let codes = op.input(0),
       let tensor = flow.values[codes].constant, tensor.dtype == .int32, tensor.count == channels,
       let steps = numbers(op.input(1)), steps.count == 1 || steps.count == channels,
-      op.input(2).map({ zeros($0)?.allSatisfy { $0 == 0 } ?? false }) ?? true, let list = try? tensor.array(of: Int32.self),
+      op.input(2).map({ zeros($0)?.allSatisfy { $0 == 0 } ?? false }) ?? true,
+      let list = try? tensor.array(of: Int32.self),
       let made = try? Tensor(list.indices.map { Float(list[$0]) * steps[steps.count == 1 ? 0 : $0] })
     else { return nil }
     return (made, op)

@@ -83,7 +83,8 @@ struct StridedView {
       current = flow.scaledOperand(op)?.value ?? source
     }
     for depth in stride(from: chain.count, through: 0, by: -1) {
-      let start = depth == 0 ? value : flow.scaledOperand(chain[depth - 1].op)?.value ?? chain[depth - 1].op.input(0) ?? value
+      let start =
+        depth == 0 ? value : flow.scaledOperand(chain[depth - 1].op)?.value ?? chain[depth - 1].op.input(0) ?? value
       var view: StridedView? = StridedView(start, flow.dims(start))
       for (op, output) in chain[..<depth].reversed() { view = view.flatMap { step(op, to: output, from: $0, flow) } }
       if let view, accepts(view) { return view }
@@ -92,7 +93,8 @@ struct StridedView {
   }
 
   /// A moving operation's result, its input being seen as `view`.
-  private static func step(_ op: Dataflow.Op, to output: Int, from view: StridedView, _ flow: Dataflow) -> StridedView? {
+  private static func step(_ op: Dataflow.Op, to output: Int, from view: StridedView, _ flow: Dataflow) -> StridedView?
+  {
     let dims = flow.dims(output)
     switch op.key {
     case "Transpose": return view.transposed(op.node.ints("perm") ?? Array(view.dims.indices.reversed()))

@@ -63,8 +63,9 @@ enum WorkEstimate {
     /// What minimal filtering leaves of a convolution's products.
     var minimal: Double {
       let isConstant = op.input(1).flatMap { flow.values[$0].constant } != nil
-      guard op.key == "Conv", ConvolutionKernels.Problem(op.node, x: dims(op.input(0)), w: dims(op.input(1)), y: dims(op.output(0)))
-        .flatMap({ WinogradKernels.Problem($0, isConstant: isConstant) }) != nil
+      guard op.key == "Conv",
+        ConvolutionKernels.Problem(op.node, x: dims(op.input(0)), w: dims(op.input(1)), y: dims(op.output(0)))
+          .flatMap({ WinogradKernels.Problem($0, isConstant: isConstant) }) != nil
       else { return 1 }
       return 0.35
     }

@@ -19,8 +19,10 @@ package enum FastKernels {
   private static let tables: [[String: FastKernel]] = [
     ConvolutionKernels.table, PoolingKernels.table, NormalizationKernels.table, ElementwiseKernels.table,
     BinaryKernels.table, MatrixKernels.table, MovementKernels.table, ReductionKernels.table,
-    TrainingStepKernels.table, QuantizationKernels.table, IndexKernels.table, ElementKernels.table, LayerNormKernels.table,
-    RecurrentKernels.table, AttentionKernels.table, ResizeKernels.table, ProductKernels.table, QuantizedLayerKernels.table,
+    TrainingStepKernels.table, QuantizationKernels.table, IndexKernels.table, ElementKernels.table,
+    LayerNormKernels.table,
+    RecurrentKernels.table, AttentionKernels.table, ResizeKernels.table, ProductKernels.table,
+    QuantizedLayerKernels.table,
     CodeKernels.table, CodeProductKernels.table, RegularizationStepKernels.table, GradientStepKernels.table,
     DeconvolutionKernels.table,
   ]

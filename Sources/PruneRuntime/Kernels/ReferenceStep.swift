@@ -95,7 +95,8 @@ extension Lowering {
 
   /// Adds a step that works on whole tensors.
   private func emit(
-    _ op: Dataflow.Op, isReference: Bool, isOrdered: Bool = true, runsPrograms: Bool = false, _ evaluate: @escaping Evaluation
+    _ op: Dataflow.Op, isReference: Bool, isOrdered: Bool = true, runsPrograms: Bool = false,
+    _ evaluate: @escaping Evaluation
   ) throws(PruneError) {
     enum Place { case absent, constant(Tensor), buffer(Int, DType, Shape), slot(Int) }
     func place(_ id: Int) throws(PruneError) -> Place {
@@ -133,7 +134,8 @@ extension Lowering {
     }
     let (reads, writes) = (sources, targets)
     emit(
-      op.node.label, reads: buffers(reads), writes: buffers(writes), isReference: isReference, runsPrograms: runsPrograms
+      op.node.label, reads: buffers(reads), writes: buffers(writes), isReference: isReference,
+      runsPrograms: runsPrograms
     ) { frame throws(PruneError) in
       var inputs: [ReferenceStep.Source] = []
       for place in reads {
@@ -144,7 +146,8 @@ extension Lowering {
         case .buffer(let buffer, let dtype, let shape):
           // Safe: a read-only view of memory that outlives the step; results that keep it are copied.
           let storage = Storage(
-            borrowing: frame.pointers[buffer], byteCount: dtype.byteCount(shape.count) ?? 0, isWritable: false) { _ in }
+            borrowing: frame.pointers[buffer], byteCount: dtype.byteCount(shape.count) ?? 0, isWritable: false
+          ) { _ in }
           inputs.append(.fixed(try Tensor(dtype, shape, over: Bytes(storage: storage))))
         }
       }

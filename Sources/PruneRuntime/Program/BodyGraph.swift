@@ -97,7 +97,9 @@ final class BodyGraph: Sendable {
     }
     let threads = Parallel.threads
     let (known, open) = state.withLock { state -> (Program?, Set<Int>) in
-      if let entry = state.entries.last(where: { $0.threads == threads && $0.takes(types) }) { return (entry.program, []) }
+      if let entry = state.entries.last(where: { $0.threads == threads && $0.takes(types) }) {
+        return (entry.program, [])
+      }
       if state.entries.count >= Self.patience, let last = state.entries.last {
         state.open.formUnion(types.indices.filter { last.types[$0].dims != types[$0].dims })
       }

@@ -37,7 +37,11 @@ final class Frame {
     slots = [Tensor?](repeating: nil, count: plan.slotCount)
     pointers = []
     var made: dnnl_stream_t?
-    if let engine = OneDNN.engine, dnnl_stream_create(&made, engine, 0) == dnnl_success { stream = made } else { stream = nil }
+    if let engine = OneDNN.engine, dnnl_stream_create(&made, engine, 0) == dnnl_success {
+      stream = made
+    } else {
+      stream = nil
+    }
   }
 
   deinit {

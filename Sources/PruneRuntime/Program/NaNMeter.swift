@@ -3,9 +3,9 @@ import PruneTensor
 
 /// When a run looks whether a NaN became a number.
 ///
-/// oneDNN's ReLU, Clip and max-pools take NaN for a number too small. The processor notes it: a maximum that meets a NaN
-/// raises the flag "invalid operation" of IEEE 754, as does the operation that makes one. So a run works at full speed, looks
-/// at the flag when it is done, and is done again, more slowly, only when there is something to keep.
+/// oneDNN's ReLU, Clip and max-pools take NaN for a number too small. The processor notes it: a maximum that meets a
+/// NaN raises the flag "invalid operation" of IEEE 754, as does the operation that makes one. So a run works at full
+/// speed, looks at the flag when it is done, and is done again, more slowly, only when there is something to keep.
 enum LooksForNaN {
   case never
   /// At the end: the flag may also be up because of a NaN that was kept, or of a conversion of a large number.
@@ -51,7 +51,9 @@ struct NaNMeter {
     }
   }
 
-  mutating func isLost(after index: Int) -> Bool { looks == .everywhere && loses(index) && ps_invalid_take(threads) != 0 }
+  mutating func isLost(after index: Int) -> Bool {
+    looks == .everywhere && loses(index) && ps_invalid_take(threads) != 0
+  }
 
   mutating func isLost(atEnd: Void) -> Bool {
     guard looks == .once, plan.firstUpdate >= plan.steps.count else { return false }

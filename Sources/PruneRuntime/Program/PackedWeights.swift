@@ -20,7 +20,8 @@ struct Derivation {
     self.parameter = parameter
   }
 
-  /// Whether both stand for the same elements. Storage that is gone stands for nothing: its address may be another's now.
+  /// Whether both stand for the same elements. Storage that is gone stands for nothing: its address may be another's
+  /// now.
   func isSame(as other: Derivation) -> Bool {
     parts.count == other.parts.count && parameter == other.parameter
       && zip(parts, other.parts).allSatisfy { a, b in
@@ -37,7 +38,9 @@ final class PackedWeights: Sendable {
     let from: Layout
     let to: Layout
 
-    fileprivate func isSame(as other: Key) -> Bool { source.isSame(as: other.source) && from == other.from && to == other.to }
+    fileprivate func isSame(as other: Key) -> Bool {
+      source.isSame(as: other.source) && from == other.from && to == other.to
+    }
   }
 
   // Safe: descriptors are plain numbers, and weak references may be read from any thread.

@@ -38,9 +38,11 @@ package final class Program: @unchecked Sendable {
   /// - Parameter packed: where programs of the model share their packed weights.
   init(_ model: Model, _ options: ProgramOptions, sharing packed: PackedWeights) throws(PruneError) {
     plan = try Compiler.compile(model, options, sharing: packed)
-    // The program that keeps NaN still loses some where a gradient looks for the maxima of a pool: none is more careful.
+    // The program that keeps NaN still loses some where a gradient looks for the maxima of a pool: none is more
+    // careful.
     source = plan.losesNaN && !options.keepsNaN ? (model, options, packed) : nil
-    inputTypes = Dictionary(uniqueKeysWithValues: plan.inputs.map { ($0.name, TensorType($0.dtype, $0.shape?.dims.map(Dim.fixed))) })
+    inputTypes = Dictionary(
+      uniqueKeysWithValues: plan.inputs.map { ($0.name, TensorType($0.dtype, $0.shape?.dims.map(Dim.fixed))) })
     outputTypes = Dictionary(
       plan.outputs.map { ($0.name, TensorType($0.dtype, $0.shape?.dims.map(Dim.fixed))) },
       uniquingKeysWith: { first, _ in first })
@@ -88,7 +90,8 @@ package final class Program: @unchecked Sendable {
 
   /// As `run`; nil when a NaN became a number on the way, or may have.
   private func attempt(
-    _ inputs: [String: Tensor], _ cancel: CancelFlag?, _ watch: Watch?, _ onStep: ((Int, UInt64) -> Void)?, _ looks: LooksForNaN
+    _ inputs: [String: Tensor], _ cancel: CancelFlag?, _ watch: Watch?, _ onStep: ((Int, UInt64) -> Void)?,
+    _ looks: LooksForNaN
   ) throws(PruneError) -> [String: Tensor]? {
     let addresses = try variableAddresses()
     let frame: Frame
@@ -201,7 +204,8 @@ package final class Program: @unchecked Sendable {
       guard variable.tensor.dtype == entry.dtype, variable.tensor.shape == entry.shape else {
         throw PruneError(
           .mismatch,
-          "variable '\(variable.name)' was compiled as \(entry.dtype.name) \(entry.shape), is \(variable.tensor.dtype.name) \(variable.tensor.shape) now")
+          "variable '\(variable.name)' was compiled as \(entry.dtype.name) \(entry.shape), is \(variable.tensor.dtype.name) \(variable.tensor.shape) now"
+        )
       }
       if entry.isUpdated {
         try variable.tensor.makeUnique()
@@ -259,7 +263,9 @@ package final class Program: @unchecked Sendable {
       case .constant(let tensor): results[output.name] = tensor
       case .variable(let index): results[output.name] = try plan.variables[index].variable.tensor.copied()
       case .slot(let slot):
-        guard let tensor = frame.slots[slot] else { throw PruneError(.internal, "output '\(output.name)' was not computed") }
+        guard let tensor = frame.slots[slot] else {
+          throw PruneError(.internal, "output '\(output.name)' was not computed")
+        }
         results[output.name] = tensor
       case .buffer:
         guard let storage, let dtype = output.dtype, let shape = output.shape else { continue }

@@ -23,7 +23,8 @@ package final class Session: @unchecked Sendable {
 
   /// - Parameter watched: what `run` shows while it runs.
   package init(
-    _ model: Model, outputs: [String]? = nil, watched: [(name: String, isOrdered: Bool)] = [], variables: [String: Variable] = [:]
+    _ model: Model, outputs: [String]? = nil, watched: [(name: String, isOrdered: Bool)] = [],
+    variables: [String: Variable] = [:]
   ) {
     self.model = model
     self.outputs = outputs

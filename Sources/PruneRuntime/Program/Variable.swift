@@ -30,8 +30,8 @@ package struct ProgramOptions {
   package var inputShapes: [String: Shape]
   /// Values to return, inner ones too; nil means the graph's outputs.
   package var outputs: [String]?
-  /// Values to show while a run makes them, which need not outlive what reads them, and whether their elements are to be in
-  /// order.
+  /// Values to show while a run makes them, which need not outlive what reads them, and whether their elements are to
+  /// be in order.
   package var watched: [(name: String, isOrdered: Bool)] = []
   /// Values that are variables rather than constants or inputs, by name.
   package var variables: [String: Variable]

@@ -1,9 +1,9 @@
 import PruneGraph
 import PruneTensor
 
-/// Which operations multiply without the zeros of their weights: those that this machine does faster so, each measured both ways
-/// unless it is clear from the number of zeros. Images that change their layout between two operations cost time too, so the
-/// choice is made for all of them together.
+/// Which operations multiply without the zeros of their weights: those that this machine does faster so, each measured
+/// both ways unless it is clear from the number of zeros. Images that change their layout between two operations cost
+/// time too, so the choice is made for all of them together.
 enum SparseChoice {
   /// More weights than this are never worth the indices; fewer multiplications never worth measuring.
   private static let densest = 0.6
@@ -39,8 +39,8 @@ enum SparseChoice {
     return uses
   }
 
-  /// The operations to run sparse: all are at first, then none; each is changed where that saves time, until none does. The
-  /// faster of both ways is taken.
+  /// The operations to run sparse: all are at first, then none; each is changed where that saves time, until none does.
+  /// The faster of both ways is taken.
   private static func chosen(_ times: [Int: SparseTimes], _ flow: Dataflow) -> Set<Int> {
     let borders = borders(flow)
     var touching: [Int: [Int]] = [:]

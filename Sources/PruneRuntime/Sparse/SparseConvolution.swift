@@ -2,11 +2,11 @@ import CPruneSupport
 import PruneGraph
 import PruneTensor
 
-/// Convolutions with sparse weights, of one or two spatial axes, any kernel, stride, dilation, pads and groups. Images are
-/// row-major: neighbouring pixels lie in the lanes of vectors.
+/// Convolutions with sparse weights, of one or two spatial axes, any kernel, stride, dilation, pads and groups. Images
+/// are row-major: neighbouring pixels lie in the lanes of vectors.
 ///
-/// Only 1x1 kernels one step apart read images as they are. For others, images are laid out with zeros around them, and rows and
-/// columns that a stride keeps apart each for themselves; every tap is then a distance.
+/// Only 1x1 kernels one step apart read images as they are. For others, images are laid out with zeros around them, and
+/// rows and columns that a stride keeps apart each for themselves; every tap is then a distance.
 enum SparseConvolution {
   struct Geometry {
     let images: Int
@@ -18,19 +18,24 @@ enum SparseConvolution {
     let window: SlidingWindow
 
     init?(_ node: Node, x: [Int], w: [Int], y: [Int]) {
-      guard x.count == w.count, x.count == y.count, x.count == 3 || x.count == 4, !(x + w + y).contains(0) else { return nil }
+      guard x.count == w.count, x.count == y.count, x.count == 3 || x.count == 4, !(x + w + y).contains(0) else {
+        return nil
+      }
       let groups = node.int("group", default: 1)
       guard groups > 0, w[0] % groups == 0, x[1] % groups == 0, x[1] / groups == w[1], y[1] == w[0], x[0] == y[0],
         var window = SlidingWindow(node, kernel: Array(w[2...]), input: Array(x[2...]), output: Array(y[2...]))
       else { return nil }
       (inputs, outputs) = (x.count == 3 ? [1, x[2]] : Array(x[2...]), y.count == 3 ? [1, y[2]] : Array(y[2...]))
       if x.count == 3 {
-        (window.kernel, window.strides, window.dilations) = ([1] + window.kernel, [1] + window.strides, [1] + window.dilations)
+        (window.kernel, window.strides, window.dilations) = (
+          [1] + window.kernel, [1] + window.strides, [1] + window.dilations
+        )
         (window.before, window.after) = ([0] + window.before, [0] + window.after)
       }
       (images, channels, self.groups, self.window) = (x[0], x[1], groups, window)
       let padded = padding
-      guard padded.before.allSatisfy({ $0 < 1 << 16 }), padded.rows < 1 << 20, padded.pitch < 1 << 20, padded.channel < 1 << 30,
+      guard padded.before.allSatisfy({ $0 < 1 << 16 }), padded.rows < 1 << 20, padded.pitch < 1 << 20,
+        padded.channel < 1 << 30,
         channels * padded.channel < 1 << 31, x.reduce(1, *) < 1 << 31, y.reduce(1, *) < 1 << 31
       else { return nil }
     }
@@ -40,8 +45,8 @@ enum SparseConvolution {
       window.kernel == [1, 1] && window.strides == [1, 1] && window.before == [0, 0] && inputs == outputs
     }
 
-    /// Whether the images are read where they lie. Those whose channels are a power of two apart are laid out anew: their
-    /// pixels would compete for the same lines of the cache.
+    /// Whether the images are read where they lie. Those whose channels are a power of two apart are laid out anew:
+    /// their pixels would compete for the same lines of the cache.
     var readsImages: Bool { isPointwise && (inputs[0] * inputs[1]) % 256 != 0 }
 
     /// Images with zeros around them.

@@ -13,8 +13,8 @@ struct SparseTimes {
   var sparse: Double
 }
 
-/// Times of operations with dense and with sparse kernels on this machine. What was measured is kept for the life of the process,
-/// by what the time depends on: extents, density, what follows, and threads.
+/// Times of operations with dense and with sparse kernels on this machine. What was measured is kept for the life of
+/// the process, by what the time depends on: extents, density, what follows, and threads.
 enum SparseMeasure {
   private static let known = Mutex<[String: SparseTimes]>([:])
   /// Rounds, each of which runs both ways.
@@ -50,7 +50,9 @@ enum SparseMeasure {
   }
 
   /// Nil when the operation does not run so.
-  private static func measured(_ op: Dataflow.Op, _ problem: SparseProblem, _ flow: Dataflow) throws(PruneError) -> SparseTimes? {
+  private static func measured(_ op: Dataflow.Op, _ problem: SparseProblem, _ flow: Dataflow) throws(PruneError)
+    -> SparseTimes?
+  {
     let single = single(op, flow)
     let use = WeightUse(isSparse: true, zeros: 0)
     guard let dense = try Trial(single, uses: [:]), let sparse = try Trial(single, uses: [0: use]) else { return nil }

@@ -33,7 +33,8 @@ struct SparseProblem {
   /// Nil when the operation is of another kind, its weights change, or something follows that these kernels do not do.
   init?(_ op: Dataflow.Op, _ flow: Dataflow) {
     guard let x = op.input(0), let weight = op.input(1), let y = op.output(0), flow.values[weight].constant != nil,
-      op.quantized == nil, op.control == nil, (op.reads + op.outputs.compactMap { $0 }).allSatisfy({ flow.isFloat($0) }),
+      op.quantized == nil, op.control == nil,
+      (op.reads + op.outputs.compactMap { $0 }).allSatisfy({ flow.isFloat($0) }),
       op.outputs.dropFirst().allSatisfy({ $0 == nil })
     else { return nil }
     (self.x, self.weight, self.y) = (x, weight, y)

@@ -2,8 +2,8 @@ import CPruneSupport
 import PruneGraph
 import PruneTensor
 
-/// Gemm and MatMul with a sparse constant matrix: rows of the other operand lie in the lanes of vectors, turned before and after;
-/// of few rows, what the weights of one output multiply is gathered.
+/// Gemm and MatMul with a sparse constant matrix: rows of the other operand lie in the lanes of vectors, turned before
+/// and after; of few rows, what the weights of one output multiply is gathered.
 enum SparseProduct {
   struct Geometry {
     let m, n, k: Int
@@ -41,7 +41,9 @@ enum SparseProduct {
     guard let weights = try SparseWeights.packed(problem, isSorted: false, lowering) else { return false }
     var arguments = ps_sparse_args(problem.tail.activation)
     if geometry.m < fewestRows, !geometry.transposesA || geometry.m == 1 {
-      (arguments.images, arguments.x_image, arguments.y_image) = (Int64(geometry.m), Int64(geometry.k), Int64(geometry.n))
+      (arguments.images, arguments.x_image, arguments.y_image) = (
+        Int64(geometry.m), Int64(geometry.k), Int64(geometry.n)
+      )
       let source = try lowering.plain(problem.x)
       try SparseStep.emit(arguments, problem, weights, source, op, lowering, run: ps_sparse_vectors)
       return true
@@ -64,7 +66,8 @@ enum SparseProduct {
       lowering.emit(op.node.label, reads: [plain], writes: [turned]) { frame in
         frame.step(
           ps_sparse_transpose_args(
-            x: UnsafePointer(frame.pointer(plain)), y: frame.pointer(turned), rows: rows, columns: columns, x_row: columns,
+            x: UnsafePointer(frame.pointer(plain)), y: frame.pointer(turned), rows: rows, columns: columns,
+            x_row: columns,
             y_row: Int64(pitch)), ps_sparse_transpose)
       }
     }

@@ -5,12 +5,15 @@ import PruneTensor
 /// The step that multiplies with sparse weights.
 enum SparseStep {
   static func emit(
-    _ arguments: ps_sparse_args, _ problem: SparseProblem, _ weights: SparseWeights, _ source: Int, offsets: [Int32]? = nil,
+    _ arguments: ps_sparse_args, _ problem: SparseProblem, _ weights: SparseWeights, _ source: Int,
+    offsets: [Int32]? = nil,
     _ op: Dataflow.Op, _ lowering: Lowering, run: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Int32
   ) throws(PruneError) {
     let bias = try problem.tail.bias.map { id throws(PruneError) in try lowering.plain(id) }
     let residual = try problem.tail.residual.map { id throws(PruneError) in try lowering.plain(id) }
-    let table = try offsets.map { list throws(PruneError) in try lowering.constantBuffer(try Tensor(list, try Shape([list.count]))) }
+    let table = try offsets.map { list throws(PruneError) in
+      try lowering.constantBuffer(try Tensor(list, try Shape([list.count])))
+    }
     let target: Int
     if let residual, let value = problem.tail.residual, value != problem.x, lowering.canOverwrite(value, in: op) {
       target = lowering.define(problem.y, layout: nil, over: residual)
@@ -22,7 +25,8 @@ enum SparseStep {
     let scratch = lowering.scratch(max(4 * Int(ps_sparse_scratch(&final)), 64))
     let fixed = final
     lowering.emit(
-      op.node.label, reads: [source, weights.buffer] + [table, bias, residual].compactMap { $0 }, writes: [target, scratch]
+      op.node.label, reads: [source, weights.buffer] + [table, bias, residual].compactMap { $0 },
+      writes: [target, scratch]
     ) { frame in
       var bound = fixed
       bound.weights = weights.bound(frame)

@@ -14,20 +14,29 @@ struct SparseWeights {
     var count = 0
     // Safe: elements are read within the tensor's own bytes, at any address.
     let base = UnsafeRawPointer(tensor.storage.base.advanced(by: tensor.byteOffset))
-    for index in 0..<tensor.count where base.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self) << 1 != 0 { count += 1 }
+    for index in 0..<tensor.count where base.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self) << 1 != 0 {
+      count += 1
+    }
     return count
   }
 
   /// The weights of a problem, packed once for all programs of the model.
   /// - Parameter isSorted: whether rows with as many values follow each other, which their loops are faster for.
-  static func packed(_ problem: SparseProblem, isSorted: Bool, _ lowering: Lowering) throws(PruneError) -> SparseWeights? {
-    guard let tensor = lowering.constant(problem.weight), tensor.dtype == .float32, tensor.count == problem.rows * problem.taps,
+  static func packed(_ problem: SparseProblem, isSorted: Bool, _ lowering: Lowering) throws(PruneError)
+    -> SparseWeights?
+  {
+    guard let tensor = lowering.constant(problem.weight), tensor.dtype == .float32,
+      tensor.count == problem.rows * problem.taps,
       let plain = Layout.plain([problem.rows, problem.taps]),
-      let kind = Layout.plain([problem.rows, problem.taps, problem.groupRows, isSorted ? 2 : 1, problem.tapStride], type: dnnl_u8)
+      let kind = Layout.plain(
+        [problem.rows, problem.taps, problem.groupRows, isSorted ? 2 : 1, problem.tapStride], type: dnnl_u8)
     else { return nil }
-    let key = PackedWeights.Key(source: lowering.value(problem.weight).derivation ?? Derivation([tensor]), from: plain, to: kind)
+    let key = PackedWeights.Key(
+      source: lowering.value(problem.weight).derivation ?? Derivation([tensor]), from: plain, to: kind)
     let blob: Tensor
-    if let known = lowering.weights.find(key) { blob = known } else {
+    if let known = lowering.weights.find(key) {
+      blob = known
+    } else {
       blob = try pack(tensor, problem, isSorted: isSorted)
       lowering.weights.add(blob, key)
     }
@@ -81,7 +90,8 @@ struct SparseWeights {
       values: UnsafePointer(base.assumingMemoryBound(to: Float.self)),
       taps: UnsafePointer(base.advanced(by: 4 * (count + 2 * rows + 1)).assumingMemoryBound(to: UInt16.self)),
       starts: UnsafePointer(base.advanced(by: 4 * count).assumingMemoryBound(to: UInt32.self)),
-      order: UnsafePointer(base.advanced(by: 4 * (count + rows + 1)).assumingMemoryBound(to: UInt32.self)), rows: Int64(rows),
+      order: UnsafePointer(base.advanced(by: 4 * (count + rows + 1)).assumingMemoryBound(to: UInt32.self)),
+      rows: Int64(rows),
       group_rows: Int64(groupRows))
   }
 }

@@ -4,9 +4,9 @@
 
 /// A file that appears under its name only when it is complete: written beside it, synced, then renamed.
 ///
-/// If `commit` is not reached the temporary file is removed and whatever was there before stays. A file that is replaced keeps
-/// its mode and, where this process may set them, its owner and extended attributes; a link stays, and what it leads to is
-/// replaced. Pipes, terminals and other character devices are written directly.
+/// If `commit` is not reached the temporary file is removed and whatever was there before stays. A file that is
+/// replaced keeps its mode and, where this process may set them, its owner and extended attributes; a link stays, and
+/// what it leads to is replaced. Pipes, terminals and other character devices are written directly.
 package final class AtomicFile {
   private let target: FileTarget
   private let temporary: TemporaryFile?
@@ -18,8 +18,8 @@ package final class AtomicFile {
   /// - Throws: as `FileTarget`, and `.io` when the folder cannot be written.
   package convenience init(path: String) throws(PruneError) { try self.init(try FileTarget(path)) }
 
-  /// - Parameter stem: what the temporary file is named after: the name of the file itself, or of the one that it belongs to,
-  ///   whose next save then removes what a killed one left.
+  /// - Parameter stem: what the temporary file is named after: the name of the file itself, or of the one that it
+  ///   belongs to, whose next save then removes what a killed one left.
   package init(_ target: FileTarget, stem: String? = nil) throws(PruneError) {
     self.target = target
     stream = target.isStream ? try StreamFile(target) : nil

@@ -49,7 +49,9 @@ package struct Bytes: Sendable {
     guard start >= 0, start < count else { return nil }
     let first = storage.base.advanced(by: offset + start)
     // Safe: init and slice keep offset + count within the storage.
-    return memchr(first, Int32(byte), count - start).map { start + UnsafeRawPointer(first).distance(to: UnsafeRawPointer($0)) }
+    return memchr(first, Int32(byte), count - start).map {
+      start + UnsafeRawPointer(first).distance(to: UnsafeRawPointer($0))
+    }
   }
 
   /// Adds the bytes from..<to to an array, as far as they are inside.
@@ -61,7 +63,10 @@ package struct Bytes: Sendable {
 
   package func withSpan<R>(_ body: (Span<UInt8>) throws(PruneError) -> R) throws(PruneError) -> R {
     // Safe: as above; the storage outlives the call because self holds it.
-    try body(Span(_unsafeStart: UnsafePointer(storage.base.advanced(by: offset).assumingMemoryBound(to: UInt8.self)), count: count))
+    try body(
+      Span(
+        _unsafeStart: UnsafePointer(storage.base.advanced(by: offset).assumingMemoryBound(to: UInt8.self)), count: count
+      ))
   }
 
   package var array: [UInt8] {
@@ -69,7 +74,9 @@ package struct Bytes: Sendable {
   }
 
   /// The bytes as UTF-8 text, malformed sequences replaced.
-  package var text: String { String(decoding: UnsafeRawBufferPointer(start: storage.base.advanced(by: offset), count: count), as: UTF8.self) }
+  package var text: String {
+    String(decoding: UnsafeRawBufferPointer(start: storage.base.advanced(by: offset), count: count), as: UTF8.self)
+  }
 
   package func isEqual(to other: Bytes) -> Bool {
     count == other.count

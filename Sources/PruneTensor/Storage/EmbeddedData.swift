@@ -7,7 +7,8 @@ package enum EmbeddedData {
     // Safe: a constant of the library itself, and read-only storage is never written to.
     Bytes(
       storage: Storage(
-        borrowing: UnsafeMutableRawPointer(mutating: UnsafeRawPointer(ps_digits_csv_gz)), byteCount: ps_digits_csv_gz_size,
+        borrowing: UnsafeMutableRawPointer(mutating: UnsafeRawPointer(ps_digits_csv_gz)),
+        byteCount: ps_digits_csv_gz_size,
         isWritable: false, release: { _ in }))
   }
 }

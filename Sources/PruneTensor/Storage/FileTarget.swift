@@ -17,7 +17,9 @@ package struct FileTarget: Sendable {
   /// - Throws: `.invalidArgument` for what cannot be a path, `.io` for a folder, a socket, a block device, links in a
   ///   circle, or what cannot be looked at.
   package init(_ given: String) throws(PruneError) {
-    guard !given.isEmpty, !given.utf8.contains(0) else { throw PruneError(.invalidArgument, "'\(given)' is not a path") }
+    guard !given.isEmpty, !given.utf8.contains(0) else {
+      throw PruneError(.invalidArgument, "'\(given)' is not a path")
+    }
     self.given = given
     let (place, isDescriptor) = try Self.resolve(given)
     path = place
@@ -33,7 +35,8 @@ package struct FileTarget: Sendable {
     case S_IFIFO, S_IFCHR: break
     default:
       throw PruneError(
-        .io, "cannot write '\(given)': it is \(Self.name(of: kind))", hint: "give the path of a file, a pipe or a terminal")
+        .io, "cannot write '\(given)': it is \(Self.name(of: kind))",
+        hint: "give the path of a file, a pipe or a terminal")
     }
     isStream = kind != S_IFREG
     mode = isStream ? nil : info.st_mode & 0o7777
@@ -44,8 +47,8 @@ package struct FileTarget: Sendable {
   var folder: String { FilePath.folder(of: path) }
   package var name: String { FilePath.name(of: path) }
 
-  /// Follows links by their text, so that the last one may lead to a file that does not exist yet. The links in a folder of
-  /// /proc stand for open files, whatever their text says.
+  /// Follows links by their text, so that the last one may lead to a file that does not exist yet. The links in a
+  /// folder of /proc stand for open files, whatever their text says.
   private static func resolve(_ given: String) throws(PruneError) -> (path: String, isDescriptor: Bool) {
     var place = given
     for _ in 0..<40 {

@@ -17,10 +17,13 @@ package enum FolderTree {
     }
   }
 
-  /// The names of the files and folders in a folder, in the order of their bytes. Hidden ones and what is no UTF-8 are left out.
+  /// The names of the files and folders in a folder, in the order of their bytes. Hidden ones and what is no UTF-8 are
+  /// left out.
   /// - Throws: `.io` with the system's reason.
   package static func entries(of folder: String) throws(PruneError) -> (files: [String], folders: [String]) {
-    guard !folder.utf8.contains(0), let stream = opendir(folder) else { throw FileReader.failure("cannot read the folder '\(folder)'") }
+    guard !folder.utf8.contains(0), let stream = opendir(folder) else {
+      throw FileReader.failure("cannot read the folder '\(folder)'")
+    }
     defer { closedir(stream) }
     var files: [String] = [], folders: [String] = []
     while let entry = readdir(stream) {
@@ -43,5 +46,7 @@ package enum FolderTree {
     return (files.sorted(by: precedes), folders.sorted(by: precedes))
   }
 
-  private static func precedes(_ one: String, _ other: String) -> Bool { one.utf8.lexicographicallyPrecedes(other.utf8) }
+  private static func precedes(_ one: String, _ other: String) -> Bool {
+    one.utf8.lexicographicallyPrecedes(other.utf8)
+  }
 }

@@ -4,8 +4,8 @@ import CPruneSupport
   import Glibc
 #endif
 
-/// Bytes whose number is not known before: pages that grow in place, where an array would be copied each time and would end the
-/// process when there is no memory.
+/// Bytes whose number is not known before: pages that grow in place, where an array would be copied each time and would
+/// end the process when there is no memory.
 package final class GrowingBytes {
   package private(set) var count = 0
   private var base: UnsafeMutableRawPointer

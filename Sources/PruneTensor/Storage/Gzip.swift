@@ -26,8 +26,8 @@ package func gunzip(_ bytes: Bytes, limit: Int) throws(PruneError) -> Bytes {
   return output.finish()
 }
 
-/// The contents of a file piece by piece, unpacked on the way when it is a gzip stream: however large they are, memory is
-/// needed for one piece alone.
+/// The contents of a file piece by piece, unpacked on the way when it is a gzip stream: however large they are, memory
+/// is needed for one piece alone.
 package final class ByteStream {
   private let whole: Bytes?
   private let inflater: Inflater?
@@ -68,7 +68,8 @@ package func inflate(_ bytes: Bytes, limit: Int) throws(PruneError) -> Bytes {
     storage.base.assumingMemoryBound(to: Bytef.self), &count,
     bytes.storage.base.advanced(by: bytes.offset).assumingMemoryBound(to: Bytef.self), uLong(bytes.count))
   guard status == Z_OK, let result = Bytes(storage: storage).slice(0, Int(count)) else {
-    throw PruneError(.badFormat, "\(bytes.count) packed bytes do not unpack to at most \(limit)", hint: "the file is damaged")
+    throw PruneError(
+      .badFormat, "\(bytes.count) packed bytes do not unpack to at most \(limit)", hint: "the file is damaged")
   }
   return result
 }

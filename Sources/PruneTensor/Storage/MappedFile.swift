@@ -34,7 +34,9 @@ package enum FileReader {
       // Safe: at most size - done bytes are written behind done.
       let got = read(descriptor, storage.base.advanced(by: done), size - done)
       if got < 0, errno == EINTR { continue }
-      guard got > 0 else { throw got < 0 ? failure("cannot read '\(path)'") : PruneError(.io, "'\(path)' became shorter while it was read") }
+      guard got > 0 else {
+        throw got < 0 ? failure("cannot read '\(path)'") : PruneError(.io, "'\(path)' became shorter while it was read")
+      }
       done += got
     }
     return Bytes(storage: storage)

@@ -15,5 +15,6 @@ package func formatted(_ value: Double, digits: Int, style: Character = "f") -> 
   var buffer = [CChar](repeating: 0, count: 400)
   // Safe: snprintf never writes past the count given; the format takes exactly one double.
   let length = withVaList([value]) { vsnprintf(&buffer, buffer.count, format, $0) }
-  return String(decoding: buffer.prefix(max(0, min(Int(length), buffer.count - 1))).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  return String(
+    decoding: buffer.prefix(max(0, min(Int(length), buffer.count - 1))).map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }

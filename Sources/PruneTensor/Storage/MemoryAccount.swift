@@ -1,6 +1,7 @@
 import CPruneSupport
 
-/// Counts the bytes that storages take, and refuses those beyond a limit: one for each context, one for calls without any.
+/// Counts the bytes that storages take, and refuses those beyond a limit: one for each context, one for calls without
+/// any.
 package final class MemoryAccount: @unchecked Sendable {
   // Safe: the C side is a few atomics with a count of references.
   private let pointer: OpaquePointer
@@ -53,7 +54,8 @@ package final class MemoryAccount: @unchecked Sendable {
 
   private func refusal(_ byteCount: Int) -> PruneError {
     PruneError(
-      .outOfMemory, "\(byteCount) bytes more were wanted, \(used) of the \(limit) that the memory limit allows are in use",
+      .outOfMemory,
+      "\(byteCount) bytes more were wanted, \(used) of the \(limit) that the memory limit allows are in use",
       hint: "raise the limit, free what is no longer needed, or take smaller batches")
   }
 
@@ -68,8 +70,8 @@ package final class MemoryAccount: @unchecked Sendable {
   /// Makes this the account of the call that the calling thread is in.
   package func enter() { ps_account_enter(pointer) }
 
-  /// Whether memory was refused in this call. Code that goes on without a tensor (a constant that could not be folded, a range that
-  /// could not be told) took the refusal for something else: what the call gives is not to be trusted.
+  /// Whether memory was refused in this call. Code that goes on without a tensor (a constant that could not be folded,
+  /// a range that could not be told) took the refusal for something else: what the call gives is not to be trusted.
   package static var isShort: Bool { ps_memory_is_short() != 0 }
 
   /// - Throws: `.outOfMemory` when `isShort`.

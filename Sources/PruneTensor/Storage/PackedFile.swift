@@ -9,7 +9,8 @@ package enum PackedFile {
   /// - Throws: `.badFormat` for a damaged file, `.outOfMemory` for one that unpacks to more than the machine has.
   package static func unpack(_ bytes: Bytes) throws(PruneError) -> Bytes {
     let damaged = PruneError(.badFormat, "this is not a packed model of a version this build reads, or it is damaged")
-    // Safe: data and size are those of the bytes, which live through the calls; work memory and output have the sizes given.
+    // Safe: data and size are those of the bytes, which live through the calls; work memory and output have the sizes
+    // given.
     return try withExtendedLifetime(bytes) { () throws(PruneError) in
       let data = UnsafePointer(bytes.storage.base.advanced(by: bytes.offset).assumingMemoryBound(to: UInt8.self))
       let size = Int64(bytes.count), workSize = ps_prunez_work_size(data, size)
@@ -19,7 +20,8 @@ package enum PackedFile {
       let wanted = ps_prunez_onnx_size(data, size, table, workSize)
       guard wanted > 0 else { throw damaged }
       let target = try Storage(byteCount: Int(wanted))
-      guard ps_prunez_onnx(data, size, table, workSize, target.base.assumingMemoryBound(to: UInt8.self), wanted) == 0 else {
+      guard ps_prunez_onnx(data, size, table, workSize, target.base.assumingMemoryBound(to: UInt8.self), wanted) == 0
+      else {
         throw damaged
       }
       return Bytes(storage: target)

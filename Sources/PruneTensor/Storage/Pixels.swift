@@ -19,7 +19,8 @@ package struct Pixels: Sendable {
   package var bytes: Bytes { Bytes(storage: storage) }
 
   /// A JPEG or PNG file as red, green and blue; transparency is dropped.
-  /// - Throws: `.badFormat` for a damaged file or one of another kind, `.unsupported` where the library that decodes it is missing.
+  /// - Throws: `.badFormat` for a damaged file or one of another kind, `.unsupported` where the library that decodes it
+  ///   is missing.
   package init(decoding file: Bytes) throws(PruneError) {
     var (width, height): (Int32, Int32) = (0, 0)
     var reason = [CChar](repeating: 0, count: 200)
@@ -80,20 +81,24 @@ package struct Pixels: Sendable {
   ) throws(PruneError) -> Pixels {
     guard size.width > 0, size.height > 0, window.x >= 0, window.y >= 0, window.width > 0, window.height > 0,
       window.x + window.width <= size.width, window.y + window.height <= size.height
-    else { throw PruneError(.invalidArgument, "an image of \(width)x\(height) cannot become \(size.width)x\(size.height)") }
+    else {
+      throw PruneError(.invalidArgument, "an image of \(width)x\(height) cannot become \(size.width)x\(size.height)")
+    }
     let across = Taps(width, size.width), down = Taps(height, size.height)
     let rows = down.reach(window.y..<window.y + window.height)
     let narrow = try Pixels(window.width, rows.count, channels)
     // Safe: the rows reached lie within the image, the taps within their tables, the targets have the window's extents.
     across.with(from: window.x) { starts, counts, weights in
       ps_image_resize_rows(
-        base + rows.lowerBound * width * channels, Int32(width), Int64(rows.count), Int32(channels), starts, counts, weights,
+        base + rows.lowerBound * width * channels, Int32(width), Int64(rows.count), Int32(channels), starts, counts,
+        weights,
         across.limit, Int32(window.width), narrow.base)
     }
     let result = try Pixels(window.width, window.height, channels)
     down.shifted(by: rows.lowerBound).with(from: window.y) { starts, counts, weights in
       ps_image_resize_columns(
-        narrow.base, Int64(window.width * channels), starts, counts, weights, down.limit, Int32(window.height), result.base)
+        narrow.base, Int64(window.width * channels), starts, counts, weights, down.limit, Int32(window.height),
+        result.base)
     }
     return result
   }
@@ -107,7 +112,8 @@ package struct Pixels: Sendable {
     let (left, top) = ((size.width - width) / 2, (size.height - height) / 2)
     for row in 0..<height {
       // Safe: the image fits, so that each row lies within one of the result.
-      (result.base + ((top + row) * size.width + left) * channels).update(from: base + row * width * channels, count: width * channels)
+      (result.base + ((top + row) * size.width + left) * channels).update(
+        from: base + row * width * channels, count: width * channels)
     }
     return result
   }
@@ -145,7 +151,8 @@ package struct Pixels: Sendable {
       starts.withUnsafeBufferPointer { starts in
         counts.withUnsafeBufferPointer { counts in
           weights.withUnsafeBufferPointer { weights in
-            guard let starts = starts.baseAddress, let counts = counts.baseAddress, let weights = weights.baseAddress else { return }
+            guard let starts = starts.baseAddress, let counts = counts.baseAddress, let weights = weights.baseAddress
+            else { return }
             body(starts + first, counts + first, weights + first * Int(limit))
           }
         }
@@ -167,7 +174,8 @@ package struct PixelScale: Sendable {
   package init(channels: Int, scale: Double, mean: [Double], std: [Double], isReversed: Bool, isPlanar: Bool) {
     var tables: [Float] = []
     for channel in 0..<channels {
-      let mean = mean.count == channels ? mean[channel] : mean.first ?? 0, std = std.count == channels ? std[channel] : std.first ?? 1
+      let mean = mean.count == channels ? mean[channel] : mean.first ?? 0,
+        std = std.count == channels ? std[channel] : std.first ?? 1
       for value in 0..<256 { tables.append(Float((Double(value) * scale - mean) / std)) }
     }
     (self.tables, self.isReversed, self.isPlanar) = (tables, isReversed, isPlanar)
@@ -198,7 +206,8 @@ package struct PixelScale: Sendable {
           let target = result.storage.base.advanced(by: index * elements * 4).assumingMemoryBound(to: Float.self)
           let source = image.bytes
           ps_image_floats(
-            source.storage.base.advanced(by: source.offset).assumingMemoryBound(to: UInt8.self), Int64(elements / channels),
+            source.storage.base.advanced(by: source.offset).assumingMemoryBound(to: UInt8.self),
+            Int64(elements / channels),
             Int32(channels), isReversed ? 1 : 0, isPlanar ? 1 : 0, tables, target)
         } catch {
           failure.withLock { first in

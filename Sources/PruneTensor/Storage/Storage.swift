@@ -20,8 +20,8 @@ package final class Storage: @unchecked Sendable {
   private let account: MemoryAccount?
 
   /// Bytes of our own: zeroed, or as they come for a caller that writes every one of them at once.
-  /// - Throws: `.outOfMemory`, also for more than the machine has (the system would grant it and kill us later) and for more than
-  ///   the limit of the call's context allows.
+  /// - Throws: `.outOfMemory`, also for more than the machine has (the system would grant it and kill us later) and for
+  ///   more than the limit of the call's context allows.
   package init(byteCount: Int, zeroed: Bool = true) throws(PruneError) {
     var pointer: UnsafeMutableRawPointer?
     let isLarge = byteCount >= Self.largePage
@@ -29,7 +29,8 @@ package final class Storage: @unchecked Sendable {
     let account = MemoryAccount.current
     try account.take(byteCount)
     // Rounded up so that vector loops may read whole lines at the end.
-    guard posix_memalign(&pointer, isLarge ? Self.largePage : 64, max((byteCount + 63) & ~63, 64)) == 0, let pointer else {
+    guard posix_memalign(&pointer, isLarge ? Self.largePage : 64, max((byteCount + 63) & ~63, 64)) == 0, let pointer
+    else {
       account.give(byteCount)
       ps_memory_refused()
       throw Self.shortage(byteCount)
@@ -120,7 +121,8 @@ package final class Storage: @unchecked Sendable {
     let page = 1 << 12
     guard isMapped, offset >= 0, count > page, count <= byteCount, offset <= byteCount - count else { return }
     let (first, end) = ((offset + page - 1) / page * page, (offset + count) / page * page)
-    // Safe: whole pages inside a private mapping that nobody can write to. Where pages are larger, the call does nothing.
+    // Safe: whole pages inside a private mapping that nobody can write to. Where pages are larger, the call does
+    // nothing.
     if first < end { _ = madvise(base.advanced(by: first), end - first, MADV_DONTNEED) }
   }
 

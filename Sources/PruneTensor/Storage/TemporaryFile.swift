@@ -4,8 +4,8 @@ import CPruneSupport
   import Glibc
 #endif
 
-/// The file that an `AtomicFile` is written to before it has its name. Its lock says that somebody still writes it: the next
-/// save of the same file removes those that killed processes left.
+/// The file that an `AtomicFile` is written to before it has its name. Its lock says that somebody still writes it: the
+/// next save of the same file removes those that killed processes left.
 final class TemporaryFile {
   let path: String
   let descriptor: Int32
@@ -54,7 +54,9 @@ final class TemporaryFile {
 
   private func copyAttributes(of target: FileTarget, _ mode: mode_t) {
     var mode = mode
-    if fchown(descriptor, target.owner.user, target.owner.group) != 0, fchown(descriptor, uid_t.max, target.owner.group) != 0 {
+    if fchown(descriptor, target.owner.user, target.owner.group) != 0,
+      fchown(descriptor, uid_t.max, target.owner.group) != 0
+    {
       // What the old group could do is not for the new one, which gets what all have.
       mode = mode & ~0o6070 | (mode & 0o007) << 3
     }

@@ -21,7 +21,9 @@ extension Tensor {
   ///   - zeroPoint: one for all elements, or one for each position along `axis`.
   /// - Returns: nil when the zero points do not go with the tensor or it is not of 8 bits.
   package func nonzeroCount(zeroPoint: Tensor, axis: Int) -> Int? {
-    guard dtype.bitWidth == 8, zeroPoint.dtype == dtype, let zeros = try? zeroPoint.array(of: UInt8.self) else { return nil }
+    guard dtype.bitWidth == 8, zeroPoint.dtype == dtype, let zeros = try? zeroPoint.array(of: UInt8.self) else {
+      return nil
+    }
     var outer = 1, inner = count
     if zeros.count != 1 {
       guard let axis = shape.axis(axis), shape[axis] == zeros.count else { return nil }

@@ -21,14 +21,16 @@ extension Tensor {
       var result = [Float](repeating: 0, count: channels)
       // Safe: outer * channels * inner is the span's count, and the result has `channels` entries.
       span.withUnsafeBufferPointer { values in
-        if let base = values.baseAddress { ps_channel_abs_max(base, Int64(outer), Int64(channels), Int64(inner), &result) }
+        if let base = values.baseAddress {
+          ps_channel_abs_max(base, Int64(outer), Int64(channels), Int64(inner), &result)
+        }
       }
       return result
     }
   }
 
-  /// Adds the finite elements of a float32 tensor to counts of equal bins over low..<high; what lies outside goes to the
-  /// outermost ones.
+  /// Adds the finite elements of a float32 tensor to counts of equal bins over low..<high; what lies outside goes to
+  /// the outermost ones.
   package func addHistogram(to counts: inout [Int64], low: Float, high: Float) throws(PruneError) {
     let bins = Int64(counts.count)
     guard bins > 0 else { return }
@@ -42,15 +44,16 @@ extension Tensor {
     }
   }
 
-  /// int8 codes of a float32 tensor, symmetric, with a scale for each channel along `axis` (one for all with nil), and the
-  /// sums of squares of the values and of what rounding changed. Exact zeros stay zero.
+  /// int8 codes of a float32 tensor, symmetric, with a scale for each channel along `axis` (one for all with nil), and
+  /// the sums of squares of the values and of what rounding changed. Exact zeros stay zero.
   /// - Throws: `.mismatch` when there is not one scale a channel.
   package func quantizedInt8(
     scales: [Float], axis: Int?
   ) throws(PruneError) -> (codes: Tensor, signal: Double, noise: Double) {
     let (outer, channels, inner) = try blocks(axis)
     guard scales.count == channels else {
-      throw PruneError(.mismatch, "\(shape) has \(channels) channels along axis \(axis ?? 0), got \(scales.count) scales")
+      throw PruneError(
+        .mismatch, "\(shape) has \(channels) channels along axis \(axis ?? 0), got \(scales.count) scales")
     }
     let codes = try Tensor(zeros: .int8, shape)
     var signal = 0.0, noise = 0.0

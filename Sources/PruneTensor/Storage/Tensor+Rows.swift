@@ -28,7 +28,9 @@ extension Tensor {
     guard let first = parts.first, first.shape.rank > 0, first.dtype.bitWidth % 8 == 0,
       parts.allSatisfy({ $0.dtype == first.dtype && $0.shape.dims.dropFirst() == first.shape.dims.dropFirst() })
     else {
-      throw PruneError(.mismatch, "rows of \(parts.prefix(3).map { "\($0.dtype.name) \($0.shape)" }.joined(separator: ", ")) do not join")
+      throw PruneError(
+        .mismatch,
+        "rows of \(parts.prefix(3).map { "\($0.dtype.name) \($0.shape)" }.joined(separator: ", ")) do not join")
     }
     guard parts.count > 1 else {
       self = first
@@ -39,7 +41,8 @@ extension Tensor {
     var end = 0
     for part in parts {
       // Safe: the parts' bytes add up to the result's, which has no other owner yet.
-      storage.base.advanced(by: end).copyMemory(from: part.storage.base.advanced(by: part.byteOffset), byteCount: part.byteCount)
+      storage.base.advanced(by: end).copyMemory(
+        from: part.storage.base.advanced(by: part.byteOffset), byteCount: part.byteCount)
       end += part.byteCount
     }
   }

@@ -54,7 +54,8 @@ package struct Tensor: Sendable {
   /// - Throws: `.mismatch` when there are not exactly as many bytes as the shape needs.
   package init(_ dtype: DType, _ shape: Shape, over bytes: Bytes) throws(PruneError) {
     guard let wanted = dtype.byteCount(shape.count), wanted == bytes.count else {
-      throw PruneError(.mismatch, "\(dtype.name) \(shape) takes \(dtype.byteCount(shape.count) ?? -1) bytes, got \(bytes.count)")
+      throw PruneError(
+        .mismatch, "\(dtype.name) \(shape) takes \(dtype.byteCount(shape.count) ?? -1) bytes, got \(bytes.count)")
     }
     self.dtype = dtype
     self.shape = shape
@@ -117,7 +118,9 @@ package struct Tensor: Sendable {
     var result = [T](repeating: .zero, count: elementCount(T.self))
     // Safe: both sides have byteCount bytes.
     result.withUnsafeMutableBytes { target in
-      if let base = target.baseAddress { base.copyMemory(from: storage.base.advanced(by: byteOffset), byteCount: min(target.count, byteCount)) }
+      if let base = target.baseAddress {
+        base.copyMemory(from: storage.base.advanced(by: byteOffset), byteCount: min(target.count, byteCount))
+      }
     }
     return result
   }
@@ -133,7 +136,8 @@ package struct Tensor: Sendable {
   /// The same elements under another shape.
   package func reshaped(_ shape: Shape) throws(PruneError) -> Tensor {
     guard shape.count == self.shape.count else {
-      throw PruneError(.mismatch, "cannot view \(self.shape) as \(shape): \(self.shape.count) elements against \(shape.count)")
+      throw PruneError(
+        .mismatch, "cannot view \(self.shape) as \(shape): \(self.shape.count) elements against \(shape.count)")
     }
     var view = self
     view.shape = shape
@@ -177,7 +181,9 @@ package struct Tensor: Sendable {
 
   /// Makes the storage writable and this tensor's alone, copying it only if it is not.
   package mutating func makeUnique() throws(PruneError) {
-    if !storage.isWritable || !isKnownUniquelyReferenced(&storage) || (UInt(bitPattern: storage.base) + UInt(byteOffset)) % 8 != 0 {
+    if !storage.isWritable || !isKnownUniquelyReferenced(&storage)
+      || (UInt(bitPattern: storage.base) + UInt(byteOffset)) % 8 != 0
+    {
       try makeOwned()
     }
   }

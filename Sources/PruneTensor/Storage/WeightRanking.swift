@@ -3,9 +3,9 @@ import CPruneSupport
 /// One ranking over the elements of several float32 tensors, and the cut that removes its lowest.
 ///
 /// Without scores an element ranks by its absolute value, and nothing is stored beside the tensors themselves; with
-/// scores (any finite numbers, one an element) it ranks by its score, except that an element that is exactly zero always
-/// ranks lowest. Equal elements rank by position. Selection is by histograms of the keys' bits: exact, three linear
-/// passes, and independent of the number of threads.
+/// scores (any finite numbers, one an element) it ranks by its score, except that an element that is exactly zero
+/// always ranks lowest. Equal elements rank by position. Selection is by histograms of the keys' bits: exact, three
+/// linear passes, and independent of the number of threads.
 package struct WeightRanking: Sendable {
   private let weights: [Tensor]
   private let scores: [Tensor]?
@@ -51,7 +51,9 @@ package struct WeightRanking: Sendable {
     for index in weights.indices {
       for (list, inScores) in [(weights, false), (scores ?? [], true)] where index < list.count {
         // Safe: `readable` checked dtype and alignment; the pointer covers count elements while the tensor lives.
-        if withPointer(list[index], { ps_count_not_finite($0, Int64(list[index].count)) }) > 0 { return (index, inScores) }
+        if withPointer(list[index], { ps_count_not_finite($0, Int64(list[index].count)) }) > 0 {
+          return (index, inScores)
+        }
       }
     }
     return nil

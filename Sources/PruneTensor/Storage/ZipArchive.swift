@@ -64,7 +64,8 @@ package final class ZipArchive {
       let (sum, overflow) = packed.addingReportingOverflow(entry.packedByteCount)
       guard !overflow, sum <= bytes.count else {
         throw PruneError(
-          .badFormat, "the entries of the zip archive take more than its \(bytes.count) bytes: they overlap, or it was cut short")
+          .badFormat,
+          "the entries of the zip archive take more than its \(bytes.count) bytes: they overlap, or it was cut short")
       }
       packed = sum
     }
@@ -73,7 +74,9 @@ package final class ZipArchive {
   deinit { zip_discard(archive) }
 
   /// What libzip says of a failure, which is `.outOfMemory` whatever was done when memory was what it lacked.
-  static func failure(_ what: String, _ reason: UnsafeMutablePointer<zip_error_t>?, _ status: Status = .io) -> PruneError {
+  static func failure(_ what: String, _ reason: UnsafeMutablePointer<zip_error_t>?, _ status: Status = .io)
+    -> PruneError
+  {
     guard let reason else { return PruneError(status, what) }
     let code = zip_error_code_zip(reason)
     let isMemory = code == ZIP_ER_MEMORY || code == ZIP_ER_ZLIB && zip_error_code_system(reason) == Z_MEM_ERROR
@@ -86,7 +89,8 @@ package final class ZipArchive {
     guard let index = entries.firstIndex(where: { $0.name == name }) else {
       throw PruneError(
         .notFound, "the archive has no '\(name)'",
-        hint: "it has " + entries.prefix(8).map { "'\($0.name)'" }.joined(separator: ", ") + (entries.count > 8 ? ", …" : ""))
+        hint: "it has " + entries.prefix(8).map { "'\($0.name)'" }.joined(separator: ", ")
+          + (entries.count > 8 ? ", …" : ""))
     }
     return try read(at: index)
   }
@@ -99,7 +103,8 @@ package final class ZipArchive {
     let entry = entries[index]
     // No method packs better than 1032 to 1 but bzip2 and its like, which nobody uses here.
     guard entry.byteCount / 1100 <= entry.packedByteCount + 1 else {
-      throw PruneError(.badFormat, "'\(entry.name)' claims to unpack \(entry.packedByteCount) bytes to \(entry.byteCount)")
+      throw PruneError(
+        .badFormat, "'\(entry.name)' claims to unpack \(entry.packedByteCount) bytes to \(entry.byteCount)")
     }
     guard let file = zip_fopen_index(archive, UInt64(index), 0) else {
       throw Self.failure("cannot read '\(entry.name)'", zip_get_error(archive), .badFormat)
@@ -111,7 +116,9 @@ package final class ZipArchive {
       // Safe: at most byteCount - done bytes are written behind done. libzip miscounts what 32 bits do not hold.
       let got = zip_fread(file, storage.base.advanced(by: done), UInt64(min(entry.byteCount - done, 1 << 30)))
       guard got > 0 else {
-        var error = got < 0 ? Self.failure("cannot read '\(entry.name)'", zip_file_get_error(file), .badFormat)
+        var error =
+          got < 0
+          ? Self.failure("cannot read '\(entry.name)'", zip_file_get_error(file), .badFormat)
           : PruneError(.badFormat, "cannot read '\(entry.name)': it ends after \(done) of \(entry.byteCount) bytes")
         if error.status == .badFormat { error.hint = "the archive is damaged" }
         throw error

@@ -100,7 +100,8 @@ package enum Autodiff {
   /// The values given and every value computed from them, up to nodes that end gradients by design.
   private static func descendants(of values: Set<String>, in graph: Graph) -> Set<String> {
     var reached = values
-    for node in graph.nodes where !GradientRules.isGradientFree(node) && node.allReads.contains(where: reached.contains) {
+    for node in graph.nodes where !GradientRules.isGradientFree(node) && node.allReads.contains(where: reached.contains)
+    {
       reached.formUnion(node.outputs)
     }
     reached.remove("")

@@ -52,12 +52,16 @@ final class GradientWriter {
 
   /// - Throws: `.invalidModel` when the input is absent.
   func input(_ index: Int) throws(PruneError) -> String {
-    guard let name = node.input(index) else { throw PruneError(.invalidModel, "input \(index) is absent", at: node.label) }
+    guard let name = node.input(index) else {
+      throw PruneError(.invalidModel, "input \(index) is absent", at: node.label)
+    }
     return name
   }
 
   func output(_ index: Int = 0) throws(PruneError) -> String {
-    guard let name = node.output(index) else { throw PruneError(.invalidModel, "output \(index) is absent", at: node.label) }
+    guard let name = node.output(index) else {
+      throw PruneError(.invalidModel, "output \(index) is absent", at: node.label)
+    }
     return name
   }
 
@@ -200,7 +204,9 @@ final class GradientWriter {
   }
 
   private func isOne(_ value: String) -> Bool {
-    guard let tensor = model.graph.initializer(value), tensor.dtype == .float32, tensor.shape.rank == 0 else { return false }
+    guard let tensor = model.graph.initializer(value), tensor.dtype == .float32, tensor.shape.rank == 0 else {
+      return false
+    }
     return (try? tensor.array(of: Float.self).first) == 1
   }
 

@@ -1,8 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// Less memory for more time: of the forward pass only what crosses from one segment to the next is kept; the rest of a segment
-/// is computed again when the backward pass comes to it (Chen et al. 2016).
+/// Less memory for more time: of the forward pass only what crosses from one segment to the next is kept; the rest of a
+/// segment is computed again when the backward pass comes to it (Chen et al. 2016).
 enum Recomputation {
   /// Values of fewer bytes are not worth computing again.
   private static let smallest = 1 << 14
@@ -28,18 +28,24 @@ enum Recomputation {
     }
     guard let last = segmentOf.last, last > 0 else { return graph }
     var home: [String: Int] = [:]
-    for (index, node) in forward.enumerated() { for output in node.outputs where !output.isEmpty { home[output] = segmentOf[index] } }
+    for (index, node) in forward.enumerated() {
+      for output in node.outputs where !output.isEmpty { home[output] = segmentOf[index] }
+    }
     var stays = kept
     for (index, node) in forward.enumerated() {
       // A pool keeps a record of its maxima for the gradient, by the value it pools.
       let isPool = node.opType == "MaxPool"
-      for input in node.allReads { if let segment = home[input], segment < segmentOf[index] || isPool { stays.insert(input) } }
+      for input in node.allReads {
+        if let segment = home[input], segment < segmentOf[index] || isPool { stays.insert(input) }
+      }
     }
     for (value, segment) in home where segment == last || byteCount(value) <= smallest { stays.insert(value) }
 
     var wanted: [Int: Set<String>] = [:]
     for node in graph.nodes.dropFirst(count) {
-      for input in node.allReads where !stays.contains(input) { if let segment = home[input] { wanted[segment, default: []].insert(input) } }
+      for input in node.allReads where !stays.contains(input) {
+        if let segment = home[input] { wanted[segment, default: []].insert(input) }
+      }
     }
     var taken = graph.allNames
     var again: [String: String] = [:]
@@ -48,7 +54,9 @@ enum Recomputation {
     for node in graph.nodes.dropFirst(count) {
       for input in node.allReads where !stays.contains(input) {
         guard let segment = home[input], let values = wanted.removeValue(forKey: segment) else { continue }
-        result.nodes += copies(of: values, in: forward.indices.filter { segmentOf[$0] == segment }.map { forward[$0] }, stays, &again, &taken)
+        result.nodes += copies(
+          of: values, in: forward.indices.filter { segmentOf[$0] == segment }.map { forward[$0] }, stays, &again, &taken
+        )
       }
       var copy = node
       copy.inputs = node.inputs.map { again[$0] ?? $0 }
@@ -59,7 +67,8 @@ enum Recomputation {
 
   /// The nodes of a segment that make `values`, once more, with names of their own.
   private static func copies(
-    of values: Set<String>, in nodes: [Node], _ stays: Set<String>, _ again: inout [String: String], _ taken: inout Set<String>
+    of values: Set<String>, in nodes: [Node], _ stays: Set<String>, _ again: inout [String: String],
+    _ taken: inout Set<String>
   ) -> [Node] {
     var needed = values
     var chosen: [Node] = []

@@ -18,7 +18,8 @@ struct RecurrentUnrolling {
 
   /// Why a node cannot be written out, nil when it can.
   static func refusal(of node: Node, shapes: [Shape?]) -> String? {
-    guard shapes.count > 2, let x = shapes[0], let r = shapes[2], x.rank == 3, r.rank == 3, x.count > 0, r.count > 0 else {
+    guard shapes.count > 2, let x = shapes[0], let r = shapes[2], x.rank == 3, r.rank == 3, x.count > 0, r.count > 0
+    else {
       return "the shapes of its inputs are open"
     }
     let steps = x[node.int("layout", default: 0) == 1 ? 1 : 0]
@@ -38,7 +39,8 @@ struct RecurrentUnrolling {
 
   /// Activations of all directions.
   private static func names(_ node: Node) -> [String] {
-    let usual = node.opType == "LSTM" ? ["sigmoid", "tanh", "tanh"] : node.opType == "GRU" ? ["sigmoid", "tanh"] : ["tanh"]
+    let usual =
+      node.opType == "LSTM" ? ["sigmoid", "tanh", "tanh"] : node.opType == "GRU" ? ["sigmoid", "tanh"] : ["tanh"]
     guard case .strings(let given)? = node.attribute("activations"), !given.isEmpty else { return usual + usual }
     let names = given.map { String(decoding: $0, as: UTF8.self).lowercased() }
     return names.count == usual.count ? names + names : names
@@ -47,7 +49,9 @@ struct RecurrentUnrolling {
   /// - Parameter shapes: of the node's inputs; `refusal` said nothing.
   /// - Throws: `.mismatch` when they do not go together.
   init(_ node: Node, shapes: [Shape?], opset: Int64) throws(PruneError) {
-    guard let x = shapes[0], let w = shapes[1], let r = shapes[2] else { throw PruneError(.internal, "open shapes", at: node.label) }
+    guard let x = shapes[0], let w = shapes[1], let r = shapes[2] else {
+      throw PruneError(.internal, "open shapes", at: node.label)
+    }
     self.node = node
     self.opset = opset
     prefix = node.outputs.first { !$0.isEmpty } ?? node.name
@@ -57,7 +61,8 @@ struct RecurrentUnrolling {
     (directions, hidden) = (r[0], r[2])
     activations = Self.names(node)
     let perDirection = activations.count / 2
-    guard w.rank == 3, w.dims == [directions, gates * hidden, x[2]], r[1] == gates * hidden, (1...2).contains(directions),
+    guard w.rank == 3, w.dims == [directions, gates * hidden, x[2]], r[1] == gates * hidden,
+      (1...2).contains(directions),
       perDirection * directions <= activations.count
     else { throw PruneError(.mismatch, "weights are \(w) and \(r) for an input \(x)", at: node.label) }
     try write()
@@ -65,9 +70,12 @@ struct RecurrentUnrolling {
 
   // MARK: - Writing
 
-  private mutating func emit(_ opType: String, _ inputs: [String], _ attributes: [Attribute] = [], to name: String? = nil) -> String {
+  private mutating func emit(
+    _ opType: String, _ inputs: [String], _ attributes: [Attribute] = [], to name: String? = nil
+  ) -> String {
     let output = name ?? "\(prefix)/\(nodes.count)"
-    nodes.append(Node(opType, name: "\(node.name)/\(nodes.count)", inputs: inputs, outputs: [output], attributes: attributes))
+    nodes.append(
+      Node(opType, name: "\(node.name)/\(nodes.count)", inputs: inputs, outputs: [output], attributes: attributes))
     return output
   }
 
@@ -88,10 +96,13 @@ struct RecurrentUnrolling {
     var attributes = [Attribute("axis", .int(Int64(axis)))]
     var inputs = [value]
     // The lengths moved from an attribute to an input in opset 13.
-    if opset >= 13 { inputs.append(constant(try Tensor(lengths.map(Int64.init)))) } else {
+    if opset >= 13 {
+      inputs.append(constant(try Tensor(lengths.map(Int64.init))))
+    } else {
       attributes.append(Attribute("split", .integers(lengths)))
     }
-    nodes.append(Node("Split", name: "\(node.name)/\(nodes.count)", inputs: inputs, outputs: outputs, attributes: attributes))
+    nodes.append(
+      Node("Split", name: "\(node.name)/\(nodes.count)", inputs: inputs, outputs: outputs, attributes: attributes))
     return outputs
   }
 
@@ -119,7 +130,8 @@ struct RecurrentUnrolling {
     let direction = node.string("direction", default: "forward")
     for number in 0..<directions {
       let result = try run(
-        x, try row(number, of: w), try row(number, of: r), number, masks, isReverse: direction == "reverse" || number == 1)
+        x, try row(number, of: w), try row(number, of: r), number, masks,
+        isReverse: direction == "reverse" || number == 1)
       sequences.append(result.sequence)
       last.append(result.hidden)
       if let cell = result.cell { lastCell.append(cell) }
@@ -127,7 +139,11 @@ struct RecurrentUnrolling {
     func joined(_ parts: [String], axis: Int, _ order: [Int], _ output: Int) {
       guard let name = node.output(output) else { return }
       let all = parts.count == 1 ? parts[0] : emit("Concat", parts, [Attribute("axis", .int(Int64(axis)))])
-      if isBatchFirst { _ = emit("Transpose", [all], [Attribute("perm", .integers(order))], to: name) } else { _ = emit("Identity", [all], to: name) }
+      if isBatchFirst {
+        _ = emit("Transpose", [all], [Attribute("perm", .integers(order))], to: name)
+      } else {
+        _ = emit("Identity", [all], to: name)
+      }
     }
     joined(sequences, axis: 1, [2, 0, 1, 3], 0)
     joined(last, axis: 0, [1, 0, 2], 1)
@@ -230,7 +246,8 @@ struct RecurrentUnrolling {
   private mutating func lstm(
     _ cell: Cell, _ input: String, _ h: String?, _ c: String?
   ) throws(PruneError) -> (String, String?) {
-    let sums = try split(h.map { product($0, cell.r, plus: input) } ?? input, axis: 1, [Int](repeating: hidden, count: 4))
+    let sums = try split(
+      h.map { product($0, cell.r, plus: input) } ?? input, axis: 1, [Int](repeating: hidden, count: 4))
     func peeking(_ gate: String, _ index: Int, _ at: String?) -> String {
       guard index < cell.peepholes.count, let at else { return gate }
       return emit("Add", [gate, emit("Mul", [at, cell.peepholes[index]])])
@@ -248,7 +265,11 @@ struct RecurrentUnrolling {
       next = emit("Add", [emit("Mul", [forget, c]), new])
     }
     let o = try activation(0, peeking(sums[1], 1, next), cell.direction)
-    return (emit("Mul", [o, emit(Self.functions[activations[cell.direction * activations.count / 2 + 2]] ?? "Tanh", [next])]), next)
+    return (
+      emit(
+        "Mul", [o, emit(Self.functions[activations[cell.direction * activations.count / 2 + 2]] ?? "Tanh", [next])]),
+      next
+    )
   }
 
   private mutating func gru(_ cell: Cell, _ input: String, _ h: String?) throws(PruneError) -> String {

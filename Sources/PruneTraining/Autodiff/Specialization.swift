@@ -34,15 +34,16 @@ package struct Specialization: Sendable {
     for input in inlined.graph.trueInputs {
       guard let shape = inputs[input.name] ?? input.type?.shape, let dtype = input.type?.dtype else {
         throw PruneError(
-          .invalidArgument, "input '\(input.name)' is declared \(input.type?.description ?? "unknown"): its shape is open")
+          .invalidArgument,
+          "input '\(input.name)' is declared \(input.type?.description ?? "unknown"): its shape is open")
       }
       let type = TensorType(dtype, shape)
       types.types[input.name] = type
       self.model.graph.inputs.append(ValueInfo(name: input.name, type: type))
     }
     var kept: [Node] = []
-    // What changes between runs. Recurrent operators that read it are written out: for their gradients, and for products that
-    // need no constant weights.
+    // What changes between runs. Recurrent operators that read it are written out: for their gradients, and for
+    // products that need no constant weights.
     var changing = variables
     var waiting = Array(inlined.graph.nodes.reversed())
     while let node = waiting.popLast() {
@@ -62,7 +63,9 @@ package struct Specialization: Sendable {
         }
         continue
       }
-      for (name, type) in zip(node.outputs, try inferred(node, constants)) where !name.isEmpty { types.types[name] = type }
+      for (name, type) in zip(node.outputs, try inferred(node, constants)) where !name.isEmpty {
+        types.types[name] = type
+      }
       kept.append(node)
     }
     self.model.graph.nodes = kept
@@ -94,7 +97,9 @@ package struct Specialization: Sendable {
       for (name, tensor) in zip(node.outputs, results) where !name.isEmpty { define(name, tensor) }
       return
     }
-    for (name, type) in zip(node.outputs, try inferred(node, constants)) where !name.isEmpty { types.types[name] = type }
+    for (name, type) in zip(node.outputs, try inferred(node, constants)) where !name.isEmpty {
+      types.types[name] = type
+    }
     model.graph.nodes.append(node)
   }
 

@@ -11,12 +11,12 @@ package struct Distillation: Sendable {
   package var temperature = 4.0
   /// Weight of what the teacher says; the labels have the rest.
   package var alpha = 0.5
-  /// Values of the student that are to be like values of the teacher, by name. A pattern for both stands for all values of that
-  /// name that both compute.
+  /// Values of the student that are to be like values of the teacher, by name. A pattern for both stands for all values
+  /// of that name that both compute.
   package var features: [(student: String, teacher: String)] = []
   package var featureWeight = 1.0
-  /// Squared differences of values that are no classes are divided by the variance of the teacher's, a channel (axis 1) at a time:
-  /// a detector's boxes in pixels and its scores count alike.
+  /// Squared differences of values that are no classes are divided by the variance of the teacher's, a channel (axis 1)
+  /// at a time: a detector's boxes in pixels and its scores count alike.
   var scalesByVariance = false
 
   package init(teacher: Model) { self.teacher = teacher }
@@ -40,7 +40,8 @@ struct Teaching {
   /// The values asked of the teacher: what the student's loss reads first, then the features.
   let output: String
   var values: [String] { [output] + settings.features.map(\.teacher) }
-  /// What makes a student's feature look like the teacher's, where their channels differ: trained, but no part of the model.
+  /// What makes a student's feature look like the teacher's, where their channels differ: trained, but no part of the
+  /// model.
   private(set) var adaptors: [Adaptor] = []
 
   struct Adaptor {
@@ -55,7 +56,8 @@ struct Teaching {
   ///   - known: adaptors of an earlier fit.
   /// - Throws: `.notFound` for a feature that is none, `.mismatch` where teacher and student do not fit.
   init(
-    _ settings: Distillation, student: Model, _ studentFeed: Feed, loss: TrainingLoss, _ data: Dataset, batch: Int, seed: UInt64,
+    _ settings: Distillation, student: Model, _ studentFeed: Feed, loss: TrainingLoss, _ data: Dataset, batch: Int,
+    seed: UInt64,
     known: [String: Tensor]
   ) throws(PruneError) {
     try settings.check()
@@ -68,10 +70,12 @@ struct Teaching {
     // The student's output where the teacher has one of that name, else its first.
     let named = settings.teacher.graph.outputs.first { $0.name == loss.output.name }?.name
     output = try TrainingLoss(
-      loss.isClassifier ? "cross_entropy" : "mse", model: settings.teacher, targets: .float32, output: named).value
+      loss.isClassifier ? "cross_entropy" : "mse", model: settings.teacher, targets: .float32, output: named
+    ).value
     let student = try Specialization(student, inputs: studentFeed.shapes(of: data, count: batch), variables: []).types
     let teacher = try Specialization(
-      settings.teacher, inputs: feed.shapes(of: data, count: batch), variables: []).types
+      settings.teacher, inputs: feed.shapes(of: data, count: batch), variables: []
+    ).types
     let (mine, theirs) = (student.shape(loss.value), teacher.shape(output))
     guard let mine, let theirs, mine.count == theirs.count else {
       throw PruneError(
@@ -86,7 +90,8 @@ struct Teaching {
       guard from != to else { continue }
       guard let shape = try Self.adaptor(from, to) else {
         throw PruneError(
-          .mismatch, "feature '\(feature.student)' is \(from), the teacher's '\(feature.teacher)' is \(to): only their channels may differ",
+          .mismatch,
+          "feature '\(feature.student)' is \(from), the teacher's '\(feature.teacher)' is \(to): only their channels may differ",
           at: "teacher")
       }
       let name = "adaptor/\(index)"
@@ -102,12 +107,13 @@ struct Teaching {
     }
   }
 
-  /// The features with patterns replaced by what they stand for, in the order of the student's graph. What matches nothing stays,
-  /// to be told of.
+  /// The features with patterns replaced by what they stand for, in the order of the student's graph. What matches
+  /// nothing stays, to be told of.
   private static func listed(
     _ features: [(student: String, teacher: String)], _ student: Model, _ teacher: Model
   ) -> [(student: String, teacher: String)] {
-    let values = student.graph.nodes.flatMap(\.outputs), known = Set(values), theirs = Set(teacher.graph.nodes.flatMap(\.outputs))
+    let values = student.graph.nodes.flatMap(\.outputs), known = Set(values),
+      theirs = Set(teacher.graph.nodes.flatMap(\.outputs))
     return features.flatMap { feature in
       guard feature.student == feature.teacher, !known.contains(feature.student) else { return [feature] }
       let pattern = NamePattern(feature.student)
@@ -125,8 +131,8 @@ struct Teaching {
     return shape
   }
 
-  /// The weight that maps one to the other: 1x1 over axis 1 of images and sequences of channels, a product over the last axis of
-  /// rows; nil when more than channels differ.
+  /// The weight that maps one to the other: 1x1 over axis 1 of images and sequences of channels, a product over the
+  /// last axis of rows; nil when more than channels differ.
   private static func adaptor(_ from: Shape, _ to: Shape) throws(PruneError) -> Shape? {
     guard from.rank == to.rank, from.rank > 1 else { return nil }
     let differing = (0..<from.rank).filter { from[$0] != to[$0] }
@@ -138,8 +144,8 @@ struct Teaching {
 }
 
 extension LossWriter {
-  /// Both values divided by the deviation of the second along all axes but the first channel axis. A channel that hardly varies
-  /// counts as one of a hundredth of the mean variance.
+  /// Both values divided by the deviation of the second along all axes but the first channel axis. A channel that
+  /// hardly varies counts as one of a hundredth of the mean variance.
   private mutating func whitened(_ value: String, _ reference: String) throws(PruneError) -> (String, String) {
     let rank = try shape(reference).rank
     guard rank > 1 else { return (value, reference) }
@@ -151,8 +157,8 @@ extension LossWriter {
     return (try emit("Div", [value, deviation]), try emit("Div", [reference, deviation]))
   }
 
-  /// Adds what the teacher says to the loss: (1 - alpha) task + alpha T² KL(teacher ‖ student) + weight Σ mse(features). For what
-  /// is no classifier the difference to the teacher's output is squared instead.
+  /// Adds what the teacher says to the loss: (1 - alpha) task + alpha T² KL(teacher ‖ student) + weight Σ
+  /// mse(features). For what is no classifier the difference to the teacher's output is squared instead.
   ///
   /// - Parameter types: of the teacher's values.
   /// - Returns: the whole loss, and the inputs that the teacher's values are fed to.
@@ -177,7 +183,8 @@ extension LossWriter {
         let cooler = try number(1 / settings.temperature)
         let soft = try emit("Mul", [said, cooler])
         let wanted = try emit("Softmax", [soft])
-        let cross = try emit("SoftmaxCrossEntropy", [emit("Mul", [prediction, cooler]), wanted], domain: domain, outputs: 2)
+        let cross = try emit(
+          "SoftmaxCrossEntropy", [emit("Mul", [prediction, cooler]), wanted], domain: domain, outputs: 2)
         // The entropy of what the teacher says has no gradient; without it the loss would not go to zero.
         let entropy = try emit("SoftmaxCrossEntropy", [soft, wanted], domain: domain, outputs: 2)
         difference = try emit("Sub", [cross, entropy])
@@ -187,7 +194,9 @@ extension LossWriter {
         difference = try emit("MeanSquaredError", [mine, theirs], domain: domain, outputs: 2)
       }
       difference = try emit("Mul", [difference, number(settings.alpha)])
-      total = settings.alpha == 1 ? difference : try emit("Add", [emit("Mul", [task, number(1 - settings.alpha)]), difference])
+      total =
+        settings.alpha == 1
+        ? difference : try emit("Add", [emit("Mul", [task, number(1 - settings.alpha)]), difference])
     }
     for (index, feature) in settings.features.enumerated() {
       let theirs = try feed(feature.teacher)

@@ -17,11 +17,13 @@ enum DataCheck {
       throw PruneError(
         .mismatch, "dataset '\(data.name)' has \(data.count) samples but targets \(targets.shape)")
     }
-    // Evaluation converts what it is given; trained on numbers of another scale than those it will see, a network is no use.
+    // Evaluation converts what it is given; trained on numbers of another scale than those it will see, a network is no
+    // use.
     for (input, column) in feed.bindings {
       guard let dtype = input.type?.dtype, dtype.isFloatingPoint, data.columns[column].dtype.isInteger else { continue }
       throw PruneError(
-        .mismatch, "input '\(input.name)' is \(dtype.name), samples of dataset '\(data.name)' are \(data.columns[column].dtype.name)",
+        .mismatch,
+        "input '\(input.name)' is \(dtype.name), samples of dataset '\(data.name)' are \(data.columns[column].dtype.name)",
         hint: "convert the samples to \(dtype.name), scaled as the model expects")
     }
     try checkLabels(data, targets, loss)
@@ -57,15 +59,19 @@ enum DataCheck {
 
   /// Classes that have no sample left to train on, or none to validate with, one line each.
   static func emptyClasses(of data: Dataset, training: Dataset, validation: Dataset?) throws(PruneError) -> [String] {
-    guard data.classCount != nil, let all = try data.y?.array(of: Int64.self), let kept = try training.y?.array(of: Int64.self)
+    guard data.classCount != nil, let all = try data.y?.array(of: Int64.self),
+      let kept = try training.y?.array(of: Int64.self)
     else { return [] }
     var sizes: [Int64: Int] = [:]
     for label in all { sizes[label, default: 0] += 1 }
     let trained = Set(kept), validated = Set(try validation?.y?.array(of: Int64.self) ?? all)
     var result: [String] = []
     for (label, size) in sizes.sorted(by: { $0.key < $1.key }) {
-      let lack = !trained.contains(label) ? "nothing to train on" : !validated.contains(label) ? "nothing to validate with" : nil
-      if let lack { result.append("the validation split leaves class \(label) \(lack): it has \(size) sample(s) in all") }
+      let lack =
+        !trained.contains(label) ? "nothing to train on" : !validated.contains(label) ? "nothing to validate with" : nil
+      if let lack {
+        result.append("the validation split leaves class \(label) \(lack): it has \(size) sample(s) in all")
+      }
     }
     return result
   }

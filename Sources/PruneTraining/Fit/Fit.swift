@@ -6,18 +6,19 @@ import PruneTensor
 /// Trains a model on a dataset.
 ///
 /// The graph stays as it is; only trained initializers (and running statistics of normalizations) are replaced.
-/// Weights that pruning zeroed (`Model.maskedParameters`) stay exactly zero; with `palettes` weights that are equal stay so.
-/// The samples that do not fill the last batch of an epoch make a smaller one. Samples without targets are learnt from a teacher
-/// alone, where there is one.
+/// Weights that pruning zeroed (`Model.maskedParameters`) stay exactly zero; with `palettes` weights that are equal
+/// stay so. The samples that do not fill the last batch of an epoch make a smaller one. Samples without targets are
+/// learnt from a teacher alone, where there is one.
 ///
 /// - Returns: the history; see `History.report`. Stopped by `cancel` or `onEvent`, the model keeps the last complete
 ///   step and the history says so.
-/// - Throws: `.mismatch` when data and model do not fit, `.invalidArgument` for options, `.unsupported` when nothing can
-///   be trained: the model is then as it was. `.numeric` when the loss or a gradient stops being a number, naming the step
-///   and the parameter whose gradient is largest: the model then has the weights of the step before.
+/// - Throws: `.mismatch` when data and model do not fit, `.invalidArgument` for options, `.unsupported` when nothing
+///   can be trained: the model is then as it was. `.numeric` when the loss or a gradient stops being a number, naming
+///   the step and the parameter whose gradient is largest: the model then has the weights of the step before.
 package func fit(_ model: inout Model, _ data: Dataset, _ options: FitOptions) throws(PruneError) -> Report {
   let threads = Parallel.threads
-  // oneDNN sums the gradients of convolutions in as many parts as there are threads, and chooses its kernels by their number.
+  // oneDNN sums the gradients of convolutions in as many parts as there are threads, and chooses its kernels by their
+  // number.
   if options.isDeterministic { Parallel.threads = 1 }
   defer { if options.isDeterministic { Parallel.threads = threads } }
   var report = try fitted(&model, data, options)
@@ -34,7 +35,8 @@ private func fitted(_ model: inout Model, _ data: Dataset, _ options: FitOptions
     let parts = try data.split(test: options.validationSplit, seed: options.seed)
     (training, validation) = (parts.train, parts.test)
   }
-  let warnings = options.validationSplit > 0 ? try DataCheck.emptyClasses(of: data, training: training, validation: validation) : []
+  let warnings =
+    options.validationSplit > 0 ? try DataCheck.emptyClasses(of: data, training: training, validation: validation) : []
   training = try mixable(training, model, options)
   let source = model
   let restored = try restored(source, training, options, checked)
@@ -67,7 +69,8 @@ private func restored(
   guard options.restoresNormalization else { return nil }
   guard !options.palettes else {
     throw PruneError(
-      .invalidArgument, "both batch_norm and palettes are given: weights that are scaled do not keep the values they share", at: "fit",
+      .invalidArgument,
+      "both batch_norm and palettes are given: weights that are scaled do not keep the values they share", at: "fit",
       hint: "give one of them")
   }
   return try RestoredNormalization(
@@ -79,7 +82,8 @@ private func mixable(_ data: Dataset, _ model: Model, _ options: FitOptions) thr
   guard let augmentation = options.augmentation else { return data }
   try augmentation.check()
   guard augmentation.mixes, let targets = data.y, targets.dtype == .int64 else { return data }
-  let loss = try TrainingLoss(options.loss, model: model, targets: targets.dtype, output: options.output, options.lossSettings)
+  let loss = try TrainingLoss(
+    options.loss, model: model, targets: targets.dtype, output: options.output, options.lossSettings)
   _ = try DataCheck.check(data, model, loss)
   let declared = loss.output.type?.dims.flatMap { $0.count > 1 ? $0[1].value : nil }
   return try data.oneHot(declared ?? data.classCount ?? 0)

@@ -8,8 +8,8 @@ package struct FitOptions {
   package var batchSize = 32
   /// "adam", "adamw", "sgd" or "rmsprop".
   package var optimizer = "adam"
-  /// Nil: of a network that is not trained yet the optimizer's own (0.001, sgd and rmsprop 0.01), of a trained one what a
-  /// range test finds, at most that. See `RateFinder`.
+  /// Nil: of a network that is not trained yet the optimizer's own (0.001, sgd and rmsprop 0.01), of a trained one what
+  /// a range test finds, at most that. See `RateFinder`.
   package var lr: Double?
   package var momentum = 0.0
   package var nesterov = false
@@ -30,8 +30,8 @@ package struct FitOptions {
   package var output: String?
   package var lossSettings = TrainingLoss.Settings()
   package var regularizers: [Regularizer] = []
-  /// The share of values that a training step drops, in place of what the graph's Dropout nodes say; nil leaves it to them.
-  /// A graph without such nodes drops before its fully connected layers.
+  /// The share of values that a training step drops, in place of what the graph's Dropout nodes say; nil leaves it to
+  /// them. A graph without such nodes drops before its fully connected layers.
   package var dropout: Double?
   /// A network to learn from beside the targets.
   package var distillation: Distillation?
@@ -53,7 +53,8 @@ package struct FitOptions {
   package var recomputes = false
   /// Weights of few different values keep which of them they have; the values are trained. See `SharedValues`.
   package var palettes = false
-  /// Zeros of trained weights of two axes or more stay zero, whoever made them; those of `Model.maskedParameters` always do.
+  /// Zeros of trained weights of two axes or more stay zero, whoever made them; those of `Model.maskedParameters`
+  /// always do.
   package var keepsZeros = false
   /// Convolutions whose batch normalization was folded have one while they are trained. See `RestoredNormalization`.
   package var restoresNormalization = false
@@ -79,8 +80,8 @@ package struct FitOptions {
     /// Epochs without improvement after which the fit ends; 0: never.
     package var patience = 0
     package var minDelta = 0.0
-    /// "loss", "accuracy", "validation_loss" or "validation_accuracy"; nil is the loss, of the validation data where there
-    /// are any.
+    /// "loss", "accuracy", "validation_loss" or "validation_accuracy"; nil is the loss, of the validation data where
+    /// there are any.
     package var monitor: String?
     /// The model gets the weights of the best epoch rather than of the last.
     package var restoresBest = false
@@ -122,7 +123,9 @@ package struct FitOptions {
     let name = stopping.monitor ?? (hasValidation ? Monitor.validationLoss.rawValue : Monitor.loss.rawValue)
     let monitor = try Monitor("monitor", named: name)
     guard hasValidation || !monitor.needsValidation else {
-      throw PruneError(.invalidArgument, "monitor is '\(name)' but there is no validation data", hint: "give validation or validation_split")
+      throw PruneError(
+        .invalidArgument, "monitor is '\(name)' but there is no validation data",
+        hint: "give validation or validation_split")
     }
     var schedule = LearningRateSchedule(scheduleKind)
     (schedule.warmup, schedule.stepEpochs) = (warmup, stepEpochs)
@@ -143,7 +146,8 @@ package struct FitOptions {
       guard isValid else { throw PruneError(.invalidArgument, "\(name) is \(value), wanted \(wanted)") }
     }
     let counts = [
-      ("epochs", epochs), ("batch_size", batchSize), ("warmup", warmup), ("step_epochs", stepEpochs), ("patience", patience),
+      ("epochs", epochs), ("batch_size", batchSize), ("warmup", warmup), ("step_epochs", stepEpochs),
+      ("patience", patience),
       ("early_stopping", stopping.patience), ("checkpoint_epochs", checkpointEpochs),
     ]
     for (name, count) in counts { try require(name, Double(count), count >= 0 && count < 1 << 31, "1 or more") }
@@ -153,7 +157,8 @@ package struct FitOptions {
     }
     try require("epsilon", epsilon, epsilon >= 0 && epsilon.isFinite, "a small number above 0")
     let amounts = [
-      ("weight_decay", weightDecay), ("clip_norm", clipNorm), ("clip_value", clipValue), ("min_delta", stopping.minDelta),
+      ("weight_decay", weightDecay), ("clip_norm", clipNorm), ("clip_value", clipValue),
+      ("min_delta", stopping.minDelta),
     ]
     for (name, value) in amounts { try require(name, value, value >= 0 && value.isFinite, "0 or more") }
     try require("gamma", gamma, gamma >= 0 && gamma <= 1, "0...1")

@@ -29,7 +29,8 @@ struct FitProbe {
   var count: Int { order.count }
 
   /// The mean loss; nil when cancelled, not a number for a network that gives none.
-  /// - Parameter isMismatched: every sample has the target of another. A network that has not learned does no worse then.
+  /// - Parameter isMismatched: every sample has the target of another. A network that has not learned does no worse
+  ///   then.
   func loss(isMismatched: Bool = false, cancel: CancelFlag?) throws(PruneError) -> Double? {
     var sum = 0.0
     let others = Array(order.dropFirst() + order.prefix(1))
@@ -57,7 +58,9 @@ struct FitStanding {
 
   /// Nil where there is nothing to measure.
   init?(_ probe: FitProbe?, cancel: CancelFlag?) throws(PruneError) {
-    guard let loss = try probe?.loss(cancel: cancel), let mismatched = try probe?.loss(isMismatched: true, cancel: cancel) else {
+    guard let loss = try probe?.loss(cancel: cancel),
+      let mismatched = try probe?.loss(isMismatched: true, cancel: cancel)
+    else {
       return nil
     }
     (self.loss, self.mismatched) = (loss, mismatched)

@@ -75,12 +75,14 @@ extension FitRun {
 
   /// Says when the network is worse than it was.
   mutating func compareWithBefore() throws(PruneError) {
-    guard let standing, standing.loss.isFinite, isLossWhatCounts, history.ending.map({ !$0.isInterruption }) ?? true else { return }
+    guard let standing, standing.loss.isFinite, isLossWhatCounts, history.ending.map({ !$0.isInterruption }) ?? true
+    else { return }
     let first = probed?.loss
     var last = probed.flatMap { $0.isCurrent ? $0.loss : nil }
     if last == nil { last = try probe?.loss(cancel: options.cancel) }
     guard let last else { return }
-    let samples = "the loss on \(probe?.count ?? 0) samples of the \(validation == nil ? "training" : "validation") data"
+    let samples =
+      "the loss on \(probe?.count ?? 0) samples of the \(validation == nil ? "training" : "validation") data"
     if standing.isWorse(last) {
       warn([
         "the network is worse than before: \(samples) was \(Self.text(standing.loss)) and is \(Self.text(last)); "

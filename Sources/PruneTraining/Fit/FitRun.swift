@@ -134,14 +134,17 @@ struct FitRun {
     message += " at \(place), with lr \(rate)"
     if let worst {
       let layer = setup.trainer.layer(of: worst.parameter)
-      message += "; the largest gradient is that of '\(worst.parameter)'\(layer.map { " (\($0))" } ?? ""): \(worst.norm)"
+      message +=
+        "; the largest gradient is that of '\(worst.parameter)'\(layer.map { " (\($0))" } ?? ""): \(worst.norm)"
     }
     var kept = "the model has the last finite weights"
     if let name = try? setup.trainer.nonFinite().first {
       // The step before let them run away, which only this one could see.
       message += "; '\(name)' is not finite"
       try? setup.trainer.fallBack(to: lastFinite)
-      kept += history.epochs.isEmpty ? ", those of before the fit" : ", those of the end of epoch \(history.epochs.count + setup.epochsDone)"
+      kept +=
+        history.epochs.isEmpty
+        ? ", those of before the fit" : ", those of the end of epoch \(history.epochs.count + setup.epochsDone)"
     }
     return PruneError(
       .numeric, message, at: "fit",

@@ -40,16 +40,19 @@ struct FitSetup {
       let held = untrainable.first.map { "; '\($0.name)' \($0.reason)" } ?? ""
       throw PruneError(
         .unsupported, "there is nothing to train: no float32 weight is left\(held)", at: "fit",
-        hint: !options.frozen.isEmpty ? "freeze fewer parameters"
-          : model.hasOtherFloatWeights ? "its weights have another precision: quantize{scheme = \"float32\"} makes them float32"
-          : "is the model quantized?")
+        hint: !options.frozen.isEmpty
+          ? "freeze fewer parameters"
+          : model.hasOtherFloatWeights
+            ? "its weights have another precision: quantize{scheme = \"float32\"} makes them float32"
+            : "is the model quantized?")
     }
     let statistics = Self.statistics(of: model, trained: Set(parameters))
     let plan = TrainingGraph.Plan(
       model: model, feed: feed, loss: loss, optimizer: checked.optimizer,
       groups: try ParameterGroups(
         options.groups, parameters: parameters, rate: checked.rate, decay: checked.optimizer.weightDecay),
-      clipNorm: options.clipNorm, parameters: parameters, masks: try Self.masks(of: model, parameters, keepsZeros: options.keepsZeros), statistics: statistics,
+      clipNorm: options.clipNorm, parameters: parameters,
+      masks: try Self.masks(of: model, parameters, keepsZeros: options.keepsZeros), statistics: statistics,
       penalties: try Penalties(options.regularizers, model: model, parameters: parameters),
       dropout: TrainingDropout(ratio: options.dropout, seed: options.seed),
       teaching: try Self.teaching(options, model, loss, data, feed, batch: min(checked.batchSize, data.count)),
@@ -58,7 +61,8 @@ struct FitSetup {
     zeros = ZeroCensus(trainer.weights(), parameters, masked: Set(plan.masks.keys))
     if let optimizerState, optimizerState.optimizer != checked.optimizer.kind.rawValue {
       warnings.append(
-        "the state to resume is of \(optimizerState.optimizer), the optimizer is \(checked.optimizer.kind.rawValue): it starts anew")
+        "the state to resume is of \(optimizerState.optimizer), the optimizer is \(checked.optimizer.kind.rawValue): it starts anew"
+      )
     }
 
     // A graph that was made for one batch size may take others; if not, it gets its own.
@@ -90,7 +94,9 @@ struct FitSetup {
     case .never: return (model, nil, 0)
     case .optimizer:
       guard let state = model.optimizerState else {
-        throw PruneError(.notFound, "the model has no optimizer state to resume", hint: "it keeps that of its last fit until it is saved")
+        throw PruneError(
+          .notFound, "the model has no optimizer state to resume",
+          hint: "it keeps that of its last fit until it is saved")
       }
       return (model, state, 0)
     case .checkpoint(let state):

@@ -20,7 +20,8 @@ package struct FitState: Sendable {
   private static let state = "state/"
 
   init(
-    epoch: Int, parameters: [String: Tensor], optimizer: OptimizerState, rate: Double, rateFactor: Double, plateau: Plateau,
+    epoch: Int, parameters: [String: Tensor], optimizer: OptimizerState, rate: Double, rateFactor: Double,
+    plateau: Plateau,
     stopping: Plateau
   ) {
     self.epoch = epoch
@@ -36,13 +37,16 @@ package struct FitState: Sendable {
   package func tensors() throws(PruneError) -> [(name: String, tensor: Tensor)] {
     let kind = Optimizer.Kind.allCases.firstIndex { $0.rawValue == optimizer.optimizer } ?? 0
     let numbers: [Double] = [
-      1, Double(epoch), Double(kind), Double(optimizer.step), rateFactor, plateau.best ?? .nan, Double(plateau.epochsWithout),
+      1, Double(epoch), Double(kind), Double(optimizer.step), rateFactor, plateau.best ?? .nan,
+      Double(plateau.epochsWithout),
       stopping.best ?? .nan, Double(stopping.epochsWithout), rate ?? 0,
     ]
     var result = [(name: Self.header, tensor: try Tensor(numbers))]
     for (name, tensor) in parameters.sorted(by: { $0.key < $1.key }) { result.append((Self.weight + name, tensor)) }
     for (name, entries) in optimizer.tensors.sorted(by: { $0.key < $1.key }) {
-      for (entry, tensor) in entries.sorted(by: { $0.key < $1.key }) { result.append(("\(Self.state)\(entry)/\(name)", tensor)) }
+      for (entry, tensor) in entries.sorted(by: { $0.key < $1.key }) {
+        result.append(("\(Self.state)\(entry)/\(name)", tensor))
+      }
     }
     return result
   }
@@ -60,7 +64,8 @@ package struct FitState: Sendable {
     let numbers = try header.array(of: Double.self)
     let kinds = Optimizer.Kind.allCases
     let counts = [1, 2, 3, 6, 8].map { numbers[$0] }
-    guard numbers[0] == 1, counts.allSatisfy({ $0 >= 0 && $0 < 1e15 && $0.rounded() == $0 }), Int(numbers[2]) < kinds.count,
+    guard numbers[0] == 1, counts.allSatisfy({ $0 >= 0 && $0 < 1e15 && $0.rounded() == $0 }),
+      Int(numbers[2]) < kinds.count,
       numbers[4] >= 0, numbers[4] <= 1
     else { throw wrong("its entry 'fit' is \(numbers)") }
     epoch = Int(numbers[1])

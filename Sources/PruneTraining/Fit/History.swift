@@ -41,8 +41,8 @@ struct History {
   var restoredNormalizations: Int?
 
   /// The report: "epochs", a list of {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}; "steps",
-  /// "seconds", "lr" and "lr_reason", "stopped" when the caller ended it, "reason" when it ended early, "working_bytes", "best_epoch", "batch_norms", "warnings", and "frozen",
-  /// a list of {node, reason, parameters}.
+  /// "seconds", "lr" and "lr_reason", "stopped" when the caller ended it, "reason" when it ended early,
+  /// "working_bytes", "best_epoch", "batch_norms", "warnings", and "frozen", a list of {node, reason, parameters}.
   var report: Report {
     var report = Report(title: "fit")
     report["epochs"] = .list(epochs.map { .report(Self.report($0)) })

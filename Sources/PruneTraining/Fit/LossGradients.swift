@@ -21,10 +21,11 @@ package final class LossGradients {
   ///   - targets: dtype of the targets to come.
   ///   - output: what the loss is taken of; nil is the first output.
   ///   - parameters: names of initializers; nil means all that training would train.
-  ///   - squaresSamples: whether in place of gradients of the mean loss come the sums, over the samples of a batch, of the
-  ///     squared gradients of each sample's own loss, as far as samples have nothing to do with each other.
+  ///   - squaresSamples: whether in place of gradients of the mean loss come the sums, over the samples of a batch, of
+  ///     the squared gradients of each sample's own loss, as far as samples have nothing to do with each other.
   package init(
-    _ model: Model, loss: String? = nil, settings: TrainingLoss.Settings = .init(), targets: DType, output: String? = nil,
+    _ model: Model, loss: String? = nil, settings: TrainingLoss.Settings = .init(), targets: DType,
+    output: String? = nil,
     parameters: [String]? = nil, squaresSamples: Bool = false
   ) throws(PruneError) {
     self.model = model
@@ -33,10 +34,11 @@ package final class LossGradients {
     self.loss = try TrainingLoss(loss, model: model, targets: targets, output: output, settings)
   }
 
-  /// Runs one batch, inputs by name: the mean loss, and the gradients by parameter. Parameters that the loss does not depend on, or
-  /// that a node in `blocked` cuts off, are not among them.
+  /// Runs one batch, inputs by name: the mean loss, and the gradients by parameter. Parameters that the loss does not
+  /// depend on, or that a node in `blocked` cuts off, are not among them.
   /// Squares of samples are of gradients of the mean loss: a sample's own loss has as many times those.
-  /// - Throws: `.unsupported` when the samples of a batch cannot be told apart, which that of a batch of one always can.
+  /// - Throws: `.unsupported` when the samples of a batch cannot be told apart, which that of a batch of one always
+  ///   can.
   package func run(
     _ inputs: [String: Tensor], _ y: Tensor, cancel: CancelFlag? = nil
   ) throws(PruneError) -> (loss: Double, gradients: [String: Tensor]) {
@@ -48,8 +50,8 @@ package final class LossGradients {
     return (Double(loss), gradients)
   }
 
-  /// The parameters that the loss of such a batch does not depend on, without a run: neither a gradient nor a node in `blocked` is to
-  /// blame.
+  /// The parameters that the loss of such a batch does not depend on, without a run: neither a gradient nor a node in
+  /// `blocked` is to blame.
   package func unreached(_ inputs: [String: Tensor], _ y: Tensor) throws(PruneError) -> [String] {
     let key = BatchType(inputs, y)
     let parts = try LossGraph(model, loss: loss, batch: key.shapes, targets: key.targets, parameters: parameters)

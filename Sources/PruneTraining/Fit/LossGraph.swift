@@ -70,7 +70,9 @@ struct LossGraph {
         to: derived.graph, forward: count, types: writer.special.types,
         keeping: Set([loss, prediction] + newStatistics.map(\.value) + derived.gradients.values)) : derived.graph
     model.graph.inputs.append(ValueInfo(name: target, type: targets))
-    for (name, _) in teacherInputs { model.graph.inputs.append(ValueInfo(name: name, type: writer.special.types.types[name])) }
+    for (name, _) in teacherInputs {
+      model.graph.inputs.append(ValueInfo(name: name, type: writer.special.types.types[name]))
+    }
     model.graph.outputs = [ValueInfo(name: loss, type: TensorType(.float32, .scalar))]
   }
 
@@ -80,7 +82,8 @@ struct LossGraph {
   ) -> [(value: String, initializer: String)] {
     var moved: [(String, String)] = []
     for (index, node) in special.model.graph.nodes.enumerated() {
-      guard node.isStandard, node.opType == "BatchNormalization", let mean = node.input(3), let variance = node.input(4),
+      guard node.isStandard, node.opType == "BatchNormalization", let mean = node.input(3),
+        let variance = node.input(4),
         let output = node.output(0), statistics.contains(mean), statistics.contains(variance)
       else { continue }
       let names = ["saved_mean", "saved_inv_std", "new_mean", "new_var"].map {

@@ -2,8 +2,8 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// Means and variances of what goes into batch normalizations, measured on batches: every normalization of a batch sees its own
-/// statistics, as in training, and what counts is their mean over the batches.
+/// Means and variances of what goes into batch normalizations, measured on batches: every normalization of a batch sees
+/// its own statistics, as in training, and what counts is their mean over the batches.
 package struct NormStatistics {
   private let batches: [[String: Tensor]]
   private let cancel: CancelFlag?
@@ -46,7 +46,9 @@ package struct NormStatistics {
   static func node(
     _ inputs: [String], output: String, _ attributes: [Attribute], _ names: inout Set<String>
   ) -> (node: Node, mean: String, variance: String) {
-    let others = ["saved_mean", "saved_inv_std", "batch_mean", "batch_var"].map { Graph.uniqueName("\(output).\($0)", &names) }
+    let others = ["saved_mean", "saved_inv_std", "batch_mean", "batch_var"].map {
+      Graph.uniqueName("\(output).\($0)", &names)
+    }
     // Nothing is kept of the statistics before.
     let node = Node(
       "BatchNormTrain", domain: GradientRules.trainingDomain, name: output, inputs: inputs, outputs: [output] + others,

@@ -21,7 +21,8 @@ enum Accuracy {
     let classes = prediction.shape.dims.last ?? 0
     guard classes > 0 else { return 0 }
     let found = try largest(prediction, classes)
-    let wanted = targets.dtype == .int64 ? try targets.array(of: Int64.self).map { Int($0) } : try largest(targets, classes)
+    let wanted =
+      targets.dtype == .int64 ? try targets.array(of: Int64.self).map { Int($0) } : try largest(targets, classes)
     return zip(found, wanted).count { $0 == $1 }
   }
 

@@ -3,9 +3,9 @@ import PruneTensor
 
 /// A learning rate that does not ruin a trained network: a range test (Smith 2017).
 ///
-/// The rate rises from step to step while a few batches come round again. What their losses are with the weights as they were is
-/// measured first, so that no difference between batches is taken for one between rates. The largest rate before the losses
-/// rise, divided by a margin, is the answer. Afterwards the trainer is as it was.
+/// The rate rises from step to step while a few batches come round again. What their losses are with the weights as
+/// they were is measured first, so that no difference between batches is taken for one between rates. The largest rate
+/// before the losses rise, divided by a margin, is the answer. Afterwards the trainer is as it was.
 struct RateFinder {
   let setup: FitSetup
   let data: Dataset
@@ -50,7 +50,8 @@ struct RateFinder {
     try setup.trainer.restore(start)
     guard let largest else { return nil }
     guard largest.isRisen else {
-      return Outcome(rate: bound, reason: "the optimizer's own: in a range test of \(steps) steps the loss rose at no rate")
+      return Outcome(
+        rate: bound, reason: "the optimizer's own: in a range test of \(steps) steps the loss rose at no rate")
     }
     let rate = min(bound, largest.rate / Self.margin)
     let name = rate == bound ? "the optimizer's own" : "a quarter of the largest rate that did not raise the loss"

@@ -4,12 +4,12 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// A model whose batch normalizations were folded into its convolutions, as exporters do, with normalizations there again while
-/// it is trained.
+/// A model whose batch normalizations were folded into its convolutions, as exporters do, with normalizations there
+/// again while it is trained.
 ///
-/// Each begins as nothing at all: its mean and variance are those of the convolution's outputs on a few batches, its scale and
-/// shift undo them. Trained as networks with batch normalization are, by the statistics of each batch, it bears the learning rates
-/// that those bear. Afterwards it is folded again, and the graph is the one that was given.
+/// Each begins as nothing at all: its mean and variance are those of the convolution's outputs on a few batches, its
+/// scale and shift undo them. Trained as networks with batch normalization are, by the statistics of each batch, it
+/// bears the learning rates that those bear. Afterwards it is folded again, and the graph is the one that was given.
 struct RestoredNormalization {
   /// With the normalizations.
   private(set) var model: Model
@@ -49,7 +49,9 @@ struct RestoredNormalization {
     var probe = source
     var measured: [(mean: String, variance: String)] = []
     for place in places {
-      for name in place.norm { probe.graph.setInitializer(name, try Tensor([Float](repeating: 1, count: place.channels))) }
+      for name in place.norm {
+        probe.graph.setInitializer(name, try Tensor([Float](repeating: 1, count: place.channels)))
+      }
       let unused = Graph.uniqueName("\(place.output).normalized", &names)
       let (node, mean, variance) = NormStatistics.node([place.output] + place.norm, output: unused, [], &names)
       probe.graph.nodes.append(node)
@@ -60,7 +62,8 @@ struct RestoredNormalization {
     for first in stride(from: 0, to: data.count, by: size).prefix(Self.measuredBatches) {
       batches.append(try feed.inputs(of: data.rows(first, min(first + size, data.count)), filling: feed.fixedBatch))
     }
-    let means = try NormStatistics(batches, cancel: cancel).averages(probe, of: measured.flatMap { [$0.mean, $0.variance] })
+    let means = try NormStatistics(batches, cancel: cancel).averages(
+      probe, of: measured.flatMap { [$0.mean, $0.variance] })
     var nodes: [Node] = []
     var place = places.startIndex
     for (position, node) in source.graph.nodes.enumerated() {
@@ -84,11 +87,13 @@ struct RestoredNormalization {
     _ source: Model, frozen: [String], _ names: inout Set<String>
   ) throws(PruneError) -> [Place] {
     let trained = Set(try TrainableParameters.names(in: source, frozen: frozen))
-    let types = try ShapeInference.run(source), readers = source.graph.consumers, outputs = Set(source.graph.outputs.map(\.name))
+    let types = try ShapeInference.run(source), readers = source.graph.consumers,
+      outputs = Set(source.graph.outputs.map(\.name))
     var result: [Place] = []
     for (position, node) in source.graph.nodes.enumerated() {
       guard node.isStandard, node.opType == "Conv", let output = node.output(0), let weight = node.input(1),
-        trained.contains(weight), readers[weight]?.count == 1, let channels = source.graph.initializer(weight)?.shape.dims.first,
+        trained.contains(weight), readers[weight]?.count == 1,
+        let channels = source.graph.initializer(weight)?.shape.dims.first,
         channels > 0, isBias(node.input(2), source, trained, channels: channels), !outputs.contains(output),
         let next = readers[output], !next.allSatisfy({ source.graph.nodes[$0].operation?.kind == .normalization }),
         // One value a sample, as in a squeeze-and-excitation block, is not normalized.
@@ -116,7 +121,9 @@ struct RestoredNormalization {
     _ place: Place, _ raw: String, mean: [Double], variance: [Double]
   ) throws(PruneError) -> Node {
     // What was measured has the bias in it, what is normalized has not.
-    let bias = try place.bias.flatMap { source.graph.initializer($0) }.map { tensor throws(PruneError) in try tensor.doubles() }
+    let bias = try place.bias.flatMap { source.graph.initializer($0) }.map { tensor throws(PruneError) in
+      try tensor.doubles()
+    }
     let epsilon = Double(Self.epsilon)
     let values = [
       variance.map { ($0 + epsilon).squareRoot() }, mean, bias.map { zip(mean, $0).map { $0 - $1 } } ?? mean, variance,
@@ -139,11 +146,13 @@ struct RestoredNormalization {
     for place in places {
       guard let weight = trained.graph.initializer(place.weight),
         let folded = try BatchNormFold.folded(
-          weight: weight, bias: nil, norm: place.norm.compactMap { trained.graph.initializer($0) }, epsilon: Double(Self.epsilon))
+          weight: weight, bias: nil, norm: place.norm.compactMap { trained.graph.initializer($0) },
+          epsilon: Double(Self.epsilon))
       else { throw PruneError(.numeric, "the normalization of its outputs has no finite factors", at: place.weight) }
       result.graph.setInitializer(place.weight, folded.weight)
       result.graph.setInitializer(place.result, folded.bias)
-      result.graph.nodes[place.position].inputs = Array(result.graph.nodes[place.position].inputs.prefix(2)) + [place.result]
+      result.graph.nodes[place.position].inputs =
+        Array(result.graph.nodes[place.position].inputs.prefix(2)) + [place.result]
     }
     return result
   }

@@ -1,12 +1,13 @@
 import PruneGraph
 import PruneTensor
 
-/// A palettized model with its palettes as the parameters: each weight is `Gather(palette, indices)`, so that its gradient
-/// arrives at the shared values, summed over the weights that have them (Han et al., "Deep Compression", 2016). The sum is the
-/// derivative by a shared value, and an optimizer that scales gradients, such as Adam, sees it rather than its parts.
+/// A palettized model with its palettes as the parameters: each weight is `Gather(palette, indices)`, so that its
+/// gradient arrives at the shared values, summed over the weights that have them (Han et al., "Deep Compression",
+/// 2016). The sum is the derivative by a shared value, and an optimizer that scales gradients, such as Adam, sees it
+/// rather than its parts.
 ///
-/// A palette has its weight's name, so that options name it as they name the weight, and two axes, so that it decays as weights
-/// do. Zero is masked: what is pruned stays so.
+/// A palette has its weight's name, so that options name it as they name the weight, and two axes, so that it decays as
+/// weights do. Zero is masked: what is pruned stays so.
 enum SharedValues {
   /// More different values than this, and than one in four, are no palette.
   private static let most = 256, mostGrouped = 1 << 16
@@ -50,7 +51,8 @@ enum SharedValues {
     return (model, indices)
   }
 
-  /// The different values in order of appearance, and which of them each weight is (int32); nil where there are too many.
+  /// The different values in order of appearance, and which of them each weight is (int32); nil where there are too
+  /// many.
   private static func palette(of weight: Tensor) throws(PruneError) -> ([Float], Tensor)? {
     let limit = max(most, min(weight.count / 4, mostGrouped))
     var places = try Tensor(zeros: .int32, weight.shape)
@@ -60,7 +62,9 @@ enum SharedValues {
       try places.withMutableSpan(of: Int32.self) { target throws(PruneError) in
         for place in values.indices where palette.count <= limit {
           let value = values[place]
-          if let found = known[value] { target[place] = found } else {
+          if let found = known[value] {
+            target[place] = found
+          } else {
             target[place] = Int32(palette.count)
             known[value] = target[place]
             palette.append(value)

@@ -37,7 +37,8 @@ package enum TrainableParameters {
       && node.inputs.contains { ["MatMul", "Conv", "Gemm"].contains(producer($0) ?? "") }
   }
 
-  /// The names without those that a pattern matches, and without constants that no training may touch; see `UntrainableWeight`.
+  /// The names without those that a pattern matches, and without constants that no training may touch; see
+  /// `UntrainableWeight`.
   /// - Throws: `.notFound` for a pattern that matches none of them.
   package static func names(in model: Model, frozen patterns: [String]) throws(PruneError) -> [String] {
     var names = names(in: model)

@@ -34,7 +34,9 @@ final class Trainer {
       for (state, variable) in zip(plan.optimizer.states, plan.optimizer.stateNames(of: name)) {
         guard let shape = variables[name]?.tensor.shape else { continue }
         var tensor = try Tensor(zeros: .float32, shape)
-        if let old = known?.tensors[name]?[state], old.shape == shape, old.dtype == .float32 { tensor = try old.copied() }
+        if let old = known?.tensors[name]?[state], old.shape == shape, old.dtype == .float32 {
+          tensor = try old.copied()
+        }
         variables[variable] = Variable(name: variable, tensor: tensor)
       }
     }
@@ -55,8 +57,8 @@ final class Trainer {
     var loss: Double
     /// What the loss was taken of.
     var prediction: Tensor?
-    /// The norm of each parameter's gradient, in the order of `parameters`, when the loss or one of them was not a finite
-    /// number: nothing was changed then.
+    /// The norm of each parameter's gradient, in the order of `parameters`, when the loss or one of them was not a
+    /// finite number: nothing was changed then.
     var failure: [(parameter: String, norm: Float)]?
   }
 
@@ -220,7 +222,8 @@ final class Trainer {
     if let found = programs[type] { return found }
     let types = plan.teaching == nil ? [:] : try teacher(shown).outputTypes
     let graph = try TrainingGraph(plan, batch: type.shapes, targets: type.targets, teacher: types)
-    let outputs = [graph.parts.loss, graph.parts.prediction, graph.gate, graph.norms] + graph.parts.newStatistics.map(\.value)
+    let outputs =
+      [graph.parts.loss, graph.parts.prediction, graph.gate, graph.norms] + graph.parts.newStatistics.map(\.value)
     let used = Set(graph.trained).union(graph.trained.flatMap(plan.optimizer.stateNames)).union(plan.statistics)
     let program = try Program(
       graph.model, ProgramOptions(outputs: outputs, variables: variables.filter { used.contains($0.key) }))

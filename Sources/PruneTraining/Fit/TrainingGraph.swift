@@ -94,7 +94,9 @@ struct TrainingGraph {
       let type = TensorType(.float32, [.fixed(growth.strengths.count)])
       result.graph.inputs.append(ValueInfo(name: growth.input, type: type))
     }
-    for name in rates + [step] { result.graph.inputs.append(ValueInfo(name: name, type: TensorType(.float32, .scalar))) }
+    for name in rates + [step] {
+      result.graph.inputs.append(ValueInfo(name: name, type: TensorType(.float32, .scalar)))
+    }
     model = result
   }
 }

@@ -1,8 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// An initializer where a weight would be that no step may change: one step makes NaN of its infinities, and a mask that is
-/// added to scores would open.
+/// An initializer where a weight would be that no step may change: one step makes NaN of its infinities, and a mask
+/// that is added to scores would open.
 struct UntrainableWeight {
   let name: String
   let reason: String

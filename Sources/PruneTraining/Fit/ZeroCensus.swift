@@ -35,7 +35,8 @@ struct ZeroCensus {
     }
     guard !names.isEmpty else { return nil }
     let more = names.count > Self.named ? " and \(names.count - Self.named) more" : ""
-    return "\(before - after) of \(before) zeros grew back, in \(names.prefix(Self.named).joined(separator: ", "))\(more): "
+    return
+      "\(before - after) of \(before) zeros grew back, in \(names.prefix(Self.named).joined(separator: ", "))\(more): "
       + "keep_zeros = true holds what is zero, and prune lists what it leaves at zero"
   }
 }

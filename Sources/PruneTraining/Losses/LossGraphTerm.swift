@@ -24,7 +24,9 @@ extension LossWriter {
       throw PruneError(.mismatch, "its input '\(input.name)' is \(wanted.name), the data give \(found.name)", at: place)
     }
     var names = [inputs[0].name: prediction, inputs[1].name: target, "": ""]
-    for weight in part.graph.initializers where names[weight.name] == nil { names[weight.name] = constant(weight.tensor) }
+    for weight in part.graph.initializers where names[weight.name] == nil {
+      names[weight.name] = constant(weight.tensor)
+    }
     for node in part.graph.nodes {
       guard node.subgraphs.isEmpty else {
         throw PruneError(.unsupported, "\(node.label) has subgraphs, which a loss may not", at: place)
@@ -40,7 +42,8 @@ extension LossWriter {
       }
       do { try special.append(copy) } catch { throw error.located(at: place) }
     }
-    guard let output = names[result], special.types.types[output]?.dtype == .float32, try shape(output).count == 1 else {
+    guard let output = names[result], special.types.types[output]?.dtype == .float32, try shape(output).count == 1
+    else {
       throw PruneError(.mismatch, "its output '\(result)' is not one float32 number", at: place)
     }
     return try reshape(output, to: .scalar)
@@ -48,7 +51,8 @@ extension LossWriter {
 
   /// The nodes are to mean what they meant.
   private mutating func adoptOpsets(of part: Model, _ place: String) throws(PruneError) {
-    for entry in part.opsets where part.graph.nodes.contains(where: { $0.domain == entry.domain || ($0.isStandard && entry.domain.isEmpty) }) {
+    for entry in part.opsets
+    where part.graph.nodes.contains(where: { $0.domain == entry.domain || ($0.isStandard && entry.domain.isEmpty) }) {
       if let version = special.model.opset(entry.domain) {
         guard version == entry.version else {
           throw PruneError(

@@ -1,7 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// The losses as nodes. Each is the mean over the batch: over its rows for cross-entropy and kl, else over all elements.
+/// The losses as nodes. Each is the mean over the batch: over its rows for cross-entropy and kl, else over all
+/// elements.
 extension LossWriter {
   /// Appends a loss and returns the scalar that holds it.
   ///
@@ -52,7 +53,8 @@ extension LossWriter {
     guard loss.settings.classWeights.count == classes else {
       throw PruneError(
         .mismatch,
-        "there are \(loss.settings.classWeights.count) class_weights, output '\(loss.output.name)' has \(classes) classes")
+        "there are \(loss.settings.classWeights.count) class_weights, output '\(loss.output.name)' has \(classes) classes"
+      )
     }
     let weights = constant(try Tensor(loss.settings.classWeights.map { Float($0) }))
     let weighted = try emit("Mul", [rows(target, type, shape), weights])
@@ -112,7 +114,9 @@ extension LossWriter {
       }
       guard isLabels ? wanted.count == shape[0] : wanted == shape else { throw misfit }
     case .binaryCrossEntropy:
-      guard wanted.count == shape.count || (isLabels && shape.rank == 2 && wanted.count == shape[0]) else { throw misfit }
+      guard wanted.count == shape.count || (isLabels && shape.rank == 2 && wanted.count == shape[0]) else {
+        throw misfit
+      }
     case .meanSquaredError, .meanAbsoluteError, .huber:
       guard targets.dtype == .float32 else {
         throw PruneError(

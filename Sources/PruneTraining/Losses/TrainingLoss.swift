@@ -12,8 +12,8 @@ package struct TrainingLoss: Sendable {
     package var classWeights: [Double] = []
     /// Huber: where the square ends and the straight line begins.
     package var delta = 1.0
-    /// The output is probabilities rather than logits (cross-entropy, bce, kl); those of a final Softmax or Sigmoid need
-    /// not be declared.
+    /// The output is probabilities rather than logits (cross-entropy, bce, kl); those of a final Softmax or Sigmoid
+    /// need not be declared.
     package var fromProbabilities = false
     /// A graph of two inputs, prediction and targets, and one output, the loss.
     package var graph: Model?
@@ -38,8 +38,8 @@ package struct TrainingLoss: Sendable {
   /// - Parameters:
   ///   - name: of a kind, or nil: cross-entropy for int64 labels, else mean squared error.
   ///   - wanted: the name of an output, or nil: the first that is float32.
-  /// - Throws: `.invalidArgument` for an unknown name or a setting out of range, `.unsupported` for a model without a float32
-  ///   output, `.notFound` for an output that is none.
+  /// - Throws: `.invalidArgument` for an unknown name or a setting out of range, `.unsupported` for a model without a
+  ///   float32 output, `.notFound` for an output that is none.
   package init(
     _ name: String?, model: Model, targets: DType, output wanted: String? = nil, _ settings: Settings = Settings()
   ) throws(PruneError) {
@@ -54,7 +54,8 @@ package struct TrainingLoss: Sendable {
     }
     let outputs = model.graph.outputs
     if let wanted { _ = try model.output(named: wanted) }
-    guard let output = outputs.first(where: { $0.type?.dtype ?? .float32 == .float32 && $0.name == wanted ?? $0.name }) else {
+    guard let output = outputs.first(where: { $0.type?.dtype ?? .float32 == .float32 && $0.name == wanted ?? $0.name })
+    else {
       throw PruneError(
         .unsupported, "the model has no float32 output to train",
         hint: model.hasOtherFloatWeights ? "quantize{scheme = \"float32\"} makes its numbers float32" : "")
@@ -75,14 +76,17 @@ package struct TrainingLoss: Sendable {
       guard isValid else { throw PruneError(.invalidArgument, message, hint: hint) }
     }
     try require(
-      settings.labelSmoothing >= 0 && settings.labelSmoothing < 1, "label_smoothing is \(settings.labelSmoothing), wanted 0..<1")
+      settings.labelSmoothing >= 0 && settings.labelSmoothing < 1,
+      "label_smoothing is \(settings.labelSmoothing), wanted 0..<1")
     try require(
-      settings.classWeights.allSatisfy { $0 >= 0 && $0.isFinite }, "class_weights are \(settings.classWeights), wanted 0 or more")
+      settings.classWeights.allSatisfy { $0 >= 0 && $0.isFinite },
+      "class_weights are \(settings.classWeights), wanted 0 or more")
     try require(settings.classWeights.isEmpty || settings.classWeights.contains { $0 > 0 }, "all class_weights are 0")
     try require(settings.delta > 0 && settings.delta.isFinite, "delta is \(settings.delta), wanted a number above 0")
     let isPlain = settings.labelSmoothing == 0 && settings.classWeights.isEmpty
     try require(
-      kind == .crossEntropy || isPlain, "label_smoothing and class_weights are for cross_entropy, the loss is \(kind?.rawValue ?? "a graph")")
+      kind == .crossEntropy || isPlain,
+      "label_smoothing and class_weights are for cross_entropy, the loss is \(kind?.rawValue ?? "a graph")")
   }
 
   /// What an activation that ends the model reads, else the output itself. The loss of logits is the same number as the

@@ -11,8 +11,8 @@ package struct LearningRateSchedule: Sendable {
     case cosine
     /// Times `gamma` every `stepEpochs`; by default after half of the steps and after three quarters.
     case step
-    /// From a 25th up to all of it in the first three tenths of the steps, then down to nearly nothing, both along half a
-    /// cosine (Smith and Topin 2018).
+    /// From a 25th up to all of it in the first three tenths of the steps, then down to nearly nothing, both along half
+    /// a cosine (Smith and Topin 2018).
     case oneCycle = "one_cycle"
     /// Times `gamma` when `patience` epochs brought no improvement.
     case plateau = "reduce_on_plateau"
@@ -40,7 +40,8 @@ package struct LearningRateSchedule: Sendable {
     case .cosine: return Self.between(1, 0, progress)
     case .oneCycle:
       let rise = 0.3
-      return progress < rise ? Self.between(1.0 / 25, 1, progress / rise) : Self.between(1, 1e-4 / 25, (progress - rise) / (1 - rise))
+      return progress < rise
+        ? Self.between(1.0 / 25, 1, progress / rise) : Self.between(1, 1e-4 / 25, (progress - rise) / (1 - rise))
     case .step:
       guard stepEpochs > 0 else { return progress < 0.5 ? 1 : progress < 0.75 ? gamma : gamma * gamma }
       var factor = 1.0

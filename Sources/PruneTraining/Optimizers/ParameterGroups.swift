@@ -25,8 +25,8 @@ struct ParameterGroups: Sendable {
   /// Positions of the groups without a rate of their own.
   private var followers: [Int] = [0]
 
-  /// - Throws: `.notFound` for a pattern that matches no parameter, `.invalidArgument` for numbers out of range or a parameter
-  ///   of two groups.
+  /// - Throws: `.notFound` for a pattern that matches no parameter, `.invalidArgument` for numbers out of range or a
+  ///   parameter of two groups.
   init(_ groups: [ParameterGroup], parameters: [String], rate: Double, decay: Double) throws(PruneError) {
     rates = [rate]
     decays = [decay]
@@ -43,7 +43,8 @@ struct ParameterGroups: Sendable {
         let found = parameters.filter(NamePattern(text).matches)
         guard !found.isEmpty else {
           throw PruneError(
-            .notFound, "no trained parameter matches '\(text)'", at: place, hint: Suggestion.hint(for: text, among: parameters))
+            .notFound, "no trained parameter matches '\(text)'", at: place,
+            hint: Suggestion.hint(for: text, among: parameters))
         }
         for name in found {
           guard groupOf[name] ?? (index + 1) == index + 1 else {

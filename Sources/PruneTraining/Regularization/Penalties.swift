@@ -55,7 +55,9 @@ struct Penalties {
   }
 
   /// Appends what the penalties add to a parameter's gradient; returns the value that holds the sum.
-  func gradient(_ gradient: String, of parameter: String, in graph: inout Graph, _ taken: inout Set<String>) throws(PruneError) -> String {
+  func gradient(_ gradient: String, of parameter: String, in graph: inout Graph, _ taken: inout Set<String>)
+    throws(PruneError) -> String
+  {
     var result = gradient
     for entry in entries where entry.parameter == parameter && !entry.regularizer.isProjection {
       func constant(_ tensor: Tensor, _ base: String) -> String {
@@ -67,7 +69,10 @@ struct Penalties {
       let pulled: String
       if let selected = entry.regularizer.selection[parameter] {
         pulled = Graph.uniqueName("\(parameter).selected", &taken)
-        graph.nodes.append(Node("Mul", name: "select/\(parameter)", inputs: [parameter, constant(selected, "selection")], outputs: [pulled]))
+        graph.nodes.append(
+          Node(
+            "Mul", name: "select/\(parameter)", inputs: [parameter, constant(selected, "selection")], outputs: [pulled])
+        )
       } else {
         pulled = parameter
       }
@@ -80,14 +85,17 @@ struct Penalties {
         case .sign: "sign"
         }
       var inputs = [pulled, result]
-      if let input = entry.input { inputs.append(input) } else {
+      if let input = entry.input {
+        inputs.append(input)
+      } else {
         inputs.append(constant(try Tensor(scalar: Float(entry.regularizer.strength)), "strength"))
       }
       if let signs = entry.signs { inputs.append(constant(signs, "signs")) }
       let output = Graph.uniqueName("\(parameter).penalized", &taken)
       graph.nodes.append(
         Node(
-          "PenaltyGrad", domain: GradientRules.trainingDomain, name: "penalty/\(parameter)", inputs: inputs, outputs: [output],
+          "PenaltyGrad", domain: GradientRules.trainingDomain, name: "penalty/\(parameter)", inputs: inputs,
+          outputs: [output],
           attributes: [Attribute("kind", .text(kind)), Attribute("axis", .int(Int64(entry.axis)))]))
       result = output
     }

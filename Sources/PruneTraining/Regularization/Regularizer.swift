@@ -12,28 +12,29 @@ package struct Regularizer: Sendable {
     case groupLasso = "group_lasso"
     /// strength Σ|γ| over the scales of batch normalizations (Liu et al. 2017).
     case scales = "bn_l1"
-    /// strength_c/2 ‖w_c‖² with a strength of each output channel that grows, faster where the channel is small (Wang et al.
-    /// 2021, GReg).
+    /// strength_c/2 ‖w_c‖² with a strength of each output channel that grows, faster where the channel is small (Wang
+    /// et al. 2021, GReg).
     case growing
     /// strength Σ|w| over weights that have another sign than before the fit.
     case sign
     /// Weights never get another sign than before the fit: what would cross zero stays there.
     case signConstraint = "sign_constraint"
-    /// strength(t)/2 Σw² over weights that were selected to go, the same for all and growing (Wang et al. 2021, GReg-1).
+    /// strength(t)/2 Σw² over weights that were selected to go, the same for all and growing (Wang et al. 2021,
+    /// GReg-1).
     case greg1
     /// strength(t)/2 Σw² over all weights, growing, which makes those that the loss needs stand out (GReg-2).
     case greg2
     /// The norm of each output channel stays at most `strength`.
     case maxNorm = "max_norm"
-    /// The sum of the sizes of each output channel's weights stays at most `strength`, by the nearest weights that have it: the
-    /// smallest become zero (Duchi et al. 2008).
+    /// The sum of the sizes of each output channel's weights stays at most `strength`, by the nearest weights that have
+    /// it: the smallest become zero (Duchi et al. 2008).
     case maxNormL1 = "max_norm_l1"
   }
 
   package var kind: Kind
   package var strength: Double
-  /// growing, greg1, greg2: what is added every `interval` steps to the strength (of the smallest channel), and the largest
-  /// strength.
+  /// growing, greg1, greg2: what is added every `interval` steps to the strength (of the smallest channel), and the
+  /// largest strength.
   package var growth: Double
   package var limit: Double
   package var interval: Int
@@ -70,7 +71,8 @@ package struct Regularizer: Sendable {
     try require("strength", strength, isValid && strength.isFinite, "a number above 0")
     guard kind != .greg1 || !selection.isEmpty else {
       throw PruneError(
-        .unsupported, "greg1 grows on the weights that a prune selected, and here nothing is selected", at: "regularizer greg1",
+        .unsupported, "greg1 grows on the weights that a prune selected, and here nothing is selected",
+        at: "regularizer greg1",
         hint: "use it in prune with strategy = \"regularized\", or greg2")
     }
     try require("growth", growth, growth > 0 && growth.isFinite, "a number above 0")
@@ -96,8 +98,10 @@ package struct Regularizer: Sendable {
     }
     guard !found.isEmpty else {
       throw PruneError(
-        .notFound, "no trained parameter is in its scope\(scope.isEmpty ? "" : " \(scope)")", at: "regularizer \(kind.rawValue)",
-        hint: scope.first.map { Suggestion.hint(for: $0, among: trained) } ?? (kind == .scales ? "the model has no batch normalization" : ""))
+        .notFound, "no trained parameter is in its scope\(scope.isEmpty ? "" : " \(scope)")",
+        at: "regularizer \(kind.rawValue)",
+        hint: scope.first.map { Suggestion.hint(for: $0, among: trained) }
+          ?? (kind == .scales ? "the model has no batch normalization" : ""))
     }
     return found
   }

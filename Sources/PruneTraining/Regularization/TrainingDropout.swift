@@ -9,8 +9,8 @@ struct TrainingDropout {
   /// The input with the number of the step.
   var step = ""
 
-  /// Makes the graph's Dropout nodes drop. With a ratio of its own and no such node, drops before each fully connected layer
-  /// that reads what a trained weight made.
+  /// Makes the graph's Dropout nodes drop. With a ratio of its own and no such node, drops before each fully connected
+  /// layer that reads what a trained weight made.
   func apply(to special: inout Specialization, parameters: Set<String>, _ taken: inout Set<String>) {
     guard ratio != 0 else { return }
     special.types.types[step] = TensorType(.float32, .scalar)
@@ -26,7 +26,8 @@ struct TrainingDropout {
         ])
     }
     for node in special.model.graph.nodes {
-      guard node.isStandard, node.opType == "Dropout", node.outputs.dropFirst().allSatisfy(\.isEmpty), let input = node.input(0),
+      guard node.isStandard, node.opType == "Dropout", node.outputs.dropFirst().allSatisfy(\.isEmpty),
+        let input = node.input(0),
         let output = node.output(0), let share = ratio ?? own(node, special), share > 0, share < 1
       else {
         nodes.append(node)
@@ -39,7 +40,8 @@ struct TrainingDropout {
       var trained = parameters
       for node in special.model.graph.nodes {
         var copy = node
-        if node.isStandard, ["Gemm", "MatMul"].contains(node.opType), let weight = node.input(1), parameters.contains(weight),
+        if node.isStandard, ["Gemm", "MatMul"].contains(node.opType), let weight = node.input(1),
+          parameters.contains(weight),
           let input = node.input(0), trained.contains(input)
         {
           let output = Graph.uniqueName("\(input).dropped", &taken)

@@ -33,7 +33,8 @@ extension NetworkBuilder {
       return
     }
     let features = try Shape([extents[0], extents[2]]).count
-    emit("Transpose", "rows", [], [Attribute("perm", .integers([2, 0, 1, 3]))], to: [extents[1], extents[0], extents[2]])
+    emit(
+      "Transpose", "rows", [], [Attribute("perm", .integers([2, 0, 1, 3]))], to: [extents[1], extents[0], extents[2]])
     emit("Reshape", "steps", [try integers("steps.shape", [0, 0, features])], to: [extents[0], features])
   }
 

@@ -3,8 +3,8 @@ import PruneTensor
 
 // Residual networks (He et al. 2016).
 extension Zoo {
-  /// Depths 18, 34, 50, 101 and 152 are those for ImageNet (11,689,512, 21,797,672, 25,557,032 … parameters); 20, 32, 44, 56
-  /// and 110 those for CIFAR-10 (269,722 parameters for 20).
+  /// Depths 18, 34, 50, 101 and 152 are those for ImageNet (11,689,512, 21,797,672, 25,557,032 … parameters); 20, 32,
+  /// 44, 56 and 110 those for CIFAR-10 (269,722 parameters for 20).
   static func resnet(_ options: ZooOptions) throws(PruneError) -> Model {
     let counts = [
       18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3], 101: [3, 4, 23, 3], 152: [3, 8, 36, 3],

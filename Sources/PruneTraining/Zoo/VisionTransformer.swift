@@ -2,10 +2,11 @@ import PruneGraph
 import PruneTensor
 
 extension Zoo {
-  /// The vision transformer (Dosovitskiy et al. 2021), by default of the size of DeiT-Tiny: 5,717,416 parameters on 3x224x224.
+  /// The vision transformer (Dosovitskiy et al. 2021), by default of the size of DeiT-Tiny: 5,717,416 parameters on
+  /// 3x224x224.
   ///
-  /// Weights are normal with deviation 0.02, cut off at two deviations. The nodes are those that PyTorch exports: MatMul and Add,
-  /// GELU by Erf.
+  /// Weights are normal with deviation 0.02, cut off at two deviations. The nodes are those that PyTorch exports:
+  /// MatMul and Add, GELU by Erf.
   static func visionTransformer(_ options: ZooOptions) throws(PruneError) -> Model {
     let image = try ImageOptions(options)
     let (side, width) = (min(image.input[1], image.input[2]), options.hidden.first ?? 192)
@@ -63,7 +64,8 @@ private struct TransformerBlock {
       try net.linear("\(name).\(part)", width)
       net.emit("Reshape", "\(name).\(part).split", [split], to: [tokens, heads, size])
       net.emit(
-        "Transpose", "\(name).\(part).heads", [], [Attribute("perm", .integers(order))], to: order.dropFirst().map {
+        "Transpose", "\(name).\(part).heads", [], [Attribute("perm", .integers(order))],
+        to: order.dropFirst().map {
           [tokens, heads, size][$0 - 1]
         })
       parts.append(net.value)
@@ -74,7 +76,8 @@ private struct TransformerBlock {
     let weights = net.append("Softmax", name + ".softmax", [scaled], [Attribute("axis", .int(-1))])
     let mixed = net.append("MatMul", name + ".mixed", [weights, parts[2]])
     net.place = NetworkBuilder.Place(value: mixed, extents: [heads, tokens, size])
-    net.emit("Transpose", name + ".tokens", [], [Attribute("perm", .integers([0, 2, 1, 3]))], to: [tokens, heads, size])
+    net.emit(
+      "Transpose", name + ".tokens", [], [Attribute("perm", .integers([0, 2, 1, 3]))], to: [tokens, heads, size])
     net.emit("Reshape", name + ".join", [try net.integers("attn.join", [0, tokens, width])], to: [tokens, width])
     try net.linear(name + ".proj", width)
   }
@@ -115,7 +118,8 @@ extension NetworkBuilder {
       try parameter(name + ".weight", width, .constant(1)), try parameter(name + ".bias", width, .constant(0)),
     ]
     emit(
-      "LayerNormalization", name, inputs, [Attribute("axis", .int(-1)), Attribute("epsilon", .float(1e-6))], to: extents)
+      "LayerNormalization", name, inputs, [Attribute("axis", .int(-1)), Attribute("epsilon", .float(1e-6))], to: extents
+    )
   }
 
   /// A layer over the last axis: MatMul with the weight as [inputs, outputs], then the bias.

@@ -14,8 +14,8 @@ package struct ZooOptions: Sendable {
   package var activation = "relu"
   /// Seed of the initial weights.
   package var seed: UInt64 = 0
-  /// Layers: "vgg" 11, 13, 16 (default) or 19; "resnet" 18 (default), 34, 50, 101 or 152, or the networks for CIFAR, 20, 32,
-  /// 44, 56 or 110; "vit" any number of blocks (12).
+  /// Layers: "vgg" 11, 13, 16 (default) or 19; "resnet" 18 (default), 34, 50, 101 or 152, or the networks for CIFAR,
+  /// 20, 32, 44, 56 or 110; "vit" any number of blocks (12).
   package var depth = 0
   /// Multiplies the channels of "mobilenet_v2"; 0 is 1.
   package var width = 0.0
@@ -66,7 +66,8 @@ package enum Zoo {
     }
     guard (options.input + options.hidden).allSatisfy({ $0 > 0 && $0 <= 1 << 24 }) else {
       throw PruneError(
-        .invalidArgument, "\(name): input \(options.input) and hidden \(options.hidden) must be positive sizes", at: "zoo")
+        .invalidArgument, "\(name): input \(options.input) and hidden \(options.hidden) must be positive sizes",
+        at: "zoo")
     }
     do {
       return try recipe.make(options)

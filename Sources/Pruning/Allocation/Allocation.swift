@@ -15,7 +15,8 @@ package enum Allocation: Sendable, Hashable {
     /// Of each layer a fraction that leaves it weights in proportion to the sum of its extents over their product
     /// (Erdős-Rényi-Kernel, Evci et al., 2020).
     case erk
-    /// One ranking in each class of layers of the same operator and kernel (after Isomorphic Pruning, Fang et al., 2024).
+    /// One ranking in each class of layers of the same operator and kernel (after Isomorphic Pruning, Fang et al.,
+    /// 2024).
     case isomorphic
     /// Of each layer as much as costs the same loss, by curves measured on data.
     case sensitivity

@@ -2,8 +2,8 @@ import PruneEvaluation
 import PruneGraph
 import PruneTensor
 
-/// Divides a budget over groups of units by a table of what each width of each group loses and saves: the knapsack of the
-/// strategy "cost_aware" and of every target of latency.
+/// Divides a budget over groups of units by a table of what each width of each group loses and saves: the knapsack of
+/// the strategy "cost_aware" and of every target of latency.
 struct BudgetDivision {
   let context: PruneContext
   let allocation: UnitAllocation

@@ -29,10 +29,13 @@ struct CurveDivision {
     guard divides(allocation) else { return }
     guard custom == nil else { return }
     let division: Allocation.Division =
-      if case .amount(_, let found) = allocation { found } else if case .target(_, let found) = allocation { found } else { .global }
+      if case .amount(_, let found) = allocation { found } else if case .target(_, let found) = allocation {
+        found
+      } else { .global }
     guard let data = options.guard?.data ?? options.data, data.y != nil else {
       throw PruneError(
-        .invalidArgument, "'\(division.rawValue)' measures the loss of each layer's pruning on data with targets, and there is none",
+        .invalidArgument,
+        "'\(division.rawValue)' measures the loss of each layer's pruning on data with targets, and there is none",
         hint: "give data = …")
     }
   }
@@ -58,8 +61,8 @@ struct CurveDivision {
     return lines
   }
 
-  /// What becomes of an amount: itself, or how many weights of each layer go where curves decide that. The curves are measured
-  /// once for all amounts.
+  /// What becomes of an amount: itself, or how many weights of each layer go where curves decide that. The curves are
+  /// measured once for all amounts.
   func divider(
     _ allocation: Allocation, _ model: Model, _ weights: PrunableWeights, _ scores: Scores
   ) throws(PruneError) -> (Allocation) throws(PruneError) -> Allocation {
@@ -76,10 +79,12 @@ struct CurveDivision {
     _ lines: [CostLine], _ gains: [Double], _ counts: [Int], _ amount: Double, _ division: Allocation.Division
   ) -> Allocation {
     let shares =
-      division == .sensitivity ? Self.equal(lines, counts.map(Double.init), amount) : Self.cheapest(lines, gains, amount)
+      division == .sensitivity
+      ? Self.equal(lines, counts.map(Double.init), amount) : Self.cheapest(lines, gains, amount)
     var removed = zip(shares, counts).map { Allocation.units($0, of: $1) }
     // Rounding may miss the number of weights by a few: the largest layers make up for it.
-    var missing = plan.cost != .macs || division == .sensitivity
+    var missing =
+      plan.cost != .macs || division == .sensitivity
       ? Allocation.units(amount, of: counts.reduce(0, +)) - removed.reduce(0, +) : 0
     for index in counts.indices.sorted(by: { counts[$0] > counts[$1] }) where missing.magnitude <= counts.count {
       let change = missing > 0 ? min(missing, counts[index] - removed[index]) : max(missing, -removed[index])
@@ -109,7 +114,8 @@ struct CurveDivision {
     }
     // Where a curve is flat the amount jumps: what is wanted lies between the two sides.
     let below = lines.map { $0.amount(costing: low) }, above = lines.map { $0.amount(costing: high) }
-    let least = zip(below, sizes).reduce(0.0) { $0 + $1.0 * $1.1 }, most = zip(above, sizes).reduce(0.0) { $0 + $1.0 * $1.1 }
+    let least = zip(below, sizes).reduce(0.0) { $0 + $1.0 * $1.1 },
+      most = zip(above, sizes).reduce(0.0) { $0 + $1.0 * $1.1 }
     let part = most > least ? min(max((wanted - least) / (most - least), 0), 1) : 1
     return scaled(zip(below, above).map { $0 + ($1 - $0) * part }, sizes, wanted)
   }
@@ -118,7 +124,9 @@ struct CurveDivision {
   private static func cheapest(_ lines: [CostLine], _ saved: [Double], _ amount: Double) -> [Double] {
     var cuts: [(slope: Double, layer: Int, from: Double, to: Double)] = []
     for (layer, line) in lines.enumerated() where saved[layer] > 0 {
-      for (from, to) in line.hull { cuts.append(((to.drop - from.drop) / ((to.amount - from.amount) * saved[layer]), layer, from.amount, to.amount)) }
+      for (from, to) in line.hull {
+        cuts.append(((to.drop - from.drop) / ((to.amount - from.amount) * saved[layer]), layer, from.amount, to.amount))
+      }
     }
     cuts.sort { ($0.slope, $0.layer, $0.from) < ($1.slope, $1.layer, $1.from) }
     var left = amount * saved.reduce(0, +)

@@ -1,6 +1,7 @@
 import PruneTensor
 
-/// A fraction of the units of each layer, by name patterns: `conv1` 0.1, `layer3.*` 0.6. Layers that none matches stay whole.
+/// A fraction of the units of each layer, by name patterns: `conv1` 0.1, `layer3.*` 0.6. Layers that none matches stay
+/// whole.
 package struct LayerAmounts: Sendable {
   package struct Entry: Sendable {
     package let pattern: String
@@ -33,7 +34,9 @@ package struct LayerAmounts: Sendable {
   package var largest: Double { entries.map(\.amount).max() ?? 0 }
 
   /// In the order in which they are looked at.
-  package var text: String { entries.map { "\($0.pattern) \(formatted($0.amount, digits: 4, style: "g"))" }.joined(separator: ", ") }
+  package var text: String {
+    entries.map { "\($0.pattern) \(formatted($0.amount, digits: 4, style: "g"))" }.joined(separator: ", ")
+  }
 
   /// What goes of a layer that has these names; 0 where nothing is said of it.
   package func amount(of names: [String]) -> Double {

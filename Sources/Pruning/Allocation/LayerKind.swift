@@ -16,8 +16,8 @@ package struct LayerKind: Sendable {
     signature = ([weight.operation] + kernel + (isDepthwise ? ["depthwise"] : [])).joined(separator: " ")
   }
 
-  /// Weights to remove from each layer so that what stays is in proportion to the sum of its extents, no layer denser than
-  /// it is, and the amount in all is exact.
+  /// Weights to remove from each layer so that what stays is in proportion to the sum of its extents, no layer denser
+  /// than it is, and the amount in all is exact.
   static func erkCounts(_ layers: [LayerKind], _ counts: [Int], _ amount: Double) -> [Int] {
     let total = counts.reduce(0, +)
     let removed = Allocation.units(amount, of: total)

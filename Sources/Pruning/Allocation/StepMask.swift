@@ -5,9 +5,11 @@ struct StepMask {
   let granularity: Granularity
   let allocation: Allocation
 
-  /// What is left of each weight: of every one that was not zero already, one unit at least. Where a ranking would take the
-  /// last one, the next lowest of other weights goes in its place.
-  func results(_ weights: PrunableWeights, _ scores: Scores, _ ranking: WeightRanking) throws(PruneError) -> [Allocation.Result] {
+  /// What is left of each weight: of every one that was not zero already, one unit at least. Where a ranking would take
+  /// the last one, the next lowest of other weights goes in its place.
+  func results(_ weights: PrunableWeights, _ scores: Scores, _ ranking: WeightRanking) throws(PruneError) -> [Allocation
+    .Result]
+  {
     let tensors = weights.weights.map(\.tensor)
     let results = try unbounded(weights, tensors, scores, ranking)
     guard zip(results, tensors).contains(where: { $0.zeros == $1.count }) else { return results }
@@ -82,7 +84,8 @@ struct StepMask {
     }
     var partitions: [UnitPartition] = []
     for (index, layer) in layers(of: weights).enumerated() where index < tensors.count {
-      partitions.append(UnitPartition(granularity, try matrix(of: layer, weights.weights[index]), count: tensors[index].count))
+      partitions.append(
+        UnitPartition(granularity, try matrix(of: layer, weights.weights[index]), count: tensors[index].count))
     }
     return partitions
   }

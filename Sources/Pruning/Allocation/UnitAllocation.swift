@@ -39,10 +39,14 @@ struct UnitAllocation {
     own = groups.map { group in group.scores.indices.sorted { (group.scores[$0], $0) < (group.scores[$1], $1) } }
     var classes: [Int: [(score: Double, group: Int, unit: Int)]] = [:]
     for (index, group) in groups.enumerated() {
-      for unit in group.scores.indices { classes[group.classNumber, default: []].append((group.normalized[unit], index, unit)) }
+      for unit in group.scores.indices {
+        classes[group.classNumber, default: []].append((group.normalized[unit], index, unit))
+      }
     }
     order = classes.keys.sorted().map { number in
-      (classes[number] ?? []).sorted { ($0.score, $0.group, $0.unit) < ($1.score, $1.group, $1.unit) }.map { ($0.group, $0.unit) }
+      (classes[number] ?? []).sorted { ($0.score, $0.group, $0.unit) < ($1.score, $1.group, $1.unit) }.map {
+        ($0.group, $0.unit)
+      }
     }
   }
 

@@ -14,7 +14,9 @@ struct UnitRounding: Sendable {
   init(_ options: PruneOptions, _ granularity: Granularity, _ target: CostTarget?) throws(PruneError) {
     switch options.roundTo {
     case 0:
-      isImplied = granularity == .channel && options.mode != PruneMode.mask.rawValue && (options.benchmarks || target?.kind == .latency)
+      isImplied =
+        granularity == .channel && options.mode != PruneMode.mask.rawValue
+        && (options.benchmarks || target?.kind == .latency)
       multiple = isImplied ? OneDNN.block : 1
     case 1...65536: (multiple, isImplied) = (options.roundTo, false)
     case PruneOptions.machineRounding: (multiple, isImplied) = (OneDNN.block, false)

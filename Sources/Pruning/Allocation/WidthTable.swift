@@ -18,7 +18,8 @@ struct WidthTable {
   private static let (widths, measured, bins) = (24, 8, 1024)
 
   /// - Parameters:
-  ///   - loss: what goes with the lowest so many units of a group; measured at few widths when `isMeasured`, else cheap.
+  ///   - loss: what goes with the lowest so many units of a group; measured at few widths when `isMeasured`, else
+  ///     cheap.
   ///   - saving: the same of the cost; measured at few widths likewise.
   init(
     limits: [Int], rounded: (Int, Int) -> Int,
@@ -51,7 +52,8 @@ struct WidthTable {
     var result = [Double](repeating: 0, count: removed.count)
     for (from, to) in zip(points, points.dropFirst()) {
       for place in from.place...to.place {
-        let part = Double(removed[place] - removed[from.place]) / Double(max(removed[to.place] - removed[from.place], 1))
+        let part =
+          Double(removed[place] - removed[from.place]) / Double(max(removed[to.place] - removed[from.place], 1))
         result[place] = from.value + (to.value - from.value) * part
       }
     }

@@ -5,8 +5,8 @@ import PruneTensor
 
 /// The proof that a model whose graph was rewritten still computes the same: both run on one sample.
 enum OutputCertificate {
-  /// Adds "certificate", the largest difference of any output relative to its largest value, or "certificate_missing", the reason
-  /// why the given model does not run here.
+  /// Adds "certificate", the largest difference of any output relative to its largest value, or "certificate_missing",
+  /// the reason why the given model does not run here.
   /// - Throws: `.refused` where the outputs differ by more than rounding does.
   static func add(to report: inout Report, of result: Model, against model: Model, seed: UInt64) throws(PruneError) {
     let outcome = try SampleInputs(model, seed: seed).first(model) { inputs throws(PruneError) in

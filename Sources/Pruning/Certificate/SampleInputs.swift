@@ -3,8 +3,8 @@ import PruneEvaluation
 import PruneGraph
 import PruneTensor
 
-/// Random inputs that a certificate compares two networks on. Where extents are assumed and the network does not run with them,
-/// others are tried.
+/// Random inputs that a certificate compares two networks on. Where extents are assumed and the network does not run
+/// with them, others are tried.
 struct SampleInputs {
   private let bindings: [BoundExtents]
   private let seed: UInt64
@@ -13,7 +13,8 @@ struct SampleInputs {
   private static let batches = [2, 1]
 
   /// - Parameter samples: extents of a sample by input.
-  init(_ model: Model, shapes: ShapeBinding = .init(), samples: [String: [Int]] = [:], seed: UInt64) throws(PruneError) {
+  init(_ model: Model, shapes: ShapeBinding = .init(), samples: [String: [Int]] = [:], seed: UInt64) throws(PruneError)
+  {
     bindings = try BoundExtents.attempts(model, given: shapes, samples: samples)
     self.seed = seed
   }
@@ -25,7 +26,9 @@ struct SampleInputs {
   }
 
   /// What `run` gives on the first inputs that it runs with.
-  func first(_ model: Model, _ run: ([String: Tensor]) throws(PruneError) -> [String: Tensor]) throws(PruneError) -> Outcome {
+  func first(_ model: Model, _ run: ([String: Tensor]) throws(PruneError) -> [String: Tensor]) throws(PruneError)
+    -> Outcome
+  {
     var reason: String?
     for batch in Self.batches {
       for binding in bindings {
@@ -34,7 +37,7 @@ struct SampleInputs {
           continue
         }
         guard let inputs = try Self.tensors(of: model, shapes, seed: seed) else { continue }
-        do { return .ran(inputs: inputs, outputs: try run(inputs)) } catch where error.status != .cancelled {
+        do { return .ran(inputs: inputs, outputs: try run(inputs)) } catch let error where error.status != .cancelled {
           reason = reason ?? "the model does not run here: \(error)"
         }
       }
@@ -43,14 +46,17 @@ struct SampleInputs {
   }
 
   /// Standard normal floats; integers of 0 and 1, which are tokens anywhere, and flags. Nil for what is no number.
-  static func tensors(of model: Model, _ shapes: [String: Shape], seed: UInt64) throws(PruneError) -> [String: Tensor]? {
+  static func tensors(of model: Model, _ shapes: [String: Shape], seed: UInt64) throws(PruneError) -> [String: Tensor]?
+  {
     var random = RandomSource(seed: seed)
     var result: [String: Tensor] = [:]
     for input in model.graph.trueInputs {
       guard let shape = shapes[input.name] else { return nil }
       let dtype = input.type?.dtype ?? .float32
       guard dtype.isFloatingPoint || dtype.isInteger || dtype == .bool else { return nil }
-      let values = (0..<shape.count).map { _ in dtype.isFloatingPoint ? Float(random.normal()) : Float(random.next() & 1) }
+      let values = (0..<shape.count).map { _ in
+        dtype.isFloatingPoint ? Float(random.normal()) : Float(random.next() & 1)
+      }
       result[input.name] = try Tensor(values, shape).cast(to: dtype)
     }
     return result

@@ -2,8 +2,8 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// The proof that a shrunk network does what the masked one does: the given network, with removed units counting as zero
-/// wherever something is summed over them, and left out of means and variances, against the one without them.
+/// The proof that a shrunk network does what the masked one does: the given network, with removed units counting as
+/// zero wherever something is summed over them, and left out of means and variances, against the one without them.
 struct StructuralCertificate {
   /// Outputs may differ by so much of the largest; by more where rounding alone makes as much.
   static let tolerance = 1e-4
@@ -122,7 +122,8 @@ struct StructuralCertificate {
     var added = [[Node]](repeating: [], count: given.nodes.count)
     for contraction in dependencies.contractions {
       let node = given.nodes[contraction.node]
-      guard let operand = node.input(contraction.input), let spaces = dependencies.axes[operand], contraction.axis < spaces.count,
+      guard let operand = node.input(contraction.input), let spaces = dependencies.axes[operand],
+        contraction.axis < spaces.count,
         let mask = dependencies.forest.mask(spaces[contraction.axis], cut.kept)
       else { continue }
       let current = model.graph.nodes[contraction.node].inputs[contraction.input]
@@ -137,7 +138,8 @@ struct StructuralCertificate {
     }
     var replaced: [Int: [Node]] = [:]
     for statistic in dependencies.statistics {
-      guard let operand = given.nodes[statistic.node].input(0), let spaces = dependencies.axes[operand], statistic.axis < spaces.count,
+      guard let operand = given.nodes[statistic.node].input(0), let spaces = dependencies.axes[operand],
+        statistic.axis < spaces.count,
         let mask = dependencies.forest.mask(spaces[statistic.axis], cut.kept)
       else { continue }
       let factor = try store(mask, axis: statistic.axis, like: operand, &model, &names)
@@ -146,7 +148,9 @@ struct StructuralCertificate {
         share: Float(mask.count) / Float(max(mask.count { $0 }, 1)))
       replaced[statistic.node] = try masked.nodes(for: model.graph.nodes[statistic.node], &model, &names)
     }
-    model.graph.nodes = model.graph.nodes.enumerated().flatMap { index, node in added[index] + (replaced[index] ?? [node]) }
+    model.graph.nodes = model.graph.nodes.enumerated().flatMap { index, node in
+      added[index] + (replaced[index] ?? [node])
+    }
     return model
   }
 

@@ -103,8 +103,11 @@ struct AxisSolver {
       if axes[name] != nil { pin(name, Pin(place: node.label, reason: "the shape of its result is not known")) }
       return
     }
-    guard let spaces = axes[name] else { return makeOpaque(name, Pin(place: node.label, reason: "its result is not followed")) }
-    let agree = spaces.count == dims.count
+    guard let spaces = axes[name] else {
+      return makeOpaque(name, Pin(place: node.label, reason: "its result is not followed"))
+    }
+    let agree =
+      spaces.count == dims.count
       && zip(spaces, dims).allSatisfy { $1.value == nil || forest.size($0) < 0 || forest.size($0) == $1.value }
     if !agree { refuse(node, "shapes before and after it do not fit each other") }
   }
@@ -251,8 +254,8 @@ struct AxisSolver {
   }
 }
 
-/// How a node's output axes relate to its inputs'. Nil when all is said; else why the node cannot be followed, and all it
-/// touches stays.
+/// How a node's output axes relate to its inputs'. Nil when all is said; else why the node cannot be followed, and all
+/// it touches stays.
 typealias AxisRule = @Sendable (inout AxisSolver, Node) -> String?
 
 /// What of a node follows when spaces shrink.

@@ -5,12 +5,12 @@ import PruneTensor
 struct BoundTypes {
   /// Types with every open extent bound to a number of its own.
   let types: GraphTypes
-  /// Types as declared, more exactly: extents that come out the same under two bindings are fixed, and those that follow an
-  /// input's are that input's.
+  /// Types as declared, more exactly: extents that come out the same under two bindings are fixed, and those that
+  /// follow an input's are that input's.
   let symbolic: GraphTypes
 
-  /// Large primes, so that extents are told apart in products; where windows or joins do not allow that, numbers that halve
-  /// well, then the smallest. Each of the pair binds everything to another number.
+  /// Large primes, so that extents are told apart in products; where windows or joins do not allow that, numbers that
+  /// halve well, then the smallest. Each of the pair binds everything to another number.
   private static let attempts: [(first: @Sendable (Int) -> Int, second: @Sendable (Int) -> Int)] = {
     let primes = [1009, 1013, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069]
     let others = [1087, 1091, 1093, 1097, 1103, 1109, 1117, 1123, 1129, 1151, 1153, 1163]
@@ -68,7 +68,9 @@ struct BoundTypes {
       symbols[[number, other]] = symbols.keys.contains([number, other]) ? .some(nil) : dim
     }
     for (name, type) in first.types.types {
-      guard let dims = type.dims, let others = second.types.types[name]?.dims, dims.count == others.count else { continue }
+      guard let dims = type.dims, let others = second.types.types[name]?.dims, dims.count == others.count else {
+        continue
+      }
       let given = declared.types[name]?.dims
       let known = given?.count == dims.count ? given : nil
       var refined = known ?? [Dim](repeating: .unknown, count: dims.count)

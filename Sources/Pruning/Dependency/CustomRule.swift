@@ -24,8 +24,8 @@ package struct CustomRule: Sendable {
 
   private let relate: @Sendable (Question) -> [Relation]?
 
-  /// - Parameter relate: what holds between the axes; nil when the rule does not know this node. Input axes that it does
-  ///   not speak of stay, as do output axes that carry nothing.
+  /// - Parameter relate: what holds between the axes; nil when the rule does not know this node. Input axes that it
+  ///   does not speak of stay, as do output axes that carry nothing.
   package init(_ relate: @escaping @Sendable (Question) -> [Relation]?) { self.relate = relate }
 
   var axisRule: AxisRule {
@@ -41,9 +41,13 @@ package struct CustomRule: Sendable {
   private static func apply(_ relations: [Relation], _ solver: inout AxisSolver, _ node: Node) -> String? {
     let inputs = node.inputs.indices.map { solver.input(node, $0) }
     var spoken = inputs.map { [Bool](repeating: false, count: $0?.count ?? 0) }
-    func has(_ input: Int, _ axis: Int) -> Bool { inputs.indices.contains(input) && inputs[input]?.indices.contains(axis) == true }
+    func has(_ input: Int, _ axis: Int) -> Bool {
+      inputs.indices.contains(input) && inputs[input]?.indices.contains(axis) == true
+    }
     var results: [[SpaceForest.ID]] = node.outputs.enumerated().map { index, name in
-      (solver.dims(name) ?? []).indices.map { solver.fresh(node, $0, output: index, pin: "its rule says nothing of this axis") }
+      (solver.dims(name) ?? []).indices.map {
+        solver.fresh(node, $0, output: index, pin: "its rule says nothing of this axis")
+      }
     }
     for relation in relations {
       switch relation {
@@ -54,7 +58,8 @@ package struct CustomRule: Sendable {
         results[output][outputAxis] = space
         spoken[input][axis] = true
       case .couple(let input, let axis, let other, let otherAxis):
-        guard has(input, axis), has(other, otherAxis), let a = inputs[input]?[axis], let b = inputs[other]?[otherAxis] else {
+        guard has(input, axis), has(other, otherAxis), let a = inputs[input]?[axis], let b = inputs[other]?[otherAxis]
+        else {
           return "its rule names axes that are not there"
         }
         solver.unify(a, b, node)
@@ -65,7 +70,9 @@ package struct CustomRule: Sendable {
         solver.contract(input, axis: axis)
         spoken[input][axis] = true
       case .keep(let input, let axis, let reason):
-        guard has(input, axis), let space = inputs[input]?[axis] else { return "its rule names axes that are not there" }
+        guard has(input, axis), let space = inputs[input]?[axis] else {
+          return "its rule names axes that are not there"
+        }
         solver.pin(space, node, reason)
         spoken[input][axis] = true
       }

@@ -5,8 +5,8 @@ import PruneTensor
 
 /// Which units of a network go together, where they are, and which must stay.
 package struct Dependencies: Sendable {
-  /// The model that the rest speaks of: as given, with constants that several layers merely share apart, and weights behind a
-  /// Reshape as their layers read them.
+  /// The model that the rest speaks of: as given, with constants that several layers merely share apart, and weights
+  /// behind a Reshape as their layers read them.
   package let model: Model
   /// Every space of units that a stored tensor has, in the order that the graph uses them.
   package private(set) var groups: [UnitGroup] = []

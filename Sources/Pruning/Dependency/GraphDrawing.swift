@@ -4,8 +4,8 @@ import PruneTensor
 
 /// A picture of a network, layer under layer, in which what loses its units together has one colour.
 ///
-/// A node has the colour of the group that its first output's units belong to. Groups that must stay are grey, with a dashed border and the
-/// reason; nodes of no group are white.
+/// A node has the colour of the group that its first output's units belong to. Groups that must stay are grey, with a
+/// dashed border and the reason; nodes of no group are white.
 package struct GraphDrawing {
   private struct Box {
     let name: String
@@ -83,12 +83,17 @@ package struct GraphDrawing {
   package var dot: String {
     func quoted(_ text: String) -> String { "\"" + text.flatMap { "\"\\".contains($0) ? ["\\", $0] : [$0] } + "\"" }
     var lines = [
-      "digraph \(quoted(title)) {", "  rankdir=TB;", "  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\", fontsize=11, fillcolor=white];",
+      "digraph \(quoted(title)) {", "  rankdir=TB;",
+      "  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\", fontsize=11, fillcolor=white];",
     ]
     for (index, box) in boxes.enumerated() {
-      let color = box.hue.map { "\"\(formatted(Double($0) / 360, digits: 3)) 0.25 0.95\"" } ?? (box.isPinned ? "\"#e0e0e0\"" : "white")
+      let color =
+        box.hue.map { "\"\(formatted(Double($0) / 360, digits: 3)) 0.25 0.95\"" }
+        ?? (box.isPinned ? "\"#e0e0e0\"" : "white")
       let style = box.isPinned ? ", style=\"rounded,filled,dashed\"" : ""
-      lines.append("  n\(index) [label=\(quoted(box.op + "\n" + box.name)), tooltip=\(quoted(box.tip)), fillcolor=\(color)\(style)];")
+      lines.append(
+        "  n\(index) [label=\(quoted(box.op + "\n" + box.name)), tooltip=\(quoted(box.tip)), fillcolor=\(color)\(style)];"
+      )
       for from in box.before { lines.append("  n\(from) -> n\(index);") }
     }
     return (lines + ["}", ""]).joined(separator: "\n")
@@ -108,14 +113,16 @@ package struct GraphDrawing {
         let x1 = x(from), y1 = y(from) + height, x2 = x(box), y2 = y(box)
         // What skips ranks goes around them: a curve reaches three quarters of the way to its handles.
         let aside = box.rank - from.rank > 1 ? (width / 2 + 12) / 0.75 : 0
-        body += "<path class=\"edge\" d=\"M\(number(x1)) \(number(y1)) C\(number(x1 + aside)) \(number(y1 + 22)) "
+        body +=
+          "<path class=\"edge\" d=\"M\(number(x1)) \(number(y1)) C\(number(x1 + aside)) \(number(y1 + 22)) "
           + "\(number(x2 + aside)) \(number(y2 - 22)) \(number(x2)) \(number(y2))\"/>\n"
       }
     }
     for box in boxes {
       let fill = box.hue.map { "hsl(\($0),60%,84%)" } ?? (box.isPinned ? "#e0e0e0" : "#fff")
       let dashes = box.isPinned ? " stroke-dasharray=\"4 3\"" : ""
-      body += "<g><title>\(Markup.escaped(box.tip))</title>"
+      body +=
+        "<g><title>\(Markup.escaped(box.tip))</title>"
         + "<rect x=\"\(number(x(box) - width / 2))\" y=\"\(number(y(box)))\" width=\"\(number(width))\" height=\"\(number(height))\" rx=\"7\" fill=\"\(fill)\" stroke=\"#57606a\"\(dashes)/>"
         + "<text x=\"\(number(x(box)))\" y=\"\(number(y(box) + 14))\" class=\"op\">\(Markup.escaped(box.op))</text>"
         + "<text x=\"\(number(x(box)))\" y=\"\(number(y(box) + 27))\" class=\"name\">\(Markup.escaped(Draw.ending(box.name, 26)))</text></g>\n"
@@ -124,7 +131,8 @@ package struct GraphDrawing {
       svg{background:var(--page)}\(Markup.colors).edge{fill:none;stroke:var(--soft);stroke-width:1.2}
       text{font:11px system-ui,sans-serif;text-anchor:middle;fill:#1b1f24}.op{font-weight:600}.name{font-size:10px}
       """
-    return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(number(whole)) \(number(tall))\" "
+    return
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(number(whole)) \(number(tall))\" "
       + "width=\"\(number(whole))\" height=\"\(number(tall))\"><style>\(style)</style>\n\(body)</svg>\n"
   }
 
@@ -137,7 +145,8 @@ package struct GraphDrawing {
     } else if path.hasSuffix(".dot") || path.hasSuffix(".gv") {
       text = dot
     } else {
-      throw PruneError(.invalidArgument, "'\(path)' does not say how to draw a network", hint: "end the name in .svg or .dot")
+      throw PruneError(
+        .invalidArgument, "'\(path)' does not say how to draw a network", hint: "end the name in .svg or .dot")
     }
     let file = try AtomicFile(path: path)
     try file.write(Array(text.utf8))

@@ -2,8 +2,9 @@ import PruneEvaluation
 import PruneGraph
 import PruneTensor
 
-/// The coupled groups of a model, for people and programs: a list "groups" of {name, kind, units, params, macs, layers, members},
-/// params and macs being those of one unit; and a list "pinned" of {name, kind, units, reason, pins, members}.
+/// The coupled groups of a model, for people and programs: a list "groups" of {name, kind, units, params, macs, layers,
+/// members}, params and macs being those of one unit; and a list "pinned" of {name, kind, units, reason, pins,
+/// members}.
 /// - Throws: `.mismatch` when shapes in the model contradict each other.
 package func unitGroups(_ model: Model, rules: [String: CustomRule] = [:]) throws(PruneError) -> Report {
   let dependencies = try Dependencies(of: model, rules: rules)

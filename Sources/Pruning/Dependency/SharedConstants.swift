@@ -30,7 +30,8 @@ enum SharedConstants {
     }
     let captured = Set(result.graph.nodes.flatMap { $0.subgraphs.isEmpty ? [] : $0.allReads })
     for name in readers.keys.sorted() {
-      guard let uses = readers[name], uses.count > 1, !captured.contains(name), let tensor = result.graph.initializer(name),
+      guard let uses = readers[name], uses.count > 1, !captured.contains(name),
+        let tensor = result.graph.initializer(name),
         isUniform(tensor)
       else { continue }
       var copies = [uses[0].signature: name]
@@ -60,6 +61,8 @@ enum SharedConstants {
   static func store(_ name: String, _ tensor: Tensor, _ model: inout Model) {
     model.graph.setInitializer(name, tensor)
     // Before IR version 4 every initializer is also an input.
-    if model.irVersion < 4 { model.graph.inputs.append(ValueInfo(name: name, type: TensorType(tensor.dtype, tensor.shape))) }
+    if model.irVersion < 4 {
+      model.graph.inputs.append(ValueInfo(name: name, type: TensorType(tensor.dtype, tensor.shape)))
+    }
   }
 }

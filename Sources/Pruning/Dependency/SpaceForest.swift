@@ -28,9 +28,9 @@ package struct UnitRole: OptionSet, Sendable, Hashable {
 
 /// The units that axes are made of.
 ///
-/// A space is a leaf of so many units, the concatenation of spaces (an axis behind Concat), or their row-major product (an
-/// axis behind Reshape), or units picked out of another space by number (an axis behind Gather). Axes whose units go
-/// together share spaces: unifying two spaces makes them one, splitting and factoring refine a space wherever it is
+/// A space is a leaf of so many units, the concatenation of spaces (an axis behind Concat), or their row-major product
+/// (an axis behind Reshape), or units picked out of another space by number (an axis behind Gather). Axes whose units
+/// go together share spaces: unifying two spaces makes them one, splitting and factoring refine a space wherever it is
 /// used. Example: 48 = 4 heads x 12; factoring the 48 outputs of a matrix into [4, 12] makes its columns a product, and
 /// unifying the 4 with another matrix's 4 couples their heads.
 struct SpaceForest: Sendable {
@@ -145,7 +145,9 @@ struct SpaceForest: Sendable {
   // MARK: - Marking
 
   mutating func pin(_ id: ID, _ pin: Pin) {
-    for leaf in leaves(id) where pins[leaf].count < Self.pinLimit && !pins[leaf].contains(pin) { pins[leaf].append(pin) }
+    for leaf in leaves(id) where pins[leaf].count < Self.pinLimit && !pins[leaf].contains(pin) {
+      pins[leaf].append(pin)
+    }
   }
 
   mutating func mark(_ id: ID, _ role: UnitRole) {

@@ -69,7 +69,9 @@ struct UnitGroups {
     let roles = forest.roles(leaf)
     if let first, first.isInput {
       name += " input"
-    } else if let first { name += Self.suffix(first.positions, roles, size: forest.size(leaf)) }
+    } else if let first {
+      name += Self.suffix(first.positions, roles, size: forest.size(leaf))
+    }
     return UnitGroup(
       space: leaf, name: name, size: forest.size(leaf), roles: roles, pins: forest.pins(leaf), members: list)
   }
@@ -79,7 +81,9 @@ struct UnitGroups {
     return dtype.isFloatingPoint || dtype.bitWidth == 8
   }
 
-  private func isWeight(_ member: UnitGroup.Member) -> Bool { (dependencies.stored[member.tensor]?.shape.rank ?? 0) > 1 }
+  private func isWeight(_ member: UnitGroup.Member) -> Bool {
+    (dependencies.stored[member.tensor]?.shape.rank ?? 0) > 1
+  }
 
   /// Which of a layer's units these are, when they are not all.
   private static func suffix(_ positions: [Int], _ roles: UnitRole, size: Int) -> String {
@@ -87,7 +91,8 @@ struct UnitGroups {
     if roles.contains(.head) { return " heads" }
     if roles.contains(.headDim) { return " head_dim" }
     if positions.count == size { return "" }
-    guard let first = positions.firstIndex(where: { $0 >= 0 }), let last = positions.lastIndex(where: { $0 >= 0 }) else { return "" }
+    guard let first = positions.firstIndex(where: { $0 >= 0 }), let last = positions.lastIndex(where: { $0 >= 0 })
+    else { return "" }
     if last - first + 1 == size { return "[\(first)..<\(last + 1)]" }
     return roles.contains(.group) ? " groups" : " in \(positions.count / size) parts"
   }

@@ -6,8 +6,8 @@ import PruneTraining
 
 /// How the answers of several models become one.
 package struct EnsembleOptions {
-  /// "average" (the default) of probabilities, "vote" of classes (ties by the mean probability), or "stack": a linear layer
-  /// over all log-probabilities, trained on `data` while the members stay as they are.
+  /// "average" (the default) of probabilities, "vote" of classes (ties by the mean probability), or "stack": a linear
+  /// layer over all log-probabilities, trained on `data` while the members stay as they are.
   package var method = "average"
   /// What stack trains on, and what members and ensemble are measured on.
   package var data: Dataset?
@@ -21,8 +21,8 @@ package struct EnsembleOptions {
 
 /// Several classifiers of the same input as one model: a graph like any other, that can be saved, pruned and quantized.
 ///
-/// The output "logits" is the logarithm of the ensemble's probabilities. The report has "members" and "ensemble", with the
-/// metrics on the data when there are any.
+/// The output "logits" is the logarithm of the ensemble's probabilities. The report has "members" and "ensemble", with
+/// the metrics on the data when there are any.
 /// - Throws: `.mismatch` when inputs, classes or operator sets of the models differ; `.invalidArgument` for an unknown
 ///   method, fewer than two models, or a stack without labels.
 package func ensemble(
@@ -34,7 +34,8 @@ package func ensemble(
       hint: Suggestion.hint(for: options.method, among: EnsembleGraph.Method.allCases.map(\.rawValue)))
   }
   if method == .stack, options.data?.y?.dtype != .int64 {
-    throw PruneError(.invalidArgument, "a stack is trained on data with classes, and there is none", hint: "give data = …")
+    throw PruneError(
+      .invalidArgument, "a stack is trained on data with classes, and there is none", hint: "give data = …")
   }
   var result = try EnsembleGraph(models, method).model
   if method == .stack, let data = options.data {
@@ -122,17 +123,23 @@ struct EnsembleGraph {
     func names(_ inputs: [ValueInfo]) -> String { inputs.map { "'\($0.name)'" }.joined(separator: ", ") }
     guard inputs.count == wanted.count, inputs.count == 1 || Set(inputs.map(\.name)) == Set(wanted.map(\.name)) else {
       throw PruneError(
-        .mismatch, "its inputs are \(names(inputs)), the first model's \(names(wanted)): an ensemble shares all of them")
+        .mismatch, "its inputs are \(names(inputs)), the first model's \(names(wanted)): an ensemble shares all of them"
+      )
     }
     for input in inputs {
       let other = inputs.count == 1 ? wanted.first : wanted.first { $0.name == input.name }
       guard let own = input.type, let shared = other?.type else { continue }
-      let fits = own.dtype == shared.dtype && own.dims?.count == shared.dims?.count
+      let fits =
+        own.dtype == shared.dtype && own.dims?.count == shared.dims?.count
         && zip(own.dims ?? [], shared.dims ?? []).allSatisfy { $0.value == $1.value }
-      guard fits else { throw PruneError(.mismatch, "its input '\(input.name)' is \(own), the first model's \(shared)") }
+      guard fits else {
+        throw PruneError(.mismatch, "its input '\(input.name)' is \(own), the first model's \(shared)")
+      }
     }
     guard Self.classes(model) == classes else {
-      throw PruneError(.mismatch, "its output has \(Self.classes(model).map(String.init) ?? "unknown") classes, the first model's \(classes)")
+      throw PruneError(
+        .mismatch,
+        "its output has \(Self.classes(model).map(String.init) ?? "unknown") classes, the first model's \(classes)")
     }
     guard model.opset() == first.opset() else {
       throw PruneError(

@@ -9,7 +9,8 @@ extension Graph {
     var result = self
     result.removeInitializers { _ in true }
     for value in initializers {
-      result.append(initializer: TensorValue(name: renamed(value.name), tensor: value.tensor, docString: value.docString))
+      result.append(
+        initializer: TensorValue(name: renamed(value.name), tensor: value.tensor, docString: value.docString))
     }
     for index in result.nodes.indices {
       result.nodes[index].name = result.nodes[index].name.isEmpty ? "" : prefix + result.nodes[index].name
@@ -17,7 +18,8 @@ extension Graph {
       result.nodes[index].outputs = result.nodes[index].outputs.map(renamed)
       for place in result.nodes[index].attributes.indices {
         switch result.nodes[index].attributes[place].value {
-        case .graph(let inner): result.nodes[index].attributes[place].value = .graph(inner.prefixed(prefix, shared: shared))
+        case .graph(let inner):
+          result.nodes[index].attributes[place].value = .graph(inner.prefixed(prefix, shared: shared))
         case .graphs(let list):
           result.nodes[index].attributes[place].value = .graphs(list.map { $0.prefixed(prefix, shared: shared) })
         default: break

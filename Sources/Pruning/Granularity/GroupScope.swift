@@ -10,7 +10,8 @@ struct GroupScope {
   ///   - checks: whether patterns that match nothing, and nothing to prune, are errors.
   /// - Throws: `.notFound` for a pattern that matches nothing, `.invalidArgument` when nothing is left.
   init(
-    _ dependencies: Dependencies, _ granularity: Granularity, scope: [String], ignore: [String], without streams: ResidualStreams? = nil,
+    _ dependencies: Dependencies, _ granularity: Granularity, scope: [String], ignore: [String],
+    without streams: ResidualStreams? = nil,
     checks: Bool = true
   ) throws(PruneError) {
     let groups = dependencies.groups
@@ -31,13 +32,18 @@ struct GroupScope {
     func isMatched(_ group: UnitGroup, _ patterns: [NamePattern], makes: Bool) -> Bool {
       patterns.contains { pattern in
         pattern.matches(group.name)
-          || group.members.contains { (!makes || !$0.isInput) && (pattern.matches($0.layer) || pattern.matches($0.tensor)) }
+          || group.members.contains {
+            (!makes || !$0.isInput) && (pattern.matches($0.layer) || pattern.matches($0.tensor))
+          }
       }
     }
-    let candidates = groups.map { group in group.isPrunable && granularity.takes(group) && streams?.contains(group) != true }
+    let candidates = groups.map { group in
+      group.isPrunable && granularity.takes(group) && streams?.contains(group) != true
+    }
     // Scope names what makes units; a layer to ignore must not change at all.
     chosen = zip(groups, candidates).map { group, isCandidate in
-      isCandidate && (wanted.isEmpty || isMatched(group, wanted, makes: true)) && !isMatched(group, unwanted, makes: false)
+      isCandidate && (wanted.isEmpty || isMatched(group, wanted, makes: true))
+        && !isMatched(group, unwanted, makes: false)
     }
     guard checks, !chosen.contains(true) else { return }
     if candidates.contains(true) {
@@ -54,7 +60,8 @@ struct GroupScope {
       group.pins.first.map { "'\(group.name)' stays for \($0.place): \($0.reason)" }
     }
     throw PruneError(
-      .invalidArgument, "the model has no \(granularity.name) to prune: "
+      .invalidArgument,
+      "the model has no \(granularity.name) to prune: "
         + (kind.isEmpty ? "no layer has any" : "all \(kind.count) groups are pinned"),
       hint: why.isEmpty ? "m:groups() lists what there is" : why.joined(separator: "; "))
   }
@@ -76,7 +83,8 @@ extension Granularity {
     switch self {
     case .head: group.roles.contains(.head) && !group.roles.contains(.copies)
     case .headDim: group.roles.contains(.headDim) && !group.roles.contains(.head)
-    case .channel: group.roles.isDisjoint(with: [.head, .group, .copies]) && group.members.contains { $0.positions.count > 1 }
+    case .channel:
+      group.roles.isDisjoint(with: [.head, .group, .copies]) && group.members.contains { $0.positions.count > 1 }
     default: false
     }
   }

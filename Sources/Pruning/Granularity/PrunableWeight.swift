@@ -17,8 +17,8 @@ package struct PrunableWeight: Sendable {
 
 /// The prunable weights of a model, those left out, and why.
 package struct PrunableWeights: Sendable {
-  /// The model they are in: weights that were `Constant` nodes are initializers of the same name here, and floating-point
-  /// numbers of any other type are float32.
+  /// The model they are in: weights that were `Constant` nodes are initializers of the same name here, and
+  /// floating-point numbers of any other type are float32.
   package private(set) var model: Model
   package private(set) var weights: [PrunableWeight] = []
   /// Constant operands of prunable layers that cannot be pruned.
@@ -33,8 +33,8 @@ package struct PrunableWeights: Sendable {
   /// The model in the types that it was given in, where `model` is a float32 copy.
   package private(set) var stored: Model?
 
-  /// All prunable weights, in the order that the graph uses them: kernels, matrices and gates. Biases, norms and embedding
-  /// tables are not among them.
+  /// All prunable weights, in the order that the graph uses them: kernels, matrices and gates. Biases, norms and
+  /// embedding tables are not among them.
   /// - Parameter direct: weights are as their layers read them, rather than as they lie in the given model.
   /// - Throws: `.invalidModel` for functions that cannot be inlined.
   package init(of model: Model, direct: Bool = false) throws(PruneError) {
@@ -62,8 +62,11 @@ package struct PrunableWeights: Sendable {
     for (weight, node) in order {
       let name = weight.name, tensor = weight.tensor
       let reason: String? =
-        tensor.dtype != .float32 ? "is \(tensor.dtype.name)" : tensor.shape.rank < 2 ? "has rank \(tensor.shape.rank)"
-        : tensor.count == 0 ? "is empty" : nil
+        tensor.dtype != .float32
+        ? "is \(tensor.dtype.name)"
+        : tensor.shape.rank < 2
+          ? "has rank \(tensor.shape.rank)"
+          : tensor.count == 0 ? "is empty" : nil
       if let reason {
         skipped.append(Skipped(name: name, layer: node.layerName, reason: reason))
         continue
@@ -106,7 +109,8 @@ package struct PrunableWeights: Sendable {
     }
     let wanted = scope.map { NamePattern($0) }, unwanted = ignore.map { NamePattern($0) }
     weights = all.filter { weight in
-      (wanted.isEmpty || wanted.contains { weight.isMatched(by: $0) }) && !unwanted.contains { weight.isMatched(by: $0) }
+      (wanted.isEmpty || wanted.contains { weight.isMatched(by: $0) })
+        && !unwanted.contains { weight.isMatched(by: $0) }
     }
     guard weights.isEmpty else { return }
     guard all.isEmpty else {
@@ -114,7 +118,8 @@ package struct PrunableWeights: Sendable {
     }
     let why = skipped.prefix(3).map { "'\($0.name)' of \($0.layer) \($0.reason)" }.joined(separator: ", ")
     throw PruneError(
-      .invalidArgument, "the model has no prunable weight: a constant operand of Conv, ConvTranspose, Gemm, MatMul, "
+      .invalidArgument,
+      "the model has no prunable weight: a constant operand of Conv, ConvTranspose, Gemm, MatMul, "
         + "LSTM, GRU or RNN",
       hint: why)
   }
@@ -160,7 +165,8 @@ package struct PrunableWeights: Sendable {
   ) throws(PruneError) {
     let matcher = NamePattern(pattern)
     if weights.contains(where: { $0.isMatched(by: matcher) }) { return }
-    let isKnown = graph.nodes.contains { matcher.matches($0.layerName) }
+    let isKnown =
+      graph.nodes.contains { matcher.matches($0.layerName) }
       || graph.initializers.contains { matcher.matches($0.name) }
     // Leaving out what is never pruned is no mistake.
     if isKnown, option == "ignore" { return }

@@ -26,13 +26,18 @@ struct ResidualBlocks {
     let types = try ShapeInference.run(model).types
     let outputs = Set(graph.outputs.map(\.name))
     var taken: Set<Int> = []
-    for (index, node) in graph.nodes.enumerated() where node.isStandard && node.opType == "Add" && node.inputs.count == 2 {
+    for (index, node) in graph.nodes.enumerated()
+    where node.isStandard && node.opType == "Add" && node.inputs.count == 2 {
       // What graphs inside nodes read by name is left alone.
-      guard let sum = node.output(0), (consumers[sum] ?? []).allSatisfy({ graph.nodes[$0].subgraphs.isEmpty }) else { continue }
+      guard let sum = node.output(0), (consumers[sum] ?? []).allSatisfy({ graph.nodes[$0].subgraphs.isEmpty }) else {
+        continue
+      }
       for branchInput in 0..<2 {
         let branch = node.inputs[branchInput], skip = node.inputs[1 - branchInput]
-        guard branch != skip, let type = types[skip], type.dims != nil, types[branch] == type, !graph.hasInitializer(skip),
-          let nodes = Self.branch(branch, skip, index, graph, producers, consumers, outputs), taken.isDisjoint(with: nodes)
+        guard branch != skip, let type = types[skip], type.dims != nil, types[branch] == type,
+          !graph.hasInitializer(skip),
+          let nodes = Self.branch(branch, skip, index, graph, producers, consumers, outputs),
+          taken.isDisjoint(with: nodes)
         else { continue }
         let weights = Set(nodes.flatMap { graph.nodes[$0].inputs }).filter { name in
           graph.hasInitializer(name) && (consumers[name] ?? []).allSatisfy(nodes.contains)
@@ -50,7 +55,8 @@ struct ResidualBlocks {
 
   /// The nodes between `skip` and `branch`, when all they read is `skip` and stored tensors and nobody else reads them.
   private static func branch(
-    _ branch: String, _ skip: String, _ add: Int, _ graph: Graph, _ producers: [String: Int], _ consumers: [String: [Int]],
+    _ branch: String, _ skip: String, _ add: Int, _ graph: Graph, _ producers: [String: Int],
+    _ consumers: [String: [Int]],
     _ outputs: Set<String>
   ) -> Set<Int>? {
     var found: Set<Int> = []
@@ -70,7 +76,8 @@ struct ResidualBlocks {
     guard meetsSkip else { return nil }
     for index in found {
       for output in graph.nodes[index].outputs where !output.isEmpty {
-        guard !outputs.contains(output), (consumers[output] ?? []).allSatisfy({ $0 == add || found.contains($0) }) else { return nil }
+        guard !outputs.contains(output), (consumers[output] ?? []).allSatisfy({ $0 == add || found.contains($0) })
+        else { return nil }
       }
     }
     return found
@@ -94,7 +101,9 @@ struct ResidualBlocks {
       while let next = renamed[name] { name = next }
       return name
     }
-    for index in result.graph.nodes.indices { result.graph.nodes[index].inputs = result.graph.nodes[index].inputs.map(final) }
+    for index in result.graph.nodes.indices {
+      result.graph.nodes[index].inputs = result.graph.nodes[index].inputs.map(final)
+    }
     result.removeDeadNodes()
     return result
   }

@@ -64,8 +64,8 @@ struct UnitPartition {
 
 /// All but the best `keep` of every `of` neighbours in a row.
 enum NeighbourMask {
-  /// The weight with zeros in place of the lowest; a last group of fewer neighbours keeps the same share of them, rounded
-  /// up.
+  /// The weight with zeros in place of the lowest; a last group of fewer neighbours keeps the same share of them,
+  /// rounded up.
   static func masked(
     _ weight: Tensor, _ scores: Tensor, _ matrix: LayerMatrix, keep: Int, of: Int
   ) throws(PruneError) -> Tensor {

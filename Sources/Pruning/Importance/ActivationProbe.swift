@@ -4,8 +4,8 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// What flows through a model, measured inside its own graph: nodes that reduce activations to small statistics are added
-/// to it, and only those leave a run.
+/// What flows through a model, measured inside its own graph: nodes that reduce activations to small statistics are
+/// added to it, and only those leave a run.
 struct ActivationProbe {
   private(set) var model: Model
   private var taken: Set<String>

@@ -4,7 +4,8 @@ import PruneTensor
 /// Criteria of whole filters: every weight of an output has its output's score.
 struct FilterImportance: Importance {
   enum Kind: String, CaseIterable, Sendable {
-    /// |γ| of the BatchNormalization behind the layer (network slimming, Liu et al., 2017). Layers without one come last.
+    /// |γ| of the BatchNormalization behind the layer (network slimming, Liu et al., 2017). Layers without one come
+    /// last.
     case scale = "bn_scale"
     /// The sum of distances to the layer's other filters: what is close to the geometric median can be expressed by the
     /// others (FPGM, He et al., 2019).
@@ -26,9 +27,11 @@ struct FilterImportance: Importance {
     for (weight, uses) in zip(weights, uses) {
       try context.cancel?.check()
       rows.append(
-        kind == .scale ? try Self.scales(uses, context.weights.model.graph) : try uses.first.map { use throws(PruneError) in
-          try Self.distances(use.matrix.gathered(weight.tensor), kind)
-        })
+        kind == .scale
+          ? try Self.scales(uses, context.weights.model.graph)
+          : try uses.first.map { use throws(PruneError) in
+            try Self.distances(use.matrix.gathered(weight.tensor), kind)
+          })
     }
     return try Self.spread(rows, weights, uses, criterion: name)
   }
@@ -40,7 +43,9 @@ struct FilterImportance: Importance {
     guard rows.contains(where: { $0 != nil }) else {
       throw PruneError(
         .unsupported, "criterion '\(criterion)' finds nothing to measure at any of the \(weights.count) weights",
-        hint: "bn_scale wants BatchNormalization behind layers, apoz Relu, mutual at most 8,192 outputs; magnitude works everywhere")
+        hint:
+          "bn_scale wants BatchNormalization behind layers, apoz Relu, mutual at most 8,192 outputs; magnitude works everywhere"
+      )
     }
     let last = max(rows.compactMap { $0?.max() }.max() ?? 0, 0) * 2 + 1
     var tensors: [Tensor] = []
@@ -61,7 +66,8 @@ struct FilterImportance: Importance {
     var value = use.output
     for _ in 0..<2 {
       let readers = consumers[value] ?? []
-      if let norm = readers.map({ graph.nodes[$0] }).first(where: { $0.isStandard && $0.opType == "BatchNormalization" }) {
+      if let norm = readers.map({ graph.nodes[$0] }).first(where: { $0.isStandard && $0.opType == "BatchNormalization" }
+      ) {
         guard let scale = norm.input(1).flatMap({ graph.initializer($0) }), scale.dtype == .float32 else { return nil }
         return try scale.array(of: Float.self).map(abs)
       }

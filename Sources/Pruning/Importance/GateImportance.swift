@@ -18,7 +18,9 @@ struct GateImportance: Importance {
     var places: [GatePass.Place] = [], owners: [Int] = []
     let types = try ShapeInference.run(model).types
     for (index, uses) in uses.enumerated() {
-      guard let use = uses.first, let rank = types[use.output]?.dims?.count, rank > 1, use.operand == 1 else { continue }
+      guard let use = uses.first, let rank = types[use.output]?.dims?.count, rank > 1, use.operand == 1 else {
+        continue
+      }
       places.append(.init(node: use.output, input: nil, axis: use.node.opType.hasPrefix("Conv") ? 1 : rank - 1))
       owners.append(index)
     }

@@ -31,7 +31,8 @@ struct GatePass {
   init(criterion: String, _ model: Model, _ places: [Place], _ context: ScoringContext) throws(PruneError) {
     guard let data = context.data, let targets = data.y, data.count > 0 else {
       throw PruneError(
-        .invalidArgument, "criterion '\(criterion)' takes the gradient of a loss, and the data has "
+        .invalidArgument,
+        "criterion '\(criterion)' takes the gradient of a loss, and the data has "
           + (context.data?.count == 0 ? "no samples" : "no targets"),
         hint: "give data with labels")
     }
@@ -40,8 +41,8 @@ struct GatePass {
   }
 
   /// Runs all data.
-  /// - Parameter body: is given, for each batch, its count of samples and for each place [samples, channels]: the gradients of
-  ///   each sample's own loss.
+  /// - Parameter body: is given, for each batch, its count of samples and for each place [samples, channels]: the
+  ///   gradients of each sample's own loss.
   func run(_ body: (Int, [[Float]]) throws(PruneError) -> Void) throws(PruneError) {
     guard !places.isEmpty else { return }
     let feed = try Feed(data, model)

@@ -3,8 +3,8 @@ import PruneEvaluation
 import PruneTensor
 import PruneTraining
 
-/// Criteria that ask how the loss reacts, on given data, batch by batch: nothing is kept but one number a weight. Averages are
-/// over batches, so the batch size is part of the definition, but for Fisher's, which are over samples.
+/// Criteria that ask how the loss reacts, on given data, batch by batch: nothing is kept but one number a weight.
+/// Averages are over batches, so the batch size is part of the definition, but for Fisher's, which are over samples.
 struct GradientImportance: Importance {
   enum Kind: String, CaseIterable, Sendable {
     /// E|g|, how fast the loss changes with the weight.
@@ -12,8 +12,8 @@ struct GradientImportance: Importance {
     /// The first-order change of the loss when the weight goes, as the root of E[(g·w)²] (Molchanov et al., 2019; the
     /// root keeps the order and the unit of the loss).
     case taylor
-    /// ½ w² E[g²], of each sample's own gradient: Optimal Brain Damage with the empirical Fisher information in place of the
-    /// Hessian's diagonal (Theis et al., 2018).
+    /// ½ w² E[g²], of each sample's own gradient: Optimal Brain Damage with the empirical Fisher information in place
+    /// of the Hessian's diagonal (Theis et al., 2018).
     case fisher
     /// |ḡ·w| of the mean gradient, divided by its sum over all weights (Lee et al., 2019).
     case snip
@@ -47,9 +47,9 @@ struct GradientImportance: Importance {
 }
 
 extension ScoringContext {
-  /// The weights that the criterion cannot score, and that have no part in its ranking. For one that takes a gradient: those that
-  /// the loss does not depend on, as those of another output's layers. For one that looks at the inputs of layers: the gates of
-  /// recurrent layers, whose states are no values of the graph.
+  /// The weights that the criterion cannot score, and that have no part in its ranking. For one that takes a gradient:
+  /// those that the loss does not depend on, as those of another output's layers. For one that looks at the inputs of
+  /// layers: the gates of recurrent layers, whose states are no values of the graph.
   /// - Throws: `.unsupported` when that leaves none, and for weights that a node without a gradient cuts off.
   func unreached(by importance: any Importance) throws(PruneError) -> Set<String> {
     if importance.needsTargets { return try GradientPass(criterion: importance.name, self).unreached() }
@@ -64,7 +64,8 @@ extension Importance {
     guard !names.isEmpty else { return nil }
     let list = names.sorted().map { "'\($0)'" }.joined(separator: ", ")
     let why = needsInputs ? "what recurrent layers multiply by" : "the loss does not depend on"
-    return "\(why) \(list)\(needsInputs ? " cannot be observed" : ""): criterion '\(name)' \(what) \(names.count == 1 ? "it" : "them")"
+    return
+      "\(why) \(list)\(needsInputs ? " cannot be observed" : ""): criterion '\(name)' \(what) \(names.count == 1 ? "it" : "them")"
   }
 }
 
@@ -81,7 +82,8 @@ struct GradientPass {
   init(criterion: String, _ context: ScoringContext) throws(PruneError) {
     guard let data = context.data, let targets = data.y, data.count > 0 else {
       throw PruneError(
-        .invalidArgument, "criterion '\(criterion)' takes the gradient of a loss, and the data has "
+        .invalidArgument,
+        "criterion '\(criterion)' takes the gradient of a loss, and the data has "
           + (context.data?.count == 0 ? "no samples" : "no targets"),
         hint: "give data with labels")
     }
@@ -101,8 +103,8 @@ struct GradientPass {
     return Set(names)
   }
 
-  /// What a kind of accumulation makes of the gradients of all batches, one tensor a weight: of zeros where the loss does not depend
-  /// on it.
+  /// What a kind of accumulation makes of the gradients of all batches, one tensor a weight: of zeros where the loss
+  /// does not depend on it.
   /// - Parameter moved: values in place of the weights; nil leaves them as they are.
   func accumulated(_ kind: ScoreAccumulator.Kind, at moved: [Tensor]? = nil) throws(PruneError) -> [Tensor] {
     var model = context.weights.model
@@ -130,8 +132,8 @@ struct GradientPass {
     return try accumulators.map { accumulator throws(PruneError) in try accumulator.scores() }
   }
 
-  /// Means, over all samples, of the squared gradients of each sample's loss, one tensor a weight. The batch size has no say in
-  /// them.
+  /// Means, over all samples, of the squared gradients of each sample's loss, one tensor a weight. The batch size has
+  /// no say in them.
   func sampleSquares() throws(PruneError) -> [Tensor] {
     let model = context.weights.model, feed = try Feed(data, model)
     let source = try LossGradients(
@@ -167,8 +169,8 @@ struct GradientPass {
   /// How far the squares of two samples together may be from those of each, relative to the largest.
   private static let tolerance: Float = 1e-3
 
-  /// Whether two samples together give what each gives alone: that samples are told apart, and have nothing to do with each
-  /// other.
+  /// Whether two samples together give what each gives alone: that samples are told apart, and have nothing to do with
+  /// each other.
   private func isSeparable(_ squares: (Int, Int) throws(PruneError) -> [String: Tensor]) throws(PruneError) -> Bool {
     let both: [String: Tensor]
     do throws(PruneError) { both = try squares(0, 2) } catch {
@@ -200,7 +202,8 @@ struct GradientPass {
       .unsupported,
       "criterion '\(criterion)' cannot score weight '\(weight.name)': "
         + (block.map { "\($0.node) \($0.reason)" } ?? "the loss does not depend on it"),
-      at: "\(weight.operation) '\(weight.layer)'", hint: "leave it out with ignore = …, or use criterion = \"magnitude\"")
+      at: "\(weight.operation) '\(weight.layer)'",
+      hint: "leave it out with ignore = …, or use criterion = \"magnitude\"")
   }
 }
 

@@ -56,7 +56,8 @@ package enum Criterion {
       ActivityImportance(), MutualImportance(), LampImportance(), RandomImportance(), GateImportance(),
     ]
     return plain + GradientImportance.Kind.allCases.map { GradientImportance($0) }
-      + CurvatureImportance.Kind.allCases.map { CurvatureImportance($0) } + FilterImportance.Kind.allCases.map { FilterImportance($0) }
+      + CurvatureImportance.Kind.allCases.map { CurvatureImportance($0) }
+      + FilterImportance.Kind.allCases.map { FilterImportance($0) }
   }
 
   package static var names: [String] { all.map(\.name) }
@@ -86,17 +87,20 @@ extension Importance {
         hint: "give data = …, or use criterion = \"magnitude\"")
     }
     guard data.count > 0 else {
-      throw PruneError(.invalidArgument, "criterion '\(name)' scores weights on data, and data set '\(data.name)' has no samples")
+      throw PruneError(
+        .invalidArgument, "criterion '\(name)' scores weights on data, and data set '\(data.name)' has no samples")
     }
     guard !needsTargets || data.y != nil else {
       throw PruneError(
-        .invalidArgument, "criterion '\(name)' takes the gradient of a loss, and data set '\(data.name)' has no targets",
+        .invalidArgument,
+        "criterion '\(name)' takes the gradient of a loss, and data set '\(data.name)' has no targets",
         hint: "give data with labels, or a criterion that needs none: \"magnitude\", \"wanda\"")
     }
   }
 
   /// Scores, checked: every one a finite number.
-  /// - Throws: `.numeric` naming the weight that is, or whose score is, not finite; `.invalidArgument` when data is missing.
+  /// - Throws: `.numeric` naming the weight that is, or whose score is, not finite; `.invalidArgument` when data is
+  ///   missing.
   package func ranking(_ context: ScoringContext) throws(PruneError) -> (scores: Scores, ranking: WeightRanking) {
     try check(context.data)
     let tensors = context.weights.weights.map(\.tensor)

@@ -1,8 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// A weight as the matrix that its layer multiplies by: a row for each output, a column for each input at each tap of the
-/// kernel, inputs of one tap together. Grouped layers are several such matrices, one below the other.
+/// A weight as the matrix that its layer multiplies by: a row for each output, a column for each input at each tap of
+/// the kernel, inputs of one tap together. Grouped layers are several such matrices, one below the other.
 package struct LayerMatrix: Sendable, Hashable {
   /// Independent parts: the groups of a convolution, the batches of a stack of matrices.
   package let groups: Int
@@ -121,8 +121,8 @@ package struct LayerMatrix: Sendable, Hashable {
   }
 }
 
-/// A use of a weight: the layer that multiplies a value of the graph by it, and at which input. What a recurrent layer multiplies
-/// by its gates inside is no value of the graph.
+/// A use of a weight: the layer that multiplies a value of the graph by it, and at which input. What a recurrent layer
+/// multiplies by its gates inside is no value of the graph.
 struct WeightUse {
   let node: Node
   let operand: Int
@@ -170,7 +170,8 @@ extension PrunableWeights {
   /// The matrix that each weight is to its first layer; nil for those that are none.
   func matrices() -> [LayerMatrix?] {
     zip(weights, uses()).map { weight, uses in
-      uses.first?.matrix ?? LayerMatrix(weight.tensor.shape, node: Node(weight.operation, inputs: [], outputs: []), operand: 1)
+      uses.first?.matrix
+        ?? LayerMatrix(weight.tensor.shape, node: Node(weight.operation, inputs: [], outputs: []), operand: 1)
     }
   }
 }

@@ -1,13 +1,14 @@
 import PruneGraph
 import PruneTensor
 
-/// What an output tells that no output before it in the layer tells, over the given data: exp(-2 I) of the largest mutual
-/// information I with one of them. Taken as normally distributed, two outputs of correlation ρ share I = -½ ln(1 - ρ²) nats
-/// (Cover and Thomas, Elements of Information Theory, 8.5), so that the score is 1 - ρ²: an output that repeats an earlier one,
+/// What an output tells that no output before it in the layer tells, over the given data: exp(-2 I) of the largest
+/// mutual information I with one of them. Taken as normally distributed, two outputs of correlation ρ share I = -½ ln(1
+/// - ρ²) nats (Cover and Thomas, Elements of Information Theory, 8.5), so that the score is 1 - ρ²: an output that
+///   repeats an earlier one,
 /// up to scale and offset, scores 0, and so does one that never changes.
 ///
-/// Unlike `cosine`, which compares weights, it sees what the data makes of them. Layers of more than 8,192 outputs, whose pairs
-/// would be too many to keep, come last.
+/// Unlike `cosine`, which compares weights, it sees what the data makes of them. Layers of more than 8,192 outputs,
+/// whose pairs would be too many to keep, come last.
 struct MutualImportance: Importance {
   private static let most = 8192
 
@@ -54,7 +55,8 @@ struct MutualImportance: Importance {
       guard let use = uses.first, use.matrix.rows <= Self.most else { continue }
       let table = try Self.table(use, &probe)
       let turned = probe.emit("Transpose", [table], [Attribute("perm", .integers([1, 0]))])
-      wanted.append((index, probe.emit("Shape", [table]), try probe.sum(table, [1]), probe.emit("MatMul", [table, turned])))
+      wanted.append(
+        (index, probe.emit("Shape", [table]), try probe.sum(table, [1]), probe.emit("MatMul", [table, turned])))
     }
     for entry in wanted {
       probe.want(entry.shape)
@@ -72,10 +74,14 @@ struct MutualImportance: Importance {
         else { continue }
         moments[place].count += Double(shape.last ?? 0)
         for (unit, sum) in try sums.array(of: Float.self).enumerated() { moments[place].sums[unit] += Double(sum) }
-        for (pair, product) in try products.array(of: Float.self).enumerated() { moments[place].products[pair] += Double(product) }
+        for (pair, product) in try products.array(of: Float.self).enumerated() {
+          moments[place].products[pair] += Double(product)
+        }
       }
     }
-    for (place, entry) in wanted.enumerated() where moments[place].count > 0 { rows[entry.weight] = moments[place].scores() }
+    for (place, entry) in wanted.enumerated() where moments[place].count > 0 {
+      rows[entry.weight] = moments[place].scores()
+    }
     return try FilterImportance.spread(rows, weights, uses, criterion: name)
   }
 

@@ -23,10 +23,10 @@ package struct SignificanceOptions {
 
 /// How much each weight matters by a criterion.
 ///
-/// The report has "layers" (name, weights, mean, sum, min, max, share of the total, a bar of the share and how the scores
-/// are spread from the lowest to the highest), "bottom" and "top" (the outputs of layers with the lowest and the highest
-/// mean scores), "units" (the mean score of each output, by the weight's name) and "scores": a tensor of each weight's
-/// shape, by the weight's name.
+/// The report has "layers" (name, weights, mean, sum, min, max, share of the total, a bar of the share and how the
+/// scores are spread from the lowest to the highest), "bottom" and "top" (the outputs of layers with the lowest and the
+/// highest mean scores), "units" (the mean score of each output, by the weight's name) and "scores": a tensor of each
+/// weight's shape, by the weight's name.
 /// - Throws: as `prune` does for unknown criteria, missing data and weights that are not finite.
 package func significance(_ model: Model, _ options: SignificanceOptions) throws(PruneError) -> Report {
   let importance: any Importance

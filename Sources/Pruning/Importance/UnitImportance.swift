@@ -56,7 +56,9 @@ struct UnitImportance {
   /// Network slimming: |γ| of the batch normalizations that scale a unit. Groups without one come last.
   private func scales(_ dependencies: Dependencies, _ wanted: [Bool]) throws(PruneError) -> [[Double]] {
     let names = Set(
-      dependencies.model.graph.nodes.filter { $0.isStandard && $0.opType == "BatchNormalization" }.compactMap { $0.input(1) })
+      dependencies.model.graph.nodes.filter { $0.isStandard && $0.opType == "BatchNormalization" }.compactMap {
+        $0.input(1)
+      })
     var result: [[Double]?] = []
     for (index, group) in dependencies.groups.enumerated() {
       var parts: [[Double]] = []
@@ -73,10 +75,13 @@ struct UnitImportance {
     }
     guard zip(result, wanted).contains(where: { $0.0 != nil && $0.1 }) else {
       throw PruneError(
-        .unsupported, "criterion 'bn_scale' finds no BatchNormalization at any of the groups", hint: "use criterion = \"magnitude\"")
+        .unsupported, "criterion 'bn_scale' finds no BatchNormalization at any of the groups",
+        hint: "use criterion = \"magnitude\"")
     }
     let last = (result.compactMap { $0?.max() }.max() ?? 0) * 2 + 1
-    return zip(result, dependencies.groups).map { scores, group in scores ?? [Double](repeating: last, count: group.size) }
+    return zip(result, dependencies.groups).map { scores, group in
+      scores ?? [Double](repeating: last, count: group.size)
+    }
   }
 
   private func reduced(_ parts: [[Double]], _ count: Int) -> [Double] {
@@ -126,13 +131,16 @@ private struct Slices {
     } else if !(importance is RandomImportance) {
       let (scores, _) = try importance.ranking(context)
       let weights = context.weights.weights
-      for (weight, tensor) in zip(weights, try scores.tensors(of: weights.map(\.tensor))) { elements[weight.name] = tensor }
+      for (weight, tensor) in zip(weights, try scores.tensors(of: weights.map(\.tensor))) {
+        elements[weight.name] = tensor
+      }
     }
   }
 
   /// Nil for tensors that are no weights.
   mutating func sums(_ member: UnitGroup.Member) throws(PruneError) -> [Double]? {
-    guard let tensor = dependencies.stored[member.tensor], tensor.shape.rank > 1, tensor.count > member.positions.count else { return nil }
+    guard let tensor = dependencies.stored[member.tensor], tensor.shape.rank > 1, tensor.count > member.positions.count
+    else { return nil }
     let key = "\(member.tensor)\n\(member.axis)"
     if let found = known[key] { return found }
     let source: Tensor

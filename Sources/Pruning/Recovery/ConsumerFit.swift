@@ -114,7 +114,8 @@ struct ConsumerFit {
       let masks = (dependencies.axes[output] ?? []).map { dependencies.forest.mask($0, cut.kept) }
       jobs.append(
         Job(
-          layer: layer, output: output, kept: masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } },
+          layer: layer, output: output,
+          kept: masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } },
           sum: ResidualSum(behind: output, model.graph, consumers, producers)))
     }
     return (jobs, skipped)
@@ -138,7 +139,8 @@ struct ConsumerFit {
     var inputs: [Float] = []
     inputs.reserveCapacity(rows(job) * batches.count * job.columns)
     for (number, batch) in batches.enumerated() {
-      let values = batch[input] != nil && other == nil ? batch : try now.run(batch, cancel: cancel).merging(batch) { $1 }
+      let values =
+        batch[input] != nil && other == nil ? batch : try now.run(batch, cancel: cancel).merging(batch) { $1 }
       guard let x = values[input] else { return }
       var random = random(index, number)
       try layer.sampleInputs(x, count: rows(job), &random, &inputs)
@@ -167,7 +169,9 @@ struct ConsumerFit {
   ) throws(PruneError) -> (gram: [Double], moment: [Double]) {
     var graph = Graph(name: "products")
     let (f, t) = (try Shape([count, columns]), try Shape([count, outputs]))
-    graph.inputs = [ValueInfo(name: "f", type: TensorType(.float32, f)), ValueInfo(name: "t", type: TensorType(.float32, t))]
+    graph.inputs = [
+      ValueInfo(name: "f", type: TensorType(.float32, f)), ValueInfo(name: "t", type: TensorType(.float32, t)),
+    ]
     graph.outputs = ["gram", "moment"].map { ValueInfo(name: $0, type: nil) }
     graph.nodes = [
       Node("Transpose", name: "ft", inputs: ["f"], outputs: ["ft"]),

@@ -15,7 +15,8 @@ struct FittedLayer {
   private let isRowMajor: Bool
 
   init?(_ node: Node, _ graph: Graph) {
-    guard node.isStandard, let weight = node.input(1), let tensor = graph.initializer(weight), tensor.dtype == .float32 else { return nil }
+    guard node.isStandard, let weight = node.input(1), let tensor = graph.initializer(weight), tensor.dtype == .float32
+    else { return nil }
     self.node = node
     self.weight = weight
     dims = tensor.shape.dims
@@ -34,7 +35,9 @@ struct FittedLayer {
     default: return nil
     }
     bias = node.opType == "MatMul" ? nil : node.input(2)
-    if let bias { guard graph.initializer(bias)?.dtype == .float32, graph.initializer(bias)?.shape.rank == 1 else { return nil } }
+    if let bias {
+      guard graph.initializer(bias)?.dtype == .float32, graph.initializer(bias)?.shape.rank == 1 else { return nil }
+    }
     outputs = isRowMajor ? dims[0] : dims[1]
     features = tensor.count / max(outputs, 1)
   }
@@ -45,7 +48,8 @@ struct FittedLayer {
     var result = [Double](repeating: 0, count: (features + 1) * outputs)
     for feature in 0..<features {
       for output in 0..<outputs {
-        result[feature * outputs + output] = values[isRowMajor ? output * features + feature : feature * outputs + output]
+        result[feature * outputs + output] =
+          values[isRowMajor ? output * features + feature : feature * outputs + output]
       }
     }
     if let bias, let values = try graph.initializer(bias)?.doubles(), values.count == outputs {
@@ -58,7 +62,8 @@ struct FittedLayer {
     var values = [Float](repeating: 0, count: features * outputs)
     for feature in 0..<features {
       for output in 0..<outputs {
-        values[isRowMajor ? output * features + feature : feature * outputs + output] = Float(solution[feature * outputs + output])
+        values[isRowMajor ? output * features + feature : feature * outputs + output] = Float(
+          solution[feature * outputs + output])
       }
     }
     model.graph.setInitializer(weight, try Tensor(values, try Shape(dims)))
@@ -88,18 +93,22 @@ struct FittedLayer {
     try y.withSpan(of: Float.self) { wanted throws(PruneError) in
       for _ in 0..<count {
         let (image, row, column) = Self.place(&random, y.shape[0], rows, columns)
-        for output in 0..<outputs { targets.append(wanted[((image * outputs + output) * rows + row) * columns + column]) }
+        for output in 0..<outputs {
+          targets.append(wanted[((image * outputs + output) * rows + row) * columns + column])
+        }
       }
     }
   }
 
-  private static func place(_ random: inout RandomSource, _ images: Int, _ rows: Int, _ columns: Int) -> (Int, Int, Int) {
+  private static func place(_ random: inout RandomSource, _ images: Int, _ rows: Int, _ columns: Int) -> (Int, Int, Int)
+  {
     let image = Int(random.next() % UInt64(max(images, 1)))
     let row = Int(random.next() % UInt64(max(rows, 1))), column = Int(random.next() % UInt64(max(columns, 1)))
     return (image, row, column)
   }
 
-  /// Adds what the layer reads at the same places, each with a 1 behind when there is a bias and a 0 when there is none.
+  /// Adds what the layer reads at the same places, each with a 1 behind when there is a bias and a 0 when there is
+  /// none.
   func sampleInputs(
     _ x: Tensor, count: Int, _ random: inout RandomSource, _ inputs: inout [Float]
   ) throws(PruneError) {

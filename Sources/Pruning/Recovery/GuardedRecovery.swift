@@ -4,9 +4,9 @@ import PruneGraph
 import PruneTensor
 import PruneTraining
 
-/// The training after a cut, which never loses the better network: of the network as it was cut and the one that was trained
-/// further, the one that the guard's metric prefers stays. A training that hurts is taken back, and tried once more at half its
-/// rate.
+/// The training after a cut, which never loses the better network: of the network as it was cut and the one that was
+/// trained further, the one that the guard's metric prefers stays. A training that hurts is taken back, and tried once
+/// more at half its rate.
 struct GuardedRecovery {
   let judge: MetricGuard?
   /// Nil: nothing is trained.
@@ -29,7 +29,8 @@ struct GuardedRecovery {
     }
 
     var outcome: Outcome
-    /// The guard's metric of the network as it was cut, and after each training that was tried; not a number where that gave none.
+    /// The guard's metric of the network as it was cut, and after each training that was tried; not a number where that
+    /// gave none.
     var cut: Double?
     var tried: [Double] = []
     /// What the last fit warned of.
@@ -49,8 +50,10 @@ struct GuardedRecovery {
       case .halfRate, .takenBack:
         guard let judge, let cut, let first = tried.first else { return nil }
         let again = tried.count > 1 ? ", \(text(tried[1])) at half its rate" : ""
-        let what = outcome == .takenBack ? "the recovery was taken back" : "the recovery was done again at half its rate"
-        return "step \(step): \(what): \(judge.options.metric) was \(text(cut)) after the cut, \(text(first)) after the recovery\(again)"
+        let what =
+          outcome == .takenBack ? "the recovery was taken back" : "the recovery was done again at half its rate"
+        return
+          "step \(step): \(what): \(judge.options.metric) was \(text(cut)) after the cut, \(text(first)) after the recovery\(again)"
       }
     }
   }

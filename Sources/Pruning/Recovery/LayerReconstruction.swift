@@ -6,8 +6,8 @@ import PruneTensor
 package enum Reconstruction: String, Choice {
   /// The mask is given; the rest is moved by Optimal Brain Surgeon's update, column by column.
   case compensate = "obs"
-  /// The mask is chosen on the way, by w²/U² of the weights as they then are (SparseGPT, Frantar and Alistarh, 2023). Blocks
-  /// and kernels keep their given mask.
+  /// The mask is chosen on the way, by w²/U² of the weights as they then are (SparseGPT, Frantar and Alistarh, 2023).
+  /// Blocks and kernels keep their given mask.
   case sparseGPT = "sparsegpt"
   /// Layers that read what changed are fitted to what they gave before, after surgery.
   case leastSquares = "least_squares"

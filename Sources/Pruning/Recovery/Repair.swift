@@ -31,7 +31,9 @@ struct Repair {
     var notes: [String] = []
     if context.plan.fitsLayers {
       let fitted = try ConsumerFit(dependencies, cut, batches, seed: options.seed, cancel: options.cancel).run(&model)
-      notes.append("\(fitted.layers) layers were fitted to what they gave before, by least squares over \(batches.count * batchSize) samples")
+      notes.append(
+        "\(fitted.layers) layers were fitted to what they gave before, by least squares over \(batches.count * batchSize) samples"
+      )
       if !fitted.skipped.isEmpty { notes.append("not fitted: \(fitted.skipped.joined(separator: ", "))") }
     }
     if options.reestimates {

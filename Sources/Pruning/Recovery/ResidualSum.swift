@@ -29,7 +29,8 @@ struct ResidualSum {
   func scales(_ graph: Graph) throws(PruneError) -> [Double]? {
     guard let normalization else { return nil }
     guard let gamma = try normalization.input(1).flatMap({ graph.initializer($0) })?.doubles(),
-      let variance = try normalization.input(4).flatMap({ graph.initializer($0) })?.doubles(), gamma.count == variance.count
+      let variance = try normalization.input(4).flatMap({ graph.initializer($0) })?.doubles(),
+      gamma.count == variance.count
     else { return [] }
     let epsilon = Double(normalization.float("epsilon", default: 1e-5))
     return zip(gamma, variance).map { $0 / max($1 + epsilon, 1e-12).squareRoot() }

@@ -3,8 +3,8 @@ import PruneGraph
 import PruneTensor
 import PruneTraining
 
-/// The training of the strategies "penalty" and "regularized": before each cut weights are driven to where cutting them costs
-/// little.
+/// The training of the strategies "penalty" and "regularized": before each cut weights are driven to where cutting them
+/// costs little.
 struct TrainingPhase {
   let kind: Regularizer.Kind
   @Boxed private var options: FitOptions
@@ -30,14 +30,17 @@ struct TrainingPhase {
     guard let own = kinds[strategy] else {
       guard options.train == nil, options.trainData == nil else {
         throw PruneError(
-          .invalidArgument, "train is the training of strategies 'penalty' and 'regularized', got strategy '\(strategy.rawValue)'",
+          .invalidArgument,
+          "train is the training of strategies 'penalty' and 'regularized', got strategy '\(strategy.rawValue)'",
           hint: "use recover = {…} for training after each step, or fit before pruning")
       }
       return nil
     }
     guard let data = options.trainData ?? options.data, data.y != nil else {
       let found = (options.trainData ?? options.data).map { "data set '\($0.name)' has no targets" } ?? "there is none"
-      throw PruneError(.invalidArgument, "strategy '\(strategy.rawValue)' trains on data with targets, and \(found)", hint: "give data = …")
+      throw PruneError(
+        .invalidArgument, "strategy '\(strategy.rawValue)' trains on data with targets, and \(found)",
+        hint: "give data = …")
     }
     var train = options.train ?? options.recover ?? FitOptions()
     if options.train == nil {
@@ -47,12 +50,15 @@ struct TrainingPhase {
     if train.regularizers.isEmpty { train.regularizers = [implied(strategy, granularity, options.criterion)] }
     guard let first = train.regularizers.first(where: { own.contains($0.kind) }) else {
       throw PruneError(
-        .invalidArgument, "strategy '\(strategy.rawValue)' trains with \(own.map(\.rawValue).joined(separator: ", ")), got \(train.regularizers.map(\.kind.rawValue).joined(separator: ", "))",
-        hint: strategy == .penalty ? "strategy = \"regularized\" has the others" : "strategy = \"penalty\" has sign and sign_constraint")
+        .invalidArgument,
+        "strategy '\(strategy.rawValue)' trains with \(own.map(\.rawValue).joined(separator: ", ")), got \(train.regularizers.map(\.kind.rawValue).joined(separator: ", "))",
+        hint: strategy == .penalty
+          ? "strategy = \"regularized\" has the others" : "strategy = \"penalty\" has sign and sign_constraint")
     }
     if first.kind == .scales, let criterion = options.criterion, criterion != FilterImportance.Kind.scale.rawValue {
       throw PruneError(
-        .invalidArgument, "bn_l1 drives scales of batch normalizations to zero, criterion '\(criterion)' does not look at them",
+        .invalidArgument,
+        "bn_l1 drives scales of batch normalizations to zero, criterion '\(criterion)' does not look at them",
         hint: "leave criterion out, or use criterion = \"bn_scale\"")
     }
     for index in train.regularizers.indices where train.regularizers[index].scope.isEmpty {
@@ -60,7 +66,9 @@ struct TrainingPhase {
     }
     train.cancel = train.cancel ?? options.cancel
     // A rate that spares the network would not move its weights to where they are to go.
-    if train.lr == nil, let optimizer = Optimizer.Kind(rawValue: train.optimizer) { train.lr = Optimizer.defaultRate(optimizer) }
+    if train.lr == nil, let optimizer = Optimizer.Kind(rawValue: train.optimizer) {
+      train.lr = Optimizer.defaultRate(optimizer)
+    }
     return TrainingPhase(kind: first.kind, options: train, data: data, strategy: strategy)
   }
 
@@ -74,8 +82,8 @@ struct TrainingPhase {
   var isSlimming: Bool { kind == .scales }
 
   /// The model after its training.
-  /// - Parameter select: 1 where a weight of the given model is to go, for the kinds that grow on those alone. They are zero
-  ///   afterwards.
+  /// - Parameter select: 1 where a weight of the given model is to go, for the kinds that grow on those alone. They are
+  ///   zero afterwards.
   func run(
     _ model: Model, _ weights: PrunableWeights, select: (Model) throws(PruneError) -> [String: Tensor]
   ) throws(PruneError) -> Model {
@@ -89,14 +97,16 @@ struct TrainingPhase {
       try drive(&result, select(result), epochs: max(options.epochs - half, 1))
     case .sign, .signConstraint:
       let shared = try SharedWeights(weights.current(in: model)).names
-      try train(&result, epochs: options.epochs) { if $0.scope.isEmpty, [.sign, .signConstraint].contains($0.kind) { $0.scope = shared } }
+      try train(&result, epochs: options.epochs) {
+        if $0.scope.isEmpty, [.sign, .signConstraint].contains($0.kind) { $0.scope = shared }
+      }
     default: try train(&result, epochs: options.epochs) { _ in }
     }
     return result
   }
 
-  /// What recovery after the cut keeps: the constraint holds for what stays, and is lifted from what went, which has no sign
-  /// any more.
+  /// What recovery after the cut keeps: the constraint holds for what stays, and is lifted from what went, which has no
+  /// sign any more.
   /// - Parameter weights: those of the model as it is when it is cut.
   func recovery(_ recover: FitOptions, _ weights: PrunableWeights) throws(PruneError) -> FitOptions {
     guard strategy == .penalty else { return recover }

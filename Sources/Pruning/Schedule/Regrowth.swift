@@ -56,7 +56,8 @@ enum Rewinding {
   static func apply(_ earlier: Model, to model: inout Model) throws(PruneError) {
     let masked = Set(model.maskedParameters)
     for value in model.graph.initializers where value.tensor.dtype == .float32 {
-      guard let old = earlier.graph.initializer(value.name), old.dtype == .float32, old.shape == value.tensor.shape else {
+      guard let old = earlier.graph.initializer(value.name), old.dtype == .float32, old.shape == value.tensor.shape
+      else {
         // Constants of the arithmetic may have been folded in either; weights may not be missing.
         guard masked.contains(value.name) else { continue }
         throw PruneError(

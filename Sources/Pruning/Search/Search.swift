@@ -41,11 +41,11 @@ package struct SearchCandidate: Sendable {
   package let seconds, secondsLeft: Double
 }
 
-/// Looks for the smallest model that keeps a metric: every way to prune is tried cheaply on a part of the data, the best of
-/// them are refined on all of it by bisection of the amount.
+/// Looks for the smallest model that keeps a metric: every way to prune is tried cheaply on a part of the data, the
+/// best of them are refined on all of it by bisection of the amount.
 ///
-/// The report has "front", the points that no other beats in both cost and metric, each with the options that give it and
-/// its recipe, and "tried". The model is the cheapest within the bound, or the given one when there is none.
+/// The report has "front", the points that no other beats in both cost and metric, each with the options that give it
+/// and its recipe, and "tried". The model is the cheapest within the bound, or the given one when there is none.
 /// - Throws: `.invalidArgument` for options, before any work; what evaluating the given model throws.
 package func search(_ model: Model, _ options: SearchOptions) throws(PruneError) -> (model: Model, report: Report) {
   var run = try SearchRun(model, options)
@@ -63,7 +63,9 @@ private struct SearchRun {
     var reconstruct: String?
 
     /// All of it, in words: weights are zeroed, other units removed.
-    var name: String { ["\(granularity.name)s", criterion, division, reconstruct].compactMap { $0 }.joined(separator: ", ") }
+    var name: String {
+      ["\(granularity.name)s", criterion, division, reconstruct].compactMap { $0 }.joined(separator: ", ")
+    }
 
     func apply(to options: inout PruneOptions) {
       (options.granularity, options.criterion, options.reconstruct) = (granularity.name, criterion, reconstruct)
@@ -212,7 +214,7 @@ private struct SearchRun {
         way: way.name, amount: amount, number: tried, seconds: now - start, secondsLeft: max(end - now, 0))
       isStopped = try options.onCandidate?(candidate) ?? false || isStopped
       return outcome
-    } catch where [.unsupported, .invalidArgument, .refused, .mismatch, .numeric].contains(error.status) {
+    } catch let error where [.unsupported, .invalidArgument, .refused, .mismatch, .numeric].contains(error.status) {
       if !refused.contains(where: { $0.name == way.name }) { refused.append((way.name, error.message)) }
       return nil
     }
@@ -247,9 +249,13 @@ private struct SearchRun {
   /// What a reader must know first: that nothing was found, and how to get further.
   private var headline: String? {
     guard best == nil else { return nil }
-    let bound = "within max_drop \(formatted(options.maxDrop, digits: 4, style: "g")) of \(judge.options.metric) \(formatted(judge.baseline, digits: 4, style: "g"))"
-    let way = isStopped
-      ? "it was stopped" : points.isEmpty && monotonicSeconds() > end ? "the budget ended: give budget = more minutes" : "allow a larger max_drop, or a larger budget"
+    let bound =
+      "within max_drop \(formatted(options.maxDrop, digits: 4, style: "g")) of \(judge.options.metric) \(formatted(judge.baseline, digits: 4, style: "g"))"
+    let way =
+      isStopped
+      ? "it was stopped"
+      : points.isEmpty && monotonicSeconds() > end
+        ? "the budget ended: give budget = more minutes" : "allow a larger max_drop, or a larger budget"
     return "nothing smaller was found \(bound), the model is the given one; \(way)"
   }
 
@@ -281,7 +287,9 @@ private struct SearchRun {
       })
     report.headline = headline
     if points.isEmpty {
-      let why = isStopped ? "the search was stopped" : monotonicSeconds() > end ? "the budget of minutes ended" : "every way was left out"
+      let why =
+        isStopped
+        ? "the search was stopped" : monotonicSeconds() > end ? "the budget of minutes ended" : "every way was left out"
       report["notes"] = .list([.text("\(why) before any way was measured on all data: the model is the given one")])
     }
     if !refused.isEmpty {

@@ -4,10 +4,11 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// Where a graph can be cut in two so that no more values, beside constants, cross than the model has inputs: what lies before
-/// need not run again when only weights behind it change.
+/// Where a graph can be cut in two so that no more values, beside constants, cross than the model has inputs: what lies
+/// before need not run again when only weights behind it change.
 struct ModelCuts {
-  /// Node positions before which a cut is possible, with the values that cross, in order. The first is 0 with the inputs.
+  /// Node positions before which a cut is possible, with the values that cross, in order. The first is 0 with the
+  /// inputs.
   private(set) var cuts: [(position: Int, values: [String])] = []
   private let isConstant: [Bool]
 
@@ -78,11 +79,13 @@ struct ModelTail {
       of: whole, from: position, to: cut.position, inputs: here, outputs: cut.values.filter { !passed.contains($0) })
     guard let arrived = try Self.run(head, data, cut.values, batchSize, cancel) else { return }
     let types = arrived.map { name, tensor in
-      ValueInfo(name: name, type: TensorType(tensor.dtype, [.named("N")] + tensor.shape.dims.dropFirst().map(Dim.fixed)))
+      ValueInfo(
+        name: name, type: TensorType(tensor.dtype, [.named("N")] + tensor.shape.dims.dropFirst().map(Dim.fixed)))
     }
     data = try Dataset.tensors(inputs: arrived, data.y, name: data.name)
     model = cuts.part(
-      of: whole, from: cut.position, to: whole.graph.nodes.count, inputs: types.sorted { $0.name < $1.name }, outputs: nil)
+      of: whole, from: cut.position, to: whole.graph.nodes.count, inputs: types.sorted { $0.name < $1.name },
+      outputs: nil)
     position = cut.position
   }
 
@@ -101,7 +104,8 @@ struct ModelTail {
       let last = min(first + batchSize, data.count)
       let results = try session.run(feed.inputs(of: data.rows(first, last)), cancel: cancel)
       for value in computed {
-        guard let result = results[value], result.dtype == .float32, result.shape.rank > 1, result.shape[0] == last - first
+        guard let result = results[value], result.dtype == .float32, result.shape.rank > 1,
+          result.shape[0] == last - first
         else { return nil }
         let dims = Array(result.shape.dims.dropFirst())
         if let sample = samples[value], sample != dims { return nil }

@@ -53,11 +53,11 @@ package struct SensitivityCurve: Sendable {
   package var drops: [Double] = []
 }
 
-/// The metric against the amount, layer by layer: each layer is pruned by itself, the rest stays whole. Only the part of
-/// the network behind the layer runs again.
+/// The metric against the amount, layer by layer: each layer is pruned by itself, the rest stays whole. Only the part
+/// of the network behind the layer runs again.
 ///
-/// The report has "baseline", "amounts" and "layers": name, weights, curve (a bar an amount, on one scale for all layers),
-/// safe (the largest amount that costs no more than max_drop) and "values", the metric at each amount.
+/// The report has "baseline", "amounts" and "layers": name, weights, curve (a bar an amount, on one scale for all
+/// layers), safe (the largest amount that costs no more than max_drop) and "values", the metric at each amount.
 /// - Throws: as `prune` and `evaluate` do; `.numeric` when the metric is not a number for the whole model.
 package func sensitivity(_ model: Model, _ options: SensitivityOptions) throws(PruneError) -> Report {
   let run = try SensitivityRun(model, options)
@@ -105,7 +105,8 @@ struct SensitivityRun {
 
   init(_ model: Model, _ options: SensitivityOptions) throws(PruneError) {
     guard options.data != nil || options.custom != nil else {
-      throw PruneError(.invalidArgument, "sensitivity measures a metric on data, and there is none", hint: "give data = …")
+      throw PruneError(
+        .invalidArgument, "sensitivity measures a metric on data, and there is none", hint: "give data = …")
     }
     let amounts = options.amounts.isEmpty ? [0.1, 0.3, 0.5, 0.7, 0.9] : options.amounts
     for amount in amounts where !(amount >= 0 && amount <= 1) {
@@ -133,7 +134,9 @@ struct SensitivityRun {
     let data = options.data
     let metric = options.metric ?? (options.custom != nil ? "metric" : data?.y?.dtype == .int64 ? "accuracy" : "loss")
     judge = try MetricGuard(
-      GuardOptions(data: data, metric: metric, maxDrop: options.maxDrop, custom: options.custom, output: options.output), model: weights.model,
+      GuardOptions(
+        data: data, metric: metric, maxDrop: options.maxDrop, custom: options.custom, output: options.output),
+      model: weights.model,
       batchSize: batchSize, cancel: options.cancel)
     self.model = weights.model
     self.data = data
@@ -159,7 +162,8 @@ struct SensitivityRun {
   /// One curve a weight, in the order the graph uses them.
   func curves() throws(PruneError) -> (curves: [SensitivityCurve], isStopped: Bool) {
     let context = ScoringContext(
-      weights: weights, data: data, batchSize: batchSize, seed: options.seed, output: options.output, cancel: options.cancel)
+      weights: weights, data: data, batchSize: batchSize, seed: options.seed, output: options.output,
+      cancel: options.cancel)
     return try curves(by: try importance.ranking(context).scores)
   }
 
@@ -184,7 +188,9 @@ struct SensitivityRun {
     return (curves, false)
   }
 
-  private func curve(_ one: PrunableWeights, _ scores: Scores, _ tail: ModelTail?) throws(PruneError) -> SensitivityCurve {
+  private func curve(_ one: PrunableWeights, _ scores: Scores, _ tail: ModelTail?) throws(PruneError)
+    -> SensitivityCurve
+  {
     let weight = one.weights[0]
     var curve = SensitivityCurve(weight: weight)
     let variable = Variable(name: weight.name, tensor: weight.tensor)

@@ -37,7 +37,8 @@ struct ConstantFolding {
   mutating func foldShapes(_ types: GraphTypes) {
     var nodes: [Node] = []
     for node in model.graph.nodes {
-      guard node.isStandard, node.subgraphs.isEmpty, node.opType != "Constant", node.outputs.count == 1, let output = node.output(0),
+      guard node.isStandard, node.subgraphs.isEmpty, node.opType != "Constant", node.outputs.count == 1,
+        let output = node.output(0),
         !kept.contains(output), let value = types.values[output], let numbers = value.integers,
         let dtype = types.types[output]?.dtype, dtype.isInteger || dtype == .bool,
         let shape = try? Shape(value.dims), let tensor = try? Tensor(numbers.map(Int64.init), shape).cast(to: dtype)
@@ -52,7 +53,9 @@ struct ConstantFolding {
     let before = model.graph.nodes.count
     let folded = ShapeConstants.folded(model)
     // An output that is a constant stays a node's result: a file whose output is an initializer puzzles readers.
-    guard kept.allSatisfy({ name in !folded.graph.hasInitializer(name) || model.graph.hasInitializer(name) }) else { return }
+    guard kept.allSatisfy({ name in !folded.graph.hasInitializer(name) || model.graph.hasInitializer(name) }) else {
+      return
+    }
     model = folded
     count += before - folded.graph.nodes.count
   }

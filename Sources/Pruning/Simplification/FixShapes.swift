@@ -10,7 +10,8 @@ package func fixShapes(_ model: Model, _ shapes: ShapeBinding) throws(PruneError
   result.graph.valueInfo.removeAll { $0.type?.shape == nil }
   let types = try ShapeInference.run(result)
   for (place, info) in result.graph.outputs.enumerated() {
-    guard let shape = types.types[info.name]?.shape, info.type?.dims?.count == shape.rank, info.type?.shape == nil else { continue }
+    guard let shape = types.types[info.name]?.shape, info.type?.dims?.count == shape.rank, info.type?.shape == nil
+    else { continue }
     result.graph.outputs[place].type?.dims = shape.dims.map(Dim.fixed)
   }
   var folding = ConstantFolding(result)

@@ -3,13 +3,16 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// What people run onnxsim for: constants folded, shapes that are known written in, nodes removed that change nothing, equal
-/// constants stored once, and what nobody reads dropped. Weights stay apart that are equal by chance, and quantized ones quantized.
+/// What people run onnxsim for: constants folded, shapes that are known written in, nodes removed that change nothing,
+/// equal constants stored once, and what nobody reads dropped. Weights stay apart that are equal by chance, and
+/// quantized ones quantized.
 ///
-/// The report has before and after (nodes), folded, identities, duplicates, and certificate: the largest relative difference of
-/// the outputs from the given model's.
+/// The report has before and after (nodes), folded, identities, duplicates, and certificate: the largest relative
+/// difference of the outputs from the given model's.
 /// - Throws: `.refused` when the outputs changed, `.mismatch` when shapes in the model contradict each other.
-package func simplify(_ model: Model, seed: UInt64 = 0, cancel: CancelFlag? = nil) throws(PruneError) -> (model: Model, report: Report) {
+package func simplify(_ model: Model, seed: UInt64 = 0, cancel: CancelFlag? = nil) throws(PruneError) -> (
+  model: Model, report: Report
+) {
   var current = model
   var folded = 0, identities = 0, duplicates = 0
   // What one round removes may leave more to do.
@@ -95,26 +98,33 @@ private struct Tidying {
       guard let before = types.types[input]?.dims, let after = types.types[output]?.dims, before == after,
         !before.contains(.unknown)
       else { return false }
-      return !["Slice", "Pad", "Tile"].contains(node.opType) || node.opType == "Tile" && before.allSatisfy { $0.value != nil && $0.value != 0 }
+      return !["Slice", "Pad", "Tile"].contains(node.opType)
+        || node.opType == "Tile" && before.allSatisfy { $0.value != nil && $0.value != 0 }
     default: return false
     }
   }
 
-  /// Integers, flags and single factors alone: equal weights of two layers are two weights, which training and pruning tell apart.
-  /// Neither are what operators on codes read: ONNX Runtime rewrites weights and zero points of int8 as uint8, one reader at a time,
-  /// and refuses a model where two share one.
+  /// Integers, flags and single factors alone: equal weights of two layers are two weights, which training and pruning
+  /// tell apart. Neither are what operators on codes read: ONNX Runtime rewrites weights and zero points of int8 as
+  /// uint8, one reader at a time, and refuses a model where two share one.
   mutating func joinDuplicates() {
     let coded = model.graph.nodes.filter { node in
-      ["QuantizeLinear", "DequantizeLinear"].contains(node.opType) || node.opType.hasPrefix("QLinear") || node.opType.hasSuffix("Integer")
+      ["QuantizeLinear", "DequantizeLinear"].contains(node.opType) || node.opType.hasPrefix("QLinear")
+        || node.opType.hasSuffix("Integer")
     }
-    let inputs = Set(model.graph.inputs.map { $0.name }), masked = Set(model.maskedParameters + coded.flatMap { $0.inputs })
+    let inputs = Set(model.graph.inputs.map { $0.name }),
+      masked = Set(model.maskedParameters + coded.flatMap { $0.inputs })
     var first: [Key: [String]] = [:]
     var renamed: [String: String] = [:]
-    for entry in model.graph.initializers where !inputs.contains(entry.name) && !kept.contains(entry.name) && !masked.contains(entry.name) {
+    for entry in model.graph.initializers
+    where !inputs.contains(entry.name) && !kept.contains(entry.name) && !masked.contains(entry.name) {
       let tensor = entry.tensor
-      guard tensor.dtype == .int64 || tensor.dtype == .int32 || tensor.dtype == .bool || tensor.count == 1, tensor.dtype != .string else { continue }
+      guard tensor.dtype == .int64 || tensor.dtype == .int32 || tensor.dtype == .bool || tensor.count == 1,
+        tensor.dtype != .string
+      else { continue }
       let key = Key(dtype: tensor.dtype, shape: tensor.shape)
-      if let same = first[key]?.first(where: { model.graph.initializer($0)?.bytes.isEqual(to: tensor.bytes) ?? false }) {
+      if let same = first[key]?.first(where: { model.graph.initializer($0)?.bytes.isEqual(to: tensor.bytes) ?? false })
+      {
         renamed[entry.name] = same
       } else {
         first[key, default: []].append(entry.name)

@@ -56,13 +56,16 @@ struct Journal {
   /// What a reader must know first: that less was done than was asked for, and how to get further.
   func headline(isStopped: Bool) -> String? {
     if let judge, isRolledBack, let metric = entries.last(where: { !$0.isKept })?.metric {
-      let ways = "ask for less, repair each step with recover = {epochs = 1}, take more steps, or allow a larger max_drop"
+      let ways =
+        "ask for less, repair each step with recover = {epochs = 1}, take more steps, or allow a larger max_drop"
       return isRefused
         ? "nothing was pruned, the guard undid every step: \(judge.refusal(of: metric)). To get further, \(ways)"
         : "less was pruned than asked for, the guard took the rest back: \(judge.refusal(of: metric)). To get further, \(ways)"
     }
     guard isStopped else { return nil }
-    return isAnyKept ? "stopped before its end: this is the last step that was kept" : "stopped before anything was kept: this is the given model"
+    return isAnyKept
+      ? "stopped before its end: this is the last step that was kept"
+      : "stopped before anything was kept: this is the given model"
   }
 
   /// What was taken back, and how recoveries went.

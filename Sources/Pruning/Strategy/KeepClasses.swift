@@ -8,8 +8,8 @@ import PruneTraining
 package struct KeepClassesOptions {
   /// Class numbers, counted from 0.
   package var classes: [Int] = []
-  /// What prunes upstream of the cut head: nil cuts the head alone. All its data are narrowed to the kept classes, which
-  /// are numbered anew.
+  /// What prunes upstream of the cut head: nil cuts the head alone. All its data are narrowed to the kept classes,
+  /// which are numbered anew.
   @Boxed package var prune: PruneOptions? = nil
   /// Accuracy on the kept classes before and after; classes as in the given model.
   package var validate: Dataset?
@@ -23,15 +23,20 @@ package struct KeepClassesOptions {
 ///
 /// The report has classes, head (the certificate of the cut head), before and after with accuracy on the kept classes,
 /// dropped (accuracy that the given model had on the dropped classes), and prune, the report of the second part.
-/// - Throws: `.invalidArgument` for classes that are not there, `.unsupported` when the output is not a layer's classes.
-package func keepClasses(_ model: Model, _ options: KeepClassesOptions) throws(PruneError) -> (model: Model, report: Report) {
+/// - Throws: `.invalidArgument` for classes that are not there, `.unsupported` when the output is not a layer's
+///   classes.
+package func keepClasses(_ model: Model, _ options: KeepClassesOptions) throws(PruneError) -> (
+  model: Model, report: Report
+) {
   let kept = options.classes
   let head = try Head(model)
   guard !kept.isEmpty, Set(kept).count == kept.count else {
     throw PruneError(.invalidArgument, "classes is \(kept), wanted one or more different class numbers")
   }
   if let bad = kept.first(where: { $0 < 0 || $0 >= head.classes }) {
-    throw PruneError(.invalidArgument, "class \(bad) does not exist: the model has \(head.classes)", hint: "classes count from 0, as labels do")
+    throw PruneError(
+      .invalidArgument, "class \(bad) does not exist: the model has \(head.classes)",
+      hint: "classes count from 0, as labels do")
   }
   let ordered = kept.sorted()
   let samples = Feed.sampleShapes(options.validate ?? options.prune?.data, model)
@@ -42,7 +47,8 @@ package func keepClasses(_ model: Model, _ options: KeepClassesOptions) throws(P
   report["head_certificate"] = .number(difference)
   var before = try sizes(of: model, "before", extents)
   if let data = options.validate {
-    let inside = try data.classes(ordered, of: head.classes), dropped = (0..<head.classes).filter { !ordered.contains($0) }
+    let inside = try data.classes(ordered, of: head.classes),
+      dropped = (0..<head.classes).filter { !ordered.contains($0) }
     // The given model's choice among the kept classes alone, and among all for the dropped.
     before["kept_accuracy"] = .number(try accuracy(slim, inside, options))
     let outside = try data.classes(dropped, renumber: false, of: head.classes, orNone: true)
@@ -58,7 +64,9 @@ package func keepClasses(_ model: Model, _ options: KeepClassesOptions) throws(P
     report["prune"] = .report(details)
   }
   var after = try sizes(of: slim, "after", extents)
-  if let data = options.validate { after["kept_accuracy"] = .number(try accuracy(slim, try data.classes(ordered, of: head.classes), options)) }
+  if let data = options.validate {
+    after["kept_accuracy"] = .number(try accuracy(slim, try data.classes(ordered, of: head.classes), options))
+  }
   report["after"] = .report(after)
   return (slim, report)
 }
@@ -91,7 +99,8 @@ private struct Head {
     var bare = model
     var last: Node?
     if let place = bare.graph.nodes.firstIndex(where: { $0.outputs.contains(given.name) }),
-      case let node = bare.graph.nodes[place], node.isStandard, ["Softmax", "LogSoftmax"].contains(node.opType), let logits = node.input(0)
+      case let node = bare.graph.nodes[place], node.isStandard, ["Softmax", "LogSoftmax"].contains(node.opType),
+      let logits = node.input(0)
     {
       last = node
       bare.graph.nodes.remove(at: place)
@@ -101,7 +110,8 @@ private struct Head {
     output = bare.graph.outputs[0].name
     self.model = bare
     guard let count = try ShapeInference.run(bare).types[output]?.dims?.last?.value, count > 1 else {
-      throw PruneError(.unsupported, "the number of classes of output '\(given.name)' is not known", at: "output '\(given.name)'")
+      throw PruneError(
+        .unsupported, "the number of classes of output '\(given.name)' is not known", at: "output '\(given.name)'")
     }
     classes = count
   }

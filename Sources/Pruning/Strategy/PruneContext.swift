@@ -23,7 +23,8 @@ final class PruneContext {
     (original, self.plan, self.options) = (model, plan, options)
     batchSize = options.batchSize > 0 ? options.batchSize : 64
     extents = try options.extents(of: model)
-    samples = try plan.impliesCriterion && plan.importance.needsData
+    samples =
+      try plan.impliesCriterion && plan.importance.needsData
       ? options.data?.spread(over: options.data?.isOfTokens == true ? Self.sequenceLimit : Self.sampleLimit)
       : options.data
   }

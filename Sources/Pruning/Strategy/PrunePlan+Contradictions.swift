@@ -22,7 +22,8 @@ extension PrunePlan {
       try refuse("reestimate", options.reestimates, only)
     } else {
       try refuse(
-        "rewind", options.rewind != nil, "goes back to earlier weights under a mask, got granularity '\(granularity.name)'",
+        "rewind", options.rewind != nil,
+        "goes back to earlier weights under a mask, got granularity '\(granularity.name)'",
         "use it with granularity = \"weight\", \"kernel\" or blocks")
     }
     var division: Allocation.Division?
@@ -30,7 +31,9 @@ extension PrunePlan {
     case .amount(_, let found), .target(_, let found): division = found
     case .threshold, .prescribed, .counts: break
     }
-    try refuse("cost", options.cost != nil && division != .costAware, "is what strategy 'cost_aware' saves, got '\(strategy.rawValue)'")
+    try refuse(
+      "cost", options.cost != nil && division != .costAware,
+      "is what strategy 'cost_aware' saves, got '\(strategy.rawValue)'")
     if options.cost == CostTarget.Kind.latency.rawValue, !granularity.isStructural {
       throw PruneError(
         .unsupported, "cost 'latency' needs units that are removed, got granularity '\(granularity.name)'",
@@ -38,7 +41,8 @@ extension PrunePlan {
     }
     if let cost = options.cost, let target = options.target, cost != target.kind.rawValue {
       throw PruneError(
-        .invalidArgument, "cost '\(cost)' and a target of \(target.kind.rawValue) contradict each other", hint: "leave cost out")
+        .invalidArgument, "cost '\(cost)' and a target of \(target.kind.rawValue) contradict each other",
+        hint: "leave cost out")
     }
     try refuse(
       "metric", (options.metric != nil || options.custom != nil) && division != .costAware && division != .sensitivity,
@@ -47,7 +51,8 @@ extension PrunePlan {
     if options.shared != nil {
       guard strategy == .local, !granularity.isStructural else {
         throw PruneError(
-          .invalidArgument, "shared says which uses of a weight strategy 'local' prunes, got strategy '\(strategy.rawValue)', granularity '\(granularity.name)'",
+          .invalidArgument,
+          "shared says which uses of a weight strategy 'local' prunes, got strategy '\(strategy.rawValue)', granularity '\(granularity.name)'",
           hint: "other strategies prune all uses alike")
       }
     }

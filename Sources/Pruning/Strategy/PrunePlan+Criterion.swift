@@ -18,7 +18,8 @@ extension PrunePlan {
     do {
       let weights = try PrunableWeights(of: model)
       _ = try importance.scores(
-        ScoringContext(weights: weights, data: data.take(1), batchSize: 1, output: options.output, cancel: options.cancel))
+        ScoringContext(
+          weights: weights, data: data.take(1), batchSize: 1, output: options.output, cancel: options.cancel))
       return self
     } catch {
       guard error.status != .cancelled else { throw error }

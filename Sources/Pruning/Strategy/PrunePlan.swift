@@ -39,12 +39,14 @@ package struct PrunePlan {
   let prunesAllUses: Bool
 
   /// Everything that is wrong with the options is said here, before any work is done.
-  /// - Throws: `.invalidArgument` for contradictions and unknown names, `.unsupported` for known ones that this build cannot do.
+  /// - Throws: `.invalidArgument` for contradictions and unknown names, `.unsupported` for known ones that this build
+  ///   cannot do.
   package init(_ options: PruneOptions) throws(PruneError) {
     _ = try Device("device", named: options.device)
     let given = try options.strategy.map { name throws(PruneError) in try Strategy("strategy", named: name) }
     granularity = try Self.granularity(options, given)
-    let mode = try options.mode.map { name throws(PruneError) in try PruneMode("mode", named: name) } ?? granularity.modes[0]
+    let mode =
+      try options.mode.map { name throws(PruneError) in try PruneMode("mode", named: name) } ?? granularity.modes[0]
     guard granularity.modes.contains(mode) else {
       throw PruneError(
         .unsupported, "mode '\(mode.rawValue)' is not available for granularity '\(options.granularity)'",
@@ -68,8 +70,10 @@ package struct PrunePlan {
     rounding = try UnitRounding(options, granularity, target)
     impliesCriterion = options.criterion == nil && options.scores == nil
     importance = try Self.importance(
-      options, implied: slims ? FilterImportance.Kind.scale.rawValue : Self.impliedCriterion(options, strategy, granularity))
-    normalization = try UnitImportance.Normalization("normalize", named: options.normalization ?? (slims ? "none" : "mean"))
+      options,
+      implied: slims ? FilterImportance.Kind.scale.rawValue : Self.impliedCriterion(options, strategy, granularity))
+    normalization = try UnitImportance.Normalization(
+      "normalize", named: options.normalization ?? (slims ? "none" : "mean"))
     schedule = try PruneSchedule(kind: options.schedule, steps: options.steps)
     var wanted = options
     // A target is reached by as much as it takes.
@@ -88,16 +92,19 @@ package struct PrunePlan {
     reconstruction = try Self.reconstruction(options, granularity, mode)
     let isFittable = granularity.isStructural && granularity != .layer && mode == .remove
     fitsLayers =
-      isFittable && options.reconstruct.map { $0 == Reconstruction.leastSquares.rawValue } ?? (options.data?.count ?? 0 > 0)
+      isFittable
+      && options.reconstruct.map { $0 == Reconstruction.leastSquares.rawValue } ?? (options.data?.count ?? 0 > 0)
     try CurveDivision.check(options, allocation, custom: customMetric)
     try Self.checkContradictions(options, strategy, granularity, allocation)
     if schedule.kind == .dynamic, options.recover == nil || granularity.isStructural {
       throw PruneError(
-        .invalidArgument, "schedule 'dynamic' lets pruned weights come back and trains them, and there is "
+        .invalidArgument,
+        "schedule 'dynamic' lets pruned weights come back and trains them, and there is "
           + (granularity.isStructural ? "nothing left of removed units" : "no recover"),
         hint: "give recover = {epochs = …}, with a granularity of weights")
     }
-    if let reconstruction = options.reconstruct, reconstruction != Reconstruction.nothing.rawValue, options.data == nil {
+    if let reconstruction = options.reconstruct, reconstruction != Reconstruction.nothing.rawValue, options.data == nil
+    {
       throw PruneError(
         .invalidArgument, "reconstruct '\(reconstruction)' runs the model on data, and there is none",
         hint: "give data = …, a few hundred samples without labels are enough")
@@ -113,7 +120,8 @@ package struct PrunePlan {
     if options.recover != nil {
       guard let data = options.recoverData ?? options.data else {
         throw PruneError(
-          .invalidArgument, "recover trains on data, and there is none", hint: "give recover a data = …, or prune a data = …")
+          .invalidArgument, "recover trains on data, and there is none",
+          hint: "give recover a data = …, or prune a data = …")
       }
       guard data.y != nil || options.recover?.distillation != nil else {
         throw PruneError(
@@ -137,7 +145,9 @@ package struct PrunePlan {
       isFit
         ? "reconstruct 'least_squares' fits what reads removed units, got granularity '\(granularity.name)'"
         : "reconstruct '\(name)' moves the weights under a mask, got granularity '\(granularity.name)'",
-      hint: isFit ? "use it with channels and heads" : "use it with weights, n:m, blocks or kernels; \"least_squares\" with channels and heads")
+      hint: isFit
+        ? "use it with channels and heads"
+        : "use it with weights, n:m, blocks or kernels; \"least_squares\" with channels and heads")
   }
 
   private static func target(
@@ -150,14 +160,16 @@ package struct PrunePlan {
     }
     if case .neighbours = granularity {
       throw PruneError(
-        .invalidArgument, "granularity '\(granularity.name)' says itself how much goes, a target has no say", hint: "leave target out")
+        .invalidArgument, "granularity '\(granularity.name)' says itself how much goes, a target has no say",
+        hint: "leave target out")
     }
     guard options.amount == nil, options.threshold == nil else {
       throw PruneError(.invalidArgument, "both a target and an amount or threshold are given", hint: "give one of them")
     }
     guard target.fraction > 0, target.fraction <= 1 else {
       throw PruneError(
-        .invalidArgument, "target \(target.kind.rawValue) is \(target.fraction), it must be the fraction to keep, above 0 and up to 1")
+        .invalidArgument,
+        "target \(target.kind.rawValue) is \(target.fraction), it must be the fraction to keep, above 0 and up to 1")
     }
     return target
   }
@@ -169,7 +181,8 @@ package struct PrunePlan {
     guard granularity.isStructural, let amount = options.amount else { return nil }
     guard mode == .remove else {
       throw PruneError(
-        .unsupported, "strategy 'cost_aware' saves a cost, and units that are only masked save none", hint: "leave mode out")
+        .unsupported, "strategy 'cost_aware' saves a cost, and units that are only masked save none",
+        hint: "leave mode out")
     }
     try check(amount: amount)
     return CostTarget(cost ?? .params, 1 - amount)
@@ -209,7 +222,8 @@ package struct PrunePlan {
     case (nil, nil):
       throw PruneError(
         .invalidArgument, "neither amount nor threshold is given",
-        hint: "amount = fraction of the units to remove, threshold = score below which they go, or for channels a target")
+        hint:
+          "amount = fraction of the units to remove, threshold = score below which they go, or for channels a target")
     case (_?, _?):
       throw PruneError(.invalidArgument, "both amount and threshold are given", hint: "give one of the two")
     case (let amount?, nil):
@@ -234,14 +248,17 @@ package struct PrunePlan {
     }
   }
 
-  private static func layerAmounts(_ options: PruneOptions, _ granularity: Granularity) throws(PruneError) -> LayerAmounts? {
+  private static func layerAmounts(_ options: PruneOptions, _ granularity: Granularity) throws(PruneError)
+    -> LayerAmounts?
+  {
     guard let amounts = try LayerAmounts(options.amounts) else { return nil }
     let others = [
       ("amount", options.amount != nil), ("threshold", options.threshold != nil), ("target", options.target != nil),
       ("allocation", options.allocation != nil), ("recipe", options.recipe != nil),
     ]
     for (name, isGiven) in others where isGiven {
-      throw PruneError(.invalidArgument, "amounts by layer say how much goes where, \(name) has no say", hint: "leave \(name) out")
+      throw PruneError(
+        .invalidArgument, "amounts by layer say how much goes where, \(name) has no say", hint: "leave \(name) out")
     }
     guard granularity == .weight || granularity.isStructural && granularity != .layer else {
       throw PruneError(
@@ -256,7 +273,8 @@ package struct PrunePlan {
       throw PruneError(
         .invalidArgument, "amount is \(amount), it must be a fraction from 0 to 1",
         hint: amount > 1 && amount <= 100
-          ? "for \(formatted(amount, digits: 4, style: "g"))% write \(formatted(amount / 100, digits: 6, style: "g"))" : "")
+          ? "for \(formatted(amount, digits: 4, style: "g"))% write \(formatted(amount / 100, digits: 6, style: "g"))"
+          : "")
     }
   }
 
@@ -299,7 +317,8 @@ package struct PrunePlan {
     let share = 1 - Double(keep) / Double(of)
     if let amount = options.amount, abs(amount - share) > 1e-9 {
       throw PruneError(
-        .invalidArgument, "granularity '\(keep):\(of)' removes \(formatted(share, digits: 4, style: "g")) of the weights, got amount \(formatted(amount, digits: 4, style: "g"))",
+        .invalidArgument,
+        "granularity '\(keep):\(of)' removes \(formatted(share, digits: 4, style: "g")) of the weights, got amount \(formatted(amount, digits: 4, style: "g"))",
         hint: "leave amount out")
     }
     for (option, isGiven) in [("threshold", options.threshold != nil), ("allocation", options.allocation != nil)]

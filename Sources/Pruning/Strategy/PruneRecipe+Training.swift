@@ -2,9 +2,9 @@ import PruneData
 import PruneTensor
 import PruneTraining
 
-/// The options of a fit that a recipe holds, one a line, behind a prefix: "recover." or "train.". Of a teacher, a loss graph and
-/// validation data it holds that they are wanted: they are given again with the recipe. Callbacks and checkpoints are those of the
-/// call.
+/// The options of a fit that a recipe holds, one a line, behind a prefix: "recover." or "train.". Of a teacher, a loss
+/// graph and validation data it holds that they are wanted: they are given again with the recipe. Callbacks and
+/// checkpoints are those of the call.
 enum FitLines {
   private static var texts: [(String, WritableKeyPath<FitOptions, String>)] {
     [("optimizer", \.optimizer), ("schedule", \.schedule)]
@@ -14,7 +14,8 @@ enum FitLines {
   }
   private static var integers: [(String, WritableKeyPath<FitOptions, Int>)] {
     [
-      ("epochs", \.epochs), ("batch_size", \.batchSize), ("warmup", \.warmup), ("step_epochs", \.stepEpochs), ("patience", \.patience),
+      ("epochs", \.epochs), ("batch_size", \.batchSize), ("warmup", \.warmup), ("step_epochs", \.stepEpochs),
+      ("patience", \.patience),
       ("early_stopping", \.stopping.patience),
     ]
   }
@@ -22,7 +23,8 @@ enum FitLines {
     [
       ("momentum", \.momentum), ("beta1", \.beta1), ("beta2", \.beta2), ("rho", \.rho), ("epsilon", \.epsilon),
       ("weight_decay", \.weightDecay), ("clip_norm", \.clipNorm), ("clip_value", \.clipValue), ("gamma", \.gamma),
-      ("min_delta", \.stopping.minDelta), ("validation_split", \.validationSplit), ("label_smoothing", \.lossSettings.labelSmoothing),
+      ("min_delta", \.stopping.minDelta), ("validation_split", \.validationSplit),
+      ("label_smoothing", \.lossSettings.labelSmoothing),
       ("delta", \.lossSettings.delta),
     ]
   }
@@ -42,14 +44,18 @@ enum FitLines {
     for (key, path) in numbers { values.append((prefix + key, "\(options[keyPath: path])")) }
     for (key, path) in flags { values.append((prefix + key, "\(options[keyPath: path])")) }
     for (key, path) in optionals { if let text = options[keyPath: path] { values.append((prefix + key, text)) } }
-    func add(_ key: String, _ parts: [Any]) { values.append((prefix + key, parts.map { "\($0)" }.joined(separator: " "))) }
+    func add(_ key: String, _ parts: [Any]) {
+      values.append((prefix + key, parts.map { "\($0)" }.joined(separator: " ")))
+    }
     add("seed", [options.seed])
     if let rate = options.lr { add("lr", [rate]) }
     if let dropout = options.dropout { add("dropout", [dropout]) }
     for pattern in options.frozen { add("frozen", [pattern]) }
     for weight in options.lossSettings.classWeights { add("class_weight", [weight]) }
     for regularizer in options.regularizers {
-      add("regularizer", [regularizer.kind.rawValue, regularizer.strength, regularizer.growth, regularizer.limit, regularizer.interval])
+      add(
+        "regularizer",
+        [regularizer.kind.rawValue, regularizer.strength, regularizer.growth, regularizer.limit, regularizer.interval])
       for pattern in regularizer.scope { add("regularizer_scope", [pattern]) }
     }
     for group in options.groups {
@@ -74,14 +80,19 @@ enum FitLines {
   /// Without the lists that a recipe fills.
   static func emptied(_ options: FitOptions?) -> FitOptions {
     var result = options ?? FitOptions()
-    (result.frozen, result.regularizers, result.groups, result.augmentation, result.lossSettings.classWeights) = ([], [], [], nil, [])
+    (result.frozen, result.regularizers, result.groups, result.augmentation, result.lossSettings.classWeights) = (
+      [], [], [], nil, []
+    )
     return result
   }
 
   /// Sets the option of a key, which may be one of "recover" or "train".
   /// - Returns: false for a key of another phase.
-  /// - Throws: `.badFormat` for one that is not understood, `.invalidArgument` for what is to be given with the recipe and is not.
-  static func set(_ line: String, _ value: String, of phase: String, in options: inout FitOptions) throws(PruneError) -> Bool {
+  /// - Throws: `.badFormat` for one that is not understood, `.invalidArgument` for what is to be given with the recipe
+  ///   and is not.
+  static func set(_ line: String, _ value: String, of phase: String, in options: inout FitOptions) throws(PruneError)
+    -> Bool
+  {
     guard line.hasPrefix(phase + ".") else { return false }
     let key = String(line.dropFirst(phase.count + 1))
     if let (_, path) = texts.first(where: { $0.0 == key }) {
@@ -100,14 +111,17 @@ enum FitLines {
     return true
   }
 
-  private static func setOther(_ key: String, _ value: String, of phase: String, in options: inout FitOptions) throws(PruneError) {
+  private static func setOther(_ key: String, _ value: String, of phase: String, in options: inout FitOptions)
+    throws(PruneError)
+  {
     let parts = value.split(separator: " ").map(String.init)
     func wants(_ count: Int) throws(PruneError) { if parts.count != count { throw PruneRecipe.bad(key, value) } }
     func number(_ place: Int) throws(PruneError) -> Double { try PruneRecipe.number(key, parts[place]) }
     func wants(given isGiven: Bool, _ what: String, _ option: String) throws(PruneError) {
       guard !isGiven else { return }
       throw PruneError(
-        .invalidArgument, "the recipe was made with \(what) for \(phase), which a text cannot hold, and none is given with it",
+        .invalidArgument,
+        "the recipe was made with \(what) for \(phase), which a text cannot hold, and none is given with it",
         at: "recipe", hint: "give it again: \(phase) = {\(option) = …}")
     }
     switch key {
@@ -124,14 +138,16 @@ enum FitLines {
       guard let kind = Regularizer.Kind(rawValue: parts[0]) else { throw PruneRecipe.bad(key, value) }
       options.regularizers.append(
         Regularizer(
-          kind, try number(1), growth: try number(2), limit: try number(3), interval: try PruneRecipe.integer(key, parts[4])))
+          kind, try number(1), growth: try number(2), limit: try number(3),
+          interval: try PruneRecipe.integer(key, parts[4])))
     case "regularizer_scope" where !options.regularizers.isEmpty:
       options.regularizers[options.regularizers.count - 1].scope.append(value)
     case "group":
       try wants(2)
       let decay = try number(1)
       options.groups.append(ParameterGroup([], lr: try number(0), weightDecay: decay < 0 ? nil : decay))
-    case "group_parameters" where !options.groups.isEmpty: options.groups[options.groups.count - 1].parameters.append(value)
+    case "group_parameters" where !options.groups.isEmpty:
+      options.groups[options.groups.count - 1].parameters.append(value)
     case "augment":
       // Recipes had four parts before there was cutmix.
       if parts.count != 4 { try wants(5) }

@@ -1,11 +1,11 @@
 import PruneTensor
 import PruneTraining
 
-/// The steps of a prune as text, to be taken again on a model of the same architecture: with the same data and seed bit for
-/// bit the same.
+/// The steps of a prune as text, to be taken again on a model of the same architecture: with the same data and seed bit
+/// for bit the same.
 ///
-/// One `key value` a line, behind a first line that says what it is. Data, guard and callbacks are not part of it, and of models
-/// (a teacher, weights to rewind to) only that they are to be given again.
+/// One `key value` a line, behind a first line that says what it is. Data, guard and callbacks are not part of it, and
+/// of models (a teacher, weights to rewind to) only that they are to be given again.
 package struct PruneRecipe {
   package let text: String
   /// What each kept step left.
@@ -98,7 +98,8 @@ package struct PruneRecipe {
   func applied(to options: PruneOptions) throws(PruneError) -> PruneOptions {
     guard options.amount == nil, options.threshold == nil, options.target == nil, options.scores == nil else {
       throw PruneError(
-        .invalidArgument, "a recipe says itself how much goes and by which criterion", hint: "leave amount, threshold, target and criterion out")
+        .invalidArgument, "a recipe says itself how much goes and by which criterion",
+        hint: "leave amount, threshold, target and criterion out")
     }
     var result = options
     var recover = FitLines.emptied(options.recover), train = FitLines.emptied(options.train)
@@ -124,7 +125,8 @@ package struct PruneRecipe {
       case "rewind":
         guard options.rewind != nil else {
           throw PruneError(
-            .invalidArgument, "the recipe was made with weights to rewind to, which a text cannot hold, and none are given with it",
+            .invalidArgument,
+            "the recipe was made with weights to rewind to, which a text cannot hold, and none are given with it",
             at: "recipe", hint: "give them again: rewind = …")
         }
       case "allocation": result.allocation = value
@@ -146,7 +148,8 @@ package struct PruneRecipe {
     switch steps.last {
     case .amount(let amount, _)?: result.amount = amount
     case .threshold(let threshold)?: result.threshold = threshold
-    // What the counts themselves do not say, nothing else does. Recipes that do not speak of residual streams took from all.
+    // What the counts themselves do not say, nothing else does. Recipes that do not speak of residual streams took from
+    // all.
     case .counts?:
       result.amount = 1
       let isStructural = try Granularity(name: result.granularity).isStructural

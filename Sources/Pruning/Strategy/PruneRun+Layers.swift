@@ -1,7 +1,7 @@
 import PruneTensor
 
-/// How a run goes on when the guard has refused a step of all layers together, and halves of it: with some of the layers, the
-/// others stay as they are.
+/// How a run goes on when the guard has refused a step of all layers together, and halves of it: with some of the
+/// layers, the others stay as they are.
 struct LayerTries {
   /// Layers that go no further.
   var spared: Set<String> = []
@@ -29,8 +29,8 @@ struct LayerStep {
 }
 
 extension PruneRun {
-  /// The step in those layers that the guard lets go on. Layers that it refuses together are divided until the one that does
-  /// the harm is alone; layers that lose little of themselves are tried before those that lose much.
+  /// The step in those layers that the guard lets go on. Layers that it refuses together are divided until the one that
+  /// does the harm is alone; layers that lose little of themselves are tried before those that lose much.
   /// - Returns: false when the run ends here.
   func goOn(
     _ step: Int, of count: Int, _ goal: StepGoal, _ tries: inout LayerTries?
@@ -56,7 +56,8 @@ extension PruneRun {
       }
       var counts = kept
       for place in set { counts[place] = steps[place].wanted }
-      let (isKept, wantsStop) = try tried(step, of: count, StepGoal(progress: goal.progress, prescribed: .counts(counts)))
+      let (isKept, wantsStop) = try tried(
+        step, of: count, StepGoal(progress: goal.progress, prescribed: .counts(counts)))
       if isKept {
         kept = cutter.keepsCounting ? counts : kept
       } else if set.count == 1 {

@@ -77,7 +77,7 @@ final class PruneRun<C: Cutter> {
         layers = LayerTries()
         guard try goOn(step, of: count, StepGoal(progress: wanted, prescribed: nil), &layers) else { return }
       }
-    } catch where error.status == .cancelled && !journal.isEmpty {
+    } catch let error where error.status == .cancelled && !journal.isEmpty {
       isStopped = true
     }
   }

@@ -1,8 +1,8 @@
 import PruneEvaluation
 import PruneTensor
 
-/// The relations between weights that are shared or repeat each other, and pruning that keeps them: weights that are equal
-/// lose the same elements.
+/// The relations between weights that are shared or repeat each other, and pruning that keeps them: weights that are
+/// equal lose the same elements.
 struct SharedWeights {
   private let weights: PrunableWeights
   /// Positions of weights that hold the same numbers.
@@ -50,7 +50,8 @@ struct SharedWeights {
     func isEqual(_ a: UnitGroup, _ b: UnitGroup) -> Bool {
       guard a.size == b.size, a.members.count == b.members.count else { return false }
       return zip(a.members, b.members).allSatisfy { one, other in
-        guard one.axis == other.axis, let first = dependencies.stored[one.tensor], let second = dependencies.stored[other.tensor]
+        guard one.axis == other.axis, let first = dependencies.stored[one.tensor],
+          let second = dependencies.stored[other.tensor]
         else { return false }
         return first.shape == second.shape && first.dtype == second.dtype && first.bytes.isEqual(to: second.bytes)
       }

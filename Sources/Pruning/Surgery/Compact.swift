@@ -3,8 +3,8 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// Takes out what unstructured pruning left dead: units that nobody reads, and units that give one constant whatever the
-/// input, whose contribution goes into the next bias.
+/// Takes out what unstructured pruning left dead: units that nobody reads, and units that give one constant whatever
+/// the input, whose contribution goes into the next bias.
 ///
 /// The report has before, after, rounds, groups of {name, units, removed, left}, and certificate: the largest relative
 /// difference of the outputs from the given model's.
@@ -128,7 +128,8 @@ private struct DeadUnits {
       guard let name = graph.nodes[contraction.node].input(contraction.input), let spaces = dependencies.axes[name],
         contraction.axis < spaces.count
       else { return true }
-      return dependencies.stored[name] != nil || !dependencies.forest.leaves(spaces[contraction.axis]).contains(group.space)
+      return dependencies.stored[name] != nil
+        || !dependencies.forest.leaves(spaces[contraction.axis]).contains(group.space)
     }
   }
 
@@ -144,11 +145,17 @@ private struct DeadUnits {
     var blocked: Set<Int> = []
     for contraction in dependencies.contractions {
       let node = graph.nodes[contraction.node]
-      guard let name = node.input(contraction.input), let spaces = dependencies.axes[name], contraction.axis < spaces.count else { continue }
+      guard let name = node.input(contraction.input), let spaces = dependencies.axes[name],
+        contraction.axis < spaces.count
+      else { continue }
       let leaves = dependencies.forest.leaves(spaces[contraction.axis])
-      let touched = dependencies.groups.indices.filter { leaves.contains(dependencies.groups[$0].space) && !candidates[$0].isEmpty }
+      let touched = dependencies.groups.indices.filter {
+        leaves.contains(dependencies.groups[$0].space) && !candidates[$0].isEmpty
+      }
       guard !touched.isEmpty else { continue }
-      if let site = dataSide(node, contraction.input), let value = node.input(site.input), let rank = dependencies.axes[value]?.count {
+      if let site = dataSide(node, contraction.input), let value = node.input(site.input),
+        let rank = dependencies.axes[value]?.count
+      {
         sites.append((contraction.node, value, site.axis < 0 ? site.axis + rank : site.axis))
       } else {
         blocked.formUnion(touched)
@@ -160,8 +167,10 @@ private struct DeadUnits {
       candidates = candidates.map { _ in [] }
       return []
     }
-    let outcome = try SampleInputs(dependencies.model, seed: seed).first(dependencies.model) { inputs throws(PruneError) in
-      try Program(dependencies.model, ProgramOptions(inputShapes: inputs.mapValues(\.shape), outputs: wanted)).run(inputs)
+    let outcome = try SampleInputs(dependencies.model, seed: seed).first(dependencies.model) {
+      inputs throws(PruneError) in
+      try Program(dependencies.model, ProgramOptions(inputShapes: inputs.mapValues(\.shape), outputs: wanted)).run(
+        inputs)
     }
     guard case .ran(_, let values) = outcome else {
       candidates = candidates.map { _ in [] }
@@ -169,7 +178,9 @@ private struct DeadUnits {
     }
     var found: [Constant] = []
     for site in sites {
-      guard let spaces = dependencies.axes[site.value], site.axis < spaces.count, let tensor = values[site.value] else { continue }
+      guard let spaces = dependencies.axes[site.value], site.axis < spaces.count, let tensor = values[site.value] else {
+        continue
+      }
       let range = try ranges(tensor, axis: site.axis)
       for index in dependencies.groups.indices where !candidates[index].isEmpty {
         let positions = dependencies.forest.coordinates(spaces[site.axis], of: dependencies.groups[index].space)
@@ -199,11 +210,14 @@ private struct DeadUnits {
 
   /// Whether a constant input can move into the bias: everywhere the same, also at the borders.
   private static func takesConstants(_ node: Node, _ graph: Graph) -> Bool {
-    guard node.isStandard, let weight = node.input(1), graph.initializer(weight)?.dtype == .float32 else { return false }
+    guard node.isStandard, let weight = node.input(1), graph.initializer(weight)?.dtype == .float32 else {
+      return false
+    }
     if let bias = node.input(2), graph.initializer(bias)?.dtype != .float32 { return false }
     switch node.opType {
     case "Conv":
-      return (node.ints("pads") ?? []).allSatisfy { $0 == 0 } && node.string("auto_pad", default: "NOTSET") != "SAME_UPPER"
+      return (node.ints("pads") ?? []).allSatisfy { $0 == 0 }
+        && node.string("auto_pad", default: "NOTSET") != "SAME_UPPER"
         && node.string("auto_pad", default: "NOTSET") != "SAME_LOWER" && node.int("group", default: 1) == 1
     case "Gemm": return node.float("alpha", default: 1) == 1 && node.float("beta", default: 1) == 1
     default: return false
@@ -230,7 +244,8 @@ private struct DeadUnits {
       let outputs = isColumnMajor ? weight.shape[1] : weight.shape[0]
       let taps = weight.count / max(weight.shape[0] * weight.shape[1], 1), width = weight.shape[1]
       let numbers = try weight.doubles()
-      var bias = try node.input(2).flatMap { model.graph.initializer($0) }?.doubles() ?? [Double](repeating: 0, count: outputs)
+      var bias =
+        try node.input(2).flatMap { model.graph.initializer($0) }?.doubles() ?? [Double](repeating: 0, count: outputs)
       if bias.count == 1 { bias = [Double](repeating: bias[0], count: outputs) }
       guard bias.count == outputs else { continue }
       for (position, value) in values {

@@ -1,8 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// Means and variances over the units that a mask keeps, in plain operators: what a normalization that is to lose units is
-/// compared with.
+/// Means and variances over the units that a mask keeps, in plain operators: what a normalization that is to lose units
+/// is compared with.
 struct MaskedStatistics {
   let axis: Int
   /// The tensor of zeros and ones.
@@ -41,7 +41,8 @@ struct MaskedStatistics {
       let all = Graph.uniqueName("\(node.layerName)_mean", &names)
       let attributes = opset >= 18 ? [] : [Attribute("axes", .integers([axis]))]
       result.append(
-        Node("ReduceMean", name: all, inputs: opset >= 18 ? [kept, axes] : [kept], outputs: [all], attributes: attributes))
+        Node(
+          "ReduceMean", name: all, inputs: opset >= 18 ? [kept, axes] : [kept], outputs: [all], attributes: attributes))
       return add("Mul", [all, factor])
     }
     let epsilon = try constant("epsilon", node.float("epsilon", default: 1e-5), node, &model, &names)

@@ -87,7 +87,9 @@ struct Surgeon {
   /// The new extents of a value's axes that change, by axis.
   private func changes(_ name: String) -> [Int: Int] {
     var result: [Int: Int] = [:]
-    for (axis, space) in (dependencies.axes[name] ?? []).enumerated() where isChanged(space) { result[axis] = newSize(space) }
+    for (axis, space) in (dependencies.axes[name] ?? []).enumerated() where isChanged(space) {
+      result[axis] = newSize(space)
+    }
     return result
   }
 
@@ -99,14 +101,19 @@ struct Surgeon {
       guard let small = try shrunk(initializer.name, initializer.tensor) else { continue }
       model.graph.setInitializer(initializer.name, small)
       // What an optimizer remembers of a weight goes with it.
-      try state?.transform(initializer.name) { (tensor) throws(PruneError) in try shrunk(initializer.name, tensor) ?? tensor }
+      try state?.transform(initializer.name) { (tensor) throws(PruneError) in
+        try shrunk(initializer.name, tensor) ?? tensor
+      }
       for index in model.graph.inputs.indices where model.graph.inputs[index].name == initializer.name {
         model.graph.inputs[index].type = TensorType(small.dtype, small.shape)
       }
     }
     model.optimizerState = state
-    for (index, node) in dependencies.model.graph.nodes.enumerated() where node.isStandard && node.opType == "Constant" {
-      guard let name = node.output(0), let tensor = node.tensor("value"), let small = try shrunk(name, tensor) else { continue }
+    for (index, node) in dependencies.model.graph.nodes.enumerated() where node.isStandard && node.opType == "Constant"
+    {
+      guard let name = node.output(0), let tensor = node.tensor("value"), let small = try shrunk(name, tensor) else {
+        continue
+      }
       model.graph.nodes[index].set("value", .tensor(TensorValue(name: "", tensor: small)))
     }
   }
@@ -169,7 +176,9 @@ struct Surgeon {
   func integers(_ name: String?) -> [Int]? {
     guard let name else { return nil }
     if let tensor = dependencies.model.graph.initializer(name) { return try? tensor.integers() }
-    if let producer = dependencies.model.graph.nodes.first(where: { $0.outputs.contains(name) }), let tensor = producer.tensor("value") {
+    if let producer = dependencies.model.graph.nodes.first(where: { $0.outputs.contains(name) }),
+      let tensor = producer.tensor("value")
+    {
       return try? tensor.integers()
     }
     return dependencies.symbolic.values[name]?.integers
@@ -180,7 +189,9 @@ struct Surgeon {
     let isInput = opset >= 11
     let name = isInput ? "" : opset < 2 ? "paddings" : "pads"
     guard let rank = dependencies.axes[node.input(0) ?? ""]?.count,
-      var pads = isInput ? (node.input(1).flatMap { model.graph.initializer($0) }.flatMap { try? $0.integers() } ?? integers(node.input(1)))
+      var pads = isInput
+        ? (node.input(1).flatMap { model.graph.initializer($0) }.flatMap { try? $0.integers() }
+          ?? integers(node.input(1)))
         : node.ints(name)
     else { throw PruneError(.unsupported, "its pads are not known", at: node.label) }
     var axes = Array(0..<rank)
@@ -193,8 +204,8 @@ struct Surgeon {
 
   // MARK: - Shapes
 
-  /// A shape input with new numbers where axes shrink. Extents that are only known at run time are copied from the input
-  /// (0), computed by the node (-1), or taken from the old shape, element by element.
+  /// A shape input with new numbers where axes shrink. Extents that are only known at run time are copied from the
+  /// input (0), computed by the node (-1), or taken from the old shape, element by element.
   private mutating func rewriteShape(_ index: Int, _ node: Node, _ input: Int, _ output: String) throws(PruneError) {
     let changes = changes(output)
     guard let spaces = dependencies.axes[output] else { return }
@@ -208,7 +219,8 @@ struct Surgeon {
     if var given = storedShape(node.input(input)), given.count <= spaces.count {
       // Expand may name trailing axes alone, and says 1 for what its input gives.
       let lead = spaces.count - given.count
-      for (axis, size) in changes where axis >= lead && given[axis - lead] != -1 && (isReshape || given[axis - lead] != 1) {
+      for (axis, size) in changes
+      where axis >= lead && given[axis - lead] != -1 && (isReshape || given[axis - lead] != 1) {
         given[axis - lead] = size
       }
       return try setIntegers(index, input: input, attribute: "shape", given)
@@ -219,7 +231,8 @@ struct Surgeon {
     for axis in spaces.indices {
       if axis < after.count, let fixed = after[axis].value {
         entries[axis] = changes[axis] ?? fixed
-      } else if isReshape, axis < before.count, axis < after.count, before[axis] == after[axis], before[axis] != .unknown,
+      } else if isReshape, axis < before.count, axis < after.count, before[axis] == after[axis],
+        before[axis] != .unknown,
         node.int("allowzero", default: 0) == 0
       {
         entries[axis] = 0
@@ -230,7 +243,8 @@ struct Surgeon {
     let known = entries.compactMap { $0 }
     if known.count == entries.count { return try setIntegers(index, input: input, attribute: "shape", known) }
     guard !open.contains(where: { changes[$0] != nil }), let old = node.input(input) else {
-      throw PruneError(.unsupported, "several of the extents it makes are open, and one of them shrinks", at: node.label)
+      throw PruneError(
+        .unsupported, "several of the extents it makes are open, and one of them shrinks", at: node.label)
     }
     try mixShape(index, input, old, entries)
   }
@@ -255,13 +269,14 @@ struct Surgeon {
   /// Nodes to insert in front of others.
   var pending: [(index: Int, node: Node)] = []
 
-  /// Extents that are still computed say what they said before: factors made from them, such as 1 / sqrt(head size), are
-  /// part of what the network learned.
+  /// Extents that are still computed say what they said before: factors made from them, such as 1 / sqrt(head size),
+  /// are part of what the network learned.
   private mutating func freezeExtents() throws(PruneError) {
     var nodes: [Node] = []
     nodes.reserveCapacity(model.graph.nodes.count)
     for var node in model.graph.nodes {
-      guard node.isStandard, node.opType == "Shape" || node.opType == "Size", let input = node.input(0), let output = node.output(0),
+      guard node.isStandard, node.opType == "Shape" || node.opType == "Size", let input = node.input(0),
+        let output = node.output(0),
         case let changes = changes(input), !changes.isEmpty
       else {
         nodes.append(node)
@@ -303,7 +318,9 @@ struct Surgeon {
   }
 
   private func updated(_ info: ValueInfo) -> TensorType? {
-    guard var type = info.type, let dims = type.dims, case let changes = changes(info.name), !changes.isEmpty else { return info.type }
+    guard var type = info.type, let dims = type.dims, case let changes = changes(info.name), !changes.isEmpty else {
+      return info.type
+    }
     type.dims = dims.enumerated().map { axis, dim in changes[axis].map { dim.value == nil ? dim : .fixed($0) } ?? dim }
     return type
   }

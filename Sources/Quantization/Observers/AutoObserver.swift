@@ -44,7 +44,11 @@ package struct AutoObserver: RangeObserver {
       PercentileObserver.name: PercentileObserver(settings, histogram).range,
     ]
     // What fills no batch counts where there is nothing else.
-    if average.isEmpty { found[MovingAverageObserver.name] = extremes.range } else { found[MovingAverageObserver.name] = average.range }
+    if average.isEmpty {
+      found[MovingAverageObserver.name] = extremes.range
+    } else {
+      found[MovingAverageObserver.name] = average.range
+    }
     return found
   }
 }

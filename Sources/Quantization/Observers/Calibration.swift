@@ -20,14 +20,16 @@ struct Calibration {
   ///   - channels: activations to observe by channel, and whether those are the last axis.
   /// - Throws: `.numeric` naming an activation that is not finite, and what running the model throws.
   init(
-    _ model: Model, _ data: Dataset, values: [String], channels wanted: [String: Bool] = [:], scheme: QuantizationScheme,
+    _ model: Model, _ data: Dataset, values: [String], channels wanted: [String: Bool] = [:],
+    scheme: QuantizationScheme,
     cancel: CancelFlag?
   ) throws(PruneError) {
     guard data.count > 0 else {
       throw PruneError(.invalidArgument, "the calibration data is empty", hint: "give some hundred samples")
     }
     let feed = try Feed(data, model), inputs = feed.names
-    // Images one by one, so that the activations of one stay in the cache; of small samples, weights are the most that is read.
+    // Images one by one, so that the activations of one stay in the cache; of small samples, weights are the most that
+    // is read.
     let isLarge = data.columns.contains { $0.dims.dropFirst().reduce(1, *) > 1 << 15 }
     let size = feed.fixedBatch ?? scheme.calibrationBatch ?? (isLarge ? 1 : 4)
     var channels = wanted.mapValues { ChannelStatistics(isLast: $0) }

@@ -2,8 +2,8 @@ import PruneTensor
 
 /// Counts of values in bins around zero, filled batch by batch in bounded memory.
 ///
-/// The bins cover -reach..<reach. When a value lies outside, the reach doubles and pairs of bins are merged, which is exact:
-/// the counts do not depend on how the data was cut into batches, except that the first batch chooses the reach.
+/// The bins cover -reach..<reach. When a value lies outside, the reach doubles and pairs of bins are merged, which is
+/// exact: the counts do not depend on how the data was cut into batches, except that the first batch chooses the reach.
 package struct Histogram: Sendable {
   /// Bins on each side of zero.
   static let half = 4096

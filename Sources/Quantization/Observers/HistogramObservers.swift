@@ -8,7 +8,9 @@ package struct PercentileObserver: RangeObserver {
 
   package init(_ settings: CalibratorSettings) { percentile = settings.percentile }
 
-  init(_ settings: CalibratorSettings, _ histogram: Histogram) { (percentile, self.histogram) = (settings.percentile, histogram) }
+  init(_ settings: CalibratorSettings, _ histogram: Histogram) {
+    (percentile, self.histogram) = (settings.percentile, histogram)
+  }
 
   package mutating func observe(_ values: Tensor, low: Float, high: Float) throws(PruneError) {
     try histogram.add(values, low: low, high: high)
@@ -32,8 +34,8 @@ package struct PercentileObserver: RangeObserver {
   }
 }
 
-/// Clips where the quantized distribution of magnitudes is closest to the real one: the least Kullback-Leibler divergence
-/// over thresholds, as TensorRT's calibrator chooses (Migacz, "8-bit inference with TensorRT", 2017).
+/// Clips where the quantized distribution of magnitudes is closest to the real one: the least Kullback-Leibler
+/// divergence over thresholds, as TensorRT's calibrator chooses (Migacz, "8-bit inference with TensorRT", 2017).
 package struct EntropyObserver: RangeObserver {
   package static let name = "entropy"
   private var histogram = Histogram()

@@ -61,7 +61,8 @@ package struct MovingAverageObserver: RangeObserver {
 /// The observers by name.
 package enum Calibrator {
   package static let all: [any RangeObserver.Type] = [
-    AutoObserver.self, MinMaxObserver.self, MovingAverageObserver.self, PercentileObserver.self, EntropyObserver.self, SquaredErrorObserver.self,
+    AutoObserver.self, MinMaxObserver.self, MovingAverageObserver.self, PercentileObserver.self, EntropyObserver.self,
+    SquaredErrorObserver.self,
   ]
 
   package static var names: [String] { all.map { $0.name } }

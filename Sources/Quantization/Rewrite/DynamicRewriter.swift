@@ -1,8 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// Integer products whose activations get their scale while the model runs: DynamicQuantizeLinear, then MatMulInteger or
-/// ConvInteger, then the two scales and the bias in float, in the order that ONNX Runtime fuses.
+/// Integer products whose activations get their scale while the model runs: DynamicQuantizeLinear, then MatMulInteger
+/// or ConvInteger, then the two scales and the bias in float, in the order that ONNX Runtime fuses.
 struct DynamicRewriter {
   private let plan: WeightPlan
   private let perChannel: Bool
@@ -25,7 +25,9 @@ struct DynamicRewriter {
   }
 
   /// - Returns: the model, and by layer why it has no integer form.
-  mutating func rewrite(cancel: CancelFlag?) throws(PruneError) -> (model: Model, layers: [QuantizedLayer], refused: [String: String]) {
+  mutating func rewrite(cancel: CancelFlag?) throws(PruneError) -> (
+    model: Model, layers: [QuantizedLayer], refused: [String: String]
+  ) {
     var nodes: [Node] = []
     var refused: [String: String] = [:]
     for (place, node) in edit.index.graph.nodes.enumerated() {
@@ -33,7 +35,9 @@ struct DynamicRewriter {
         nodes.append(try coded(node))
         continue
       }
-      guard let layer = plan.layers(at: place).first ?? tied(node, at: place), let weight = try edit.index.weight(layer.weight) else {
+      guard let layer = plan.layers(at: place).first ?? tied(node, at: place),
+        let weight = try edit.index.weight(layer.weight)
+      else {
         nodes.append(node)
         continue
       }
@@ -55,7 +59,9 @@ struct DynamicRewriter {
 
   /// The product with a table whose rows other nodes gather, as an output layer tied to an embedding.
   private func tied(_ node: Node, at place: Int) -> WeightPlan.Layer? {
-    guard node.isStandard, node.opType == "MatMul", let value = node.input(1), let producer = edit.index.producers[value] else { return nil }
+    guard node.isStandard, node.opType == "MatMul", let value = node.input(1),
+      let producer = edit.index.producers[value]
+    else { return nil }
     let transpose = edit.index.graph.nodes[producer]
     guard transpose.isStandard, transpose.opType == "Transpose", let table = transpose.input(0), isTable(table),
       transpose.ints("perm") ?? [1, 0] == [1, 0], let weight = edit.index.constant(table), weight.dtype == .float32,
@@ -74,7 +80,9 @@ struct DynamicRewriter {
       return node
     }
     recurrent?.serve()
-    do throws(PruneError) { return try form.write(node, perChannel: perChannel, &edit) } catch { throw error.located(at: node.label) }
+    do throws(PruneError) { return try form.write(node, perChannel: perChannel, &edit) } catch {
+      throw error.located(at: node.label)
+    }
   }
 
   private func isTable(_ name: String) -> Bool {
@@ -84,7 +92,9 @@ struct DynamicRewriter {
     } ?? false
   }
 
-  private func isIgnored(_ node: Node, _ weight: String) -> Bool { ignore.contains { $0.matches(node.title) || $0.matches(weight) } }
+  private func isIgnored(_ node: Node, _ weight: String) -> Bool {
+    ignore.contains { $0.matches(node.title) || $0.matches(weight) }
+  }
 
   private func refusal(_ node: Node, _ layer: WeightPlan.Layer) -> String? {
     guard layer.input == 1 else { return "its weight is the left operand" }
@@ -95,7 +105,8 @@ struct DynamicRewriter {
       ? nil : "alpha or beta is not 1"
   }
 
-  private mutating func product(_ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor) throws(PruneError) -> [Node] {
+  private mutating func product(_ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor) throws(PruneError) -> [Node]
+  {
     let isConv = node.opType == "Conv"
     var nodes: [Node] = []
     let input = node.inputs[0]
@@ -112,8 +123,10 @@ struct DynamicRewriter {
       outputs: [edit.name(output + "_integer")])
     if isConv { integer.attributes = node.attributes }
     // Channels are the last axis of a matrix product and the second of a convolution.
-    let shape = isConv && stored.scales.count > 1
-      ? [1, stored.scales.count] + [Int](repeating: 1, count: weight.shape.rank - 2) : stored.scales.count > 1 ? [stored.scales.count] : []
+    let shape =
+      isConv && stored.scales.count > 1
+      ? [1, stored.scales.count] + [Int](repeating: 1, count: weight.shape.rank - 2)
+      : stored.scales.count > 1 ? [stored.scales.count] : []
     let scale = edit.add(layer.weight + "_scale", try Tensor(stored.scales, try Shape(shape)))
     let both = edit.name(output + "_scale"), floats = edit.name(output + "_float")
     let bias = node.opType == "MatMul" ? nil : node.input(2)
@@ -174,7 +187,9 @@ struct DynamicRewriter {
     let column = edit.add(layer.weight + "_row_scale", try Tensor(scales, try Shape([scales.count, 1])))
     tables[layer.weight] = (name, column)
     nodes.append(
-      Node("Transpose", name: turned, inputs: [name], outputs: [turned], attributes: [Attribute("perm", .integers([1, 0]))]))
+      Node(
+        "Transpose", name: turned, inputs: [name], outputs: [turned],
+        attributes: [Attribute("perm", .integers([1, 0]))]))
     edit.replace(layer.weight, by: name)
     edit.results.append(
       QuantizedLayer(

@@ -1,8 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// The operators of opsets 7 to 12 in the form of opset 13: attributes that became inputs, and operators that got another name
-/// or meaning.
+/// The operators of opsets 7 to 12 in the form of opset 13: attributes that became inputs, and operators that got
+/// another name or meaning.
 struct EarlyOpsets {
   private let opset: Int64
   private let types: GraphTypes?
@@ -74,7 +74,9 @@ struct EarlyOpsets {
   }
 
   /// Turns an attribute into an input.
-  private mutating func input(_ place: Int, of node: inout Node, _ attribute: String, _ tensor: Tensor) throws(PruneError) {
+  private mutating func input(_ place: Int, of node: inout Node, _ attribute: String, _ tensor: Tensor)
+    throws(PruneError)
+  {
     let name = Graph.uniqueName("\(node.outputs.first ?? node.name)_\(attribute)", &names)
     graph.setInitializer(name, tensor)
     while node.inputs.count <= place { node.inputs.append("") }

@@ -1,13 +1,13 @@
 import PruneGraph
 import PruneTensor
 
-/// Cross-layer equalization (Nagel et al., 2019): where a layer's output goes through a rectifier into one other layer, a channel's
-/// scale can be moved from one weight to the other without a change of what the network computes. Afterwards the channels of
-/// both weights have like ranges, and so has the activation between them.
+/// Cross-layer equalization (Nagel et al., 2019): where a layer's output goes through a rectifier into one other layer,
+/// a channel's scale can be moved from one weight to the other without a change of what the network computes.
+/// Afterwards the channels of both weights have like ranges, and so has the activation between them.
 ///
-/// Behind an upper bound (Relu6) a channel is only scaled when calibration never saw it near the bound, and never beyond it.
-/// No channel is scaled beyond what the largest of its activation reaches: one of next to no weights and a bias, as a folded
-/// batch normalization leaves, would stretch the range of all.
+/// Behind an upper bound (Relu6) a channel is only scaled when calibration never saw it near the bound, and never
+/// beyond it. No channel is scaled beyond what the largest of its activation reaches: one of next to no weights and a
+/// bias, as a folded batch normalization leaves, would stretch the range of all.
 enum Equalize {
   private struct Pair {
     let first: Int
@@ -31,7 +31,9 @@ enum Equalize {
     let paired = Set(found.flatMap { [$0.first, $0.second] })
     for layer in layers where !paired.contains(layer) {
       outcome.leave(
-        model.graph.nodes[layer], "no Conv or Gemm is connected with it through at most a Relu or Clip, each the only reader, with weights of their own")
+        model.graph.nodes[layer],
+        "no Conv or Gemm is connected with it through at most a Relu or Clip, each the only reader, with weights of their own"
+      )
     }
     // Chains of layers settle after a few rounds.
     for _ in 0..<(found.isEmpty ? 0 : 4) {
@@ -92,7 +94,8 @@ enum Equalize {
     return (low, high)
   }
 
-  private static func equalize(_ model: inout Model, _ pair: Pair, _ maxima: inout [String: [Float]]) throws(PruneError) {
+  private static func equalize(_ model: inout Model, _ pair: Pair, _ maxima: inout [String: [Float]]) throws(PruneError)
+  {
     let (first, second) = (model.graph.nodes[pair.first], model.graph.nodes[pair.second])
     guard let firstName = first.input(1), let secondName = second.input(1), var a = model.graph.initializer(firstName),
       var b = model.graph.initializer(secondName)
@@ -119,7 +122,9 @@ enum Equalize {
     try scaleChannels(&b, inputAxis, scales)
     model.graph.setInitializer(firstName, a)
     model.graph.setInitializer(secondName, b)
-    guard let biasName = first.input(2), var bias = model.graph.initializer(biasName), bias.count == channels else { return }
+    guard let biasName = first.input(2), var bias = model.graph.initializer(biasName), bias.count == channels else {
+      return
+    }
     try scaleChannels(&bias, bias.shape.rank - 1, scales.map { 1 / $0 })
     model.graph.setInitializer(biasName, bias)
   }

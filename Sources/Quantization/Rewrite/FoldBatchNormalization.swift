@@ -1,7 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// Merges every BatchNormalization that follows a convolution into the convolution's weight and bias; see `BatchNormFold`.
+/// Merges every BatchNormalization that follows a convolution into the convolution's weight and bias; see
+/// `BatchNormFold`.
 package enum FoldBatchNormalization {
   package static func apply(_ model: Model) throws(PruneError) -> Model {
     var model = model
@@ -19,7 +20,8 @@ package enum FoldBatchNormalization {
         let weight = index.constant(weightName), weight.shape.rank > 2,
         conv.input(2) == nil || index.constant(conv.input(2)) != nil,
         let folded = try BatchNormFold.folded(
-          weight: weight, bias: index.constant(conv.input(2)), norm: (1...4).compactMap { index.constant(norm.input($0)) },
+          weight: weight, bias: index.constant(conv.input(2)),
+          norm: (1...4).compactMap { index.constant(norm.input($0)) },
           epsilon: Double(norm.float("epsilon", default: 1e-5)))
       else { continue }
       var taken = names ?? model.graph.allNames
@@ -30,7 +32,9 @@ package enum FoldBatchNormalization {
       names = taken
       model.graph.setInitializer(newWeight, folded.weight)
       model.graph.setInitializer(newBias, folded.bias)
-      if newWeight != weightName, model.maskedParameters.contains(weightName) { model.maskedParameters.append(newWeight) }
+      if newWeight != weightName, model.maskedParameters.contains(weightName) {
+        model.maskedParameters.append(newWeight)
+      }
       unused.formUnion(conv.inputs.dropFirst())
       unused.formUnion(norm.inputs.dropFirst())
       model.graph.nodes[position].inputs = [conv.inputs[0], newWeight, newBias]

@@ -17,7 +17,8 @@ struct GraphIndex {
     sources = WeightSources(graph, producers: producers)
     consumers = graph.consumers
     outputs = Set(graph.outputs.map(\.name))
-    captured = Set(graph.nodes.flatMap { $0.subgraphs.isEmpty ? [] : $0.allReads.dropFirst($0.inputs.count { !$0.isEmpty }) })
+    captured = Set(
+      graph.nodes.flatMap { $0.subgraphs.isEmpty ? [] : $0.allReads.dropFirst($0.inputs.count { !$0.isEmpty }) })
   }
 
   /// The tensor of an initializer or a `Constant` node, also behind `Identity`: exporters write parameters that are

@@ -1,14 +1,17 @@
 import PruneGraph
 import PruneTensor
 
-/// Converts a model to float16: weights, constants and what is computed from them. Inputs and outputs stay float32, and so do
-/// operators that float16 would break; casts are put between the two.
+/// Converts a model to float16: weights, constants and what is computed from them. Inputs and outputs stay float32, and
+/// so do operators that float16 would break; casts are put between the two.
 struct HalfRewriter {
   /// Operators that need the range, the precision or the types of float32.
   private static let float32Operators: Set<String> = [
-    "BitShift", "Bernoulli", "Celu", "CumSum", "DFT", "Det", "DynamicQuantizeLinear", "DequantizeLinear", "EyeLike", "Exp",
-    "ImageDecoder", "InverseSpectralNorm", "IsInf", "LayerNormalization", "LogSoftmax", "Loop", "If", "Scan", "MeanVarianceNormalization",
-    "MelWeightMatrix", "Multinomial", "NegativeLogLikelihoodLoss", "NonMaxSuppression", "Pow", "QuantizeLinear", "RandomNormal",
+    "BitShift", "Bernoulli", "Celu", "CumSum", "DFT", "Det", "DynamicQuantizeLinear", "DequantizeLinear", "EyeLike",
+    "Exp",
+    "ImageDecoder", "InverseSpectralNorm", "IsInf", "LayerNormalization", "LogSoftmax", "Loop", "If", "Scan",
+    "MeanVarianceNormalization",
+    "MelWeightMatrix", "Multinomial", "NegativeLogLikelihoodLoss", "NonMaxSuppression", "Pow", "QuantizeLinear",
+    "RandomNormal",
     "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Range", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp",
     "ReduceSumSquare", "Resize", "RoiAlign", "STFT", "SoftmaxCrossEntropyLoss", "TfIdfVectorizer", "TopK", "Upsample",
   ]
@@ -33,7 +36,9 @@ struct HalfRewriter {
     var nodes: [Node] = []
     for node in graph.nodes {
       if let reason = refusal(node) {
-        if !node.isStandard || Self.float32Operators.contains(node.opType) || ["ignored"].contains(reason) || reason.hasPrefix("weight") {
+        if !node.isStandard || Self.float32Operators.contains(node.opType) || ["ignored"].contains(reason)
+          || reason.hasPrefix("weight")
+        {
           kept.append(.init(name: node.title, operation: node.opType, reason: reason))
         }
         var node = node
@@ -51,7 +56,9 @@ struct HalfRewriter {
     var read = edit.index.outputs.union(edit.index.captured)
     var result: [Node] = []
     for node in nodes.reversed() {
-      if node.isStandard, node.opType == "Identity", let output = node.output(0), edit.index.isConstant(output), !read.contains(output) {
+      if node.isStandard, node.opType == "Identity", let output = node.output(0), edit.index.isConstant(output),
+        !read.contains(output)
+      {
         continue
       }
       read.formUnion(node.allReads)
@@ -63,8 +70,11 @@ struct HalfRewriter {
   /// Why a node stays as it is, nil when it can compute in float16.
   private func refusal(_ node: Node) -> String? {
     guard node.isStandard else { return "its domain is \(node.domain)" }
-    guard node.subgraphs.isEmpty, !Self.float32Operators.contains(node.opType) else { return "\(node.opType) stays float32" }
-    if ignore.contains(where: { pattern in pattern.matches(node.title) || node.inputs.contains { pattern.matches($0) } }) {
+    guard node.subgraphs.isEmpty, !Self.float32Operators.contains(node.opType) else {
+      return "\(node.opType) stays float32"
+    }
+    if ignore.contains(where: { pattern in pattern.matches(node.title) || node.inputs.contains { pattern.matches($0) } }
+    ) {
       return "ignored"
     }
     if makesFloat(node) { return "\(node.opType) makes float32" }
@@ -77,8 +87,8 @@ struct HalfRewriter {
     return nil
   }
 
-  /// Whether an operator writes float32 whatever it reads: the type is said by an attribute, or by its being left out, as with
-  /// HannWindow. Those whose attributes `convert` can change are not among them.
+  /// Whether an operator writes float32 whatever it reads: the type is said by an attribute, or by its being left out,
+  /// as with HannWindow. Those whose attributes `convert` can change are not among them.
   private func makesFloat(_ node: Node) -> Bool {
     guard node.opType != "Constant", node.opType != "ConstantOfShape", node.opType != "Cast" else { return false }
     return node.outputs.contains { dtype($0) == .float32 } && !node.inputs.contains { dtype($0) == .float32 }
@@ -98,8 +108,8 @@ struct HalfRewriter {
   private mutating func convert(_ node: Node, _ nodes: inout [Node]) throws(PruneError) {
     var node = node
     if let output = node.output(0), edit.index.isConstant(output) {
-      // Constant, or Identity of a constant: readers take it as an initializer in the form they need; the node itself stays for
-      // those that want float32.
+      // Constant, or Identity of a constant: readers take it as an initializer in the form they need; the node itself
+      // stays for those that want float32.
       nodes.append(node)
       return
     }
@@ -169,14 +179,18 @@ struct HalfRewriter {
   }
 
   private static func cast(_ from: String, to: String, _ dtype: DType) -> Node {
-    Node("Cast", name: to + "_cast", inputs: [from], outputs: [to], attributes: [Attribute("to", .int(Int64(dtype.rawValue)))])
+    Node(
+      "Cast", name: to + "_cast", inputs: [from], outputs: [to],
+      attributes: [Attribute("to", .int(Int64(dtype.rawValue)))])
   }
 }
 
-/// Stores the weights of a model as bfloat16 behind a Cast. Layers compute in float32: no standard CPU runtime has bfloat16
-/// kernels, and so the file is half as large and runs everywhere.
+/// Stores the weights of a model as bfloat16 behind a Cast. Layers compute in float32: no standard CPU runtime has
+/// bfloat16 kernels, and so the file is half as large and runs everywhere.
 enum BFloat16Rewriter {
-  static func rewrite(_ edit: GraphEdit, _ plan: WeightPlan) throws(PruneError) -> (model: Model, layers: [QuantizedLayer]) {
+  static func rewrite(_ edit: GraphEdit, _ plan: WeightPlan) throws(PruneError) -> (
+    model: Model, layers: [QuantizedLayer]
+  ) {
     var edit = edit
     var nodes: [Node] = []
     var stored: [String: String] = [:]
@@ -189,10 +203,12 @@ enum BFloat16Rewriter {
           let output = edit.name(layer.weight + "_float")
           edit.replace(layer.weight, by: name)
           stored[layer.weight] = output
-          nodes.append(Node("Cast", name: output, inputs: [name], outputs: [output], attributes: [Attribute("to", .int(1))]))
+          nodes.append(
+            Node("Cast", name: output, inputs: [name], outputs: [output], attributes: [Attribute("to", .int(1))]))
           edit.results.append(
             QuantizedLayer(
-              name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: 16, channels: 0,
+              name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: 16,
+              channels: 0,
               largestScale: 0, decibels: nil, bytesBefore: weight.byteCount, bytesAfter: weight.count * 2))
         }
         node.inputs[layer.input] = stored[layer.weight] ?? layer.weight

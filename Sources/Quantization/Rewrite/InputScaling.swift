@@ -12,7 +12,9 @@ struct InputScaling {
   var count: Int { added.values.reduce(0) { $0 + $1.count } }
 
   /// Lets the nodes at `readers` read `value` times `factors`; `insert` puts the Mul in front of the first.
-  mutating func multiply(_ value: String, by factors: [Float], for readers: [Int], _ graph: inout Graph) throws(PruneError) {
+  mutating func multiply(_ value: String, by factors: [Float], for readers: [Int], _ graph: inout Graph)
+    throws(PruneError)
+  {
     guard let first = readers.min() else { return }
     let constant = Graph.uniqueName(value + "_rescale", &names), output = Graph.uniqueName(value + "_rescaled", &names)
     graph.setInitializer(constant, try Tensor(factors))

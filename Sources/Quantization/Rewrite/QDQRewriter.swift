@@ -23,7 +23,9 @@ struct QDQRewriter {
   private var stored: [String: (output: String, scales: [Float])] = [:]
   private var renamedMasks: [String: [String]] = [:]
 
-  init(_ model: Model, _ plan: QuantizationPlan, _ index: GraphIndex, scales: [String: AffineScale], perChannel: Bool, trainable: Bool = false,
+  init(
+    _ model: Model, _ plan: QuantizationPlan, _ index: GraphIndex, scales: [String: AffineScale], perChannel: Bool,
+    trainable: Bool = false,
     rounded: [String: GPTQ.Rounded] = [:]
   ) {
     self.model = model
@@ -127,7 +129,8 @@ struct QDQRewriter {
     let better = rounded[layer.weight].flatMap { $0.scales == chosen ? $0.tensor : nil }
     let (codes, own, rest) = try (better ?? weight).quantizedInt8(scales: chosen, axis: axis)
     let (signal, noise) = better == nil ? (own, rest) : try weight.noise(of: codes, scales: chosen, axis: axis)
-    let name = trainable ? Graph.uniqueName(layer.weight + "_quantized", &names) : add(layer.weight + "_quantized", codes)
+    let name =
+      trainable ? Graph.uniqueName(layer.weight + "_quantized", &names) : add(layer.weight + "_quantized", codes)
     let scale: String, zero: String
     if axis != nil {
       scale = add(layer.weight + "_scale", try Tensor(chosen))
@@ -145,7 +148,9 @@ struct QDQRewriter {
         bytesBefore: weight.byteCount, bytesAfter: codes.byteCount + chosen.count * 5))
     let output = Graph.uniqueName(layer.weight + "_dequantized", &names)
     let attributes = axis.map { [Attribute("axis", .int(Int64($0)))] } ?? []
-    var nodes = [Node("DequantizeLinear", name: output, inputs: [name, scale, zero], outputs: [output], attributes: attributes)]
+    var nodes = [
+      Node("DequantizeLinear", name: output, inputs: [name, scale, zero], outputs: [output], attributes: attributes)
+    ]
     if trainable {
       let pair = Node(
         "QuantizeLinear", name: name, inputs: [layer.weight, scale, zero], outputs: [name], attributes: attributes)
@@ -178,7 +183,8 @@ struct QDQRewriter {
     let name = add(bias + "_quantized", try Tensor(Self.biasCodes(values, steps: steps)))
     let isPerChannel = steps.count > 1 || perChannel
     let scale = add(bias + "_scale", isPerChannel ? try Tensor(steps) : try Tensor(scalar: steps.first ?? 1))
-    let zeros = isPerChannel
+    let zeros =
+      isPerChannel
       ? try Tensor([Int32](repeating: 0, count: steps.count)) : try Tensor(scalar: Int32(0))
     let zero = add(bias + "_zero_point", zeros)
     let output = Graph.uniqueName(bias + "_dequantized", &names)

@@ -1,8 +1,9 @@
 import PruneGraph
 import PruneTensor
 
-/// Turns a model of QuantizeLinear and DequantizeLinear pairs into one whose operators compute on the codes themselves: ONNX's
-/// QLinearConv and QLinearMatMul, and those that ONNX Runtime has beside them (`com.microsoft`: QGemm, QLinearAdd, …).
+/// Turns a model of QuantizeLinear and DequantizeLinear pairs into one whose operators compute on the codes themselves:
+/// ONNX's QLinearConv and QLinearMatMul, and those that ONNX Runtime has beside them (`com.microsoft`: QGemm,
+/// QLinearAdd, …).
 ///
 /// What it replaces is exact up to the order of float operations. A node without such an operator keeps its pairs and
 /// computes in float.
@@ -56,7 +57,9 @@ struct QOperatorRewriter {
     }
     nodes = withoutUnread(nodes)
     for node in index.graph.nodes { for name in node.inputs where !name.isEmpty { edit.release(name) } }
-    if nodes.contains(where: { $0.domain == Self.vendor }), !edit.model.opsets.contains(where: { $0.domain == Self.vendor }) {
+    if nodes.contains(where: { $0.domain == Self.vendor }),
+      !edit.model.opsets.contains(where: { $0.domain == Self.vendor })
+    {
       edit.model.opsets.append(OpsetImport(domain: Self.vendor, version: 1))
     }
     return edit.finish(nodes)
@@ -85,14 +88,17 @@ struct QOperatorRewriter {
 
   /// The codes behind a dequantized value, with one scale.
   private func codes(of value: String?) -> Codes? {
-    guard let node = dequantizer(of: value), let scale = index.constant(node.input(1)), scale.count == 1 else { return nil }
+    guard let node = dequantizer(of: value), let scale = index.constant(node.input(1)), scale.count == 1 else {
+      return nil
+    }
     return Codes(name: node.inputs[0], scale: node.inputs[1], zero: node.inputs[2])
   }
 
   private func dequantizer(of value: String?) -> Node? {
     guard let value, let place = index.producers[value] else { return nil }
     let node = index.graph.nodes[place]
-    guard node.opType == "DequantizeLinear", node.isStandard, node.inputs.count == 3, node.int("block_size", default: 0) == 0
+    guard node.opType == "DequantizeLinear", node.isStandard, node.inputs.count == 3,
+      node.int("block_size", default: 0) == 0
     else { return nil }
     return node
   }
@@ -115,9 +121,12 @@ struct QOperatorRewriter {
 
   /// Where the result of a node goes to codes at once, or after the function that cuts it off.
   private func target(of value: String?) throws(PruneError) -> Target? {
-    guard let value, let reader = index.consumers[value]?.first, let next = index.onlyConsumer(of: value) else { return nil }
+    guard let value, let reader = index.consumers[value]?.first, let next = index.onlyConsumer(of: value) else {
+      return nil
+    }
     if let codes = quantized(by: next) { return Target(codes: codes, absorbed: [reader], limits: nil) }
-    guard next.isStandard, let (low, high) = try limits(next), let output = next.output(0), let last = index.consumers[output]?.first,
+    guard next.isStandard, let (low, high) = try limits(next), let output = next.output(0),
+      let last = index.consumers[output]?.first,
       let quantizer = index.onlyConsumer(of: output), let codes = quantized(by: quantizer),
       let scale = try index.constant(codes.scale)?.array(of: Float.self).first, let zero = index.constant(codes.zero),
       let point = try zero.integers().first
@@ -149,7 +158,8 @@ struct QOperatorRewriter {
       if case .float(let value)? = node.attribute(name) {
         result.append(value)
       } else if let input = node.input(place) {
-        guard let tensor = index.constant(input), tensor.dtype == .float32, let value = try tensor.array(of: Float.self).first
+        guard let tensor = index.constant(input), tensor.dtype == .float32,
+          let value = try tensor.array(of: Float.self).first
         else { return nil }
         result.append(value)
       } else {
@@ -164,7 +174,8 @@ struct QOperatorRewriter {
   private mutating func replace(_ place: Int, _ node: Node) throws(PruneError) {
     switch node.opType {
     case "Conv":
-      guard let x = codes(of: node.input(0)), let w = weight(of: node.input(1), axis: 0), let bias = bias(of: node.input(2)),
+      guard let x = codes(of: node.input(0)), let w = weight(of: node.input(1), axis: 0),
+        let bias = bias(of: node.input(2)),
         let target = try target(of: node.output(0))
       else { return }
       try put(place, "QLinearConv", "", x.inputs + w.inputs, bias, target, node.attributes)
@@ -174,7 +185,9 @@ struct QOperatorRewriter {
         try put(place, "QLinearMatMul", "", a.inputs + b.inputs, "", target, [])
       } else {
         let inputs = [a.name, b.name, a.scale, b.scale, a.zero, b.zero]
-        replaced[place] = [Node("MatMulIntegerToFloat", domain: Self.vendor, name: node.name, inputs: inputs, outputs: node.outputs)]
+        replaced[place] = [
+          Node("MatMulIntegerToFloat", domain: Self.vendor, name: node.name, inputs: inputs, outputs: node.outputs)
+        ]
       }
     case "Gemm":
       let isTransposed = node.int("transB", default: 0) != 0
@@ -192,7 +205,9 @@ struct QOperatorRewriter {
         ]
       }
     case "Add", "Mul":
-      guard let a = codes(of: node.input(0)), let b = codes(of: node.input(1)), let target = try target(of: node.output(0)) else { return }
+      guard let a = codes(of: node.input(0)), let b = codes(of: node.input(1)),
+        let target = try target(of: node.output(0))
+      else { return }
       try put(place, "QLinear" + node.opType, Self.vendor, a.inputs + b.inputs, nil, target, [])
     case "Sigmoid", "LeakyRelu", "GlobalAveragePool", "AveragePool":
       guard let x = codes(of: node.input(0)), let target = try target(of: node.output(0)) else { return }
@@ -200,7 +215,8 @@ struct QOperatorRewriter {
     case "Concat":
       let parts = node.inputs.map { codes(of: $0) }, known = parts.compactMap { $0 }
       guard !known.isEmpty, known.count == parts.count, let target = try target(of: node.output(0)) else { return }
-      try put(place, "QLinearConcat", Self.vendor, known.flatMap(\.inputs), nil, target, node.attributes, scalesFirst: true)
+      try put(
+        place, "QLinearConcat", Self.vendor, known.flatMap(\.inputs), nil, target, node.attributes, scalesFirst: true)
     case "MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose":
       try move(place, node)
     default: return
@@ -229,14 +245,16 @@ struct QOperatorRewriter {
   /// - Parameters:
   ///   - last: what follows the scale and zero point of the result; "" is an input that is left out, nil none.
   private mutating func put(
-    _ place: Int, _ op: String, _ domain: String, _ inputs: [String], _ last: String?, _ target: Target, _ attributes: [Attribute],
+    _ place: Int, _ op: String, _ domain: String, _ inputs: [String], _ last: String?, _ target: Target,
+    _ attributes: [Attribute],
     scalesFirst: Bool = false
   ) throws(PruneError) {
     let written = [target.codes.scale, target.codes.zero]
     let all = (scalesFirst ? written + inputs : inputs + written) + (last.map { $0.isEmpty ? [] : [$0] } ?? [])
     let output = target.limits == nil ? target.codes.name : edit.name(target.codes.name + "_unbounded")
     var nodes = [
-      Node(op, domain: domain, name: index.graph.nodes[place].name, inputs: all, outputs: [output], attributes: attributes)
+      Node(
+        op, domain: domain, name: index.graph.nodes[place].name, inputs: all, outputs: [output], attributes: attributes)
     ]
     if let limits = target.limits {
       let isUnsigned = index.constant(target.codes.zero)?.dtype == .uint8

@@ -42,11 +42,12 @@ struct QuantizationPlan {
   ///   - ignore: patterns on names of layers or weights that stay float.
   ///   - keeping: titles of layers that stay float, and why.
   ///   - unobserved: activations whose range calibration could not tell; the layers that need one stay float.
-  ///   - bothSides: what reshapes or reorders an activation with codes gives one with the same codes. ONNX Runtime moves the
-  ///     pairs there itself, and loses the type of int8 codes on the way from opset 21 on.
+  ///   - bothSides: what reshapes or reorders an activation with codes gives one with the same codes. ONNX Runtime
+  ///     moves the pairs there itself, and loses the type of int8 codes on the way from opset 21 on.
   /// - Throws: `.notFound` for a pattern that matches nothing.
   init(
-    _ index: GraphIndex, ignore: [NamePattern], keeping: [String: String] = [:], unobserved: Set<String> = [], bothSides: Bool = false
+    _ index: GraphIndex, ignore: [NamePattern], keeping: [String: String] = [:], unobserved: Set<String> = [],
+    bothSides: Bool = false
   ) throws(PruneError) {
     self.index = index
     self.unobserved = unobserved
@@ -76,7 +77,8 @@ struct QuantizationPlan {
 
   /// Whether a node of another operator has a weight that other schemes make small.
   private static func couldBeStored(_ node: Node, _ index: GraphIndex) -> Bool {
-    guard WeightPlan.storable.contains(node.opType), let place = node.opType == "Einsum" ? 1 : node.weightOperands.first,
+    guard WeightPlan.storable.contains(node.opType),
+      let place = node.opType == "Einsum" ? 1 : node.weightOperands.first,
       let weight = index.constant(node.input(place))
     else { return false }
     return weight.dtype == .float32 && weight.shape.rank > 1
@@ -111,7 +113,8 @@ struct QuantizationPlan {
     }
     guard let input = node.input(0), let name = node.input(1), let weight = index.constant(name) else {
       let isLeft = ["MatMul", "Gemm"].contains(node.opType) && index.constant(node.input(0)) != nil
-      throw isLeft ? Reason("its weight is the left operand", advice: Reason.storeInstead) : Reason.computed(node.opType)
+      throw isLeft
+        ? Reason("its weight is the left operand", advice: Reason.storeInstead) : Reason.computed(node.opType)
     }
     guard !index.isConstant(input) else { throw Reason("its input is a constant") }
     guard weight.dtype == .float32 else { throw Reason("its weight is \(weight.dtype.name)") }
@@ -123,12 +126,15 @@ struct QuantizationPlan {
       return Layer(node: place, input: input, weight: name, axis: 0, bias: try bias(node, channels: weight.shape[0]))
     case "Gemm":
       guard weight.shape.rank == 2 else { throw Reason("its weight has rank \(weight.shape.rank)") }
-      guard node.int("transA", default: 0) == 0 else { throw Reason("its input is transposed", advice: Reason.storeInstead) }
+      guard node.int("transA", default: 0) == 0 else {
+        throw Reason("its input is transposed", advice: Reason.storeInstead)
+      }
       guard node.float("alpha", default: 1) == 1, node.input(2) == nil || node.float("beta", default: 1) == 1 else {
         throw Reason("alpha or beta is not 1", advice: Reason.storeInstead)
       }
       let axis = node.int("transB", default: 0) == 0 ? 1 : 0
-      return Layer(node: place, input: input, weight: name, axis: axis, bias: try bias(node, channels: weight.shape[axis]))
+      return Layer(
+        node: place, input: input, weight: name, axis: axis, bias: try bias(node, channels: weight.shape[axis]))
     case "MatMul":
       guard weight.shape.rank >= 2 else { throw Reason("its weight has rank \(weight.shape.rank)") }
       // Integer products of stacks of matrices have one scale for all of them.
@@ -156,7 +162,8 @@ struct QuantizationPlan {
     return [layer.input, end(of: output)]
   }
 
-  /// Where codes belong for a value: behind the Relu, or Clip from 0, that alone reads it, since the runtime fuses those.
+  /// Where codes belong for a value: behind the Relu, or Clip from 0, that alone reads it, since the runtime fuses
+  /// those.
   private func end(of value: String) -> String {
     guard let next = index.onlyConsumer(of: value), next.isStandard, let output = next.output(0) else { return value }
     if next.opType == "Relu" { return output }
@@ -210,7 +217,8 @@ struct QuantizationPlan {
     for _ in 0...index.graph.nodes.count {
       if quantized.contains(name) { return true }
       guard let place = index.producers[name], index.graph.nodes[place].isStandard,
-        Self.rearranges(index.graph.nodes[place]) || ["Pad", "Slice", "Gather"].contains(index.graph.nodes[place].opType),
+        Self.rearranges(index.graph.nodes[place])
+          || ["Pad", "Slice", "Gather"].contains(index.graph.nodes[place].opType),
         let input = index.graph.nodes[place].input(0)
       else { return false }
       name = input

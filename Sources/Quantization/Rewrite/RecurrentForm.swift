@@ -1,8 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// An LSTM that can be written as com.microsoft.DynamicQuantizeLSTM: weights in int8 as [directions, inputs, gates], a scale and
-/// a zero point for each gate of each direction, or for each direction.
+/// An LSTM that can be written as com.microsoft.DynamicQuantizeLSTM: weights in int8 as [directions, inputs, gates], a
+/// scale and a zero point for each gate of each direction, or for each direction.
 struct RecurrentForm {
   private let weights: [(name: String, tensor: Tensor)]
 
@@ -12,7 +12,9 @@ struct RecurrentForm {
     var weights: [(name: String, tensor: Tensor)] = []
     for place in [1, 2] {
       guard let name = node.input(place), let tensor = index.constant(name) else { throw Reason.computed(node.opType) }
-      guard tensor.dtype == .float32, tensor.shape.rank == 3, tensor.count > 0 else { throw Reason("its weight is \(tensor.dtype.name) \(tensor.shape)") }
+      guard tensor.dtype == .float32, tensor.shape.rank == 3, tensor.count > 0 else {
+        throw Reason("its weight is \(tensor.dtype.name) \(tensor.shape)")
+      }
       guard (try? tensor.finiteRange()) ?? nil != nil else { throw Reason.notFinite }
       weights.append((name, tensor))
     }
@@ -42,7 +44,8 @@ struct RecurrentForm {
       }
       let shape = try Shape(perChannel ? [dims[0], dims[1]] : [dims[0]])
       let steps = perChannel ? scales : (0..<dims[0]).map { scales[$0 * dims[1]] }
-      made.inputs[place] = edit.add(weight.name + "_quantized", try Tensor(turned, try Shape([dims[0], dims[2], dims[1]])))
+      made.inputs[place] = edit.add(
+        weight.name + "_quantized", try Tensor(turned, try Shape([dims[0], dims[2], dims[1]])))
       made.inputs.append(edit.add(weight.name + "_scale", try Tensor(steps, shape)))
       made.inputs.append(edit.add(weight.name + "_zero_point", try Tensor(zeros: .int8, shape)))
       edit.release(weight.name)

@@ -23,7 +23,8 @@ extension Smooth {
   /// Why the input of a layer is not scaled.
   func refusal(_ node: Node) -> String {
     guard node.opType == "Conv" else {
-      return index.isOwned(node.input(1) ?? "") ? "its input has no channels that its weight reads one by one" : "others read its weight as well"
+      return index.isOwned(node.input(1) ?? "")
+        ? "its input has no channels that its weight reads one by one" : "others read its weight as well"
     }
     return "what its input comes from cannot be scaled channel by channel in front of it"
   }

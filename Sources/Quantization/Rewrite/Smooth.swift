@@ -1,11 +1,12 @@
 import PruneGraph
 import PruneTensor
 
-/// Moves the ranges of channels from activations, which share one scale, into weights, which have one a channel (Xiao et al.,
-/// "SmoothQuant", 2023): activations are multiplied by t = (max|X| / max|Xⱼ|)^α · (max|Wⱼ| / max|W|)^(1-α) channel by channel
-/// and the weights that read them divided by it. The layers that write the activations take the factors up, across rectifiers,
-/// pools and residual sums, so that the network computes the same and gets no new operator. Where they cannot, as a
-/// LayerNormalization whose output a residual sum reads too, a Mul in front of the products that read takes them up.
+/// Moves the ranges of channels from activations, which share one scale, into weights, which have one a channel (Xiao
+/// et al., "SmoothQuant", 2023): activations are multiplied by t = (max|X| / max|Xⱼ|)^α · (max|Wⱼ| / max|W|)^(1-α)
+/// channel by channel and the weights that read them divided by it. The layers that write the activations take the
+/// factors up, across rectifiers, pools and residual sums, so that the network computes the same and gets no new
+/// operator. Where they cannot, as a LayerNormalization whose output a residual sum reads too, a Mul in front of the
+/// products that read takes them up.
 struct Smooth {
   /// Activations whose channels can only be scaled together.
   struct Group {
@@ -87,7 +88,9 @@ struct Smooth {
     }
     scaling.insert(&result.graph)
     for place in layers where !served.contains(place) {
-      outcome.leave(index.graph.nodes[place], even.contains(place) ? "the channels of its input are even" : refusal(index.graph.nodes[place]))
+      outcome.leave(
+        index.graph.nodes[place],
+        even.contains(place) ? "the channels of its input are even" : refusal(index.graph.nodes[place]))
     }
     return result
   }
@@ -100,7 +103,9 @@ struct Smooth {
   ) throws(PruneError) -> [Float] {
     var ranges = [Float](repeating: 0, count: group.channels), weights = ranges
     for value in group.values {
-      guard let found = magnitudes[value], found.count == group.channels, let most = found.max(), most > 0 else { continue }
+      guard let found = magnitudes[value], found.count == group.channels, let most = found.max(), most > 0 else {
+        continue
+      }
       for channel in ranges.indices { ranges[channel] = max(ranges[channel], found[channel] / most) }
     }
     // One scale a channel makes up for any factor of the layer's own: only weights that mix channels lose by it.
@@ -130,7 +135,9 @@ struct Smooth {
     }
   }
 
-  private func power(_ base: Float, _ exponent: Float) -> Float { Float(exponential(Double(exponent) * logarithm(Double(base)))) }
+  private func power(_ base: Float, _ exponent: Float) -> Float {
+    Float(exponential(Double(exponent) * logarithm(Double(base))))
+  }
 
   private func scale(_ graph: inout Graph, _ name: String, axis: Int?, _ factors: [Float]) throws(PruneError) {
     guard var tensor = graph.initializer(name) else { return }
@@ -157,7 +164,9 @@ struct Smooth {
 
   /// A float32 initializer that nothing else reads.
   private func own(_ name: String?) -> Tensor? {
-    guard let name, index.isOwned(name), let tensor = index.graph.initializer(name), tensor.dtype == .float32 else { return nil }
+    guard let name, index.isOwned(name), let tensor = index.graph.initializer(name), tensor.dtype == .float32 else {
+      return nil
+    }
     return tensor
   }
 
@@ -168,7 +177,9 @@ struct Smooth {
     switch node.opType {
     case "Conv": channels = weight.shape.rank > 2 ? weight.shape[0] : 0
     case "Gemm":
-      guard weight.shape.rank == 2, node.float("alpha", default: 1) == 1, node.float("beta", default: 1) == 1 else { return nil }
+      guard weight.shape.rank == 2, node.float("alpha", default: 1) == 1, node.float("beta", default: 1) == 1 else {
+        return nil
+      }
       channels = weight.shape[Self.outputAxis(node)]
     case "MatMul": channels = weight.shape.rank == 2 ? weight.shape[1] : 0
     case "LayerNormalization": channels = weight.shape.rank == 1 ? weight.shape[0] : 0
@@ -180,7 +191,8 @@ struct Smooth {
 
   /// Input channels of a layer that can take the inverse up.
   func read(by node: Node, _ value: String) -> Int? {
-    guard node.isStandard, node.input(0) == value, node.inputs.count(where: { $0 == value }) == 1, let weight = own(node.input(1))
+    guard node.isStandard, node.input(0) == value, node.inputs.count(where: { $0 == value }) == 1,
+      let weight = own(node.input(1))
     else { return nil }
     switch node.opType {
     case "Conv":
@@ -196,7 +208,8 @@ struct Smooth {
   }
 
   private static let transparent: Set<String> = [
-    "Relu", "Clip", "LeakyRelu", "MaxPool", "AveragePool", "GlobalAveragePool", "Flatten", "Add", "Identity", "Dropout", "ReduceMean",
+    "Relu", "Clip", "LeakyRelu", "MaxPool", "AveragePool", "GlobalAveragePool", "Flatten", "Add", "Identity", "Dropout",
+    "ReduceMean",
   ]
 
   private func found(_ ignore: [NamePattern]) -> [Group] {
@@ -233,7 +246,9 @@ struct Smooth {
           group.readers.append(place)
           isConv = isConv || node.opType == "Conv"
           isValid = isValid && !ignore.contains { $0.matches(node.title) }
-        } else if node.isStandard, Self.transparent.contains(node.opType), node.outputs.dropFirst().allSatisfy(\.isEmpty) {
+        } else if node.isStandard, Self.transparent.contains(node.opType),
+          node.outputs.dropFirst().allSatisfy(\.isEmpty)
+        {
           guard inner.insert(place).inserted else { continue }
           open += pass(node, place, &group, &isValid)
         } else {

@@ -43,7 +43,8 @@ struct WeightOnlyRewriter {
   ///   - rounded: weights that were rounded otherwise than to the nearest.
   ///   - tables: those whose rows are stored already, with the scales of the rows.
   init(
-    _ edit: GraphEdit, _ plan: WeightPlan, _ rounded: [String: Rounded], tables: [String: (codes: String, scales: String)] = [:], _ form: Form
+    _ edit: GraphEdit, _ plan: WeightPlan, _ rounded: [String: Rounded],
+    tables: [String: (codes: String, scales: String)] = [:], _ form: Form
   ) {
     self.edit = edit
     self.rounded = rounded
@@ -58,7 +59,9 @@ struct WeightOnlyRewriter {
 
   mutating func rewrite(cancel: CancelFlag?) throws(PruneError) -> (model: Model, layers: [QuantizedLayer]) {
     var nodes: [Node] = []
-    for layer in plan.layers where edit.index.graph.nodes[layer.node].opType == "Gather" { tables[layer.weight] = layer }
+    for layer in plan.layers where edit.index.graph.nodes[layer.node].opType == "Gather" {
+      tables[layer.weight] = layer
+    }
     for (place, node) in edit.index.graph.nodes.enumerated() {
       let layers = plan.layers(at: place)
       guard !layers.isEmpty else {
@@ -88,7 +91,8 @@ struct WeightOnlyRewriter {
     return (model, edit.results)
   }
 
-  /// Whether some layer has no form as MatMulNBits, and is given a DequantizeLinear of blocks or 4-bit elements instead.
+  /// Whether some layer has no form as MatMulNBits, and is given a DequantizeLinear of blocks or 4-bit elements
+  /// instead.
   static func needsBlocks(_ plan: WeightPlan, _ index: GraphIndex) -> Bool {
     plan.layers.contains { layer in
       let node = index.graph.nodes[layer.node]
@@ -113,9 +117,12 @@ struct WeightOnlyRewriter {
     return try BlockCodes(weight, axis: axis, size: size, form.blocks(isMasked: isMasked(layer)))
   }
 
-  /// One scale a channel, or one for all: of 8 bits that of the largest weight, of 4 bits that of the least squared error.
+  /// One scale a channel, or one for all: of 8 bits that of the largest weight, of 4 bits that of the least squared
+  /// error.
   static func channelScales(_ weight: Tensor, axis: Int?, bits: Int) throws(PruneError) -> [Float] {
-    guard bits == 4 else { return WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: axis), biasBounds: [0]) }
+    guard bits == 4 else {
+      return WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: axis), biasBounds: [0])
+    }
     guard axis ?? 0 == 0 else {
       return try weight.absoluteMaxima(axis: axis).map { $0 > 0 ? max($0 / 7, AffineScale.least) : 1 }
     }
@@ -127,7 +134,9 @@ struct WeightOnlyRewriter {
 
   // MARK: - Forms
 
-  private mutating func dequantized(_ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor) throws(PruneError) -> [Node] {
+  private mutating func dequantized(_ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor) throws(PruneError)
+    -> [Node]
+  {
     var node = node
     let key = "\(layer.channelAxis) \(layer.weight)"
     if let known = stored[key] {
@@ -171,7 +180,8 @@ struct WeightOnlyRewriter {
     return [Node("DequantizeLinear", name: output, inputs: inputs, outputs: [output], attributes: attributes), node]
   }
 
-  /// Zero points of symmetric int8 elements. ONNX allows to leave them out, but ONNX Runtime's x64quantprecision shifts them.
+  /// Zero points of symmetric int8 elements. ONNX allows to leave them out, but ONNX Runtime's x64quantprecision shifts
+  /// them.
   private func signedZeros(_ shape: Shape) throws(PruneError) -> Tensor? {
     form.bits == 8 ? try Tensor(zeros: .int8, shape) : nil
   }
@@ -203,7 +213,8 @@ struct WeightOnlyRewriter {
   /// Gathers int8 rows and their scales, and multiplies: the table itself is never dequantized.
   private mutating func gather(_ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor) throws(PruneError) -> [Node] {
     let key = try store(rows: layer, weight, node)
-    guard let codes = stored[key], let scale = stored[key + " scale"], let indices = node.input(1), let output = node.output(0)
+    guard let codes = stored[key], let scale = stored[key + " scale"], let indices = node.input(1),
+      let output = node.output(0)
     else { return [node] }
     var gather = node
     let rows = edit.name(output + "_codes"), steps = edit.name(output + "_scale"), floats = edit.name(output + "_float")
@@ -218,7 +229,8 @@ struct WeightOnlyRewriter {
   }
 
   /// Stores a table's rows as int8; the key of their names in `stored`.
-  private mutating func store(rows layer: WeightPlan.Layer, _ weight: Tensor, _ node: Node) throws(PruneError) -> String {
+  private mutating func store(rows layer: WeightPlan.Layer, _ weight: Tensor, _ node: Node) throws(PruneError) -> String
+  {
     let key = "rows \(layer.weight)"
     guard stored[key] == nil else { return key }
     let scales = WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: 0), biasBounds: [0])

@@ -20,7 +20,9 @@ struct WeightPlan {
   private var places: [Int: Range<Int>] = [:]
 
   /// Operators whose weights can be stored in few bits and dequantized in front of them.
-  static let storable: Set<String> = ["Conv", "ConvTranspose", "Einsum", "GRU", "Gather", "Gemm", "LSTM", "MatMul", "RNN"]
+  static let storable: Set<String> = [
+    "Conv", "ConvTranspose", "Einsum", "GRU", "Gather", "Gemm", "LSTM", "MatMul", "RNN",
+  ]
 
   /// - Parameters:
   ///   - operators: the operators that the scheme knows.
@@ -47,7 +49,8 @@ struct WeightPlan {
     guard layers.isEmpty else { return }
     let why = kept.prefix(3).map { "\($0.operation) '\($0.name)': \($0.reason)" }.joined(separator: "; ")
     throw PruneError(
-      .invalidArgument, "the model has no layer to quantize: \(operators.sorted().joined(separator: ", ")) with a constant "
+      .invalidArgument,
+      "the model has no layer to quantize: \(operators.sorted().joined(separator: ", ")) with a constant "
         + "float32 weight", hint: why)
   }
 
@@ -62,7 +65,11 @@ struct WeightPlan {
     } else if weight.count == 0 {
       keep(node, Reason("its weight is empty"))
     } else if !operators.contains(node.opType) {
-      keep(node, Reason("the scheme has no form of \(node.opType)", advice: "scheme = \"weight_only\" with format = \"qdq\" stores its weight"))
+      keep(
+        node,
+        Reason(
+          "the scheme has no form of \(node.opType)",
+          advice: "scheme = \"weight_only\" with format = \"qdq\" stores its weight"))
     } else if let axes = Self.axes(node, input, weight.shape.rank) {
       if try weight.finiteRange() == nil {
         keep(node, Reason.notFinite)
@@ -124,6 +131,7 @@ struct WeightPlan {
   }
 
   private mutating func keep(_ node: Node, _ reason: Reason) {
-    kept.append(QuantizationPlan.Kept(name: node.title, operation: node.opType, reason: reason.text, advice: reason.advice))
+    kept.append(
+      QuantizationPlan.Kept(name: node.title, operation: node.opType, reason: reason.text, advice: reason.advice))
   }
 }

@@ -2,9 +2,9 @@ import PruneData
 import PruneGraph
 import PruneTensor
 
-/// Scales inputs of matrix products so that the weights which meet large activations are rounded more finely (Lin et al., "AWQ",
-/// 2023): W is multiplied by s and its input divided by it, with s = mean|Xⱼ|^α, α from a grid, such that the products' error,
-/// Σⱼ E[Xⱼ²]·‖Q(Ws)ⱼ/sⱼ - Wⱼ‖², is least. An input that gains too little stays as it is.
+/// Scales inputs of matrix products so that the weights which meet large activations are rounded more finely (Lin et
+/// al., "AWQ", 2023): W is multiplied by s and its input divided by it, with s = mean|Xⱼ|^α, α from a grid, such that
+/// the products' error, Σⱼ E[Xⱼ²]·‖Q(Ws)ⱼ/sⱼ - Wⱼ‖², is least. An input that gains too little stays as it is.
 enum ActivationAware {
   private static let exponents: [Double] = [0.25, 0.5, 0.75, 1]
   /// A Mul node has to be worth it.
@@ -20,7 +20,8 @@ enum ActivationAware {
   /// - Parameter outcome: is told how many inputs gained, and why those of other layers stay as they are.
   /// - Returns: the model with scaled weights and a Mul in front of the layers that gained.
   static func apply(
-    _ model: Model, _ data: Dataset, _ scheme: QuantizationScheme, symmetric: Bool, _ outcome: inout OptionOutcome, cancel: CancelFlag?
+    _ model: Model, _ data: Dataset, _ scheme: QuantizationScheme, symmetric: Bool, _ outcome: inout OptionOutcome,
+    cancel: CancelFlag?
   ) throws(PruneError) -> Model {
     let index = GraphIndex(model.graph)
     let plan = try WeightPlan(index, ignore: scheme.ignore, operators: ["Conv", "ConvTranspose", "Gemm", "MatMul"])
@@ -31,7 +32,8 @@ enum ActivationAware {
         outcome.leave(node, "\(node.opType) is no matrix product")
         continue
       }
-      guard layer.input == 1, let input = node.input(0), !index.isConstant(input), node.int("transA", default: 0) == 0 else {
+      guard layer.input == 1, let input = node.input(0), !index.isConstant(input), node.int("transA", default: 0) == 0
+      else {
         outcome.leave(node, "its input is a constant or transposed")
         continue
       }
@@ -48,14 +50,17 @@ enum ActivationAware {
     }
     guard !products.isEmpty else { return model }
     let statistics = try Calibration(
-      model, data, values: [], channels: products.mapValues { _ in true }, scheme: scheme, cancel: cancel).channels
+      model, data, values: [], channels: products.mapValues { _ in true }, scheme: scheme, cancel: cancel
+    ).channels
     var result = model, scaling = InputScaling(model)
     for (input, readers) in products.sorted(by: { $0.key < $1.key }) {
       try cancel?.check()
       guard let seen = statistics[input], seen.absolutes.count > 1,
         let factors = try factors(seen, readers.map { ($0, model.graph.initializer($0.weight)) }, scheme, symmetric)
       else {
-        for reader in readers { outcome.leave(model.graph.nodes[reader.node], "no factors make its error less by a tenth") }
+        for reader in readers {
+          outcome.leave(model.graph.nodes[reader.node], "no factors make its error less by a tenth")
+        }
         continue
       }
       for reader in readers {
@@ -72,7 +77,8 @@ enum ActivationAware {
 
   /// The best factors for all weights that read an input together; nil when none is worth it.
   private static func factors(
-    _ seen: ChannelStatistics, _ readers: [(product: Product, weight: Tensor?)], _ scheme: QuantizationScheme, _ symmetric: Bool
+    _ seen: ChannelStatistics, _ readers: [(product: Product, weight: Tensor?)], _ scheme: QuantizationScheme,
+    _ symmetric: Bool
   ) throws(PruneError) -> [Float]? {
     let squares = seen.squares.map { Float($0) }
     func error(_ factors: [Float]) throws(PruneError) -> Double {
@@ -84,7 +90,9 @@ enum ActivationAware {
         let size = scheme.blockSize > 0 ? scheme.blockSize : factors.count
         let form = BlockCodes.Form(bits: scheme.bits, symmetric: symmetric || scheme.blockSize == 0)
         let codes = try BlockCodes(scaled, axis: product.axis, size: size, form)
-        sum += try codes.error(scaled, axis: product.axis, size: size, weights: factors.indices.map { squares[$0] / (factors[$0] * factors[$0]) })
+        sum += try codes.error(
+          scaled, axis: product.axis, size: size,
+          weights: factors.indices.map { squares[$0] / (factors[$0] * factors[$0]) })
       }
       return sum
     }
@@ -112,7 +120,8 @@ enum ActivationAware {
 }
 
 extension BlockCodes {
-  /// The sum of squared distances between a matrix and what its codes stand for, those of index k along `axis` times `weights[k]`.
+  /// The sum of squared distances between a matrix and what its codes stand for, those of index k along `axis` times
+  /// `weights[k]`.
   func error(_ matrix: Tensor, axis: Int, size: Int, weights: [Float]) throws(PruneError) -> Double {
     let rows = matrix.shape[0], columns = matrix.shape[1], count = blocks[axis]
     var sum = 0.0
@@ -121,7 +130,9 @@ extension BlockCodes {
         for column in 0..<columns {
           let slot = axis == 0 ? row / size * columns + column : row * count + column / size
           let place = row * columns + column
-          let code = zeroPoints.isEmpty ? Int(codes[place]) : Int(UInt8(bitPattern: codes[place])) - Int(UInt8(bitPattern: zeroPoints[slot]))
+          let code =
+            zeroPoints.isEmpty
+            ? Int(codes[place]) : Int(UInt8(bitPattern: codes[place])) - Int(UInt8(bitPattern: zeroPoints[slot]))
           let difference = values[place] - Float(code) * scales[slot]
           sum += Double(difference * difference * weights[axis == 0 ? row : column])
         }

@@ -1,8 +1,9 @@
 import PruneTensor
 
-/// Weights rounded up or down so that what the layer computes changes least (Nagel et al., "Up or down? Adaptive rounding for
-/// post-training quantization", 2020). Over the calibration data Σ‖(Ŵ-W)x‖² = (Ŵ-W)·H·(Ŵ-W)ᵀ with the inputs' second
-/// moments H, so no activation has to be kept: one code of a row moves by a step at a time, as long as that lowers the sum.
+/// Weights rounded up or down so that what the layer computes changes least (Nagel et al., "Up or down? Adaptive
+/// rounding for post-training quantization", 2020). Over the calibration data Σ‖(Ŵ-W)x‖² = (Ŵ-W)·H·(Ŵ-W)ᵀ with the
+/// inputs' second moments H, so no activation has to be kept: one code of a row moves by a step at a time, as long as
+/// that lowers the sum.
 enum AdaRound {
   /// Passes over a row; few weights move in the later ones.
   private static let passes = 12

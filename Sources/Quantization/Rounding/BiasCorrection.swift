@@ -1,10 +1,11 @@
 import PruneGraph
 import PruneTensor
 
-/// Moves what rounding weights shifts on average back into the biases: b' = b - (Ŵ - W)·E[x], with the mean input of each
-/// channel from calibration data (Nagel et al., 2019, "Data-free quantization", section 4.2).
+/// Moves what rounding weights shifts on average back into the biases: b' = b - (Ŵ - W)·E[x], with the mean input of
+/// each channel from calibration data (Nagel et al., 2019, "Data-free quantization", section 4.2).
 ///
-/// The rounded weights are those that the rewriter will store, so that the correction is exact for inputs that are their mean.
+/// The rounded weights are those that the rewriter will store, so that the correction is exact for inputs that are
+/// their mean.
 enum BiasCorrection {
   /// What a layer's bias becomes.
   struct Change {
@@ -18,7 +19,8 @@ enum BiasCorrection {
   ///   - perChannel: whether weights have a scale a channel.
   ///   - outcome: is told of each layer, whether its bias changes.
   static func apply(
-    _ model: Model, _ plan: QuantizationPlan, means: [String: [Double]], perChannel: Bool, rounded: [String: GPTQ.Rounded],
+    _ model: Model, _ plan: QuantizationPlan, means: [String: [Double]], perChannel: Bool,
+    rounded: [String: GPTQ.Rounded],
     _ outcome: inout OptionOutcome
   ) throws(PruneError) -> [Change] {
     var changes: [Change] = []
@@ -29,7 +31,9 @@ enum BiasCorrection {
         outcome.leave(node, "its weight has rank \(index.constant(layer.weight)?.shape.rank ?? 0)")
         continue
       }
-      guard let biasName = bias(of: layer, index, channels: weight.shape[channelAxis]), let bias = index.constant(biasName) else {
+      guard let biasName = bias(of: layer, index, channels: weight.shape[channelAxis]),
+        let bias = index.constant(biasName)
+      else {
         outcome.leave(node, "it has no bias of its own, or an Add of a constant that alone reads its output")
         continue
       }
@@ -66,7 +70,9 @@ enum BiasCorrection {
     var result = model, names = model.graph.allNames
     for layer in plan.layers where layer.bias == nil {
       let node = model.graph.nodes[layer.node]
-      guard node.opType != "MatMul", let axis = layer.axis, let extent = model.graph.initializer(layer.weight)?.shape[axis] else { continue }
+      guard node.opType != "MatMul", let axis = layer.axis,
+        let extent = model.graph.initializer(layer.weight)?.shape[axis]
+      else { continue }
       let name = Graph.uniqueName(layer.weight + "_bias", &names)
       result.graph.setInitializer(name, try Tensor([Float](repeating: 0, count: extent)))
       result.graph.nodes[layer.node].inputs = [node.inputs[0], node.inputs[1], name]
@@ -74,13 +80,15 @@ enum BiasCorrection {
     return result
   }
 
-  /// The constant that is added to what a layer computes, when it is this layer's alone: its bias, or that of an Add behind it.
+  /// The constant that is added to what a layer computes, when it is this layer's alone: its bias, or that of an Add
+  /// behind it.
   private static func bias(of layer: QuantizationPlan.Layer, _ index: GraphIndex, channels: Int) -> String? {
     let node = index.graph.nodes[layer.node]
     guard node.opType == "MatMul" else { return layer.bias.flatMap { index.isOwned($0) ? $0 : nil } }
     guard let output = node.output(0), let next = index.onlyConsumer(of: output), next.isStandard, next.opType == "Add",
       let name = next.inputs.first(where: { $0 != output }), index.isOwned(name), let bias = index.constant(name),
-      bias.dtype == .float32, bias.count == channels, bias.shape.dims.last == channels, (try? bias.finiteRange()) ?? nil != nil
+      bias.dtype == .float32, bias.count == channels, bias.shape.dims.last == channels,
+      (try? bias.finiteRange()) ?? nil != nil
     else { return nil }
     return name
   }
@@ -103,7 +111,9 @@ struct InputChannels {
     if isConv {
       let groups = max(node.int("group", default: 1), 1)
       inputsPerGroup = shape[1]
-      guard shape.rank > 2, inputsPerGroup > 0, inputsPerGroup * groups == channels, shape[0] % groups == 0 else { return nil }
+      guard shape.rank > 2, inputsPerGroup > 0, inputsPerGroup * groups == channels, shape[0] % groups == 0 else {
+        return nil
+      }
       outputsPerGroup = max(shape[0] / groups, 1)
       perInput = shape.dims[2...].reduce(1, *)
       perOutput = perInput * inputsPerGroup
@@ -120,6 +130,7 @@ struct InputChannels {
 
   func channel(_ place: Int) -> Int {
     isConv
-      ? place / perOutput / outputsPerGroup * inputsPerGroup + place / perInput % inputsPerGroup : place / max(divisor, 1) % extent
+      ? place / perOutput / outputsPerGroup * inputsPerGroup + place / perInput % inputsPerGroup
+      : place / max(divisor, 1) % extent
   }
 }

@@ -4,8 +4,8 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// Weights rounded one input at a time, what each rounding changes in the layer's output being made up for by the weights that
-/// are still to be rounded (Frantar et al., "GPTQ", 2023).
+/// Weights rounded one input at a time, what each rounding changes in the layer's output being made up for by the
+/// weights that are still to be rounded (Frantar et al., "GPTQ", 2023).
 struct GPTQ {
   /// A rounded weight and the scales it was rounded with, one a channel or one for all.
   struct Rounded {
@@ -28,7 +28,8 @@ struct GPTQ {
   ///   - outcome: is told of each target, whether it was rounded.
   /// - Throws: `.numeric` for activations that are not finite, and what running the model throws.
   static func apply(
-    _ model: Model, _ data: Dataset, _ targets: [Target], settles: Bool, _ outcome: inout OptionOutcome, cancel: CancelFlag?
+    _ model: Model, _ data: Dataset, _ targets: [Target], settles: Bool, _ outcome: inout OptionOutcome,
+    cancel: CancelFlag?
   ) throws(PruneError) -> [String: Rounded] {
     let graph = model.graph
     var moments: [Int: InputMoments] = [:]
@@ -51,7 +52,8 @@ struct GPTQ {
       let feeds = try feed.inputs(of: data.rows(first, last), filling: feed.fixedBatch)
       let activations = try session.run(feeds, cancel: cancel).merging(feeds) { computed, _ in computed }
       for target in targets {
-        guard var moment = moments[target.node], let values = activations[target.input], values.dtype == .float32, values.count > 0
+        guard var moment = moments[target.node], let values = activations[target.input], values.dtype == .float32,
+          values.count > 0
         else { continue }
         guard try values.finiteRange() != nil else {
           throw PruneError(.numeric, "activation '\(target.input)' is NaN or infinite on the calibration data")
@@ -66,7 +68,9 @@ struct GPTQ {
     var result: [String: Rounded] = [:]
     for target in targets {
       try cancel?.check()
-      guard let moment = moments.removeValue(forKey: target.node), let weight = graph.initializer(target.weight) else { continue }
+      guard let moment = moments.removeValue(forKey: target.node), let weight = graph.initializer(target.weight) else {
+        continue
+      }
       let node = graph.nodes[target.node]
       if moment.count == 0 {
         outcome.leave(node, "the calibration data gave it no input of \(moment.width) float32 values")
@@ -96,13 +100,17 @@ struct GPTQ {
           let slot = target.grid.slot(row, column), scale = target.grid.scales[slot], zero = target.grid.zero(slot)
           // A pruned weight stays zero: its share is made up for by those after it.
           let value = values[start + column], isZero = old[start + column] == 0
-          let code = isZero ? 0 : min(max((value / scale).rounded(.toNearestOrEven), target.grid.low - zero), target.grid.high - zero)
+          let code =
+            isZero
+            ? 0 : min(max((value / scale).rounded(.toNearestOrEven), target.grid.low - zero), target.grid.high - zero)
           // Numbers that ran away: rounding to the nearest is left for this weight.
           guard code.isFinite else { return nil }
           let error = (value - code * scale) / factor[column * width + column]
           values[start + column] = code * scale
           if error != 0 {
-            for next in column + 1..<max(width, column + 1) { values[start + next] -= error * factor[column * width + next] }
+            for next in column + 1..<max(width, column + 1) {
+              values[start + next] -= error * factor[column * width + next]
+            }
           }
         }
       }
@@ -116,14 +124,16 @@ struct GPTQ {
     return isTransposed ? try rounded.transposed() : rounded
   }
 
-  /// U with H⁻¹ = UᵀU, U upper triangular: the inverse of V where H = VVᵀ with V upper triangular. H gets 1 % of its mean
-  /// diagonal added; nil when it is not positive definite even so.
+  /// U with H⁻¹ = UᵀU, U upper triangular: the inverse of V where H = VVᵀ with V upper triangular. H gets 1 % of its
+  /// mean diagonal added; nil when it is not positive definite even so.
   private static func inverseFactor(_ moment: InputMoments, _ group: Int) -> [Float]? {
     let n = moment.width, base = group * n * n
     var h = [Double](repeating: 0, count: n * n)
     var trace = 0.0
     for row in 0..<n {
-      for column in row..<n { h[row * n + column] = Double(moment.sums[base + row * n + column]) / Double(moment.count) }
+      for column in row..<n {
+        h[row * n + column] = Double(moment.sums[base + row * n + column]) / Double(moment.count)
+      }
       trace += h[row * n + row]
     }
     let damping = trace > 0 ? 0.01 * trace / Double(n) : 1

@@ -1,8 +1,8 @@
 import PruneGraph
 import PruneTensor
 
-/// Sums of products of a layer's inputs, x·xᵀ, over sampled positions of calibration data: what rounding errors of its weight
-/// cost. One matrix for each group of a convolution.
+/// Sums of products of a layer's inputs, x·xᵀ, over sampled positions of calibration data: what rounding errors of its
+/// weight cost. One matrix for each group of a convolution.
 struct InputMoments {
   /// Elements of one output channel's weight.
   let width: Int
@@ -26,14 +26,18 @@ struct InputMoments {
     if node.opType == "Conv" {
       guard shape.rank == 4 else { throw Reason("its weight has rank \(shape.rank), inputs are gathered for rank 4") }
       let padding = node.string("auto_pad", default: "NOTSET")
-      guard ["NOTSET", "VALID"].contains(padding) else { throw Reason("its inputs are not gathered with auto_pad \(padding)") }
+      guard ["NOTSET", "VALID"].contains(padding) else {
+        throw Reason("its inputs are not gathered with auto_pad \(padding)")
+      }
       groups = max(node.int("group", default: 1), 1)
       width = shape.dims[1...].reduce(1, *)
       window = Window(
-        kernel: Array(shape.dims[2...]), strides: node.ints("strides") ?? [1, 1], dilations: node.ints("dilations") ?? [1, 1],
+        kernel: Array(shape.dims[2...]), strides: node.ints("strides") ?? [1, 1],
+        dilations: node.ints("dilations") ?? [1, 1],
         pads: node.ints("pads") ?? [0, 0, 0, 0], channels: shape[1])
       guard let window, window.strides.count == 2, window.dilations.count == 2, window.pads.count == 4,
-        (window.strides + window.dilations).allSatisfy({ (1...4096).contains($0) }), window.pads.allSatisfy({ (0...4096).contains($0) }),
+        (window.strides + window.dilations).allSatisfy({ (1...4096).contains($0) }),
+        window.pads.allSatisfy({ (0...4096).contains($0) }),
         shape[0] % groups == 0
       else { throw Reason("its attributes do not fit its weight \(shape)") }
     } else {

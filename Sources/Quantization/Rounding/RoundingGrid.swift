@@ -1,7 +1,7 @@
 import PruneTensor
 
-/// The numbers that a weight's elements may become: steps of a scale, which a whole weight, an output channel, or a block of a
-/// channel's inputs has.
+/// The numbers that a weight's elements may become: steps of a scale, which a whole weight, an output channel, or a
+/// block of a channel's inputs has.
 struct RoundingGrid {
   let scales: [Float]
   /// One for each scale; empty for steps around zero.

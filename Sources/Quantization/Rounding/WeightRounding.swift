@@ -47,9 +47,11 @@ struct WeightRounding {
       } else {
         grid = try channels(layer, weight)
       }
-      targets.append(GPTQ.Target(node: layer.node, input: input, weight: layer.weight, axis: layer.channelAxis, grid: grid))
+      targets.append(
+        GPTQ.Target(node: layer.node, input: input, weight: layer.weight, axis: layer.channelAxis, grid: grid))
     }
-    let rounded = targets.isEmpty
+    let rounded =
+      targets.isEmpty
       ? [:] : try GPTQ.apply(edit.model, data, targets, settles: settles, &outcome, cancel: cancel)
     var result: [String: WeightOnlyRewriter.Rounded] = [:]
     for (name, weight) in rounded {
@@ -58,7 +60,8 @@ struct WeightRounding {
         continue
       }
       let tensor = made.isTransposed ? try weight.tensor.transposed() : weight.tensor
-      result[name] = .blocks(try made.codes.recoded(tensor, of: made.matrix, axis: made.axis, size: made.size, made.form))
+      result[name] = .blocks(
+        try made.codes.recoded(tensor, of: made.matrix, axis: made.axis, size: made.size, made.form))
     }
     return result
   }

@@ -23,7 +23,8 @@ extension BlockCodes {
     for row in 0..<rows {
       for column in 0..<blocks * size {
         let block = column / size
-        let code = column < columns
+        let code =
+          column < columns
           ? Int(codes[row * columns + column]) + offset
           : zeroPoints.isEmpty ? offset : Int(zeroPoints[row * blocks + block])
         let byte = UInt8(truncatingIfNeeded: code)

@@ -69,8 +69,11 @@ struct BlockCodes {
   }
 
   /// The same scales and zero points with the codes of another tensor, which was rounded to them.
-  func recoded(_ rounded: Tensor, of weight: Tensor, axis: Int, size: Int, _ form: Form) throws(PruneError) -> BlockCodes {
-    let dims = weight.shape.dims, extent = dims[axis], inner = max(dims[(axis + 1)...].reduce(1, *), 1), count = blocks[axis]
+  func recoded(_ rounded: Tensor, of weight: Tensor, axis: Int, size: Int, _ form: Form) throws(PruneError)
+    -> BlockCodes
+  {
+    let dims = weight.shape.dims, extent = dims[axis], inner = max(dims[(axis + 1)...].reduce(1, *), 1),
+      count = blocks[axis]
     let values = try rounded.array(of: Float.self), old = try weight.array(of: Float.self)
     var codes = codes, noise = 0.0
     for place in values.indices {
@@ -81,7 +84,8 @@ struct BlockCodes {
       let difference = Double(old[place] - (code - zero) * scales[slot])
       noise += difference * difference
     }
-    return BlockCodes(codes: codes, scales: scales, zeroPoints: zeroPoints, blocks: blocks, signal: signal, noise: noise)
+    return BlockCodes(
+      codes: codes, scales: scales, zeroPoints: zeroPoints, blocks: blocks, signal: signal, noise: noise)
   }
 
   private init(codes: [Int8], scales: [Float], zeroPoints: [Int8], blocks: Shape, signal: Double, noise: Double) {
@@ -94,7 +98,9 @@ struct BlockCodes {
     min(max((value * inverse).rounded(.toNearestOrEven) + zero, form.low), form.high)
   }
 
-  private static func fit(_ values: [Float], _ length: Int, _ form: Form) throws(PruneError) -> (scale: Float, zero: Float) {
+  private static func fit(_ values: [Float], _ length: Int, _ form: Form) throws(PruneError) -> (
+    scale: Float, zero: Float
+  ) {
     var low: Float = 0, high: Float = 0
     for place in 0..<length {
       guard values[place].isFinite else { throw PruneError(.numeric, "a weight is NaN or infinite") }

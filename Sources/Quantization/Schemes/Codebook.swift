@@ -2,7 +2,8 @@ import PruneTensor
 
 /// A few values that stand for all of a weight: k-means in one dimension, weighted.
 ///
-/// The values are counted in fine bins of equal width first, so that a pass costs k·log(bins) whatever the size of the weight.
+/// The values are counted in fine bins of equal width first, so that a pass costs k·log(bins) whatever the size of the
+/// weight.
 struct Codebook {
   /// In rising order.
   private(set) var centres: [Float]
@@ -48,7 +49,8 @@ struct Codebook {
       dense.append(Double(low) + Double(Self.first(in: mass, atLeast: target)) / scale)
     }
     let edges = Edges(low: Double(low), scale: scale)
-    // Evenly spaced beginnings keep the large weights, which matter most (Han et al., 2016); dense ones fit the many small.
+    // Evenly spaced beginnings keep the large weights, which matter most (Han et al., 2016); dense ones fit the many
+    // small.
     let found = [even, dense].map { Self.lloyd($0, mass, moment, edges) }
     let best = found[0].error <= found[1].error ? found[0].centres : found[1].centres
     centres = best.map { Float($0) }
@@ -80,7 +82,8 @@ struct Codebook {
       var next: [Double] = []
       var first = 0
       for index in centres.indices {
-        let end = index + 1 < centres.count ? max(first, edges.bin((centres[index] + centres[index + 1]) / 2)) : binCount
+        let end =
+          index + 1 < centres.count ? max(first, edges.bin((centres[index] + centres[index + 1]) / 2)) : binCount
         let weight = mass[end] - mass[first]
         // A centre that nothing is near to goes.
         if weight > 0 { next.append((moment[end] - moment[first]) / weight) }

@@ -1,7 +1,8 @@
 import PruneTensor
 
 extension Tensor {
-  /// int8 elements that hold codes of 8 or 4 bits, of a float32 tensor with one scale a channel along `axis`, or one for all.
+  /// int8 elements that hold codes of 8 or 4 bits, of a float32 tensor with one scale a channel along `axis`, or one
+  /// for all.
   func codes(scales: [Float], axis: Int?, bits: Int) throws(PruneError) -> Tensor {
     if bits == 8 { return try quantizedInt8(scales: scales, axis: axis).codes }
     let (inner, extent) = channels(axis)
@@ -25,7 +26,8 @@ extension Tensor {
       try codes.withSpan(of: Int8.self) { codes throws(PruneError) in
         for place in values.indices {
           let value = values[place]
-          let difference = value - Float(codes[place]) * (scales.count == 1 ? scales[0] : scales[place / inner % extent])
+          let difference =
+            value - Float(codes[place]) * (scales.count == 1 ? scales[0] : scales[place / inner % extent])
           signal += Double(value * value)
           noise += Double(difference * difference)
         }

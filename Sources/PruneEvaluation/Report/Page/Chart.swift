@@ -1,6 +1,7 @@
 import PruneTensor
 
-/// One drawing as SVG: `body` lies in a box of `size`, coloured through classes that the page or the file itself defines.
+/// One drawing as SVG: `body` lies in a box of `size`, coloured through classes that the page or the file itself
+/// defines.
 struct Chart {
   let title: String
   /// A sentence below: what the axes and colours are.
@@ -16,7 +17,8 @@ struct Chart {
 
   /// A file of its own.
   var file: String {
-    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + svg(style: "<style>svg{background:var(--page)}\(Markup.colors)\(Markup.drawing)</style>") + "\n"
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+      + svg(style: "<style>svg{background:var(--page)}\(Markup.colors)\(Markup.drawing)</style>") + "\n"
   }
 
   private func svg(style: String) -> String {
@@ -38,7 +40,9 @@ package enum Markup {
       case "\"": result += "&quot;"
       case "\t", "\n", "\r": result.unicodeScalars.append(scalar)
       // No other control character may stand in XML.
-      case _ where scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) || scalar.value >= 0xFFFE && scalar.value <= 0xFFFF:
+      case _
+      where scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value)
+        || scalar.value >= 0xFFFE && scalar.value <= 0xFFFF:
         result += "\u{FFFD}"
       default: result.unicodeScalars.append(scalar)
       }
@@ -58,9 +62,12 @@ package enum Markup {
   }
 
   /// `tip` is what pointing at it shows.
-  static func rect(_ x: Double, _ y: Double, _ width: Double, _ height: Double, kind: String, opacity: Double = 1, tip: String = "") -> String {
+  static func rect(
+    _ x: Double, _ y: Double, _ width: Double, _ height: Double, kind: String, opacity: Double = 1, tip: String = ""
+  ) -> String {
     let faint = opacity < 1 ? " fill-opacity=\"\(formatted(opacity, digits: 3))\"" : ""
-    let head = "<rect x=\"\(number(x))\" y=\"\(number(y))\" width=\"\(number(max(width, 0)))\" height=\"\(number(max(height, 0)))\" class=\"\(kind)\"\(faint)"
+    let head =
+      "<rect x=\"\(number(x))\" y=\"\(number(y))\" width=\"\(number(max(width, 0)))\" height=\"\(number(max(height, 0)))\" class=\"\(kind)\"\(faint)"
     return tip.isEmpty ? head + "/>" : head + "><title>\(escaped(tip))</title></rect>"
   }
 
@@ -69,7 +76,8 @@ package enum Markup {
   }
 
   static func path(_ points: [(x: Double, y: Double)], kind: String) -> String {
-    let steps = points.enumerated().map { "\($0 == 0 ? "M" : "L")\(number($1.x)) \(number($1.y))" }.joined(separator: " ")
+    let steps = points.enumerated().map { "\($0 == 0 ? "M" : "L")\(number($1.x)) \(number($1.y))" }.joined(
+      separator: " ")
     return "<path d=\"\(steps)\" class=\"\(kind)\"/>"
   }
 

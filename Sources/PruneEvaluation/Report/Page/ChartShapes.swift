@@ -62,7 +62,8 @@ extension Chart {
         body += Markup.rect(x, y, cell - 1, row - 1, kind: "ghost", opacity: 0.35)
         if share.isFinite {
           body += Markup.rect(
-            x, y, cell - 1, row - 1, kind: "two", opacity: min(max(share, 0), 1) * 0.8, tip: "\(name), \(columns[column]): \(text)")
+            x, y, cell - 1, row - 1, kind: "two", opacity: min(max(share, 0), 1) * 0.8,
+            tip: "\(name), \(columns[column]): \(text)")
         }
         if cell >= 44 { body += Markup.text(x + cell / 2, y + 14, text, anchor: "middle") }
       }
@@ -81,7 +82,9 @@ extension Chart {
   }
 
   /// Points, joined by a line where `joins` says so.
-  static func plane(_ title: String, x: String, y: String, _ all: [Point], joins: Bool = false, note: String = "") -> Chart? {
+  static func plane(_ title: String, x: String, y: String, _ all: [Point], joins: Bool = false, note: String = "")
+    -> Chart?
+  {
     let points = all.filter { $0.x.isFinite && $0.y.isFinite }
     guard points.count > 1 else { return nil }
     let frame = Frame(points.map(\.x), points.map(\.y))
@@ -95,7 +98,9 @@ extension Chart {
   }
 
   /// Curves over 1, 2, 3, ….
-  static func lines(_ title: String, x: String, _ series: [(name: String, values: [Double])], note: String = "") -> Chart? {
+  static func lines(_ title: String, x: String, _ series: [(name: String, values: [Double])], note: String = "")
+    -> Chart?
+  {
     let shown = series.filter { $0.values.filter(\.isFinite).count > 1 }.prefix(4)
     guard !shown.isEmpty else { return nil }
     let frame = Frame(
@@ -105,7 +110,9 @@ extension Chart {
       let points = one.values.enumerated().filter { $1.isFinite }.map { (frame.x(Double($0 + 1)), frame.y($1)) }
       body += Markup.path(points, kind: "l\(index + 1)")
       let left = 60 + Double(index % 2) * 200, top = 10 + Double(index / 2) * 14
-      body += Markup.path([(left, top - 4), (left + 22, top - 4)], kind: "l\(index + 1)") + Markup.text(left + 28, top, one.name, kind: "soft")
+      body +=
+        Markup.path([(left, top - 4), (left + 22, top - 4)], kind: "l\(index + 1)")
+        + Markup.text(left + 28, top, one.name, kind: "soft")
     }
     return Chart(title: title, note: note, size: (width, Frame.height), body: body)
   }
@@ -138,7 +145,8 @@ extension Chart {
         body += Markup.text(49, y(valueY) + 4, Self.tick(valueY), anchor: "end", kind: "soft")
         body += Markup.text(x(valueX), 238, Self.tick(valueX), anchor: step == 4 ? "end" : "middle", kind: "soft")
       }
-      return body + Markup.text(262, 255, nameX, anchor: "middle", kind: "soft") + Markup.text(6, 24, nameY, kind: "soft")
+      return body + Markup.text(262, 255, nameX, anchor: "middle", kind: "soft")
+        + Markup.text(6, 24, nameY, kind: "soft")
     }
 
     private static func tick(_ value: Double) -> String {

@@ -1,8 +1,8 @@
 import PruneTensor
 
 extension Report {
-  /// One page that needs nothing else, no script either: what must be known first, the main numbers, charts, every table, and
-  /// how to do it again.
+  /// One page that needs nothing else, no script either: what must be known first, the main numbers, charts, every
+  /// table, and how to do it again.
   /// - Parameter recipe: of a prune: the text that takes its steps again.
   package func page(madeBy: String, recipe: String? = nil) -> String {
     var body = "<h1>\(Markup.escaped(title.isEmpty ? "report" : title))</h1>\n"
@@ -13,7 +13,8 @@ extension Report {
     if let values = sections.first, values.name.isEmpty { body += Self.values(values) }
     body += "<h2>How to do it again</h2>\n<p>Made by \(Markup.escaped(madeBy)).</p>\n"
     if let recipe {
-      body += "<p>Save this as a file and give its text to <code>prune{recipe = …}</code> on the same network with the same data:</p>\n"
+      body +=
+        "<p>Save this as a file and give its text to <code>prune{recipe = …}</code> on the same network with the same data:</p>\n"
       body += "<pre>\(Markup.escaped(recipe))</pre>\n"
     }
     return """
@@ -39,7 +40,9 @@ extension Report {
     guard let chart = charts.first else {
       throw PruneError(
         .unsupported, "report '\(title)' has nothing to draw",
-        hint: "significance, sensitivity, prune with a guard, search, compare and fit have charts; .html, .md, .csv and .json take any report")
+        hint:
+          "significance, sensitivity, prune with a guard, search, compare and fit have charts; .html, .md, .csv and .json take any report"
+      )
     }
     return chart.file
   }
@@ -49,10 +52,12 @@ extension Report {
   /// The numbers that people ask for first.
   private var cards: String {
     let keys = [
-      "accuracy", "loss", "sparsity", "kept", "macs_kept", "params_kept", "latency_kept", "median_ms", "params", "macs", "bytes",
+      "accuracy", "loss", "sparsity", "kept", "macs_kept", "params_kept", "latency_kept", "median_ms", "params", "macs",
+      "bytes",
       "baseline", "tried", "certificate", "units", "removed",
     ]
-    let shown = keys.compactMap { key in self[key].map { (key, $0.shown(for: key)) } }.filter { !$0.1.isEmpty }.prefix(8)
+    let shown = keys.compactMap { key in self[key].map { (key, $0.shown(for: key)) } }.filter { !$0.1.isEmpty }.prefix(
+      8)
     guard !shown.isEmpty else { return "" }
     let items = shown.map { "<div><dt>\(Markup.escaped($0.0))</dt><dd>\(Markup.escaped($0.1))</dd></div>\n" }.joined()
     return "<dl class=\"cards\">\n\(items)</dl>\n"
@@ -62,7 +67,9 @@ extension Report {
     guard case .report(let before)? = self["before"], case .report(let after)? = self["after"] else { return "" }
     let rows = before.entries.filter { $0.value.isScalar }.map { key, value in
       let later = after[key]
-      let change = value.number.flatMap { old in later?.number.map { new in old != 0 ? formatted(new / old, digits: 3, style: "g") + " ×" : "" } }
+      let change = value.number.flatMap { old in
+        later?.number.map { new in old != 0 ? formatted(new / old, digits: 3, style: "g") + " ×" : "" }
+      }
       return [key, value.shown(for: key), later?.shown(for: key) ?? "", change ?? ""]
     }
     return "<h2>Before and after</h2>\n" + Self.table(["", "before", "after", ""], rows, numeric: [1, 2, 3])
@@ -87,9 +94,10 @@ extension Report {
 
   private static func table(_ header: [String], _ rows: [[String]], numeric: Set<Int>) -> String {
     func line(_ cells: [String], _ tag: String) -> String {
-      "<tr>" + cells.enumerated().map { column, cell in
-        "<\(tag)\(numeric.contains(column) ? " class=\"number\"" : "")>\(Markup.escaped(cell))</\(tag)>"
-      }.joined() + "</tr>\n"
+      "<tr>"
+        + cells.enumerated().map { column, cell in
+          "<\(tag)\(numeric.contains(column) ? " class=\"number\"" : "")>\(Markup.escaped(cell))</\(tag)>"
+        }.joined() + "</tr>\n"
     }
     return "<div class=\"wide\"><table>\n<thead>\(line(header, "th"))</thead>\n<tbody>\n"
       + rows.map { line($0, "td") }.joined() + "</tbody></table></div>\n"

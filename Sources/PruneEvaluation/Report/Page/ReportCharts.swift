@@ -29,7 +29,8 @@ extension Report {
       points.enumerated().map { index, row in
         let x = row.number("cost") ?? row.number("ms") ?? .nan
         return Chart.Point(
-          x: x, y: row.number(metric) ?? .nan, tip: "\(row.text("way")), amount \(formatted(row.number("amount") ?? 0, digits: 3, style: "g"))",
+          x: x, y: row.number(metric) ?? .nan,
+          tip: "\(row.text("way")), amount \(formatted(row.number("amount") ?? 0, digits: 3, style: "g"))",
           kind: row.flag("within") ? "one" : "hollow", isChosen: index == chosen)
       }, joins: true, note: "Filled points keep what was asked for; the ring is the model that was returned.")
   }
@@ -48,7 +49,8 @@ extension Report {
       steps.map { row in
         Chart.Point(
           x: row.number(cost) ?? .nan, y: row.number(metric) ?? .nan,
-          tip: "step \(row.entries.first?.value.shown(for: "") ?? ""): \(metric) \(formatted(row.number(metric) ?? .nan, digits: 4, style: "g"))",
+          tip:
+            "step \(row.entries.first?.value.shown(for: "") ?? ""): \(metric) \(formatted(row.number(metric) ?? .nan, digits: 4, style: "g"))",
           kind: row.flag("kept") ? "one" : "hollow")
       }, note: "Filled steps were kept, hollow ones the guard took back.")
   }
@@ -62,7 +64,8 @@ extension Report {
       return rows.map { row in
         let value = row.number(key) ?? 0
         return Chart.Bar(
-          label: "\(row.text("label")) \(key == "median_ms" ? "ms" : key)", value: largest > 0 ? value / largest : 0, before: 1,
+          label: "\(row.text("label")) \(key == "median_ms" ? "ms" : key)", value: largest > 0 ? value / largest : 0,
+          before: 1,
           text: row[key]?.shown(for: key))
       }
     }
@@ -71,7 +74,9 @@ extension Report {
 
   private var sensitivityHeat: Chart? {
     let rows = rows("layers").filter { row in if case .list? = row["values"] { true } else { false } }
-    guard !rows.isEmpty, case .list(let amounts)? = self["amounts"], let baseline = number("baseline") else { return nil }
+    guard !rows.isEmpty, case .list(let amounts)? = self["amounts"], let baseline = number("baseline") else {
+      return nil
+    }
     let values = rows.map { row -> [Double] in
       guard case .list(let list)? = row["values"] else { return [] }
       return list.map { $0.number ?? .nan }
@@ -82,7 +87,9 @@ extension Report {
       columns: amounts.map { formatted(($0.number ?? 0) * 100, digits: 3, style: "g") + " %" },
       shares: values.map { $0.map { largest > 0 ? abs($0 - baseline) / largest : 0 } },
       texts: values.map { $0.map { formatted($0, digits: 3, style: "g") } },
-      note: "The stronger the colour, the further from \(formatted(baseline, digits: 4, style: "g")), that of the whole network.")
+      note:
+        "The stronger the colour, the further from \(formatted(baseline, digits: 4, style: "g")), that of the whole network."
+    )
   }
 
   private var significanceBars: Chart? {
@@ -96,7 +103,8 @@ extension Report {
     let rows = rows("epochs")
     let keys = ["loss", "validation_loss", "accuracy", "validation_accuracy"]
     return Chart.lines(
-      "training", x: "epoch", keys.map { key in (key, rows.map { $0.number(key) ?? .nan }) }.filter { $0.1.contains(where: \.isFinite) })
+      "training", x: "epoch",
+      keys.map { key in (key, rows.map { $0.number(key) ?? .nan }) }.filter { $0.1.contains(where: \.isFinite) })
   }
 
   /// What is left of each layer or group.
@@ -116,7 +124,8 @@ extension Report {
   }
 
   private var confusion: Chart? {
-    guard case .tensor(let counts)? = self["confusion"], counts.shape.rank == 2, let total = try? counts.array(of: Int64.self)
+    guard case .tensor(let counts)? = self["confusion"], counts.shape.rank == 2,
+      let total = try? counts.array(of: Int64.self)
     else { return nil }
     let classes = counts.shape[0]
     let values = (0..<classes).map { row in (0..<classes).map { Double(total[row * classes + $0]) } }
@@ -124,11 +133,17 @@ extension Report {
       "confusion: rows are what it is, columns what the model says", rows: (0..<classes).map(String.init),
       columns: (0..<classes).map(String.init),
       shares: values.map { row in row.map { row.reduce(0, +) > 0 ? $0 / row.reduce(0, +) : 0 } },
-      texts: values.map { $0.map { formatted($0, digits: 6, style: "g") } }, note: "The stronger the colour, the larger the share of the row.")
+      texts: values.map { $0.map { formatted($0, digits: 6, style: "g") } },
+      note: "The stronger the colour, the larger the share of the row.")
   }
 
   private var steps: Chart? {
     Chart.bars(
-      "time of each step", rows("steps").map { Chart.Bar(label: $0.text("name"), value: $0.number("ms") ?? .nan, text: formatted($0.number("ms") ?? 0, digits: 3, style: "g") + " ms") })
+      "time of each step",
+      rows("steps").map {
+        Chart.Bar(
+          label: $0.text("name"), value: $0.number("ms") ?? .nan,
+          text: formatted($0.number("ms") ?? 0, digits: 3, style: "g") + " ms")
+      })
   }
 }

@@ -164,7 +164,8 @@ extension KerasForm {
       })
   }
 
-  /// The bias [gates * units], or [2, gates * units] with one of the input and one of the state, as [1, 2 * gates * units].
+  /// The bias [gates * units], or [2, gates * units] with one of the input and one of the state, as [1, 2 * gates *
+  /// units].
   static func gateBias(_ order: [Int], isPair: Bool) -> KerasForm {
     var back = [Int](repeating: 0, count: order.count)
     for (index, gate) in order.enumerated() { back[gate] = index }

@@ -32,7 +32,9 @@ package enum AttentionRules {
       (steps, size) = (input[2], input[3])
     } else {
       let heads = try x.int("num_heads", default: 0, in: 1...(1 << 20))
-      if let width = size.value, width % heads != 0 { throw x.fail("\(width) elements do not divide into \(heads) heads") }
+      if let width = size.value, width % heads != 0 {
+        throw x.fail("\(width) elements do not divide into \(heads) heads")
+      }
       size = size / .fixed(heads)
     }
     let limit = min(size.value ?? Operands.extentLimit, Operands.extentLimit)
@@ -47,9 +49,13 @@ package enum AttentionRules {
       let fits =
         Dim.unified(cache[cache.count - 1], half) != nil
         && (hasPositions || (Dim.unified(cache[0], input[0]) != nil && Dim.unified(cache[1], steps) != nil))
-      guard fits else { throw x.fail("input \(index) is \(Dims.text(cache)) for \(Dims.text(input)), of which pairs of \(half) turn") }
+      guard fits else {
+        throw x.fail("input \(index) is \(Dims.text(cache)) for \(Dims.text(input)), of which pairs of \(half) turn")
+      }
     }
-    if let a = x.dims(1), let b = x.dims(2), a.count != b.count || zip(a, b).contains(where: { Dim.unified($0, $1) == nil }) {
+    if let a = x.dims(1), let b = x.dims(2),
+      a.count != b.count || zip(a, b).contains(where: { Dim.unified($0, $1) == nil })
+    {
       throw x.fail("cosines are \(Dims.text(a)), sines \(Dims.text(b))")
     }
     if let positions = try x.dims(3, rank: 2) {
@@ -92,10 +98,13 @@ package struct AttentionShape: Sendable {
     batch = try same(same(q[0], k[0], "batches differ"), v[0], "batches differ")
     if isFlat {
       let (heads, others) = (
-        try x.int("q_num_heads", default: 0, in: 1...(1 << 20)), try x.int("kv_num_heads", default: 0, in: 1...(1 << 20))
+        try x.int("q_num_heads", default: 0, in: 1...(1 << 20)),
+        try x.int("kv_num_heads", default: 0, in: 1...(1 << 20))
       )
       for (dim, count) in [(q[2], heads), (k[2], others), (v[2], others)] {
-        if let width = dim.value, width % count != 0 { throw x.fail("\(width) elements do not divide into \(count) heads") }
+        if let width = dim.value, width % count != 0 {
+          throw x.fail("\(width) elements do not divide into \(count) heads")
+        }
       }
       (queryHeads, keyHeads) = (.fixed(heads), .fixed(others))
       (queries, keys) = (q[1], try same(k[1], v[1], "keys and values differ in number"))
@@ -118,7 +127,9 @@ package struct AttentionShape: Sendable {
     }
     let before = try x.dims(4, rank: 4) ?? [batch, keyHeads, .unknown, size]
     let values = try x.dims(5, rank: 4) ?? [batch, keyHeads, .unknown, valueSize]
-    for (given, wanted) in [(before, [batch, keyHeads, values[2], size]), (values, [batch, keyHeads, before[2], valueSize])] {
+    for (given, wanted) in [
+      (before, [batch, keyHeads, values[2], size]), (values, [batch, keyHeads, before[2], valueSize]),
+    ] {
       guard zip(given, wanted).allSatisfy({ Dim.unified($0, $1) != nil }) else {
         throw x.fail("a past is \(Dims.text(given)), wanted \(Dims.text(wanted))")
       }

@@ -155,8 +155,7 @@ package enum LayoutRules {
   }
 
   /// The `axes` of Squeeze and Unsqueeze: an attribute before opset 13, an input from then on.
-  private static func listedAxes(_ x: Operands) throws(PruneError) -> (known: [Int]?, isGiven: Bool)
-  {
+  private static func listedAxes(_ x: Operands) throws(PruneError) -> (known: [Int]?, isGiven: Bool) {
     if x.opset < 13 { return (x.node.ints("axes"), x.node.ints("axes") != nil) }
     return (try x.integers(1), x.has(1))
   }
@@ -240,8 +239,7 @@ package enum LayoutRules {
   }
 
   /// How long each part of a Split is.
-  private static func splitSizes(_ x: Operands, extent: Dim, count: Int) throws(PruneError) -> [Dim]
-  {
+  private static func splitSizes(_ x: Operands, extent: Dim, count: Int) throws(PruneError) -> [Dim] {
     let isInput = x.opset >= 13 || x.opset < 2
     if isInput && x.has(1) || x.node.ints("split") != nil {
       let listed = isInput && x.has(1) ? try x.integers(1) : x.node.ints("split")

@@ -6,7 +6,8 @@ package enum TrainingRules {
     var table: [String: Rule] = [:]
     for name in [
       "ReluGrad", "SigmoidGrad", "TanhGrad", "LeakyReluGrad", "EluGrad", "SeluGrad", "ClipGrad", "GeluGrad",
-      "SoftplusGrad", "HardSigmoidGrad", "HardSwishGrad", "MishGrad", "SoftsignGrad", "ErfGrad", "SoftmaxGrad", "LogSoftmaxGrad",
+      "SoftplusGrad", "HardSigmoidGrad", "HardSwishGrad", "MishGrad", "SoftsignGrad", "ErfGrad", "SoftmaxGrad",
+      "LogSoftmaxGrad",
     ] { table[name] = ElementwiseRules.same }
     table["ConvGradInput"] = Rule { (x) throws(PruneError) in [try attribute(x, "input_shape")] }
     table["ConvGradWeight"] = Rule { (x) throws(PruneError) in
@@ -31,7 +32,9 @@ package enum TrainingRules {
       }
     }
     for name in ["SoftmaxCrossEntropy", "CrossEntropy", "MeanSquaredError"] {
-      table[name] = Rule { (x) throws(PruneError) in [TensorType(x.dtype(0), [Dim]()), TensorType(x.dtype(0), x.dims(0))] }
+      table[name] = Rule { (x) throws(PruneError) in
+        [TensorType(x.dtype(0), [Dim]()), TensorType(x.dtype(0), x.dims(0))]
+      }
     }
     table["SGDUpdate"] = Rule { (x) throws(PruneError) in [weight(x, 0), weight(x, 2)] }
     table["AdamUpdate"] = Rule { (x) throws(PruneError) in [weight(x, 0), weight(x, 2), weight(x, 3)] }

@@ -14,7 +14,9 @@ package enum VendorRules {
     },
     // A [.., K] times [K, N], both rounded to codes.
     "ai.libprune.DynamicProduct": Rule { (x) throws(PruneError) in
-      guard let dims = x.dims(0), let weight = x.dims(1), weight.count == 2, !dims.isEmpty else { return [TensorType(.float32, nil)] }
+      guard let dims = x.dims(0), let weight = x.dims(1), weight.count == 2, !dims.isEmpty else {
+        return [TensorType(.float32, nil)]
+      }
       return [TensorType(.float32, Array(dims.dropLast()) + [weight[1]])]
     },
     // Forms of attention that standard operators do not say are not run, but what they give has a shape.
@@ -22,10 +24,12 @@ package enum VendorRules {
       guard let q = x.dims(0), let k = x.dims(1), let v = x.dims(2), q.count == 3, k.count == 3, v.count == 3 else {
         return [TensorType(x.dtype(0), nil)]
       }
-      return attention(x, q, keys: k[2], values: v[2], heads: try x.int("num_heads", default: 0, in: 1...(1 << 20)), result: v[2])
+      return attention(
+        x, q, keys: k[2], values: v[2], heads: try x.int("num_heads", default: 0, in: 1...(1 << 20)), result: v[2])
     },
     "com.microsoft.GroupQueryAttention": Rule { (x) throws(PruneError) in
-      let heads = try x.int("num_heads", default: 0, in: 1...(1 << 20)), keys = try x.int("kv_num_heads", default: 0, in: 1...(1 << 20))
+      let heads = try x.int("num_heads", default: 0, in: 1...(1 << 20)),
+        keys = try x.int("kv_num_heads", default: 0, in: 1...(1 << 20))
       guard let q = x.dims(0), q.count == 3 else { return [TensorType(x.dtype(0), nil)] }
       // Without keys of their own all three lie in the first input.
       let width = x.has(1) ? q[2] : q[2] / .fixed(heads + 2 * keys) * .fixed(heads)
@@ -42,10 +46,13 @@ package enum VendorRules {
     },
   ]
 
-  private static func attention(_ x: Operands, _ q: [Dim], keys: Dim, values: Dim, heads: Int, result: Dim) -> [TensorType] {
+  private static func attention(_ x: Operands, _ q: [Dim], keys: Dim, values: Dim, heads: Int, result: Dim)
+    -> [TensorType]
+  {
     let dtype = x.dtype(0)
     return [
-      TensorType(dtype, [q[0], q[1], result]), TensorType(dtype, [q[0], .fixed(heads), .unknown, keys / .fixed(heads)]),
+      TensorType(dtype, [q[0], q[1], result]),
+      TensorType(dtype, [q[0], .fixed(heads), .unknown, keys / .fixed(heads)]),
       TensorType(dtype, [q[0], .fixed(heads), .unknown, values / .fixed(heads)]),
     ]
   }

@@ -10,7 +10,8 @@ enum AttentionKernels {
   private static let blockLimit = 1 << 15
 
   private static func attention(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let q = op.input(0), let k = op.input(1), let v = op.input(2), let y = op.output(0), let sizes = op.node.ints("sizes"),
+    guard let q = op.input(0), let k = op.input(1), let v = op.input(2), let y = op.output(0),
+      let sizes = op.node.ints("sizes"),
       sizes.count == 6, let qs = op.node.ints("q"), let ks = op.node.ints("k"), let vs = op.node.ints("v"),
       let ys = op.node.ints("y"), qs.count == 4, ks.count == 4, vs.count == 4, ys.count == 3
     else { return false }

@@ -25,8 +25,10 @@ enum BinaryKernels {
   }
 
   private static let integerKinds: [UInt32: ps_element_kind] = [
-    PS_BINARY_ADD.rawValue: PS_ELEMENT_ADD, PS_BINARY_SUB.rawValue: PS_ELEMENT_SUB, PS_BINARY_MUL.rawValue: PS_ELEMENT_MUL,
-    PS_BINARY_DIV.rawValue: PS_ELEMENT_DIV, PS_BINARY_MAX.rawValue: PS_ELEMENT_MAX, PS_BINARY_MIN.rawValue: PS_ELEMENT_MIN,
+    PS_BINARY_ADD.rawValue: PS_ELEMENT_ADD, PS_BINARY_SUB.rawValue: PS_ELEMENT_SUB,
+    PS_BINARY_MUL.rawValue: PS_ELEMENT_MUL,
+    PS_BINARY_DIV.rawValue: PS_ELEMENT_DIV, PS_BINARY_MAX.rawValue: PS_ELEMENT_MAX,
+    PS_BINARY_MIN.rawValue: PS_ELEMENT_MIN,
   ]
 
   private static func emit(_ op: Dataflow.Op, _ lowering: Lowering, _ kind: ps_binary_kind) throws(PruneError) -> Bool {
@@ -41,7 +43,8 @@ enum BinaryKernels {
       return true
     }
     if try emitBlocked(op, lowering, kind, a, b, y) { return true }
-    guard let walk = StridedWalk(dims, [StridedWalk.broadcast(aDims, to: dims), StridedWalk.broadcast(bDims, to: dims)])
+    guard
+      let walk = StridedWalk(dims, [StridedWalk.broadcast(aDims, to: dims), StridedWalk.broadcast(bDims, to: dims)])
     else { return false }
     let (from, other) = (try lowering.plain(a), try lowering.plain(b))
     let target = try define(
@@ -66,7 +69,8 @@ enum BinaryKernels {
       if small.count <= 4, !small.contains(where: { $0 != 1 }) {
         place = try lowering.plain(other)
         walk = StridedWalk([dims.reduce(1, *)], [[1], [0]])
-      } else if small.count == 4, small[1] == dims[1], small[2] == 1, small[3] == 1, let same = Layout(small, tag: tag) {
+      } else if small.count == 4, small[1] == dims[1], small[2] == 1, small[3] == 1, let same = Layout(small, tag: tag)
+      {
         place = try lowering.buffer(other, in: same)
         let (channels, pixels) = (dims[1], dims[2] * dims[3])
         walk = StridedWalk(
@@ -90,7 +94,9 @@ enum BinaryKernels {
   }
 
   /// The blocked layout of one of two equally shaped operands; nil when both are row-major.
-  private static func sharedLayout(_ a: Int, _ b: Int, _ lowering: Lowering, keepsZero: Bool) throws(PruneError) -> Layout? {
+  private static func sharedLayout(_ a: Int, _ b: Int, _ lowering: Lowering, keepsZero: Bool) throws(PruneError)
+    -> Layout?
+  {
     for value in [a, b] {
       guard let layout = try lowering.home(value).layout, !layout.isRowMajor else { continue }
       return layout.isPadded && !keepsZero ? nil : layout
@@ -139,9 +145,11 @@ struct StridedWalk {
     var merged: [Int] = []
     var mergedStrides = [[Int]](repeating: [], count: strides.count)
     for axis in dims.indices where dims[axis] != 1 {
-      let isContinued = merged.last != nil && strides.indices.allSatisfy { index in
-        mergedStrides[index][merged.count - 1] == strides[index][axis] * dims[axis]
-      }
+      let isContinued =
+        merged.last != nil
+        && strides.indices.allSatisfy { index in
+          mergedStrides[index][merged.count - 1] == strides[index][axis] * dims[axis]
+        }
       if isContinued {
         merged[merged.count - 1] *= dims[axis]
         for index in strides.indices { mergedStrides[index][merged.count - 1] = strides[index][axis] }

@@ -17,7 +17,8 @@ enum CodeKernels {
 
   /// The value with channels innermost; with two axes or fewer it lies so anyway.
   private static func channelsLast(_ id: Int, _ lowering: Lowering) throws(PruneError) -> Lowering.Material {
-    guard let type = lowering.value(id).dtype?.dnnl, let layout = Layout.channelsLast(lowering.dims(id), type: type) else {
+    guard let type = lowering.value(id).dtype?.dnnl, let layout = Layout.channelsLast(lowering.dims(id), type: type)
+    else {
       return .init(layout: nil, buffer: try lowering.plain(id))
     }
     return .init(layout: layout, buffer: try lowering.buffer(id, in: layout))
@@ -38,7 +39,9 @@ enum CodeKernels {
     var layout = try lowering.home(a).layout
     if layout?.isRowMajor ?? true { layout = try lowering.home(b).layout }
     let from: (Int, Int)
-    if let layout { from = (try lowering.buffer(a, in: layout.typed(at)), try lowering.buffer(b, in: layout.typed(bt))) } else {
+    if let layout {
+      from = (try lowering.buffer(a, in: layout.typed(at)), try lowering.buffer(b, in: layout.typed(bt)))
+    } else {
       from = (try lowering.plain(a), try lowering.plain(b))
     }
     let target: Int
@@ -55,7 +58,9 @@ enum CodeKernels {
       arguments.y = frame.pointer(target, as: UInt8.self)
       arguments.count = Int64(count)
       (arguments.a_scale, arguments.b_scale, arguments.factor) = (left.scale, right.scale, 1 / result.scale)
-      (arguments.a_zero, arguments.b_zero, arguments.y_zero) = (left.unsignedZero, right.unsignedZero, result.unsignedZero)
+      (arguments.a_zero, arguments.b_zero, arguments.y_zero) = (
+        left.unsignedZero, right.unsignedZero, result.unsignedZero
+      )
       (arguments.a_flip, arguments.b_flip, arguments.y_flip) = (left.flip, right.flip, result.flip)
       (arguments.low, arguments.high) = limits
       return frame.step(arguments, ps_codes_add)
@@ -108,27 +113,33 @@ enum CodeKernels {
     let channels = lowering.dims(x)[1]
     var parameters: [[Float]] = []
     for place in 1...4 {
-      guard let tensor = lowering.constant(op.input(place)), tensor.dtype == .float32, tensor.count == channels else { return false }
+      guard let tensor = lowering.constant(op.input(place)), tensor.dtype == .float32, tensor.count == channels else {
+        return false
+      }
       parameters.append(try tensor.array(of: Float.self))
     }
     let epsilon = Double(op.node.float("epsilon", default: 1e-5))
     let factors = (0..<channels).map { Double(parameters[0][$0]) / (Double(parameters[3][$0]) + epsilon).squareRoot() }
     let offsets = (0..<channels).map { Double(parameters[1][$0]) - Double(parameters[2][$0]) * factors[$0] }
     let source = try channelsLast(x, lowering).buffer
-    let rows = Rows(count: lowering.count(x) / channels, channels: channels, sourceStride: channels, targetStride: channels)
+    let rows = Rows(
+      count: lowering.count(x) / channels, channels: channels, sourceStride: channels, targetStride: channels)
     try emitAffine(
-      op, lowering, rows, from: source, codes, to: try defineChannelsLast(y, lowering), result, limits, factors: factors,
+      op, lowering, rows, from: source, codes, to: try defineChannelsLast(y, lowering), result, limits,
+      factors: factors,
       offsets: offsets)
     return true
   }
 
   private static func rescale(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let quantized = op.quantized, let result = quantized.result, let codes = quantized.operands.first, let x = op.input(0),
+    guard let quantized = op.quantized, let result = quantized.result, let codes = quantized.operands.first,
+      let x = op.input(0),
       let y = op.output(0), let channels = lowering.dims(x).count >= 2 ? lowering.dims(x)[1] : lowering.dims(x).first,
       lowering.count(x) > 0
     else { return false }
     let source = try channelsLast(x, lowering).buffer
-    let rows = Rows(count: lowering.count(x) / channels, channels: channels, sourceStride: channels, targetStride: channels)
+    let rows = Rows(
+      count: lowering.count(x) / channels, channels: channels, sourceStride: channels, targetStride: channels)
     try emitAffine(
       op, lowering, rows, from: source, codes, to: try defineChannelsLast(y, lowering), result, (-.infinity, .infinity),
       factors: [Double](repeating: 1, count: channels), offsets: [Double](repeating: 0, count: channels))
@@ -137,7 +148,8 @@ enum CodeKernels {
 
   /// Along channels.
   private static func concat(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let quantized = op.quantized, let limits = quantized.limits, let result = quantized.result, let y = op.output(0),
+    guard let quantized = op.quantized, let limits = quantized.limits, let result = quantized.result,
+      let y = op.output(0),
       lowering.dims(y).count >= 2, lowering.count(y) > 0, op.inputs.count == quantized.operands.count,
       lowering.value(y).shape?.axis(op.node.int("axis", default: 1)) == 1
     else { return false }
@@ -206,7 +218,8 @@ enum CodeKernels {
     let numbers = (0..<256).map { (Float($0) - codes.unsignedZero) * codes.scale }
     var inputs: [Tensor?] = [try Tensor(numbers)]
     for input in quantized.parts[1].inputs.dropFirst() { inputs.append(lowering.constant(input)) }
-    guard let images = try kernel(quantized.parts[1].node, inputs, quantized.parts[1].opset).first?.array(of: Float.self)
+    guard
+      let images = try kernel(quantized.parts[1].node, inputs, quantized.parts[1].opset).first?.array(of: Float.self)
     else { return false }
     var table = ps_codes_table_args()
     withUnsafeMutableBytes(of: &table.table) { bytes in

@@ -2,14 +2,15 @@ import CPruneSupport
 import PruneGraph
 import PruneTensor
 
-/// Products of float activations with weights that stay codes: int8 with activations rounded while running, and blocks of 4 or 8
-/// bits for a few rows.
+/// Products of float activations with weights that stay codes: int8 with activations rounded while running, and blocks
+/// of 4 or 8 bits for a few rows.
 enum CodeProductKernels {
   static let table: [String: FastKernel] = [DynamicProducts.key: dynamic, BlockProducts.key: blocks]
 
   private static func dynamic(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
     guard let x = op.input(0), let w = op.input(1), let scale = op.input(2), let y = op.output(0), lowering.isFloat(x),
-      lowering.isFloat(y), let weight = lowering.constant(w), weight.dtype == .int8, weight.shape.rank == 2, weight.count > 0,
+      lowering.isFloat(y), let weight = lowering.constant(w), weight.dtype == .int8, weight.shape.rank == 2,
+      weight.count > 0,
       lowering.dims(x).last == weight.shape[0], lowering.isFloat(scale), lowering.isFloat(op.input(3))
     else { return false }
     let (k, n) = (weight.shape[0], weight.shape[1]), m = lowering.count(x) / k, scales = lowering.count(scale)
@@ -22,11 +23,14 @@ enum CodeProductKernels {
     let bias = try op.input(3).map { id throws(PruneError) in try lowering.plain(id) }
     let scratch = lowering.scratch(2 * m * ((k + 1) / 2 * 2))
     let target = try lowering.define(y, layout: nil)
-    lowering.emit(op.node.label, reads: [source, factors, panels] + [bias].compactMap { $0 }, writes: [target, scratch]) { frame in
+    lowering.emit(
+      op.node.label, reads: [source, factors, panels] + [bias].compactMap { $0 }, writes: [target, scratch]
+    ) { frame in
       frame.step(
         ps_dynamic_args(
           x: frame.pointer(source), scales: frame.pointer(factors), bias: bias.map { UnsafePointer(frame.pointer($0)) },
-          w: frame.pointer(panels, as: Int8.self), y: frame.pointer(target), scratch: frame.pointer(scratch, as: Int16.self),
+          w: frame.pointer(panels, as: Int8.self), y: frame.pointer(target),
+          scratch: frame.pointer(scratch, as: Int16.self),
           m: Int64(m), n: Int64(n), k: Int64(k), scale_count: Int64(scales)), ps_dynamic_product)
     }
     return true
@@ -34,7 +38,8 @@ enum CodeProductKernels {
 
   /// `BlockProducts` leaves only what this takes.
   private static func blocks(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let codes = op.input(1), let scale = op.input(2), let y = op.output(0), let form = BlockProducts.Form(op.node)
+    guard let x = op.input(0), let codes = op.input(1), let scale = op.input(2), let y = op.output(0),
+      let form = BlockProducts.Form(op.node)
     else { return false }
     let m = lowering.count(x) / form.k
     guard (1...Int(PS_BLOCK_ROWS)).contains(m) else { return false }
@@ -49,7 +54,8 @@ enum CodeProductKernels {
       frame.step(
         ps_block_args(
           x: frame.pointer(source), scales: frame.pointer(factors), bias: bias.map { UnsafePointer(frame.pointer($0)) },
-          codes: frame.pointer(bytes, as: UInt8.self), zeros: zeros.map { UnsafePointer(frame.pointer($0, as: UInt8.self)) },
+          codes: frame.pointer(bytes, as: UInt8.self),
+          zeros: zeros.map { UnsafePointer(frame.pointer($0, as: UInt8.self)) },
           y: frame.pointer(target), scratch: frame.pointer(scratch), m: Int64(m), n: Int64(form.n), k: Int64(form.k),
           size: Int64(form.size), bits: Int32(form.bits)), ps_block_product)
     }

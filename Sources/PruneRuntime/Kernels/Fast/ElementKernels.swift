@@ -23,7 +23,8 @@ enum ElementKernels {
   private static func isKnown(_ type: DType) -> Bool { ps_casts(Int32(type.rawValue)) != 0 }
 
   private static func cast(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let y = op.output(0), let from = lowering.value(x).dtype, let to = lowering.value(y).dtype
+    guard let x = op.input(0), let y = op.output(0), let from = lowering.value(x).dtype,
+      let to = lowering.value(y).dtype
     else { return false }
     if from == to {
       try lowering.defineView(y, of: x)
@@ -43,10 +44,14 @@ enum ElementKernels {
   }
 
   private static func not(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let y = op.output(0), lowering.value(x).dtype == .bool, lowering.count(x) > 0 else { return false }
+    guard let x = op.input(0), let y = op.output(0), lowering.value(x).dtype == .bool, lowering.count(x) > 0 else {
+      return false
+    }
     let yes = try lowering.constantBuffer(try Tensor([UInt8(1)]))
     let source = try lowering.plain(x)
-    emit(op, lowering, PS_ELEMENT_XOR, .bool, source, yes, try lowering.define(y, layout: nil), [lowering.count(x)], [1], [0])
+    emit(
+      op, lowering, PS_ELEMENT_XOR, .bool, source, yes, try lowering.define(y, layout: nil), [lowering.count(x)], [1],
+      [0])
     return true
   }
 
@@ -58,7 +63,9 @@ enum ElementKernels {
     if kind.rawValue >= PS_ELEMENT_ADD.rawValue, type != .int64, type != .int32 { return false }
     if (PS_ELEMENT_AND.rawValue...PS_ELEMENT_XOR.rawValue).contains(kind.rawValue), type != .bool { return false }
     let dims = lowering.dims(y)
-    guard let walk = StridedWalk(dims, [a, b].map { StridedWalk.broadcast(lowering.dims($0), to: dims) }) else { return false }
+    guard let walk = StridedWalk(dims, [a, b].map { StridedWalk.broadcast(lowering.dims($0), to: dims) }) else {
+      return false
+    }
     let (first, second) = (try lowering.plain(a), try lowering.plain(b))
     emit(
       op, lowering, kind, type, first, second, try lowering.define(y, layout: nil), walk.dims, walk.strides[0],

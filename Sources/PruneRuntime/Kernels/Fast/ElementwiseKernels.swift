@@ -7,10 +7,13 @@ enum ElementwiseKernels {
   static let table: [String: FastKernel] = {
     var table: [String: FastKernel] = [:]
     let cut: FastKernel = activation
-    for name in ["Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "Elu", "HardSwish", "Gelu", "Swish"] { table[name] = cut }
+    for name in ["Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "Elu", "HardSwish", "Gelu", "Swish"] {
+      table[name] = cut
+    }
     for (name, kind) in [
       ("Exp", PS_UNARY_EXP), ("Sqrt", PS_UNARY_SQRT), ("Abs", PS_UNARY_ABS), ("Neg", PS_UNARY_NEGATE),
-      ("Reciprocal", PS_UNARY_RECIPROCAL), ("Erf", PS_UNARY_ERF), ("Softsign", PS_UNARY_SOFTSIGN), ("Floor", PS_UNARY_FLOOR),
+      ("Reciprocal", PS_UNARY_RECIPROCAL), ("Erf", PS_UNARY_ERF), ("Softsign", PS_UNARY_SOFTSIGN),
+      ("Floor", PS_UNARY_FLOOR),
       ("Ceil", PS_UNARY_CEIL), ("Round", PS_UNARY_ROUND), ("Sign", PS_UNARY_SIGN), ("Softplus", PS_UNARY_SOFTPLUS),
       ("Log", PS_UNARY_LOG), ("Sin", PS_UNARY_SIN), ("Cos", PS_UNARY_COS), ("Mish", PS_UNARY_MISH),
     ] {
@@ -39,7 +42,8 @@ enum ElementwiseKernels {
     let keepsZero = Operator[name: name]?.traits.contains(.keepsZero) ?? false
     return { (op: Dataflow.Op, lowering: Lowering) throws(PruneError) -> Bool in
       try emit(
-        op, lowering, kind, op.node.float(alpha.name, default: alpha.value), op.node.float(beta.name, default: beta.value),
+        op, lowering, kind, op.node.float(alpha.name, default: alpha.value),
+        op.node.float(beta.name, default: beta.value),
         keepsZero: keepsZero)
     }
   }
@@ -47,7 +51,8 @@ enum ElementwiseKernels {
   /// By a constant exponent; the common ones without a call of the C library.
   private static func power(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
     guard let x = op.input(0), let y = op.output(0), let tensor = lowering.constant(op.input(1)), tensor.count == 1,
-      lowering.dims(x) == lowering.dims(y), let exponent = try? tensor.doubles().first, exponent == Double(Float(exponent))
+      lowering.dims(x) == lowering.dims(y), let exponent = try? tensor.doubles().first,
+      exponent == Double(Float(exponent))
     else { return false }
     switch exponent {
     case 1: return try emit(op, lowering, PS_UNARY_AFFINE, 1, 0, keepsZero: true)
@@ -79,19 +84,25 @@ enum ElementwiseKernels {
     lowering.emit(op.node.label, reads: [from], writes: [target]) { frame in
       frame.step(
         ps_unary_args(
-          x: frame.pointer(from), y: frame.pointer(target), count: Int64(count), kind: Int32(kind.rawValue), alpha: alpha,
+          x: frame.pointer(from), y: frame.pointer(target), count: Int64(count), kind: Int32(kind.rawValue),
+          alpha: alpha,
           beta: beta), ps_unary)
     }
     return true
   }
 
-  private static func gradient(_ op: Dataflow.Op, _ lowering: Lowering, _ kind: ps_grad_kind) throws(PruneError) -> Bool {
+  private static func gradient(_ op: Dataflow.Op, _ lowering: Lowering, _ kind: ps_grad_kind) throws(PruneError) -> Bool
+  {
     guard let dy = op.input(0), let y = op.input(1), let dx = op.output(0), lowering.isFloat(dy), lowering.isFloat(y),
       lowering.dims(dy) == lowering.dims(y)
     else { return false }
     let at = try lowering.home(y)
     let gradient: Int
-    if let layout = at.layout { gradient = try lowering.buffer(dy, in: layout) } else { gradient = try lowering.plain(dy) }
+    if let layout = at.layout {
+      gradient = try lowering.buffer(dy, in: layout)
+    } else {
+      gradient = try lowering.plain(dy)
+    }
     let target = try lowering.defineElementwise(dx, like: .init(layout: at.layout, buffer: gradient), of: dy, in: op)
     let count = at.layout.map { $0.byteCount / 4 } ?? lowering.count(y)
     lowering.emit(op.node.label, reads: [gradient, at.buffer], writes: [target]) { frame in
@@ -113,7 +124,9 @@ extension Lowering {
   }
 
   /// The result of an elementwise operation: in the place of its operand where that is free.
-  func defineElementwise(_ id: Int, like source: Material, of operand: Int, in op: Dataflow.Op) throws(PruneError) -> Int {
+  func defineElementwise(_ id: Int, like source: Material, of operand: Int, in op: Dataflow.Op) throws(PruneError)
+    -> Int
+  {
     canOverwrite(operand, in: op)
       ? define(id, layout: source.layout, over: source.buffer) : try define(id, layout: source.layout)
   }

@@ -42,7 +42,11 @@ enum GradientStepKernels {
     let (kind, alpha, beta) = settings(op.node)
     let at = try lowering.home(x)
     let gradient: Int
-    if let layout = at.layout { gradient = try lowering.buffer(dy, in: layout) } else { gradient = try lowering.plain(dy) }
+    if let layout = at.layout {
+      gradient = try lowering.buffer(dy, in: layout)
+    } else {
+      gradient = try lowering.plain(dy)
+    }
     let target = try lowering.defineElementwise(dx, like: .init(layout: at.layout, buffer: gradient), of: dy, in: op)
     let count = at.layout.map { $0.byteCount / 4 } ?? lowering.count(x)
     lowering.emit(op.node.label, reads: [gradient, at.buffer], writes: [target]) { frame in
@@ -61,20 +65,23 @@ enum GradientStepKernels {
     else { return false }
     let (gradient, at) = (try lowering.plain(dy), try lowering.plain(y))
     let target =
-      lowering.canOverwrite(dy, in: op) ? lowering.define(dx, layout: nil, over: gradient) : try lowering.define(dx, layout: nil)
+      lowering.canOverwrite(dy, in: op)
+      ? lowering.define(dx, layout: nil, over: gradient) : try lowering.define(dx, layout: nil)
     let extent = shape[shape.rank - 1]
     let isLog: Int32 = op.node.opType == "LogSoftmaxGrad" ? 1 : 0
     lowering.emit(op.node.label, reads: [gradient, at], writes: [target]) { frame in
       frame.step(
         ps_softmax_grad_args(
-          dy: frame.pointer(gradient), y: frame.pointer(at), dx: frame.pointer(target), rows: Int64(shape.count / extent),
+          dy: frame.pointer(gradient), y: frame.pointer(at), dx: frame.pointer(target),
+          rows: Int64(shape.count / extent),
           extent: Int64(extent), is_log: isLog), ps_softmax_grad)
     }
     return true
   }
 
   private static func layerNorm(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let dy = op.input(0), let x = op.input(1), let scale = op.input(2), let dx = op.output(0), let dScale = op.output(1),
+    guard let dy = op.input(0), let x = op.input(1), let scale = op.input(2), let dx = op.output(0),
+      let dScale = op.output(1),
       let dBias = op.output(2), lowering.isFloat(dy), lowering.isFloat(x), lowering.isFloat(scale),
       lowering.dims(dy) == lowering.dims(x), let shape = lowering.value(x).shape, shape.count > 0,
       let axis = shape.axis(op.node.int("axis", default: -1))
@@ -84,15 +91,19 @@ enum GradientStepKernels {
     let rows = shape.count / columns
     let (gradient, source, factors) = (try lowering.plain(dy), try lowering.plain(x), try lowering.plain(scale))
     let target =
-      lowering.canOverwrite(dy, in: op) ? lowering.define(dx, layout: nil, over: gradient) : try lowering.define(dx, layout: nil)
+      lowering.canOverwrite(dy, in: op)
+      ? lowering.define(dx, layout: nil, over: gradient) : try lowering.define(dx, layout: nil)
     let (first, second) = (try lowering.define(dScale, layout: nil), try lowering.define(dBias, layout: nil))
     let statistics = lowering.scratch(8 * rows)
     let epsilon = op.node.float("epsilon", default: 1e-5)
-    lowering.emit(op.node.label, reads: [gradient, source, factors], writes: [target, first, second, statistics]) { frame in
+    lowering.emit(op.node.label, reads: [gradient, source, factors], writes: [target, first, second, statistics]) {
+      frame in
       frame.step(
         ps_layer_norm_grad_args(
-          dy: frame.pointer(gradient), x: frame.pointer(source), scale: frame.pointer(factors), dx: frame.pointer(target),
-          dscale: frame.pointer(first), dbias: frame.pointer(second), statistics: frame.pointer(statistics), rows: Int64(rows),
+          dy: frame.pointer(gradient), x: frame.pointer(source), scale: frame.pointer(factors),
+          dx: frame.pointer(target),
+          dscale: frame.pointer(first), dbias: frame.pointer(second), statistics: frame.pointer(statistics),
+          rows: Int64(rows),
           columns: Int64(columns), epsilon: epsilon), ps_layer_norm_grad)
     }
     return true
@@ -149,11 +160,14 @@ enum GradientStepKernels {
     let (outer, inner) = (target.dims[..<axis].reduce(1, *), target.dims[(axis + 1)...].reduce(1, *))
     let count = lowering.count(indices)
     guard lowering.count(dy) == outer * count * inner else { return false }
-    let (gradient, places, made) = (try lowering.plain(dy), try lowering.plain(indices), try lowering.define(dx, layout: nil))
+    let (gradient, places, made) = (
+      try lowering.plain(dy), try lowering.plain(indices), try lowering.define(dx, layout: nil)
+    )
     lowering.emit(op.node.label, reads: [gradient, places], writes: [made]) { frame in
       frame.step(
         ps_gather_grad_args(
-          dy: frame.pointer(gradient), wide: dtype == .int64 ? UnsafePointer(frame.pointer(places, as: Int64.self)) : nil,
+          dy: frame.pointer(gradient),
+          wide: dtype == .int64 ? UnsafePointer(frame.pointer(places, as: Int64.self)) : nil,
           narrow: dtype == .int32 ? UnsafePointer(frame.pointer(places, as: Int32.self)) : nil, dx: frame.pointer(made),
           outer: Int64(outer), extent: Int64(target[axis]), inner: Int64(inner), indices: Int64(count)), ps_gather_grad)
     }

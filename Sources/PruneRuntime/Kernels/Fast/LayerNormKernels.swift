@@ -9,7 +9,8 @@ enum LayerNormKernels {
   ]
 
   private static func layer(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let scale = op.input(1), let y = op.output(0), lowering.isFloat(x), lowering.isFloat(scale),
+    guard let x = op.input(0), let scale = op.input(1), let y = op.output(0), lowering.isFloat(x),
+      lowering.isFloat(scale),
       lowering.isFloat(op.input(2)), let shape = lowering.value(x).shape, shape.count > 0,
       let axis = shape.axis(op.node.int("axis", default: -1))
     else { return false }
@@ -24,11 +25,13 @@ enum LayerNormKernels {
     let factors = try lowering.plain(scale)
     let bias = try op.input(2).map { id throws(PruneError) in try lowering.plain(id) }
     let target =
-      lowering.canOverwrite(x, in: op) ? lowering.define(y, layout: nil, over: source) : try lowering.define(y, layout: nil)
+      lowering.canOverwrite(x, in: op)
+      ? lowering.define(y, layout: nil, over: source) : try lowering.define(y, layout: nil)
     let mean = try op.output(1).map { id throws(PruneError) in try lowering.define(id, layout: nil) }
     let inverse = try op.output(2).map { id throws(PruneError) in try lowering.define(id, layout: nil) }
     lowering.emit(
-      op.node.label, reads: [source, factors] + [bias].compactMap { $0 }, writes: [target] + [mean, inverse].compactMap { $0 }
+      op.node.label, reads: [source, factors] + [bias].compactMap { $0 },
+      writes: [target] + [mean, inverse].compactMap { $0 }
     ) { frame in
       frame.step(
         ps_layer_norm_args(
@@ -40,18 +43,22 @@ enum LayerNormKernels {
   }
 
   private static func group(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let scale = op.input(1), let bias = op.input(2), let y = op.output(0), lowering.isFloat(x),
+    guard let x = op.input(0), let scale = op.input(1), let bias = op.input(2), let y = op.output(0),
+      lowering.isFloat(x),
       lowering.isFloat(scale), lowering.isFloat(bias), lowering.dims(x).count >= 2, lowering.count(x) > 0,
       op.key == "InstanceNormalization" || op.opset >= 21
     else { return false }
     let dims = lowering.dims(x)
     let groups = op.key == "InstanceNormalization" ? dims[1] : op.node.int("num_groups", default: 0)
-    guard groups > 0, dims[1] % groups == 0, lowering.dims(scale) == [dims[1]], lowering.dims(bias) == [dims[1]] else { return false }
+    guard groups > 0, dims[1] % groups == 0, lowering.dims(scale) == [dims[1]], lowering.dims(bias) == [dims[1]] else {
+      return false
+    }
     let inner = dims[2...].reduce(1, *)
     let epsilon = op.node.float("epsilon", default: 1e-5)
     let (source, factors, shift) = (try lowering.plain(x), try lowering.plain(scale), try lowering.plain(bias))
     let target =
-      lowering.canOverwrite(x, in: op) ? lowering.define(y, layout: nil, over: source) : try lowering.define(y, layout: nil)
+      lowering.canOverwrite(x, in: op)
+      ? lowering.define(y, layout: nil, over: source) : try lowering.define(y, layout: nil)
     lowering.emit(op.node.label, reads: [source, factors, shift], writes: [target]) { frame in
       frame.step(
         ps_group_norm_args(

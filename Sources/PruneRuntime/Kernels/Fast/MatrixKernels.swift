@@ -72,7 +72,8 @@ enum MatrixKernels {
   }
 
   private static func gemm(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let a = op.input(0), let b = op.input(1), let y = op.output(0), lowering.isFloat(a), lowering.isFloat(b) else { return false }
+    guard let a = op.input(0), let b = op.input(1), let y = op.output(0), lowering.isFloat(a), lowering.isFloat(b)
+    else { return false }
     let (aDims, bDims) = (lowering.dims(a), lowering.dims(b))
     guard aDims.count == 2, bDims.count == 2 else { return false }
     var product = Product()
@@ -82,12 +83,15 @@ enum MatrixKernels {
     product.k = aDims[product.transposesA ? 0 : 1]
     product.n = bDims[product.transposesB ? 0 : 1]
     product.alpha = op.node.float("alpha", default: 1)
-    guard bDims[product.transposesB ? 1 : 0] == product.k, lowering.dims(y) == [product.m, product.n] else { return false }
+    guard bDims[product.transposesB ? 1 : 0] == product.k, lowering.dims(y) == [product.m, product.n] else {
+      return false
+    }
     return try emit(op, lowering, product, a, b, y)
   }
 
   private static func matmul(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let a = op.input(0), let b = op.input(1), let y = op.output(0), lowering.isFloat(a), lowering.isFloat(b) else { return false }
+    guard let a = op.input(0), let b = op.input(1), let y = op.output(0), lowering.isFloat(a), lowering.isFloat(b)
+    else { return false }
     let (aDims, bDims) = (lowering.dims(a), lowering.dims(b))
     guard let k = aDims.last, !bDims.isEmpty else { return false }
     if bDims.count <= 2 {
@@ -140,7 +144,9 @@ enum MatrixKernels {
     return true
   }
 
-  private static func arguments(_ tail: Tail, _ frame: Frame, _ target: Int, rows: Int, columns: Int) -> ps_epilogue_args {
+  private static func arguments(_ tail: Tail, _ frame: Frame, _ target: Int, rows: Int, columns: Int)
+    -> ps_epilogue_args
+  {
     ps_epilogue_args(
       y: frame.pointer(target), bias: tail.bias.map { UnsafePointer(frame.pointer($0)) },
       residual: tail.residual.map { UnsafePointer(frame.pointer($0)) }, rows: Int64(rows), columns: Int64(columns),
@@ -167,7 +173,8 @@ enum MatrixKernels {
     lowering.emit(
       op.node.label, primitive,
       [
-        .init(DNNL_ARG_SRC, left, al), .init(DNNL_ARG_WEIGHTS, right, bl), .init(DNNL_ARG_DST, target, yl, isWritten: true),
+        .init(DNNL_ARG_SRC, left, al), .init(DNNL_ARG_WEIGHTS, right, bl),
+        .init(DNNL_ARG_DST, target, yl, isWritten: true),
       ])
     guard !tail.isEmpty else { return true }
     let (rows, columns) = (dims.dropLast().reduce(1, *), dims[dims.count - 1])

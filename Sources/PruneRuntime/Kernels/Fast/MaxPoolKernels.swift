@@ -14,22 +14,27 @@ enum MaxPoolKernels {
   private static func arguments(_ problem: PoolingKernels.Problem, x: [Int], y: [Int]) -> ps_max_pool_args? {
     let window = problem.window
     guard problem.algorithm == dnnl_pooling_max, x.count == 4, y.count == 4, window.dilations == [1, 1],
-      window.kernel.count == 2, window.kernel[0] <= 255, window.kernel[1] <= 255, window.kernel[0] * window.kernel[1] <= 255
+      window.kernel.count == 2, window.kernel[0] <= 255, window.kernel[1] <= 255,
+      window.kernel[0] * window.kernel[1] <= 255
     else { return nil }
     for axis in 0..<2 {
       // Every window has an element inside the image.
-      guard window.before[axis] < window.kernel[axis], (y[axis + 2] - 1) * window.strides[axis] - window.before[axis] < x[axis + 2]
+      guard window.before[axis] < window.kernel[axis],
+        (y[axis + 2] - 1) * window.strides[axis] - window.before[axis] < x[axis + 2]
       else { return nil }
     }
     func pair(_ values: [Int]) -> (Int64, Int64) { (Int64(values[0]), Int64(values[1])) }
     return ps_max_pool_args(
-      x: nil, y: nil, place: nil, dy: nil, dx: nil, planes: Int64(x[0]), height: Int64(x[2]), width: Int64(x[3]), channels: Int64(x[1]),
-      rows: Int64(y[2]), columns: Int64(y[3]), kernel: pair(window.kernel), stride: pair(window.strides), before: pair(window.before))
+      x: nil, y: nil, place: nil, dy: nil, dx: nil, planes: Int64(x[0]), height: Int64(x[2]), width: Int64(x[3]),
+      channels: Int64(x[1]),
+      rows: Int64(y[2]), columns: Int64(y[3]), kernel: pair(window.kernel), stride: pair(window.strides),
+      before: pair(window.before))
   }
 
   /// A pool that will be undone.
   static func forward(
-    _ problem: PoolingKernels.Problem, _ op: Dataflow.Op, _ x: Int, _ y: Int, _ home: Lowering.Material, _ lowering: Lowering
+    _ problem: PoolingKernels.Problem, _ op: Dataflow.Op, _ x: Int, _ y: Int, _ home: Lowering.Material,
+    _ lowering: Lowering
   ) throws(PruneError) -> Bool {
     guard home.layout == Layout.channelsLast(lowering.dims(x)), let layout = Layout.channelsLast(lowering.dims(y)),
       let arguments = arguments(problem, x: lowering.dims(x), y: lowering.dims(y))
@@ -50,7 +55,8 @@ enum MaxPoolKernels {
   static func gradient(
     _ problem: PoolingKernels.Problem, _ op: Dataflow.Op, _ dy: Int, _ x: Int, _ dx: Int, _ lowering: Lowering
   ) throws(PruneError) -> Bool {
-    guard let trace = lowering.poolTraces[x], trace.problem == problem, let source = Layout.channelsLast(lowering.dims(x)),
+    guard let trace = lowering.poolTraces[x], trace.problem == problem,
+      let source = Layout.channelsLast(lowering.dims(x)),
       let layout = Layout.channelsLast(lowering.dims(dy)),
       let arguments = arguments(problem, x: lowering.dims(x), y: lowering.dims(dy))
     else { return false }

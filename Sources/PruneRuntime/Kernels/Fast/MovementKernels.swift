@@ -50,7 +50,8 @@ enum MovementKernels {
     guard let (x, y, width, block) = blocks(op, lowering) else { return false }
     let d = lowering.dims(x)
     guard d[2] % block == 0, d[3] % block == 0 else { return false }
-    return try permute(op, lowering, x, [d[0], d[1], d[2] / block, block, d[3] / block, block], [0, 3, 5, 1, 2, 4], y, width)
+    return try permute(
+      op, lowering, x, [d[0], d[1], d[2] / block, block, d[3] / block, block], [0, 3, 5, 1, 2, 4], y, width)
   }
 
   private static func blocks(_ op: Dataflow.Op, _ lowering: Lowering) -> (x: Int, y: Int, width: Int, block: Int)? {
@@ -66,14 +67,19 @@ enum MovementKernels {
     _ op: Dataflow.Op, _ lowering: Lowering, _ x: Int, _ dims: [Int], _ order: [Int], _ y: Int, _ width: Int
   ) throws(PruneError) -> Bool {
     let strides = Layout.rowMajorStrides(dims), result = order.map { dims[$0] }
-    guard let walk = StridedWalk(result, [order.map { strides[$0] }, Layout.rowMajorStrides(result)]) else { return false }
+    guard let walk = StridedWalk(result, [order.map { strides[$0] }, Layout.rowMajorStrides(result)]) else {
+      return false
+    }
     emitMove(op, lowering, width, walk, try lowering.plain(x), try lowering.define(y, layout: nil))
     return true
   }
 
   /// Copies all of a walk. oneDNN's reorders are tiled and vectorized for four-byte elements.
-  static func emitMove(_ op: Dataflow.Op, _ lowering: Lowering, _ width: Int, _ walk: StridedWalk, _ source: Int, _ target: Int) {
-    if width == 4, let from = Layout(walk.dims, strides: walk.strides[0]), let to = Layout(walk.dims, strides: walk.strides[1]),
+  static func emitMove(
+    _ op: Dataflow.Op, _ lowering: Lowering, _ width: Int, _ walk: StridedWalk, _ source: Int, _ target: Int
+  ) {
+    if width == 4, let from = Layout(walk.dims, strides: walk.strides[0]),
+      let to = Layout(walk.dims, strides: walk.strides[1]),
       let primitive = Primitive.reorder(from: from, to: to)
     {
       lowering.emit(
@@ -131,7 +137,9 @@ enum MovementKernels {
       // Its extent is not known, so neither is where the next one starts.
       guard let output else { return false }
       let part = lowering.dims(output)
-      guard part.count == strides.count, let walk = StridedWalk(part, [strides, Layout.rowMajorStrides(part)]) else { return false }
+      guard part.count == strides.count, let walk = StridedWalk(part, [strides, Layout.rowMajorStrides(part)]) else {
+        return false
+      }
       emitCopy(op, lowering, width, walk, source, position * strides[axis], try lowering.define(output, layout: nil), 0)
       position += part[axis]
     }
@@ -159,7 +167,9 @@ enum MovementKernels {
     let result = lowering.dims(y)
     var origin = 0
     for (index, axis) in axes.enumerated() {
-      guard let axis = shape.axis(axis), steps[index] != 0, (-1 << 31..<1 << 31).contains(steps[index]) else { return false }
+      guard let axis = shape.axis(axis), steps[index] != 0, (-1 << 31..<1 << 31).contains(steps[index]) else {
+        return false
+      }
       let extent = shape[axis]
       let start = starts[index] < 0 ? starts[index] &+ extent : starts[index]
       let first = steps[index] > 0 ? max(0, min(start, extent)) : max(0, min(start, extent - 1))
@@ -183,7 +193,8 @@ enum MovementKernels {
       guard let given = try? lowering.constant(op.input(1))?.array(of: Int64.self) else { return false }
       amounts = given.map { Int($0) }
       if let id = op.input(2) {
-        guard let constant = lowering.constant(id), constant.count == 1, constant.dtype == lowering.value(x).dtype else { return false }
+        guard let constant = lowering.constant(id), constant.count == 1, constant.dtype == lowering.value(x).dtype
+        else { return false }
         value = constant
       }
     } else if op.node.float("value", default: 0) != 0 {

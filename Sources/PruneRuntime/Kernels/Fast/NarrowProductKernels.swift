@@ -3,8 +3,8 @@ import CPruneSupport
 import PruneGraph
 import PruneTensor
 
-/// Products with a constant matrix of few columns, as pruning leaves them: for such that fill no whole vectors oneDNN's kernels
-/// without AVX-512 take up to twice the time of the next multiple.
+/// Products with a constant matrix of few columns, as pruning leaves them: for such that fill no whole vectors oneDNN's
+/// kernels without AVX-512 take up to twice the time of the next multiple.
 enum NarrowProductKernels {
   /// Rows below which another kernel's is no worse.
   private static let leastRows = 8
@@ -20,9 +20,11 @@ enum NarrowProductKernels {
     guard let tail = try MatrixKernels.Tail(op, lowering, m: m, n: n), tail.start == nil else { return false }
     let (row, column) = product.transposesB ? (1, k) : (n, 1), columns = (n + 7) / 8 * 8
     guard let from = Layout([k, n], strides: [row, column]), let to = Layout.plain([k, columns]),
-      let packed = try lowering.packed(b, key: (from, to), count: k * columns, fill: { address, result in
-        ps_narrow_pack(address, Int64(k), Int64(n), Int64(row), Int64(column), result)
-      })
+      let packed = try lowering.packed(
+        b, key: (from, to), count: k * columns,
+        fill: { address, result in
+          ps_narrow_pack(address, Int64(k), Int64(n), Int64(row), Int64(column), result)
+        })
     else { return false }
     let source = try lowering.plain(a), target = try lowering.define(y, layout: nil)
     lowering.emit(
@@ -30,8 +32,10 @@ enum NarrowProductKernels {
     ) { frame in
       let bound = ps_narrow_product_args(
         a: UnsafePointer(frame.pointer(source)), b: UnsafePointer(frame.pointer(packed)),
-        bias: tail.bias.map { UnsafePointer(frame.pointer($0)) }, residual: tail.residual.map { UnsafePointer(frame.pointer($0)) },
-        c: frame.pointer(target), m: Int64(m), n: Int64(n), k: Int64(k), bias_scale: tail.biasScale, low: tail.low, high: tail.high)
+        bias: tail.bias.map { UnsafePointer(frame.pointer($0)) },
+        residual: tail.residual.map { UnsafePointer(frame.pointer($0)) },
+        c: frame.pointer(target), m: Int64(m), n: Int64(n), k: Int64(k), bias_scale: tail.biasScale, low: tail.low,
+        high: tail.high)
       return frame.step(bound, ps_narrow_product)
     }
     return true

@@ -3,8 +3,8 @@ import CPruneSupport
 import PruneGraph
 import PruneTensor
 
-/// Convolutions with pixels of one channel in the lanes of vectors, on row-major images: no count of channels is rounded up to
-/// whole blocks, as pruning leaves them.
+/// Convolutions with pixels of one channel in the lanes of vectors, on row-major images: no count of channels is
+/// rounded up to whole blocks, as pruning leaves them.
 enum PixelKernels {
   /// A convolution of `x` [N, G * C, H, W] to `y` [N, G * O, rows, columns].
   struct Problem {
@@ -15,7 +15,8 @@ enum PixelKernels {
     let strides: [Int]
     let dilations: [Int]
     let before: [Int]
-    /// Whether the weights are those of another convolution, [G * C, O, …], whose gradient with respect to its input this is.
+    /// Whether the weights are those of another convolution, [G * C, O, …], whose gradient with respect to its input
+    /// this is.
     let isTurned: Bool
 
     /// Nil where there is no such kernel.
@@ -29,7 +30,10 @@ enum PixelKernels {
       (x, y) = isGradient ? (images(problem.y), images(problem.x)) : (images(problem.x), images(problem.y))
       groups = problem.w.count > problem.x.count ? problem.w[0] : 1
       (kernel, strides, dilations) = (sides(window.kernel, 1), sides(window.strides, 1), sides(window.dilations, 1))
-      let pads = isGradient ? window.kernel.indices.map { (window.kernel[$0] - 1) * window.dilations[$0] - window.before[$0] } : window.before
+      let pads =
+        isGradient
+        ? window.kernel.indices.map { (window.kernel[$0] - 1) * window.dilations[$0] - window.before[$0] }
+        : window.before
       guard pads.allSatisfy({ $0 >= 0 }) else { return nil }
       before = sides(pads, 0)
       isTurned = isGradient
@@ -39,13 +43,15 @@ enum PixelKernels {
     var inputs: Int { x[1] / groups }
     var outputs: Int { y[1] / groups }
 
-    /// Whether this takes less time than oneDNN's kernels, which round channels up to whole blocks, multiply the groups that are no
-    /// whole blocks as matrices, and want images in blocks. In multiplications; the factors are measured.
+    /// Whether this takes less time than oneDNN's kernels, which round channels up to whole blocks, multiply the groups
+    /// that are no whole blocks as matrices, and want images in blocks. In multiplications; the factors are measured.
     ///
     /// - Parameter lies: how the images lie; nil is row-major.
     func isFaster(from lies: Layout?) -> Bool {
       let block = OneDNN.block
-      guard groups == 1 else { return (inputs > 1 || outputs > 1) && (inputs % block != 0 || outputs % block != 0) && outputs <= 64 }
+      guard groups == 1 else {
+        return (inputs > 1 || outputs > 1) && (inputs % block != 0 || outputs % block != 0) && outputs <= 64
+      }
       func rounded(_ count: Int, _ step: Int) -> Double { Double((count + step - 1) / step * step) }
       let isPlain = lies?.isRowMajor ?? true, isFew = inputs < 5
       let window = kernel[0] * kernel[1] * inputs, wide = block == 16 && (y[3] % 16 == 0 || y[3] % 16 > 8 || y[3] > 64)
@@ -54,7 +60,8 @@ enum PixelKernels {
       if kernel == [1, 1], strides == [1, 1] {
         own *= 1.5
       } else {
-        own *= rounded(y[3], wide ? 16 : 8) / Double(y[3]) * (strides == [1, 1] ? 1 : 1.3) * (kernel == [1, 1] ? 2 : 1)
+        own *=
+          rounded(y[3], wide ? 16 : 8) / Double(y[3]) * (strides == [1, 1] ? 1 : 1.3) * (kernel == [1, 1] ? 2 : 1)
       }
       // Vectors that are not full cost more than their lanes.
       if y[3] % 8 != 0, kernel != [1, 1] { own *= 1.15 }
@@ -71,7 +78,8 @@ enum PixelKernels {
       for (index, item) in epilogue.enumerated() {
         switch item {
         case .add(let other): guard index == 0, lowering.count(other) == y.reduce(1, *) else { return false }
-        case .activation(let activation): guard index == epilogue.count - 1, activation.leakyLimits != nil else { return false }
+        case .activation(let activation):
+          guard index == epilogue.count - 1, activation.leakyLimits != nil else { return false }
         }
       }
       return true
@@ -79,7 +87,9 @@ enum PixelKernels {
 
     var arguments: ps_pixel_convolution_args {
       var made = ps_pixel_convolution_args()
-      (made.images, made.groups, made.inputs, made.outputs) = (Int64(x[0]), Int64(groups), Int64(inputs), Int64(outputs))
+      (made.images, made.groups, made.inputs, made.outputs) = (
+        Int64(x[0]), Int64(groups), Int64(inputs), Int64(outputs)
+      )
       (made.height, made.width, made.rows, made.columns) = (Int64(x[2]), Int64(x[3]), Int64(y[2]), Int64(y[3]))
       made.kernel = (Int64(kernel[0]), Int64(kernel[1]))
       made.strides = (Int64(strides[0]), Int64(strides[1]))
@@ -95,7 +105,9 @@ enum PixelKernels {
   static func emit(
     _ problem: Problem, _ op: Dataflow.Op, _ x: Int, _ w: Int, bias: Int? = nil, to y: Int, _ lowering: Lowering
   ) throws(PruneError) -> Bool {
-    guard let layout = Layout.plain(lowering.dims(y)), let weights = try weights(problem, op, w, lowering) else { return false }
+    guard let layout = Layout.plain(lowering.dims(y)), let weights = try weights(problem, op, w, lowering) else {
+      return false
+    }
     var arguments = problem.arguments
     var residual: Int?
     for item in op.epilogue {
@@ -115,7 +127,8 @@ enum PixelKernels {
     }
     let scratch = lowering.scratch(Int(ps_pixel_scratch(&arguments)))
     let final = arguments
-    lowering.emit(op.node.label, reads: [source, weights] + [shift].compactMap { $0 }, writes: [target, scratch]) { frame in
+    lowering.emit(op.node.label, reads: [source, weights] + [shift].compactMap { $0 }, writes: [target, scratch]) {
+      frame in
       var bound = final
       bound.x = UnsafePointer(frame.pointer(source))
       bound.weights = UnsafePointer(frame.pointer(weights))
@@ -128,7 +141,9 @@ enum PixelKernels {
   }
 
   /// The weights as the kernel reads them: constants once, variables and what is turned in every run.
-  private static func weights(_ problem: Problem, _ op: Dataflow.Op, _ w: Int, _ lowering: Lowering) throws(PruneError) -> Int? {
+  private static func weights(_ problem: Problem, _ op: Dataflow.Op, _ w: Int, _ lowering: Lowering) throws(PruneError)
+    -> Int?
+  {
     let count = lowering.count(w), (inputs, outputs) = (Int64(problem.inputs), Int64(problem.outputs))
     var arguments = ps_pixel_weights_args()
     (arguments.groups, arguments.inputs, arguments.outputs) = (Int64(problem.groups), inputs, outputs)
@@ -146,7 +161,9 @@ enum PixelKernels {
       return made
     }
     guard let plain = Layout.plain(lowering.dims(w)),
-      let layout = Layout.plain([problem.groups, problem.outputs, problem.inputs * problem.kernel[0] * problem.kernel[1]])
+      let layout = Layout.plain([
+        problem.groups, problem.outputs, problem.inputs * problem.kernel[0] * problem.kernel[1],
+      ])
     else { return nil }
     return try lowering.packed(w, key: (plain, layout), count: count) { address, result in
       arguments.weights = address

@@ -7,7 +7,8 @@ enum ProductKernels {
   static let table: [String: FastKernel] = [ProductRecognition.key: products]
 
   private static func products(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let a = op.input(0), let b = op.input(1), let y = op.output(0), let sizes = op.node.ints("sizes"), sizes.count == 6,
+    guard let a = op.input(0), let b = op.input(1), let y = op.output(0), let sizes = op.node.ints("sizes"),
+      sizes.count == 6,
       let transposes = op.node.ints("transposes"), transposes.count == 2, let offsets = op.node.ints("offsets"),
       offsets.count == 2
     else { return false }

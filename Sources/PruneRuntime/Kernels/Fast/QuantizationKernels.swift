@@ -14,7 +14,9 @@ enum QuantizationKernels {
     let outer, extent, inner: Int
 
     init?(_ op: Dataflow.Op, _ lowering: Lowering, dims: [Int]) throws(PruneError) {
-      guard let scale = op.input(1), lowering.isFloat(scale), op.node.int("block_size", default: 0) == 0 else { return nil }
+      guard let scale = op.input(1), lowering.isFloat(scale), op.node.int("block_size", default: 0) == 0 else {
+        return nil
+      }
       let form = lowering.dims(scale), count = form.reduce(1, *)
       if count == 1 {
         (outer, extent, inner) = (1, 1, dims.reduce(1, *))
@@ -56,7 +58,9 @@ enum QuantizationKernels {
     else { return false }
     let zeros = try lowering.constantBuffer(try Tensor(scheme.zeros))
     let home = try place(x, scheme, lowering)
-    let (source, target) = (home.buffer, try lowering.define(y, layout: home.layout.flatMap { layout in dtype.dnnl.map(layout.typed) }))
+    let (source, target) = (
+      home.buffer, try lowering.define(y, layout: home.layout.flatMap { layout in dtype.dnnl.map(layout.typed) })
+    )
     lowering.emit(op.node.label, reads: [source, scheme.scales], writes: [target]) { frame in
       frame.step(
         ps_quantize_args(

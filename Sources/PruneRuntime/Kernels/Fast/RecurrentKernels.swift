@@ -36,7 +36,9 @@ enum RecurrentKernels {
     func plain(_ index: Int) throws(PruneError) -> Int? {
       try op.input(index).map { id throws(PruneError) in try lowering.plain(id) }
     }
-    let stateDims = extents.isBatchFirst ? [extents.batch, extents.directions, extents.hidden] : [extents.directions, extents.batch, extents.hidden]
+    let stateDims =
+      extents.isBatchFirst
+      ? [extents.batch, extents.directions, extents.hidden] : [extents.directions, extents.batch, extents.hidden]
     for index in [5, 6] where extents.gates == 4 || index == 5 {
       guard let state = op.input(index) else { continue }
       guard lowering.isFloat(state), lowering.dims(state) == stateDims else { return false }
@@ -48,7 +50,8 @@ enum RecurrentKernels {
     let (lengths, h0) = (try plain(4), try plain(5))
     let c0 = extents.gates == 4 ? try plain(6) : nil
     let all = extents.gates * extents.hidden
-    let scratch = lowering.scratch(4 * (extents.steps * extents.batch * all + extents.batch * (all + 3 * extents.hidden)))
+    let scratch = lowering.scratch(
+      4 * (extents.steps * extents.batch * all + extents.batch * (all + 3 * extents.hidden)))
     func define(_ index: Int) throws(PruneError) -> Int? {
       try op.output(index).map { id throws(PruneError) in try lowering.define(id, layout: nil) }
     }
@@ -74,12 +77,18 @@ enum RecurrentKernels {
       if final.count > 1 { arguments.cells.1 = bound(final[1], frame) }
       let (steps, batch, hidden) = (Int64(extents.steps), Int64(extents.batch), Int64(extents.hidden))
       let directions = Int64(extents.directions)
-      (arguments.steps, arguments.batch, arguments.width, arguments.hidden) = (steps, batch, Int64(extents.width), hidden)
+      (arguments.steps, arguments.batch, arguments.width, arguments.hidden) = (
+        steps, batch, Int64(extents.width), hidden
+      )
       if extents.isBatchFirst {
-        (arguments.y_time, arguments.y_batch, arguments.y_direction) = (directions * hidden, steps * directions * hidden, hidden)
+        (arguments.y_time, arguments.y_batch, arguments.y_direction) = (
+          directions * hidden, steps * directions * hidden, hidden
+        )
         (arguments.h_batch, arguments.h_direction) = (directions * hidden, hidden)
       } else {
-        (arguments.y_time, arguments.y_batch, arguments.y_direction) = (directions * batch * hidden, hidden, batch * hidden)
+        (arguments.y_time, arguments.y_batch, arguments.y_direction) = (
+          directions * batch * hidden, hidden, batch * hidden
+        )
         (arguments.h_batch, arguments.h_direction) = (hidden, batch * hidden)
       }
       (arguments.gates, arguments.directions) = (Int32(extents.gates), Int32(extents.directions))
@@ -119,7 +128,8 @@ enum RecurrentKernels {
   ) throws(PruneError) -> Cell? {
     let (hidden, rows) = (extents.hidden, extents.gates * extents.hidden)
     func part(_ index: Int, _ count: Int) throws(PruneError) -> [Float]? {
-      guard let tensor = lowering.constant(op.input(index)), tensor.dtype == .float32, tensor.count == extents.directions * count
+      guard let tensor = lowering.constant(op.input(index)), tensor.dtype == .float32,
+        tensor.count == extents.directions * count
       else { return nil }
       return Array(try tensor.array(of: Float.self)[(direction * count)..<((direction + 1) * count)])
     }
@@ -133,7 +143,8 @@ enum RecurrentKernels {
     }
     var cell = Cell(
       w: try weight(w, rows: rows, columns: extents.width, uses: extents.steps * extents.batch),
-      r: try weight(Array(r[..<(shared * hidden)]), rows: shared, columns: hidden, uses: extents.batch), functions: functions)
+      r: try weight(Array(r[..<(shared * hidden)]), rows: shared, columns: hidden, uses: extents.batch),
+      functions: functions)
     if resetsBefore {
       cell.candidate = try lowering.constantBuffer(try panels(Array(r[(shared * hidden)...]), hidden, hidden))
     }
@@ -167,8 +178,12 @@ enum RecurrentKernels {
     func function(_ index: Int) -> Function { cell.functions[min(index, cell.functions.count - 1)] }
     var made = ps_cell()
     (made.w, made.r, made.candidate) = (pointer(cell.w), pointer(cell.r), pointer(cell.candidate))
-    (made.bias, made.candidate_bias, made.peephole) = (pointer(cell.bias), pointer(cell.candidateBias), pointer(cell.peephole))
-    made.activations = (Int32(function(0).kind.rawValue), Int32(function(1).kind.rawValue), Int32(function(2).kind.rawValue))
+    (made.bias, made.candidate_bias, made.peephole) = (
+      pointer(cell.bias), pointer(cell.candidateBias), pointer(cell.peephole)
+    )
+    made.activations = (
+      Int32(function(0).kind.rawValue), Int32(function(1).kind.rawValue), Int32(function(2).kind.rawValue)
+    )
     made.alphas = (function(0).alpha, function(1).alpha, function(2).alpha)
     made.betas = (function(0).beta, function(1).beta, function(2).beta)
     return made
@@ -195,7 +210,8 @@ enum RecurrentKernels {
       case "sigmoid": function = Function(kind: PS_UNARY_SIGMOID)
       case "softsign": function = Function(kind: PS_UNARY_SOFTSIGN)
       case "softplus": function = Function(kind: PS_UNARY_SOFTPLUS)
-      case "affine": function = Function(kind: PS_UNARY_AFFINE, alpha: alphas.popFirst() ?? 1, beta: betas.popFirst() ?? 0)
+      case "affine":
+        function = Function(kind: PS_UNARY_AFFINE, alpha: alphas.popFirst() ?? 1, beta: betas.popFirst() ?? 0)
       case "leakyrelu": function = Function(kind: PS_UNARY_LEAKY_RELU, alpha: alphas.popFirst() ?? 0.01)
       case "thresholdedrelu": function = Function(kind: PS_UNARY_THRESHOLD, alpha: alphas.popFirst() ?? 1)
       case "hardsigmoid":

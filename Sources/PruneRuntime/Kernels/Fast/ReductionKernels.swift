@@ -16,7 +16,9 @@ enum ReductionKernels {
   ]
 
   private static func reduce(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x), let shape = lowering.value(x).shape else { return false }
+    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x), let shape = lowering.value(x).shape else {
+      return false
+    }
     var axes = op.node.ints("axes") ?? []
     if let id = op.input(1) {
       guard let given = try? lowering.constant(id)?.array(of: Int64.self) else { return false }
@@ -42,7 +44,9 @@ enum ReductionKernels {
     guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x) else { return false }
     let (from, to) = (lowering.dims(x), lowering.dims(y))
     let offset = from.count - to.count
-    guard offset >= 0, !from.contains(0), to.indices.allSatisfy({ to[$0] == from[$0 + offset] || to[$0] == 1 }) else { return false }
+    guard offset >= 0, !from.contains(0), to.indices.allSatisfy({ to[$0] == from[$0 + offset] || to[$0] == 1 }) else {
+      return false
+    }
     if from.filter({ $0 != 1 }) == to.filter({ $0 != 1 }) {
       try lowering.defineView(y, of: x)
       return true
@@ -64,7 +68,8 @@ enum ReductionKernels {
     }
     guard let walk = StridedWalk(dims, [Layout.rowMajorStrides(dims), strides]) else { return false }
     emit(
-      op, lowering, source: try lowering.plain(x), target: try lowering.define(y, layout: nil), count: lowering.count(y), walk,
+      op, lowering, source: try lowering.plain(x), target: try lowering.define(y, layout: nil),
+      count: lowering.count(y), walk,
       scale: scale, kind: kind)
     return true
   }
@@ -123,7 +128,8 @@ enum ReductionKernels {
   }
 
   private static func place(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x), let shape = lowering.value(x).shape, shape.count > 0,
+    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x), let shape = lowering.value(x).shape,
+      shape.count > 0,
       let axis = shape.axis(op.node.int("axis", default: 0)), lowering.value(y).dtype == .int64
     else { return false }
     let (outer, inner) = (shape.dims[..<axis].reduce(1, *), shape.dims[(axis + 1)...].reduce(1, *))
@@ -134,7 +140,8 @@ enum ReductionKernels {
     lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
       frame.step(
         ps_arg_args(
-          x: frame.pointer(source), y: frame.pointer(target, as: Int64.self), outer: Int64(outer), extent: Int64(extent),
+          x: frame.pointer(source), y: frame.pointer(target, as: Int64.self), outer: Int64(outer),
+          extent: Int64(extent),
           inner: Int64(inner), is_min: isMin ? 1 : 0, takes_last: takesLast ? 1 : 0), ps_arg)
     }
     return true

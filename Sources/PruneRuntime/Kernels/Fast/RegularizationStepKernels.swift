@@ -9,18 +9,21 @@ enum RegularizationStepKernels {
   ]
 
   private static func dropout(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let step = op.input(1), let y = op.output(0), lowering.isFloat(x), lowering.isFloat(step),
+    guard let x = op.input(0), let step = op.input(1), let y = op.output(0), lowering.isFloat(x),
+      lowering.isFloat(step),
       lowering.count(step) == 1
     else { return false }
     let (source, number) = (try lowering.plain(x), try lowering.plain(step))
     let target =
-      lowering.canOverwrite(x, in: op) ? lowering.define(y, layout: nil, over: source) : try lowering.define(y, layout: nil)
+      lowering.canOverwrite(x, in: op)
+      ? lowering.define(y, layout: nil, over: source) : try lowering.define(y, layout: nil)
     let (key, limit, scale) = RegularizationKernels.limits(op.node)
     let count = Int64(lowering.count(x))
     lowering.emit(op.node.label, reads: [source, number], writes: [target]) { frame in
       frame.step(
         ps_dropout_args(
-          x: frame.pointer(source), y: frame.pointer(target), step: frame.pointer(number), count: count, key: key, limit: limit,
+          x: frame.pointer(source), y: frame.pointer(target), step: frame.pointer(number), count: count, key: key,
+          limit: limit,
           scale: scale), ps_dropout)
     }
     return true
@@ -42,14 +45,17 @@ enum RegularizationStepKernels {
   ]
 
   private static func penalty(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let w = op.input(0), let dw = op.input(1), let strength = op.input(2), let result = op.output(0), lowering.isFloat(w),
+    guard let w = op.input(0), let dw = op.input(1), let strength = op.input(2), let result = op.output(0),
+      lowering.isFloat(w),
       lowering.isFloat(dw), lowering.isFloat(strength), lowering.dims(w) == lowering.dims(dw),
       let kind = kinds[op.node.string("kind", default: "l2")], let parts = parts(op, lowering, w),
       lowering.count(strength) == (kind == PS_PENALTY_CHANNELS ? parts.channels : 1)
     else { return false }
     var signs: Int?
     if kind == PS_PENALTY_SIGN {
-      guard let id = op.input(3), lowering.value(id).dtype == .int8, lowering.count(id) == lowering.count(w) else { return false }
+      guard let id = op.input(3), lowering.value(id).dtype == .int8, lowering.count(id) == lowering.count(w) else {
+        return false
+      }
       signs = try lowering.plain(id)
     }
     let (weight, gradient, factor) = (try lowering.plain(w), try lowering.plain(dw), try lowering.plain(strength))
@@ -64,14 +70,16 @@ enum RegularizationStepKernels {
         ps_penalty_args(
           w: frame.pointer(weight), gradient: frame.pointer(gradient), strength: frame.pointer(factor),
           signs: signs.map { UnsafePointer(frame.pointer($0, as: Int8.self)) }, out: frame.pointer(target),
-          norms: frame.pointer(norms), outer: Int64(parts.outer), channels: Int64(parts.channels), inner: Int64(parts.inner),
+          norms: frame.pointer(norms), outer: Int64(parts.outer), channels: Int64(parts.channels),
+          inner: Int64(parts.inner),
           kind: Int32(kind.rawValue)), ps_penalty)
     }
     return true
   }
 
   private static func project(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let w = op.input(0), lowering.isFloat(w), lowering.value(w).isVariable, let parts = parts(op, lowering, w) else {
+    guard let w = op.input(0), lowering.isFloat(w), lowering.value(w).isVariable, let parts = parts(op, lowering, w)
+    else {
       return false
     }
     let weight = try lowering.updatedBuffer(w)
@@ -80,7 +88,8 @@ enum RegularizationStepKernels {
       let signs = try lowering.plain(id), count = Int64(lowering.count(w))
       lowering.emit(op.node.label, reads: [signs], writes: [weight]) { frame in
         frame.step(
-          ps_keep_signs_args(w: frame.pointer(weight), signs: UnsafePointer(frame.pointer(signs, as: Int8.self)), count: count),
+          ps_keep_signs_args(
+            w: frame.pointer(weight), signs: UnsafePointer(frame.pointer(signs, as: Int8.self)), count: count),
           ps_keep_signs)
       }
       return true
@@ -90,7 +99,8 @@ enum RegularizationStepKernels {
     lowering.emit(op.node.label, reads: [], writes: [weight, norms]) { frame in
       frame.step(
         ps_project_args(
-          w: frame.pointer(weight), norms: frame.pointer(norms), outer: Int64(parts.outer), channels: Int64(parts.channels),
+          w: frame.pointer(weight), norms: frame.pointer(norms), outer: Int64(parts.outer),
+          channels: Int64(parts.channels),
           inner: Int64(parts.inner), bound: bound), isOfL1 ? ps_project_l1 : ps_project)
     }
     return true

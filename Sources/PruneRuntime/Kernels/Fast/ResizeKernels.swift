@@ -22,7 +22,8 @@ enum ResizeKernels {
     let operands = try Operands(op.node, types: types, constants: constants, opset: op.opset)
     guard let target = try ResizeShape(operands) else { return false }
     let (from, to) = (lowering.dims(x), lowering.dims(y))
-    let settings = try ResampleSettings(KernelCall(operands: operands, inputs: constants, outputs: []), rank: from.count)
+    let settings = try ResampleSettings(
+      KernelCall(operands: operands, inputs: constants, outputs: []), rank: from.count)
     guard !settings.crops, from.count == to.count, target.scales.count == from.count else { return false }
     let axes = from.indices.filter { !settings.isIdentity($0, target.scales[$0], from[$0], to[$0]) }
     guard !axes.isEmpty else { return false }
@@ -42,7 +43,8 @@ enum ResizeKernels {
     return true
   }
 
-  private static func table(_ settings: ResampleSettings, _ axis: Int, _ scale: Double, _ from: Int, _ to: Int) -> Table {
+  private static func table(_ settings: ResampleSettings, _ axis: Int, _ scale: Double, _ from: Int, _ to: Int) -> Table
+  {
     let lists = (0..<to).map { settings.taps($0, axis, scale, from, to) }
     let taps = max(1, lists.map(\.count).max() ?? 1)
     var table = Table(positions: [], weights: [], taps: taps)
@@ -65,8 +67,10 @@ enum ResizeKernels {
     lowering.emit(op.node.label, reads: [source, positions, weights], writes: [target]) { frame in
       frame.step(
         ps_resample_args(
-          x: frame.pointer(source), weights: frame.pointer(weights), positions: frame.pointer(positions, as: Int32.self),
-          y: frame.pointer(target), outer: Int64(outer), extent: Int64(dims[axis]), inner: Int64(inner), count: Int64(count),
+          x: frame.pointer(source), weights: frame.pointer(weights),
+          positions: frame.pointer(positions, as: Int32.self),
+          y: frame.pointer(target), outer: Int64(outer), extent: Int64(dims[axis]), inner: Int64(inner),
+          count: Int64(count),
           taps: Int64(table.taps)), ps_resample)
     }
   }

@@ -5,16 +5,21 @@ import PruneTensor
 /// The loss with its gradient, and the optimizer steps, which write their variables in place.
 enum TrainingStepKernels {
   static let table: [String: FastKernel] = [
-    "ai.libprune.SoftmaxCrossEntropy": crossEntropy, "ai.libprune.MeanSquaredError": squaredError, "ai.libprune.SGDUpdate": sgd,
+    "ai.libprune.SoftmaxCrossEntropy": crossEntropy, "ai.libprune.MeanSquaredError": squaredError,
+    "ai.libprune.SGDUpdate": sgd,
     "ai.libprune.AdamUpdate": adam, "ai.libprune.RMSpropUpdate": rmsprop, "ai.libprune.GradientGate": gate,
   ]
 
   private static func crossEntropy(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let logits = op.input(0), let target = op.input(1), let loss = op.output(0), lowering.isFloat(logits) else { return false }
+    guard let logits = op.input(0), let target = op.input(1), let loss = op.output(0), lowering.isFloat(logits) else {
+      return false
+    }
     let dims = lowering.dims(logits)
     guard dims.count == 2, dims[0] > 0, dims[1] > 0 else { return false }
     let isLabels = lowering.value(target).dtype == .int64
-    guard isLabels ? lowering.count(target) == dims[0] : lowering.isFloat(target) && lowering.count(target) == dims[0] * dims[1]
+    guard
+      isLabels
+        ? lowering.count(target) == dims[0] : lowering.isFloat(target) && lowering.count(target) == dims[0] * dims[1]
     else { return false }
     let (source, wanted) = (try lowering.plain(logits), try lowering.plain(target))
     let mean = try lowering.define(loss, layout: nil)
@@ -53,7 +58,8 @@ enum TrainingStepKernels {
       frame.step(
         ps_squared_error_args(
           prediction: frame.pointer(source), target: frame.pointer(wanted), gradient: frame.pointer(gradient),
-          loss: frame.pointer(mean), chunks: frame.pointer(sums, as: Double.self), count: Int64(count)), ps_squared_error)
+          loss: frame.pointer(mean), chunks: frame.pointer(sums, as: Double.self), count: Int64(count)),
+        ps_squared_error)
     }
     return true
   }
@@ -76,7 +82,9 @@ enum TrainingStepKernels {
       else { return nil }
       for position in state {
         guard let id = op.input(position) else { continue }
-        guard lowering.isFloat(id), lowering.count(id) == lowering.count(w), lowering.value(id).isVariable else { return nil }
+        guard lowering.isFloat(id), lowering.count(id) == lowering.count(w), lowering.value(id).isVariable else {
+          return nil
+        }
       }
       if let id = op.input(mask) {
         guard lowering.value(id).dtype?.bitWidth == 8, lowering.count(id) == lowering.count(w) else { return nil }
@@ -110,7 +118,9 @@ enum TrainingStepKernels {
   }
 
   private static func sgd(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let operands = try Operands(op, lowering, state: [2], mask: 3, scalars: [4], gate: 5), let w = operands.updated[0] else { return false }
+    guard let operands = try Operands(op, lowering, state: [2], mask: 3, scalars: [4], gate: 5),
+      let w = operands.updated[0]
+    else { return false }
     let node = op.node
     lowering.emit(node.label, reads: operands.reads, writes: operands.writes) { frame in
       frame.step(
@@ -127,7 +137,8 @@ enum TrainingStepKernels {
   }
 
   private static func adam(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let operands = try Operands(op, lowering, state: [2, 3], mask: 4, scalars: [5, 6], gate: 7), let w = operands.updated[0],
+    guard let operands = try Operands(op, lowering, state: [2, 3], mask: 4, scalars: [5, 6], gate: 7),
+      let w = operands.updated[0],
       let m = operands.updated[1], let v = operands.updated[2]
     else { return false }
     let node = op.node
@@ -137,16 +148,19 @@ enum TrainingStepKernels {
           w: frame.pointer(w), gradient: frame.pointer(operands.gradient), m: frame.pointer(m), v: frame.pointer(v),
           mask: operands.mask.map { UnsafePointer(frame.pointer($0, as: UInt8.self)) },
           rate: frame.pointer(operands.scalars[0]), step: frame.pointer(operands.scalars[1]),
-          gate: operands.gate.map { UnsafePointer(frame.pointer($0)) }, count: Int64(operands.count), beta1: node.float("beta1", default: 0.9),
+          gate: operands.gate.map { UnsafePointer(frame.pointer($0)) }, count: Int64(operands.count),
+          beta1: node.float("beta1", default: 0.9),
           beta2: node.float("beta2", default: 0.999), epsilon: node.float("epsilon", default: 1e-8),
-          decay: node.float("weight_decay", default: 0), clip: node.float("clip_value", default: 0), decoupled: node.int("decoupled", default: 0) != 0 ? 1 : 0),
+          decay: node.float("weight_decay", default: 0), clip: node.float("clip_value", default: 0),
+          decoupled: node.int("decoupled", default: 0) != 0 ? 1 : 0),
         ps_adam_update)
     }
     return true
   }
 
   private static func rmsprop(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let operands = try Operands(op, lowering, state: [2, 3], mask: 4, scalars: [5], gate: 6), let w = operands.updated[0],
+    guard let operands = try Operands(op, lowering, state: [2, 3], mask: 4, scalars: [5], gate: 6),
+      let w = operands.updated[0],
       let v = operands.updated[1]
     else { return false }
     let node = op.node

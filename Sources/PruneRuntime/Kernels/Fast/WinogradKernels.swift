@@ -3,12 +3,12 @@ import CPruneSupport
 import PruneGraph
 import PruneTensor
 
-/// Convolutions of 3x3 windows one step apart, and their gradients, by minimal filtering: F(4x4, 3x3) of Lavin and Gray,
-/// "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. A quarter of the products, and what is added to get there
-/// is little as soon as there are some channels.
+/// Convolutions of 3x3 windows one step apart, and their gradients, by minimal filtering: F(4x4, 3x3) of Lavin and
+/// Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. A quarter of the products, and what is added
+/// to get there is little as soon as there are some channels.
 ///
-/// So are windows of 5x5 to 8x8 two steps apart of images with few channels, which networks begin with: when each four pixels
-/// are one of four times as many channels, they are windows of 3x3 or 4x4 one step apart.
+/// So are windows of 5x5 to 8x8 two steps apart of images with few channels, which networks begin with: when each four
+/// pixels are one of four times as many channels, they are windows of 3x3 or 4x4 one step apart.
 enum WinogradKernels {
   /// A convolution of `x` [N, C, H, W] to `y` [N, O, rows, columns] with so many pixels of pads before.
   struct Problem {
@@ -17,9 +17,11 @@ enum WinogradKernels {
     let before: [Int]
     /// Of the windows, 3 or 4.
     let taps: Int
-    /// Whether the weights are those of another convolution, [C, O, 3, 3], whose gradient with respect to its input this is.
+    /// Whether the weights are those of another convolution, [C, O, 3, 3], whose gradient with respect to its input
+    /// this is.
     let isTurned: Bool
-    /// The images before four pixels became one, a side of their kernels, and how many zeros come before the first pixel of all.
+    /// The images before four pixels became one, a side of their kernels, and how many zeros come before the first
+    /// pixel of all.
     let folded: (x: [Int], side: Int, shift: (Int64, Int64))?
 
     /// Nil where other kernels are better.
@@ -31,7 +33,9 @@ enum WinogradKernels {
       isTurned = isGradient
       if window.strides == [2, 2] {
         let (x, side) = (problem.x, problem.w[2])
-        guard isConstant, !isGradient, (5...8).contains(side), x[1] <= 4, window.before.allSatisfy({ $0 < side }) else { return nil }
+        guard isConstant, !isGradient, (5...8).contains(side), x[1] <= 4, window.before.allSatisfy({ $0 < side }) else {
+          return nil
+        }
         func extent(_ axis: Int) -> Int { (x[axis + 2] + window.before[axis] % 2 + 1) / 2 }
         self.x = [x[0], 4 * x[1], extent(0), extent(1)]
         y = problem.y
@@ -46,10 +50,12 @@ enum WinogradKernels {
         folded = nil
       }
       func waste(_ channels: Int) -> Double { Double((channels + 15) / 16 * 16) / Double(channels) }
-      // Tiles may be mostly beyond the image, and weights, four times as many numbers as otherwise, be read or made for little.
+      // Tiles may be mostly beyond the image, and weights, four times as many numbers as otherwise, be read or made for
+      // little.
       let pixels = y[0] * y[2] * y[3], least = isConstant ? x[1] * y[1] <= 128 * 128 ? 36 : 128 : 1024
       // Blocks that are half empty still take less time than the products that are saved; oneDNN's would be as empty.
-      let isFull = folded == nil ? min(x[1], y[1]) >= 9 && waste(x[1]) * waste(y[1]) <= 2.2 : y[1] >= 16 && waste(y[1]) <= 1.4
+      let isFull =
+        folded == nil ? min(x[1], y[1]) >= 9 && waste(x[1]) * waste(y[1]) <= 2.2 : y[1] >= 16 && waste(y[1]) <= 1.4
       guard isFull,
         step * step * tiles <= 2 * pixels + pixels / 2, pixels >= least
       else { return nil }
@@ -62,8 +68,8 @@ enum WinogradKernels {
     var outputs: Int { (y[1] + 15) / 16 }
     var tiles: Int { y[0] * ((y[2] + step - 1) / step) * ((y[3] + step - 1) / step) }
 
-    /// How many parts the tiles come in. Some 24 fill the kernel's registers, are worth their weights' way through the caches,
-    /// and stay in the second level themselves; if there are no more, all threads work on the same.
+    /// How many parts the tiles come in. Some 24 fill the kernel's registers, are worth their weights' way through the
+    /// caches, and stay in the second level themselves; if there are no more, all threads work on the same.
     func parts(threads: Int) -> Int {
       threads > 1 && tiles <= 36 ? 1 : max((tiles + 12 * threads) / (24 * threads), 1) * threads
     }
@@ -74,7 +80,8 @@ enum WinogradKernels {
         switch item {
         case .add(let other): guard index == 0, lowering.dims(other) == y else { return false }
         case .activation(let activation):
-          guard index == epilogue.count - 1, activation.leakyLimits != nil, activation.keepsZero || y[1] % 16 == 0 else { return false }
+          guard index == epilogue.count - 1, activation.leakyLimits != nil, activation.keepsZero || y[1] % 16 == 0
+          else { return false }
         }
       }
       return true
@@ -121,7 +128,8 @@ enum WinogradKernels {
     }
     let scratch = lowering.scratch(4 * Int(ps_winograd_scratch(&arguments) * min(arguments.workers, arguments.parts)))
     let final = arguments
-    lowering.emit(op.node.label, reads: [source, weights] + [shift].compactMap { $0 }, writes: [target, scratch]) { frame in
+    lowering.emit(op.node.label, reads: [source, weights] + [shift].compactMap { $0 }, writes: [target, scratch]) {
+      frame in
       var bound = final
       bound.x = UnsafePointer(frame.pointer(source))
       bound.weights = UnsafePointer(frame.pointer(weights))
@@ -152,7 +160,8 @@ enum WinogradKernels {
     arguments.convolution.workers = workers
     let scratch = lowering.scratch(4 * Int(ps_winograd_gradient_scratch(&arguments.convolution) * workers))
     let final = arguments
-    lowering.emit(op.node.label, reads: [source, gradient], writes: [target, scratch] + [sums].compactMap { $0 }) { frame in
+    lowering.emit(op.node.label, reads: [source, gradient], writes: [target, scratch] + [sums].compactMap { $0 }) {
+      frame in
       var bound = final
       bound.convolution.x = UnsafePointer(frame.pointer(source))
       bound.convolution.y = frame.pointer(gradient)
@@ -165,7 +174,9 @@ enum WinogradKernels {
   }
 
   /// The images in blocks of channels, four pixels in one where the problem says so.
-  private static func source(_ problem: Problem, _ op: Dataflow.Op, _ x: Int, _ lowering: Lowering) throws(PruneError) -> Int? {
+  private static func source(_ problem: Problem, _ op: Dataflow.Op, _ x: Int, _ lowering: Lowering) throws(PruneError)
+    -> Int?
+  {
     guard let folded = problem.folded else {
       guard let layout = Layout(problem.x, tag: dnnl_nChw16c) else { return nil }
       return try lowering.buffer(x, in: layout)
@@ -187,7 +198,9 @@ enum WinogradKernels {
   }
 
   /// The weights in Winograd's domain: constants once, variables and what is turned in every run.
-  private static func weights(_ problem: Problem, _ op: Dataflow.Op, _ w: Int, _ lowering: Lowering) throws(PruneError) -> Int? {
+  private static func weights(_ problem: Problem, _ op: Dataflow.Op, _ w: Int, _ lowering: Lowering) throws(PruneError)
+    -> Int?
+  {
     let (inputs, outputs) = (Int64(problem.x[1]), Int64(problem.y[1]))
     let count = Int(ps_winograd_weight_count(outputs, inputs))
     var arguments = ps_winograd_weights_args()
@@ -216,7 +229,9 @@ enum WinogradKernels {
 
   /// A bias for whole blocks of channels.
   private static func padded(_ bias: Int, _ problem: Problem, _ lowering: Lowering) throws(PruneError) -> Int {
-    guard problem.y[1] % 16 != 0, let layout = Layout([1, problem.y[1], 1, 1], tag: dnnl_nChw16c) else { return try lowering.plain(bias) }
+    guard problem.y[1] % 16 != 0, let layout = Layout([1, problem.y[1], 1, 1], tag: dnnl_nChw16c) else {
+      return try lowering.plain(bias)
+    }
     return try lowering.buffer(bias, in: layout)
   }
 }

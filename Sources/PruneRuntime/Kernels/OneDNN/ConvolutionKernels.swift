@@ -23,7 +23,9 @@ enum ConvolutionKernels {
     init?(
       _ node: Node, x: [Int], w: [Int], y: [Int], codes: (x: dnnl_data_type_t, y: dnnl_data_type_t)? = nil
     ) {
-      guard x.count == w.count, x.count == y.count, x.count >= 3, !x.contains(0), !w.contains(0), !y.contains(0) else { return nil }
+      guard x.count == w.count, x.count == y.count, x.count >= 3, !x.contains(0), !w.contains(0), !y.contains(0) else {
+        return nil
+      }
       let groups = node.int("group", default: 1)
       guard groups > 0, w[0] % groups == 0, x[1] == w[1] * groups, y[1] == w[0], x[0] == y[0],
         let window = SlidingWindow(node, kernel: Array(w[2...]), input: Array(x[2...]), output: Array(y[2...]))
@@ -48,8 +50,9 @@ enum ConvolutionKernels {
       (self.xLayout, self.yLayout, self.wLayout) = (xLayout, yLayout, wLayout)
     }
 
-    /// Whether channels are better innermost for this convolution though its neighbours have them in blocks: oneDNN's kernels for
-    /// windows of several pixels take up to a third less time then, once there is more to do than to lay images out.
+    /// Whether channels are better innermost for this convolution though its neighbours have them in blocks: oneDNN's
+    /// kernels for windows of several pixels take up to a third less time then, once there is more to do than to lay
+    /// images out.
     var favorsChannelsLast: Bool {
       w.count == 4 && OneDNN.block == 16 && w[2] * w[3] > 1 && min(x[1], y[1]) >= 64 && (x[1] | y[1]) % 16 == 0
     }
@@ -84,12 +87,17 @@ enum ConvolutionKernels {
     if let bias { guard lowering.isFloat(bias), lowering.count(bias) == problem.y[1] else { return false } }
     let isConstant = lowering.constant(w) != nil
     if let minimal = WinogradKernels.Problem(problem, isConstant: isConstant) {
-      if minimal.takes(op.epilogue, lowering), try WinogradKernels.emit(minimal, op, x, w, bias: bias, to: y, lowering) { return true }
+      if minimal.takes(op.epilogue, lowering), try WinogradKernels.emit(minimal, op, x, w, bias: bias, to: y, lowering)
+      {
+        return true
+      }
       // A function of its own costs less than is gained.
       if op.epilogue.count == 1, case .activation = op.epilogue[0] { return false }
     }
     if let exact = PixelKernels.Problem(problem), exact.isFaster(from: try lowering.home(x).layout) {
-      if exact.takes(op.epilogue, lowering), try PixelKernels.emit(exact, op, x, w, bias: bias, to: y, lowering) { return true }
+      if exact.takes(op.epilogue, lowering), try PixelKernels.emit(exact, op, x, w, bias: bias, to: y, lowering) {
+        return true
+      }
       if op.epilogue.count == 1, case .activation = op.epilogue[0] { return false }
     }
     var post = PostOperations()
@@ -110,15 +118,18 @@ enum ConvolutionKernels {
     {
       chosen = problem.forward(bias: bias != nil, source: xl, target: yl, post: post)
     }
-    // What already lies in blocks stays so: the kernel that a free choice would give is no faster than two reorders are slow.
+    // What already lies in blocks stays so: the kernel that a free choice would give is no faster than two reorders are
+    // slow.
     if chosen == nil, let blocked = problem.blocked, try lowering.home(x).layout == blocked {
       chosen = problem.forward(bias: bias != nil, source: blocked, post: post)
     }
-    guard let primitive = chosen ?? problem.forward(bias: bias != nil, post: post), let xl = primitive.layout(dnnl_query_src_md),
+    guard let primitive = chosen ?? problem.forward(bias: bias != nil, post: post),
+      let xl = primitive.layout(dnnl_query_src_md),
       let wl = primitive.layout(dnnl_query_weights_md), let yl = primitive.layout(dnnl_query_dst_md),
       let bl = Layout.plain([problem.y[1]])
     else { return false }
-    // What most kernels cannot do behind a convolution, as to add before a function, is better done in a step of its own.
+    // What most kernels cannot do behind a convolution, as to add before a function, is better done in a step of its
+    // own.
     guard op.epilogue.isEmpty || !primitive.isPlain else { return false }
     let source = try lowering.buffer(x, in: xl)
     let weight = try lowering.buffer(w, in: wl)
@@ -182,7 +193,9 @@ enum ConvolutionKernels {
     {
       return true
     }
-    guard let hint = problem.forward(bias: false, training: true), let bl = Layout.plain([problem.y[1]]) else { return false }
+    guard let hint = problem.forward(bias: false, training: true), let bl = Layout.plain([problem.y[1]]) else {
+      return false
+    }
     func primitive(bias: Bool) -> Primitive? {
       var descriptor = dnnl_convolution_desc_t()
       var (xr, wr, yr, br) = (problem.xLayout.raw, problem.wLayout.raw, problem.yLayout.raw, bl.raw)
@@ -194,7 +207,8 @@ enum ConvolutionKernels {
       return status == dnnl_success ? Primitive.make(descriptor, hint: hint) : nil
     }
     // oneDNN adds up a bias's gradient in memory, number by number, where channels lie innermost.
-    let alone = primitive(bias: false), sumsHere = db != nil && alone?.layout(dnnl_query_diff_dst_md) == Layout.channelsLast(problem.y)
+    let alone = primitive(bias: false),
+      sumsHere = db != nil && alone?.layout(dnnl_query_diff_dst_md) == Layout.channelsLast(problem.y)
     guard let primitive = db == nil || sumsHere ? alone : primitive(bias: true),
       let xl = primitive.layout(dnnl_query_src_md), let wl = primitive.layout(dnnl_query_diff_weights_md),
       let yl = primitive.layout(dnnl_query_diff_dst_md)

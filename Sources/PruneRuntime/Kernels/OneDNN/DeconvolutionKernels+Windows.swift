@@ -3,14 +3,15 @@ import PruneGraph
 import PruneTensor
 
 extension DeconvolutionKernels {
-  /// ConvTranspose over images whose windows lie side by side, as U-Nets double an image: a convolution that gives all pixels of
-  /// a window as channels, and a copy that lays them out. oneDNN's own kernels walk over zeros instead.
+  /// ConvTranspose over images whose windows lie side by side, as U-Nets double an image: a convolution that gives all
+  /// pixels of a window as channels, and a copy that lays them out. oneDNN's own kernels walk over zeros instead.
   ///
   /// Channels lie in blocks where they fill them, else innermost: [N][channel blocks][height][width][block].
   static func sideBySide(
     _ op: Dataflow.Op, _ lowering: Lowering, weight dims: [Int], bias: Int?, _ post: PostOperations
   ) throws(PruneError) -> Bool {
-    guard dims.count == 4, let x = op.input(0), let y = op.output(0), let w = op.input(1), let weight = lowering.constant(w),
+    guard dims.count == 4, let x = op.input(0), let y = op.output(0), let w = op.input(1),
+      let weight = lowering.constant(w),
       bias == nil || lowering.constant(bias) != nil
     else { return false }
     let (xd, yd) = (lowering.dims(x), lowering.dims(y))
@@ -28,7 +29,8 @@ extension DeconvolutionKernels {
     let (ones, zeros) = (dnnlDims([1, 1]), dnnlDims([0, 0]))
     let status = withUnsafePointer(to: &br) {
       dnnl_dilated_convolution_forward_desc_init(
-        &descriptor, dnnl_forward_inference, dnnl_convolution_direct, &xr, &wr, bias == nil ? nil : $0, &tr, ones, zeros, zeros,
+        &descriptor, dnnl_forward_inference, dnnl_convolution_direct, &xr, &wr, bias == nil ? nil : $0, &tr, ones,
+        zeros, zeros,
         zeros)
     }
     guard status == dnnl_success, let primitive = Primitive.make(descriptor, post: post), !primitive.isPlain,
@@ -45,7 +47,9 @@ extension DeconvolutionKernels {
         try turned.withMutableSpan(of: Float.self) { result throws(PruneError) in
           for input in 0..<inputs {
             for output in 0..<outputs {
-              for tap in 0..<taps { result[channel(output, tap) * inputs + input] = values[(input * outputs + output) * taps + tap] }
+              for tap in 0..<taps {
+                result[channel(output, tap) * inputs + input] = values[(input * outputs + output) * taps + tap]
+              }
             }
           }
         }
@@ -60,13 +64,17 @@ extension DeconvolutionKernels {
     let from =
       isBlocked
       ? [
-        channels * height * width, taps * height * width * block, width * block, columns * height * width * block, block,
+        channels * height * width, taps * height * width * block, width * block, columns * height * width * block,
+        block,
         height * width * block, 1,
       ] : [channels * height * width, 0, width * channels, columns * block, channels, block, 1]
-    guard let walk = StridedWalk(walked, [from, [blocks * plane, plane, rows * line, line, columns * block, block, 1]]) else { return false }
+    guard
+      let walk = StridedWalk(walked, [from, [blocks * plane, plane, rows * line, line, columns * block, block, 1]])
+    else { return false }
     let scratch = lowering.scratch(between.byteCount)
     var arguments: [PrimitiveArgument] = [
-      .init(DNNL_ARG_SRC, try lowering.buffer(x, in: xl), xl), .init(DNNL_ARG_WEIGHTS, try lowering.constantBuffer(packed), wl),
+      .init(DNNL_ARG_SRC, try lowering.buffer(x, in: xl), xl),
+      .init(DNNL_ARG_WEIGHTS, try lowering.constantBuffer(packed), wl),
     ]
     if let values = try lowering.constant(bias)?.array(of: Float.self) {
       var repeated = [Float](repeating: 0, count: channels)

@@ -27,7 +27,8 @@ enum DeconvolutionKernels {
       groups == 1
       ? ([wd[1], wd[0]] + wd[2...], [taps, wd[1] * taps] + inner)
       : ([groups, wd[1], wd[0] / groups] + wd[2...], [wd[0] / groups * wd[1] * taps, taps, wd[1] * taps] + inner)
-    guard let xl = Layout.any(xd), let yl = Layout.any(yd), let wl = Layout.any(dims), let from = Layout(dims, strides: strides),
+    guard let xl = Layout.any(xd), let yl = Layout.any(yd), let wl = Layout.any(dims),
+      let from = Layout(dims, strides: strides),
       let bl = Layout.plain([yd[1]])
     else { return false }
     let bias = op.input(2)
@@ -38,7 +39,8 @@ enum DeconvolutionKernels {
       post.items.append(activation.postOperation)
     }
     guard post.isUnambiguous else { return false }
-    if groups == 1, taps > 1, window.strides == Array(wd[2...]), (window.before + after + window.gaps).allSatisfy({ $0 == 0 }),
+    if groups == 1, taps > 1, window.strides == Array(wd[2...]),
+      (window.before + after + window.gaps).allSatisfy({ $0 == 0 }),
       try sideBySide(op, lowering, weight: wd, bias: bias, post)
     {
       return true

@@ -16,7 +16,8 @@ enum JoinKernels {
   /// False when the images do not share a layout other than row-major.
   static func images(_ op: Dataflow.Op, _ lowering: Lowering, _ inputs: [Int], _ y: Int) throws(PruneError) -> Bool {
     let dims = lowering.dims(y)
-    guard lowering.isFloat(y), dims.count == 4, lowering.count(y) > 0, inputs.allSatisfy({ lowering.dims($0).count == 4 }),
+    guard lowering.isFloat(y), dims.count == 4, lowering.count(y) > 0,
+      inputs.allSatisfy({ lowering.dims($0).count == 4 }),
       let isBlocked = try sharesBlocks(inputs, lowering), let target = layout(dims, isBlocked)
     else { return false }
     let pixels = dims[2] * dims[3]
@@ -61,9 +62,13 @@ enum JoinKernels {
     var (blocked, innermost, other) = (0, 0, 0)
     for input in inputs {
       let home = try lowering.home(input).layout
-      if let home, !home.isRowMajor, home == layout(lowering.dims(input), true) { blocked += lowering.count(input) }
-      else if let home, !home.isRowMajor, home == layout(lowering.dims(input), false) { innermost += lowering.count(input) }
-      else { other += lowering.count(input) }
+      if let home, !home.isRowMajor, home == layout(lowering.dims(input), true) {
+        blocked += lowering.count(input)
+      } else if let home, !home.isRowMajor, home == layout(lowering.dims(input), false) {
+        innermost += lowering.count(input)
+      } else {
+        other += lowering.count(input)
+      }
     }
     guard blocked + innermost > other else { return nil }
     return blocked > innermost && inputs.allSatisfy { lowering.dims($0)[1].isMultiple(of: OneDNN.block) }
@@ -76,7 +81,9 @@ enum JoinKernels {
       let parts = op.inputs.compactMap { $0 }
       guard let y = op.output(0), parts.count == op.inputs.count, parts.count > max(inputs.count, found?.count ?? 0),
         parts.starts(with: inputs), lowering.value(y).shape?.axis(op.node.int("axis", default: 1)) == 1,
-        parts.allSatisfy({ lowering.isFloat($0) && lowering.dims($0).count == 4 && lowering.dims($0)[1].isMultiple(of: OneDNN.block) })
+        parts.allSatisfy({
+          lowering.isFloat($0) && lowering.dims($0).count == 4 && lowering.dims($0)[1].isMultiple(of: OneDNN.block)
+        })
       else { continue }
       found = parts
     }

@@ -135,7 +135,9 @@ struct Layout: Equatable {
   /// The same memory seen under other extents, where that is possible.
   func reshaped(_ dims: [Int]) -> Layout? {
     var (source, made) = (raw, dnnl_memory_desc_t())
-    guard dnnl_memory_desc_reshape(&made, &source, Int32(dims.count), dims.map(Int64.init)) == dnnl_success else { return nil }
+    guard dnnl_memory_desc_reshape(&made, &source, Int32(dims.count), dims.map(Int64.init)) == dnnl_success else {
+      return nil
+    }
     return Layout(made)
   }
 }

@@ -14,7 +14,9 @@ enum NormalizationKernels {
   private static func forward(_ x: Layout, _ kind: dnnl_prop_kind_t, epsilon: Float, flags: UInt32) -> Primitive? {
     var descriptor = dnnl_batch_normalization_desc_t()
     var raw = x.raw
-    guard dnnl_batch_normalization_forward_desc_init(&descriptor, kind, &raw, epsilon, flags) == dnnl_success else { return nil }
+    guard dnnl_batch_normalization_forward_desc_init(&descriptor, kind, &raw, epsilon, flags) == dnnl_success else {
+      return nil
+    }
     return Primitive.make(descriptor)
   }
 
@@ -41,7 +43,8 @@ enum NormalizationKernels {
     let home = try lowering.home(x)
     if try affine(op, lowering, home, x, y, [scale, shift, mean, variance]) { return true }
     guard let xl = layout(home, lowering.dims(x)),
-      let primitive = forward(xl, dnnl_forward_inference, epsilon: op.node.float("epsilon", default: 1e-5), flags: flags)
+      let primitive = forward(
+        xl, dnnl_forward_inference, epsilon: op.node.float("epsilon", default: 1e-5), flags: flags)
     else { return false }
     var arguments: [PrimitiveArgument] = [.init(DNNL_ARG_SRC, home.buffer, xl)]
     for (index, value) in [
@@ -62,8 +65,8 @@ enum NormalizationKernels {
     return layout.isPadded && layout.channelBlock == nil ? nil : layout
   }
 
-  /// oneDNN's kernels look behind the last channel's parameters, and what they find there goes into the lanes that hold no
-  /// channel. The layers behind count on zeros.
+  /// oneDNN's kernels look behind the last channel's parameters, and what they find there goes into the lanes that hold
+  /// no channel. The layers behind count on zeros.
   private static func clearTail(of buffer: Int, _ layout: Layout, _ op: Dataflow.Op, _ lowering: Lowering) {
     guard layout.isPadded, let block = layout.channelBlock else { return }
     let dims = layout.dims
@@ -75,8 +78,8 @@ enum NormalizationKernels {
     }
   }
 
-  /// With constant parameters, what is left is a factor and a term a channel: for images that do not lie in blocks, which
-  /// oneDNN's fast kernels want.
+  /// With constant parameters, what is left is a factor and a term a channel: for images that do not lie in blocks,
+  /// which oneDNN's fast kernels want.
   private static func affine(
     _ op: Dataflow.Op, _ lowering: Lowering, _ home: Lowering.Material, _ x: Int, _ y: Int, _ parameters: [Int]
   ) throws(PruneError) -> Bool {
@@ -101,7 +104,8 @@ enum NormalizationKernels {
     lowering.emit(op.node.label, reads: [home.buffer, scales, shifts], writes: [target]) { frame in
       frame.step(
         ps_channels_args(
-          x: frame.pointer(home.buffer), y: frame.pointer(target), scale: frame.pointer(scales), shift: frame.pointer(shifts),
+          x: frame.pointer(home.buffer), y: frame.pointer(target), scale: frame.pointer(scales),
+          shift: frame.pointer(shifts),
           rows: rows, channels: channels, pixels: isByPixel ? 0 : pixels, low: low), ps_scale_channels)
     }
     return true
@@ -117,7 +121,9 @@ enum NormalizationKernels {
     guard let xl = layout(home, lowering.dims(x)),
       let primitive = forward(xl, dnnl_forward_training, epsilon: epsilon, flags: scaleAndShift)
     else { return false }
-    let mean = try op.output(1).map { id throws(PruneError) in try lowering.define(id, layout: nil) } ?? lowering.scratch(4 * channels)
+    let mean =
+      try op.output(1).map { id throws(PruneError) in try lowering.define(id, layout: nil) }
+      ?? lowering.scratch(4 * channels)
     let variance = lowering.scratch(4 * channels)
     let scaleBuffer = try lowering.plain(scale)
     let shiftBuffer = try lowering.plain(shift)
@@ -170,11 +176,13 @@ enum NormalizationKernels {
     let inverseBuffer = try lowering.plain(inverse)
     lowering.emit("\(op.node.label) variance", reads: [inverseBuffer], writes: [variance]) { frame in
       frame.step(
-        ps_variance_args(inverse: frame.pointer(inverseBuffer), variance: frame.pointer(variance), count: Int64(channels)),
+        ps_variance_args(
+          inverse: frame.pointer(inverseBuffer), variance: frame.pointer(variance), count: Int64(channels)),
         ps_variance)
     }
     func output(_ index: Int) throws(PruneError) -> Int {
-      try op.output(index).map { id throws(PruneError) in try lowering.define(id, layout: nil) } ?? lowering.scratch(4 * channels)
+      try op.output(index).map { id throws(PruneError) in try lowering.define(id, layout: nil) }
+        ?? lowering.scratch(4 * channels)
     }
     let (meanBuffer, scaleBuffer) = (try lowering.plain(mean), try lowering.plain(scale))
     let (dScale, dShift) = (try output(1), try output(2))

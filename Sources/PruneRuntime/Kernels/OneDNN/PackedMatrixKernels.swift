@@ -2,8 +2,8 @@ import COneDNN
 import PruneGraph
 import PruneTensor
 
-/// Products with a constant matrix in the layout oneDNN likes best; bias, activations and a residual run while the result
-/// is still in registers.
+/// Products with a constant matrix in the layout oneDNN likes best; bias, activations and a residual run while the
+/// result is still in registers.
 enum PackedMatrixKernels {
   struct Extents {
     var m, n, k: Int
@@ -74,7 +74,9 @@ enum PackedMatrixKernels {
       guard let packed = try lowering.packed(b, from: plain, in: bl) else { return false }
       matrix = packed
     }
-    var arguments: [PrimitiveArgument] = [.init(DNNL_ARG_SRC, try lowering.plain(a), al), .init(DNNL_ARG_WEIGHTS, matrix, bl)]
+    var arguments: [PrimitiveArgument] = [
+      .init(DNNL_ARG_SRC, try lowering.plain(a), al), .init(DNNL_ARG_WEIGHTS, matrix, bl),
+    ]
     if let bias = tail.bias { arguments.append(.init(DNNL_ARG_BIAS, try lowering.plain(bias), row)) }
     let target: Int
     if let residual = tail.residual {
@@ -83,7 +85,9 @@ enum PackedMatrixKernels {
         target = lowering.define(y, layout: nil, over: source)
       } else {
         target = try lowering.define(y, layout: nil)
-        guard try MovementKernels.emitRepeated(op, lowering, residual, to: lowering.dims(residual), target) else { return false }
+        guard try MovementKernels.emitRepeated(op, lowering, residual, to: lowering.dims(residual), target) else {
+          return false
+        }
       }
     } else {
       target = try lowering.define(y, layout: nil)

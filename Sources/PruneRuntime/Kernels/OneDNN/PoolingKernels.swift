@@ -22,13 +22,15 @@ enum PoolingKernels {
       let (input, output) = (Array(x[2...]), Array(y[2...]))
       let isGlobal = node.opType.hasPrefix("Global")
       guard let kernel = isGlobal ? input : node.ints("kernel_shape"),
-        let window = SlidingWindow(isGlobal ? Node(node.opType, inputs: [], outputs: []) : node, kernel: kernel, input: input, output: output)
+        let window = SlidingWindow(
+          isGlobal ? Node(node.opType, inputs: [], outputs: []) : node, kernel: kernel, input: input, output: output)
       else { return nil }
       self.window = window
       let exact = window.exactAfter(input: input, output: output)
       let isMax = node.opType.hasPrefix("MaxPool") || node.opType.hasSuffix("MaxPool")
       let countsPadding = node.int("count_include_pad", default: 0) != 0
-      // A stride that leaves a rest behind is fine; a window that hangs over the padding changes what averages divide by.
+      // A stride that leaves a rest behind is fine; a window that hangs over the padding changes what averages divide
+      // by.
       after = zip(exact, window.after).map { max($0, $1) }
       guard isMax || !countsPadding || after == window.after else { return nil }
       algorithm =
@@ -79,7 +81,8 @@ enum PoolingKernels {
     if isUndone, type == dnnl_f32, try MaxPoolKernels.forward(problem, op, x, y, home, lowering) { return true }
     guard var primitive = problem.forward(xl, y: lowering.dims(y), training: isUndone) else { return false }
     // There are no good kernels for row-major images, or not for this window.
-    if primitive.isPlain, let layout = Layout.blocked(lowering.dims(x)) ?? Layout.channelsLast(lowering.dims(x)), type == dnnl_f32,
+    if primitive.isPlain, let layout = Layout.blocked(lowering.dims(x)) ?? Layout.channelsLast(lowering.dims(x)),
+      type == dnnl_f32,
       let other = problem.forward(layout, y: lowering.dims(y), training: isUndone), !other.isPlain
     {
       home = .init(layout: layout, buffer: try lowering.buffer(x, in: layout))
@@ -93,7 +96,8 @@ enum PoolingKernels {
     if isUndone, let layout = primitive.layout(dnnl_query_workspace_md) {
       let workspace = lowering.scratch(layout.byteCount)
       arguments.append(.init(DNNL_ARG_WORKSPACE, workspace, layout, isWritten: true))
-      lowering.poolWorkspaces[x] = .init(problem: problem, primitive: primitive, buffer: workspace, layout: layout, source: xl)
+      lowering.poolWorkspaces[x] = .init(
+        problem: problem, primitive: primitive, buffer: workspace, layout: layout, source: xl)
     }
     lowering.emit(op.node.label, primitive, arguments)
     return true
@@ -101,7 +105,8 @@ enum PoolingKernels {
 
   /// Whether `op` undoes the max-pool that `problem` describes of value `x`.
   private static func isGradient(_ op: Dataflow.Op, of problem: Problem, _ x: Int, _ lowering: Lowering) -> Bool {
-    guard problem.algorithm == dnnl_pooling_max, op.key == "ai.libprune.MaxPoolGrad", op.input(1) == x, let dy = op.input(0)
+    guard problem.algorithm == dnnl_pooling_max, op.key == "ai.libprune.MaxPoolGrad", op.input(1) == x,
+      let dy = op.input(0)
     else { return false }
     return Problem(op.node, x: lowering.dims(x), y: lowering.dims(dy)) == problem
   }
@@ -126,7 +131,8 @@ enum PoolingKernels {
       lowering.emit(
         "\(op.node.label) maxima", primitive,
         [
-          .init(DNNL_ARG_SRC, home.buffer, xl), .init(DNNL_ARG_DST, lowering.scratch(yl.byteCount), yl, isWritten: true),
+          .init(DNNL_ARG_SRC, home.buffer, xl),
+          .init(DNNL_ARG_DST, lowering.scratch(yl.byteCount), yl, isWritten: true),
           .init(DNNL_ARG_WORKSPACE, forward.buffer, layout, isWritten: true),
         ])
     }

@@ -82,9 +82,10 @@ final class Primitive: @unchecked Sendable {
     }
     handle = made
     self.descriptor = descriptor
-    scratchByteCount = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0).map {
-      Int(dnnl_memory_desc_get_size($0))
-    } ?? 0
+    scratchByteCount =
+      dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0).map {
+        Int(dnnl_memory_desc_get_size($0))
+      } ?? 0
   }
 
   /// Makes the primitive of an operation descriptor. Nil when oneDNN has no implementation for it.
@@ -114,16 +115,20 @@ final class Primitive: @unchecked Sendable {
   /// Whether oneDNN has no better than plain loops for it, which take a hundred times as long as its other kernels.
   var isPlain: Bool {
     var name: UnsafePointer<CChar>?
-    guard dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) == dnnl_success, let name else { return false }
+    guard dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) == dnnl_success, let name else {
+      return false
+    }
     let text = String(cString: name)
     return text.hasPrefix("ref") || text.hasPrefix("simple")
   }
 
-  /// Whether it multiplies matrices with the kernels of dnnl_sgemm, which move the stack pointer into the heap: a signal handler
-  /// without a stack of its own would write there.
+  /// Whether it multiplies matrices with the kernels of dnnl_sgemm, which move the stack pointer into the heap: a
+  /// signal handler without a stack of its own would write there.
   var movesStack: Bool {
     var name: UnsafePointer<CChar>?
-    guard dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) == dnnl_success, let name else { return true }
+    guard dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) == dnnl_success, let name else {
+      return true
+    }
     let text = Array(String(cString: name).utf8)
     return !text.starts(with: "brg".utf8) && text.indices.contains { text[$0...].starts(with: "gemm".utf8) }
   }
@@ -142,19 +147,26 @@ final class Primitive: @unchecked Sendable {
 
   /// The layout the primitive wants or gives; nil when it has no such argument.
   func layout(_ what: dnnl_query_t, _ index: Int = 0) -> Layout? {
-    guard let found = dnnl_primitive_desc_query_md(descriptor, what, Int32(index)), found.pointee.ndims > 0 else { return nil }
+    guard let found = dnnl_primitive_desc_query_md(descriptor, what, Int32(index)), found.pointee.ndims > 0 else {
+      return nil
+    }
     return Layout(found.pointee)
   }
 
-  private static func withAttributes(_ post: PostOperations, _ body: (dnnl_primitive_attr_t) -> Primitive?) -> Primitive? {
+  private static func withAttributes(_ post: PostOperations, _ body: (dnnl_primitive_attr_t) -> Primitive?)
+    -> Primitive?
+  {
     var attributes: dnnl_primitive_attr_t?
     guard dnnl_primitive_attr_create(&attributes) == dnnl_success, let attributes else { return nil }
     defer { dnnl_primitive_attr_destroy(attributes) }
-    guard dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user) == dnnl_success else { return nil }
+    guard dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user) == dnnl_success else {
+      return nil
+    }
     if !post.scales.isEmpty {
       // The mask names the axis that has a factor for each index: channels are axis 1 of every result here.
       guard
-        dnnl_primitive_attr_set_output_scales(attributes, Int64(post.scales.count), post.scales.count == 1 ? 0 : 2, post.scales)
+        dnnl_primitive_attr_set_output_scales(
+          attributes, Int64(post.scales.count), post.scales.count == 1 ? 0 : 2, post.scales)
           == dnnl_success
       else { return nil }
     }
@@ -170,7 +182,8 @@ final class Primitive: @unchecked Sendable {
       let status: dnnl_status_t
       switch item {
       case .sum: status = dnnl_post_ops_append_sum(operations, 1)
-      case .sumOfCodes(let scale, let zero, let type): status = dnnl_post_ops_append_sum_v3(operations, scale, zero, type)
+      case .sumOfCodes(let scale, let zero, let type):
+        status = dnnl_post_ops_append_sum_v3(operations, scale, zero, type)
       case .eltwise(let kind, let alpha, let beta, let scale):
         status = dnnl_post_ops_append_eltwise(operations, scale, kind, alpha, beta)
       case .binary(let kind, let layout):

@@ -41,14 +41,17 @@ extension Lowering {
     }
     let final = arguments
     let (read, written) = (final.filter { !$0.isWritten }, final.filter(\.isWritten))
-    emit(label, reads: read.map(\.buffer), writes: written.map(\.buffer), losesNaN: primitive.losesNaN) { frame throws(PruneError) in
+    emit(label, reads: read.map(\.buffer), writes: written.map(\.buffer), losesNaN: primitive.losesNaN) {
+      frame throws(PruneError) in
       try frame.step(label, primitive, final)
     }
   }
 }
 
 extension Frame {
-  fileprivate func step(_ label: String, _ primitive: Primitive, _ arguments: [PrimitiveArgument]) throws(PruneError) -> BoundStep {
+  fileprivate func step(_ label: String, _ primitive: Primitive, _ arguments: [PrimitiveArgument]) throws(PruneError)
+    -> BoundStep
+  {
     guard let engine = OneDNN.engine, let stream else { throw PruneError(.internal, "oneDNN has no CPU engine") }
     let list = UnsafeMutablePointer<dnnl_exec_arg_t>.allocate(capacity: arguments.count)
     var made = 0

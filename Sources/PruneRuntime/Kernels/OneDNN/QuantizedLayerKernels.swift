@@ -8,7 +8,8 @@ import PruneTensor
 /// rounding error of the middle between two codes may go to either.
 enum QuantizedLayerKernels {
   static let table: [String: FastKernel] = [
-    "ai.libprune.QuantizedConv": convolution, "ai.libprune.QuantizedGemm": product, "ai.libprune.QuantizedMatMul": product,
+    "ai.libprune.QuantizedConv": convolution, "ai.libprune.QuantizedGemm": product,
+    "ai.libprune.QuantizedMatMul": product,
   ]
 
   /// The bias in units of the sums, minus what the input's zero point adds to them where that is the same everywhere.
@@ -16,17 +17,19 @@ enum QuantizedLayerKernels {
     _ op: Dataflow.Op, _ quantized: Quantized, _ lowering: Lowering, channels: Int, zeroSums: [Int64]?
   ) throws(PruneError) -> Int? {
     guard op.input(2) != nil || zeroSums != nil else { return nil }
-    let numbers = try lowering.constant(op.input(2)).map { tensor throws(PruneError) in try tensor.array(of: Float.self) }
+    let numbers = try lowering.constant(op.input(2)).map { tensor throws(PruneError) in try tensor.array(of: Float.self)
+    }
     let (input, scales) = (quantized.operands[0], quantized.weightScales)
     return try lowering.constantBuffer(
-      try Tensor((0..<channels).map { channel -> Float in
-        let step = Double(input.scale) * Double(scales[scales.count == 1 ? 0 : channel])
-        return Float(Double(numbers?[channel] ?? 0) / step - Double(zeroSums?[channel] ?? 0) * Double(input.zero))
-      }))
+      try Tensor(
+        (0..<channels).map { channel -> Float in
+          let step = Double(input.scale) * Double(scales[scales.count == 1 ? 0 : channel])
+          return Float(Double(numbers?[channel] ?? 0) / step - Double(zeroSums?[channel] ?? 0) * Double(input.zero))
+        }))
   }
 
-  /// Whether oneDNN 2.6's kernels of bytes read a null pointer: found where the last block of 64 channels lacks one to three and the
-  /// window spans 255 places or more. A margin is kept.
+  /// Whether oneDNN 2.6's kernels of bytes read a null pointer: found where the last block of 64 channels lacks one to
+  /// three and the window spans 255 places or more. A margin is kept.
   private static func crashes(_ problem: ConvolutionKernels.Problem) -> Bool {
     let channels = problem.w.count > problem.x.count ? problem.w[2] : problem.w[1]
     let window = problem.window
@@ -58,7 +61,8 @@ enum QuantizedLayerKernels {
       let bl = Layout.plain([channels])
     else { return false }
     var arguments: [PrimitiveArgument] = [
-      .init(DNNL_ARG_SRC, try lowering.buffer(x, in: xl), xl), .init(DNNL_ARG_WEIGHTS, try lowering.buffer(w, in: wl), wl),
+      .init(DNNL_ARG_SRC, try lowering.buffer(x, in: xl), xl),
+      .init(DNNL_ARG_WEIGHTS, try lowering.buffer(w, in: wl), wl),
     ]
     if let bias { arguments.append(.init(DNNL_ARG_BIAS, bias, bl)) }
     let target: Int
@@ -84,7 +88,8 @@ enum QuantizedLayerKernels {
     let n = lowering.dims(w)[isRow ? 0 : 1]
     let m = lowering.count(x) / k
     guard lowering.dims(w)[isRow ? 1 : 0] == k, m > 0, lowering.count(y) == m * n,
-      let xl = Layout.plain([m, k], type: xt), let yl = Layout.plain([m, n], type: yt), let any = Layout.any([n, k], type: dnnl_s8),
+      let xl = Layout.plain([m, k], type: xt), let yl = Layout.plain([m, n], type: yt),
+      let any = Layout.any([n, k], type: dnnl_s8),
       let from = Layout([n, k], strides: isRow ? [k, 1] : [1, n], type: dnnl_s8), let bl = Layout.plain([n])
     else { return false }
     let zeroSums = quantized.operands[0].zero == 0 ? nil : try sums(weight, rows: n, isTransposed: !isRow)

@@ -24,8 +24,8 @@ enum Reorder {
     return try Tensor(.uint8, try Shape([target.byteCount]), over: Bytes(storage: target))
   }
 
-  /// The same for a large constant, some rows at a time: neither the pages of a file that it was read from nor a copy, where the
-  /// file holds it at an odd place, take as much memory again.
+  /// The same for a large constant, some rows at a time: neither the pages of a file that it was read from nor a copy,
+  /// where the file holds it at an odd place, take as much memory again.
   /// - Returns: false where the layout cannot be filled in parts.
   private static func packed(
     inParts constant: Tensor, _ layout: Layout, from plain: Layout, to target: Storage
@@ -50,14 +50,17 @@ enum Reorder {
       // Safe: the rows lie within the constant, and the part of the layout within the target.
       let source = constant.storage.base.advanced(by: begin)
       copy?.base.copyMemory(from: source, byteCount: count * rowBytes)
-      guard let primitive, try run(primitive, copy?.base ?? source, from, target.base.advanced(by: offset), to) else { return false }
+      guard let primitive, try run(primitive, copy?.base ?? source, from, target.base.advanced(by: offset), to) else {
+        return false
+      }
       constant.storage.forget(from: begin, count: count * rowBytes)
     }
     return true
   }
 
   private static func run(
-    _ primitive: Primitive, _ source: UnsafeMutableRawPointer, _ from: Layout, _ target: UnsafeMutableRawPointer, _ to: Layout
+    _ primitive: Primitive, _ source: UnsafeMutableRawPointer, _ from: Layout, _ target: UnsafeMutableRawPointer,
+    _ to: Layout
   ) throws(PruneError) -> Bool {
     guard let engine = OneDNN.engine else { return false }
     let scratch = try Storage(byteCount: primitive.scratchByteCount, zeroed: false)
@@ -93,7 +96,9 @@ extension Layout {
     var offsets = [Int64](repeating: 0, count: dims.count)
     offsets[axis] = Int64(first)
     var (whole, made) = (raw, dnnl_memory_desc_t())
-    guard dnnl_memory_desc_init_submemory(&made, &whole, dims.map(Int64.init), offsets) == dnnl_success else { return nil }
+    guard dnnl_memory_desc_init_submemory(&made, &whole, dims.map(Int64.init), offsets) == dnnl_success else {
+      return nil
+    }
     let offset = Int(made.offset0 - whole.offset0) * Int(dnnl_data_type_size(made.data_type))
     made.offset0 = whole.offset0
     return (Layout(made), offset)

@@ -6,7 +6,9 @@ enum ClassicFeatures {
   static let table: [String: Kernel] = [
     "ai.onnx.ml.ArrayFeatureExtractor": Kernel { (call) throws(PruneError) in
       let x = try call.tensor(0), columns = try call.integers(1)
-      guard let width = x.shape.dims.last, width > 0 else { throw call.fail("there is no column to take: the data is \(x.shape)") }
+      guard let width = x.shape.dims.last, width > 0 else {
+        throw call.fail("there is no column to take: the data is \(x.shape)")
+      }
       if let outside = columns.first(where: { $0 < 0 || $0 >= width }) {
         throw call.fail("column \(outside) is outside 0..<\(width)")
       }
@@ -43,7 +45,9 @@ enum ClassicFeatures {
       }
       guard keys.count == labels.count else { throw call.fail("\(keys.count) keys have \(labels.count) values") }
       let dtype = try call.dtype()
-      other = dtype.isFloatingPoint ? Double(node.float("default_float", default: 0)) : Double(node.int("default_int64", default: -1))
+      other =
+        dtype.isFloatingPoint
+        ? Double(node.float("default_float", default: 0)) : Double(node.int("default_int64", default: -1))
       if let tensor = node.tensor("default_tensor"), let first = try call.doubles(tensor).first { other = first }
       for (key, label) in zip(keys, labels) {
         if key.isNaN { ofNaN = ofNaN ?? label } else if values[key] == nil { values[key] = label }

@@ -27,7 +27,8 @@ enum DotProductAttention {
 
     /// The first element of a head's vector at a position.
     func offset(_ item: Int, _ head: Int, _ position: Int, heads: Int, positions: Int, size: Int) -> Int {
-      isFlat ? ((item * positions + position) * heads + head) * size : ((item * heads + head) * positions + position) * size
+      isFlat
+        ? ((item * positions + position) * heads + head) * size : ((item * heads + head) * positions + position) * size
     }
 
     /// [batch, heads, past + keys, size] of what came before and what is new.

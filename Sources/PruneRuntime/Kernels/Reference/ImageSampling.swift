@@ -14,7 +14,9 @@ enum ImageSampling {
   private static func gridSample(_ call: KernelCall) throws(PruneError) -> Tensor {
     let input = try call.tensor(0).shape
     let output = try call.shape()
-    guard output.count == 0 || !input.dims.contains(0) else { throw call.fail("there is nothing to sample in \(input)") }
+    guard output.count == 0 || !input.dims.contains(0) else {
+      throw call.fail("there is nothing to sample in \(input)")
+    }
     let sampler = try GridSampler(call, extents: Array(input.dims.dropFirst(2)))
     let (x, grid) = (try call.doubles(0), try call.doubles(1))
     try call.check(output.count)
@@ -150,7 +152,9 @@ enum ImageSampling {
         for py in 0..<output[2] {
           for px in 0..<output[3] {
             var largest = -Double.infinity
-            for row in bin(0, py) { for column in bin(1, px) { largest = max(largest, x[plane + row * input[3] + column]) } }
+            for row in bin(0, py) {
+              for column in bin(1, px) { largest = max(largest, x[plane + row * input[3] + column]) }
+            }
             let index = ((roi * output[1] + channel) * output[2] + py) * output[3] + px
             values[index] = largest.isFinite ? largest : 0
           }

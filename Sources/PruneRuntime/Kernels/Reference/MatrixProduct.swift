@@ -161,8 +161,7 @@ enum MatrixProduct {
     var result = 1.0
     for column in 0..<order {
       var pivot = column
-      for row in column..<order where abs(m[row * order + column]) > abs(m[pivot * order + column])
-      { pivot = row }
+      for row in column..<order where abs(m[row * order + column]) > abs(m[pivot * order + column]) { pivot = row }
       if m[pivot * order + column] == 0 { return 0 }
       if pivot != column {
         for k in 0..<order { m.swapAt(pivot * order + k, column * order + k) }

@@ -54,8 +54,8 @@ enum Moves {
     }
   }
 
-  /// The element at every combination of positions along the axes; a negative position gives `fill`, a scalar of the same
-  /// dtype, or zero.
+  /// The element at every combination of positions along the axes; a negative position gives `fill`, a scalar of the
+  /// same dtype, or zero.
   static func pick(_ source: Tensor, positions: [[Int]], fill: Tensor? = nil) throws(PruneError)
     -> Tensor
   {

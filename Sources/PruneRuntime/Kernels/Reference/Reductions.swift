@@ -150,8 +150,7 @@ enum Reductions {
     return [try Tensor(accumulated(call, values), call.shape())]
   }
 
-  private static func accumulated<T: Number>(_ call: KernelCall, _ x: [T]) throws(PruneError) -> [T]
-  {
+  private static func accumulated<T: Number>(_ call: KernelCall, _ x: [T]) throws(PruneError) -> [T] {
     let shape = try call.shape()
     let axes = try call.integers(1)
     guard axes.count == 1 else { throw call.fail("axis has \(axes.count) elements, wanted one") }

@@ -5,7 +5,8 @@ import PruneTensor
   import Glibc
 #endif
 
-/// Softmax, LogSoftmax and Hardmax. Before opset 13 everything from `axis` on is one axis; from then on `axis` alone is.
+/// Softmax, LogSoftmax and Hardmax. Before opset 13 everything from `axis` on is one axis; from then on `axis` alone
+/// is.
 enum SoftmaxFamily {
   static let table: [String: Kernel] = [
     "Softmax": Kernel { (call) throws(PruneError) in

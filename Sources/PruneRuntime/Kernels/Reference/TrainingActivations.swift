@@ -96,7 +96,8 @@ enum ActivationGradients {
         for step in 0..<extent {
           let index = first + step * inner
           let value = Double(y[index])
-          result[index] = Float(isLog ? Double(result[index]) - exp(value) * sum : value * (Double(result[index]) - sum))
+          result[index] = Float(
+            isLog ? Double(result[index]) - exp(value) * sum : value * (Double(result[index]) - sum))
         }
       }
     }

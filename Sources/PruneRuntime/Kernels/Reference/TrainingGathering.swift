@@ -9,7 +9,8 @@ enum GatheringGradients {
     let from = try call.tensor(0).shape
     let values = try call.floats(0)
     let indices = try ShapeGradients.integers(call, 1)
-    guard let axis = target.axis(call.node.int("axis", default: 0)), from.rank == target.rank, indices.count == values.count,
+    guard let axis = target.axis(call.node.int("axis", default: 0)), from.rank == target.rank,
+      indices.count == values.count,
       (0..<target.rank).allSatisfy({ $0 == axis || from[$0] <= target[$0] })
     else { throw call.error("a gradient \(from) with \(indices.count) indices does not go back to \(target)") }
     var result = [Float](repeating: 0, count: target.count)

@@ -3,8 +3,8 @@ import PruneTensor
 
 /// Reference kernels of the training operators: domain "ai.libprune", version 1.
 ///
-/// They are what autodiff emits where no standard operator says it, and what the compiler makes of several nodes before it
-/// knows shapes. Clear before fast: each is the oracle that the
+/// They are what autodiff emits where no standard operator says it, and what the compiler makes of several nodes before
+/// it knows shapes. Clear before fast: each is the oracle that the
 /// fast kernels are tested against, and what runs where there is none.
 package enum TrainingKernels {
   /// The domain of training operators.

@@ -40,7 +40,8 @@ enum NormalizationGradients {
       try Tensor(zip(old, new).map { $0 * momentum + Float($1) * (1 - momentum) }, channels)
     }
     return [
-      try Tensor(y, shape), try Tensor(mean.map { Float($0) }, channels), try Tensor(inverse.map { Float($0) }, channels),
+      try Tensor(y, shape), try Tensor(mean.map { Float($0) }, channels),
+      try Tensor(inverse.map { Float($0) }, channels),
       try moved(oldMean, mean), try moved(oldVariance, variance),
     ]
   }
@@ -66,7 +67,8 @@ enum NormalizationGradients {
       dx[index] = Float(centred * Double(scale[c]) * Double(inverse[c]))
     }
     return [
-      try Tensor(dx, shape), try Tensor(dScale.map { Float($0) }, channels), try Tensor(dBias.map { Float($0) }, channels),
+      try Tensor(dx, shape), try Tensor(dScale.map { Float($0) }, channels),
+      try Tensor(dBias.map { Float($0) }, channels),
     ]
   }
 
@@ -74,7 +76,9 @@ enum NormalizationGradients {
   static func layerNorm(_ call: TrainingCall) throws(PruneError) -> [Tensor] {
     let shape = try call.tensor(1).shape
     let (dy, x) = (try call.floats(0, shaped: shape), try call.floats(1))
-    guard let axis = shape.axis(call.node.int("axis", default: -1)) else { throw call.error("axis is outside \(shape)") }
+    guard let axis = shape.axis(call.node.int("axis", default: -1)) else {
+      throw call.error("axis is outside \(shape)")
+    }
     let width = try Shape(Array(shape.dims[axis...]))
     let scale = try call.floats(2, shaped: width)
     let epsilon = Double(call.node.float("epsilon", default: 1e-5))

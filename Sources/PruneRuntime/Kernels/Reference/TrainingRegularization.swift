@@ -16,11 +16,13 @@ enum RegularizationKernels {
   /// The share of values to drop as a bound on random numbers, and what the others are multiplied by.
   static func limits(_ node: Node) -> (key: UInt32, limit: UInt32, scale: Float) {
     let ratio = Double(min(max(node.float("ratio", default: 0.5), 0), 0.999))
-    return (UInt32(truncatingIfNeeded: node.int("key", default: 0)), UInt32(ratio * 4_294_967_296), Float(1 / (1 - ratio)))
+    return (
+      UInt32(truncatingIfNeeded: node.int("key", default: 0)), UInt32(ratio * 4_294_967_296), Float(1 / (1 - ratio))
+    )
   }
 
-  /// DropoutTrain(X, step){ratio, key} -> Y: zeros, or X / (1 - ratio), chosen by element, key and step alone. Applied to the
-  /// gradient of Y it gives that of X.
+  /// DropoutTrain(X, step){ratio, key} -> Y: zeros, or X / (1 - ratio), chosen by element, key and step alone. Applied
+  /// to the gradient of Y it gives that of X.
   static func dropout(_ call: TrainingCall) throws(PruneError) -> [Tensor] {
     var values = try call.floats(0)
     let (key, limit, scale) = limits(call.node)
@@ -40,9 +42,9 @@ enum RegularizationKernels {
     return sums.map { $0.squareRoot() }
   }
 
-  /// PenaltyGrad(W, dW, strength, signs?){kind, axis} -> dW plus the gradient of a penalty on W: "l1" strength Σ|w|, "l2"
-  /// strength/2 Σw², "groups" strength √size Σ‖w_c‖ over channels c of `axis`, "channels" Σ strength_c/2 ‖w_c‖², "sign" strength
-  /// Σ|w| where w has another sign than `signs` (int8, 0 for any).
+  /// PenaltyGrad(W, dW, strength, signs?){kind, axis} -> dW plus the gradient of a penalty on W: "l1" strength Σ|w|,
+  /// "l2" strength/2 Σw², "groups" strength √size Σ‖w_c‖ over channels c of `axis`, "channels" Σ strength_c/2 ‖w_c‖²,
+  /// "sign" strength Σ|w| where w has another sign than `signs` (int8, 0 for any).
   static func penalty(_ call: TrainingCall) throws(PruneError) -> [Tensor] {
     let shape = try call.tensor(0).shape
     let (w, strength) = (try call.floats(0), try call.floats(2))
@@ -72,8 +74,8 @@ enum RegularizationKernels {
     return [try Tensor(result, shape)]
   }
 
-  /// ProjectUpdate(W){bound, axis, norm} -> W with the norm of each channel of `axis` at most `bound`: of L2, or for norm 1 of L1,
-  /// by the nearest weights (Duchi et al. 2008). With a second input, signs (int8,
+  /// ProjectUpdate(W){bound, axis, norm} -> W with the norm of each channel of `axis` at most `bound`: of L2, or for
+  /// norm 1 of L1, by the nearest weights (Duchi et al. 2008). With a second input, signs (int8,
   /// 0 for any): W with 0 where it has another sign.
   static func project(_ call: TrainingCall) throws(PruneError) -> [Tensor] {
     let shape = try call.tensor(0).shape

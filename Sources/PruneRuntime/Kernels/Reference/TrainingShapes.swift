@@ -86,7 +86,8 @@ enum ShapeGradients {
     }
   }
 
-  /// Walks `shape` in row-major order, with a position that starts at `origin` and moves by `steps[axis]` along each axis.
+  /// Walks `shape` in row-major order, with a position that starts at `origin` and moves by `steps[axis]` along each
+  /// axis.
   private static func forEachIndex(_ shape: Shape, origin: Int, steps: [Int], _ body: (Int, Int) -> Void) {
     guard shape.count > 0 else { return }
     var counter = [Int](repeating: 0, count: shape.rank)

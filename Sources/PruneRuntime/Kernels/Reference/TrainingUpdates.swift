@@ -6,8 +6,8 @@ import PruneTensor
 #endif
 
 /// Optimizer steps. Each returns the new weight and the new state in the order of the inputs; the executor stores them
-/// into the Variables of those names. Where a mask (uint8) is 0, the weight and its state come out exactly 0. The gradient is
-/// multiplied by `gate` and then cut to -clip_value...clip_value; a gate of 0 leaves everything as it is.
+/// into the Variables of those names. Where a mask (uint8) is 0, the weight and its state come out exactly 0. The
+/// gradient is multiplied by `gate` and then cut to -clip_value...clip_value; a gate of 0 leaves everything as it is.
 enum UpdateKernels {
   /// What every step reads beside its state.
   private struct Step {
@@ -71,7 +71,8 @@ enum UpdateKernels {
   }
 
   /// AdamUpdate(W, dW, m, v, mask?, lr, step, gate?){beta1, beta2, epsilon, weight_decay, decoupled, clip_value}
-  /// -> W, m, v. `step` counts from 1. Kingma and Ba 2015; with `decoupled`, weight decay as Loshchilov and Hutter 2019.
+  /// -> W, m, v. `step` counts from 1. Kingma and Ba 2015; with `decoupled`, weight decay as Loshchilov and Hutter
+  /// 2019.
   static func adam(_ call: TrainingCall) throws(PruneError) -> [Tensor] {
     var step = try Step(call, mask: 4, rate: 5, gate: 7)
     var m = try call.floats(2, shaped: step.shape)
@@ -123,8 +124,8 @@ enum UpdateKernels {
     return try step.results([v] + (buffer.map { [$0] } ?? []))
   }
 
-  /// GradientGate(loss, dW...){max_norm} -> gate [], norms [n]: the L2 norm of each gradient, and the factor that makes all of
-  /// them together at most max_norm long (0: no limit); 0 where the loss or a norm is not a finite number.
+  /// GradientGate(loss, dW...){max_norm} -> gate [], norms [n]: the L2 norm of each gradient, and the factor that makes
+  /// all of them together at most max_norm long (0: no limit); 0 where the loss or a norm is not a finite number.
   static func gate(_ call: TrainingCall) throws(PruneError) -> [Tensor] {
     let loss = try call.scalar(0)
     var norms: [Float] = []

@@ -5,8 +5,8 @@ import PruneTensor
 enum EinsumRules {
   static let table: [String: GradientRule] = ["Einsum": GradientRule(einsum)]
 
-  /// The gradient of an operand is the product of the result's gradient with the other operands, summed over the letters that
-  /// the operand does not have, or has stretched.
+  /// The gradient of an operand is the product of the result's gradient with the other operands, summed over the
+  /// letters that the operand does not have, or has stretched.
   @Sendable private static func einsum(_ writer: GradientWriter) throws(PruneError) {
     let (terms, output, extents) = try letters(writer)
     let dy = try writer.gradient
@@ -38,9 +38,13 @@ enum EinsumRules {
     var shapes: [Shape] = []
     for index in node.inputs.indices { shapes.append(try writer.inputShape(index)) }
     func refuse(_ reason: String) -> PruneError {
-      PruneError(.unsupported, "a gradient passes no equation '\(node.string("equation", default: ""))': \(reason)", at: node.label)
+      PruneError(
+        .unsupported, "a gradient passes no equation '\(node.string("equation", default: ""))': \(reason)",
+        at: node.label)
     }
-    guard let equation = try EinsumEquation(node, ranks: shapes.map(\.rank)) else { throw refuse("a rank is not known") }
+    guard let equation = try EinsumEquation(node, ranks: shapes.map(\.rank)) else {
+      throw refuse("a rank is not known")
+    }
     for term in equation.inputs where Set(term).count < term.count {
       throw refuse("a letter comes twice in '\(String(term))'")
     }
@@ -48,7 +52,9 @@ enum EinsumRules {
     var spare = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".filter { !used.contains($0) }
     var plain: [Character: Character] = [:]
     for letter in used.sorted() {
-      guard let name = letter.isASCII ? letter : spare.popLast() else { throw refuse("it has more axes than there are letters") }
+      guard let name = letter.isASCII ? letter : spare.popLast() else {
+        throw refuse("it has more axes than there are letters")
+      }
       plain[letter] = name
     }
     var extents: [Character: Int] = [:]

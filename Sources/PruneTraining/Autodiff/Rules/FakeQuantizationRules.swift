@@ -1,8 +1,9 @@
 import PruneGraph
 import PruneTensor
 
-/// QuantizeLinear and DequantizeLinear as training sees them: rounding passes gradients straight through (Bengio et al., 2013),
-/// and values beyond the codes' range get none. The gradient of codes is that of the numbers they stand for.
+/// QuantizeLinear and DequantizeLinear as training sees them: rounding passes gradients straight through (Bengio et
+/// al., 2013), and values beyond the codes' range get none. The gradient of codes is that of the numbers they stand
+/// for.
 enum FakeQuantizationRules {
   static let table: [String: GradientRule] = [
     "QuantizeLinear": GradientRule([0, 1]) { (writer: GradientWriter) throws(PruneError) in
@@ -24,7 +25,8 @@ enum FakeQuantizationRules {
 
   // MARK: - Scales that are learned (Esser et al., "Learned step size quantization", 2020)
 
-  /// q = clip(x/s) rounded: inside the range ∂q/∂x = 1/s and ∂q/∂s = -x/s², beyond it 0. Gradients of codes are those of s·q.
+  /// q = clip(x/s) rounded: inside the range ∂q/∂x = 1/s and ∂q/∂s = -x/s², beyond it 0. Gradients of codes are those
+  /// of s·q.
   private static func quantize(_ writer: GradientWriter, _ gradient: String) throws(PruneError) {
     let ratio = writer.emit("Div", [try writer.input(0), try spread(writer)])
     let (low, high) = try codeLimits(writer)
@@ -38,7 +40,9 @@ enum FakeQuantizationRules {
 
   /// Steps from the zero point to the ends of the codes.
   private static func codeLimits(_ writer: GradientWriter) throws(PruneError) -> (low: Float, high: Float) {
-    guard let point = writer.constant(2), let zero = try point.integers().first, try point.integers().allSatisfy({ $0 == zero }) else {
+    guard let point = writer.constant(2), let zero = try point.integers().first,
+      try point.integers().allSatisfy({ $0 == zero })
+    else {
       throw PruneError(.unsupported, "its zero points differ or are not constant", at: writer.node.label)
     }
     let (low, high) = point.dtype == .int8 ? (-128, 127) : (0, 255)
@@ -69,8 +73,8 @@ enum FakeQuantizationRules {
     writer.add(try shape == scales ? scaled : writer.reshape(scaled, to: scales), toInput: 1)
   }
 
-  /// The numbers that 8-bit codes of one scale stand for; nil where each channel has its own, which then is that of its largest
-  /// weight.
+  /// The numbers that 8-bit codes of one scale stand for; nil where each channel has its own, which then is that of its
+  /// largest weight.
   private static func codedRange(_ writer: GradientWriter) throws(PruneError) -> (low: Float, high: Float)? {
     guard let scale = writer.constant(1), scale.count == 1, scale.dtype == .float32, let point = writer.constant(2),
       point.count == 1, let step = try scale.array(of: Float.self).first, let zero = try point.integers().first

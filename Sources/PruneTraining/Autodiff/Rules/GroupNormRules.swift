@@ -31,7 +31,8 @@ enum GroupNormRules {
     // Scale and bias are of one number a channel, or of one a group.
     let count = try writer.inputShape(1).count
     guard count == channels || count == groups else {
-      throw PruneError(.mismatch, "scale has \(count) numbers for \(channels) channels in \(groups) groups", at: writer.node.label)
+      throw PruneError(
+        .mismatch, "scale has \(count) numbers for \(channels) channels in \(groups) groups", at: writer.node.label)
     }
     let view = try Shape([shape[0], count, channels / count * inner])
     let narrow = try Shape([1, count, 1])
@@ -51,14 +52,17 @@ enum GroupNormRules {
       let grouped = try Shape([shape[0], groups, channels / groups * inner])
       let one = writer.tensor(try Tensor([Float](repeating: 1, count: groups)))
       let zero = writer.tensor(try Tensor([Float](repeating: 0, count: groups)))
-      let plain = writer.emit("InstanceNormalization", [try writer.reshape(writer.input(0), to: grouped), one, zero], [epsilon])
+      let plain = writer.emit(
+        "InstanceNormalization", [try writer.reshape(writer.input(0), to: grouped), one, zero], [epsilon])
       writer.add(try total(writer.multiply(wide, try writer.reshape(plain, to: view))), toInput: 1)
     }
     if writer.needs(2) { writer.add(try total(wide), toInput: 2) }
   }
 
   /// The mean over the axes from `first` on, kept.
-  private static func mean(_ writer: GradientWriter, _ value: String, _ shape: Shape, from first: Int) throws(PruneError) -> String {
+  private static func mean(_ writer: GradientWriter, _ value: String, _ shape: Shape, from first: Int)
+    throws(PruneError) -> String
+  {
     let narrow = try Shape(shape.dims[..<first] + [Int](repeating: 1, count: shape.rank - first))
     let count = max(shape.dims[first...].reduce(1, *), 1)
     return try writer.scale(writer.sum(value, from: shape, to: narrow), 1 / Float(count))
@@ -96,7 +100,8 @@ enum GroupNormRules {
       let (less, more) = ((size - 1) / 2, size / 2)
       let pads = isBackward ? [more, 0, less, 0] : [less, 0, more, 0]
       let attributes = [
-        Attribute("kernel_shape", .integers([size, 1])), Attribute("pads", .integers(pads)), Attribute("count_include_pad", .int(1)),
+        Attribute("kernel_shape", .integers([size, 1])), Attribute("pads", .integers(pads)),
+        Attribute("count_include_pad", .int(1)),
       ]
       return writer.emit("AveragePool", [value], attributes)
     }

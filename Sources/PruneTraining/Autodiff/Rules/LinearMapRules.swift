@@ -2,8 +2,8 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// Operators that map each axis by a matrix of its own: Resize, Upsample, and paddings that repeat what is inside. What the
-/// operator makes of the unit vectors along an axis is that matrix; the gradient goes through its transpose.
+/// Operators that map each axis by a matrix of its own: Resize, Upsample, and paddings that repeat what is inside. What
+/// the operator makes of the unit vectors along an axis is that matrix; the gradient goes through its transpose.
 enum LinearMapRules {
   static let resize = GradientRule([0]) { (writer: GradientWriter) throws(PruneError) in
     let node = writer.node
@@ -15,7 +15,8 @@ enum LinearMapRules {
     let attributes = node.attributes.filter { !["axes", "keep_aspect_ratio_policy", "scales"].contains($0.name) }
     try write(writer, from, to) { axis throws(PruneError) in
       guard let scales else {
-        let node = Node(node.opType, name: node.name, inputs: ["x", "", "", "sizes"], outputs: ["y"], attributes: attributes)
+        let node = Node(
+          node.opType, name: node.name, inputs: ["x", "", "", "sizes"], outputs: ["y"], attributes: attributes)
         return (node, [nil, nil, try Tensor([Int64(to[axis]), Int64(from[axis])])])
       }
       let factors = try Tensor([scales[axis], 1])
@@ -36,7 +37,8 @@ enum LinearMapRules {
     let mode = writer.node.string("mode", default: "constant")
     try write(writer, from, to) { axis throws(PruneError) in
       let pads = [before[axis], 0, after[axis], 0]
-      var node = Node("Pad", name: writer.node.name, inputs: ["x"], outputs: ["y"], attributes: [Attribute("mode", .text(mode))])
+      var node = Node(
+        "Pad", name: writer.node.name, inputs: ["x"], outputs: ["y"], attributes: [Attribute("mode", .text(mode))])
       if writer.opset < 11 {
         node.attributes.append(Attribute(writer.opset < 2 ? "paddings" : "pads", .integers(pads)))
         return (node, [])
@@ -46,7 +48,8 @@ enum LinearMapRules {
     }
   }
 
-  /// - Parameter make: the operator on a matrix whose first axis is treated as `axis` is, and its inputs after the first.
+  /// - Parameter make: the operator on a matrix whose first axis is treated as `axis` is, and its inputs after the
+  ///   first.
   private static func write(
     _ writer: GradientWriter, _ from: Shape, _ to: Shape, _ make: (Int) throws(PruneError) -> (Node, [Tensor?])
   ) throws(PruneError) {
@@ -67,7 +70,8 @@ enum LinearMapRules {
   private static func matrix(
     _ node: Node, _ inputs: [Tensor?], _ opset: Int64, from: Int, to: Int
   ) throws(PruneError) -> Tensor? {
-    guard from > 0, to > 0, from < 1 << 13, to < 1 << 13, let kernel = ReferenceKernels.kernel(for: node, opset: opset) else {
+    guard from > 0, to > 0, from < 1 << 13, to < 1 << 13, let kernel = ReferenceKernels.kernel(for: node, opset: opset)
+    else {
       throw PruneError(.unsupported, "an axis of \(from) and \(to) is out of reach", at: node.label)
     }
     var unit = [Float](repeating: 0, count: from * from)
@@ -87,9 +91,13 @@ enum LinearMapRules {
     let node = writer.node
     let isUpsample = node.opType == "Upsample"
     var given: [Float]?
-    if let values = node.floats("scales") { given = values } else {
+    if let values = node.floats("scales") {
+      given = values
+    } else {
       let index = isUpsample || writer.opset < 11 ? 1 : 2
-      if node.input(index) != nil, let tensor = writer.constant(index), tensor.count > 0 { given = try tensor.array(of: Float.self) }
+      if node.input(index) != nil, let tensor = writer.constant(index), tensor.count > 0 {
+        given = try tensor.array(of: Float.self)
+      }
     }
     guard let given else {
       guard node.string("keep_aspect_ratio_policy", default: "stretch") == "stretch" else {

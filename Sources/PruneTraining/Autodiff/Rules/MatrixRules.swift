@@ -13,13 +13,17 @@ enum MatrixRules {
     let transB = writer.node.int("transB", default: 0) != 0
     if writer.needs(0) {
       // A: dY op(B)^T, or op(B) dY^T for a transposed A.
-      let dA = transA
-        ? product(writer, b, dy, transA: transB, transB: true, alpha) : product(writer, dy, b, transA: false, transB: !transB, alpha)
+      let dA =
+        transA
+        ? product(writer, b, dy, transA: transB, transB: true, alpha)
+        : product(writer, dy, b, transA: false, transB: !transB, alpha)
       writer.add(dA, toInput: 0)
     }
     if writer.needs(1) {
-      let dB = transB
-        ? product(writer, dy, a, transA: true, transB: transA, alpha) : product(writer, a, dy, transA: !transA, transB: false, alpha)
+      let dB =
+        transB
+        ? product(writer, dy, a, transA: true, transB: transA, alpha)
+        : product(writer, a, dy, transA: !transA, transB: false, alpha)
       writer.add(dB, toInput: 1)
     }
     if writer.needs(2) {

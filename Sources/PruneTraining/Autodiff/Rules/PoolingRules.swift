@@ -54,12 +54,16 @@ enum PoolingRules {
   private static func lp(_ writer: GradientWriter, _ count: Int, _ attributes: [Attribute]) throws(PruneError) {
     let p = Float(writer.node.int("p", default: 2))
     let (x, y) = (try writer.input(0), try writer.output())
-    let share = writer.multiply(try writer.gradient, p == 2 ? writer.emit("Reciprocal", [y]) : writer.emit("Pow", [y, try writer.number(1 - p)]))
+    let share = writer.multiply(
+      try writer.gradient, p == 2 ? writer.emit("Reciprocal", [y]) : writer.emit("Pow", [y, try writer.number(1 - p)]))
     let place = [Attribute("input_shape", .integers(try writer.inputShape(0).dims))]
     let mean = writer.emitTraining("AveragePoolGrad", [share], attributes + place)[0]
     let sum = try writer.scale(mean, Float(count))
     let slope =
-      p == 2 ? x : writer.multiply(writer.emit("Sign", [x]), writer.emit("Pow", [writer.emit("Abs", [x]), try writer.number(p - 1)]))
+      p == 2
+      ? x
+      : writer.multiply(
+        writer.emit("Sign", [x]), writer.emit("Pow", [writer.emit("Abs", [x]), try writer.number(p - 1)]))
     writer.add(writer.multiply(sum, slope), toInput: 0)
   }
 }

@@ -18,7 +18,8 @@ enum ReductionRules {
     },
     "ReduceMax": extreme, "ReduceMin": extreme,
     "ReduceL1": GradientRule([0]) { (writer: GradientWriter) throws(PruneError) in
-      writer.add(writer.multiply(try spread(writer, writer.gradient), writer.emit("Sign", [try writer.input(0)])), toInput: 0)
+      writer.add(
+        writer.multiply(try spread(writer, writer.gradient), writer.emit("Sign", [try writer.input(0)])), toInput: 0)
     },
     "ReduceLogSum": GradientRule([0]) { (writer: GradientWriter) throws(PruneError) in
       let inverse = writer.emit("Exp", [writer.emit("Neg", [try writer.output()])])

@@ -72,9 +72,13 @@ enum ScatterRules {
     }
     let (dy, indices) = (try writer.gradient, try writer.input(1))
     if writer.needs(0) {
-      if reduction == "add" { writer.add(dy, toInput: 0) } else {
+      if reduction == "add" {
+        writer.add(dy, toInput: 0)
+      } else {
         let zeros = writer.tensor(try Tensor(zeros: .float32, writer.inputShape(2)))
-        writer.add(writer.emit(node.opType, [dy, indices, zeros], node.attributes.filter { names.contains($0.name) }), toInput: 0)
+        writer.add(
+          writer.emit(node.opType, [dy, indices, zeros], node.attributes.filter { names.contains($0.name) }), toInput: 0
+        )
       }
     }
     if writer.needs(2) {

@@ -36,13 +36,14 @@ enum SlicingRules {
     }
     let attributes = [
       Attribute("input_shape", .integers(shape.dims)), Attribute("starts", .integers(first)),
-      Attribute("ends", .integers(last)), Attribute("axes", .integers(resolvedAxes)), Attribute("steps", .integers(steps)),
+      Attribute("ends", .integers(last)), Attribute("axes", .integers(resolvedAxes)),
+      Attribute("steps", .integers(steps)),
     ]
     writer.add(writer.emitTraining("SliceGrad", [try writer.gradient], attributes)[0], toInput: 0)
   }
 
-  /// Constant padding: the gradient of what was there before. Negative pads crop, and give zeros back. Other modes repeat
-  /// what is there.
+  /// Constant padding: the gradient of what was there before. Negative pads crop, and give zeros back. Other modes
+  /// repeat what is there.
   @Sendable private static func pad(_ writer: GradientWriter) throws(PruneError) {
     let node = writer.node
     let (shape, result) = (try writer.inputShape(0), try writer.outputShape())
@@ -56,7 +57,9 @@ enum SlicingRules {
       let axis = try writer.resolved(entry, rank: shape.rank)
       (before[axis], after[axis]) = (given[index], given[index + axes.count])
     }
-    if node.string("mode", default: "constant") != "constant" { return try LinearMapRules.pad(writer, before: before, after: after) }
+    if node.string("mode", default: "constant") != "constant" {
+      return try LinearMapRules.pad(writer, before: before, after: after)
+    }
     var gradient = try writer.gradient
     let all = Array(0..<shape.rank)
     if (before + after).contains(where: { $0 > 0 }) {
@@ -66,7 +69,8 @@ enum SlicingRules {
     if (before + after).contains(where: { $0 < 0 }) {
       let attributes = [
         Attribute("input_shape", .integers(shape.dims)), Attribute("starts", .integers(before.map { max(-$0, 0) })),
-        Attribute("ends", .integers(zip(shape.dims, after).map { $0 - max(-$1, 0) })), Attribute("axes", .integers(all)),
+        Attribute("ends", .integers(zip(shape.dims, after).map { $0 - max(-$1, 0) })),
+        Attribute("axes", .integers(all)),
         Attribute("steps", .integers(all.map { _ in 1 })),
       ]
       gradient = writer.emitTraining("SliceGrad", [gradient], attributes)[0]

@@ -14,7 +14,8 @@ enum TranscendentalRules {
     "Atan": rule { (writer, x, _) throws(PruneError) in
       writer.emit("Reciprocal", [try plusOne(writer, writer.multiply(x, x))])
     },
-    "Asinh": rule { (writer, x, _) throws(PruneError) in try oneOverRoot(writer, plusOne(writer, writer.multiply(x, x))) },
+    "Asinh": rule { (writer, x, _) throws(PruneError) in try oneOverRoot(writer, plusOne(writer, writer.multiply(x, x)))
+    },
     "Acosh": rule { (writer, x, _) throws(PruneError) in
       try oneOverRoot(writer, writer.emit("Neg", [oneMinusSquare(writer, x)]))
     },

@@ -22,9 +22,11 @@ final class LayerTimes {
     for node in model.graph.nodes {
       let inputs = node.inputs.map { types[$0] }, outputs = node.outputs.map { types[$0] }
       guard let output = node.output(0), NodeCost.macs(node, inputs: inputs, outputs: outputs) != 0 else { continue }
-      let key = ([node.opType] + zip(node.inputs, inputs).map { name, type in
-        "\(type?.description ?? "?")\(model.graph.hasInitializer(name) ? "*" : "")"
-      } + node.attributes.map { "\($0.name)=\($0.value)" }).joined(separator: ";")
+      let key =
+        ([node.opType]
+        + zip(node.inputs, inputs).map { name, type in
+          "\(type?.description ?? "?")\(model.graph.hasInitializer(name) ? "*" : "")"
+        } + node.attributes.map { "\($0.name)=\($0.value)" }).joined(separator: ";")
       if let found = known[key] {
         result[output] = found
         continue

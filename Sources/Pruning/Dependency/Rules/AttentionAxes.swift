@@ -1,7 +1,7 @@
 import PruneGraph
 
-/// Attention as one operator, and rotary embeddings. Heads of queries are heads of keys times the queries that share one;
-/// positions within a head are summed over by the scores (queries and keys) or carried on (values).
+/// Attention as one operator, and rotary embeddings. Heads of queries are heads of keys times the queries that share
+/// one; positions within a head are summed over by the scores (queries and keys) or carried on (values).
 enum AttentionAxes {
   static let rules: [String: AxisRule] = [
     "Attention": standard,
@@ -31,7 +31,8 @@ enum AttentionAxes {
 
   /// Q, K, V [batch, positions, heads x size] or [batch, heads, positions, size], mask, past key and value.
   private static let standard: AxisRule = { (solver, node) in
-    guard let q = solver.input(node, 0), let k = solver.input(node, 1), let v = solver.input(node, 2), q.count == k.count,
+    guard let q = solver.input(node, 0), let k = solver.input(node, 1), let v = solver.input(node, 2),
+      q.count == k.count,
       q.count == v.count, q.count == 3 || q.count == 4
     else { return "the shapes of its queries, keys and values are not known" }
     let isFlat = q.count == 3
@@ -39,7 +40,8 @@ enum AttentionAxes {
       isFlat
       ? (node.int("q_num_heads", default: 0), node.int("kv_num_heads", default: 0))
       : (solver.forest.size(q[1]), solver.forest.size(k[1]))
-    guard let heads = isFlat ? flat(&solver, node, q[2], k[2], v[2], counts) : apart(&solver, node, q, k, v, counts) else {
+    guard let heads = isFlat ? flat(&solver, node, q[2], k[2], v[2], counts) : apart(&solver, node, q, k, v, counts)
+    else {
       return "its heads do not fit what it reads"
     }
     for space in isFlat ? [q[1], k[1], v[1]] : [q[2], k[2], v[2]] { solver.pin(space, node, positions) }
@@ -50,7 +52,9 @@ enum AttentionAxes {
       solver.edit(.attribute("kv_num_heads", heads.keys))
     }
     finish(&solver, node, heads, query: 0, axis: isFlat ? 2 : 3)
-    let rows = isFlat ? [q[0], q[1], solver.forest.product(heads.queries + [heads.valueSize])]
+    let rows =
+      isFlat
+      ? [q[0], q[1], solver.forest.product(heads.queries + [heads.valueSize])]
       : [q[0], q[1], q[2], heads.valueSize]
     solver.define(node, 0, rows)
     present(&solver, node, batch: q[0], heads)
@@ -63,7 +67,8 @@ enum AttentionAxes {
 
   // MARK: - Contributed operators
 
-  /// query, key, value [batch, positions, heads x size], bias of all three, padding mask, score bias, past key and value.
+  /// query, key, value [batch, positions, heads x size], bias of all three, padding mask, score bias, past key and
+  /// value.
   private static let multiHead: AxisRule = { (solver, node) in
     let count = node.int("num_heads", default: 0)
     guard let q = solver.input(node, 0), let k = solver.input(node, 1), let v = solver.input(node, 2), q.count == 3,
@@ -154,9 +159,13 @@ enum AttentionAxes {
   private static let rotates = "it turns pairs of these"
 
   private static func rotary(_ solver: inout AxisSolver, _ node: Node, caches: [Int], positions: Int) -> String? {
-    guard let x = solver.input(node, 0), x.count == 3 || x.count == 4 else { return "the rank of its input is not known" }
+    guard let x = solver.input(node, 0), x.count == 3 || x.count == 4 else {
+      return "the rank of its input is not known"
+    }
     for index in caches + [positions] {
-      for space in solver.input(node, index) ?? [] where solver.forest.size(space) != 1 { solver.pin(space, node, rotates) }
+      for space in solver.input(node, index) ?? [] where solver.forest.size(space) != 1 {
+        solver.pin(space, node, rotates)
+      }
     }
     if x.count == 4 {
       solver.pin(x[3], node, rotates)
@@ -168,7 +177,9 @@ enum AttentionAxes {
       let half = solver.input(node, caches[0])?.last.map { solver.forest.size($0) } ?? 0
       let isStated = count > 0
       if !isStated, half > 0, width > 0, width % (2 * half) == 0 { count = width / (2 * half) }
-      guard count > 0, width > 0, width % count == 0, let parts = solver.forest.factor(x[2], into: [count, width / count]) else {
+      guard count > 0, width > 0, width % count == 0,
+        let parts = solver.forest.factor(x[2], into: [count, width / count])
+      else {
         return "its heads do not fit what it reads"
       }
       if count > 1 { solver.forest.mark(parts[0], .head) }
@@ -183,14 +194,17 @@ enum AttentionAxes {
 
   /// Heads that lie side by side in the last axes.
   private static func flat(
-    _ solver: inout AxisSolver, _ node: Node, _ q: SpaceForest.ID, _ k: SpaceForest.ID, _ v: SpaceForest.ID, _ counts: (Int, Int)
+    _ solver: inout AxisSolver, _ node: Node, _ q: SpaceForest.ID, _ k: SpaceForest.ID, _ v: SpaceForest.ID,
+    _ counts: (Int, Int)
   ) -> Heads? {
     let (queries, keys) = counts
     guard queries > 0, keys > 0, queries % keys == 0 else { return nil }
     let widths = [q, k, v].map { solver.forest.size($0) }
-    guard widths[0] > 0, widths[0] % queries == 0, widths[1] > 0, widths[1] % keys == 0, widths[2] > 0, widths[2] % keys == 0,
+    guard widths[0] > 0, widths[0] % queries == 0, widths[1] > 0, widths[1] % keys == 0, widths[2] > 0,
+      widths[2] % keys == 0,
       let ofQ = solver.forest.factor(q, into: [keys, queries / keys, widths[0] / queries]),
-      let ofK = solver.forest.factor(k, into: [keys, widths[1] / keys]), let ofV = solver.forest.factor(v, into: [keys, widths[2] / keys])
+      let ofK = solver.forest.factor(k, into: [keys, widths[1] / keys]),
+      let ofV = solver.forest.factor(v, into: [keys, widths[2] / keys])
     else { return nil }
     solver.unify(ofQ[0], ofK[0], node)
     solver.unify(ofK[0], ofV[0], node)
@@ -204,7 +218,9 @@ enum AttentionAxes {
     _ counts: (Int, Int)
   ) -> Heads? {
     let (queries, keys) = counts
-    guard queries > 0, keys > 0, queries % keys == 0, let ofQ = solver.forest.factor(q[1], into: [keys, queries / keys]) else {
+    guard queries > 0, keys > 0, queries % keys == 0,
+      let ofQ = solver.forest.factor(q[1], into: [keys, queries / keys])
+    else {
       return nil
     }
     solver.unify(ofQ[0], k[1], node)

@@ -7,7 +7,8 @@ package enum AxisRules {
     var merged: [String: AxisRule] = [:]
     for family in [
       ElementwiseAxes.rules, ConvolutionAxes.rules, MatrixAxes.rules, NormalizationAxes.rules, ReductionAxes.rules,
-      LayoutAxes.rules, JoinAxes.rules, ResizingAxes.rules, RecurrentAxes.rules, QuantizationAxes.rules, AttentionAxes.rules,
+      LayoutAxes.rules, JoinAxes.rules, ResizingAxes.rules, RecurrentAxes.rules, QuantizationAxes.rules,
+      AttentionAxes.rules,
       ClassicAxes.rules,
     ] {
       merged.merge(family) { first, _ in first }

@@ -1,10 +1,12 @@
 import PruneGraph
 
-/// Operators of `ai.onnx.ml` around a network. What they hold for each feature is in attributes, which shrink with the axis.
+/// Operators of `ai.onnx.ml` around a network. What they hold for each feature is in attributes, which shrink with the
+/// axis.
 enum ClassicAxes {
   static let rules: [String: AxisRule] = [
     "ai.onnx.ml.Scaler": { (solver, node) in columns(&solver, node, ["offset", "scale"]) },
-    "ai.onnx.ml.Imputer": { (solver, node) in columns(&solver, node, ["imputed_value_floats", "imputed_value_int64s"]) },
+    "ai.onnx.ml.Imputer": { (solver, node) in columns(&solver, node, ["imputed_value_floats", "imputed_value_int64s"])
+    },
     "ai.onnx.ml.Binarizer": { (solver, node) in columns(&solver, node, []) },
     "ai.onnx.ml.LabelEncoder": { (solver, node) in columns(&solver, node, []) },
     "ai.onnx.ml.ZipMap": { (solver, node) in columns(&solver, node, ["classlabels_int64s", "classlabels_strings"]) },
@@ -15,7 +17,8 @@ enum ClassicAxes {
       return nil
     },
     "ai.onnx.ml.ArrayFeatureExtractor": { (solver, node) in
-      guard let x = solver.input(node, 0), let last = x.last, let output = node.output(0), let rank = solver.dims(output)?.count,
+      guard let x = solver.input(node, 0), let last = x.last, let output = node.output(0),
+        let rank = solver.dims(output)?.count,
         rank == max(x.count, 2)
       else { return "the rank of its input is not known" }
       let reason = "it picks these by number"

@@ -14,11 +14,13 @@ enum ConvolutionAxes {
       return nil
     },
     "ConvTranspose": transposed,
-    "MaxPool": pooling, "AveragePool": pooling, "LpPool": pooling, "GlobalAveragePool": pooling, "GlobalMaxPool": pooling,
+    "MaxPool": pooling, "AveragePool": pooling, "LpPool": pooling, "GlobalAveragePool": pooling,
+    "GlobalMaxPool": pooling,
     "GlobalLpPool": pooling,
   ]
 
-  /// Weights are [outputs, inputs of a group, kernel]: inputs are groups x inputs of a group, outputs groups x outputs of one.
+  /// Weights are [outputs, inputs of a group, kernel]: inputs are groups x inputs of a group, outputs groups x outputs
+  /// of one.
   static func convolution(_ solver: inout AxisSolver, _ node: Node, data: Int, weight: Int, bias: Int) -> String? {
     guard let x = solver.input(node, data), let w = solver.input(node, weight), x.count >= 3, w.count == x.count else {
       return "the shapes of its input and weight are not known"

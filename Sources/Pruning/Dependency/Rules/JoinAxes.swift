@@ -2,7 +2,9 @@ import PruneGraph
 
 /// Operators that join axes end to end, and cut them.
 enum JoinAxes {
-  static let rules: [String: AxisRule] = ["Concat": concat, "Split": split, "Slice": slice, "Gather": gather, "Pad": pad]
+  static let rules: [String: AxisRule] = [
+    "Concat": concat, "Split": split, "Slice": slice, "Gather": gather, "Pad": pad,
+  ]
 
   private static let concat: AxisRule = { (solver, node) in
     var operands: [[SpaceForest.ID]] = []
@@ -10,7 +12,9 @@ enum JoinAxes {
       guard let x = solver.input(node, index) else { return "the rank of an input is not known" }
       operands.append(x)
     }
-    guard let first = operands.first, operands.allSatisfy({ $0.count == first.count }) else { return "its inputs do not fit each other" }
+    guard let first = operands.first, operands.allSatisfy({ $0.count == first.count }) else {
+      return "its inputs do not fit each other"
+    }
     let axis = node.int("axis", default: solver.opset < 4 ? 1 : 0), place = axis < 0 ? axis + first.count : axis
     guard first.indices.contains(place) else { return "its axis does not fit its inputs" }
     var result = first
@@ -68,7 +72,9 @@ enum JoinAxes {
   }
 
   private static let slice: AxisRule = { (solver, node) in
-    guard let x = solver.input(node, 0), let output = node.output(0), let dims = solver.dims(output), dims.count == x.count else {
+    guard let x = solver.input(node, 0), let output = node.output(0), let dims = solver.dims(output),
+      dims.count == x.count
+    else {
       return "the rank of its input is not known"
     }
     let types = node.inputs.map { solver.types.types[$0] }
@@ -91,7 +97,8 @@ enum JoinAxes {
         result[axis] = picked(&solver, space, (0..<range.count).map { range.start + $0 * range.step }, axis)
         continue
       }
-      guard range.step == 1, range.count > 0, let (head, taken) = taken(&solver, space, range.start, range.count, size) else {
+      guard range.step == 1, range.count > 0, let (head, taken) = taken(&solver, space, range.start, range.count, size)
+      else {
         result[axis] = cutOff(&solver, node, space, axis)
         continue
       }
@@ -119,7 +126,9 @@ enum JoinAxes {
     return (head, rest)
   }
 
-  private static func cutOff(_ solver: inout AxisSolver, _ node: Node, _ space: SpaceForest.ID, _ axis: Int) -> SpaceForest.ID {
+  private static func cutOff(_ solver: inout AxisSolver, _ node: Node, _ space: SpaceForest.ID, _ axis: Int)
+    -> SpaceForest.ID
+  {
     solver.pin(space, node, "it picks these by position")
     return solver.fresh(node, axis, pin: "it picks these by position")
   }

@@ -16,7 +16,9 @@ enum LayoutAxes {
       return nil
     },
     "Expand": { (solver, node) in
-      guard let x = solver.input(node, 0), let output = node.output(0), let dims = solver.dims(output), dims.count >= x.count else {
+      guard let x = solver.input(node, 0), let output = node.output(0), let dims = solver.dims(output),
+        dims.count >= x.count
+      else {
         return "the shape of its result is not known"
       }
       solver.edit(.shape(input: 1))
@@ -28,13 +30,17 @@ enum LayoutAxes {
       return nil
     },
     "ConstantOfShape": { (solver, node) in
-      guard let output = node.output(0), let dims = solver.dims(output) else { return "the shape of its result is not known" }
+      guard let output = node.output(0), let dims = solver.dims(output) else {
+        return "the shape of its result is not known"
+      }
       solver.edit(.shape(input: 0))
       solver.define(node, 0, dims.indices.map { solver.fresh(node, $0) })
       return nil
     },
     "Tile": { (solver, node) in
-      guard let x = solver.input(node, 0), let output = node.output(0), let dims = solver.dims(output), dims.count == x.count else {
+      guard let x = solver.input(node, 0), let output = node.output(0), let dims = solver.dims(output),
+        dims.count == x.count
+      else {
         return "the shape of its result is not known"
       }
       var result: [SpaceForest.ID] = []
@@ -60,11 +66,14 @@ enum LayoutAxes {
     "Shape": described, "Size": described,
     "DepthToSpace": { (solver, node) in
       let block = node.int("blocksize", default: 0)
-      guard let x = solver.input(node, 0), x.count == 4, block > 0, block < 1 << 15 else { return "the rank of its input is not known" }
+      guard let x = solver.input(node, 0), x.count == 4, block > 0, block < 1 << 15 else {
+        return "the rank of its input is not known"
+      }
       let area = block * block, size = solver.forest.size(x[1])
       guard size > 0, size % area == 0 else { return "its blocks do not fit the channels" }
       let isColumnFirst = node.string("mode", default: "DCR") == "CRD"
-      guard let parts = solver.forest.factor(x[1], into: isColumnFirst ? [size / area, area] : [area, size / area]) else {
+      guard let parts = solver.forest.factor(x[1], into: isColumnFirst ? [size / area, area] : [area, size / area])
+      else {
         return "its blocks do not fit the channels"
       }
       solver.pin(parts[isColumnFirst ? 1 : 0], node, "these become positions")
@@ -75,7 +84,9 @@ enum LayoutAxes {
     },
     "SpaceToDepth": { (solver, node) in
       let block = node.int("blocksize", default: 0)
-      guard let x = solver.input(node, 0), x.count == 4, block > 0, block < 1 << 15 else { return "the rank of its input is not known" }
+      guard let x = solver.input(node, 0), x.count == 4, block > 0, block < 1 << 15 else {
+        return "the rank of its input is not known"
+      }
       for space in x.suffix(2) { solver.pin(space, node, "it moves positions to channels") }
       let places = solver.forest.leaf(block * block, pins: [Pin(place: node.label, reason: "these were positions")])
       let spatial = [2, 3].map { solver.fresh(node, $0, pin: "it moves positions to channels") }
@@ -137,7 +148,8 @@ enum LayoutAxes {
     return result
   }
 
-  /// With extents that are not known only axes that plainly stay can be followed: the leading ones and the trailing ones.
+  /// With extents that are not known only axes that plainly stay can be followed: the leading ones and the trailing
+  /// ones.
   private static func equalParts(
     _ solver: inout AxisSolver, _ node: Node, _ x: [SpaceForest.ID], _ output: String, _ dims: [Int]
   ) -> String? {
@@ -153,7 +165,8 @@ enum LayoutAxes {
     return overflow ? .max : product
   }
 
-  /// A Reshape can copy extents of its input and leave one to be computed; where more are open, what would change them stays.
+  /// A Reshape can copy extents of its input and leave one to be computed; where more are open, what would change them
+  /// stays.
   private static func pinUnsayable(_ solver: inout AxisSolver, _ node: Node, _ output: String) {
     guard node.opType == "Reshape", let spaces = solver.axesOf(output), let input = node.input(0) else { return }
     let before = solver.symbolic.types[input]?.dims ?? [], after = solver.symbolic.types[output]?.dims ?? []

@@ -57,10 +57,13 @@ enum MatrixAxes {
     return nil
   }
 
-  /// A term with digits for the axes that an ellipsis stands for, the last one being 0: so they broadcast from the right.
+  /// A term with digits for the axes that an ellipsis stands for, the last one being 0: so they broadcast from the
+  /// right.
   private static func spelled(_ term: [Character], _ open: Int) -> [Character]? {
     guard let first = term.firstIndex(of: ".") else { return term }
-    guard term.count >= first + 3, term[first..<(first + 3)].allSatisfy({ $0 == "." }), (0...9).contains(open) else { return nil }
+    guard term.count >= first + 3, term[first..<(first + 3)].allSatisfy({ $0 == "." }), (0...9).contains(open) else {
+      return nil
+    }
     let digits = (0..<open).reversed().compactMap { "\($0)".first }
     let result = term[..<first] + digits + term[(first + 3)...]
     return result.contains(".") ? nil : Array(result)
@@ -81,7 +84,9 @@ enum MatrixAxes {
       terms.append(whole)
       most = max(most, open)
     }
-    guard let output = spelled(Array(sides[1].dropFirst()), most) else { return "its equation does not fit its operands" }
+    guard let output = spelled(Array(sides[1].dropFirst()), most) else {
+      return "its equation does not fit its operands"
+    }
     var spaces: [Character: SpaceForest.ID] = [:]
     var places: [Character: (input: Int, axis: Int)] = [:]
     for (index, term) in terms.enumerated() {

@@ -6,7 +6,9 @@ enum NormalizationAxes {
     "BatchNormalization": { (solver, node) in
       guard let x = solver.input(node, 0), x.count >= 2 else { return "the rank of its input is not known" }
       for index in 1..<5 {
-        guard let parameter = solver.input(node, index), parameter.count == 1 else { return "its parameters are not known" }
+        guard let parameter = solver.input(node, index), parameter.count == 1 else {
+          return "its parameters are not known"
+        }
         solver.unify(parameter[0], x[1], node)
       }
       solver.define(node, 0, x)
@@ -16,7 +18,9 @@ enum NormalizationAxes {
     "InstanceNormalization": { (solver, node) in
       guard let x = solver.input(node, 0), x.count >= 2 else { return "the rank of its input is not known" }
       for index in 1..<3 {
-        guard let parameter = solver.input(node, index), parameter.count == 1 else { return "its parameters are not known" }
+        guard let parameter = solver.input(node, index), parameter.count == 1 else {
+          return "its parameters are not known"
+        }
         solver.unify(parameter[0], x[1], node)
       }
       for space in x.dropFirst(2) { solver.pin(space, node, normalized) }
@@ -24,8 +28,12 @@ enum NormalizationAxes {
       return nil
     },
     "GroupNormalization": group,
-    "LayerNormalization": { (solver, node) in trailing(&solver, node, axis: node.int("axis", default: -1), parameters: [1, 2]) },
-    "RMSNormalization": { (solver, node) in trailing(&solver, node, axis: node.int("axis", default: -1), parameters: [1]) },
+    "LayerNormalization": { (solver, node) in
+      trailing(&solver, node, axis: node.int("axis", default: -1), parameters: [1, 2])
+    },
+    "RMSNormalization": { (solver, node) in
+      trailing(&solver, node, axis: node.int("axis", default: -1), parameters: [1])
+    },
     "SimplifiedLayerNormalization": { (solver, node) in
       trailing(&solver, node, axis: node.int("axis", default: -1), parameters: [1])
     },
@@ -52,7 +60,9 @@ enum NormalizationAxes {
   private static let normalized = "it normalizes over these units: without some the others would change"
 
   private static func along(_ solver: inout AxisSolver, _ node: Node, _ axis: Int) -> String? {
-    guard let x = solver.input(node, 0), axis >= -x.count, axis < x.count else { return "the rank of its input is not known" }
+    guard let x = solver.input(node, 0), axis >= -x.count, axis < x.count else {
+      return "the rank of its input is not known"
+    }
     solver.pin(x[axis < 0 ? axis + x.count : axis], node, normalized)
     solver.define(node, 0, x)
     return nil
@@ -65,7 +75,9 @@ enum NormalizationAxes {
   }
 
   private static func trailing(_ solver: inout AxisSolver, _ node: Node, axis: Int, parameters: [Int]) -> String? {
-    guard let x = solver.input(node, 0), axis >= -x.count, axis < x.count else { return "the rank of its input is not known" }
+    guard let x = solver.input(node, 0), axis >= -x.count, axis < x.count else {
+      return "the rank of its input is not known"
+    }
     let first = axis < 0 ? axis + x.count : axis
     // Outputs beyond the first are the statistics themselves.
     if solver.followsWidth, first == x.count - 1, !parameters.isEmpty, node.outputs.dropFirst().allSatisfy(\.isEmpty) {
@@ -110,7 +122,9 @@ enum NormalizationAxes {
     solver.pin(parts[1], node, normalized)
     for space in x.dropFirst(2) { solver.pin(space, node, normalized) }
     for index in 1..<3 {
-      guard let parameter = solver.input(node, index), parameter.count == 1 else { return "its parameters are not known" }
+      guard let parameter = solver.input(node, index), parameter.count == 1 else {
+        return "its parameters are not known"
+      }
       solver.unify(parameter[0], solver.forest.size(parameter[0]) == channels ? x[1] : parts[0], node)
     }
     solver.edit(.attribute("num_groups", parts[0]))

@@ -9,7 +9,8 @@ enum QuantizationAxes {
       return ConvolutionAxes.convolution(&solver, node, data: 0, weight: 3, bias: 8)
     },
     "QLinearMatMul": { (solver, node) in
-      for index in [1, 2, 4, 5, 6, 7] where (solver.input(node, index)?.first).map({ solver.forest.size($0) != 1 }) == true {
+      for index in [1, 2, 4, 5, 6, 7]
+      where (solver.input(node, index)?.first).map({ solver.forest.size($0) != 1 }) == true {
         return "its scales are not one number"
       }
       return MatrixAxes.matmul(&solver, node, 0, 3)
@@ -28,7 +29,9 @@ enum QuantizationAxes {
         guard x.indices.contains(place) else { return "its axis does not fit its input" }
         solver.unify(first, x[place], node)
       } else {
-        guard block > 0, scale.count == x.count, x.indices.contains(place) else { return "its scales do not fit its input" }
+        guard block > 0, scale.count == x.count, x.indices.contains(place) else {
+          return "its scales do not fit its input"
+        }
         for (index, space) in scale.enumerated() {
           if index == place {
             solver.pin(space, node, "a scale holds for a block of these")

@@ -27,7 +27,9 @@ enum RecurrentAxes {
     solver.unify(x[2], w[2], node)
     solver.contract(1, axis: 2)
     solver.contract(2, axis: 2)
-    for rows in [w[1], r[1]] { guard couple(&solver, rows, gates, hidden, node) else { return "its gates do not line up" } }
+    for rows in [w[1], r[1]] {
+      guard couple(&solver, rows, gates, hidden, node) else { return "its gates do not line up" }
+    }
     let batch = x[layout == 0 ? 1 : 0]
     if let lengths = solver.input(node, 4), lengths.count == 1 { solver.unify(lengths[0], batch, node) }
     if let b = solver.input(node, 3), b.count == 2 {

@@ -5,7 +5,9 @@ enum ResizingAxes {
   static let rules: [String: AxisRule] = ["Resize": resize, "Upsample": resize, "GridSample": sampled]
 
   private static let resize: AxisRule = { (solver, node) in
-    guard let x = solver.input(node, 0), let output = node.output(0), let dims = solver.dims(output), dims.count == x.count else {
+    guard let x = solver.input(node, 0), let output = node.output(0), let dims = solver.dims(output),
+      dims.count == x.count
+    else {
       return "the shape of its result is not known"
     }
     if node.string("coordinate_transformation_mode", default: "").hasPrefix("tf_crop") { return "it crops" }

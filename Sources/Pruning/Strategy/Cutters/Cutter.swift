@@ -29,8 +29,8 @@ protocol Cutter {
   /// Looks again at a candidate that was trained since it was cut.
   func recount(_ candidate: inout Candidate<Detail>) throws(PruneError)
   func size(of candidate: Candidate<Detail>) throws(PruneError) -> CutSize
-  /// What a candidate that was cut from `kept` takes, layer by layer, in the units that `Allocation.counts` prescribes; nil
-  /// where a step cannot be of some layers alone.
+  /// What a candidate that was cut from `kept` takes, layer by layer, in the units that `Allocation.counts` prescribes;
+  /// nil where a step cannot be of some layers alone.
   func layerSteps(_ kept: Model, _ candidate: Candidate<Detail>) throws(PruneError) -> [LayerStep]?
   /// Whether units that are gone count again in the next step, as zeros do.
   var keepsCounting: Bool { get }
@@ -55,7 +55,8 @@ protocol Cutter {
   var latency: LatencyPair? { get }
   /// What a reader should know besides the numbers, before and after what the loop has to say.
   var openingNotes: [String] { get }
-  /// Why less was done than was asked for, when that is so and the guard has no part in it; also among the closing notes.
+  /// Why less was done than was asked for, when that is so and the guard has no part in it; also among the closing
+  /// notes.
   func shortcoming(_ ending: PruneEnding) throws(PruneError) -> String?
   func closingNotes(_ ending: PruneEnding) throws(PruneError) -> [String]
 }

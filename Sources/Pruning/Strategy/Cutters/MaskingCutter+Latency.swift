@@ -7,8 +7,8 @@ extension MaskingCutter {
   /// How often the interval of amounts is halved.
   private static let halvings = 6
 
-  /// The least amount at which a run takes no more than a fraction of the given network's time, as measured: zeros save time where
-  /// they are left out, which depends on the layer and on the machine.
+  /// The least amount at which a run takes no more than a fraction of the given network's time, as measured: zeros save
+  /// time where they are left out, which depends on the layer and on the machine.
   /// - Parameters:
   ///   - end: the fraction that later steps of the schedule are to leave.
   ///   - results: the masked weights when an amount is gone.

@@ -11,7 +11,8 @@ struct MaskingCutter: Cutter {
   private(set) var layers: [Layer]
   /// Weights that the criterion cannot score.
   let unreached: Set<String>
-  /// The given model with its constant weights as initializers, and every weight that holds zeros masked, in scope or not.
+  /// The given model with its constant weights as initializers, and every weight that holds zeros masked, in scope or
+  /// not.
   let start: Model
   private(set) var latency: LatencyPair?
   /// Layers that got a whole copy of a weight of which only the first use is pruned.
@@ -96,7 +97,9 @@ struct MaskingCutter: Cutter {
     var allocation = goal.prescribed ?? plan.allocation.partial(goal.progress, from: share(zerosBefore))
     if goal.prescribed == nil, let amounts = plan.layerAmounts {
       allocation = .counts(
-        current.weights.map { Allocation.units(amounts.amount(of: [$0.layer, $0.name]) * goal.progress, of: $0.tensor.count) })
+        current.weights.map {
+          Allocation.units(amounts.amount(of: [$0.layer, $0.name]) * goal.progress, of: $0.tensor.count)
+        })
     }
     var (scores, ranking) = try plan.importance.ranking(context.scoring(current))
     let shared = plan.strategy == .shared ? try SharedWeights(current) : nil
@@ -109,7 +112,8 @@ struct MaskingCutter: Cutter {
       try StepMask(granularity: plan.granularity, allocation: division(allocation)).results(current, scores, ranking)
     }
     if case .target(let fraction, let division) = allocation, let target = plan.target, target.kind == .latency {
-      let amount = try latencyAmount(leaving: fraction, end: min(fraction, target.fraction), of: base) { amount throws(PruneError) in
+      let amount = try latencyAmount(leaving: fraction, end: min(fraction, target.fraction), of: base) {
+        amount throws(PruneError) in
         try results(.amount(amount, division))
       }
       allocation = .amount(amount, division)

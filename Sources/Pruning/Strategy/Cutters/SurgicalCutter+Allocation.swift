@@ -48,7 +48,9 @@ extension SurgicalCutter {
             dependencies.groups.map { group in
               // Of what is left, so that the share of what was there comes out.
               let whole = sizes[group.name] ?? group.size, gone = max(whole - group.size, 0)
-              return max(Allocation.units((plan.layerAmounts?.amount(of: group.names) ?? 0) * progress, of: whole) - (plan.removes ? gone : 0), 0)
+              return max(
+                Allocation.units((plan.layerAmounts?.amount(of: group.names) ?? 0) * progress, of: whole)
+                  - (plan.removes ? gone : 0), 0)
             })), nil
       )
     case .amount(let amount, let division):
