@@ -63,15 +63,16 @@ TARGET static void NAME(some)(int channels, int pixels, const struct tile *t, co
   NAME(vector) made[SUMS];
   switch (channels * 8 + pixels) {
     // clang-format off
-    TILE(1, 1)
-    TILE(1, 2)
-    TILE(1, 3)
-    TILE(1, 4) TILE(2, 1) TILE(2, 2) TILE(2, 3) TILE(2, 4) TILE(3, 1) TILE(3, 2) TILE(3, 3) TILE(4, 1) TILE(4, 2)
-        TILE(5, 1) TILE(5, 2) TILE(6, 1) TILE(6, 2)
+    TILE(1, 1) TILE(1, 2) TILE(1, 3) TILE(1, 4)
+    TILE(2, 1) TILE(2, 2) TILE(2, 3) TILE(2, 4)
+    TILE(3, 1) TILE(3, 2) TILE(3, 3)
+    TILE(4, 1) TILE(4, 2)
+    TILE(5, 1) TILE(5, 2)
+    TILE(6, 1) TILE(6, 2)
 // clang-format on
 #if SUMS >= 24
         // clang-format off
-            TILE(3, 4) TILE(4, 3) TILE(4, 4) TILE(5, 3) TILE(5, 4) TILE(6, 3) TILE(6, 4)
+    TILE(3, 4) TILE(4, 3) TILE(4, 4) TILE(5, 3) TILE(5, 4) TILE(6, 3) TILE(6, 4)
 // clang-format on
 #endif
   }

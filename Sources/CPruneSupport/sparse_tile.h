@@ -69,10 +69,7 @@ TARGET INLINE void NAME(sum_rows)(int vectors, int is_part, const struct tile *t
   TARGET static void NAME(rows_##vectors)(const struct tile *tile) { NAME(sum_rows)(vectors, 0, tile); } \
   TARGET static void NAME(part_##vectors)(const struct tile *tile) { NAME(sum_rows)(vectors, 1, tile); }
 // clang-format off
-TILE(1)
-TILE(2)
-TILE(3)
-TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
 // clang-format on
 #undef TILE
 

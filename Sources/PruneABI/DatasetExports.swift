@@ -9,7 +9,7 @@ final class DatasetBox: Box {
   static let kind = "dataset"
   let dataset: Dataset
   let context: ContextBox?
-  private let lent = Lent()
+  private let lent = CStringArena()
   private lazy var lentClassNames = dataset.classNames.map(lent.string)
   private lazy var lentInfos = dataset.columns.map { column in
     var info = prune_value_info()

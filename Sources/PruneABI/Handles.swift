@@ -7,15 +7,15 @@ import Synchronization
 /// The table keeps the objects alive; `_free` takes them out. Objects hold each other by reference, so handles may be
 /// freed in any order.
 enum Handles {
-  private static let table = Mutex<[UInt: Held]>([:])
+  private static let table = Mutex<[UInt: HandleEntry]>([:])
 
   // Safe: objects behind handles are used by one thread at a time, as prune.h says; the table itself is locked.
-  private struct Held: @unchecked Sendable { let object: AnyObject }
+  private struct HandleEntry: @unchecked Sendable { let object: AnyObject }
 
   /// Makes a handle for an object, at its own address unless the object has another.
   static func make(_ object: AnyObject, at address: OpaquePointer? = nil) -> OpaquePointer {
     let handle = address ?? OpaquePointer(Unmanaged.passUnretained(object).toOpaque())
-    let held = Held(object: object)
+    let held = HandleEntry(object: object)
     let key = UInt(bitPattern: handle)
     table.withLock { $0[key] = held }
     return handle
@@ -67,7 +67,7 @@ protocol Box: AnyObject {
 }
 
 /// C strings and arrays lent to the caller for as long as this object lives.
-final class Lent {
+final class CStringArena {
   private var blocks: [UnsafeMutableRawPointer] = []
 
   func string(_ text: String) -> UnsafePointer<CChar> {

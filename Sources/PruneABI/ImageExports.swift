@@ -47,7 +47,7 @@ public func prune_dataset_layout(_ dataset: OpaquePointer!) -> UnsafePointer<CCh
 
 /// Safe: two strings that nobody writes to or frees.
 nonisolated(unsafe) private let layoutNames: (nchw: UnsafePointer<CChar>?, nhwc: UnsafePointer<CChar>?) = {
-  let lent = Unmanaged.passRetained(Lent()).takeUnretainedValue()
+  let lent = Unmanaged.passRetained(CStringArena()).takeUnretainedValue()
   return (lent.string("nchw"), lent.string("nhwc"))
 }()
 

@@ -13,7 +13,7 @@ final class ModelBox: Box {
   private var isChanged = false
   let context: ContextBox?
   private let session = Mutex<Session?>(nil)
-  private var lent = Lent()
+  private var lent = CStringArena()
   private var lentInfos: [Bool: [prune_value_info]] = [:]
   private var lentNames: [UnsafePointer<CChar>]?
   private(set) lazy var lentName: UnsafePointer<CChar> = lent.string(model.graph.name)
@@ -54,7 +54,7 @@ final class ModelBox: Box {
     self.model = model
     isChanged = true
     session.withLock { $0 = nil }
-    lent = Lent()
+    lent = CStringArena()
     lentInfos = [:]
     lentNames = nil
     lentName = lent.string(model.graph.name)

@@ -13,7 +13,7 @@ final class ReportBox: Box {
   /// Of a prune: the models on the way, and how to go it again.
   var journal: Journal?
   private let isRoot: Bool
-  private let lent = Lent()
+  private let lent = CStringArena()
   private var made: [Int: (prune_report_entry, child: OpaquePointer?)] = [:]
   private(set) lazy var lentTitle: UnsafePointer<CChar> = lent.string(title)
 

@@ -7,7 +7,7 @@ final class TensorBox: Box {
   var tensor: Tensor
   /// The extents as C wants them, made when asked for.
   private(set) lazy var shape: UnsafePointer<Int64> = lent.array(tensor.shape.dims.map(Int64.init))
-  private let lent = Lent()
+  private let lent = CStringArena()
 
   init(_ tensor: Tensor) { self.tensor = tensor }
 }

@@ -7,7 +7,7 @@ final class TensorsBox: Box {
   static let kind = "tensors"
   private(set) var names: [String] = []
   private(set) var tensors: [String: Tensor] = [:]
-  private var lent = Lent()
+  private var lent = CStringArena()
   private var lentNames: [UnsafePointer<CChar>]?
 
   init(_ entries: [(name: String, tensor: Tensor)] = []) {
@@ -20,7 +20,7 @@ final class TensorsBox: Box {
       if tensors[name] == nil, newValue != nil {
         names.append(name)
         lentNames = nil
-        lent = Lent()
+        lent = CStringArena()
       }
       tensors[name] = newValue
     }

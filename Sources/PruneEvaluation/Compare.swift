@@ -22,7 +22,7 @@ package func compare(
   var runs: [LatencyRun] = []
   for (label, model) in models {
     try located(at: label) { () throws(PruneError) in
-      let samples = data.map { Feed.sampleShapes($0, model) } ?? [:]
+      let samples = data.map { InputBinding.sampleShapes($0, model) } ?? [:]
       var row = Report(title: "", entries: [("label", .text(label))])
       if let data {
         var evaluation = EvaluateOptions()

@@ -81,9 +81,9 @@ package func valueDifferences(
       .invalidArgument, "the models compute no value of the same name",
       hint: "compare a model with one that was made from it")
   }
-  let feed = try Feed(data, model), otherFeed = try Feed(data, other)
+  let inputBinding = try InputBinding(data, model), otherBinding = try InputBinding(data, other)
   var size = 4
-  switch (feed.fixedBatch, otherFeed.fixedBatch) {
+  switch (inputBinding.fixedBatch, otherBinding.fixedBatch) {
   case (let fixed?, let wanted?) where fixed != wanted:
     throw PruneError(.mismatch, "one model runs \(fixed) samples at a time, the other \(wanted)")
   case (let fixed?, _), (_, let fixed?): size = fixed
@@ -101,12 +101,14 @@ package func valueDifferences(
     try options.cancel?.check()
     let rows = try data.rows(first, min(first + size, count))
     var kept: [String: Tensor] = [:]
-    _ = try sessions.0.run(try feed.inputs(of: rows, filling: feed.fixedBatch), cancel: options.cancel) {
+    _ = try sessions.0.run(try inputBinding.inputs(of: rows, filling: inputBinding.fixedBatch), cancel: options.cancel)
+    {
       name, tensor throws(PruneError) in
       // A watched value lives as long as its step.
       if tensor.dtype.isFloatingPoint { kept[name] = try tensor.copied() }
     }
-    _ = try sessions.1.run(try otherFeed.inputs(of: rows, filling: otherFeed.fixedBatch), cancel: options.cancel) {
+    _ = try sessions.1.run(try otherBinding.inputs(of: rows, filling: otherBinding.fixedBatch), cancel: options.cancel)
+    {
       name, tensor throws(PruneError) in
       guard let value = kept.removeValue(forKey: name), tensor.dtype.isFloatingPoint, tensor.shape == value.shape else {
         return

@@ -5,7 +5,7 @@ import PruneTensor
 extension PruneOptions {
   /// The extents of a sample of the data that is there, by input.
   private func sampleShapes(of model: Model) -> [String: [Int]] {
-    Feed.sampleShapes(validate ?? data ?? `guard`?.data ?? recoverData, model)
+    InputBinding.sampleShapes(validate ?? data ?? `guard`?.data ?? recoverData, model)
   }
 
   /// What the open extents of a model's inputs are, for everything that a prune measures and times.

@@ -37,8 +37,8 @@ struct LayerSpeed {
   func measured(on data: Dataset) throws(PruneError) -> [Timing] {
     let index = GraphIndex(model.graph)
     let fed = Set(model.graph.trueInputs.map(\.name))
-    let feed = try Feed(data, model)
-    let feeds = try feed.inputs(of: data.take(feed.fixedBatch ?? 1), filling: feed.fixedBatch)
+    let inputBinding = try InputBinding(data, model)
+    let feeds = try inputBinding.inputs(of: data.take(inputBinding.fixedBatch ?? 1), filling: inputBinding.fixedBatch)
     let wanted = Set(plan.layers.map(\.input)).subtracting(fed)
     let activations = try Session(model, outputs: wanted.sorted()).run(feeds, cancel: cancel).merging(feeds) {
       computed, _ in computed

@@ -17,12 +17,12 @@ struct MixedPrecision {
   }
 
   @Boxed private var scheme: StaticScheme
-  private let judge: MetricGuard
+  private let metricGuard: MetricGuard
   private let cancel: CancelFlag?
 
-  init(_ scheme: StaticScheme, _ judge: MetricGuard, cancel: CancelFlag?) {
+  init(_ scheme: StaticScheme, _ metricGuard: MetricGuard, cancel: CancelFlag?) {
     self.scheme = scheme
-    self.judge = judge
+    self.metricGuard = metricGuard
     self.cancel = cancel
   }
 
@@ -38,7 +38,7 @@ struct MixedPrecision {
       try cancel?.check()
       let middle = (low + high) / 2
       let candidate = try scheme.build(keeping: Set(damages.prefix(middle).map(\.layer)))
-      if judge.allows(try judge.measure(candidate.model)) {
+      if metricGuard.allows(try metricGuard.measure(candidate.model)) {
         best = candidate
         high = middle - 1
       } else {

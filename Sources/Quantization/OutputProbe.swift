@@ -13,8 +13,8 @@ struct OutputProbe {
   /// - Parameter count: samples that outputs are compared on, at most.
   init(_ model: Model, _ data: Dataset, count: Int, cancel: CancelFlag?) throws(PruneError) {
     self.cancel = cancel
-    let feed = try Feed(data, model)
-    feeds = try feed.inputs(of: data.take(feed.fixedBatch ?? count), filling: feed.fixedBatch)
+    let inputBinding = try InputBinding(data, model)
+    feeds = try inputBinding.inputs(of: data.take(inputBinding.fixedBatch ?? count), filling: inputBinding.fixedBatch)
     wanted = try Self.outputs(model, feeds, cancel)
     guard wanted.allSatisfy(\.isFinite) else {
       throw PruneError(.numeric, "the model's outputs on the calibration data '\(data.name)' are NaN or infinite")

@@ -102,12 +102,12 @@ enum PaletteScheme {
     }
     let source = try LossGradients(model, targets: targets.dtype, parameters: names)
     var sums: [String: Tensor] = [:]
-    let feed = try Feed(data, model), batchSize = feed.fixedBatch ?? min(scheme.batchSize, 16)
+    let inputBinding = try InputBinding(data, model), batchSize = inputBinding.fixedBatch ?? min(scheme.batchSize, 16)
     for first in stride(from: 0, to: data.count, by: batchSize) {
       try options.cancel?.check()
       let batch = try data.rows(first, min(first + batchSize, data.count))
       guard let y = batch.y else { continue }
-      for (name, gradient) in try source.run(feed.inputs(of: batch), y, cancel: options.cancel).gradients {
+      for (name, gradient) in try source.run(inputBinding.inputs(of: batch), y, cancel: options.cancel).gradients {
         var sum: Tensor
         if let known = sums[name] { sum = known } else { sum = try Tensor(zeros: .float32, gradient.shape) }
         sums[name] = nil

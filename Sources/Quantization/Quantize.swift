@@ -16,9 +16,9 @@ package func quantize(_ original: Model, _ options: QuantizeOptions) throws(Prun
   let isTrained = TrainedQuantization.applies(to: original)
   if !isTrained || options.qat || scheme.kind != .static { try checkIsFloat(original) }
   let model = isTrained ? original : try original.readable(by: scheme)
-  var judge: MetricGuard?
+  var metricGuard: MetricGuard?
   if let settings = options.guard {
-    judge = try MetricGuard(settings, model: original, batchSize: scheme.batchSize, cancel: options.cancel)
+    metricGuard = try MetricGuard(settings, model: original, batchSize: scheme.batchSize, cancel: options.cancel)
   }
   var staticScheme = scheme.kind == .static && !isTrained ? try StaticScheme(model, options, scheme) : nil
   if options.keepFaster { try staticScheme?.keepFaster() }
@@ -39,8 +39,8 @@ package func quantize(_ original: Model, _ options: QuantizeOptions) throws(Prun
       }
   }
   var damages: [MixedPrecision.Damage] = []
-  if options.mixed, let judge, let staticScheme, !judge.allows(try judge.measure(result.model)) {
-    (result, damages) = try MixedPrecision(staticScheme, judge, cancel: options.cancel).search(result)
+  if options.mixed, let metricGuard, let staticScheme, !metricGuard.allows(try metricGuard.measure(result.model)) {
+    (result, damages) = try MixedPrecision(staticScheme, metricGuard, cancel: options.cancel).search(result)
   }
   if let data = options.calibration, scheme.kind != .float32, !isTrained, !options.qat {
     try result.measure(against: model, data, cancel: options.cancel)
@@ -54,7 +54,7 @@ package func quantize(_ original: Model, _ options: QuantizeOptions) throws(Prun
     report["speed"] = .list(timings.map { .report($0.report) })
   }
   if !damages.isEmpty { report["damage"] = .list(damages.map { .report($0.report) }) }
-  if let judge { report["guard"] = .report(try judgement(judge, try judge.measure(result.model))) }
+  if let metricGuard { report["guard"] = .report(try judgement(metricGuard, try metricGuard.measure(result.model))) }
   report["before"] = .report(try QuantizationReport.state(original, options, scheme, title: "before"))
   report["after"] = .report(try QuantizationReport.state(result.model, options, scheme, title: "after"))
   return (result.model, report)
@@ -141,20 +141,20 @@ private func checkIsFloat(_ model: Model) throws(PruneError) {
 }
 
 /// - Throws: `.refused` with both values when the bound does not hold.
-private func judgement(_ judge: MetricGuard, _ metric: Double) throws(PruneError) -> Report {
-  guard judge.allows(metric) else {
+private func judgement(_ metricGuard: MetricGuard, _ metric: Double) throws(PruneError) -> Report {
+  guard metricGuard.allows(metric) else {
     func text(_ value: Double) -> String { formatted(value, digits: 6, style: "g") }
     throw PruneError(
       .refused,
-      "quantization takes \(judge.options.metric) from \(text(judge.baseline)) to \(text(metric)), more than max_drop "
-        + "\(text(judge.options.tolerance)) allows",
+      "quantization takes \(metricGuard.options.metric) from \(text(metricGuard.baseline)) to \(text(metric)), more than max_drop "
+        + "\(text(metricGuard.options.tolerance)) allows",
       hint: "calibrate on more data, or leave sensitive layers float with ignore = …")
   }
   var report = Report(title: "guard")
-  report["metric"] = .text(judge.options.metric)
-  report["before"] = .number(judge.baseline)
+  report["metric"] = .text(metricGuard.options.metric)
+  report["before"] = .number(metricGuard.baseline)
   report["after"] = .number(metric)
-  report["drop"] = .number(judge.drop(of: metric))
-  report["max_drop"] = .number(judge.options.tolerance)
+  report["drop"] = .number(metricGuard.drop(of: metric))
+  report["max_drop"] = .number(metricGuard.options.tolerance)
   return report
 }

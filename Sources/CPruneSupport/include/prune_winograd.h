@@ -1,4 +1,4 @@
-// Convolutions by minimal filtering: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
+// Convolutions by the Winograd transform: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
 #ifndef PRUNE_WINOGRAD_H
 #define PRUNE_WINOGRAD_H
 

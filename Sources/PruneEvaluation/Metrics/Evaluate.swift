@@ -42,11 +42,11 @@ package func evaluate(
   var lossSum =
     metrics.contains { $0.metric == .loss } && loss.metric == nil
     ? LossSum(loss, OutputKind(of: output.name, in: model.graph)) : nil
-  let feed = try Feed(data, model), size = try feed.batchSize(options.batchSize, of: data)
+  let inputBinding = try InputBinding(data, model), size = try inputBinding.batchSize(options.batchSize, of: data)
   for first in stride(from: 0, to: data.count, by: size) {
     try options.cancel?.check()
     let last = min(first + size, data.count)
-    let inputs = try feed.inputs(of: data.rows(first, last), filling: size)
+    let inputs = try inputBinding.inputs(of: data.rows(first, last), filling: size)
     let results = try session.run(inputs, cancel: options.cancel)
     guard let result = results[output.name] else { throw PruneError(.internal, "the run gave no '\(output.name)'") }
     let wanted = try targets.rows(first, last)
@@ -68,7 +68,7 @@ package func evaluate(
   var warnings: [String] = []
   if names.contains("loss"), let warning = data.warning(ofLoss: options.loss) { warnings.append(warning) }
   if let accuracy = sums.value(.accuracy, loss: loss),
-    let warning = try feed.warning(accuracy, classes: sums.confusion.count, data)
+    let warning = try inputBinding.warning(accuracy, classes: sums.confusion.count, data)
   {
     warnings.append(warning)
   }

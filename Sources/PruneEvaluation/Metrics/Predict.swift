@@ -11,11 +11,11 @@ package func predict(
   guard let output = session.model.graph.outputs.first?.name else {
     throw PruneError(.invalidModel, "the model has no output")
   }
-  let feed = try Feed(data, session.model), size = try feed.batchSize(batchSize, of: data)
+  let inputBinding = try InputBinding(data, session.model), size = try inputBinding.batchSize(batchSize, of: data)
   var parts: [Tensor] = []
   for first in stride(from: 0, to: data.count, by: size) {
     let last = min(first + size, data.count)
-    let results = try session.run(try feed.inputs(of: data.rows(first, last), filling: size), cancel: cancel)
+    let results = try session.run(try inputBinding.inputs(of: data.rows(first, last), filling: size), cancel: cancel)
     guard let result = results[output] else { throw PruneError(.internal, "the run gave no '\(output)'") }
     guard let rows = result.shape.dims.first, rows == size else {
       throw PruneError(

@@ -42,14 +42,14 @@ final class Lowering {
   private var viewGroup: [Int]
   private var current = 0
   /// Whether what is emitted runs on one thread, which it must be made for.
-  private var isAlone = false
+  private var isSingleThreaded = false
   /// Max-pools that a gradient will undo, by the value they pool.
   var poolWorkspaces: [Int: PoolWorkspace] = [:]
   /// The same of those that our own kernels do.
   var poolTraces: [Int: MaxPoolKernels.Trace] = [:]
 
   /// Joins of images under way, each for those that begin with the same parts.
-  var joins: [JoinKernels.Join] = []
+  var concats: [ConcatKernels.Concat] = []
 
   /// A max-pool and the record it keeps of where its maxima were.
   struct PoolWorkspace {
@@ -88,7 +88,7 @@ final class Lowering {
   ) throws(PruneError) -> Plan {
     let lowering = Lowering(flow, packed)
     let (inputs, ops) = (lowering.flow.inputs, lowering.flow.ops)
-    let loners = optimizes ? WorkEstimate.loners(lowering.flow) : ops.map { _ in false }
+    let singleThreaded = optimizes ? WorkEstimate.singleThreaded(lowering.flow) : ops.map { _ in false }
     for input in inputs where lowering.lastUse[input] >= 0 {
       guard lowering.flow.values[input].isStatic else {
         _ = lowering.slot(input)
@@ -105,7 +105,7 @@ final class Lowering {
       lowering.current = index
       lowering.weightUse = uses[index]
       do {
-        try lowering.alone(loners[index]) { () throws(PruneError) in
+        try lowering.singleThreaded(singleThreaded[index]) { () throws(PruneError) in
           try lowering.lower(op, optimizes: optimizes)
           for watched in lowering.flow.watched where op.outputs.contains(watched.value) {
             try lowering.emitWatch(watched, of: op.node)
@@ -395,17 +395,18 @@ final class Lowering {
     }
     steps.append(
       Plan.Step(
-        label: label, isReference: isReference, isAlone: isAlone, losesNaN: losesNaN, runsPrograms: runsPrograms,
+        label: label, isReference: isReference, isSingleThreaded: isSingleThreaded, losesNaN: losesNaN,
+        runsPrograms: runsPrograms,
         weights: label == Self.reorderLabel ? nil : weightUse, bind: bind))
   }
 
   /// Makes and emits what `body` does for one thread, if so said.
-  private func alone(_ isAlone: Bool, _ body: () throws(PruneError) -> Void) throws(PruneError) {
-    let (before, threads) = (self.isAlone, Parallel.threads)
-    self.isAlone = isAlone || before
-    if self.isAlone, threads != 1 { Parallel.threads = 1 }
+  private func singleThreaded(_ isSingleThreaded: Bool, _ body: () throws(PruneError) -> Void) throws(PruneError) {
+    let (before, threads) = (self.isSingleThreaded, Parallel.threads)
+    self.isSingleThreaded = isSingleThreaded || before
+    if self.isSingleThreaded, threads != 1 { Parallel.threads = 1 }
     defer {
-      self.isAlone = before
+      self.isSingleThreaded = before
       if threads != 1 { Parallel.threads = threads }
     }
     try body()
@@ -415,7 +416,7 @@ final class Lowering {
   static let reorderLabel = "Reorder"
 
   private func emitReorder(from: Layout, _ source: Int, to: Layout, _ target: Int) throws(PruneError) {
-    try alone(WorkEstimate.isSmall(movedBytes: from.byteCount + to.byteCount)) { () throws(PruneError) in
+    try singleThreaded(WorkEstimate.isSmall(movedBytes: from.byteCount + to.byteCount)) { () throws(PruneError) in
       guard let primitive = Primitive.reorder(from: from, to: to) else {
         throw PruneError(.unsupported, "oneDNN has no reorder between these layouts")
       }

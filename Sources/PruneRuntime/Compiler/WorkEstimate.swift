@@ -16,7 +16,7 @@ enum WorkEstimate {
   private static let bytesPerNanosecond = 12.0
 
   /// For each operation whether it is to run on one thread.
-  static func loners(_ flow: Dataflow) -> [Bool] {
+  static func singleThreaded(_ flow: Dataflow) -> [Bool] {
     let costs = flow.ops.map { nanoseconds($0, flow) }
     var result = costs.map { $0.map { $0 < least } ?? false }
     var (members, total, gap) = ([Int](), 0.0, 0.0)
@@ -60,7 +60,7 @@ enum WorkEstimate {
   private static func multiplications(_ op: Dataflow.Op, _ flow: Dataflow) -> Double? {
     func count(_ value: Int?) -> Double { Self.count(value, flow) }
     func dims(_ value: Int?) -> [Int] { value.flatMap { flow.values[$0].shape?.dims } ?? [] }
-    /// What minimal filtering leaves of a convolution's products.
+    /// What the Winograd transform leaves of a convolution's products.
     var minimal: Double {
       let isConstant = op.input(1).flatMap { flow.values[$0].constant } != nil
       guard op.key == "Conv",

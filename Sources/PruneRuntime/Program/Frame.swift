@@ -6,7 +6,7 @@ struct BoundStep {
   let run: @convention(c) (UnsafeMutableRawPointer?) -> Int32
   let context: UnsafeMutableRawPointer
   /// Whether other threads are to be left asleep.
-  var isAlone = false
+  var isSingleThreaded = false
 }
 
 /// What one run of a program works in: its arena, the slots of values whose shape only a run tells, and its steps
@@ -66,7 +66,7 @@ final class Frame {
     bound.reserveCapacity(plan.steps.count)
     for step in plan.steps {
       var made = try step.bind(self)
-      made.isAlone = step.isAlone
+      made.isSingleThreaded = step.isSingleThreaded
       bound.append(made)
     }
     steps = bound

@@ -34,7 +34,7 @@ struct NaNMeter {
   init(_ plan: Plan, _ looks: LooksForNaN, threads: Int) {
     self.plan = plan
     self.looks = looks
-    self.threads = plan.steps.allSatisfy(\.isAlone) ? 1 : Int32(clamping: threads)
+    self.threads = plan.steps.allSatisfy(\.isSingleThreaded) ? 1 : Int32(clamping: threads)
   }
 
   /// Says true where the run must end.

@@ -20,7 +20,7 @@ struct Plan {
     /// Whether it runs a reference kernel.
     var isReference = false
     /// Whether it runs on one thread: what oneDNN makes is made for a number of threads.
-    var isAlone = false
+    var isSingleThreaded = false
     /// Whether it makes a number of NaN; the processor notes when it does.
     var losesNaN = false
     /// Whether it runs the graphs of If, Loop or Scan, which look after their own NaN.

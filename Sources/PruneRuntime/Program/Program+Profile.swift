@@ -35,7 +35,7 @@ extension Program {
   }
 
   /// Labels of the steps that run on one thread, whatever the pool's size.
-  package var lonelyLabels: [String] { plan.steps.filter(\.isAlone).map(\.label) }
+  package var lonelyLabels: [String] { plan.steps.filter(\.isSingleThreaded).map(\.label) }
 
   /// How steps with constant weights multiply with them, in order.
   package var weightUses: [WeightUse] { plan.steps.compactMap(\.weights) }

@@ -135,8 +135,8 @@ package final class Program: @unchecked Sendable {
           failed = index
           return
         }
-        if steps[index].isAlone != usesOne, threads != 1 {
-          usesOne = steps[index].isAlone
+        if steps[index].isSingleThreaded != usesOne, threads != 1 {
+          usesOne = steps[index].isSingleThreaded
           Parallel.threads = usesOne ? 1 : threads
         }
         if looks != .never, meter.isLost(before: index) {

@@ -119,7 +119,7 @@ private final class Trial {
     var seconds = 0.0
     for (step, planned) in zip(frame.steps, plan.steps) {
       // As when a program runs: what is made for one thread is run by one.
-      let count = step.isAlone ? 1 : threads
+      let count = step.isSingleThreaded ? 1 : threads
       if Parallel.threads != count { Parallel.threads = count }
       let start = Self.seconds(threads: count)
       _ = step.run(step.context)

@@ -14,8 +14,8 @@ package struct FileTarget: Sendable {
   let mode: mode_t?
   let owner: (user: uid_t, group: gid_t)
 
-  /// - Throws: `.invalidArgument` for what cannot be a path, `.io` for a folder, a socket, a block device, links in a
-  ///   circle, or what cannot be looked at.
+  /// - Throws: `.invalidArgument` for what cannot be a path, `.io` for a folder, a socket, a block device, a file that
+  ///   nobody may write, links in a circle, or what cannot be looked at.
   package init(_ given: String) throws(PruneError) {
     guard !given.isEmpty, !given.utf8.contains(0) else {
       throw PruneError(.invalidArgument, "'\(given)' is not a path")
@@ -37,6 +37,11 @@ package struct FileTarget: Sendable {
       throw PruneError(
         .io, "cannot write '\(given)': it is \(Self.name(of: kind))",
         hint: "give the path of a file, a pipe or a terminal")
+    }
+    // A rename would replace a file that nobody may write.
+    guard kind != S_IFREG || info.st_mode & 0o222 != 0 else {
+      throw PruneError(
+        .io, "cannot write '\(given)': it is read-only", hint: "save under another name, or make it writable: chmod u+w")
     }
     isStream = kind != S_IFREG
     mode = isStream ? nil : info.st_mode & 0o7777

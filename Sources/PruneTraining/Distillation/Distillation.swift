@@ -33,10 +33,10 @@ package struct Distillation: Sendable {
 }
 
 /// A distillation settled for one student.
-struct Teaching {
+struct DistillationPlan {
   let settings: Distillation
   /// What the data's columns are fed to; the teacher may read fewer than the student.
-  let feed: Feed
+  let inputBinding: InputBinding
   /// The values asked of the teacher: what the student's loss reads first, then the features.
   let output: String
   var values: [String] { [output] + settings.features.map(\.teacher) }
@@ -56,7 +56,8 @@ struct Teaching {
   ///   - known: adaptors of an earlier fit.
   /// - Throws: `.notFound` for a feature that is none, `.mismatch` where teacher and student do not fit.
   init(
-    _ settings: Distillation, student: Model, _ studentFeed: Feed, loss: TrainingLoss, _ data: Dataset, batch: Int,
+    _ settings: Distillation, student: Model, _ studentBinding: InputBinding, loss: TrainingLoss, _ data: Dataset,
+    batch: Int,
     seed: UInt64,
     known: [String: Tensor]
   ) throws(PruneError) {
@@ -64,7 +65,7 @@ struct Teaching {
     var settings = settings
     settings.features = Self.listed(settings.features, student, settings.teacher)
     self.settings = settings
-    do { feed = try Feed(data, settings.teacher, ignoringOthers: true) } catch {
+    do { inputBinding = try InputBinding(data, settings.teacher, ignoringOthers: true) } catch {
       throw PruneError(error.status, error.message, at: "teacher", hint: error.hint)
     }
     // The student's output where the teacher has one of that name, else its first.
@@ -72,9 +73,10 @@ struct Teaching {
     output = try TrainingLoss(
       loss.isClassifier ? "cross_entropy" : "mse", model: settings.teacher, targets: .float32, output: named
     ).value
-    let student = try Specialization(student, inputs: studentFeed.shapes(of: data, count: batch), variables: []).types
+    let student = try Specialization(student, inputs: studentBinding.shapes(of: data, count: batch), variables: [])
+      .types
     let teacher = try Specialization(
-      settings.teacher, inputs: feed.shapes(of: data, count: batch), variables: []
+      settings.teacher, inputs: inputBinding.shapes(of: data, count: batch), variables: []
     ).types
     let (mine, theirs) = (student.shape(loss.value), teacher.shape(output))
     guard let mine, let theirs, mine.count == theirs.count else {
@@ -163,7 +165,8 @@ extension LossWriter {
   /// - Parameter types: of the teacher's values.
   /// - Returns: the whole loss, and the inputs that the teacher's values are fed to.
   mutating func teach(
-    _ teaching: Teaching, _ task: String, _ prediction: String, isClassifier: Bool, _ types: [String: TensorType]
+    _ teaching: DistillationPlan, _ task: String, _ prediction: String, isClassifier: Bool,
+    _ types: [String: TensorType]
   ) throws(PruneError) -> (loss: String, inputs: [(name: String, value: String)]) {
     var inputs: [(name: String, value: String)] = []
     func feed(_ value: String) throws(PruneError) -> String {

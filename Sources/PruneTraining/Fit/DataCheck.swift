@@ -8,8 +8,8 @@ enum DataCheck {
   /// - Returns: which column goes to which input.
   /// - Throws: `.mismatch` naming both when samples are not what the model takes; `.invalidArgument` without samples or
   ///   targets.
-  static func check(_ data: Dataset, _ model: Model, _ loss: TrainingLoss) throws(PruneError) -> Feed {
-    let feed = try Feed(data, model)
+  static func check(_ data: Dataset, _ model: Model, _ loss: TrainingLoss) throws(PruneError) -> InputBinding {
+    let inputBinding = try InputBinding(data, model)
     guard let targets = data.y else {
       throw PruneError(.invalidArgument, "dataset '\(data.name)' has no targets to train on")
     }
@@ -19,7 +19,7 @@ enum DataCheck {
     }
     // Evaluation converts what it is given; trained on numbers of another scale than those it will see, a network is no
     // use.
-    for (input, column) in feed.bindings {
+    for (input, column) in inputBinding.bindings {
       guard let dtype = input.type?.dtype, dtype.isFloatingPoint, data.columns[column].dtype.isInteger else { continue }
       throw PruneError(
         .mismatch,
@@ -27,7 +27,7 @@ enum DataCheck {
         hint: "convert the samples to \(dtype.name), scaled as the model expects")
     }
     try checkLabels(data, targets, loss)
-    return feed
+    return inputBinding
   }
 
   /// Labels must be classes that the output has: `classes` of them, or as many as it declares.

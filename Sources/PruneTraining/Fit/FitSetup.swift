@@ -33,7 +33,7 @@ struct FitSetup {
       options.loss, model: model, targets: data.classCount == nil ? targets.dtype : .int64, output: options.output,
       options.lossSettings)
     if options.lossSettings.graph == nil, let warning = data.warning(ofLoss: options.loss) { warnings.append(warning) }
-    let feed = try DataCheck.check(data, model, loss), fixed = feed.fixedBatch
+    let inputBinding = try DataCheck.check(data, model, loss), fixed = inputBinding.fixedBatch
     let parameters = try TrainableParameters.names(in: model, frozen: options.frozen)
     let untrainable = try UntrainableWeight.all(in: model)
     guard !parameters.isEmpty else {
@@ -48,14 +48,14 @@ struct FitSetup {
     }
     let statistics = Self.statistics(of: model, trained: Set(parameters))
     let plan = TrainingGraph.Plan(
-      model: model, feed: feed, loss: loss, optimizer: checked.optimizer,
+      model: model, inputBinding: inputBinding, loss: loss, optimizer: checked.optimizer,
       groups: try ParameterGroups(
         options.groups, parameters: parameters, rate: checked.rate, decay: checked.optimizer.weightDecay),
       clipNorm: options.clipNorm, parameters: parameters,
       masks: try Self.masks(of: model, parameters, keepsZeros: options.keepsZeros), statistics: statistics,
       penalties: try Penalties(options.regularizers, model: model, parameters: parameters),
       dropout: TrainingDropout(ratio: options.dropout, seed: options.seed),
-      teaching: try Self.teaching(options, model, loss, data, feed, batch: min(checked.batchSize, data.count)),
+      teaching: try Self.teaching(options, model, loss, data, inputBinding, batch: min(checked.batchSize, data.count)),
       recomputes: options.recomputes)
     trainer = try Trainer(plan, resuming: optimizerState)
     zeros = ZeroCensus(trainer.weights(), parameters, masked: Set(plan.masks.keys))
@@ -102,7 +102,7 @@ struct FitSetup {
     case .checkpoint(let state):
       var result = model
       for (name, tensor) in state.parameters.sorted(by: { $0.key < $1.key }) {
-        // What distillation trained beside the model; see `Teaching`.
+        // What distillation trained beside the model; see `DistillationPlan`.
         if name.hasPrefix("adaptor/"), !model.graph.hasInitializer(name) { continue }
         guard let old = model.graph.initializer(name), old.dtype == tensor.dtype, old.shape == tensor.shape else {
           throw PruneError(
@@ -132,15 +132,16 @@ struct FitSetup {
   }
 
   private static func teaching(
-    _ options: FitOptions, _ model: Model, _ loss: TrainingLoss, _ data: Dataset, _ feed: Feed, batch: Int
-  ) throws(PruneError) -> Teaching? {
+    _ options: FitOptions, _ model: Model, _ loss: TrainingLoss, _ data: Dataset, _ inputBinding: InputBinding,
+    batch: Int
+  ) throws(PruneError) -> DistillationPlan? {
     guard let distillation = options.distillation else { return nil }
     var known: [String: Tensor] = [:]
     if case .checkpoint(let state) = options.resume { known = state.parameters }
-    let fixed = feed.fixedBatch
-    func settled(_ count: Int) throws(PruneError) -> Teaching {
-      try Teaching(
-        distillation, student: model, feed, loss: loss, data, batch: count, seed: options.seed, known: known)
+    let fixed = inputBinding.fixedBatch
+    func settled(_ count: Int) throws(PruneError) -> DistillationPlan {
+      try DistillationPlan(
+        distillation, student: model, inputBinding, loss: loss, data, batch: count, seed: options.seed, known: known)
     }
     do { return try settled(batch) } catch {
       guard let fixed, fixed > 0, fixed != batch, error.status == .mismatch else { throw error }

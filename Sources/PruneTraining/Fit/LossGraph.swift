@@ -36,7 +36,7 @@ struct LossGraph {
   init(
     _ source: Model, loss kind: TrainingLoss, batch: [String: Shape], targets: TensorType, parameters: [String],
     statistics: Set<String> = [], variables others: Set<String> = [], dropout: TrainingDropout? = nil,
-    teaching: (Teaching, types: [String: TensorType])? = nil, recomputes: Bool = false
+    teaching: (DistillationPlan, types: [String: TensorType])? = nil, recomputes: Bool = false
   ) throws(PruneError) {
     let adaptors = teaching?.0.adaptors ?? []
     let variables = others.union(parameters).union(statistics).union(adaptors.map(\.name))

@@ -57,10 +57,11 @@ struct RestoredNormalization {
       probe.graph.nodes.append(node)
       measured.append((mean, variance))
     }
-    let feed = try Feed(data, source), size = feed.fixedBatch ?? max(batchSize, 1)
+    let inputBinding = try InputBinding(data, source), size = inputBinding.fixedBatch ?? max(batchSize, 1)
     var batches: [[String: Tensor]] = []
     for first in stride(from: 0, to: data.count, by: size).prefix(Self.measuredBatches) {
-      batches.append(try feed.inputs(of: data.rows(first, min(first + size, data.count)), filling: feed.fixedBatch))
+      batches.append(
+        try inputBinding.inputs(of: data.rows(first, min(first + size, data.count)), filling: inputBinding.fixedBatch))
     }
     let means = try NormStatistics(batches, cancel: cancel).averages(
       probe, of: measured.flatMap { [$0.mean, $0.variance] })

@@ -46,9 +46,9 @@ final class Trainer {
   /// The training graph for so many samples of a data set, compiled when it is new.
   func graph(_ data: Dataset, _ targets: Tensor, count: Int) throws(PruneError) -> TrainingGraph {
     let type = BatchType(
-      try plan.feed.shapes(of: data, count: count),
+      try plan.inputBinding.shapes(of: data, count: count),
       TensorType(targets.dtype, try Shape([count] + targets.shape.dims.dropFirst())))
-    return try compiled(type, teacher: plan.teaching?.feed.shapes(of: data, count: count) ?? [:]).graph
+    return try compiled(type, teacher: plan.teaching?.inputBinding.shapes(of: data, count: count) ?? [:]).graph
   }
 
   /// What a step came to.
@@ -65,8 +65,8 @@ final class Trainer {
   /// One step on a batch. `factor` is that of the schedule.
   func step(_ batch: Dataset, factor: Double) throws(PruneError) -> Outcome {
     guard let targets = batch.y else { throw PruneError(.invalidArgument, "dataset '\(batch.name)' has no targets") }
-    var inputs = try plan.feed.inputs(of: batch)
-    let shown = try plan.teaching?.feed.inputs(of: batch) ?? [:]
+    var inputs = try plan.inputBinding.inputs(of: batch)
+    let shown = try plan.teaching?.inputBinding.inputs(of: batch) ?? [:]
     let (graph, program) = try compiled(BatchType(inputs, targets), teacher: shown.mapValues(\.shape))
     inputs[graph.parts.target] = targets
     inputs[graph.step] = try Tensor(scalar: Float(stepCount + 1))
@@ -110,7 +110,7 @@ final class Trainer {
   func score(
     _ batch: Dataset, _ targets: Tensor, cancel: CancelFlag?
   ) throws(PruneError) -> (loss: Double, prediction: Tensor?) {
-    var inputs = try plan.feed.inputs(of: batch)
+    var inputs = try plan.inputBinding.inputs(of: batch)
     let (graph, program) = try scorer(BatchType(inputs, targets))
     inputs[graph.target] = targets
     let results = try program.run(inputs, cancel: cancel)

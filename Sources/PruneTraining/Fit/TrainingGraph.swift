@@ -8,7 +8,7 @@ struct TrainingGraph {
   struct Plan {
     var model: Model
     /// What the data's columns are fed to.
-    var feed: Feed
+    var inputBinding: InputBinding
     var loss: TrainingLoss
     var optimizer: Optimizer
     var groups: ParameterGroups
@@ -22,7 +22,7 @@ struct TrainingGraph {
     var statistics: Set<String>
     var penalties: Penalties
     var dropout: TrainingDropout
-    var teaching: Teaching?
+    var teaching: DistillationPlan?
     var recomputes = false
 
     /// Everything an update changes: the model's weights, and what distillation trains beside them.

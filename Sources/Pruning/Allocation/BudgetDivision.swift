@@ -105,7 +105,7 @@ struct BudgetDivision {
       }
       return ({ group, count in sums[group][min(count, sums[group].count - 1)] }, false)
     }
-    let judge = try MetricGuard(
+    let metricGuard = try MetricGuard(
       GuardOptions(
         data: options.guard?.data ?? options.data, metric: plan.metric, custom: plan.customMetric,
         output: options.guard?.output ?? options.output),
@@ -116,7 +116,7 @@ struct BudgetDivision {
         var removed = [Int](repeating: 0, count: allocation.groups.count)
         removed[group] = count
         let masked = try UnitMasks.masked(dependencies, Cut(dependencies, removed: allocation.units(removed)))
-        return judge.drop(of: try judge.measure(masked))
+        return metricGuard.drop(of: try metricGuard.measure(masked))
       }, true
     )
   }

@@ -49,14 +49,14 @@ struct ActivationProbe {
   func run(
     _ data: Dataset, batchSize: Int, cancel: CancelFlag?, _ body: ([String: Tensor], Int) throws(PruneError) -> Void
   ) throws(PruneError) {
-    let feed = try Feed(data, model), size = feed.fixedBatch ?? max(batchSize, 1)
+    let inputBinding = try InputBinding(data, model), size = inputBinding.fixedBatch ?? max(batchSize, 1)
     let session = Session(model, outputs: outputs)
     for first in stride(from: 0, to: data.count, by: size) {
       try cancel?.check()
       let last = min(first + size, data.count)
       // A model of one batch size leaves out what does not fill the last batch.
-      if last - first < size, feed.fixedBatch != nil, first > 0 { break }
-      try body(try session.run(feed.inputs(of: data.rows(first, last)), cancel: cancel), last - first)
+      if last - first < size, inputBinding.fixedBatch != nil, first > 0 { break }
+      try body(try session.run(inputBinding.inputs(of: data.rows(first, last)), cancel: cancel), last - first)
     }
   }
 }

@@ -45,17 +45,17 @@ struct GatePass {
   ///   gradients of each sample's own loss.
   func run(_ body: (Int, [[Float]]) throws(PruneError) -> Void) throws(PruneError) {
     guard !places.isEmpty else { return }
-    let feed = try Feed(data, model)
+    let inputBinding = try InputBinding(data, model)
     var size = max(min(context.batchSize, data.count), 1)
     var sources: [Int: Gated] = [:]
-    if try !isSeparable(size, feed, &sources) {
+    if try !isSeparable(size, inputBinding, &sources) {
       size = 1
       sources = [:]
     }
     for first in stride(from: 0, to: data.count, by: size) {
       try context.cancel?.check()
       let last = min(first + size, data.count)
-      guard let gradients = try gradients(first, last, feed, &sources) else {
+      guard let gradients = try gradients(first, last, inputBinding, &sources) else {
         throw PruneError(
           .unsupported, "criterion '\(criterion)' finds no axis of samples in what it looks at",
           hint: "use criterion = \"taylor\"")
@@ -65,9 +65,13 @@ struct GatePass {
   }
 
   /// Whether the samples of a batch have nothing to do with each other, and can be told apart where the gates are.
-  private func isSeparable(_ size: Int, _ feed: Feed, _ sources: inout [Int: Gated]) throws(PruneError) -> Bool {
+  private func isSeparable(_ size: Int, _ inputBinding: InputBinding, _ sources: inout [Int: Gated]) throws(PruneError)
+    -> Bool
+  {
     guard size > 1 else { return true }
-    guard let all = try gradients(0, size, feed, &sources), let one = try gradients(0, 1, feed, &sources) else {
+    guard let all = try gradients(0, size, inputBinding, &sources),
+      let one = try gradients(0, 1, inputBinding, &sources)
+    else {
       return false
     }
     return zip(all, one).allSatisfy { all, one in
@@ -84,9 +88,9 @@ struct GatePass {
 
   /// By place; nil where samples of a batch cannot be told apart.
   private func gradients(
-    _ first: Int, _ last: Int, _ feed: Feed, _ sources: inout [Int: Gated]
+    _ first: Int, _ last: Int, _ inputBinding: InputBinding, _ sources: inout [Int: Gated]
   ) throws(PruneError) -> [[Float]]? {
-    let batch = try data.rows(first, last), inputs = try feed.inputs(of: batch), count = last - first
+    let batch = try data.rows(first, last), inputs = try inputBinding.inputs(of: batch), count = last - first
     guard let y = batch.y else { return [] }
     if sources[count] == nil { sources[count] = try gated(inputs.mapValues(\.shape), count) }
     guard let gated = sources[count] else { return nil }

@@ -98,7 +98,7 @@ struct GradientPass {
     let model = context.weights.model, batch = try data.rows(0, min(context.batchSize, data.count))
     let source = try LossGradients(model, targets: targets, output: context.output, parameters: weights.map(\.name))
     guard let y = batch.y, let first = weights.first else { return [] }
-    let names = try source.unreached(Feed(data, model).inputs(of: batch), y)
+    let names = try source.unreached(InputBinding(data, model).inputs(of: batch), y)
     guard names.count < weights.count else { throw missing(first, source) }
     return Set(names)
   }
@@ -109,7 +109,7 @@ struct GradientPass {
   func accumulated(_ kind: ScoreAccumulator.Kind, at moved: [Tensor]? = nil) throws(PruneError) -> [Tensor] {
     var model = context.weights.model
     for (weight, tensor) in zip(weights, moved ?? []) { model.graph.setInitializer(weight.name, tensor) }
-    let feed = try Feed(data, model)
+    let inputBinding = try InputBinding(data, model)
     let source = try LossGradients(model, targets: targets, output: context.output, parameters: weights.map(\.name))
     var accumulators: [ScoreAccumulator] = []
     for weight in weights { accumulators.append(try ScoreAccumulator(kind, weight: weight.tensor)) }
@@ -118,7 +118,7 @@ struct GradientPass {
       let last = min(first + context.batchSize, data.count)
       let batch = try data.rows(first, last)
       guard let y = batch.y else { continue }
-      let gradients = try source.run(feed.inputs(of: batch), y, cancel: context.cancel).gradients
+      let gradients = try source.run(inputBinding.inputs(of: batch), y, cancel: context.cancel).gradients
       for (index, weight) in weights.enumerated() {
         guard let gradient = gradients[weight.name] else {
           guard !gradients.isEmpty, !source.blocked.contains(where: { $0.parameters.contains(weight.name) }) else {
@@ -135,13 +135,13 @@ struct GradientPass {
   /// Means, over all samples, of the squared gradients of each sample's loss, one tensor a weight. The batch size has
   /// no say in them.
   func sampleSquares() throws(PruneError) -> [Tensor] {
-    let model = context.weights.model, feed = try Feed(data, model)
+    let model = context.weights.model, inputBinding = try InputBinding(data, model)
     let source = try LossGradients(
       model, targets: targets, output: context.output, parameters: weights.map(\.name), squaresSamples: true)
     func squares(_ first: Int, _ last: Int) throws(PruneError) -> [String: Tensor] {
       let batch = try data.rows(first, last)
       guard let y = batch.y else { return [:] }
-      return try source.run(feed.inputs(of: batch), y, cancel: context.cancel).gradients
+      return try source.run(inputBinding.inputs(of: batch), y, cancel: context.cancel).gradients
     }
     let largest = weights.map(\.tensor.count).max() ?? 1
     var size = max(min(context.batchSize, data.count, Self.sampleElements / max(largest, 1)), 1)

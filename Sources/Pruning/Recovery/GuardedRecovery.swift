@@ -8,7 +8,7 @@ import PruneTraining
 /// trained further, the one that the guard's metric prefers stays. A training that hurts is taken back, and tried once
 /// more at half its rate.
 struct GuardedRecovery {
-  let judge: MetricGuard?
+  let metricGuard: MetricGuard?
   /// Nil: nothing is trained.
   @Boxed var settings: FitOptions?
   let data: Dataset?
@@ -36,47 +36,47 @@ struct GuardedRecovery {
     /// What the last fit warned of.
     var warnings: [String] = []
 
-    func add(to row: inout Report, _ judge: MetricGuard?) {
+    func add(to row: inout Report, _ metricGuard: MetricGuard?) {
       row["recovery"] = .text(outcome.rawValue)
-      if let judge, let cut { row["\(judge.options.metric)_cut"] = .number(cut) }
+      if let metricGuard, let cut { row["\(metricGuard.options.metric)_cut"] = .number(cut) }
     }
 
     /// Nil for a training that was kept.
-    func note(step: Int, _ judge: MetricGuard?) -> String? {
+    func note(step: Int, _ metricGuard: MetricGuard?) -> String? {
       func text(_ value: Double) -> String { formatted(value, digits: 4, style: "g") }
       switch outcome {
       case .kept: return nil
       case .cancelled: return "step \(step) was cancelled while it recovered: this is the model as it was cut"
       case .halfRate, .takenBack:
-        guard let judge, let cut, let first = tried.first else { return nil }
+        guard let metricGuard, let cut, let first = tried.first else { return nil }
         let again = tried.count > 1 ? ", \(text(tried[1])) at half its rate" : ""
         let what =
           outcome == .takenBack ? "the recovery was taken back" : "the recovery was done again at half its rate"
         return
-          "step \(step): \(what): \(judge.options.metric) was \(text(cut)) after the cut, \(text(first)) after the recovery\(again)"
+          "step \(step): \(what): \(metricGuard.options.metric) was \(text(cut)) after the cut, \(text(first)) after the recovery\(again)"
       }
     }
   }
 
   func run(_ cut: Model) throws(PruneError) -> Result {
-    guard let settings, let data else { return Result(model: cut, metric: try judge?.measure(cut)) }
-    guard let judge else {
+    guard let settings, let data else { return Result(model: cut, metric: try metricGuard?.measure(cut)) }
+    guard let metricGuard else {
       let (model, history) = try trained(cut, data, settings)
       guard settings.cancel?.isRequested != true else {
         return Result(model: cut, record: Record(outcome: .cancelled), isStopped: true)
       }
       return Result(model: model, record: Record(outcome: .kept, warnings: Self.warnings(history)))
     }
-    let before = try judge.measure(cut)
+    let before = try metricGuard.measure(cut)
     var result = Result(model: cut, metric: before, record: Record(outcome: .takenBack, cut: before))
     do {
       var settings = settings
       for outcome in [Record.Outcome.kept, .halfRate] {
         let (model, rate) = try attempt(cut, data, settings, &result)
         try settings.cancel?.check()
-        let metric = try model.map { model throws(PruneError) in try judge.measure(model) } ?? .nan
+        let metric = try model.map { model throws(PruneError) in try metricGuard.measure(model) } ?? .nan
         result.record?.tried.append(metric)
-        if let model, !judge.prefers(before, to: metric) {
+        if let model, !metricGuard.prefers(before, to: metric) {
           (result.model, result.metric) = (model, metric)
           result.record?.outcome = outcome
           return result

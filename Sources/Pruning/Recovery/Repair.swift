@@ -44,11 +44,11 @@ struct Repair {
   }
 
   private func batches(of data: Dataset, for model: Model) throws(PruneError) -> [[String: Tensor]] {
-    let feed = try Feed(data, model), size = feed.fixedBatch ?? min(batchSize, data.count)
+    let inputBinding = try InputBinding(data, model), size = inputBinding.fixedBatch ?? min(batchSize, data.count)
     var result: [[String: Tensor]] = []
     var first = 0
     while first + size <= data.count, first < Self.sampleLimit {
-      result.append(try feed.inputs(of: data.rows(first, first + size)))
+      result.append(try inputBinding.inputs(of: data.rows(first, first + size)))
       first += size
     }
     return result

@@ -94,7 +94,7 @@ private struct SearchRun {
   private let objective: Objective
   let data: Dataset
   let calibration: Dataset
-  let judge: MetricGuard
+  let metricGuard: MetricGuard
   private let quick: MetricGuard
   private let start, end: Double
   private let extents: BoundExtents
@@ -114,7 +114,8 @@ private struct SearchRun {
     self.model = model
     self.options = options
     self.data = data
-    extents = try BoundExtents(model, given: options.shapes, samples: Feed.sampleShapes(data, model), assumes: true)
+    extents = try BoundExtents(
+      model, given: options.shapes, samples: InputBinding.sampleShapes(data, model), assumes: true)
     if let kind = CostTarget.Kind(rawValue: objective.rawValue), kind != .bytes {
       try extents.check(kind, macs: try ModelStats.of(model, at: extents).macs)
     }
@@ -122,16 +123,17 @@ private struct SearchRun {
     let metric = options.metric ?? (options.custom != nil ? "metric" : data.y?.dtype == .int64 ? "accuracy" : "loss")
     var bounds = GuardOptions(
       data: data, metric: metric, maxDrop: options.maxDrop, custom: options.custom, output: options.output)
-    judge = try MetricGuard(bounds, model: model, batchSize: 64, cancel: options.cancel)
+    metricGuard = try MetricGuard(bounds, model: model, batchSize: 64, cancel: options.cancel)
     bounds.data = try data.take(Self.sample)
-    quick = try options.custom == nil ? MetricGuard(bounds, model: model, batchSize: 64, cancel: options.cancel) : judge
+    quick =
+      try options.custom == nil ? MetricGuard(bounds, model: model, batchSize: 64, cancel: options.cancel) : metricGuard
     start = monotonicSeconds()
     end = start + (options.budget > 0 ? options.budget : 10) * 60
   }
 
   /// The cheapest point within the bound.
   var best: Point? {
-    points.filter { judge.allows($0.metric) }.min { ($0.cost, $0.drop) < ($1.cost, $1.drop) }
+    points.filter { metricGuard.allows($0.metric) }.min { ($0.cost, $0.drop) < ($1.cost, $1.drop) }
   }
 
   /// Zeros that stay in place take no bytes, but as many MACs and as much time as before: those are saved by what is
@@ -174,9 +176,9 @@ private struct SearchRun {
     var low = 0.0, high = 1.0, next = amount > 0 ? amount : 0.15
     for _ in 0..<Self.halvings {
       guard try goesOn(), let outcome = try pruned(way, next) else { return }
-      let metric = try judge.measure(outcome.model)
+      let metric = try metricGuard.measure(outcome.model)
       points.append(try point(way, next, outcome, metric))
-      if judge.allows(metric) { low = next } else { high = next }
+      if metricGuard.allows(metric) { low = next } else { high = next }
       next = (low + high) / 2
     }
   }
@@ -232,7 +234,7 @@ private struct SearchRun {
       cost = try benchmark(outcome.model, timing).number("median_ms") ?? .infinity
     }
     return Point(
-      way: way, amount: amount, model: outcome.model, metric: metric, drop: judge.drop(of: metric), cost: cost,
+      way: way, amount: amount, model: outcome.model, metric: metric, drop: metricGuard.drop(of: metric), cost: cost,
       recipe: outcome.recipe,
       settings: settings(stats, bytes))
   }
@@ -250,7 +252,7 @@ private struct SearchRun {
   private var headline: String? {
     guard best == nil else { return nil }
     let bound =
-      "within max_drop \(formatted(options.maxDrop, digits: 4, style: "g")) of \(judge.options.metric) \(formatted(judge.baseline, digits: 4, style: "g"))"
+      "within max_drop \(formatted(options.maxDrop, digits: 4, style: "g")) of \(metricGuard.options.metric) \(formatted(metricGuard.baseline, digits: 4, style: "g"))"
     let way =
       isStopped
       ? "it was stopped"
@@ -267,8 +269,8 @@ private struct SearchRun {
     }
     var report = Report(title: "search")
     report["objective"] = .text(objective.rawValue)
-    report["metric"] = .text(judge.options.metric)
-    report["baseline"] = .number(judge.baseline)
+    report["metric"] = .text(metricGuard.options.metric)
+    report["baseline"] = .number(metricGuard.baseline)
     report["max_drop"] = .number(options.maxDrop)
     report["tried"] = .integer(tried)
     report["stopped"] = .flag(isStopped)
@@ -277,11 +279,11 @@ private struct SearchRun {
         var row = Report(title: "")
         row["way"] = .text(point.way.name)
         row["amount"] = .number(point.amount)
-        row[judge.options.metric] = .number(point.metric)
+        row[metricGuard.options.metric] = .number(point.metric)
         row["drop"] = .number(point.drop)
         row[objective == .latency ? "ms" : "cost"] = .number(point.cost)
         for (key, value) in point.settings { row[key] = value }
-        row["within"] = .flag(judge.allows(point.metric))
+        row["within"] = .flag(metricGuard.allows(point.metric))
         if let recipe = point.recipe { row["recipe"] = .text(recipe) }
         return .report(row)
       })

@@ -93,16 +93,16 @@ struct ModelTail {
   private static func run(
     _ head: Model, _ data: Dataset, _ values: [String], _ batchSize: Int, _ cancel: CancelFlag?
   ) throws(PruneError) -> [String: Tensor]? {
-    let session = Session(head), feed = try Feed(data, head, ignoringOthers: true)
-    if let fixed = feed.fixedBatch, fixed != 1 || data.count != 1 { return nil }
+    let session = Session(head), inputBinding = try InputBinding(data, head, ignoringOthers: true)
+    if let fixed = inputBinding.fixedBatch, fixed != 1 || data.count != 1 { return nil }
     var rows: [String: [Float]] = [:]
     var samples: [String: [Int]] = [:]
-    let given = Set(feed.names).intersection(values), computed = values.filter { !given.contains($0) }
+    let given = Set(inputBinding.names).intersection(values), computed = values.filter { !given.contains($0) }
     var budget = byteLimit / 4 / data.count
     for first in stride(from: 0, to: data.count, by: batchSize) {
       try cancel?.check()
       let last = min(first + batchSize, data.count)
-      let results = try session.run(feed.inputs(of: data.rows(first, last)), cancel: cancel)
+      let results = try session.run(inputBinding.inputs(of: data.rows(first, last)), cancel: cancel)
       for value in computed {
         guard let result = results[value], result.dtype == .float32, result.shape.rank > 1,
           result.shape[0] == last - first
@@ -118,7 +118,7 @@ struct ModelTail {
         rows[value, default: []] += try result.array(of: Float.self)
       }
     }
-    var arrived = given.isEmpty ? [:] : try feed.inputs(of: data).filter { given.contains($0.key) }
+    var arrived = given.isEmpty ? [:] : try inputBinding.inputs(of: data).filter { given.contains($0.key) }
     for value in computed {
       guard let sample = samples[value], let numbers = rows[value] else { return nil }
       arrived[value] = try Tensor(numbers, try Shape([data.count] + sample))

@@ -62,13 +62,13 @@ package struct SensitivityCurve: Sendable {
 package func sensitivity(_ model: Model, _ options: SensitivityOptions) throws(PruneError) -> Report {
   let run = try SensitivityRun(model, options)
   let (curves, isStopped) = try run.curves()
-  let all = curves.flatMap(\.metrics).filter(\.isFinite) + [run.judge.baseline]
+  let all = curves.flatMap(\.metrics).filter(\.isFinite) + [run.metricGuard.baseline]
   let ends = [all.min() ?? 0, all.max() ?? 0]
   var report = Report(title: "sensitivity")
   report["criterion"] = .text(run.importance.name)
   report["granularity"] = .text(run.granularity.name)
-  report["metric"] = .text(run.judge.options.metric)
-  report["baseline"] = .number(run.judge.baseline)
+  report["metric"] = .text(run.metricGuard.options.metric)
+  report["baseline"] = .number(run.metricGuard.baseline)
   report["max_drop"] = .number(options.maxDrop)
   report["stopped"] = .flag(isStopped)
   report["amounts"] = .list(run.amounts.map { .number($0) })
@@ -97,7 +97,7 @@ struct SensitivityRun {
   let amounts: [Double]
   let importance: any Importance
   let granularity: Granularity
-  let judge: MetricGuard
+  let metricGuard: MetricGuard
   let weights: PrunableWeights
   /// Weights that the criterion cannot score.
   let unreached: Set<String>
@@ -123,7 +123,7 @@ struct SensitivityRun {
         .unsupported, "sensitivity is measured with masks, got granularity '\(granularity.name)'",
         hint: "use granularity = \"weight\", \"kernel\" or {block = {rows, columns}}")
     }
-    try Self.check(options.shapes, Feed.sampleShapes(options.data, model), model)
+    try Self.check(options.shapes, InputBinding.sampleShapes(options.data, model), model)
     importance = try Criterion.named(options.criterion ?? "magnitude")
     try importance.check(options.data)
     let all = try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore)
@@ -133,7 +133,7 @@ struct SensitivityRun {
     weights = all.without(unreached)
     let data = options.data
     let metric = options.metric ?? (options.custom != nil ? "metric" : data?.y?.dtype == .int64 ? "accuracy" : "loss")
-    judge = try MetricGuard(
+    metricGuard = try MetricGuard(
       GuardOptions(
         data: data, metric: metric, maxDrop: options.maxDrop, custom: options.custom, output: options.output),
       model: weights.model,
@@ -197,7 +197,7 @@ struct SensitivityRun {
     let session = tail.map { Session($0.model, variables: [weight.name: variable]) }
     var settings = EvaluateOptions()
     settings.batchSize = batchSize
-    (settings.metrics, settings.output) = ([judge.options.metric], options.output)
+    (settings.metrics, settings.output) = ([metricGuard.options.metric], options.output)
     settings.cancel = options.cancel
     let ranking = try WeightRanking([weight.tensor], scores: scores.tensor(0).map { [$0] })
     for amount in amounts {
@@ -205,14 +205,14 @@ struct SensitivityRun {
       variable.tensor = try mask.results(one, scores, ranking)[0].tensor
       let metric: Double
       if let session, let tail {
-        metric = try evaluate(session: session, tail.data, settings).number(judge.options.metric) ?? .nan
+        metric = try evaluate(session: session, tail.data, settings).number(metricGuard.options.metric) ?? .nan
       } else {
         var pruned = model
         pruned.graph.setInitializer(weight.name, variable.tensor)
-        metric = try judge.measure(pruned)
+        metric = try metricGuard.measure(pruned)
       }
       curve.metrics.append(metric)
-      curve.drops.append(metric.isFinite ? judge.drop(of: metric) : .infinity)
+      curve.drops.append(metric.isFinite ? metricGuard.drop(of: metric) : .infinity)
     }
     return curve
   }

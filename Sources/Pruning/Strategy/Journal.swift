@@ -19,7 +19,7 @@ struct JournalEntry: Sendable {
 /// The journal in reports.
 struct Journal {
   let entries: [JournalEntry]
-  let judge: MetricGuard?
+  let metricGuard: MetricGuard?
   /// How rows call what went.
   let removedKey: String
 
@@ -29,7 +29,7 @@ struct Journal {
   var isRefused: Bool { isRolledBack && !isAnyKept }
 
   var rows: ReportValue {
-    let metrics = entries.compactMap(\.metric).filter(\.isFinite) + (judge.map { [$0.baseline] } ?? [])
+    let metrics = entries.compactMap(\.metric).filter(\.isFinite) + (metricGuard.map { [$0.baseline] } ?? [])
     let low = metrics.min() ?? 0, high = metrics.max() ?? 0
     return .list(
       entries.map { entry in
@@ -40,14 +40,14 @@ struct Journal {
         row["macs"] = .count(entry.size.macs)
         if let params = entry.size.params { row["params"] = .integer(params) }
         row["bytes"] = .integer(entry.size.bytes)
-        if let judge, let metric = entry.metric {
-          row[judge.options.metric] = .number(metric)
-          row["drop"] = .number(judge.drop(of: metric))
+        if let metricGuard, let metric = entry.metric {
+          row[metricGuard.options.metric] = .number(metric)
+          row["drop"] = .number(metricGuard.drop(of: metric))
           row["bar"] = .drawing(Draw.bar(fraction: high > low ? (metric - low) / (high - low) : 1, width: 12))
         }
         if let share = entry.normCut { row["norm_cut"] = .number(share) }
         if let milliseconds = entry.milliseconds { row["ms"] = .number(milliseconds) }
-        entry.recovery?.add(to: &row, judge)
+        entry.recovery?.add(to: &row, metricGuard)
         row["kept"] = .flag(entry.isKept)
         return .report(row)
       })
@@ -55,12 +55,12 @@ struct Journal {
 
   /// What a reader must know first: that less was done than was asked for, and how to get further.
   func headline(isStopped: Bool) -> String? {
-    if let judge, isRolledBack, let metric = entries.last(where: { !$0.isKept })?.metric {
+    if let metricGuard, isRolledBack, let metric = entries.last(where: { !$0.isKept })?.metric {
       let ways =
         "ask for less, repair each step with recover = {epochs = 1}, take more steps, or allow a larger max_drop"
       return isRefused
-        ? "nothing was pruned, the guard undid every step: \(judge.refusal(of: metric)). To get further, \(ways)"
-        : "less was pruned than asked for, the guard took the rest back: \(judge.refusal(of: metric)). To get further, \(ways)"
+        ? "nothing was pruned, the guard undid every step: \(metricGuard.refusal(of: metric)). To get further, \(ways)"
+        : "less was pruned than asked for, the guard took the rest back: \(metricGuard.refusal(of: metric)). To get further, \(ways)"
     }
     guard isStopped else { return nil }
     return isAnyKept
@@ -71,12 +71,12 @@ struct Journal {
   /// What was taken back, and how recoveries went.
   var notes: [String] {
     var notes: [String] = []
-    if let judge, let entry = entries.last(where: { !$0.isKept }), let metric = entry.metric {
+    if let metricGuard, let entry = entries.last(where: { !$0.isKept }), let metric = entry.metric {
       let kept = isAnyKept ? "the last model that was kept" : "the given model"
-      notes.append("step \(entry.step) was taken back: \(judge.refusal(of: metric)); this is \(kept)")
+      notes.append("step \(entry.step) was taken back: \(metricGuard.refusal(of: metric)); this is \(kept)")
     }
     for entry in entries {
-      if let note = entry.recovery?.note(step: entry.step, judge) { notes.append(note) }
+      if let note = entry.recovery?.note(step: entry.step, metricGuard) { notes.append(note) }
     }
     if let last = entries.last(where: { $0.isKept })?.recovery, last.outcome != .takenBack {
       notes += last.warnings.map { "recovery: \($0)" }

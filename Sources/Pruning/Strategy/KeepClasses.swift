@@ -39,7 +39,7 @@ package func keepClasses(_ model: Model, _ options: KeepClassesOptions) throws(P
       hint: "classes count from 0, as labels do")
   }
   let ordered = kept.sorted()
-  let samples = Feed.sampleShapes(options.validate ?? options.prune?.data, model)
+  let samples = InputBinding.sampleShapes(options.validate ?? options.prune?.data, model)
   let extents = try BoundExtents(model, given: options.prune?.shapes ?? .init(), samples: samples, assumes: false)
   var (slim, difference) = try head.cut(to: ordered, samples: samples, options.cancel)
   var report = Report(title: "keep_classes")

@@ -5,7 +5,7 @@ import PruneTensor
 extension PruneRun {
   /// What went, where, and what it cost.
   func report(of result: Model) throws(PruneError) -> Report {
-    let journal = Journal(entries: journal, judge: judge, removedKey: C.removedKey)
+    let journal = Journal(entries: journal, metricGuard: metricGuard, removedKey: C.removedKey)
     let ending = PruneEnding(isStopped: isStopped, isRolledBack: journal.isRolledBack)
     var report = Report(title: "prune")
     report["strategy"] = .text(plan.strategy.rawValue)

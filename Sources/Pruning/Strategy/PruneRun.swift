@@ -18,7 +18,7 @@ final class PruneRun<C: Cutter> {
   private var committed: [Allocation] = []
   /// Models after kept steps, by position in the journal.
   private var snapshots: [Int: Model] = [:]
-  let judge: MetricGuard?
+  let metricGuard: MetricGuard?
   /// Sizes and metrics of the given model.
   let before: Report
 
@@ -31,7 +31,7 @@ final class PruneRun<C: Cutter> {
     model = cutter.start
     let options = context.options
     before = try context.state(of: context.original, "before", options.cancel)
-    judge = try options.guard.map { settings throws(PruneError) in
+    metricGuard = try options.guard.map { settings throws(PruneError) in
       try MetricGuard(settings, model: context.original, batchSize: context.batchSize, cancel: options.cancel)
     }
   }
@@ -53,7 +53,8 @@ final class PruneRun<C: Cutter> {
   /// Until the end or a stop. A step that the guard refuses is tried with less, then layer by layer.
   private func run(_ recipe: [Allocation]?) throws(PruneError) {
     let count = max(recipe?.count ?? plan.schedule.steps, 1)
-    let isHalved = recipe == nil && judge != nil && plan.schedule.kind != .dynamic && plan.allocation != .prescribed
+    let isHalved =
+      recipe == nil && metricGuard != nil && plan.schedule.kind != .dynamic && plan.allocation != .prescribed
     var way = StepProgress(halvings: isHalved ? StepProgress.halvings : 0)
     var layers: LayerTries?
     do {
@@ -105,12 +106,14 @@ final class PruneRun<C: Cutter> {
       recover = try plan.training?.recovery(given, candidate.weights) ?? given
       recover?.cancel = given.cancel ?? options.cancel
     }
-    let recovered = try GuardedRecovery(judge: judge, settings: recover, data: options.recoverData ?? options.data)
-      .run(candidate.model)
+    let recovered = try GuardedRecovery(
+      metricGuard: metricGuard, settings: recover, data: options.recoverData ?? options.data
+    )
+    .run(candidate.model)
     candidate.model = recovered.model
     if recovered.isStopped { isStopped = true }
     try cutter.recount(&candidate)
-    let isKept = recovered.metric.flatMap { judge?.allows($0) } ?? true
+    let isKept = recovered.metric.flatMap { metricGuard?.allows($0) } ?? true
     if isKept {
       try cutter.keep(candidate)
       model = candidate.model
@@ -148,7 +151,7 @@ final class PruneRun<C: Cutter> {
 
   /// Median latency of one sample, where the guard runs the model anyway.
   private func milliseconds(_ candidate: Model) -> Double? {
-    guard judge != nil else { return nil }
+    guard metricGuard != nil else { return nil }
     var timing = BenchmarkOptions()
     (timing.runs, timing.warmup, timing.cancel, timing.extents) = (5, 1, options.cancel, context.extents)
     // What cannot be timed, such as a model of integer inputs that are no indices, still has a metric.

@@ -27,11 +27,11 @@ struct Calibration {
     guard data.count > 0 else {
       throw PruneError(.invalidArgument, "the calibration data is empty", hint: "give some hundred samples")
     }
-    let feed = try Feed(data, model), inputs = feed.names
+    let inputBinding = try InputBinding(data, model), inputs = inputBinding.names
     // Images one by one, so that the activations of one stay in the cache; of small samples, weights are the most that
     // is read.
     let isLarge = data.columns.contains { $0.dims.dropFirst().reduce(1, *) > 1 << 15 }
-    let size = feed.fixedBatch ?? scheme.calibrationBatch ?? (isLarge ? 1 : 4)
+    let size = inputBinding.fixedBatch ?? scheme.calibrationBatch ?? (isLarge ? 1 : 4)
     var channels = wanted.mapValues { ChannelStatistics(isLast: $0) }
     let computed = Set(values).union(wanted.keys).subtracting(inputs).sorted()
     let session = Session(model, outputs: [], watched: computed.map { ($0, isOrdered: wanted[$0] != nil) })
@@ -41,7 +41,7 @@ struct Calibration {
       try cancel?.check()
       let last = min(first + size, data.count)
       // A model of one batch size sees nothing of what does not fill the last batch, unless that is all there is.
-      if feed.fixedBatch != nil, last - first < size, first > 0 { break }
+      if inputBinding.fixedBatch != nil, last - first < size, first > 0 { break }
       func observe(_ value: String, _ tensor: Tensor) throws(PruneError) {
         guard tensor.dtype == .float32, tensor.count > 0 else { return }
         guard let range = try tensor.finiteRange() else {
@@ -54,7 +54,7 @@ struct Calibration {
         try watcher.observe(tensor, low: range.low, high: range.high)
         observers[value] = watcher
       }
-      let feeds = try feed.inputs(of: data.rows(first, last), filling: feed.fixedBatch)
+      let feeds = try inputBinding.inputs(of: data.rows(first, last), filling: inputBinding.fixedBatch)
       for input in inputs where ranged.contains(input) || wanted[input] != nil {
         if let tensor = feeds[input] { try observe(input, tensor) }
       }

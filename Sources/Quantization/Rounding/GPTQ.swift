@@ -44,12 +44,12 @@ struct GPTQ {
     let inputs = Set(targets.filter { moments[$0.node] != nil }.map(\.input))
     let fed = Set(graph.trueInputs.map(\.name))
     let session = Session(model, outputs: inputs.subtracting(fed).sorted())
-    let feed = try Feed(data, model)
-    let samples = min(data.count, 128), batch = feed.fixedBatch ?? 4
+    let inputBinding = try InputBinding(data, model)
+    let samples = min(data.count, 128), batch = inputBinding.fixedBatch ?? 4
     for first in stride(from: 0, to: samples, by: batch) {
       try cancel?.check()
       let last = min(first + batch, samples)
-      let feeds = try feed.inputs(of: data.rows(first, last), filling: feed.fixedBatch)
+      let feeds = try inputBinding.inputs(of: data.rows(first, last), filling: inputBinding.fixedBatch)
       let activations = try session.run(feeds, cancel: cancel).merging(feeds) { computed, _ in computed }
       for target in targets {
         guard var moment = moments[target.node], let values = activations[target.input], values.dtype == .float32,

@@ -111,7 +111,7 @@ enum MovementKernels {
     guard let y = op.output(0), let first = inputs.first, let width = width(y, lowering),
       let axis = lowering.value(y).shape?.axis(op.node.int("axis", default: 1))
     else { return false }
-    if axis == 1, inputs.count > 1, try JoinKernels.images(op, lowering, inputs, y) { return true }
+    if axis == 1, inputs.count > 1, try ConcatKernels.images(op, lowering, inputs, y) { return true }
     let dims = lowering.dims(y)
     let strides = Layout.rowMajorStrides(dims)
     guard lowering.dims(first).count == dims.count else { return false }

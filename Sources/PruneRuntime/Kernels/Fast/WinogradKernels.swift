@@ -3,7 +3,7 @@ import CPruneSupport
 import PruneGraph
 import PruneTensor
 
-/// Convolutions of 3x3 windows one step apart, and their gradients, by minimal filtering: F(4x4, 3x3) of Lavin and
+/// Convolutions of 3x3 windows one step apart, and their gradients, by the Winograd transform: F(4x4, 3x3) of Lavin and
 /// Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. A quarter of the products, and what is added
 /// to get there is little as soon as there are some channels.
 ///

@@ -3,10 +3,10 @@ import PruneGraph
 import PruneTensor
 
 /// Concatenation of images along channels, in the layout they lie in.
-enum JoinKernels {
+enum ConcatKernels {
   /// The memory of the longest of several joins that begin with the same parts, as a dense block makes them: the
   /// shorter ones are its beginnings.
-  struct Join {
+  struct Concat {
     let parts: [Int]
     let buffer: Int
     /// Parts that are there already.
@@ -26,15 +26,15 @@ enum JoinKernels {
     let unit = isBlocked ? pixels : 1
     var first = 0
     let buffer: Int
-    if isBlocked, dims[0] == 1, let known = lowering.joins.firstIndex(where: { $0.parts.starts(with: inputs) }) {
-      first = min(lowering.joins[known].filled, inputs.count)
-      lowering.joins[known].filled = max(first, inputs.count)
-      buffer = lowering.define(y, layout: target, over: lowering.joins[known].buffer)
+    if isBlocked, dims[0] == 1, let known = lowering.concats.firstIndex(where: { $0.parts.starts(with: inputs) }) {
+      first = min(lowering.concats[known].filled, inputs.count)
+      lowering.concats[known].filled = max(first, inputs.count)
+      buffer = lowering.define(y, layout: target, over: lowering.concats[known].buffer)
       lowering.pin(y)
     } else if isBlocked, dims[0] == 1, let longest = longest(from: inputs, lowering) {
       let channels = longest.reduce(0) { $0 + lowering.dims($1)[1] }
       let whole = lowering.scratch(channels * pixels * 4)
-      lowering.joins.append(Join(parts: longest, buffer: whole, filled: inputs.count))
+      lowering.concats.append(Concat(parts: longest, buffer: whole, filled: inputs.count))
       buffer = lowering.define(y, layout: target, over: whole)
       lowering.pin(y)
     } else {

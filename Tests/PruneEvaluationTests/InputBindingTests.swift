@@ -5,7 +5,7 @@ import PruneTensor
 import Testing
 
 /// Which column of a data set goes to which input.
-@Suite struct FeedTests {
+@Suite struct InputBindingTests {
   /// y = a * 2 + b, with `ids` of one number a sample only to be there.
   private func model(batch: Dim = .named("N"), ids: DType = .int64) -> Model {
     var graph = Graph(name: "sum")
@@ -32,7 +32,7 @@ import Testing
   }
 
   private func failure(_ data: Dataset, _ model: Model) -> PruneError? {
-    do throws(PruneError) { _ = try Feed(data, model) } catch { return error }
+    do throws(PruneError) { _ = try InputBinding(data, model) } catch { return error }
     return nil
   }
 
@@ -47,15 +47,16 @@ import Testing
   }
 
   @Test func bindingsFollowTheModel() throws {
-    let feed = try Feed(data(), model(batch: .fixed(8)))
-    #expect(feed.names == ["b", "ids", "a"] && feed.fixedBatch == 8)
-    let inputs = try feed.inputs(of: data(3), filling: 8)
+    let inputBinding = try InputBinding(data(), model(batch: .fixed(8)))
+    #expect(inputBinding.names == ["b", "ids", "a"] && inputBinding.fixedBatch == 8)
+    let inputs = try inputBinding.inputs(of: data(3), filling: 8)
     #expect(try inputs["ids"]?.array(of: Int64.self) == [0, 3, 6, 0, 3, 6, 0, 3])
-    #expect(try feed.shapes(of: data(), count: 7)["b"] == Shape([7, 2]))
-    #expect(try Feed.sampleShapes(data(), model()) == ["a": [2], "b": [2], "ids": []])
-    #expect(Feed.sampleShapes(nil, model()).isEmpty)
+    #expect(try inputBinding.shapes(of: data(), count: 7)["b"] == Shape([7, 2]))
+    #expect(try InputBinding.sampleShapes(data(), model()) == ["a": [2], "b": [2], "ids": []])
+    #expect(InputBinding.sampleShapes(nil, model()).isEmpty)
     // A network that reads less, such as a teacher.
-    let some = try Feed(data(adding: ["extra": Tensor(zeros: .float32, Shape([5]))]), model(), ignoringOthers: true)
+    let some = try InputBinding(
+      data(adding: ["extra": Tensor(zeros: .float32, Shape([5]))]), model(), ignoringOthers: true)
     #expect(some.names == ["b", "ids", "a"])
   }
 
@@ -79,7 +80,7 @@ import Testing
     #expect(
       shape.status == .mismatch && shape.message.contains("[3], input 'b'") && shape.message.contains("float32 [N,2]"))
     let halves = try data(adding: ["ids": Tensor([0, 0.5, 1, 1, 1] as [Float])])
-    #expect { try Feed(halves, model()).inputs(of: halves) } throws: {
+    #expect { try InputBinding(halves, model()).inputs(of: halves) } throws: {
       ($0 as? PruneError)?.message.contains("input 'ids' of the model is int64") == true
     }
     var scalar = model()

@@ -3,7 +3,7 @@ import PruneGraph
 import PruneTensor
 
 /// Which column of a data set goes to which input of a model: the only one to the only input, several by their names.
-package struct Feed: Sendable {
+package struct InputBinding: Sendable {
   /// In the order of the model's inputs.
   package let bindings: [(input: ValueInfo, column: Int)]
   /// The batch size that the model fixes, nil when it leaves it open.
@@ -155,9 +155,9 @@ package struct Feed: Sendable {
 
   /// Extents of a sample by input, where data that fits is there to take them from.
   package static func sampleShapes(_ data: Dataset?, _ model: Model) -> [String: [Int]] {
-    guard let data, let feed = try? Feed(data, model, ignoringOthers: true) else { return [:] }
+    guard let data, let inputBinding = try? InputBinding(data, model, ignoringOthers: true) else { return [:] }
     var result: [String: [Int]] = [:]
-    for (input, column) in feed.bindings { result[input.name] = Array(data.columns[column].dims.dropFirst()) }
+    for (input, column) in inputBinding.bindings { result[input.name] = Array(data.columns[column].dims.dropFirst()) }
     return result
   }
 

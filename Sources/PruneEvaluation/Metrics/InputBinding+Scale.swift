@@ -1,7 +1,7 @@
 import PruneData
 import PruneTensor
 
-extension Feed {
+extension InputBinding {
   /// Samples that are looked at.
   private static let looked = 32
 
