@@ -57,11 +57,21 @@ import Testing
   @Test func modesStay() throws {
     let folder = try Folder(), path = folder.path + "/f"
     try put(path, [1])
-    for wanted: mode_t in [0o600, 0o640, 0o755, 0o444] {
+    for wanted: mode_t in [0o600, 0o640, 0o755] {
       chmod(path, wanted)
       try put(path, [2])
       #expect(mode(path) & 0o7777 == wanted)
     }
+  }
+
+  /// Not even by root, whom no mode keeps from it.
+  @Test func whatNobodyMayWriteIsNotReplaced() throws {
+    let folder = try Folder(), path = folder.path + "/f"
+    try put(path, [1])
+    chmod(path, 0o444)
+    #expect(throws: PruneError.self) { try put(path, [2]) }
+    #expect(folder.names == ["f"])
+    #expect(try FileReader.bytes(of: path).array == [1])
   }
 
   @Test func linksStay() throws {

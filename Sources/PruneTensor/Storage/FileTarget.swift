@@ -41,7 +41,8 @@ package struct FileTarget: Sendable {
     // A rename would replace a file that nobody may write.
     guard kind != S_IFREG || info.st_mode & 0o222 != 0 else {
       throw PruneError(
-        .io, "cannot write '\(given)': it is read-only", hint: "save under another name, or make it writable: chmod u+w")
+        .io, "cannot write '\(given)': it is read-only", hint: "save under another name, or make it writable: chmod u+w"
+      )
     }
     isStream = kind != S_IFREG
     mode = isStream ? nil : info.st_mode & 0o7777
