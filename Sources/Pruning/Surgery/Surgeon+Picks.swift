@@ -62,9 +62,9 @@ extension Surgeon {
   mutating func rewriteSlice(_ index: Int, _ axis: Int, start: Int, count: Int) throws(PruneError) {
     let node = model.graph.nodes[index]
     guard let bounds = bounds(node), let place = bounds.places.firstIndex(of: axis) else { return }
-    let isSingleThreaded = bounds.places.count == 1
-    guard var starts = bounds.starts ?? (isSingleThreaded ? [0] : nil),
-      var ends = bounds.ends ?? (isSingleThreaded ? [0] : nil),
+    let isOnlyAxis = bounds.places.count == 1
+    guard var starts = bounds.starts ?? (isOnlyAxis ? [0] : nil),
+      var ends = bounds.ends ?? (isOnlyAxis ? [0] : nil),
       starts.count == bounds.places.count, ends.count == bounds.places.count
     else { throw PruneError(.unsupported, "its bounds are computed together with open ones", at: node.label) }
     starts[place] = start
