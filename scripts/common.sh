@@ -1,5 +1,6 @@
 # What the scripts share. Sourced, not run.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+version=$(sed -n 's/^#define PRUNE_VERSION_\(MAJOR\|MINOR\|PATCH\) \([0-9]*\)$/\2/p' "$root/include/prune.h" | paste -sd.)
 build=${PRUNE_BUILD:-$root/.build}
 stamp=$build/prune.stamp
 packages=(libdnnl-dev libzip-dev zlib1g-dev libturbojpeg0 libspng0 liblua5.4-dev lua5.4 libreadline-dev pkg-config gcc libc6-dev)
@@ -68,7 +69,19 @@ build_lua_module() {
   swift_quietly "the Lua module" "$(dirname "$(readlink -f "$(command -v swift)")")/clang" -shared -fPIC -O2 -std=gnu17 \
     -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fcf-protection -Wl,-z,relro,-z,now,-z,noexecstack \
     -fvisibility=hidden -Wno-c23-extensions -I"$root/include" -I"$root/Sources/CPruneLua/include" -I/usr/include/lua5.4 \
-    "$root"/Sources/CPruneLua/*.c -L"$libraries" -lprune -Wl,-rpath,"$rpath" -o "$folder/prune.so"
+    "$root"/Sources/CPruneLua/*.c -L"$libraries" -lprune ${rpath:+-Wl,-rpath,"$rpath"} -o "$folder/prune.so"
+}
+
+# The program over libprune.so, which it then does not contain: build_program FILE RPATH
+build_program() {
+  local file=$1 rpath=$2
+  # The build's own prunesh holds the library, so that it can be copied alone. SwiftPM names its entry point so.
+  local objects
+  mapfile -t objects < <(tr -d "'" <"$build/release/prunesh.product/Objects.LinkFileList" | grep -E '/(prunesh|CPruneLua)\.build/')
+  swift_quietly "the program" swiftc -static-stdlib "${objects[@]}" -L"$build/release" -use-ld=lld -Xlinker --as-needed -lprune -lreadline -llua5.4 \
+    -Xlinker --defsym=main=prunesh_main -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now -Xlinker -z -Xlinker noexecstack \
+    -Xlinker -O2 -Xlinker --gc-sections ${rpath:+-Xlinker -rpath -Xlinker "$rpath"} -o "$file"
+  strip "$file"
 }
 
 # The fuzzer of Tests/Fuzz: build_fuzzer PROGRAM LIBRARIES [COMPILER FLAG…]
