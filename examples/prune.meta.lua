@@ -119,7 +119,7 @@
 ---@field clip_norm? number limit on the norm of all gradients together; 0 is none (default 0)
 ---@field clip_value? number limit on each number of a gradient; 0 is none (default 0)
 ---@field groups? prune.prune.Model_fit_groups_options[] parameters trained in a way of their own: see Model:fit groups
----@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default; a Model of two inputs, prediction and targets, gives its own
+---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default: cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
 ---@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
 ---@field class_weights? number[] cross_entropy: one a class
@@ -285,7 +285,7 @@
 ---@field clip_norm? number limit on the norm of all gradients together; 0 is none (default 0)
 ---@field clip_value? number limit on each number of a gradient; 0 is none (default 0)
 ---@field groups? table[] parameters trained in a way of their own: see Model:fit groups
----@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default; a Model of two inputs, prediction and targets, gives its own
+---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default: cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
 ---@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
 ---@field class_weights? number[] cross_entropy: one a class
@@ -342,7 +342,7 @@
 ---@field clip_norm? number limit on the norm of all gradients together; 0 is none (default 0)
 ---@field clip_value? number limit on each number of a gradient; 0 is none (default 0)
 ---@field groups? table[] parameters trained in a way of their own: see Model:fit groups
----@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default; a Model of two inputs, prediction and targets, gives its own
+---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default: cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
 ---@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
 ---@field class_weights? number[] cross_entropy: one a class

@@ -837,8 +837,9 @@ typedef struct prune_fit_options {
   /** Parameters with a learning rate or decay of their own. */
   const prune_parameter_group *groups;
   size_t group_count;
-  /** "cross_entropy", "mse", "mae", "huber", "bce" or "kl"; NULL chooses by the targets. Classifiers give logits, or
-   *  end in Softmax or Sigmoid, which the loss looks through. */
+  /** "cross_entropy", "mse", "mae", "huber", "bce" or "kl"; NULL chooses by the targets: cross_entropy for labels (bce
+   *  where the output is one number a sample), else mse. Classifiers give logits, or end in Softmax or Sigmoid, which
+   *  the loss looks through. */
   const char *loss;
   /** Name of the output that the loss is taken of; the first by default. */
   const char *output;
@@ -954,7 +955,8 @@ PRUNE_API void prune_fit_options_init(prune_fit_options *options, size_t size);
  *  it; "warnings", such as of classes that the validation split leaves without a sample on either side; and "frozen", a list of {node, reason, parameters} where no gradient passes a node.
  *  Cancelled, by the callback or the context, it returns PRUNE_ERROR_CANCELLED: the model keeps the last complete step and
  *  the report tells what was done until then. Where the loss or a gradient stops being a finite number it returns
- *  PRUNE_ERROR_NUMERIC, names the step and the layer of the largest gradient, and the model keeps the last finite weights.
+ *  PRUNE_ERROR_NUMERIC, names the step and the layer of the largest gradient, and the model is as it was at the end of the
+ *  epoch before, or before the fit.
  *  On any other error the model is as it was. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_fit(
     prune_model *model, const prune_dataset *data, const prune_fit_options *options, prune_report **out_report);

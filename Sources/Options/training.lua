@@ -76,9 +76,11 @@ return {
       text = "parameters trained in a way of their own: see Model:fit groups",
       more = "Parameters with a learning rate or decay of their own."},
     {"loss", "value", losses, also = "Model", ckind = "text", own = "loss",
-      text = [[by the targets by default; a Model of two inputs, prediction and targets, gives its own]],
-      more = [["cross_entropy", "mse", "mae", "huber", "bce" or "kl"; NULL chooses by the targets. Classifiers give logits,
-        or end in Softmax or Sigmoid, which the loss looks through.]]},
+      text = [[by the targets by default: cross_entropy for labels (bce where the output is one number a sample), else
+        mse; a Model of two inputs, prediction and targets, gives its own]],
+      more = [["cross_entropy", "mse", "mae", "huber", "bce" or "kl"; NULL chooses by the targets: cross_entropy for
+        labels (bce where the output is one number a sample), else mse. Classifiers give logits, or end in Softmax or
+        Sigmoid, which the loss looks through.]]},
     {"output", "text", text = "name of the output that the loss is taken of; the first by default"},
     {"label_smoothing", "fraction", default = 0, swift = "lossSettings.labelSmoothing",
       text = "cross_entropy: what is spread over all classes"},

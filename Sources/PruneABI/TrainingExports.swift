@@ -77,7 +77,7 @@ public func prune_model_fit(
     var trained = box.model
     let history: Report
     do throws(PruneError) { history = try fit(&trained, dataset, wanted) } catch {
-      // The last finite weights.
+      // Those of before the fit, or of the last epoch's end.
       if error.status == .numeric { box.replace(trained) }
       throw error
     }

@@ -101,8 +101,57 @@ extension ReportValue {
     var options = FitOptions()
     (options.optimizer, options.lr, options.momentum) = ("sgd", rate, 0.9)
     let error = #expect(throws: PruneError.self) { try fit(&model, Fixture.digits(), options) }
-    #expect(error?.status == .numeric && error?.hint.contains("last finite weights") == true)
+    #expect(error?.status == .numeric && error?.hint.contains("as it was before the fit") == true)
     #expect(try Fixture.weights(model).values.allSatisfy { $0.allSatisfy(\.isFinite) })
+  }
+
+  /// Not weights that are finite, and ruined.
+  @Test func aFitThatFailsLeavesTheNetworkAsItWas() throws {
+    let source = try delicate()
+    var model = source, options = FitOptions()
+    options.lr = 1e9
+    let error = #expect(throws: PruneError.self) { try fit(&model, Fixture.digits(600), options) }
+    #expect(error?.status == .numeric)
+    #expect(try Fixture.weights(model) == Fixture.weights(source))
+  }
+
+  /// Few samples, and statistics that move slowly: a rate that the loss of batches bears ruins the network as it is used.
+  @Test(arguments: 0..<3 as Range<UInt64>) func fewSamplesDoNotRuinASlowNormalization(seed: UInt64) throws {
+    var zoo = ZooOptions()
+    (zoo.input, zoo.depth) = ([1, 8, 8], 20)
+    var model = try Zoo.make("resnet", zoo), options = FitOptions()
+    (options.epochs, options.lr) = (3, 2e-3)
+    let (train, held) = try Dataset.digits().split(test: 0.3, seed: 9)
+    _ = try fit(&model, train, options)
+    for index in model.graph.nodes.indices where model.graph.nodes[index].opType == "BatchNormalization" {
+      model.graph.nodes[index].set(Attribute("momentum", .float(0.99)))
+    }
+    let before = try Fixture.accuracy(model, held)
+    var again = FitOptions()
+    again.seed = seed
+    let history = try fit(&model, try train.take(96), again)
+    #expect(try Fixture.accuracy(model, held) >= before - 0.02, "\(history["lr"]?.number ?? 0) \(warnings(history))")
+  }
+
+  // MARK: - Two classes by one number
+
+  @Test(arguments: [false, true]) func labelsOfOneOutputAreLearntByBinaryCrossEntropy(hasSigmoid: Bool) throws {
+    var zoo = ZooOptions()
+    (zoo.input, zoo.hidden, zoo.classes) = ([1, 8, 8], [16], 1)
+    var model = try Zoo.make("mlp", zoo)
+    if hasSigmoid {
+      let output = try #require(model.graph.outputs.first)
+      model.graph.nodes.append(Node("Sigmoid", name: "p", inputs: [output.name], outputs: ["probability"]))
+      model.graph.outputs = [ValueInfo(name: "probability", type: output.type)]
+    }
+    let digits = try Fixture.digits(600), labels = try #require(digits.y).array(of: Int64.self)
+    let data = try Dataset.tensors(digits.x, try Tensor(labels.map { $0 % 2 }, Shape([digits.count])))
+    var options = FitOptions()
+    (options.epochs, options.lr) = (8, 3e-3)
+    let losses = try #require(try fit(&model, data, options)["epochs"]?.list).compactMap { $0["loss"]?.number }
+    #expect(try #require(losses.last) < 0.35 && losses[0] < 0.8, "\(losses)")
+    let error = #expect(throws: PruneError.self) { try fit(&model, digits, options) }
+    #expect(error?.message.contains("has 2 classes") == true, "\(String(describing: error))")
   }
 
   // MARK: - The rate that is not given

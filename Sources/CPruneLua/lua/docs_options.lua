@@ -73,7 +73,7 @@ return [==[
 * clip_norm: number = 0; limit on the norm of all gradients together; 0 is none
 * clip_value: number = 0; limit on each number of a gradient; 0 is none
 * groups: table[]; parameters trained in a way of their own: see Model:fit groups
-* loss: "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|Model; by the targets by default; a Model of two inputs, prediction and targets, gives its own
+* loss: "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|Model; by the targets by default: cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
 * output: string; name of the output that the loss is taken of; the first by default
 * label_smoothing: number = 0; cross_entropy: what is spread over all classes
 * class_weights: number[]; cross_entropy: one a class

@@ -34,7 +34,8 @@ enum DataCheck {
   static func checkLabels(
     _ data: Dataset, _ targets: Tensor, _ loss: TrainingLoss, classes known: Int? = nil
   ) throws(PruneError) {
-    guard loss.isClassifier else { return }
+    let isBinary = loss.kind == .binaryCrossEntropy && targets.dtype == .int64
+    guard loss.isClassifier || isBinary && targets.count == data.count else { return }
     guard targets.dtype == .int64 || targets.dtype == .float32 else {
       throw PruneError(
         .mismatch, "targets of dataset '\(data.name)' are \(targets.dtype.name), wanted int64 labels or float32 rows")
@@ -48,12 +49,15 @@ enum DataCheck {
       for index in 0..<labels.count { (low, high) = (min(low, labels[index]), max(high, labels[index])) }
       return (low, high)
     }
-    let classes = known ?? loss.output.type?.dims.flatMap { $0.count > 1 ? $0[1].value : nil }
+    let classes = isBinary ? 2 : known ?? loss.output.type?.dims.flatMap { $0.count > 1 ? $0[1].value : nil }
     guard low >= 0, high < Int64(classes ?? Int.max) else {
+      let isFromOne = low == 1 && classes.map { Int64($0) == high } == true
       throw PruneError(
         .mismatch,
         "labels of dataset '\(data.name)' are \(low)...\(high), output '\(loss.output.name)' has \(classes.map(String.init) ?? "?") classes",
-        hint: "train a model with \(max(high, 0).addingReportingOverflow(1).partialValue) classes")
+        hint: isFromOne
+          ? "labels count from 0: subtract 1 from each"
+          : "train a model with \(max(high, 0).addingReportingOverflow(1).partialValue) classes")
     }
   }
 

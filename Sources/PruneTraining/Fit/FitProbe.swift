@@ -12,6 +12,8 @@ struct FitProbe {
   /// A small share of an epoch, and enough to tell networks apart.
   private static let most = 512
   private static let share = 16
+  /// Of few samples more are needed.
+  private static let (least, largestShare) = (128, 4)
 
   /// Nil when there is no whole batch for a model that takes no other.
   init?(_ setup: FitSetup, _ data: Dataset, validation: Dataset?, seed: UInt64) {
@@ -19,7 +21,8 @@ struct FitProbe {
     let batch = setup.batches.first?.count ?? 1
     guard source.count > 0, source.y != nil, !setup.isFixed || source.count >= batch else { return nil }
     size = min(batch, source.count)
-    let wanted = min(max(data.count / Self.share, size), Self.most, source.count)
+    let least = min(Self.least, data.count / Self.largestShare)
+    let wanted = min(max(data.count / Self.share, least, size), Self.most, source.count)
     var random = RandomSource(seed: seed).fork(0x9205E)
     order = Array(random.permutation(source.count).prefix(max(wanted / size, 1) * size))
     self.setup = setup

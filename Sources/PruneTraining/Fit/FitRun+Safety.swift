@@ -23,7 +23,8 @@ extension FitRun {
       return
     }
     let finder = RateFinder(
-      setup: setup, data: data, standing: standing, seed: options.seed, cancel: options.cancel, bound: checked.rate)
+      setup: setup, data: data, probe: probe, standing: standing, seed: options.seed, cancel: options.cancel,
+      bound: checked.rate)
     guard let found = try finder.find() else { return }
     setRate(found.rate)
     (reason, isRateFound) = (found.reason, true)
@@ -37,7 +38,7 @@ extension FitRun {
   /// Whether a higher loss on the targets is a failure: a teacher or a penalty may be wanted more than they.
   private var isLossWhatCounts: Bool { options.distillation == nil && options.regularizers.isEmpty }
 
-  /// The first epoch, and once more at half the rate when the rate was not given and the loss rose.
+  /// The first epoch, and again at a lower rate when the rate was not given and the loss rose.
   mutating func first(_ epoch: Int, _ order: [Int]) throws(PruneError) -> Progress {
     guard isRateFound, isLossWhatCounts, let standing else {
       let progress = try pass(epoch, order)
@@ -45,23 +46,27 @@ extension FitRun {
       return progress
     }
     let start = setup.trainer.snapshot(), steps = stepsDone
-    var share = 0.5, found = "the loss on \(probe?.count ?? 0) samples rose from \(Self.text(standing.loss))"
-    do {
-      let progress = try pass(epoch, order)
-      try measure()
-      guard history.ending == nil, let loss = probed?.loss, standing.isWorse(loss) else { return progress }
-      found += " to \(Self.text(loss))"
-    } catch {
-      guard error.status == .numeric else { throw error }
-      // Half of what gave no numbers at all is not enough.
-      (share, found) = (0.1, "the loss or a gradient was no number")
+    // The last is not taken back: what comes of it is compared with the network before when the fit ends.
+    for share in [0.25, 0.25] {
+      var lowered = share, found = "the loss on \(probe?.count ?? 0) samples rose from \(Self.text(standing.loss))"
+      do {
+        let progress = try pass(epoch, order)
+        try measure()
+        guard history.ending == nil, let loss = probed?.loss, standing.isWorse(loss) else { return progress }
+        found += " to \(Self.text(loss))"
+      } catch {
+        guard error.status == .numeric else { throw error }
+        // A quarter of what gave no numbers at all is not enough.
+        (lowered, found) = (0.1, "the loss or a gradient was no number")
+      }
+      try setup.trainer.restore(start)
+      stepsDone = steps
+      let old = rate
+      setRate(old * lowered)
+      warn(["the first epoch was taken back and done again with lr \(Self.text(rate)): with \(Self.text(old)) \(found)"]
+      )
+      history.rateReason += "; lowered after the first epoch, which made the loss worse"
     }
-    try setup.trainer.restore(start)
-    stepsDone = steps
-    let old = rate
-    setRate(old * share)
-    warn(["the first epoch was taken back and done again with lr \(Self.text(rate)): with \(Self.text(old)) \(found)"])
-    history.rateReason += "; lowered after the first epoch, which made the loss worse"
     let progress = try pass(epoch, order)
     try measure()
     return progress
@@ -73,7 +78,7 @@ extension FitRun {
     probed = (loss, true)
   }
 
-  /// Says when the network is worse than it was.
+  /// Says when the network is worse than it was; where the rate was not given, it then becomes what it was.
   mutating func compareWithBefore() throws(PruneError) {
     guard let standing, standing.loss.isFinite, isLossWhatCounts, history.ending.map({ !$0.isInterruption }) ?? true
     else { return }
@@ -84,10 +89,18 @@ extension FitRun {
     let samples =
       "the loss on \(probe?.count ?? 0) samples of the \(validation == nil ? "training" : "validation") data"
     if standing.isWorse(last) {
-      warn([
-        "the network is worse than before: \(samples) was \(Self.text(standing.loss)) and is \(Self.text(last)); "
-          + "lower lr (it was \(Self.text(rate))), or leave it out"
-      ])
+      let change = "\(samples) was \(Self.text(standing.loss)) and \(isRateFound ? "became" : "is") \(Self.text(last))"
+      if isRateFound {
+        try setup.trainer.restore(before)
+        probed = (standing.loss, true)
+        warn([
+          "the network was left as it was before: \(change), with lr \(Self.text(rate)), the lowest of those tried; "
+            + "give a lower lr, or more data"
+        ])
+      } else {
+        let mend = options.lr == nil ? "give a lower lr" : "lower lr, or leave it out"
+        warn(["the network is worse than before: \(change); \(mend) (it was \(Self.text(rate)))"])
+      }
     } else if let first, standing.isWorse(first) {
       warn(["after the first epoch \(samples) was \(Self.text(first)), above the \(Self.text(standing.loss)) before"])
     }

@@ -23,7 +23,8 @@ struct FitRun {
   var standing: FitStanding?
   /// The last loss on them, and whether it is that of the weights as they are.
   var probed: (loss: Double, isCurrent: Bool)?
-  /// Weights of the last epoch's end, which were numbers.
+  /// Weights of before the fit, and those of the last epoch's end, which were numbers.
+  private(set) var before: [String: Tensor] = [:]
   private var lastFinite: [String: Tensor] = [:]
   private var bestWeights: [String: Tensor]?
   private let start = monotonicSeconds()
@@ -58,7 +59,8 @@ struct FitRun {
   mutating func train() throws(PruneError) -> History {
     history.blocked = setup.blocked
     history.warnings += setup.warnings
-    lastFinite = setup.trainer.weights()
+    before = setup.trainer.weights()
+    lastFinite = before
     if case .checkpoint = options.resume {} else { standing = try FitStanding(probe, cancel: options.cancel) }
     try settleRate()
     var random = RandomSource(seed: options.seed)
@@ -137,15 +139,13 @@ struct FitRun {
       message +=
         "; the largest gradient is that of '\(worst.parameter)'\(layer.map { " (\($0))" } ?? ""): \(worst.norm)"
     }
-    var kept = "the model has the last finite weights"
-    if let name = try? setup.trainer.nonFinite().first {
-      // The step before let them run away, which only this one could see.
-      message += "; '\(name)' is not finite"
-      try? setup.trainer.fallBack(to: lastFinite)
-      kept +=
-        history.epochs.isEmpty
-        ? ", those of before the fit" : ", those of the end of epoch \(history.epochs.count + setup.epochsDone)"
-    }
+    if let name = try? setup.trainer.nonFinite().first { message += "; '\(name)' is not finite" }
+    // The steps before let them run away, which only this one could see.
+    try? setup.trainer.fallBack(to: lastFinite)
+    let kept =
+      history.epochs.isEmpty
+      ? "the model is as it was before the fit"
+      : "the model is as it was at the end of epoch \(history.epochs.count + setup.epochsDone)"
     return PruneError(
       .numeric, message, at: "fit",
       hint: "lower lr, set clip_norm, or check the data for NaN and the scale of its values; \(kept)")

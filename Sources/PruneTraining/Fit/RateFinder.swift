@@ -5,10 +5,13 @@ import PruneTensor
 ///
 /// The rate rises from step to step while a few batches come round again. What their losses are with the weights as
 /// they were is measured first, so that no difference between batches is taken for one between rates. The largest rate
-/// before the losses rise, divided by a margin, is the answer. Afterwards the trainer is as it was.
+/// before the losses rise, divided by a margin, is tried: some steps with it, and then the loss of the network as it is
+/// used, whose normalizations take the statistics that moved along. Where that is worse, a quarter of the rate is tried.
+/// Afterwards the trainer is as it was.
 struct RateFinder {
   let setup: FitSetup
   let data: Dataset
+  let probe: FitProbe?
   let standing: FitStanding
   let seed: UInt64
   let cancel: CancelFlag?
@@ -22,6 +25,8 @@ struct RateFinder {
   /// Steps of a test, and the share of an epoch that it may take beyond the fewest.
   private static let steps = (fewest: 8, most: 24, share: 8)
   private static let distinct = 8
+  /// How often a rate is divided by the margin when steps with it make the network worse.
+  private static let trials = 4
 
   struct Outcome {
     let rate: Double
@@ -49,13 +54,40 @@ struct RateFinder {
     let largest = try largest(batches, losses, steps)
     try setup.trainer.restore(start)
     guard let largest else { return nil }
-    guard largest.isRisen else {
-      return Outcome(
-        rate: bound, reason: "the optimizer's own: in a range test of \(steps) steps the loss rose at no rate")
+    let first = largest.isRisen ? min(bound, largest.rate / Self.margin) : bound
+    guard let borne = try borne(first, order, size, steps: min(steps, setup.batches.count), start) else { return nil }
+    let name =
+      first < bound
+      ? "a quarter of the largest rate that did not raise the loss in a range test of \(steps) steps"
+      : "the optimizer's own, at which the loss did not rise in a range test of \(steps) steps"
+    let trial =
+      borne == first
+      ? "the trained network bore it for \(min(steps, setup.batches.count)) steps"
+      : "divided by \(Int((first / borne).rounded())), with which the trained network got no worse in a trial"
+    return Outcome(rate: borne, reason: "\(name); \(trial)")
+  }
+
+  /// The rate, or a part of it, with which steps make the network as it is used no worse; nil when cancelled.
+  private func borne(
+    _ first: Double, _ order: [Int], _ size: Int, steps: Int, _ start: Trainer.Snapshot
+  ) throws(PruneError) -> Double? {
+    guard let probe else { return first }
+    var rate = first
+    for _ in 0..<Self.trials {
+      setup.trainer.setRate(rate)
+      var isFinite = true
+      for step in 0..<steps where isFinite {
+        if cancel?.isRequested == true { return nil }
+        let samples = (0..<size).map { order[(step * size + $0) % order.count] }
+        isFinite = try setup.trainer.step(try data.batch(samples[...]), factor: 1).failure == nil
+      }
+      let loss = isFinite ? try probe.loss(cancel: cancel) : .nan
+      try setup.trainer.restore(start)
+      guard let loss else { return nil }
+      if !standing.isWorse(loss) { break }
+      rate /= Self.margin
     }
-    let rate = min(bound, largest.rate / Self.margin)
-    let name = rate == bound ? "the optimizer's own" : "a quarter of the largest rate that did not raise the loss"
-    return Outcome(rate: rate, reason: "\(name) in a range test of \(steps) steps on the trained network")
+    return rate
   }
 
   /// The largest rate before the losses rose, or the last of the test; nil when cancelled.

@@ -36,7 +36,8 @@ package struct TrainingLoss: Sendable {
   /// Chooses the loss for a model and its targets.
   ///
   /// - Parameters:
-  ///   - name: of a kind, or nil: cross-entropy for int64 labels, else mean squared error.
+  ///   - name: of a kind, or nil: cross-entropy for int64 labels, binary cross-entropy where the output is one number a
+  ///     sample, else mean squared error.
   ///   - wanted: the name of an output, or nil: the first that is float32.
   /// - Throws: `.invalidArgument` for an unknown name or a setting out of range, `.unsupported` for a model without a
   ///   float32 output, `.notFound` for an output that is none.
@@ -52,6 +53,7 @@ package struct TrainingLoss: Sendable {
     } else {
       kind = settings.graph != nil ? nil : targets.isFloatingPoint ? .meanSquaredError : .crossEntropy
     }
+    let isChosen = name == nil
     let outputs = model.graph.outputs
     if let wanted { _ = try model.output(named: wanted) }
     guard let output = outputs.first(where: { $0.type?.dtype ?? .float32 == .float32 && $0.name == wanted ?? $0.name })
@@ -59,6 +61,9 @@ package struct TrainingLoss: Sendable {
       throw PruneError(
         .unsupported, "the model has no float32 output to train",
         hint: model.hasOtherFloatWeights ? "quantize{scheme = \"float32\"} makes its numbers float32" : "")
+    }
+    if isChosen, kind == .crossEntropy, output.type?.dims?.dropFirst().allSatisfy({ $0.value == 1 }) == true {
+      kind = .binaryCrossEntropy
     }
     self.output = output
     self.settings = settings
