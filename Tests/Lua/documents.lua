@@ -61,19 +61,18 @@ local function words(line)
   return list
 end
 
+--- An output without the note that the machine was busy.
+function documents.calm(text)
+  return (text:gsub("\n *notes\n *the machine is busy[^\n]*", ""))
+end
+
 local function is_time(name) return name == "ms" or name == "seconds" or name == "threads" or name:find "_ms$" ~= nil end
 
 --- The lines of an output as lists of words; words that are times are "time".
 local function lines(text)
   local list, header = {}, nil
   local raw = {}
-  for line in text:gmatch "[^\n]+" do
-    if line:find "the machine is busy" then
-      if raw[#raw] and raw[#raw]:find "^%s*notes%s*$" then raw[#raw] = nil end
-    else
-      raw[#raw + 1] = line
-    end
-  end
+  for line in documents.calm(text):gmatch "[^\n]+" do raw[#raw + 1] = line end
   for i, line in ipairs(raw) do
     local found = words(line)
     if line:find "^[%s\xE2\x94\x80]+$" then

@@ -41,7 +41,7 @@ end
 
 --- Runs a command in a folder; what it printed, and nothing but an error when it fails.
 local function run(command, at, what)
-  local ok = os.execute(("cd '%s' && PATH=\"$PWD/bin:$PATH\" NO_COLOR=1 COLUMNS=120 %s >out 2>err </dev/null"):format(at, command))
+  local ok = os.execute(("cd '%s' && PATH=\"$PWD/bin:$PATH\" NO_COLOR=1 COLUMNS=120 OMP_NUM_THREADS=1 %s >out 2>err </dev/null"):format(at, command))
   local output = documents.read(at .. "/out")
   if not ok then error(("%s: %s"):format(what, documents.read(at .. "/err"):sub(-2000)), 0) end
   return output
@@ -99,7 +99,7 @@ local function document(name, together)
         local difference = says and documents.difference(says, output)
         if difference then problems[#problems + 1] = ("line %d: %s"):format(block.line, difference) end
         if says and (difference or not ("\n" .. says):find "\n%s*…\n") then
-          changes[#changes + 1] = { block = block.output, output = output }
+          changes[#changes + 1] = { block = block.output, output = documents.calm(output) }
         end
       end
     end)
