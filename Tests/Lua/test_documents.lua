@@ -80,9 +80,10 @@ end
 local function document(name, together)
   local path = root .. "/" .. name
   local text = documents.read(path)
+  local list = runs(documents.blocks(text), together)
   local at = folder()
   local problems, changes = {}, {}
-  for _, blocks in ipairs(runs(documents.blocks(text), together)) do
+  for _, blocks in ipairs(list) do
     local first = blocks[1]
     local ok, problem = pcall(function()
       local parts
@@ -117,6 +118,29 @@ end
 for _, name in ipairs(only[1] and only or DOCUMENTS) do
   test(name, function() document(name, name:find "tutorial" ~= nil) end)
 end
+
+--- The anchors of a document's headings, as GitHub names them.
+local function anchors(text)
+  local set = {}
+  for heading in ("\n" .. text):gmatch "\n#+ ([^\n]+)" do
+    set[heading:lower():gsub("[^%w%s_-]", ""):gsub(" ", "-")] = true
+  end
+  return set
+end
+
+test("links lead to files and headings that are there", function()
+  for _, name in ipairs(DOCUMENTS) do
+    local text = documents.read(root .. "/" .. name)
+    for target in text:gmatch "%]%(([^)%s]+)%)" do
+      local path, anchor = target:match "^([^#]*)#?(.*)$"
+      local file = path == "" and root .. "/" .. name or root .. "/" .. (name:match "^(.*/)" or "") .. path
+      if not target:find "://" then
+        check(h.exists(file), name .. ": no " .. target)
+        check(anchor == "" or anchors(documents.read(file))[anchor], name .. ": no heading " .. target)
+      end
+    end
+  end
+end)
 
 test("outputs are compared by their words, and by numbers that are near", function()
   local difference = documents.difference
