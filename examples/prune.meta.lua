@@ -118,7 +118,7 @@
 ---@field rho? number rmsprop: how much of the mean square stays (default 0.99)
 ---@field clip_norm? number limit on the norm of all gradients together; 0 is none (default 0)
 ---@field clip_value? number limit on each number of a gradient; 0 is none (default 0)
----@field groups? prune.prune.Model_fit_groups_options[] parameters trained in a way of their own: see Model:fit groups
+---@field groups? prune.Model_fit_groups_options[] parameters trained in a way of their own: see Model:fit groups
 ---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default: cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
 ---@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
@@ -139,7 +139,7 @@
 ---@field checkpoint? string a file that is written, atomically, as the fit goes on
 ---@field checkpoint_epochs? integer every so many epochs (default 1)
 ---@field resume? string|true a checkpoint to go on from, or true: the optimizer's state of the last fit
----@field regularizer? prune.prune.Model_fit_regularizer_options|prune.prune.Model_fit_regularizer_options[] what pulls on weights beside the loss: see Model:fit regularizer
+---@field regularizer? prune.Model_fit_regularizer_options|prune.Model_fit_regularizer_options[] what pulls on weights beside the loss: see Model:fit regularizer
 ---@field dropout? number|false what a step drops, in place of what the graph's Dropout nodes say; false drops nothing
 ---@field teacher? prune.Model a model to learn from beside the targets, or alone where the data has none
 ---@field temperature? number softens what teacher and model say (default 4)
@@ -151,7 +151,7 @@
 ---@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
 ---@field keep_zeros? boolean zeros of weights stay zero, whoever made them; those that pruning made always do (default false)
 ---@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: they bear higher rates (default false)
----@field augment? prune.prune.Model_fit_augment_options random changes of the images that are trained on: see Model:fit augment
+---@field augment? prune.Model_fit_augment_options random changes of the images that are trained on: see Model:fit augment
 ---@field seed? integer of shuffling and splitting (default 0)
 ---@field frozen? string|string[] name patterns of weights that stay as they are
 ---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
@@ -240,16 +240,16 @@
 ---@field device? string where to work (default "cpu")
 ---@field data? prune.Dataset for criteria that need it
 ---@field validate? prune.Dataset|true metrics before and after, on this or on data
----@field schedule? "one_shot"|"linear"|"cubic"|"dynamic"|prune.prune.Model_prune_schedule_options or {kind =, steps =} (default "one_shot")
----@field recover? prune.prune.Model_prune_recover_options fine-tuning after each step: the options of Model:fit, data being data by default
----@field train? prune.prune.Model_prune_train_options penalty, regularized: training before each cut: the options of Model:fit, data being data by default; 5 epochs if not given
+---@field schedule? "one_shot"|"linear"|"cubic"|"dynamic"|prune.Model_prune_schedule_options or {kind =, steps =} (default "one_shot")
+---@field recover? prune.Model_prune_recover_options fine-tuning after each step: the options of Model:fit, data being data by default
+---@field train? prune.Model_prune_train_options penalty, regularized: training before each cut: the options of Model:fit, data being data by default; 5 epochs if not given
 ---@field guard? prune.guard_options {data =, metric =, max_drop =, bound =}: gives back what hurts
 ---@field scope? string|string[] name patterns of layers or weights: only these
 ---@field ignore? string|string[] and not these
 ---@field batch_size? integer for criteria and metrics (default 64)
 ---@field seed? integer of random (default 0)
 ---@field output? string name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name none; the first by default
----@field target? prune.prune.Model_prune_target_options in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them; one that all in scope together cannot meet is an error
+---@field target? prune.Model_prune_target_options in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them; one that all in scope together cannot meet is an error
 ---@field max_fraction? number the largest share of a group that may go; 0.9 by default, or the amount when that is more
 ---@field round_to? integer|"machine" units left of a group are a multiple of this, or of what this machine's kernels like; "machine" by default for channels with a target of latency or a benchmark, 1 else
 ---@field isomorphic? boolean groups are ranked only among those of the same kind and size (default false)
@@ -428,7 +428,7 @@
 ---Samples x with targets y. It never changes; every function makes a new one. #data is the number of samples.
 ---@class prune.Dataset
 ---@field x prune.Tensor|table The samples, [N, ...]; {input = samples} where inputs have names.
----@field y prune.Tensor? The targets, nil when there are none.
+---@field y prune.Tensor The targets, nil when there are none.
 ---@field class_count integer Number of classes, 0 when the targets are values. #data is the number of samples.
 ---@field class_names string[] What the classes are called, class 0 first; {} where files do not say.
 ---@field broken prune.Report Files that could not be read so far: count, and files, a list of file and reason.
@@ -448,15 +448,18 @@ local Model = {}
 ---@field dtype string "float32", "int64", "uint8", ...
 ---@field rank integer The number of extents.
 ---@field count integer The number of elements.
+---@field [integer] any
 local Tensor = {}
 
 ---What a call measured or did: a plain table that prints as text; report["a.b"] reaches into it.
 ---@class prune.Report
+---@field [string] any
+---@field [integer] any
 local Report = {}
 
 ---@class prune
 ---@field version string Version of the library, as "major.minor.patch".
-local prune = { zoo = {}, data = {}, npz = {}, losses = {} }
+local prune = { zoo = {}, data = {}, npz = {}, weights = {}, losses = {} }
 
 ---Limits the memory that data sets and models, and the work on them, may take at once. What needs more is refused before it begins, as out_of_memory.
 ---@param bytes number 0 for no limit, as it is at first
@@ -658,10 +661,10 @@ function prune.search(options) end
 function prune.ensemble(options) end
 
 ---Calls f; what libprune refuses comes back as nil, message, code. prune.safe.load, prune.safe.Model.prune, ... do the same under every function's own name.
----@param f function such as m.prune
----@param ... any its arguments
----@return any
-function prune.safe(f, ...) end
+---@class prune.safe
+---@field [string] any
+---@overload fun(f: function, ...: any): any, string?, string?
+prune.safe = {}
 
 ---Prints what there is, or all about one thing.
 ---@param topic? any a name such as "Model:fit", a function, or an object
@@ -833,11 +836,10 @@ function Model:simplify() end
 
 ---Cuts a classifier down to some classes, counted from 0 as labels are; then, with an amount or a target, prunes for them.
 ---@param classes integer[] the classes to keep, numbered anew in rising order
----@param options? table those of Model:prune, their data narrowed to the kept classes; validate gives accuracy on these
 ---@param options? prune.Model_prune_options
 ---@return prune.Model
 ---@return prune.Report
-function Model:keep_classes(classes, options, options) end
+function Model:keep_classes(classes, options) end
 
 ---Quantizes into a new model that every ONNX runtime can run.
 ---@param options? prune.Model_quantize_options

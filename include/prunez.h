@@ -5,12 +5,13 @@
  *                                    #include "prunez.h"
  * and in all others:                 #include "prunez.h"
  *
- *   static uint8_t work[...];                                 at least prunez_work_size(data, size) bytes
+ * @code
+ *   static uint8_t work[1 << 16];  // at least prunez_work_size(data, size) bytes
  *   prunez_reader reader;
  *   prunez_tensor tensor;
  *   if (prunez_open(&reader, data, size, work, sizeof work) == 0 && prunez_find(&reader, "fc.weight", &tensor) == 0)
- *     prunez_decode(&tensor, weights, sizeof weights);        tensor.byte_count bytes, little-endian
- *
+ *     prunez_decode(&tensor, weights, sizeof weights);  // tensor.byte_count bytes, little-endian
+ * @endcode
  * or the whole ONNX file, bit by bit as it was packed: prunez_onnx(&reader, out, prunez_onnx_size(&reader)).
  *
  * Nothing is allocated; decoding a tensor takes 5 KB of stack, 9 KB where elements have 8 bytes. The work memory of a file of 10 KB
