@@ -212,7 +212,7 @@
 ---@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
 ---@field max_drop? number the loss of the metric up to which an amount is safe (default 0.01)
 ---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate" as in Model:significance (default "magnitude")
----@field granularity? string|table as in Model:prune, n:m excepted (default "weight")
+---@field granularity? string|table "weight", "kernel" or {block = {rows, columns}} (default "weight")
 ---@field scope? string|string[] name patterns of layers or weights: only these
 ---@field ignore? string|string[] and not these
 ---@field batch_size? integer samples a run (default 64)

@@ -1185,9 +1185,9 @@ typedef struct prune_sensitivity_options {
   uint32_t lower_is_better;
   /** The loss of the metric up to which an amount is safe. Default: 0.01. */
   double max_drop;
-  /** As in prune_prune_options, n:m excepted. NULL is "magnitude". */
+  /** As in prune_prune_options. NULL is "magnitude". */
   const char *criterion;
-  /** As in Model:prune, n:m excepted. NULL is "weight". */
+  /** "weight", "kernel" or "block:RxC". NULL is "weight". */
   const char *granularity;
   /** name patterns of layers or weights: only these. */
   const char *const *scope;

@@ -158,7 +158,7 @@ return [==[
 * lower_is_better: boolean = false; of a metric that is a function: a smaller number is better
 * max_drop: number = 0.01; the loss of the metric up to which an amount is safe
 * criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate" = "magnitude"; as in Model:significance
-* granularity: string|table = "weight"; as in Model:prune, n:m excepted
+* granularity: string|table = "weight"; "weight", "kernel" or {block = {rows, columns}}
 * scope: string|string[]; name patterns of layers or weights: only these
 * ignore: string|string[]; and not these
 * batch_size: integer = 64; samples a run

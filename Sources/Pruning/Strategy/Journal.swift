@@ -54,8 +54,8 @@ struct Journal {
   }
 
   /// What a reader must know first: that less was done than was asked for, and how to get further.
-  func headline(isStopped: Bool) -> String? {
-    if let metricGuard, isRolledBack, let metric = entries.last(where: { !$0.isKept })?.metric {
+  func headline(isStopped: Bool, isComplete: Bool) -> String? {
+    if !isComplete, let metricGuard, isRolledBack, let metric = entries.last(where: { !$0.isKept })?.metric {
       let ways =
         "ask for less, repair each step with recover = {epochs = 1}, take more steps, or allow a larger max_drop"
       return isRefused

@@ -38,7 +38,7 @@ extension PruneRun {
     if let note = sparedNote { notes.append(note) }
     notes += try journal.notes + cutter.closingNotes(ending)
     let shortcoming = try cutter.shortcoming(ending)
-    report.headline = journal.headline(isStopped: isStopped) ?? shortcoming
+    report.headline = journal.headline(isStopped: isStopped, isComplete: isComplete) ?? shortcoming
     if !notes.isEmpty { report["notes"] = .list(notes.map { .text($0) }) }
     return report
   }

@@ -12,6 +12,8 @@ final class PruneRun<C: Cutter> {
   private(set) var model: Model
   private(set) var journal: [JournalEntry] = []
   private(set) var isStopped = false
+  /// Whether the last step was kept with all that it was to take, whatever was refused on the way.
+  private(set) var isComplete = false
   /// Layers that the guard let go no further while others went on.
   var spared: [String] = []
   /// The allocations of the steps that were kept.
@@ -78,6 +80,7 @@ final class PruneRun<C: Cutter> {
         layers = LayerTries()
         guard try goOn(step, of: count, StepGoal(progress: wanted, prescribed: nil), &layers) else { return }
       }
+      isComplete = layers == nil
     } catch let error where error.status == .cancelled && !journal.isEmpty {
       isStopped = true
     }

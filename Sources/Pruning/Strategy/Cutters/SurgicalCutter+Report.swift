@@ -102,7 +102,8 @@ extension SurgicalCutter {
 
   /// Why less went than the amount says.
   private var shortfall: String? {
-    guard let amount = options.amount, removed > 0, unitCount > 0,
+    // An amount of 1 is as much as may go; a recipe, which names the units itself, comes with it.
+    guard let amount = options.amount, amount < 1, removed > 0, unitCount > 0,
       case let share = Double(removed) / Double(unitCount), abs(share - amount) > CostTarget.tolerance
     else { return nil }
     return "\(Self.text(share)) of the units went, the amount was \(Self.text(amount)): "
