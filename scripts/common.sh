@@ -54,6 +54,7 @@ build_release() {
   swift_quietly "the build" swift build --package-path "$root" -c release --scratch-path "$build"
   ln -sfn libprune.so "$build/release/libprune.so.0"
   build_lua_module "$build/release/lua" "$build/release" '$ORIGIN/..'
+  build_mpi_plugin "$build/release"
   # Files edited while it ran count as newer.
   touch -r "$began" "$stamp"
   rm -f "$began"
@@ -69,6 +70,16 @@ build_lua_module() {
     -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fcf-protection -Wl,-z,relro,-z,now,-z,noexecstack \
     -fvisibility=hidden -Wno-c23-extensions -I"$root/include" -I"$root/Sources/CPruneLua/include" -I/usr/include/lua5.4 \
     "$root"/Sources/CPruneLua/*.c -L"$libraries" -lprune -Wl,-rpath,"$rpath" -o "$folder/prune.so"
+}
+
+# The plugin that reaches other ranks through MPI, into FOLDER; needs a compiler of MPI (Debian: libopenmpi-dev), and is left out
+# without one: nothing else asks for MPI.
+build_mpi_plugin() {
+  local folder=$1
+  command -v mpicc >/dev/null || return 0
+  swift_quietly "the MPI plugin" mpicc -shared -fPIC -O2 -std=gnu17 -Wall -Wextra -Werror -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 \
+    -fstack-protector-strong -fcf-protection -Wl,-z,relro,-z,now,-z,noexecstack -fvisibility=hidden -I"$root/include" \
+    "$root/Sources/PruneMPI/prune_mpi.c" -o "$folder/libprune_mpi.so"
 }
 
 # The fuzzer of Tests/Fuzz: build_fuzzer PROGRAM LIBRARIES [COMPILER FLAG…]
