@@ -119,7 +119,7 @@ static double fitted(prune_context *context) {
       prune_zoo_create(context, "mlp", &zoo, &model) == PRUNE_OK &&
       prune_model_fit(model, train, &options, NULL) == PRUNE_OK &&
       prune_model_evaluate(model, test, NULL, &report) == PRUNE_OK) {
-    prune_report_number(report, "loss", &loss);
+    OK(prune_report_number(report, "loss", &loss));
   }
   prune_report_free(report);
   prune_model_free(model);
