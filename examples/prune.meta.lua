@@ -59,6 +59,10 @@
 ---@class prune.compare_options
 ---@field data? prune.Dataset what they are evaluated on; without it there is no accuracy and no loss
 
+---@class prune.distributed_options
+---@field timeout? number seconds that ranks may wait for each other at one point before they end with an error; 0 is no limit (default 600)
+---@field plugin? string path of the library that reaches the other ranks; libprune_mpi.so beside libprune by default
+
 ---@class prune.search_options
 ---@field model prune.Model what to prune
 ---@field data prune.Dataset what the metric is measured on
@@ -459,6 +463,8 @@ local Report = {}
 
 ---@class prune
 ---@field version string Version of the library, as "major.minor.patch".
+---@field rank integer The number of this process among those that prune.distributed found, from 0; 0 before.
+---@field size integer How many processes prune.distributed found; 1 before.
 local prune = { zoo = {}, data = {}, npz = {}, weights = {}, losses = {} }
 
 ---Limits the memory that data sets and models, and the work on them, may take at once. What needs more is refused before it begins, as out_of_memory.
@@ -633,6 +639,12 @@ function prune.compare(options) end
 ---@param second prune.Model the one after
 ---@return prune.Report
 function prune.diff(first, second) end
+
+---Makes this process one of several that were started together and share the work: `mpirun -n 4 prune train.lua`. Every rank runs the same script; fit, evaluate, the scores of criteria that look at data, the metrics and training of prune, and the layers of sensitivity are shared out, and all ranks get the same result. Only rank 0 prints (`print` is silent elsewhere, `io.write` is not), shows progress and writes checkpoints; what else is to happen once belongs under `if prune.rank == 0`, but for calls that are shared. Returns the rank, from 0, and how many there are. `prune --mpi script.lua` does it before the script.
+---@param options? prune.distributed_options
+---@return integer
+---@return integer
+function prune.distributed(options) end
 
 ---How many threads calls use, from the next on. Without an argument it only says so.
 ---@param n? integer 0 is one a core

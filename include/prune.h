@@ -180,6 +180,83 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_context_memory(
 /** @} */
 
 /* ------------------------------------------------------------------------------------------------------------------ */
+/** @defgroup communicator Communicators: several processes on one piece of work
+ *
+ * Processes (ranks) that make the same calls in the same order, each on a context with a communicator, share the work of those
+ * calls: fit (each its part of every batch, gradients summed before every step), evaluate, the scores of criteria that look at
+ * data, the metrics and training inside prune, the layers of sensitivity and the candidates of search. All get the same result;
+ * one rank alone gets the same, but for rounding. Every rank loads the same model and data: at the start of such a call ranks
+ * compare them, and options and seed, and all refuse with PRUNE_ERROR_MISMATCH where they differ. What fails on one rank fails
+ * on all, with that rank's message; a rank that does not answer within the time limit ends the call with PRUNE_ERROR_IO. Only
+ * rank 0 writes checkpoints; events come on every rank, and where one asks to stop all do.
+ *  @{ */
+
+/** The version of prune_communicator that this header has. */
+#define PRUNE_COMMUNICATOR_VERSION 1
+
+typedef enum prune_reduce_type {
+  PRUNE_REDUCE_FLOAT32 = 0,
+  PRUNE_REDUCE_FLOAT64 = 1,
+  PRUNE_REDUCE_INT64 = 2,
+  PRUNE_REDUCE_TYPE_FORCE_32BIT = 0x7fffffff
+} prune_reduce_type;
+
+typedef enum prune_reduce_op {
+  PRUNE_REDUCE_SUM = 0,
+  PRUNE_REDUCE_MAX = 1,
+  PRUNE_REDUCE_OP_FORCE_32BIT = 0x7fffffff
+} prune_reduce_op;
+
+/** What ranks reach each other by: a table of functions that a host fills, all of them required. Collectives return 0, or
+ *  another number when they failed; `seconds` is how long one may take, 0 for ever. They are called on the thread that makes the
+ *  call, one at a time, in the same order on all ranks. */
+typedef struct prune_communicator {
+  /** sizeof(prune_communicator). */
+  uint32_t struct_size;
+  /** PRUNE_COMMUNICATOR_VERSION. */
+  uint32_t version;
+  /** Given to every function; must outlive the context. */
+  void *user;
+  /** The number of this rank, from 0, and how many there are: the same as long as the communicator is set. */
+  int32_t (*rank)(void *user);
+  int32_t (*size)(void *user);
+  /** Replaces `count` numbers by their sum, or the largest, over all ranks: the same bits on every rank. */
+  int32_t (*all_reduce)(
+      void *user, void *values, size_t count, prune_reduce_type type, prune_reduce_op op, double seconds);
+  /** Gives all ranks `count` bytes of rank `root`. */
+  int32_t (*broadcast)(void *user, void *bytes, size_t count, int32_t root, double seconds);
+  /** Puts `count` bytes of each rank one behind the other, in `all` of rank `root`; NULL elsewhere. */
+  int32_t (*gather)(void *user, const void *bytes, size_t count, void *all, int32_t root, double seconds);
+  /** Returns when all ranks are there. */
+  int32_t (*barrier)(void *user, double seconds);
+  /** Ends the processes of all ranks with an exit status. */
+  void (*abort)(void *user, int32_t status);
+  /** Why the last collective failed; never NULL. */
+  const char *(*message)(void *user);
+} prune_communicator;
+
+/** Shares the work of calls on a context, and on models made with it, with the other ranks of a communicator, whose table is
+ *  copied; NULL takes it back. `timeout_seconds` is the limit of each collective, 0 for none: it is to be longer than ranks may
+ *  be apart in their work, as when one reads files that another has at hand. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_context_set_communicator(
+    prune_context *context, const prune_communicator *communicator, double timeout_seconds);
+
+/** Sets the communicator of a plugin: `plugin` is the path of a library such as libprune_mpi.so, NULL for that one itself, which
+ *  is looked for beside libprune.so, then where the loader looks. The program must have been started by mpirun, srun or the like.
+ *  PRUNE_ERROR_NOT_FOUND without the plugin or the MPI library that it needs, PRUNE_ERROR_UNSUPPORTED for a plugin of another
+ *  version or a process that no launcher started. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_context_open_communicator(
+    prune_context *context, const char *plugin, double timeout_seconds);
+
+/** This process's number among the ranks, and how many there are; 0 and 1 without a communicator. */
+PRUNE_API int32_t prune_context_rank(const prune_context *context);
+PRUNE_API int32_t prune_context_size(const prune_context *context);
+
+/** Ends the processes of all ranks with an exit status, which is to be other than 0; does nothing without a communicator. */
+PRUNE_API void prune_context_abort(prune_context *context, int32_t status);
+/** @} */
+
+/* ------------------------------------------------------------------------------------------------------------------ */
 /** @defgroup tensor Tensors
  *
  * Dense row-major arrays. Copying shares the bytes; writing to a shared tensor copies first.

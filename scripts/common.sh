@@ -55,6 +55,7 @@ build_release() {
   swift_quietly "the build" swift build --package-path "$root" -c release --scratch-path "$build"
   ln -sfn libprune.so "$build/release/libprune.so.0"
   build_lua_module "$build/release/lua" "$build/release" '$ORIGIN/..'
+  build_mpi_plugin "$build/release"
   # Files edited while it ran count as newer.
   touch -r "$began" "$stamp"
   rm -f "$began"
@@ -82,6 +83,16 @@ build_program() {
     -Xlinker --defsym=main=prunesh_main -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now -Xlinker -z -Xlinker noexecstack \
     -Xlinker -O2 -Xlinker --gc-sections ${rpath:+-Xlinker -rpath -Xlinker "$rpath"} -o "$file"
   strip "$file"
+}
+
+# The plugin that reaches other ranks through MPI, into FOLDER; needs a compiler of MPI (Debian: libopenmpi-dev), and is left out
+# without one: nothing else asks for MPI.
+build_mpi_plugin() {
+  local folder=$1
+  command -v mpicc >/dev/null || return 0
+  swift_quietly "the MPI plugin" mpicc -shared -fPIC -O2 -std=gnu17 -Wall -Wextra -Werror -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 \
+    -fstack-protector-strong -fcf-protection -Wl,-z,relro,-z,now,-z,noexecstack -fvisibility=hidden -I"$root/include" \
+    "$root/Sources/PruneMPI/prune_mpi.c" -o "$folder/libprune_mpi.so"
 }
 
 # The fuzzer of Tests/Fuzz: build_fuzzer PROGRAM LIBRARIES [COMPILER FLAG…]

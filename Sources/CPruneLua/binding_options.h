@@ -97,6 +97,11 @@ typedef struct split_options {
   uint64_t seed;
 } split_options;
 
+typedef struct distributed_options {
+  double timeout;
+  const char *plugin;
+} distributed_options;
+
 typedef struct idx_options {
   const char *images, *labels;
 } idx_options;

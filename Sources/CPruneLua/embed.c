@@ -12,6 +12,9 @@ typedef struct embedded_file {
 static const char init[] = {
 #embed "lua/init.lua"
 };
+static const char distributed[] = {
+#embed "lua/distributed.lua"
+};
 static const char docs[] = {
 #embed "lua/docs.lua"
 };
@@ -49,9 +52,10 @@ static const char topics[] = {
 
 #define FILE_OF(variable) \
   { #variable, variable, sizeof variable }
-static const embedded_file files[] = {FILE_OF(init),    FILE_OF(docs),   FILE_OF(docs_model), FILE_OF(docs_options),
-                                      FILE_OF(entries), FILE_OF(help),   FILE_OF(progress),   FILE_OF(report),
-                                      FILE_OF(tensor),  FILE_OF(topics), FILE_OF(layout),     FILE_OF(guides)};
+static const embedded_file files[] = {FILE_OF(init),       FILE_OF(docs),   FILE_OF(docs_model), FILE_OF(docs_options),
+                                      FILE_OF(entries),    FILE_OF(help),   FILE_OF(progress),   FILE_OF(report),
+                                      FILE_OF(tensor),     FILE_OF(topics), FILE_OF(layout),     FILE_OF(guides),
+                                      FILE_OF(distributed)};
 
 bool pl_load_embedded(lua_State *L, const char *name) {
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) {

@@ -1,7 +1,8 @@
 /* luaopen_prune: the table that `require "prune"` gives. */
-#include "binding.h"
+#include "binding_options.h"
 #include "prune_lua.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -53,6 +54,36 @@ static int threads(lua_State *L) {
   }
   lua_pushinteger(L, prune_context_threads(context));
   return 1;
+}
+
+/* internals.open_communicator{...}: the rank of this process, and how many there are. */
+static int open_communicator(lua_State *L) {
+  pl_call call = {.L = L, .where = "prune.distributed"};
+  distributed_options options;
+  pl_options(&call, 1, &pl_distributed_set, &options);
+  prune_context *context = pl_get_context(L);
+  double timeout = options.timeout == PRUNE_NOT_GIVEN ? 600 : options.timeout;
+  pl_check(L, prune_context_open_communicator(context, options.plugin, timeout));
+  lua_pushinteger(L, prune_context_rank(context));
+  lua_pushinteger(L, prune_context_size(context));
+  return 2;
+}
+
+/* internals.abort(status): ends the processes of all ranks, when there are others. */
+static int end_all(lua_State *L) {
+  lua_Integer status = luaL_checkinteger(L, 1);
+  fflush(stdout);
+  fflush(stderr);
+  if (prune_context_size(pl_get_context(L)) > 1) prune_context_abort(pl_get_context(L), (int32_t)status);
+  return 0;
+}
+
+/* internals.wait(seconds) */
+static int wait_for(lua_State *L) {
+  double seconds = luaL_checknumber(L, 1);
+  struct timespec time = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+  nanosleep(&time, NULL);
+  return 0;
 }
 
 /* prune.info() */
@@ -111,9 +142,11 @@ static int memory(lua_State *L) {
 }
 
 static void open(lua_State *L) {
-  static const luaL_Reg functions[] = {{"is_terminal", is_terminal}, {"columns", columns},         {"rows", rows},
-                                       {"clock", wall_clock},        {"distance", distance},       {"fail", fail},
-                                       {"embedded", embedded},       {"option_sets", option_sets}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"is_terminal", is_terminal}, {"columns", columns},         {"rows", rows},
+      {"clock", wall_clock},        {"distance", distance},       {"fail", fail},
+      {"embedded", embedded},       {"option_sets", option_sets}, {"open_communicator", open_communicator},
+      {"abort", end_all},           {"wait", wait_for},           {NULL, NULL}};
   pl_open_errors(L);
   pl_class(L, &pl_context, NULL, NULL, NULL);
   lua_newtable(L);

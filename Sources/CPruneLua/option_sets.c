@@ -501,6 +501,13 @@ static const option split_options_[] = {
 const option_set pl_split_set = {.name = "Dataset:split", .options = split_options_, .count = OPTION_COUNT_OF(split_options_),
     .size = sizeof(split_options)};
 
+static const option distributed_options_[] = {
+    {.name = "timeout", .kind = OPTION_NONNEGATIVE, .offset = offsetof(distributed_options, timeout)},
+    {.name = "plugin", .kind = OPTION_TEXT, .offset = offsetof(distributed_options, plugin)},
+};
+const option_set pl_distributed_set = {.name = "prune.distributed", .options = distributed_options_, .count = OPTION_COUNT_OF(distributed_options_),
+    .size = sizeof(distributed_options)};
+
 static const option idx_options_[] = {
     {.name = "images", .kind = OPTION_TEXT, .required = true, .offset = offsetof(idx_options, images)},
     {.name = "labels", .kind = OPTION_TEXT, .required = true, .offset = offsetof(idx_options, labels)},
@@ -556,6 +563,7 @@ static const option_set *const sets[] = {
     &pl_summary_set,
     &pl_text_set,
     &pl_split_set,
+    &pl_distributed_set,
     &pl_idx_set,
     &pl_npz_set,
     &pl_csv_set,

@@ -14,6 +14,12 @@ return {
     {"test", "fraction", required = true, own = "test", text = "fraction of the second part, 0...1"},
     {"seed", "seed", default = 0, own = "seed", text = "of the shuffle"},
   }},
+  {c = false, lua = "prune.distributed", id = "distributed", struct = "distributed_options", fields = {
+    {"timeout", "nonnegative", default = 600, own = "timeout",
+      text = "seconds that ranks may wait for each other at one point before they end with an error; 0 is no limit"},
+    {"plugin", "text", own = "plugin",
+      text = "path of the library that reaches the other ranks; libprune_mpi.so beside libprune by default"},
+  }},
   {c = false, lua = "prune.data.idx", id = "idx", struct = "idx_options", fields = {
     {"images", "text", required = true, own = "images", text = "file of images"},
     {"labels", "text", required = true, own = "labels", text = "file of labels"},

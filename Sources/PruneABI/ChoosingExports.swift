@@ -35,7 +35,7 @@ public func prune_model_search(
     var wanted = SearchOptions()
     try wanted.read(given)
     wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
-    wanted.cancel = box.cancel
+    (wanted.cancel, wanted.communicator) = (box.cancel, box.communicator)
     let sink = EventSink(callback: given.on_event, user: given.user)
     wanted.onCandidate = { candidate in
       var event = EventSink.blank(PRUNE_EVENT_PRUNE)

@@ -1,4 +1,5 @@
 import CPrune
+import PruneRuntime
 import PruneTensor
 import Pruning
 import Synchronization
@@ -13,6 +14,16 @@ final class ContextBox: Box {
   private let ruleTable = Mutex<[String: CustomRule]>([:])
   var rules: [String: CustomRule] { ruleTable.withLock { $0 } }
   func setRule(_ name: String, _ rule: CustomRule?) { ruleTable.withLock { $0[name] = rule } }
+  /// A host's table, and what the library makes of it.
+  struct Ranks: Sendable {
+    let table: CommunicatorTable
+    let communicator: Communicator
+  }
+  private let rankTable = Mutex<Ranks?>(nil)
+  var ranks: Ranks? { rankTable.withLock { $0 } }
+  func setCommunicator(_ ranks: Ranks?) { rankTable.withLock { $0 = ranks } }
+  /// The ranks that calls share their work with; nil where there is one alone.
+  var communicator: Communicator? { ranks.flatMap { $0.communicator.size > 1 ? $0.communicator : nil } }
   /// 0 is one a core.
   private let count = Atomic<Int>(0)
   /// What holds where there is no context.

@@ -13,7 +13,7 @@ public func prune_model_evaluate(
     let box = try ModelBox.enter(model)
     var wanted = EvaluateOptions()
     try wanted.read(try PruneABI.options(options))
-    wanted.cancel = box.cancel
+    (wanted.cancel, wanted.communicator) = (box.cancel, box.communicator)
     give(try evaluate(session: box.compiled(), try Handles.object(data, DatasetBox.self).dataset, wanted), out)
   }
 }

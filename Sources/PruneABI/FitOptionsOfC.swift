@@ -38,6 +38,7 @@ func fitOptions(
     try readTeacher(given, &result)
   } catch { throw place.isEmpty ? error : error.located(at: place) }
   result.cancel = context?.cancel
+  result.communicator = context?.communicator
   let sink = EventSink(callback: given.on_event, user: given.user)
   result.onEvent = { event in sink.send(event) }
   return result

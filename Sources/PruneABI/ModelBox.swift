@@ -48,6 +48,7 @@ final class ModelBox: Box {
   }
 
   var cancel: CancelFlag? { context?.cancel }
+  var communicator: Communicator? { context?.communicator }
 
   /// Replaces the model: what was compiled or lent from the old one goes.
   func replace(_ model: Model) {

@@ -16,7 +16,7 @@ public func prune_model_significance(
     var wanted = SignificanceOptions()
     try wanted.read(given)
     wanted.scores = try userScores(given.scores, given.on_score, given.user)
-    wanted.cancel = box.cancel
+    (wanted.cancel, wanted.communicator) = (box.cancel, box.communicator)
     give(try significance(box.model, wanted), out)
   }
 }
@@ -33,7 +33,7 @@ public func prune_model_sensitivity(
     var wanted = SensitivityOptions()
     try wanted.read(given)
     wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
-    wanted.cancel = box.cancel
+    (wanted.cancel, wanted.communicator) = (box.cancel, box.communicator)
     let sink = EventSink(callback: given.on_event, user: given.user)
     wanted.onLayer = { progress in
       var event = EventSink.blank(PRUNE_EVENT_PRUNE)
@@ -149,7 +149,7 @@ private func pruneOptions(
   wanted.scores = try userScores(given.scores, given.on_score, given.user)
   wanted.target = try target(given)
   wanted.amounts = try layerAmounts(given)
-  wanted.cancel = box.cancel
+  (wanted.cancel, wanted.communicator) = (box.cancel, box.communicator)
   wanted.rules = box.context?.rules ?? [:]
   let sink = EventSink(callback: given.on_event, user: given.user)
   wanted.onStep = { step in

@@ -1,6 +1,7 @@
 import PruneData
 import PruneEvaluation
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 import PruneTraining
 
@@ -106,6 +107,9 @@ package struct PruneOptions {
   /// For operators of other domains, by `domain.name`.
   package var rules: [String: CustomRule] = [:]
   package var cancel: CancelFlag?
+  /// The ranks that prune together: scores, metrics and training are shared out, and every rank cuts alike. Nil is one
+  /// alone.
+  package var communicator: Communicator?
   /// Called after every step; true stops after it.
   package var onStep: ((PruneEvent) throws(PruneError) -> Bool)?
 

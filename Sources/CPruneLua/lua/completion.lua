@@ -39,7 +39,7 @@ local function valued()
   return rows
 end
 
-local TOP = { "-e", "-l", "-i", "-q", "--color=always", "--color=never", "--log", "--no-init", "--version", "--help" }
+local TOP = { "-e", "-l", "-i", "-q", "--color=always", "--color=never", "--log", "--mpi", "--no-init", "--version", "--help" }
 
 function completion.bash()
   local lines = {

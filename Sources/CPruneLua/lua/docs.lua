@@ -192,6 +192,23 @@ Where a second model differs from a first: totals, layers that are gone, new or 
 - second: Model; the one after
 > print(prune.diff(m, slim))
 
+prune.distributed{...} -> integer, integer
+Makes this process one of several that were started together and share the work: `mpirun -n 4 prune train.lua`. Every rank runs the
+same script; fit, evaluate, the scores of criteria that look at data, the metrics and training of prune, and the layers of sensitivity
+are shared out, and all ranks get the same result. Only rank 0 prints (`print` is silent elsewhere, `io.write` is not), shows progress
+and writes checkpoints; what else is to happen once belongs under `if prune.rank == 0`, but for calls that are shared. Returns the rank,
+from 0, and how many there are. `prune --mpi script.lua` does it before the script.
+> -- mpirun -n 4 prune train.lua
+> if os.getenv "OMPI_COMM_WORLD_SIZE" then prune.distributed{timeout = 60} end
+
+prune.rank: integer
+The number of this process among those that prune.distributed found, from 0; 0 before.
+> if prune.rank == 0 then print "once" end
+
+prune.size: integer
+How many processes prune.distributed found; 1 before.
+> print(prune.size)
+
 prune.threads(n) -> integer
 How many threads calls use, from the next on. Without an argument it only says so.
 - n?: integer; 0 is one a core

@@ -289,6 +289,10 @@ return [==[
 * test!: number; fraction of the second part, 0...1
 * seed: integer = 0; of the shuffle
 
++ prune.distributed
+* timeout: number = 600; seconds that ranks may wait for each other at one point before they end with an error; 0 is no limit
+* plugin: string; path of the library that reaches the other ranks; libprune_mpi.so beside libprune by default
+
 + prune.data.idx
 * images!: string; file of images
 * labels!: string; file of labels

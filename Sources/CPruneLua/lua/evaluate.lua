@@ -51,13 +51,16 @@ function evaluate.run(f, ...)
   local ok, interrupted, problem, place, traceback = host.guard(f, ...)
   if ok and not interrupted then return 0 end
   io.stdout:flush()
-  if interrupted then
-    io.stderr:write "prune: interrupted\n"
-    return 130
-  end
-  io.stderr:write("prune: ", evaluate.message(problem, place), "\n")
-  if getmetatable(problem) ~= "prune.Error" and traceback then io.stderr:write(own_frames(traceback), "\n") end
-  return 1
+  local status = interrupted and 130 or 1
+  internals.fail_together(status, function()
+    if interrupted then
+      io.stderr:write "prune: interrupted\n"
+      return
+    end
+    io.stderr:write("prune: ", evaluate.message(problem, place), "\n")
+    if getmetatable(problem) ~= "prune.Error" and traceback then io.stderr:write(own_frames(traceback), "\n") end
+  end, problem)
+  return status
 end
 
 local function red(text)

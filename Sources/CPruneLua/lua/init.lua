@@ -26,6 +26,7 @@ end
 
 local function part(name) return internals.embedded(name)(prune, internals) end
 
+part "distributed"
 part "layout"
 part "tensor"
 part "report"

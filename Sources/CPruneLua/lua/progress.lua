@@ -106,6 +106,7 @@ internals.log = log
 
 --- A function that is called with events, and with none at the end; nil when nobody watches. `what` is the call.
 function internals.progress(what, verbose)
+  if internals.is_silent then return nil end
   local stream, terminal = io.stderr, internals.is_terminal(2)
   local lines = verbose or (terminal and internals.settings.epochs)
   if not terminal and not lines and not internals.log_path then return nil end

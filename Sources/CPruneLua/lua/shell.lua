@@ -21,6 +21,7 @@ usage: prune [options] [script.lua [arguments]]      runs a script
   -i              the prompt after the script
   -q              no banner
   --color=WHEN    auto (default), always or never
+  --mpi           as one of the processes that mpirun started: prune.distributed()
   --log FILE      a line of JSON for every event of long calls
   --no-init       does not run ~/.config/prune/init.lua before the prompt
   -v, --version   the version
@@ -68,6 +69,8 @@ local function parse(given)
       if not options.log then return nil, "'--log' needs a file" end
     elseif word == "--no-init" then
       options.no_init = true
+    elseif word == "--mpi" then
+      options.mpi = true
     elseif word == "--" then
       options.script = given[i + 1] and i + 1 or nil
       break
@@ -344,6 +347,10 @@ end
 if options.version then
   print(("libprune %s, %s"):format(prune.version, _VERSION))
   if not (options.script or options.model or options.i or #options.steps > 0) then return 0 end
+end
+if options.mpi then
+  status = evaluate.run(function() prune.distributed() end)
+  if status ~= 0 then return status end
 end
 internals.log_path = options.log
 set_arg(options.script)

@@ -42,16 +42,24 @@ package func evaluate(
   var lossSum =
     metrics.contains { $0.metric == .loss } && loss.metric == nil
     ? LossSum(loss, OutputKind(of: output.name, in: model.graph)) : nil
+  let communicator = options.communicator
+  if let communicator { try communicator.agree("evaluate", options.shared(model, data)) }
   let inputBinding = try InputBinding(data, model), size = try inputBinding.batchSize(options.batchSize, of: data)
-  for first in stride(from: 0, to: data.count, by: size) {
-    try options.cancel?.check()
-    let last = min(first + size, data.count)
-    let inputs = try inputBinding.inputs(of: data.rows(first, last), filling: size)
-    let results = try session.run(inputs, cancel: options.cancel)
-    guard let result = results[output.name] else { throw PruneError(.internal, "the run gave no '\(output.name)'") }
-    let wanted = try targets.rows(first, last)
-    try add(result, output.name, targets: wanted, first, to: &sums)
-    try lossSum?.add(result, wanted)
+  try communicator.each { () throws(PruneError) in
+    for (index, first) in stride(from: 0, to: data.count, by: size).enumerated() where communicator.owns(index) {
+      try options.cancel?.check()
+      let last = min(first + size, data.count)
+      let inputs = try inputBinding.inputs(of: data.rows(first, last), filling: size)
+      let results = try session.run(inputs, cancel: options.cancel)
+      guard let result = results[output.name] else { throw PruneError(.internal, "the run gave no '\(output.name)'") }
+      let wanted = try targets.rows(first, last)
+      try add(result, output.name, targets: wanted, first, to: &sums)
+      try lossSum?.add(result, wanted)
+    }
+  }
+  if let communicator {
+    try sums.sum(over: communicator)
+    try lossSum?.sum(over: communicator)
   }
   var report = Report(title: "evaluation on \(data.name)")
   for (name, metric) in metrics {
@@ -117,5 +125,18 @@ private func add(
     try outputs.withSpan(of: Float.self) { span throws(PruneError) in
       try targets.withSpan(of: Float.self) { values throws(PruneError) in sums.add(span, width: width, values: values) }
     }
+  }
+}
+
+extension EvaluateOptions {
+  /// What all ranks must have alike before they evaluate together.
+  fileprivate func shared(_ model: Model, _ data: Dataset) -> [SharedFact] {
+    var weights = Fingerprint(), settings = Fingerprint()
+    weights.add(model)
+    for text in metrics + [loss ?? "", output ?? ""] { settings.add(text) }
+    return [
+      .count("the number of samples", data.count), .count("batch_size", batchSize), .hash("the model", weights),
+      .hash("an option", settings),
+    ]
   }
 }

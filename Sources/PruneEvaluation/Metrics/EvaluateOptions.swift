@@ -1,4 +1,5 @@
 import PruneData
+import PruneRuntime
 import PruneTensor
 
 /// How a model is evaluated.
@@ -12,6 +13,8 @@ package struct EvaluateOptions {
   /// The output to judge, nil for the first one.
   package var output: String?
   package var cancel: CancelFlag?
+  /// The ranks that evaluate together: each runs its share of the batches, and all get the same report. Nil is one alone.
+  package var communicator: Communicator?
 
   package init() {}
 }

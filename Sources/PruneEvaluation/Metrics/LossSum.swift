@@ -1,3 +1,4 @@
+import PruneRuntime
 import PruneTensor
 
 /// A loss that no metric computes on its own, over the batches of a data set.
@@ -22,6 +23,12 @@ struct LossSum {
     let wanted = isBinary || targets.dtype != .int64 ? try targets.cast(to: .float32).reshaped(outputs.shape) : targets
     sum += try Losses.compute(kind.rawValue, true: wanted, predicted: outputs, settings) * Double(rows)
     samples += rows
+  }
+
+  /// Makes it that of all ranks.
+  mutating func sum(over communicator: Communicator) throws(PruneError) {
+    let all = try communicator.sum([sum, Double(samples)])
+    (sum, samples) = (all[0], Int(all[1]))
   }
 
   var mean: Double? { samples > 0 ? sum / Double(samples) : nil }

@@ -1,3 +1,4 @@
+import PruneRuntime
 import PruneTensor
 
 /// Sums up metrics over the batches of a data set, in double precision and in order.
@@ -82,6 +83,29 @@ struct MetricAccumulator {
         rank(outputs, start, width, wanted)
       }
     }
+  }
+
+  /// Makes it that of all ranks.
+  mutating func sum(over communicator: Communicator) throws(PruneError) {
+    // A rank without a batch does not know the classes yet.
+    let widths = try communicator.max([ranked.count, confusion.count, matrix.count])
+    ranked += [Int](repeating: 0, count: widths[0] - ranked.count)
+    confusion += .init(repeating: (0, 0, 0), count: widths[1] - confusion.count)
+    matrix += [Int64](repeating: 0, count: widths[2] - matrix.count)
+    let numbersOfAll = try communicator.sum([crossEntropy, squares, magnitudes])
+    (crossEntropy, squares, magnitudes) = (numbersOfAll[0], numbersOfAll[1], numbersOfAll[2])
+    var counts = [samples, numbers] + ranked
+    for entry in confusion { counts += [entry.hits, entry.predicted, entry.wanted] }
+    counts = try communicator.sum(counts + matrix.map { Int($0) })
+    (samples, numbers) = (counts[0], counts[1])
+    for index in ranked.indices { ranked[index] = counts[2 + index] }
+    let first = 2 + ranked.count
+    for index in confusion.indices {
+      let place = first + 3 * index
+      confusion[index] = (counts[place], counts[place + 1], counts[place + 2])
+    }
+    matrix = counts[(first + 3 * confusion.count)...].map { Int64($0) }
+    try curve?.gather(over: communicator)
   }
 
   private mutating func prepare(_ classes: Int) {

@@ -1,5 +1,6 @@
 import PruneData
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 
 /// A metric of the caller's own.
@@ -51,6 +52,7 @@ package struct MetricGuard {
   package let baseline: Double
   private let batchSize: Int
   private let cancel: CancelFlag?
+  private var communicator: Communicator?
 
   /// Metrics of which less is better; of all others more is.
   private static let lowerIsBetter: Set<String> = ["loss", "cross_entropy", "mse", "rmse", "mae", "error"]
@@ -59,7 +61,7 @@ package struct MetricGuard {
   /// - Throws: `.invalidArgument` for an impossible bound, or one that `model` itself is beyond; `.numeric` when the
   ///   metric is not a number; and what `evaluate` throws.
   package init(
-    _ options: GuardOptions, model: Model, batchSize: Int, cancel: CancelFlag?
+    _ options: GuardOptions, model: Model, batchSize: Int, cancel: CancelFlag?, communicator: Communicator? = nil
   ) throws(PruneError) {
     guard options.tolerance >= 0 else {
       throw PruneError(.invalidArgument, "guard's max_drop is \(options.tolerance), it must be 0 or more")
@@ -67,7 +69,8 @@ package struct MetricGuard {
     self.options = options
     self.batchSize = batchSize
     self.cancel = cancel
-    baseline = try Self.measure(model, options, batchSize, cancel)
+    self.communicator = communicator
+    baseline = try Self.measure(model, options, batchSize, cancel, communicator)
     guard baseline.isFinite else {
       throw PruneError(
         .numeric,
@@ -84,7 +87,14 @@ package struct MetricGuard {
 
   /// The metric of a model that came after. Not a number where the model computes none.
   package func measure(_ model: Model) throws(PruneError) -> Double {
-    try Self.measure(model, options, batchSize, cancel)
+    try Self.measure(model, options, batchSize, cancel, communicator)
+  }
+
+  /// The same guard for models that this rank measures on its own.
+  package var alone: MetricGuard {
+    var copy = self
+    copy.communicator = nil
+    return copy
   }
 
   /// How much worse a value is than the baseline; negative when it is better.
@@ -122,7 +132,7 @@ package struct MetricGuard {
   private func isWorse(_ value: Double, than bound: Double) -> Bool { isLowerBetter ? value > bound : value < bound }
 
   private static func measure(
-    _ model: Model, _ options: GuardOptions, _ batchSize: Int, _ cancel: CancelFlag?
+    _ model: Model, _ options: GuardOptions, _ batchSize: Int, _ cancel: CancelFlag?, _ communicator: Communicator?
   ) throws(PruneError) -> Double {
     if let custom = options.custom {
       do { return try custom.value(model) } catch { throw error.located(at: "metric '\(options.metric)'") }
@@ -136,6 +146,7 @@ package struct MetricGuard {
     settings.batchSize = batchSize
     (settings.metrics, settings.output) = ([options.metric], options.output)
     settings.cancel = cancel
+    settings.communicator = communicator
     let report = try evaluate(model, data, settings)
     guard let value = report[options.metric]?.number else {
       throw PruneError(.invalidArgument, "evaluation gives no metric '\(options.metric)' for this model and data")

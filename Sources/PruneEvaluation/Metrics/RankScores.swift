@@ -1,3 +1,4 @@
+import PruneRuntime
 import PruneTensor
 
 /// The scores of all samples for each class, for the area under the receiver operating characteristic.
@@ -36,6 +37,24 @@ struct RankScores {
       }
       scores[index].append(Float(own - peak - logarithm(max(rest, .leastNormalMagnitude))))
     }
+  }
+
+  /// Makes them those of all ranks, one behind the other.
+  mutating func gather(over communicator: Communicator) throws(PruneError) {
+    let width = try communicator.max([scores.count])[0]
+    scores += [[Float]](repeating: [], count: width - scores.count)
+    var counts = [Int](repeating: 0, count: communicator.size)
+    counts[communicator.rank] = wanted.count
+    counts = try communicator.sum(counts)
+    let first = counts.prefix(communicator.rank).reduce(0, +), all = counts.reduce(0, +)
+    // Zeros everywhere else: a sum is each rank's own.
+    for index in scores.indices {
+      let column = [Float](repeating: 0, count: first) + scores[index]
+      scores[index] = try communicator.sum(column + [Float](repeating: 0, count: all - column.count))
+    }
+    let labels = [Int](repeating: 0, count: first) + wanted.map { Int($0) }
+    wanted = try communicator.sum(labels + [Int](repeating: 0, count: all - labels.count))
+      .map { Int32(truncatingIfNeeded: $0) }
   }
 
   /// Nil when no class has both samples and others; NaN when a score is.

@@ -1,6 +1,7 @@
 import PruneData
 import PruneEvaluation
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 
 /// Trains a model on a dataset.
@@ -28,37 +29,56 @@ package func fit(_ model: inout Model, _ data: Dataset, _ options: FitOptions) t
 }
 
 private func fitted(_ model: inout Model, _ data: Dataset, _ options: FitOptions) throws(PruneError) -> Report {
-  let checked = try options.checked()
-  let (options, data) = try options.withTeachersAnswers(for: model, data)
-  var (training, validation) = (data, options.validation)
-  if options.validationSplit > 0 {
-    let parts = try data.split(test: options.validationSplit, seed: options.seed)
-    (training, validation) = (parts.train, parts.test)
-  }
-  let warnings =
-    options.validationSplit > 0 ? try DataCheck.emptyClasses(of: data, training: training, validation: validation) : []
-  training = try mixable(training, model, options)
-  let source = model
-  let restored = try restored(source, training, options, checked)
-  let shared = options.palettes ? try SharedValues.split(source, frozen: options.frozen) : nil
-  let setup = try FitSetup(shared?.model ?? restored?.model ?? source, training, options, checked)
-  if let validation { _ = try DataCheck.check(validation, model, setup.loss) }
-  var run = FitRun(setup: setup, data: training, validation: validation, options: options, checked: checked)
-  run.warn(warnings)
-  if let restored { run.restored(restored.count) }
-  func trained() throws(PruneError) -> Model {
-    let model = setup.trainer.model()
-    if let shared { return try SharedValues.joined(model, shared.indices, as: source) }
-    return try restored?.folded(model) ?? model
-  }
+  if let communicator = options.communicator { try communicator.agree("fit", options.shared(model, data)) }
+  let communicator = options.communicator, given = model, whole = data
+  let prepared = try communicator.each { () throws(PruneError) in try PreparedFit(given, whole, options) }
+  var run = prepared.run
   do {
     let history = try run.train()
-    model = try trained()
+    model = try prepared.trained()
     return history.report
   } catch {
     // What cannot be folded was no number from the start: the model stays as it was.
-    if error.status == .numeric, let kept = try? trained() { model = kept }
+    if error.status == .numeric, let kept = try? prepared.trained() { model = kept }
     throw error
+  }
+}
+
+/// A fit that can begin: everything that data, model and options have to be is checked.
+private struct PreparedFit {
+  let run: FitRun
+  private let source: Model
+  private let restored: RestoredNormalization?
+  private let shared: (model: Model, indices: [String: Tensor])?
+
+  init(_ model: Model, _ data: Dataset, _ options: FitOptions) throws(PruneError) {
+    let checked = try options.checked()
+    let (options, data) = try options.withTeachersAnswers(for: model, data)
+    var (training, validation) = (data, options.validation)
+    if options.validationSplit > 0 {
+      let parts = try data.split(test: options.validationSplit, seed: options.seed)
+      (training, validation) = (parts.train, parts.test)
+    }
+    let warnings =
+      options.validationSplit > 0
+      ? try DataCheck.emptyClasses(of: data, training: training, validation: validation) : []
+    training = try mixable(training, model, options)
+    source = model
+    restored = try PruneTraining.restored(source, training, options, checked)
+    shared = options.palettes ? try SharedValues.split(source, frozen: options.frozen) : nil
+    let setup = try FitSetup(shared?.model ?? restored?.model ?? source, training, options, checked)
+    if let validation { _ = try DataCheck.check(validation, model, setup.loss) }
+    var run = FitRun(setup: setup, data: training, validation: validation, options: options, checked: checked)
+    run.warn(warnings)
+    if let restored { run.restored(restored.count) }
+    self.run = run
+  }
+
+  /// The model with the weights as they are now.
+  func trained() throws(PruneError) -> Model {
+    let model = run.setup.trainer.model()
+    if let shared { return try SharedValues.joined(model, shared.indices, as: source) }
+    return try restored?.folded(model) ?? model
   }
 }
 
@@ -87,4 +107,36 @@ private func mixable(_ data: Dataset, _ model: Model, _ options: FitOptions) thr
   _ = try DataCheck.check(data, model, loss)
   let declared = loss.output.type?.dims.flatMap { $0.count > 1 ? $0[1].value : nil }
   return try data.oneHot(declared ?? data.classCount ?? 0)
+}
+
+extension FitOptions {
+  /// What all ranks must have alike before they fit together.
+  fileprivate func shared(_ model: Model, _ data: Dataset) -> [SharedFact] {
+    var weights = Fingerprint(), samples = Fingerprint(), settings = Fingerprint()
+    weights.add(model)
+    for column in data.columns { for extent in column.dims { samples.add(extent) } }
+    // The targets stand for the samples: those may be a folder of images.
+    if let targets = data.y { samples.add(targets) }
+    let numbers = [
+      lr ?? -1, momentum, beta1, beta2, rho, epsilon, weightDecay, clipNorm, clipValue, gamma, validationSplit,
+      dropout ?? -1, stopping.minDelta, lossSettings.labelSmoothing, lossSettings.delta,
+    ]
+    for number in numbers + lossSettings.classWeights { settings.add(number) }
+    for count in [warmup, stepEpochs, patience, stopping.patience, checkpointEpochs, validation?.count ?? -1] {
+      settings.add(count)
+    }
+    let flags = [
+      nesterov, recomputes, palettes, keepsZeros, restoresNormalization, augmentation != nil, shuffle, isDeterministic,
+      distillation != nil, stopping.restoresBest, onCheckpoint != nil,
+    ]
+    for flag in flags { settings.add(flag) }
+    for text in [optimizer, loss ?? "", output ?? "", schedule, stopping.monitor ?? ""] + frozen { settings.add(text) }
+    for regularizer in regularizers { settings.add(regularizer.strength) }
+    if case .checkpoint(let state) = resume { settings.add(state.epoch) }
+    return [
+      .count("the number of samples", data.count), .count("epochs", epochs), .count("batch_size", batchSize),
+      .count("seed", Int(bitPattern: UInt(seed))), .hash("the model", weights), .hash("the data", samples),
+      .hash("an option", settings),
+    ]
+  }
 }

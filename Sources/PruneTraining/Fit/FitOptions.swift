@@ -1,5 +1,6 @@
 import PruneData
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 
 /// How to train. Zero where it makes no sense means the default.
@@ -74,6 +75,8 @@ package struct FitOptions {
   /// Called after every step and epoch; true stops the fit after the step it was called for.
   package var onEvent: ((FitEvent) throws(PruneError) -> Bool)?
   package var cancel: CancelFlag?
+  /// The ranks that fit together: each takes its part of every batch, and all make the same step. Nil is one alone.
+  package var communicator: Communicator?
 
   /// When to end before all epochs are done, and which weights to keep.
   package struct Stopping {

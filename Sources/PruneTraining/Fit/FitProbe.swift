@@ -1,4 +1,5 @@
 import PruneData
+import PruneRuntime
 import PruneTensor
 
 /// The loss on a few samples that stay the same during a fit: what the network is before it and after.
@@ -18,7 +19,7 @@ struct FitProbe {
   /// Nil when there is no whole batch for a model that takes no other.
   init?(_ setup: FitSetup, _ data: Dataset, validation: Dataset?, seed: UInt64) {
     let source = validation ?? data
-    let batch = setup.batches.first?.count ?? 1
+    let batch = setup.scoreSize
     guard source.count > 0, source.y != nil, !setup.isFixed || source.count >= batch else { return nil }
     size = min(batch, source.count)
     let least = min(Self.least, data.count / Self.largestShare)
@@ -35,16 +36,20 @@ struct FitProbe {
   /// - Parameter isMismatched: every sample has the target of another. A network that has not learned does no worse
   ///   then.
   func loss(isMismatched: Bool = false, cancel: CancelFlag?) throws(PruneError) -> Double? {
-    var sum = 0.0
-    let others = Array(order.dropFirst() + order.prefix(1))
-    for first in stride(from: 0, to: order.count, by: size) {
-      if cancel?.isRequested == true { return nil }
-      let range = first..<first + size
-      let batch = try data.batch(order[range])
-      guard let targets = isMismatched ? try data.batch(others[range]).y : batch.y else { return nil }
-      sum += try setup.trainer.score(batch, targets, cancel: nil).loss * Double(size)
+    let others = Array(order.dropFirst() + order.prefix(1)), communicator = setup.communicator
+    var progress = Progress(), isStopped = false
+    try communicator.each { () throws(PruneError) in
+      for (index, first) in stride(from: 0, to: order.count, by: size).enumerated() where communicator.owns(index) {
+        isStopped = cancel?.isRequested == true
+        if isStopped { break }
+        let range = first..<first + size
+        let batch = try data.batch(order[range])
+        guard let targets = isMismatched ? try data.batch(others[range]).y : batch.y else { continue }
+        progress.add(try setup.trainer.score(batch, targets, cancel: nil).loss, size)
+      }
     }
-    return sum / Double(max(order.count, 1))
+    if let communicator { isStopped = try progress.sum(over: communicator, isStopped: isStopped) }
+    return isStopped ? nil : progress.loss
   }
 }
 

@@ -1,6 +1,7 @@
 import PruneData
 import PruneEvaluation
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 
 /// The epochs and steps of one fit.
@@ -92,11 +93,13 @@ struct FitRun {
   mutating func pass(_ epoch: Int, _ order: [Int]) throws(PruneError) -> Progress {
     var progress = Progress()
     for (index, range) in setup.batches.enumerated() {
-      if options.cancel?.isRequested == true { history.ending = .cancelled }
+      // Ranks ask each other after the step.
+      if setup.communicator == nil, options.cancel?.isRequested == true { history.ending = .cancelled }
       guard history.ending == nil else { break }
       try step(epoch, index, order[range], &progress)
     }
     probed?.isCurrent = false
+    try setup.trainer.synchronize()
     guard try setup.trainer.nonFinite().isEmpty else {
       throw self.failure(progress.loss, [], "the end of epoch \(epoch)", rate: rate * rateFactor)
     }
@@ -106,25 +109,69 @@ struct FitRun {
   private mutating func step(
     _ epoch: Int, _ index: Int, _ samples: ArraySlice<Int>, _ progress: inout Progress
   ) throws(PruneError) {
-    // In the order of the data nothing needs to be copied.
-    var batch = try options.shuffle ? data.batch(samples) : data.rows(samples.startIndex, samples.endIndex)
-    if let augmentation = options.augmentation {
-      // By the number of the step, so that a resumed fit goes on the same way.
-      var random = RandomSource(seed: options.seed).fork(UInt64(stepsDone) &+ 0xA06)
-      batch = try augmentation.apply(batch, random: &random)
-    }
     let factor =
       rateFactor * checked.schedule.factor(step: stepsDone, of: stepsInAll, perEpoch: setup.batches.count)
-    let outcome = try setup.trainer.step(batch, factor: factor)
+    let part = setup.communicator?.part(of: samples.count) ?? 0..<samples.count
+    let share = try self.share(of: samples, part)
+    var targets: Tensor?
+    let outcome = try setup.trainer.step(factor: factor, share: share) { () throws(PruneError) in
+      let batch = try self.batch(samples, part)
+      targets = batch.y
+      return batch
+    }
     if let failure = outcome.failure {
       throw self.failure(outcome.loss, failure, "step \(index + 1) of epoch \(epoch)", rate: rate * factor)
     }
     stepsDone += 1
     progress.add(outcome.loss, samples.count)
-    if setup.loss.isClassifier, let prediction = outcome.prediction, let targets = batch.y {
-      progress.correct += try Accuracy.correct(prediction, targets)
+    if setup.loss.isClassifier {
+      var correct = 0
+      if !part.isEmpty, let prediction = outcome.prediction, let targets {
+        correct = try Accuracy.correct(prediction, targets)
+      }
+      progress.correct += try setup.communicator?.sum([correct])[0] ?? correct
     }
     try notify(event(epoch, index + 1, progress, rate: rate * factor))
+  }
+
+  /// This rank's samples of a batch; the first where it has none, for its shape.
+  private func batch(_ samples: ArraySlice<Int>, _ part: Range<Int>) throws(PruneError) -> Dataset {
+    func rows(_ part: Range<Int>) throws(PruneError) -> Dataset {
+      let (first, last) = (samples.startIndex + part.lowerBound, samples.startIndex + part.upperBound)
+      // In the order of the data nothing needs to be copied.
+      return try options.shuffle ? data.batch(samples[first..<last]) : data.rows(first, last)
+    }
+    let part = part.isEmpty ? 0..<1 : part
+    guard let augmentation = options.augmentation else { return try rows(part) }
+    // By the number of the step, so that a resumed fit goes on the same way; of the whole batch, as it may mix samples.
+    var random = RandomSource(seed: options.seed).fork(UInt64(stepsDone) &+ 0xA06)
+    let whole = try augmentation.apply(rows(0..<samples.count), random: &random)
+    return part.count == samples.count ? whole : try whole.rows(part.lowerBound, part.upperBound)
+  }
+
+  /// How much this rank's samples count in the mean over a batch: their number, or with class weights their weight.
+  private func share(of samples: ArraySlice<Int>, _ part: Range<Int>) throws(PruneError) -> Double {
+    guard let communicator = setup.communicator else { return 1 }
+    guard !options.lossSettings.classWeights.isEmpty else { return Double(part.count) / Double(samples.count) }
+    let own = try setup.communicator.each { () throws(PruneError) in
+      part.isEmpty ? 0 : try weight(of: batch(samples, part).y)
+    }
+    let all = try communicator.sum([own])[0]
+    return all > 0 ? own / all : Double(part.count) / Double(samples.count)
+  }
+
+  /// The class weights of labels, or of rows of targets, together.
+  private func weight(of targets: Tensor?) throws(PruneError) -> Double {
+    guard let targets else { return 0 }
+    let weights = options.lossSettings.classWeights
+    if targets.dtype == .int64 {
+      return try targets.array(of: Int64.self).reduce(0) {
+        $0 + (weights.indices.contains(Int($1)) ? weights[Int($1)] : 0)
+      }
+    }
+    return try targets.array(of: Float.self).enumerated().reduce(0) {
+      $0 + weights[$1.offset % weights.count] * Double($1.element)
+    }
   }
 
   /// What to say when numbers ran away: the largest gradient, or the first that is none, tells where.
@@ -166,12 +213,17 @@ struct FitRun {
     history.epochs.append(entry)
     guard history.ending == nil else { return }
     try judge(entry)
+    // All ranks have the same state: one writes it.
+    let saves = setup.communicator.rank == 0
     if let save = options.onCheckpoint, epoch % max(options.checkpointEpochs, 1) == 0 || epoch == checked.epochs {
       let trainer = setup.trainer
-      try save(
-        FitState(
-          epoch: epoch, parameters: trainer.weights(), optimizer: trainer.optimizerState(), rate: rate,
-          rateFactor: rateFactor, plateau: plateau, stopping: stopping))
+      try setup.communicator.each { () throws(PruneError) in
+        guard saves else { return }
+        try save(
+          FitState(
+            epoch: epoch, parameters: trainer.weights(), optimizer: trainer.optimizerState(), rate: rate,
+            rateFactor: rateFactor, plateau: plateau, stopping: stopping))
+      }
     }
     last.isEpochEnd = true
     last.secondsElapsed = monotonicSeconds() - start
@@ -196,7 +248,21 @@ struct FitRun {
   }
 
   private mutating func notify(_ event: FitEvent) throws(PruneError) {
-    if let listener = options.onEvent, try listener(event) { history.ending = .callback }
+    guard let communicator = setup.communicator else {
+      if let listener = options.onEvent, try listener(event) { history.ending = .callback }
+      return
+    }
+    // What one rank is told or asks for holds for all.
+    let endings: [History.Ending?] = [nil, .earlyStopping, .callback, .cancelled]
+    var failure: PruneError?
+    do throws(PruneError) {
+      if let listener = options.onEvent, try listener(event) { history.ending = .callback }
+    } catch { failure = error }
+    if options.cancel?.isRequested == true { history.ending = .cancelled }
+    let own = failure == nil ? endings.firstIndex(of: history.ending) ?? 0 : endings.count
+    let worst = try communicator.max([own])[0]
+    guard worst < endings.count else { return try communicator.settle(failure) }
+    history.ending = endings[worst]
   }
 
   private func event(_ epoch: Int, _ step: Int, _ progress: Progress, rate: Double) -> FitEvent {

@@ -1,6 +1,7 @@
 import PruneData
 import PruneEvaluation
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 
 /// What a fit settles before its first step: loss, parameters, batches, and that all of it fits together.
@@ -17,12 +18,27 @@ struct FitSetup {
   private(set) var warnings: [String] = []
   /// Whether the model takes batches of one size only.
   let isFixed: Bool
+  /// Samples that are scored at once: a batch, or a rank's part of it for a model of one size.
+  let scoreSize: Int
+  let communicator: Communicator?
 
   init(
     _ source: Model, _ data: Dataset, _ options: FitOptions, _ checked: FitOptions.Checked
   ) throws(PruneError) {
     if let ratio = options.dropout, !(ratio >= 0 && ratio < 1) {
       throw PruneError(.invalidArgument, "dropout is \(ratio), wanted 0..<1")
+    }
+    communicator = options.communicator
+    let ranks = communicator.size
+    guard data.count >= ranks else {
+      throw PruneError(
+        .invalidArgument, "there are \(ranks) ranks, dataset '\(data.name)' has \(data.count) samples", at: "fit",
+        hint: "start at most one rank a sample")
+    }
+    guard ranks == 1 || options.lossSettings.classWeights.isEmpty || options.distillation == nil else {
+      throw PruneError(
+        .unsupported, "class_weights and a teacher are given, and the fit is shared by \(ranks) ranks", at: "fit",
+        hint: "their means over a batch are of different weights: leave one of them out")
     }
     let (model, optimizerState, epochs) = try Self.resumed(source, options.resume)
     epochsDone = epochs
@@ -54,10 +70,12 @@ struct FitSetup {
       clipNorm: options.clipNorm, parameters: parameters,
       masks: try Self.masks(of: model, parameters, keepsZeros: options.keepsZeros), statistics: statistics,
       penalties: try Penalties(options.regularizers, model: model, parameters: parameters),
-      dropout: TrainingDropout(ratio: options.dropout, seed: options.seed),
+      // Ranks drop different values.
+      dropout: TrainingDropout(
+        ratio: options.dropout, seed: options.seed &+ UInt64(communicator.rank) &* 0x9E37_79B9_7F4A_7C15),
       teaching: try Self.teaching(options, model, loss, data, inputBinding, batch: min(checked.batchSize, data.count)),
       recomputes: options.recomputes)
-    trainer = try Trainer(plan, resuming: optimizerState)
+    trainer = try Trainer(plan, resuming: optimizerState, communicator: communicator)
     zeros = ZeroCensus(trainer.weights(), parameters, masked: Set(plan.masks.keys))
     if let optimizerState, optimizerState.optimizer != checked.optimizer.kind.rawValue {
       warnings.append(
@@ -67,7 +85,10 @@ struct FitSetup {
 
     // A graph that was made for one batch size may take others; if not, it gets its own.
     let wanted = min(checked.batchSize, data.count)
-    let (graph, size, isFixed) = try Self.graph(trainer, data, targets, batch: wanted, fixed: fixed)
+    let (graph, own, isFixed) = try Self.graph(
+      trainer, data, targets, batch: (wanted + ranks - 1) / ranks, fixed: fixed)
+    let size = isFixed ? own * ranks : wanted
+    scoreSize = isFixed ? own : size
     blocked = untrainable.map(\.blocked) + graph.blocked
     try DataCheck.checkLabels(data, targets, loss, classes: graph.classes)
     self.isFixed = isFixed
@@ -77,7 +98,12 @@ struct FitSetup {
         .unsupported, "none of the \(parameters.count) parameters can be trained: \(first)", at: "fit")
     }
     // Statistics of a single sample may be no statistics at all.
-    let smallest = isFixed ? size : statistics.isEmpty || size == 1 ? 1 : 2
+    let smallest = isFixed ? size : statistics.isEmpty || size == 1 ? 1 : 2 * ranks
+    guard ranks == 1 || isFixed || statistics.isEmpty || size >= smallest else {
+      throw PruneError(
+        .invalidArgument, "a batch of \(size) leaves \(ranks) ranks too little for the statistics of normalizations",
+        at: "fit", hint: "use batch_size = \(smallest) or more, or freeze the normalizations")
+    }
     batches = stride(from: 0, to: data.count, by: size).map { $0..<min($0 + size, data.count) }
       .filter { $0.count >= smallest }
     guard !batches.isEmpty else {
@@ -200,19 +226,24 @@ struct FitSetup {
   func validate(
     _ data: Dataset, cancel: CancelFlag?
   ) throws(PruneError) -> (loss: Double, accuracy: Double?)? {
-    var progress = Progress()
-    let size = batches.first?.count ?? 1
-    for first in stride(from: 0, to: data.count, by: size) {
-      // A model of one batch size leaves out what does not fill the last batch.
-      let last = min(first + size, data.count)
-      if isFixed, last - first < size { break }
-      if cancel?.isRequested == true { return nil }
-      let batch = try data.rows(first, last)
-      guard let targets = batch.y else { return nil }
-      let (loss, prediction) = try trainer.score(batch, targets, cancel: nil)
-      progress.add(loss, last - first)
-      if self.loss.isClassifier, let prediction { progress.correct += try Accuracy.correct(prediction, targets) }
+    var progress = Progress(), isStopped = false
+    let size = scoreSize
+    try communicator.each { () throws(PruneError) in
+      for (index, first) in stride(from: 0, to: data.count, by: size).enumerated() where communicator.owns(index) {
+        // A model of one batch size leaves out what does not fill the last batch.
+        let last = min(first + size, data.count)
+        if isFixed, last - first < size { break }
+        isStopped = cancel?.isRequested == true
+        if isStopped { break }
+        let batch = try data.rows(first, last)
+        guard let targets = batch.y else { continue }
+        let (loss, prediction) = try trainer.score(batch, targets, cancel: nil)
+        progress.add(loss, last - first)
+        if self.loss.isClassifier, let prediction { progress.correct += try Accuracy.correct(prediction, targets) }
+      }
     }
+    if let communicator { isStopped = try progress.sum(over: communicator, isStopped: isStopped) }
+    guard !isStopped, data.y != nil else { return nil }
     return (progress.loss, loss.isClassifier ? progress.accuracy : nil)
   }
 }

@@ -1,3 +1,4 @@
+import PruneRuntime
 import PruneTensor
 
 /// Running means over an epoch.
@@ -12,6 +13,14 @@ struct Progress {
   mutating func add(_ loss: Double, _ count: Int) {
     sum += loss * Double(count)
     samples += count
+  }
+
+  /// Makes it that of all ranks.
+  /// - Returns: whether one of them was asked to stop.
+  mutating func sum(over communicator: Communicator, isStopped: Bool) throws(PruneError) -> Bool {
+    let sums = try communicator.sum([sum, Double(correct), Double(samples), isStopped ? 1 : 0])
+    (sum, correct, samples) = (sums[0], Int(sums[1]), Int(sums[2]))
+    return sums[3] > 0
   }
 }
 

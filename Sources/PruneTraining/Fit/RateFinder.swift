@@ -1,4 +1,5 @@
 import PruneData
+import PruneRuntime
 import PruneTensor
 
 /// A learning rate that does not ruin a trained network: a range test (Smith 2017).
@@ -35,7 +36,7 @@ struct RateFinder {
 
   /// Nil when cancelled.
   func find() throws(PruneError) -> Outcome? {
-    let size = setup.batches.first?.count ?? 1
+    let size = setup.scoreSize
     let budget = setup.batches.count / Self.steps.share
     let steps = min(max(budget, Self.steps.fewest), Self.steps.most)
     let count = max(min(steps / 3, Self.distinct, data.count / size), 1)
@@ -46,7 +47,7 @@ struct RateFinder {
     let start = setup.trainer.snapshot()
     var losses: [Double] = []
     for batch in batches {
-      if cancel?.isRequested == true { return nil }
+      if try isStopped() { return nil }
       setup.trainer.setRate(0)
       losses.append(try setup.trainer.step(batch, factor: 1).loss)
       try setup.trainer.restore(start)
@@ -77,7 +78,7 @@ struct RateFinder {
       setup.trainer.setRate(rate)
       var isFinite = true
       for step in 0..<steps where isFinite {
-        if cancel?.isRequested == true { return nil }
+        if try isStopped() { return nil }
         let samples = (0..<size).map { order[(step * size + $0) % order.count] }
         isFinite = try setup.trainer.step(try data.batch(samples[...]), factor: 1).failure == nil
       }
@@ -88,6 +89,12 @@ struct RateFinder {
       rate /= Self.margin
     }
     return rate
+  }
+
+  /// Whether one of the ranks was asked to stop.
+  private func isStopped() throws(PruneError) -> Bool {
+    let isRequested = cancel?.isRequested == true
+    return try setup.communicator?.max([isRequested ? 1 : 0])[0] ?? (isRequested ? 1 : 0) > 0
   }
 
   /// The largest rate before the losses rose, or the last of the test; nil when cancelled.
@@ -102,7 +109,7 @@ struct RateFinder {
     var (last, before) = (rate, rate)
     // The step after the last sees what the last did.
     for step in 0...steps {
-      if cancel?.isRequested == true { return nil }
+      if try isStopped() { return nil }
       setup.trainer.setRate(step < steps ? rate : 0)
       let outcome = try setup.trainer.step(batches[step % batches.count], factor: 1)
       let rise = outcome.loss - losses[step % losses.count]

@@ -5,20 +5,35 @@ import PruneTensor
 
 /// Trains the weights of one model, a batch at a time: one program run a step, which updates the weights in place.
 final class Trainer {
+  /// A compiled step; `update` where it is two programs, with the ranks' sum between them.
+  struct Step {
+    let graph: TrainingGraph
+    let program: Program
+    let update: Program?
+  }
+
   /// The weights, their optimizer state and the running statistics, shared by the programs of all batch sizes.
   let variables: [String: Variable]
-  private var plan: TrainingGraph.Plan
+  private(set) var plan: TrainingGraph.Plan
+  /// The ranks that make each step together.
+  let communicator: Communicator?
+  /// Where loss, gradients and statistics are summed over them.
+  var bucket: Tensor?
   private var penalties: Penalties
   private var teachers: [[String: Shape]: Program] = [:]
-  private var programs: [BatchType: (graph: TrainingGraph, program: Program)] = [:]
+  private var programs: [BatchType: Step] = [:]
   private var scorers: [BatchType: (graph: LossGraph, program: Program)] = [:]
   private var stepCount: Int
   /// Whether the optimizer's state is of weights that are not there any more.
   private var isStateStale = false
 
   /// - Parameter state: the optimizer's from an earlier fit. What is of another optimizer or shape is not used.
-  init(_ plan: TrainingGraph.Plan, resuming state: OptimizerState? = nil) throws(PruneError) {
+  init(
+    _ plan: TrainingGraph.Plan, resuming state: OptimizerState? = nil, communicator: Communicator? = nil
+  ) throws(PruneError) {
     self.plan = plan
+    self.plan.isShared = communicator != nil
+    self.communicator = communicator
     penalties = plan.penalties
     let known = state?.optimizer == plan.optimizer.kind.rawValue ? state : nil
     stepCount = known?.step ?? 0
@@ -64,10 +79,46 @@ final class Trainer {
 
   /// One step on a batch. `factor` is that of the schedule.
   func step(_ batch: Dataset, factor: Double) throws(PruneError) -> Outcome {
+    try step(factor: factor, share: 1 / Double(communicator.size)) { () throws(PruneError) in batch }
+  }
+
+  /// One step, of all ranks together.
+  /// - Parameters:
+  ///   - share: how much this rank's part counts in the mean over the batch; those of all ranks sum to 1. With 0 the
+  ///     part is there for its shape alone.
+  ///   - batch: makes this rank's part; when it throws, all ranks throw that.
+  func step(
+    factor: Double, share: Double, _ batch: () throws(PruneError) -> Dataset
+  ) throws(PruneError) -> Outcome {
+    guard let communicator else {
+      let (step, inputs) = try prepared(try batch(), factor)
+      // Not cancelled half-way: weights are either all of this step or all of the one before.
+      return try finish(step.graph, try step.program.run(inputs))
+    }
+    var local: (Step, inputs: [String: Tensor], results: [String: Tensor])?, failure: PruneError?
+    do throws(PruneError) {
+      let (step, inputs) = try prepared(try batch(), factor)
+      let results = try step.program.run(inputs.filter { step.program.inputTypes[$0.key] != nil })
+      try fill(step.graph, results, share)
+      local = (step, inputs, results)
+    } catch { failure = error }
+    let failures = try sumBucket(communicator, hasFailed: failure != nil)
+    guard failures == 0, let (step, inputs, results) = local, let update = step.update else {
+      try communicator.settle(failure)
+      throw PruneError(.internal, "a rank failed and did not say why")
+    }
+    var given = inputs.filter { update.inputTypes[$0.key] != nil }
+    var summed = try emptied(step.graph, results, into: &given)
+    summed.merge(try update.run(given)) { $1 }
+    return try finish(step.graph, results.merging(summed) { $1 })
+  }
+
+  /// The program for a batch, and everything that it and its update read.
+  private func prepared(_ batch: Dataset, _ factor: Double) throws(PruneError) -> (Step, inputs: [String: Tensor]) {
     guard let targets = batch.y else { throw PruneError(.invalidArgument, "dataset '\(batch.name)' has no targets") }
     var inputs = try plan.inputBinding.inputs(of: batch)
     let shown = try plan.teaching?.inputBinding.inputs(of: batch) ?? [:]
-    let (graph, program) = try compiled(BatchType(inputs, targets), teacher: shown.mapValues(\.shape))
+    let step = try compiled(BatchType(inputs, targets), teacher: shown.mapValues(\.shape)), graph = step.graph
     inputs[graph.parts.target] = targets
     inputs[graph.step] = try Tensor(scalar: Float(stepCount + 1))
     for (name, rate) in zip(graph.rates, plan.groups.rates) { inputs[name] = try Tensor(scalar: Float(rate * factor)) }
@@ -78,8 +129,11 @@ final class Trainer {
       let said = try teacher(shown.mapValues(\.shape)).run(shown)
       for (name, value) in graph.parts.teacherInputs { inputs[name] = said[value] }
     }
-    // Not cancelled half-way: weights are either all of this step or all of the one before.
-    let results = try program.run(inputs)
+    return (step, inputs)
+  }
+
+  /// What the results of a step come to, and its statistics in place.
+  private func finish(_ graph: TrainingGraph, _ results: [String: Tensor]) throws(PruneError) -> Outcome {
     let loss = try results[graph.parts.loss]?.array(of: Float.self).first ?? .nan
     var outcome = Outcome(loss: Double(loss), prediction: results[graph.parts.prediction])
     guard try results[graph.gate]?.array(of: Float.self).first != 0 else {
@@ -216,18 +270,33 @@ final class Trainer {
     plan.model.graph.nodes.first { $0.inputs.contains(parameter) }?.label
   }
 
-  private func compiled(
-    _ type: BatchType, teacher shown: [String: Shape]
-  ) throws(PruneError) -> (graph: TrainingGraph, program: Program) {
+  private func compiled(_ type: BatchType, teacher shown: [String: Shape]) throws(PruneError) -> Step {
     if let found = programs[type] { return found }
     let types = plan.teaching == nil ? [:] : try teacher(shown).outputTypes
     let graph = try TrainingGraph(plan, batch: type.shapes, targets: type.targets, teacher: types)
-    let outputs =
-      [graph.parts.loss, graph.parts.prediction, graph.gate, graph.norms] + graph.parts.newStatistics.map(\.value)
-    let used = Set(graph.trained).union(graph.trained.flatMap(plan.optimizer.stateNames)).union(plan.statistics)
-    let program = try Program(
-      graph.model, ProgramOptions(outputs: outputs, variables: variables.filter { used.contains($0.key) }))
-    programs[type] = (graph, program)
-    return (graph, program)
+    let decisions = [graph.gate, graph.norms]
+    let values = [graph.parts.loss, graph.parts.prediction] + graph.parts.newStatistics.map(\.value)
+    let states = Set(graph.trained.flatMap(plan.optimizer.stateNames))
+    let known = variables.filter {
+      states.contains($0.key) || graph.trained.contains($0.key) || plan.statistics.contains($0.key)
+    }
+    let step: Step
+    if let update = graph.update {
+      var outputs = values
+      for name in Self.names(graph) where !outputs.contains(name) { outputs.append(name) }
+      step = Step(
+        graph: graph,
+        program: try Program(
+          graph.model, ProgramOptions(outputs: outputs, variables: known.filter { !states.contains($0.key) })),
+        update: try Program(
+          update, ProgramOptions(outputs: decisions, variables: known.filter { !plan.statistics.contains($0.key) })))
+    } else {
+      let outputs = values + decisions
+      step = Step(
+        graph: graph, program: try Program(graph.model, ProgramOptions(outputs: outputs, variables: known)), update: nil
+      )
+    }
+    programs[type] = step
+    return step
   }
 }

@@ -3,6 +3,8 @@ import PruneGraph
 import PruneTensor
 
 /// One training step as a model: forward pass, loss, gradients, updates.
+///
+/// Where ranks share the step it is two models: `model` ends with the gradients, `update` begins with them.
 struct TrainingGraph {
   /// What a step is made of, whatever the batch.
   struct Plan {
@@ -24,6 +26,8 @@ struct TrainingGraph {
     var dropout: TrainingDropout
     var teaching: DistillationPlan?
     var recomputes = false
+    /// Whether gradients are reduced over ranks before the updates: those are a program of their own then.
+    var isShared = false
 
     /// Everything an update changes: the model's weights, and what distillation trains beside them.
     var trainable: [String] { parameters + (teaching?.adaptors.map(\.name) ?? []) }
@@ -35,6 +39,10 @@ struct TrainingGraph {
   }
 
   let model: Model
+  /// The updates alone, with `reduced` as inputs; nil where `model` has them.
+  let update: Model?
+  /// Names in `update` of the loss and of the gradient of each of `trained`.
+  let reduced: [String]
   let parts: LossGraph
   /// Inputs for the learning rate of each parameter group and the number of the step, from 1.
   let rates: [String]
@@ -59,9 +67,24 @@ struct TrainingGraph {
     trained = plan.trainable.filter { parts.gradients[$0] != nil }
     var result = parts.model
     var taken = result.graph.allNames.union(plan.trainable.flatMap(plan.optimizer.stateNames)).union([step])
+    let scalar = TensorType(.float32, .scalar)
+    var reduced: [String] = []
+    if plan.isShared {
+      result.graph.nodes = []
+      reduced = [Graph.uniqueName("reduced.loss", &taken)]
+      for name in trained { reduced.append(Graph.uniqueName("reduced/\(name)", &taken)) }
+      result.graph.inputs = [ValueInfo(name: reduced[0], type: scalar)]
+      for (name, input) in zip(trained, reduced.dropFirst()) {
+        guard let shape = plan.initial(name)?.shape else { continue }
+        result.graph.inputs.append(ValueInfo(name: input, type: TensorType(.float32, shape.dims.map(Dim.fixed))))
+      }
+    }
+    self.reduced = reduced
+    let loss = reduced.first ?? parts.loss
     var gradients: [String] = []
-    for name in trained {
-      guard let gradient = parts.gradients[name] else { continue }
+    for (index, name) in trained.enumerated() {
+      guard let own = parts.gradients[name] else { continue }
+      let gradient = plan.isShared ? reduced[index + 1] : own
       gradients.append(try plan.penalties.gradient(gradient, of: name, in: &result.graph, &taken))
     }
     rates = plan.groups.rates.indices.map { _ in Graph.uniqueName("learning_rate", &taken) }
@@ -70,7 +93,7 @@ struct TrainingGraph {
     result.graph.nodes.append(
       Node(
         "GradientGate", domain: GradientRules.trainingDomain, name: "gate",
-        inputs: [parts.loss] + gradients, outputs: [gate, norms],
+        inputs: [loss] + gradients, outputs: [gate, norms],
         attributes: [Attribute("max_norm", .float(Float(plan.clipNorm)))]))
     // Updates come last: no node may read a weight after its update.
     for (name, gradient) in zip(trained, gradients) {
@@ -94,9 +117,15 @@ struct TrainingGraph {
       let type = TensorType(.float32, [.fixed(growth.strengths.count)])
       result.graph.inputs.append(ValueInfo(name: growth.input, type: type))
     }
-    for name in rates + [step] {
-      result.graph.inputs.append(ValueInfo(name: name, type: TensorType(.float32, .scalar)))
+    for name in rates + [step] { result.graph.inputs.append(ValueInfo(name: name, type: scalar)) }
+    guard plan.isShared else {
+      (model, update) = (result, nil)
+      return
     }
-    model = result
+    result.graph.outputs = [ValueInfo(name: gate, type: scalar)]
+    var forward = parts.model
+    // What drops values asks for the number of the step.
+    forward.graph.inputs.append(ValueInfo(name: step, type: scalar))
+    (model, update) = (forward, result)
   }
 }

@@ -1,4 +1,5 @@
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 
 /// |w| times the norm of the input it multiplies, over the given data (Wanda, Sun et al., 2024). Meant to be compared
@@ -25,13 +26,19 @@ struct WandaImportance: Importance {
     var sums = weights.indices.map { index in
       [Double](repeating: 0, count: uses[index][0].matrix.groups * uses[index][0].matrix.columns)
     }
-    try probe.run(data, batchSize: context.batchSize, cancel: context.cancel) { values, _ throws(PruneError) in
+    try context.agree(name)
+    try probe.run(
+      data, batchSize: context.batchSize, cancel: context.cancel, communicator: context.communicator
+    ) { values, _ throws(PruneError) in
       for (index, value) in wanted {
         guard let tensor = values[value], tensor.count == sums[index].count else { continue }
         try tensor.withSpan(of: Float.self) { span throws(PruneError) in
           for place in span.indices { sums[index][place] += Double(span[place]) }
         }
       }
+    }
+    if let communicator = context.communicator {
+      for index in sums.indices { sums[index] = try communicator.sum(sums[index]) }
     }
     var scores: [Tensor] = []
     for (index, weight) in weights.enumerated() {
@@ -77,11 +84,20 @@ struct ActivityImportance: Importance {
     }
     var shares = [[Float]?](repeating: nil, count: weights.count)
     guard !wanted.isEmpty else { return try FilterImportance.spread(shares, weights, uses, criterion: name) }
-    try probe.run(data, batchSize: context.batchSize, cancel: context.cancel) { values, count throws(PruneError) in
+    try context.agree(name)
+    try probe.run(
+      data, batchSize: context.batchSize, cancel: context.cancel, communicator: context.communicator
+    ) { values, count throws(PruneError) in
       for (index, value) in wanted {
         guard let tensor = values[value] else { continue }
         let batch = try tensor.array(of: Float.self).map { $0 * Float(count) / Float(data.count) }
         shares[index] = shares[index].map { zip($0, batch).map(+) } ?? batch
+      }
+    }
+    if let communicator = context.communicator {
+      for (index, _) in wanted {
+        let count = try communicator.max([shares[index]?.count ?? 0])[0]
+        shares[index] = try communicator.sum(shares[index] ?? [Float](repeating: 0, count: count))
       }
     }
     return try FilterImportance.spread(shares, weights, uses, criterion: name)

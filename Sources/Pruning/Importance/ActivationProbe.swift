@@ -45,18 +45,23 @@ struct ActivationProbe {
   }
 
   /// Runs all data through the model.
-  /// - Parameter body: is given the wanted values of each batch, and the number of its samples.
+  /// - Parameters:
+  ///   - communicator: the ranks that share the batches out; what `body` sums up is each rank's own part then.
+  ///   - body: is given the wanted values of each batch, and the number of its samples.
   func run(
-    _ data: Dataset, batchSize: Int, cancel: CancelFlag?, _ body: ([String: Tensor], Int) throws(PruneError) -> Void
+    _ data: Dataset, batchSize: Int, cancel: CancelFlag?, communicator: Communicator? = nil,
+    _ body: ([String: Tensor], Int) throws(PruneError) -> Void
   ) throws(PruneError) {
     let inputBinding = try InputBinding(data, model), size = inputBinding.fixedBatch ?? max(batchSize, 1)
     let session = Session(model, outputs: outputs)
-    for first in stride(from: 0, to: data.count, by: size) {
-      try cancel?.check()
-      let last = min(first + size, data.count)
-      // A model of one batch size leaves out what does not fill the last batch.
-      if last - first < size, inputBinding.fixedBatch != nil, first > 0 { break }
-      try body(try session.run(inputBinding.inputs(of: data.rows(first, last)), cancel: cancel), last - first)
+    try communicator.each { () throws(PruneError) in
+      for (index, first) in stride(from: 0, to: data.count, by: size).enumerated() where communicator.owns(index) {
+        try cancel?.check()
+        let last = min(first + size, data.count)
+        // A model of one batch size leaves out what does not fill the last batch.
+        if last - first < size, inputBinding.fixedBatch != nil, first > 0 { break }
+        try body(try session.run(inputBinding.inputs(of: data.rows(first, last)), cancel: cancel), last - first)
+      }
     }
   }
 }

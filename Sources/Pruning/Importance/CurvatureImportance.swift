@@ -107,6 +107,7 @@ struct MovementImportance: Importance {
     options.batchSize = min(context.batchSize, 32)
     (options.seed, options.output) = (context.seed, context.output)
     options.cancel = context.cancel
+    options.communicator = context.communicator
     _ = try fit(&model, data, options)
     try context.cancel?.check()
     var moved: [Tensor] = []

@@ -1,4 +1,5 @@
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 
 /// What the loss loses with a whole unit, to second order: half the mean, over samples, of the squared gradient by a
@@ -31,6 +32,12 @@ struct GateImportance: Importance {
         var sums = shares[owner] ?? [Float](repeating: 0, count: width)
         for (place, value) in gradients.enumerated() { sums[place % max(width, 1)] += 0.5 * value * value / count }
         shares[owner] = sums
+      }
+    }
+    if let communicator = context.communicator {
+      for owner in owners {
+        let count = try communicator.max([shares[owner]?.count ?? 0])[0]
+        shares[owner] = try communicator.sum(shares[owner] ?? [Float](repeating: 0, count: count))
       }
     }
     return try FilterImportance.spread(shares, weights, uses, criterion: name)
@@ -76,6 +83,9 @@ struct GateImportance: Importance {
           for unit in change.indices { sums[group][unit] += 0.5 * change[unit] * change[unit] / total }
         }
       }
+    }
+    if let communicator = context.communicator {
+      for index in sums.indices where wanted[index] { sums[index] = try communicator.sum(sums[index]) }
     }
     for (index, group) in dependencies.groups.enumerated() where wanted[index] {
       guard let bad = sums[index].firstIndex(where: { !$0.isFinite }) else { continue }

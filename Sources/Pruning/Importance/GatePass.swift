@@ -1,6 +1,7 @@
 import PruneData
 import PruneEvaluation
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 import PruneTraining
 
@@ -40,7 +41,7 @@ struct GatePass {
     (self.data, self.targets) = (data, targets.dtype)
   }
 
-  /// Runs all data.
+  /// Runs all data, or this rank's share of it.
   /// - Parameter body: is given, for each batch, its count of samples and for each place [samples, channels]: the
   ///   gradients of each sample's own loss.
   func run(_ body: (Int, [[Float]]) throws(PruneError) -> Void) throws(PruneError) {
@@ -52,15 +53,19 @@ struct GatePass {
       size = 1
       sources = [:]
     }
-    for first in stride(from: 0, to: data.count, by: size) {
-      try context.cancel?.check()
-      let last = min(first + size, data.count)
-      guard let gradients = try gradients(first, last, inputBinding, &sources) else {
-        throw PruneError(
-          .unsupported, "criterion '\(criterion)' finds no axis of samples in what it looks at",
-          hint: "use criterion = \"taylor\"")
+    try context.agree(criterion)
+    try context.communicator.each { () throws(PruneError) in
+      for (index, first) in stride(from: 0, to: data.count, by: size).enumerated()
+      where context.communicator.owns(index) {
+        try context.cancel?.check()
+        let last = min(first + size, data.count)
+        guard let gradients = try gradients(first, last, inputBinding, &sources) else {
+          throw PruneError(
+            .unsupported, "criterion '\(criterion)' finds no axis of samples in what it looks at",
+            hint: "use criterion = \"taylor\"")
+        }
+        try body(last - first, gradients)
       }
-      try body(last - first, gradients)
     }
   }
 

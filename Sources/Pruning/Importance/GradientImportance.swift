@@ -1,5 +1,6 @@
 import PruneData
 import PruneEvaluation
+import PruneRuntime
 import PruneTensor
 import PruneTraining
 
@@ -47,6 +48,22 @@ struct GradientImportance: Importance {
 }
 
 extension ScoringContext {
+  /// Sees to it that all ranks score the same weights on as much data.
+  func agree(_ criterion: String) throws(PruneError) {
+    guard let communicator else { return }
+    var values = Fingerprint()
+    for weight in weights.weights {
+      values.add(weight.name)
+      values.add(weight.tensor)
+    }
+    try communicator.agree(
+      "criterion '\(criterion)'",
+      [
+        .count("the number of samples", data?.count ?? 0), .count("batch_size", batchSize),
+        .count("seed", Int(bitPattern: UInt(seed))), .hash("the model", values),
+      ])
+  }
+
   /// The weights that the criterion cannot score, and that have no part in its ranking. For one that takes a gradient:
   /// those that the loss does not depend on, as those of another output's layers. For one that looks at the inputs of
   /// layers: the gates of recurrent layers, whose states are no values of the graph.
@@ -113,11 +130,9 @@ struct GradientPass {
     let source = try LossGradients(model, targets: targets, output: context.output, parameters: weights.map(\.name))
     var accumulators: [ScoreAccumulator] = []
     for weight in weights { accumulators.append(try ScoreAccumulator(kind, weight: weight.tensor)) }
-    for first in stride(from: 0, to: data.count, by: context.batchSize) {
-      try context.cancel?.check()
-      let last = min(first + context.batchSize, data.count)
+    try eachBatch(of: context.batchSize) { (first, last) throws(PruneError) in
       let batch = try data.rows(first, last)
-      guard let y = batch.y else { continue }
+      guard let y = batch.y else { return }
       let gradients = try source.run(inputBinding.inputs(of: batch), y, cancel: context.cancel).gradients
       for (index, weight) in weights.enumerated() {
         guard let gradient = gradients[weight.name] else {
@@ -129,7 +144,35 @@ struct GradientPass {
         try accumulators[index].add(gradient, share: Float(last - first) / Float(data.count))
       }
     }
-    return try accumulators.map { accumulator throws(PruneError) in try accumulator.scores() }
+    return try summed(accumulators, kind)
+  }
+
+  /// Runs this rank's share of the batches.
+  private func eachBatch(of size: Int, _ body: (Int, Int) throws(PruneError) -> Void) throws(PruneError) {
+    try context.agree(criterion)
+    try context.communicator.each { () throws(PruneError) in
+      for (index, first) in stride(from: 0, to: data.count, by: size).enumerated()
+      where context.communicator.owns(index) {
+        try context.cancel?.check()
+        try body(first, min(first + size, data.count))
+      }
+    }
+  }
+
+  /// The scores over the batches of all ranks.
+  private func summed(
+    _ accumulators: [ScoreAccumulator], _ kind: ScoreAccumulator.Kind
+  ) throws(PruneError) -> [Tensor] {
+    let own = try accumulators.map { accumulator throws(PruneError) in try accumulator.scores() }
+    guard let communicator = context.communicator else { return own }
+    var result: [Tensor] = []
+    for tensor in own {
+      // A root of sums is no sum of roots.
+      var sum = kind == .product ? try tensor.zipped(with: tensor, *) : tensor
+      try communicator.sum(&sum)
+      result.append(kind == .product ? try sum.zipped(with: sum) { value, _ in value.squareRoot() } : sum)
+    }
+    return result
   }
 
   /// Means, over all samples, of the squared gradients of each sample's loss, one tensor a weight. The batch size has
@@ -148,9 +191,8 @@ struct GradientPass {
     if size > 1, try !isSeparable(squares) { size = 1 }
     var accumulators: [ScoreAccumulator] = []
     for weight in weights { accumulators.append(try ScoreAccumulator(.plain, weight: weight.tensor)) }
-    for first in stride(from: 0, to: data.count, by: size) {
-      try context.cancel?.check()
-      let last = min(first + size, data.count), found = try squares(first, last), count = Float(last - first)
+    try eachBatch(of: size) { (first, last) throws(PruneError) in
+      let found = try squares(first, last), count = Float(last - first)
       for (index, weight) in weights.enumerated() {
         guard let sum = found[weight.name] else {
           guard !found.isEmpty, !source.blocked.contains(where: { $0.parameters.contains(weight.name) }) else {
@@ -161,7 +203,7 @@ struct GradientPass {
         try accumulators[index].add(sum, share: count * count / Float(data.count))
       }
     }
-    return try accumulators.map { accumulator throws(PruneError) in try accumulator.scores() }
+    return try summed(accumulators, .plain)
   }
 
   /// Gradients of so many numbers are held for the samples of a batch.

@@ -1,5 +1,6 @@
 import PruneData
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 
 /// What matters: a score for every element of every prunable weight, the lowest of which go first.
@@ -27,11 +28,14 @@ package struct ScoringContext {
   /// What gradients are of the loss of; nil is the first output.
   package var output: String?
   package var cancel: CancelFlag?
+  /// The ranks that score together: each runs its share of the batches, and all get the same scores. Nil is one alone.
+  package var communicator: Communicator?
 
   package init(
     weights: PrunableWeights, data: Dataset? = nil, batchSize: Int = 64, seed: UInt64 = 0, output: String? = nil,
-    cancel: CancelFlag? = nil
+    cancel: CancelFlag? = nil, communicator: Communicator? = nil
   ) {
+    self.communicator = communicator
     self.weights = weights
     self.data = data
     self.output = output

@@ -1,4 +1,5 @@
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 
 /// What an output tells that no output before it in the layer tells, over the given data: exp(-2 I) of the largest
@@ -66,7 +67,10 @@ struct MutualImportance: Importance {
     var rows = [[Float]?](repeating: nil, count: weights.count)
     guard !wanted.isEmpty else { return try FilterImportance.spread(rows, weights, uses, criterion: name) }
     var moments = wanted.map { Moments(uses[$0.weight][0].matrix.rows) }
-    try probe.run(data, batchSize: context.batchSize, cancel: context.cancel) { values, _ throws(PruneError) in
+    try context.agree(name)
+    try probe.run(
+      data, batchSize: context.batchSize, cancel: context.cancel, communicator: context.communicator
+    ) { values, _ throws(PruneError) in
       for (place, entry) in wanted.enumerated() {
         guard let shape = try values[entry.shape]?.array(of: Int64.self), let sums = values[entry.sums],
           let products = values[entry.products], sums.count == moments[place].sums.count,
@@ -77,6 +81,13 @@ struct MutualImportance: Importance {
         for (pair, product) in try products.array(of: Float.self).enumerated() {
           moments[place].products[pair] += Double(product)
         }
+      }
+    }
+    if let communicator = context.communicator {
+      for place in moments.indices {
+        moments[place].count = try communicator.sum([moments[place].count])[0]
+        moments[place].sums = try communicator.sum(moments[place].sums)
+        moments[place].products = try communicator.sum(moments[place].products)
       }
     }
     for (place, entry) in wanted.enumerated() where moments[place].count > 0 {

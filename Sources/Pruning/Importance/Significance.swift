@@ -1,6 +1,7 @@
 import PruneData
 import PruneEvaluation
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 
 /// What to score, and on what.
@@ -17,6 +18,8 @@ package struct SignificanceOptions {
   /// As in `PruneOptions`.
   package var scores: ((String, Tensor) throws(PruneError) -> Tensor)?
   package var cancel: CancelFlag?
+  /// The ranks that score together; nil is one alone.
+  package var communicator: Communicator?
 
   package init() {}
 }
@@ -40,7 +43,7 @@ package func significance(_ model: Model, _ options: SignificanceOptions) throws
   var context = ScoringContext(
     weights: try PrunableWeights(of: model, scope: options.scope, ignore: options.ignore), data: options.data,
     batchSize: options.batchSize > 0 ? options.batchSize : 64, seed: options.seed, output: options.output,
-    cancel: options.cancel)
+    cancel: options.cancel, communicator: options.communicator)
   let unreached = try context.unreached(by: importance)
   let weights = context.weights.without(unreached)
   context.weights = weights

@@ -1,6 +1,7 @@
 import PruneData
 import PruneEvaluation
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 
 /// What a search may lose, what it is after, and for how long.
@@ -24,6 +25,8 @@ package struct SearchOptions {
   package var shapes = ShapeBinding()
   package var seed: UInt64 = 0
   package var cancel: CancelFlag?
+  /// The ranks that share the candidates out; with a metric of the caller's own each tries all. Nil is one alone.
+  package var communicator: Communicator?
   /// Called after each candidate; true ends the search.
   package var onCandidate: ((SearchCandidate) throws(PruneError) -> Bool)?
 
@@ -50,10 +53,11 @@ package struct SearchCandidate: Sendable {
 package func search(_ model: Model, _ options: SearchOptions) throws(PruneError) -> (model: Model, report: Report) {
   var run = try SearchRun(model, options)
   try run.run()
-  return (run.best?.model ?? model, run.report())
+  return (try run.result() ?? model, run.report())
 }
 
-private struct SearchRun {
+/// A search in progress.
+struct SearchRun {
   /// One way to prune.
   struct Way {
     var granularity = Granularity.weight
@@ -77,7 +81,8 @@ private struct SearchRun {
   struct Point {
     let way: Way
     let amount: Double
-    let model: Model
+    /// Nil where another rank has it.
+    let model: Model?
     let metric: Double
     let drop: Double
     let cost: Double
@@ -98,10 +103,11 @@ private struct SearchRun {
   private let quick: MetricGuard
   private let start, end: Double
   private let extents: BoundExtents
-  private var tried = 0
-  private var isStopped = false
-  private var points: [Point] = []
-  private var refused: [(name: String, reason: String)] = []
+  let communicator: Communicator?
+  var tried = 0
+  var isStopped = false
+  var points: [Point] = []
+  var refused: [(name: String, reason: String)] = []
 
   init(_ model: Model, _ options: SearchOptions) throws(PruneError) {
     objective = try Objective("objective", named: options.objective)
@@ -111,6 +117,13 @@ private struct SearchRun {
     guard options.budget >= 0, options.budget.isFinite else {
       throw PruneError(.invalidArgument, "budget is \(options.budget) minutes, it must be a number above 0")
     }
+    communicator = options.custom == nil ? options.communicator : nil
+    guard communicator == nil || objective != .latency else {
+      throw PruneError(
+        .unsupported, "objective is latency, and \(communicator.size) ranks search together: their times differ",
+        hint: "search for macs, or on one rank")
+    }
+    if let communicator { try communicator.agree("search", Self.shared(model, data, options)) }
     self.model = model
     self.options = options
     self.data = data
@@ -123,10 +136,15 @@ private struct SearchRun {
     let metric = options.metric ?? (options.custom != nil ? "metric" : data.y?.dtype == .int64 ? "accuracy" : "loss")
     var bounds = GuardOptions(
       data: data, metric: metric, maxDrop: options.maxDrop, custom: options.custom, output: options.output)
-    metricGuard = try MetricGuard(bounds, model: model, batchSize: 64, cancel: options.cancel)
+    let measured = try MetricGuard(
+      bounds, model: model, batchSize: 64, cancel: options.cancel, communicator: communicator)
+    metricGuard = measured.alone
     bounds.data = try data.take(Self.sample)
     quick =
-      try options.custom == nil ? MetricGuard(bounds, model: model, batchSize: 64, cancel: options.cancel) : metricGuard
+      try options.custom == nil
+      ? MetricGuard(
+        bounds, model: model, batchSize: 64, cancel: options.cancel, communicator: communicator
+      ).alone : measured
     start = monotonicSeconds()
     end = start + (options.budget > 0 ? options.budget : 10) * 60
   }
@@ -154,21 +172,40 @@ private struct SearchRun {
   }
 
   mutating func run() throws(PruneError) {
-    var reached: [(way: Way, amount: Double, drop: Double)] = []
-    for way in ways {
-      // From simple to complex: an amount that hurts ends the climb.
-      var last = (amount: 0.0, drop: 0.0)
-      for amount in [0.3, 0.5, 0.7, 0.85, 0.93] {
-        guard try goesOn() else { break }
-        guard let outcome = try pruned(way, amount) else { break }
-        let drop = quick.drop(of: try quick.measure(outcome.model))
-        guard drop.isFinite, drop <= options.maxDrop else { break }
-        last = (amount, drop)
+    let ways = ways
+    var climbs = [Double](repeating: 0, count: 2 * ways.count)
+    try communicator.each { () throws(PruneError) in
+      for (index, way) in ways.enumerated() where communicator.owns(index) {
+        (climbs[2 * index], climbs[2 * index + 1]) = try climb(way)
       }
-      reached.append((way, last.amount, last.drop))
     }
+    climbs = try communicator?.sum(climbs) ?? climbs
+    var reached = ways.enumerated().map { (way: $1, amount: climbs[2 * $0], drop: climbs[2 * $0 + 1]) }
     reached.sort { ($0.amount, $1.drop) > ($1.amount, $0.drop) }
-    for entry in reached.prefix(Self.finalists) { try refine(entry.way, from: entry.amount) }
+    let finalists = Array(reached.prefix(Self.finalists))
+    var counts = [Int](repeating: 0, count: finalists.count)
+    try communicator.each { () throws(PruneError) in
+      for (index, entry) in finalists.enumerated() where communicator.owns(index) {
+        let before = points.count
+        try refine(entry.way, from: entry.amount)
+        counts[index] = points.count - before
+      }
+    }
+    if let communicator { try gather(finalists.map(\.way), counts, communicator) }
+  }
+
+  /// How far a way can go on a part of the data, and what that costs.
+  private mutating func climb(_ way: Way) throws(PruneError) -> (amount: Double, drop: Double) {
+    // From simple to complex: an amount that hurts ends the climb.
+    var last = (amount: 0.0, drop: 0.0)
+    for amount in [0.3, 0.5, 0.7, 0.85, 0.93] {
+      guard try goesOn() else { break }
+      guard let outcome = try pruned(way, amount) else { break }
+      let drop = quick.drop(of: try quick.measure(outcome.model))
+      guard drop.isFinite, drop <= options.maxDrop else { break }
+      last = (amount, drop)
+    }
+    return last
   }
 
   /// Bisects the amount between one that is known to be good and all.
@@ -194,7 +231,7 @@ private struct SearchRun {
   }
 
   /// The model pruned a way; nil for what cannot be done with this network.
-  private mutating func pruned(_ way: Way, _ amount: Double) throws(PruneError) -> PruneOutcome? {
+  mutating func pruned(_ way: Way, _ amount: Double) throws(PruneError) -> PruneOutcome? {
     var settings = PruneOptions()
     way.apply(to: &settings)
     settings.amount = amount
@@ -237,6 +274,15 @@ private struct SearchRun {
       way: way, amount: amount, model: outcome.model, metric: metric, drop: metricGuard.drop(of: metric), cost: cost,
       recipe: outcome.recipe,
       settings: settings(stats, bytes))
+  }
+
+  /// The keys of `settings`.
+  var settingNames: [String] {
+    switch objective {
+    case .bytes: ["params"]
+    case .macs: ["params", "bytes"]
+    case .latency: ["macs"]
+    }
   }
 
   /// Other costs than the objective, of those that the ways save: few, so that a line holds the whole name of its way.

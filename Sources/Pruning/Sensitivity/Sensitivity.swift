@@ -28,6 +28,8 @@ package struct SensitivityOptions {
   /// Extents that the inputs leave open, which those of the data must agree with.
   package var shapes = ShapeBinding()
   package var cancel: CancelFlag?
+  /// The ranks that share the layers out; with a metric of the caller's own each measures all. Nil is one alone.
+  package var communicator: Communicator?
   /// Called after each layer; true stops.
   package var onLayer: ((SensitivityProgress) throws(PruneError) -> Bool)?
 
@@ -137,7 +139,7 @@ struct SensitivityRun {
       GuardOptions(
         data: data, metric: metric, maxDrop: options.maxDrop, custom: options.custom, output: options.output),
       model: weights.model,
-      batchSize: batchSize, cancel: options.cancel)
+      batchSize: batchSize, cancel: options.cancel, communicator: options.custom == nil ? options.communicator : nil)
     self.model = weights.model
     self.data = data
     self.amounts = amounts
@@ -163,7 +165,7 @@ struct SensitivityRun {
   func curves() throws(PruneError) -> (curves: [SensitivityCurve], isStopped: Bool) {
     let context = ScoringContext(
       weights: weights, data: data, batchSize: batchSize, seed: options.seed, output: options.output,
-      cancel: options.cancel)
+      cancel: options.cancel, communicator: options.communicator)
     return try curves(by: try importance.ranking(context).scores)
   }
 
@@ -171,21 +173,43 @@ struct SensitivityRun {
   func curves(by scores: Scores) throws(PruneError) -> (curves: [SensitivityCurve], isStopped: Bool) {
     let consumers = model.graph.consumers
     var tail = try options.custom == nil ? data.map { data throws(PruneError) in ModelTail(model, data) } : nil
-    var curves: [SensitivityCurve] = []
-    let start = monotonicSeconds()
-    for (index, weight) in weights.weights.enumerated() {
-      try options.cancel?.check()
-      try tail?.advance(to: consumers[weight.name]?.first ?? 0, batchSize: batchSize, cancel: options.cancel)
-      let curve = try curve(weights.only(index), scores.only(index), tail)
-      curves.append(curve)
-      let progress = SensitivityProgress(
-        name: weight.layer, layer: index + 1, layers: weights.weights.count,
-        lowest: curve.metrics.filter(\.isFinite).min() ?? .nan, seconds: monotonicSeconds() - start)
-      if try options.onLayer?(progress) ?? false, index + 1 < weights.weights.count {
-        return (curves, true)
+    var curves: [SensitivityCurve?] = weights.weights.map { _ in nil }, isStopped = false
+    let start = monotonicSeconds(), communicator = options.custom == nil ? options.communicator : nil
+    try communicator.each { () throws(PruneError) in
+      for (index, weight) in weights.weights.enumerated() where communicator.owns(index) && !isStopped {
+        try options.cancel?.check()
+        try tail?.advance(to: consumers[weight.name]?.first ?? 0, batchSize: batchSize, cancel: options.cancel)
+        let curve = try curve(weights.only(index), scores.only(index), tail)
+        curves[index] = curve
+        let progress = SensitivityProgress(
+          name: weight.layer, layer: index + 1, layers: weights.weights.count,
+          lowest: curve.metrics.filter(\.isFinite).min() ?? .nan, seconds: monotonicSeconds() - start)
+        isStopped = try options.onLayer?(progress) ?? false && index + 1 < weights.weights.count
       }
     }
-    return (curves, false)
+    if let communicator {
+      isStopped = try communicator.max([isStopped ? 1 : 0])[0] > 0
+      try gather(&curves, over: communicator)
+    }
+    return (curves.compactMap { $0 }, isStopped)
+  }
+
+  /// Gives every rank the curves of all.
+  private func gather(_ curves: inout [SensitivityCurve?], over communicator: Communicator) throws(PruneError) {
+    let width = amounts.count + 1
+    var table = [Double](repeating: 0, count: curves.count * width)
+    for (index, curve) in curves.enumerated() {
+      guard let curve else { continue }
+      table[index * width] = 1
+      for (place, metric) in curve.metrics.enumerated() { table[index * width + 1 + place] = metric }
+    }
+    table = try communicator.sum(table)
+    for (index, weight) in weights.weights.enumerated() where table[index * width] > 0 && curves[index] == nil {
+      var curve = SensitivityCurve(weight: weight)
+      curve.metrics = Array(table[index * width + 1..<(index + 1) * width])
+      curve.drops = curve.metrics.map { $0.isFinite ? metricGuard.drop(of: $0) : .infinity }
+      curves[index] = curve
+    }
   }
 
   private func curve(_ one: PrunableWeights, _ scores: Scores, _ tail: ModelTail?) throws(PruneError)
@@ -209,7 +233,7 @@ struct SensitivityRun {
       } else {
         var pruned = model
         pruned.graph.setInitializer(weight.name, variable.tensor)
-        metric = try metricGuard.measure(pruned)
+        metric = try metricGuard.alone.measure(pruned)
       }
       curve.metrics.append(metric)
       curve.drops.append(metric.isFinite ? metricGuard.drop(of: metric) : .infinity)

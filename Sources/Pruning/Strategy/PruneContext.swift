@@ -38,7 +38,7 @@ final class PruneContext {
   func scoring(_ weights: PrunableWeights) -> ScoringContext {
     ScoringContext(
       weights: weights, data: samples, batchSize: batchSize, seed: options.seed, output: options.output,
-      cancel: options.cancel)
+      cancel: options.cancel, communicator: options.communicator)
   }
 
   /// Sizes of a model, and metrics where there is data to validate on.
@@ -49,6 +49,7 @@ final class PruneContext {
     guard let validate = options.validate else { return report }
     var settings = EvaluateOptions()
     (settings.batchSize, settings.output, settings.cancel) = (batchSize, options.output, cancel)
+    settings.communicator = options.communicator
     let metrics = try evaluate(model, validate, settings)
     for (key, value) in metrics.entries where report[key] == nil { report[key] = value }
     return report

@@ -34,7 +34,9 @@ final class PruneRun<C: Cutter> {
     let options = context.options
     before = try context.state(of: context.original, "before", options.cancel)
     metricGuard = try options.guard.map { settings throws(PruneError) in
-      try MetricGuard(settings, model: context.original, batchSize: context.batchSize, cancel: options.cancel)
+      try MetricGuard(
+        settings, model: context.original, batchSize: context.batchSize, cancel: options.cancel,
+        communicator: options.communicator)
     }
   }
 
