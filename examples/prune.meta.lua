@@ -795,7 +795,7 @@ function Model:fit(options) end
 ---@return prune.Report
 function Model:evaluate(data, options) end
 
----Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second. Of its steps, those with constant weights say whether zeros are left out: weights "sparse" or "dense", zeros, and dense_ms and sparse_ms where both were measured.
+---Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second. With steps = true, its steps say which family of kernels they run by: kernel "onednn", "winograd", "sparse", "reference" and others; those with constant weights say whether zeros are left out: weights "sparse" or "dense", zeros, and dense_ms and sparse_ms where both were measured.
 ---@param options? prune.Model_benchmark_options
 ---@return prune.Report
 function Model:benchmark(options) end

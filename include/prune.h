@@ -1101,7 +1101,8 @@ PRUNE_API void prune_benchmark_options_init(prune_benchmark_options *options, si
 
 /** Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second, runs, threads, batch_size, and "notes" when
  *  the machine was busy (p90_ms above twice min_ms); with `steps` a list "steps" of name (the node's; of several that run as one,
- *  the first's), ms and share, the slowest first. A layer with constant weights also has weights ("sparse" where their zeros are
+ *  the first's), kernel (the family of kernels it runs by: "onednn", "winograd", "sparse", "reference", …), ms and share, the
+ *  slowest first. A layer with constant weights also has weights ("sparse" where their zeros are
  *  left out, which makes a layer with many zeros faster, else "dense"), zeros (their share) and, where both ways were measured to
  *  choose the faster, dense_ms and sparse_ms. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_benchmark(

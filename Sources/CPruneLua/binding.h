@@ -117,6 +117,23 @@ void pl_end(pl_call *call, handle *changing);
 /** Pushes the progress function for long work (`what` is "fit" or "prune") and stores it in the call, when wanted. */
 void pl_use_progress(pl_call *call, const char *what, bool verbose);
 
+/* ---- results (result.c) ---- */
+
+/** What a call gives back. Its userdata exist before it is made, so an error raised later frees what they hold. */
+typedef struct pl_result {
+  prune_report *report;
+  prune_model *model;
+  handle *report_object, *model_object;
+  /** Stack position of the report's userdata, that of the model's being below. */
+  int position;
+} pl_result;
+
+/** Prepares a result; pass `&result.report`, and `&result.model` where one is made, to libprune. */
+pl_result pl_expect(lua_State *L, bool makes_model);
+/** Ends `call` (NULL: none was begun), raises unless all went well, and pushes the model, if one is made, and the report's table.
+ *  How many values that are. */
+int pl_deliver(lua_State *L, pl_result *result, pl_call *call, handle *changed, prune_status status);
+
 /* ---- options (options.c) ---- */
 
 typedef enum option_kind {
@@ -224,6 +241,20 @@ int pl_compare(lua_State *L);
 int pl_diff(lua_State *L);
 int pl_ensemble(lua_State *L);
 int pl_search(lua_State *L);
+int pl_model_stats(lua_State *L);
+int pl_model_sizes(lua_State *L);
+int pl_model_layers(lua_State *L);
+int pl_model_fit(lua_State *L);
+int pl_model_evaluate(lua_State *L);
+int pl_model_benchmark(lua_State *L);
+int pl_model_significance(lua_State *L);
+int pl_model_differences(lua_State *L);
+int pl_model_sensitivity(lua_State *L);
+int pl_model_prune(lua_State *L);
+int pl_model_quantize(lua_State *L);
+int pl_model_groups(lua_State *L);
+int pl_model_graph(lua_State *L);
+int pl_model_keep_classes(lua_State *L);
 int pl_model_summary(lua_State *L);
 int pl_model_compact(lua_State *L);
 int pl_model_simplify(lua_State *L);

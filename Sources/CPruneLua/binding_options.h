@@ -78,6 +78,11 @@ typedef struct criterion_fields {
   prune_score_callback *callback;
 } criterion_fields;
 
+/** What options of fit take in several forms: loss, dropout, resume. */
+void pl_read_fit(pl_call *call, fit_options *options);
+/** Sends events of training to the call's functions. */
+void pl_watch_fit(pl_call *call, fit_options *options);
+
 /** Reads criterion = "name", {weight = tensor} or a function of a weight's name and values; `value` 0 is none. True when the
  *  call must be given as the callback's `user`. */
 bool pl_read_criterion(pl_call *call, int value, const criterion_fields *fields);

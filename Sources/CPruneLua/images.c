@@ -33,13 +33,9 @@ int pl_dataset_class_names(lua_State *L) {
 
 int pl_dataset_broken(lua_State *L) {
   prune_dataset *dataset = pl_check_dataset(L, 1);
-  handle *object = pl_new(L, &pl_report);
-  prune_report *report = NULL;
-  prune_status status = prune_dataset_broken(dataset, &report);
-  object->pointer = report;
-  pl_check(L, status);
-  pl_push_report(L, -1);
-  return 1;
+  pl_result result = pl_expect(L, false);
+  prune_status status = prune_dataset_broken(dataset, &result.report);
+  return pl_deliver(L, &result, NULL, NULL, status);
 }
 
 int pl_dataset_layout(lua_State *L) {

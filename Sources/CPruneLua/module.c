@@ -88,13 +88,9 @@ static int wait_for(lua_State *L) {
 
 /* prune.info() */
 static int info(lua_State *L) {
-  handle *object = pl_new(L, &pl_report);
-  prune_report *report = NULL;
-  prune_status status = prune_library_info(pl_get_context(L), &report);
-  object->pointer = report;
-  pl_check(L, status);
-  pl_push_report(L, -1);
-  return 1;
+  pl_result result = pl_expect(L, false);
+  prune_status status = prune_library_info(pl_get_context(L), &result.report);
+  return pl_deliver(L, &result, NULL, NULL, status);
 }
 
 /* internals.distance(a, b): how unlike two names are. */

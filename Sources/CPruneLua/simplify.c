@@ -4,17 +4,9 @@
 /* A transform without options: a new model and its report. */
 static int transformed(lua_State *L, prune_status (*transform)(prune_model *, prune_model **, prune_report **)) {
   prune_model *model = pl_check_model(L, 1);
-  handle *result_object = pl_new(L, &pl_model);
-  handle *object = pl_new(L, &pl_report);
-  prune_model *result = NULL;
-  prune_report *report = NULL;
-  prune_status status = transform(model, &result, &report);
-  result_object->pointer = result;
-  object->pointer = report;
-  pl_check(L, status);
-  pl_push_report(L, -1);
-  lua_remove(L, -2);
-  return 2;
+  pl_result result = pl_expect(L, true);
+  prune_status status = transform(model, &result.model, &result.report);
+  return pl_deliver(L, &result, NULL, NULL, status);
 }
 
 int pl_model_compact(lua_State *L) { return transformed(L, prune_model_compact); }

@@ -95,14 +95,10 @@ int pl_model_load_weights(lua_State *L) {
   } else if (options.map) {
     map_of_table(L, call.where, &options);
   }
-  handle *object = pl_new(L, &pl_report);
-  prune_report *report = NULL;
-  prune_status status = tensors ? prune_model_set_weights(model, tensors, &options.weights, &report)
-                                : prune_model_load_weights(model, path, &options.weights, &report);
-  object->pointer = report;
-  pl_check(L, status);
-  pl_push_report(L, -1);
-  return 1;
+  pl_result result = pl_expect(L, false);
+  prune_status status = tensors ? prune_model_set_weights(model, tensors, &options.weights, &result.report)
+                                : prune_model_load_weights(model, path, &options.weights, &result.report);
+  return pl_deliver(L, &result, NULL, NULL, status);
 }
 
 /* m:save_weights(path) */

@@ -65,7 +65,8 @@ private func steps(_ session: Session, _ inputs: [String: Tensor]) throws(PruneE
   let total = max(times.reduce(0) { $0 + $1.seconds }, .leastNormalMagnitude)
   return times.sorted { $0.seconds > $1.seconds }.map { step in
     var entries: [(String, ReportValue)] = [
-      ("name", .text(step.label)), ("ms", .number(step.seconds * 1000)), ("share", .number(step.seconds / total)),
+      ("name", .text(step.label)), ("kernel", .text(step.kernel)), ("ms", .number(step.seconds * 1000)),
+      ("share", .number(step.seconds / total)),
     ]
     if let weights = step.weights {
       entries += [("weights", .text(weights.isSparse ? "sparse" : "dense")), ("zeros", .number(weights.zeros))]

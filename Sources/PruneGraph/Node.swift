@@ -31,9 +31,12 @@ package struct Node: Sendable {
     extra = []
   }
 
+  /// The name, or that of the first output for a node without one.
+  package var layerName: String { name.isEmpty ? outputs.first ?? "" : name }
+
   /// How errors and reports call the node: `Conv 'layer1.0.conv1'`, by its first output when it has no name.
   package var label: String {
-    "\(domain.isEmpty || domain == "ai.onnx" ? "" : "\(domain).")\(opType) '\(name.isEmpty ? outputs.first ?? "" : name)'"
+    "\(domain.isEmpty || domain == "ai.onnx" ? "" : "\(domain).")\(opType) '\(layerName)'"
   }
 
   package var isStandard: Bool { domain.isEmpty || domain == "ai.onnx" }

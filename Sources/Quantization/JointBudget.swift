@@ -110,7 +110,7 @@ struct JointBudget {
       }
       let node = index.graph.nodes[layer.node]
       var row = QuantizedLayer(
-        name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: choice.bits,
+        name: node.layerName, operation: node.opType, weight: layer.weight, weights: weight.count, bits: choice.bits,
         channels: 0,
         largestScale: 0, decibels: choice.damage > 0 ? -10 * logarithm(choice.damage) / logarithm(10) : nil,
         bytesBefore: weight.byteCount, bytesAfter: Int(choice.bytes.rounded(.up)))

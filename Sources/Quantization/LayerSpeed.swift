@@ -54,14 +54,16 @@ struct LayerSpeed {
       let key =
         "\(node.opType) \(attributes) \(input.shape) \(weight.shape) \(activation(after: node, index)?.opType ?? "")"
       if known[key] == nil { known[key] = try time(layer, node, index, input) }
-      if let found = known[key] { result.append(Timing(layer: node.title, float: found.float, integer: found.integer)) }
+      if let found = known[key] {
+        result.append(Timing(layer: node.layerName, float: found.float, integer: found.integer))
+      }
     }
     return result
   }
 
   private func activation(after node: Node, _ index: GraphIndex) -> Node? {
     guard let output = node.output(0), let next = index.onlyConsumer(of: output),
-      ["Relu", "Clip"].contains(next.opType)
+      next.has(.limits)
     else { return nil }
     return next
   }
@@ -90,7 +92,7 @@ struct LayerSpeed {
   private func alone(
     _ layer: QuantizationPlan.Layer, _ node: Node, _ index: GraphIndex, _ input: Tensor
   ) throws(PruneError) -> Model {
-    var graph = Graph(name: node.title)
+    var graph = Graph(name: node.layerName)
     graph.nodes = [node] + (activation(after: node, index).map { [$0] } ?? [])
     for part in graph.nodes {
       for name in part.inputs { if let tensor = index.constant(name) { graph.setInitializer(name, tensor) } }

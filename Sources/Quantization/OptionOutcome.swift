@@ -14,7 +14,7 @@ struct Reason: Error {
   static func computed(_ operation: String) -> Reason {
     Reason(
       "its weight is not a constant",
-      advice: ["MatMul", "Gemm"].contains(operation)
+      advice: Operator[name: operation]?.traits.contains(.matrixProduct) ?? false
         ? "a product of two activations has no weight to store" : "store the weight as an initializer before quantizing"
     )
   }
@@ -35,7 +35,7 @@ struct OptionOutcome {
   mutating func serve(_ count: Int = 1) { served += count }
 
   mutating func leave(_ node: Node, _ reason: String) {
-    unserved.append(QuantizationPlan.Kept(name: node.title, operation: node.opType, reason: reason))
+    unserved.append(QuantizationPlan.Kept(name: node.layerName, operation: node.opType, reason: reason))
   }
 
   /// - Throws: `.invalidArgument` with the reasons when no layer was served.

@@ -42,7 +42,8 @@ enum PaletteScheme {
         result.graph.setInitializer(layer.weight, weight)
         layers.append(
           QuantizedLayer(
-            name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: scheme.bits,
+            name: node.layerName, operation: node.opType, weight: layer.weight, weights: weight.count,
+            bits: scheme.bits,
             channels: made.groups, largestScale: 0,
             decibels: QuantizedLayer.decibels(signal: made.signal, noise: made.noise),
             bytesBefore: weight.byteCount,

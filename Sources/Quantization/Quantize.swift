@@ -114,7 +114,7 @@ struct QuantizedModel {
     outputs = found.filter { names.contains($0.name) }
     let values = Dictionary(found.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     let computed = Dictionary(
-      float.graph.nodes.map { ($0.title, $0.outputs.first { !$0.isEmpty } ?? "") },
+      float.graph.nodes.map { ($0.layerName, $0.outputs.first { !$0.isEmpty } ?? "") },
       uniquingKeysWith: { first, _ in first })
     for place in layers.indices {
       guard let value = computed[layers[place].name].flatMap({ values[$0] }) else { continue }

@@ -210,7 +210,7 @@ struct StaticScheme {
   /// Titles of the layers that are quantized.
   var layers: [String] {
     get throws(PruneError) {
-      try plan(keeping: slow).layers.map { index.graph.nodes[$0.node].title }
+      try plan(keeping: slow).layers.map { index.graph.nodes[$0.node].layerName }
     }
   }
 

@@ -18,7 +18,7 @@ enum TrainedQuantization {
     var names = model.graph.allNames
     var nodes: [Node] = []
     let scales = Set(
-      model.graph.nodes.filter { $0.isStandard && ["QuantizeLinear", "DequantizeLinear"].contains($0.opType) }
+      model.graph.nodes.filter { $0.has(.quantizes) }
         .compactMap { $0.input(1) })
     for name in scales.sorted() {
       guard let tensor = model.graph.initializer(name), tensor.dtype == .float32 else { continue }
@@ -35,7 +35,7 @@ enum TrainedQuantization {
   /// The model with learned scales as numbers again.
   private static func settled(_ model: Model) throws(PruneError) -> Model {
     let scales = Set(
-      model.graph.nodes.filter { ["QuantizeLinear", "DequantizeLinear"].contains($0.opType) }.compactMap { $0.input(1) }
+      model.graph.nodes.filter { $0.has(.quantizes) }.compactMap { $0.input(1) }
     )
     var result = model
     var unused: Set<String> = []

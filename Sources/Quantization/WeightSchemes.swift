@@ -8,7 +8,8 @@ enum WeightSchemes {
   ) throws(PruneError) -> QuantizedModel {
     let edit = GraphEdit(try FoldBatchNormalization.apply(try RaiseOpset.apply(model, to: 13)))
     try QuantizationPlan.check(scheme.ignore, edit.index)
-    let plan = try WeightPlan(edit.index, ignore: scheme.ignore, operators: ["Conv", "Gemm", "MatMul"], isRest: true)
+    let plan = try WeightPlan(
+      edit.index, ignore: scheme.ignore, operators: Set(Operator.names(with: .hasIntegerForm)), isRest: true)
     var rewriter = DynamicRewriter(
       edit, plan, perChannel: options.perChannel, ignore: scheme.ignore, hasOperators: scheme.format == .qOperator)
     let integer = try rewriter.rewrite(cancel: options.cancel)
@@ -44,7 +45,7 @@ enum WeightSchemes {
         wide, data, scheme, symmetric: options.symmetric, &outcome, cancel: options.cancel)
       outcomes.append(try outcome.checked())
     }
-    let operators: Set<String> = fused ? ["Gather", "Gemm", "MatMul"] : WeightPlan.storable
+    let operators: Set<String> = fused ? Set(["Gather"] + Operator.names(with: .matrixProduct)) : WeightPlan.storable
     var edit = GraphEdit(wide)
     let plan = try WeightPlan(edit.index, ignore: scheme.ignore, operators: operators)
     if isNew, fused, WeightOnlyRewriter.needsBlocks(plan, edit.index) {

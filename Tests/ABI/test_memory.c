@@ -14,6 +14,15 @@ static prune_tensors *arrays;
 static prune_buffer file;
 static char folder[] = "/tmp/prune-memory-XXXXXX", csv[64], npz[64], onnx[64], packed[64], out[64];
 
+/* A call that makes one `object`, which is freed whatever comes of it. */
+#define MAKES(name, type, call)    \
+  static prune_status name(void) { \
+    type *object = NULL;           \
+    prune_status status = call;    \
+    type##_free(object);           \
+    return status;                 \
+  }
+
 static prune_status make_tensor(void) {
   const int64_t shape[] = {300, 300};
   prune_tensor *tensor = NULL;
@@ -30,26 +39,9 @@ static prune_status write_tensor(void) {
 
   return status;
 }
-static prune_status dataset(prune_status status, prune_dataset *made) {
-  prune_dataset_free(made);
-  return status;
-}
-static prune_status read_digits(void) {
-  prune_dataset *made = NULL;
-  prune_status status = prune_dataset_digits(context, &made);
-  return dataset(status, made);
-}
-static prune_status read_csv(void) {
-  prune_dataset *made = NULL;
-  prune_status status = prune_dataset_csv(context, csv, NULL, &made);
-  return dataset(status, made);
-}
-static prune_status read_npz(void) {
-  prune_tensors *made = NULL;
-  prune_status status = prune_tensors_load_npz(npz, &made);
-  prune_tensors_free(made);
-  return status;
-}
+MAKES(read_digits, prune_dataset, prune_dataset_digits(context, &object))
+MAKES(read_csv, prune_dataset, prune_dataset_csv(context, csv, NULL, &object))
+MAKES(read_npz, prune_tensors, prune_tensors_load_npz(npz, &object))
 static prune_status write_npz(void) { return prune_tensors_save_npz(arrays, out); }
 static prune_status split(void) {
   prune_dataset *a = NULL, *b = NULL;
@@ -58,25 +50,9 @@ static prune_status split(void) {
   prune_dataset_free(b);
   return status;
 }
-static prune_status model_of(prune_status status, prune_model *made) {
-  prune_model_free(made);
-  return status;
-}
-static prune_status load(void) {
-  prune_model *made = NULL;
-  prune_status status = prune_model_load(context, onnx, NULL, &made);
-  return model_of(status, made);
-}
-static prune_status load_packed(void) {
-  prune_model *made = NULL;
-  prune_status status = prune_model_load(context, packed, NULL, &made);
-  return model_of(status, made);
-}
-static prune_status load_memory(void) {
-  prune_model *made = NULL;
-  prune_status status = prune_model_load_memory(context, file.data, file.size, &made);
-  return model_of(status, made);
-}
+MAKES(load, prune_model, prune_model_load(context, onnx, NULL, &object))
+MAKES(load_packed, prune_model, prune_model_load(context, packed, NULL, &object))
+MAKES(load_memory, prune_model, prune_model_load_memory(context, file.data, file.size, &object))
 static prune_status save(void) { return prune_model_save(model, out); }
 static prune_status save_packed(void) {
   char path[80];
@@ -89,21 +65,12 @@ static prune_status save_memory(void) {
   prune_buffer_free(&buffer);
   return status;
 }
-static prune_status predict(void) {
-  prune_tensor *y = NULL;
-  prune_status status = prune_model_predict(model, images, &y);
-  prune_tensor_free(y);
-  return status;
-}
+MAKES(predict, prune_tensor, prune_model_predict(model, images, &object))
 static prune_status with_report(prune_status status, prune_report *report) {
   prune_report_free(report);
   return status;
 }
-static prune_status evaluate(void) {
-  prune_report *report = NULL;
-  prune_status status = prune_model_evaluate(model, digits, NULL, &report);
-  return with_report(status, report);
-}
+MAKES(evaluate, prune_report, prune_model_evaluate(model, digits, NULL, &object))
 static prune_status benchmark(void) {
   prune_benchmark_options options = PRUNE_BENCHMARK_OPTIONS_INIT;
   options.batch_size = 64;
@@ -157,19 +124,16 @@ static prune_status quantize_by(const char *scheme) {
 static prune_status quantize_static(void) { return quantize_by("static"); }
 static prune_status quantize_weights(void) { return quantize_by("weight_only"); }
 static prune_status quantize_palette(void) { return quantize_by("palette"); }
-static prune_status sizes(void) {
-  prune_report *report = NULL;
-  prune_status status = prune_model_sizes(model, &report);
-  return with_report(status, report);
-}
+MAKES(sizes, prune_report, prune_model_sizes(model, &object))
 static prune_status zoo(void) {
   const int64_t input[] = {1, 8, 8};
   prune_zoo_options options = PRUNE_ZOO_OPTIONS_INIT;
   options.input = input;
   options.input_rank = 3;
-  prune_model *made = NULL;
-  prune_status status = prune_zoo_create(context, "lenet_300_100", &options, &made);
-  return model_of(status, made);
+  prune_model *net = NULL;
+  prune_status status = prune_zoo_create(context, "lenet_300_100", &options, &net);
+  prune_model_free(net);
+  return status;
 }
 
 static const struct {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "large_model.h"
+#include "measuring.h"
 
 static double now(void) {
   struct timespec time;
@@ -23,22 +24,6 @@ static double resident_megabytes(void) {
     fclose(file);
   }
   return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1e6;
-}
-
-static void check(prune_status status) {
-  if (status == PRUNE_OK) return;
-  fprintf(stderr, "bench: %s: %s\n", prune_last_error()->where, prune_last_error()->message);
-  exit(1);
-}
-
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *values, int count) {
-  qsort(values, (size_t)count, sizeof *values, ascending);
-  return values[count / 2];
 }
 
 static void line(const char *what, double value, const char *unit, const char *goal) {
@@ -103,8 +88,7 @@ static prune_dataset *images(int64_t samples, int64_t channels, int64_t extent) 
   check(prune_tensor_data_mutable(x, &bytes));
   unsigned state = 1;
   for (int64_t index = 0; index < samples * channels * extent * extent; index++) {
-    state = state * 1664525u + 1013904223u;
-    ((float *)bytes)[index] = (float)(state >> 8) / (float)(1 << 24);
+    ((float *)bytes)[index] = next_random(&state);
   }
   check(prune_tensor_create(PRUNE_INT64, 1, shape, NULL, &y));
   check(prune_tensor_data_mutable(y, &bytes));

@@ -6,25 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "measuring.h"
 #include "onnx_writer.h"
 
 enum { SIDE = 28, LAYERS = 4, FIXED = 64, MOST_ROUNDS = 32 };
-
-static void check(prune_status status) {
-  if (status == PRUNE_OK) return;
-  fprintf(stderr, "widths: %s: %s\n", prune_last_error()->where, prune_last_error()->message);
-  exit(1);
-}
-
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *values, int count) {
-  qsort(values, (size_t)count, sizeof *values, ascending);
-  return values[count / 2];
-}
 
 /* A model, and what it is run on. */
 typedef struct {
@@ -33,18 +18,15 @@ typedef struct {
 } subject;
 
 static subject subject_of(prune_model *model, size_t rank, const int64_t *shape) {
-  subject made = {model, NULL};
+  subject s = {model, NULL};
   void *bytes = NULL;
   int64_t count = 1;
   unsigned state = 1;
   for (size_t axis = 0; axis < rank; axis++) count *= shape[axis];
-  check(prune_tensor_create(PRUNE_FLOAT32, rank, shape, NULL, &made.x));
-  check(prune_tensor_data_mutable(made.x, &bytes));
-  for (int64_t index = 0; index < count; index++) {
-    state = state * 1664525u + 1013904223u;
-    ((float *)bytes)[index] = (float)(state >> 8) / (float)(1 << 24) - 0.5f;
-  }
-  return made;
+  check(prune_tensor_create(PRUNE_FLOAT32, rank, shape, NULL, &s.x));
+  check(prune_tensor_data_mutable(s.x, &bytes));
+  for (int64_t index = 0; index < count; index++) { ((float *)bytes)[index] = next_random(&state) - 0.5f; }
+  return s;
 }
 
 static void release(subject s) {
@@ -100,10 +82,7 @@ static void put_weight(message *graph, const char *name, const int64_t *dims, in
   float *values = malloc(count * sizeof *values);
   if (!values) abort();
   unsigned state = 7;
-  for (size_t index = 0; index < count; index++) {
-    state = state * 1664525u + 1013904223u;
-    values[index] = ((float)(state >> 8) / (float)(1 << 24) - 0.5f) * 0.1f;
-  }
+  for (size_t index = 0; index < count; index++) { values[index] = (next_random(&state) - 0.5f) * 0.1f; }
   put_int(&tensor, 2, 1);
   put_text(&tensor, 8, name);
   put_bytes(&tensor, 9, values, count * sizeof *values);

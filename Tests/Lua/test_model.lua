@@ -162,7 +162,7 @@ test("quantize, save, reload, compare", function()
   check(m:benchmark{runs = 3, warmup = 1, batch_size = 2}.median_ms > 0)
   local share, before = 0, math.huge
   for _, step in ipairs(m:benchmark{runs = 3, steps = true}.steps) do
-    check(step.ms <= before and #step.name > 0)
+    check(step.ms <= before and #step.name > 0 and #step.kernel > 0)
     share, before = share + step.share, step.ms
   end
   near(share, 1, 1e-6)
@@ -176,6 +176,7 @@ test("benchmark says which layers leave zeros out", function()
     if step.weights then
       layers = layers + 1
       check(step.weights == "sparse" or step.weights == "dense")
+      equal(step.kernel == "sparse", step.weights == "sparse")
       near(step.zeros, 0.95, 0.03)
       check(step.weights == "dense" or not step.sparse_ms or step.sparse_ms > 0 and step.dense_ms > 0)
     end

@@ -92,8 +92,8 @@ Loss, accuracy and other metrics.
 > print(m:evaluate(test).accuracy)
 
 Model:benchmark{...} -> Report
-Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second. Of its steps, those with constant weights say
-whether zeros are left out: weights "sparse" or "dense", zeros, and dense_ms and sparse_ms where both were measured.
+Latency on random inputs: median_ms, min_ms, p90_ms, mean_ms, samples_per_second. With steps = true, its steps say which family of
+kernels they run by: kernel "onednn", "winograd", "sparse", "reference" and others; those with constant weights say whether zeros are left out: weights "sparse" or "dense", zeros, and dense_ms and sparse_ms where both were measured.
 > print(m:benchmark{batch_size = 1, threads = 1}.median_ms)
 
 Model:differences(other, data, options) -> Report

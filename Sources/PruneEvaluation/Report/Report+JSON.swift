@@ -30,13 +30,13 @@ extension ReportValue {
     switch self {
     case .number(let value): text += value.isFinite ? Self.shortest(value) : "null"
     case .integer(let value): text += String(value)
-    case .text(let value): Self.write(string: value, to: &text)
+    case .text(let value): text.append(asJSON: value)
     case .flag(let value): text += value ? "true" : "false"
     case .report(let report):
       text += "{"
       for (index, entry) in report.entries.filter(\.value.isData).enumerated() {
         if index > 0 { text += "," }
-        Self.write(string: entry.key, to: &text)
+        text.append(asJSON: entry.key)
         text += ":"
         entry.value.write(to: &text)
       }
@@ -58,23 +58,5 @@ extension ReportValue {
   static func shortest(_ value: Double) -> String {
     let text = "\(value)"
     return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
-  }
-
-  private static func write(string: String, to text: inout String) {
-    text += "\""
-    for scalar in string.unicodeScalars {
-      switch scalar {
-      case "\"": text += "\\\""
-      case "\\": text += "\\\\"
-      case "\n": text += "\\n"
-      case "\r": text += "\\r"
-      case "\t": text += "\\t"
-      case _ where scalar.value < 0x20:
-        let hex = String(scalar.value, radix: 16)
-        text += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-      default: text.unicodeScalars.append(scalar)
-      }
-    }
-    text += "\""
   }
 }

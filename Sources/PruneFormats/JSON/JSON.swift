@@ -88,7 +88,7 @@ package indirect enum JSON: Sendable {
     case .null: text += "null"
     case .bool(let value): text += value ? "true" : "false"
     case .number(let number): text += number
-    case .string(let string): Self.write(string, to: &text)
+    case .string(let string): text.append(asJSON: string)
     case .array(let values):
       text += "["
       for (index, value) in values.enumerated() {
@@ -100,32 +100,11 @@ package indirect enum JSON: Sendable {
       text += "{"
       for (index, field) in fields.enumerated() {
         if index > 0 { text += ", " }
-        Self.write(field.key, to: &text)
+        text.append(asJSON: field.key)
         text += ": "
         field.value.write(to: &text)
       }
       text += "}"
     }
-  }
-
-  private static func write(_ string: String, to text: inout String) {
-    text += "\""
-    for scalar in string.unicodeScalars {
-      switch scalar {
-      case "\"": text += "\\\""
-      case "\\": text += "\\\\"
-      case "\n": text += "\\n"
-      case "\r": text += "\\r"
-      case "\t": text += "\\t"
-      default:
-        if scalar.value < 0x20 {
-          let digits = String(scalar.value, radix: 16)
-          text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-        } else {
-          text.unicodeScalars.append(scalar)
-        }
-      }
-    }
-    text += "\""
   }
 }

@@ -46,10 +46,22 @@ package struct Operator: Sendable {
     /// Each sample, along the first axis of the first input, comes from the same one of that input alone. (All
     /// elementwise operators are so besides, as far as their operands are.)
     package static let keepsSamplesApart = Traits(rawValue: 8)
+    /// Sums of products of two operands, the second of which is a weight in most networks: most of their work.
+    package static let product = Traits(rawValue: 16)
+    /// A product of matrices: either operand may be the weight.
+    package static let matrixProduct = Traits(rawValue: 32)
+    /// A product that integer runtimes have a form of.
+    package static let hasIntegerForm = Traits(rawValue: 64)
+    /// The weight can be stored in few bits and dequantized in front of it.
+    package static let hasStorableWeight = Traits(rawValue: 128)
+    /// All that is done to an element is to cut it off at limits, which the range of quantized values can do.
+    package static let limits = Traits(rawValue: 256)
+    /// Between numbers and quantized values.
+    package static let quantizes = Traits(rawValue: 512)
   }
 
   package let kind: Kind
-  package let traits: Traits
+  package private(set) var traits: Traits
 
   /// Whether each element of the result comes from those at its place in the inputs.
   package var isElementwise: Bool { kind == .unary || kind == .broadcasting }
@@ -67,10 +79,18 @@ package struct Operator: Sendable {
     names.filter { name in rows[name].map { kinds.contains($0.kind) && !name.contains(".") } ?? false }
   }
 
+  /// Names of all operators with a trait, in order.
+  package static func names(with traits: Traits) -> [String] {
+    names.filter { rows[$0]?.traits.isSuperset(of: traits) ?? false }
+  }
+
   private static let rows: [String: Operator] = {
     var rows: [String: Operator] = [:]
     for (kind, traits, names) in groups {
       for name in names.split(separator: " ") { rows[String(name)] = Operator(kind: kind, traits: traits) }
+    }
+    for (traits, names) in uses {
+      for name in names.split(separator: " ") { rows[String(name)]?.traits.formUnion(traits) }
     }
     return rows
   }()
@@ -79,11 +99,23 @@ package struct Operator: Sendable {
 extension Node {
   /// What its operator is; nil for one that no row tells of.
   package var operation: Operator? { Operator[name: operatorName] }
+
+  package func has(_ traits: Operator.Traits) -> Bool { operation?.traits.isSuperset(of: traits) ?? false }
 }
 
 // MARK: - The rows
 
 extension Operator {
+  /// What rows of several kinds have besides.
+  private static let uses: [(Traits, String)] = [
+    (.product, "Conv ConvTranspose Gemm MatMul"),
+    (.matrixProduct, "Gemm MatMul"),
+    (.hasIntegerForm, "Conv Gemm MatMul"),
+    (.hasStorableWeight, "Conv ConvTranspose Einsum GRU Gather Gemm LSTM MatMul RNN"),
+    (.limits, "Clip Relu"),
+    (.quantizes, "DequantizeLinear QuantizeLinear"),
+  ]
+
   private static let groups: [(Kind, Traits, String)] = [
     (
       .unary, [.keepsZero],

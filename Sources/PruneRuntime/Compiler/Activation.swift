@@ -4,8 +4,8 @@ import PruneTensor
 
 extension Activation {
   /// The activation a node is, when it is one and its limits are constants.
-  init?(_ op: Dataflow.Op, _ flow: Dataflow) {
-    guard op.node.isStandard, let input = op.input(0), flow.values[input].dtype == .float32 else { return nil }
+  init?(_ op: Dataflow.Op, _ values: some ValueTable) {
+    guard op.node.isStandard, let input = op.input(0), values.value(input).dtype == .float32 else { return nil }
     switch op.node.opType {
     case "Relu": self = .relu
     case "LeakyRelu": self = .leakyRelu(op.node.float("alpha", default: 0.01))
@@ -19,7 +19,7 @@ extension Activation {
       func limit(_ index: Int, _ name: String, _ open: Float) -> Float? {
         if op.opset < 11 { return op.node.float(name, default: open) }
         guard let id = op.input(index) else { return open }
-        guard let tensor = flow.values[id].constant, tensor.count == 1 else { return nil }
+        guard let tensor = values.constant(id), tensor.count == 1 else { return nil }
         return try? tensor.array(of: Float.self).first
       }
       guard let low = limit(1, "min", -.infinity), let high = limit(2, "max", .infinity), low <= high else {

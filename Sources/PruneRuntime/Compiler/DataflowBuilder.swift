@@ -26,7 +26,7 @@ struct DataflowBuilder {
       Set<String>(), Set((options.outputs ?? model.graph.outputs.map(\.name)) + options.watched.map(\.name))
     )
     for node in model.graph.nodes {
-      let isLayer = node.isStandard && ["Conv", "Gemm", "MatMul"].contains(node.opType)
+      let isLayer = node.has(.hasIntegerForm)
       for (place, name) in node.allReads.enumerated() {
         if isLayer, place > 0 { weights.insert(name) } else { others.insert(name) }
       }

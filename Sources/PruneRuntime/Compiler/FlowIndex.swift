@@ -35,7 +35,9 @@ struct FlowIndex {
   func readers(of value: Int) -> [Int] { consumers[value] ?? [] }
 }
 
-extension Dataflow {
+extension Dataflow: ValueTable {
+  func value(_ id: Int) -> Value { values[id] }
+
   /// The number a constant of one element is.
   func scalar(_ value: Int?) -> Double? {
     guard let tensor = value.flatMap({ values[$0].constant }), tensor.count == 1, tensor.dtype != .string else {
@@ -53,7 +55,6 @@ extension Dataflow {
   }
 
   func isFloat(_ value: Int?) -> Bool { value.map { values[$0].dtype == .float32 && values[$0].shape != nil } ?? false }
-  func dims(_ value: Int) -> [Int] { values[value].shape?.dims ?? [] }
 
   /// An operation of our own making in the place of another.
   func replacement(

@@ -28,7 +28,7 @@ enum Fusion {
     flow.ops = ops.compactMap { $0 }
   }
 
-  private static let bases = ["Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"]
+  private static let bases = Operator.names(with: .product) + ["BatchNormalization"]
 
   private static func isFloat(_ op: Dataflow.Op, _ flow: Dataflow) -> Bool {
     (op.reads + op.outputs.compactMap { $0 }).allSatisfy {

@@ -54,7 +54,7 @@ enum HalfWidening {
 
   /// Whether there is a product with float16 weights, and nothing whose types cannot be followed.
   private static func applies(_ graph: Graph) -> Bool {
-    let heavy: Set<String> = ["Conv", "ConvTranspose", "Gemm", "MatMul"]
+    let heavy = Set(Operator.names(with: .product))
     guard graph.nodes.allSatisfy({ $0.isStandard && $0.subgraphs.isEmpty }) else { return false }
     guard graph.outputs.allSatisfy({ output in graph.nodes.contains { $0.outputs.contains(output.name) } }) else {
       return false

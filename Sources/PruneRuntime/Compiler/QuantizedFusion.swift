@@ -16,7 +16,7 @@ struct QuantizedFusion {
     for index in flow.ops.indices { if let fused = try pass.fused(index) { pass.flow.ops[index] = fused } }
     pass.flow.removeDeadOps()
     // What no QuantizeLinear claimed gives floats.
-    for (index, op) in pass.flow.ops.enumerated() where ["Conv", "Gemm", "MatMul"].contains(op.key) {
+    for (index, op) in pass.flow.ops.enumerated() where op.node.has(.hasIntegerForm) {
       if let fused = try pass.layer(op, nil, [], op.output(0), []) { pass.flow.ops[index] = fused }
     }
     pass.flow.removeDeadOps()

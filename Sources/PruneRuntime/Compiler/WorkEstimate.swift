@@ -45,7 +45,7 @@ enum WorkEstimate {
   /// Nil when nothing can be said: operators without a fast kernel, and those that run graphs.
   private static func nanoseconds(_ op: Dataflow.Op, _ flow: Dataflow) -> Double? {
     let touched = op.reads + op.outputs.compactMap { $0 }
-    guard op.control == nil, touched.allSatisfy({ flow.values[$0].isStatic }), FastKernels.kernel(for: op) != nil,
+    guard op.control == nil, touched.allSatisfy({ flow.values[$0].isStatic }), !FastKernels.candidates(for: op).isEmpty,
       let multiplications = multiplications(op, flow)
     else { return nil }
     let bytes = touched.reduce(0.0) { $0 + Double(flow.values[$1].dtype?.bitWidth ?? 8) / 8 * count($1, flow) }
@@ -64,8 +64,9 @@ enum WorkEstimate {
     var minimal: Double {
       let isConstant = op.input(1).flatMap { flow.values[$0].constant } != nil
       guard op.key == "Conv",
-        ConvolutionKernels.Problem(op.node, x: dims(op.input(0)), w: dims(op.input(1)), y: dims(op.output(0)))
-          .flatMap({ WinogradKernels.Problem($0, isConstant: isConstant) }) != nil
+        let problem = ConvolutionKernels.Problem(
+          op.node, x: dims(op.input(0)), w: dims(op.input(1)), y: dims(op.output(0))),
+        (try? WinogradKernels.Problem(problem, isConstant: isConstant)) != nil
       else { return 1 }
       return 0.35
     }

@@ -68,18 +68,18 @@ extension Lowering {
   /// - Throws: `.unsupported` when there is none.
   func emitReference(_ op: Dataflow.Op) throws(PruneError) {
     guard let kernel = ReferenceKernels.kernel(for: op.node, opset: op.opset) else {
-      let known = op.node.isStandard ? "" : " of domain '\(op.node.domain)'"
+      let origin = op.node.isStandard ? "" : " of domain '\(op.node.domain)'"
       throw PruneError(
-        .unsupported, "no kernel runs operator \(op.node.opType)\(known) (opset \(op.opset))", at: op.node.label,
+        .unsupported, "no kernel runs operator \(op.node.opType)\(origin) (opset \(op.opset))", at: op.node.label,
         hint: "the model can be loaded, edited and saved, but not run")
     }
     let (node, opset) = (op.node, op.opset)
-    try emit(op, isReference: true) { (_, inputs) throws(PruneError) in try kernel(node, inputs, opset) }
+    try emit(op, kernel: Self.reference) { (_, inputs) throws(PruneError) in try kernel(node, inputs, opset) }
   }
 
   /// Runs If, Loop or Scan.
   func emitControl(_ op: Dataflow.Op, _ control: ControlNode) throws(PruneError) {
-    try emit(op, isReference: false, runsPrograms: true) { (frame, inputs) throws(PruneError) in
+    try emit(op, kernel: "graph", runsPrograms: true) { (frame, inputs) throws(PruneError) in
       try control.run(inputs, cancel: frame.cancel)
     }
   }
@@ -87,7 +87,7 @@ extension Lowering {
   /// Shows a value to whoever watches the run.
   func emitWatch(_ watched: (name: String, value: Int, isOrdered: Bool), of node: Node) throws(PruneError) {
     let op = Dataflow.Op(node: node, opset: 1, inputs: [watched.value], outputs: [])
-    try emit(op, isReference: false, isOrdered: watched.isOrdered) { (frame, inputs) throws(PruneError) in
+    try emit(op, kernel: "watch", isOrdered: watched.isOrdered) { (frame, inputs) throws(PruneError) in
       if let tensor = inputs[0] { try frame.watch?(watched.name, tensor) }
       return []
     }
@@ -95,7 +95,7 @@ extension Lowering {
 
   /// Adds a step that works on whole tensors.
   private func emit(
-    _ op: Dataflow.Op, isReference: Bool, isOrdered: Bool = true, runsPrograms: Bool = false,
+    _ op: Dataflow.Op, kernel: String, isOrdered: Bool = true, runsPrograms: Bool = false,
     _ evaluate: @escaping Evaluation
   ) throws(PruneError) {
     enum Place { case absent, constant(Tensor), buffer(Int, DType, Shape), slot(Int) }
@@ -134,7 +134,7 @@ extension Lowering {
     }
     let (reads, writes) = (sources, targets)
     emit(
-      op.node.label, reads: buffers(reads), writes: buffers(writes), isReference: isReference,
+      op.node.label, kernel: kernel, reads: buffers(reads), writes: buffers(writes),
       runsPrograms: runsPrograms
     ) { frame throws(PruneError) in
       var inputs: [ReferenceStep.Source] = []

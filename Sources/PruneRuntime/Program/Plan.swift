@@ -17,8 +17,10 @@ struct Plan {
   struct Step {
     /// The node, as errors call it.
     let label: String
-    /// Whether it runs a reference kernel.
-    var isReference = false
+    /// The family of kernels that it runs by.
+    let kernel: String
+    /// Why the families that were asked before did not take it.
+    var refusals: [String] = []
     /// Whether it runs on one thread: what oneDNN makes is made for a number of threads.
     var isSingleThreaded = false
     /// Whether it makes a number of NaN; the processor notes when it does.
@@ -28,6 +30,9 @@ struct Plan {
     /// Of an operation with constant weights, how it multiplies with them.
     var weights: WeightUse?
     let bind: (Frame) throws(PruneError) -> BoundStep
+
+    /// Whether it runs a reference kernel.
+    var isReference: Bool { kernel == Lowering.reference }
   }
 
   struct Input {

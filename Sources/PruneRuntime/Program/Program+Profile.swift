@@ -5,6 +5,8 @@ import PruneTensor
 package struct StepTime: Sendable {
   /// The node's label, or what was put between nodes.
   package let label: String
+  /// The family of kernels that it runs by: "winograd", "onednn", …
+  package let kernel: String
   /// The shortest of the runs.
   package var seconds: Double
   /// Of a layer with constant weights, how it multiplies with them.
@@ -24,7 +26,7 @@ package struct WeightUse: Sendable {
 extension Program {
   /// Runs several times and returns the shortest time of every step, in order.
   package func profile(_ inputs: [String: Tensor], runs: Int = 10) throws(PruneError) -> [StepTime] {
-    var times = plan.steps.map { StepTime(label: $0.label, seconds: .infinity, weights: $0.weights) }
+    var times = plan.steps.map { StepTime(label: $0.label, kernel: $0.kernel, seconds: .infinity, weights: $0.weights) }
     for _ in 0..<max(runs, 1) {
       // A step runs once for each part of a batch.
       var sums = [Double](repeating: 0, count: times.count)
@@ -36,6 +38,11 @@ extension Program {
 
   /// Labels of the steps that run on one thread, whatever the pool's size.
   package var lonelyLabels: [String] { plan.steps.filter(\.isSingleThreaded).map(\.label) }
+
+  /// By which kernels the steps run, in order, and why those that were asked before did not take them.
+  package var kernelChoices: [(label: String, kernel: String, refusals: [String])] {
+    plan.steps.map { ($0.label, $0.kernel, $0.refusals) }
+  }
 
   /// How steps with constant weights multiply with them, in order.
   package var weightUses: [WeightUse] { plan.steps.compactMap(\.weights) }

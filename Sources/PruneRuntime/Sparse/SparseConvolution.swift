@@ -99,9 +99,9 @@ enum SparseConvolution {
   }
 
   static func emit(
-    _ problem: SparseProblem, _ geometry: Geometry, _ op: Dataflow.Op, _ lowering: Lowering
+    _ problem: SparseProblem, _ geometry: Geometry, _ op: Dataflow.Op, _ emitter: any Emitter
   ) throws(PruneError) -> Bool {
-    guard let weights = try SparseWeights.packed(problem, isSorted: true, lowering) else { return false }
+    guard let weights = try SparseWeights.packed(problem, isSorted: true, emitter) else { return false }
     let padding = geometry.padding
     let (pixels, results) = (geometry.inputs[0] * geometry.inputs[1], geometry.outputs[0] * geometry.outputs[1])
     let channel = geometry.readsImages ? pixels : padding.channel
@@ -120,13 +120,13 @@ enum SparseConvolution {
       arguments.target = Int32(PS_SPARSE_IMAGES.rawValue)
       arguments.places = Int64((geometry.outputs[0] - 1) * padding.pitch + geometry.outputs[1])
     }
-    let source = geometry.readsImages ? try lowering.plain(problem.x) : try padded(problem, geometry, op, lowering)
-    try SparseStep.emit(arguments, problem, weights, source, offsets: geometry.offsets, op, lowering, run: ps_sparse)
+    let source = geometry.readsImages ? try emitter.plain(problem.x) : try padded(problem, geometry, op, emitter)
+    try SparseStep.emit(arguments, problem, weights, source, offsets: geometry.offsets, op, emitter, run: ps_sparse)
     return true
   }
 
   private static func padded(
-    _ problem: SparseProblem, _ geometry: Geometry, _ op: Dataflow.Op, _ lowering: Lowering
+    _ problem: SparseProblem, _ geometry: Geometry, _ op: Dataflow.Op, _ emitter: any Emitter
   ) throws(PruneError) -> Int {
     let padding = geometry.padding
     var arguments = ps_sparse_pad_args()
@@ -137,16 +137,16 @@ enum SparseConvolution {
     arguments.phases = (Int64(padding.phases[0]), Int64(padding.phases[1]))
     (arguments.rows, arguments.pitch) = (Int64(padding.rows), Int64(padding.pitch))
     (arguments.y_channel, arguments.y_image) = (Int64(padding.channel), Int64(geometry.channels * padding.channel))
-    let plain = try lowering.plain(problem.x)
+    let plain = try emitter.plain(problem.x)
     // A vector of the last tile may end behind the last channel.
-    let made = lowering.scratch(4 * (geometry.images * geometry.channels * padding.channel + 16))
+    let target = emitter.scratch(4 * (geometry.images * geometry.channels * padding.channel + 16))
     let final = arguments
-    lowering.emit(op.node.label, reads: [plain], writes: [made]) { frame in
+    emitter.emit(op.node.label, reads: [plain], writes: [target]) { frame in
       var bound = final
       bound.x = UnsafePointer(frame.pointer(plain))
-      bound.y = frame.pointer(made)
+      bound.y = frame.pointer(target)
       return frame.step(bound, ps_sparse_pad)
     }
-    return made
+    return target
   }
 }

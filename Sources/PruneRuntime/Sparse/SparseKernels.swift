@@ -1,8 +1,11 @@
 import PruneTensor
 
-/// Operations with sparse weights.
-enum SparseKernels {
-  static let kernel: FastKernel = { (op: Dataflow.Op, lowering: Lowering) throws(PruneError) -> Bool in
-    try SparseProblem(op, lowering.flow)?.emit(op, lowering) ?? false
+/// Operations with sparse weights: those for which `SparseChoice` found that they are faster so.
+enum SparseKernels: KernelFamily {
+  static let name = "sparse"
+  static let kernels: [String: FastKernel] = ["Conv": sparse, "Gemm": sparse, "MatMul": sparse]
+
+  private static func sparse(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    try SparseProblem(op, emitter)?.emit(op, emitter) ?? false
   }
 }

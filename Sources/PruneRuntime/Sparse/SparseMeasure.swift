@@ -16,7 +16,7 @@ struct SparseTimes {
 /// Times of operations with dense and with sparse kernels on this machine. What was measured is kept for the life of
 /// the process, by what the time depends on: extents, density, what follows, and threads.
 enum SparseMeasure {
-  private static let known = Mutex<[String: SparseTimes]>([:])
+  private static let cache = Mutex<[String: SparseTimes]>([:])
   /// Rounds, each of which runs both ways.
   private static let rounds = 4
 
@@ -24,9 +24,9 @@ enum SparseMeasure {
     _ op: Dataflow.Op, _ problem: SparseProblem, nonzeros: Int, _ flow: Dataflow
   ) throws(PruneError) -> SparseTimes? {
     let key = key(op, problem, nonzeros, flow)
-    if let times = known.withLock({ $0[key] }) { return times }
+    if let times = cache.withLock({ $0[key] }) { return times }
     guard let times = try measured(op, problem, flow) else { return nil }
-    known.withLock { $0[key] = times }
+    cache.withLock { $0[key] = times }
     return times
   }
 
@@ -43,8 +43,8 @@ enum SparseMeasure {
       }
     }
     switch problem.geometry {
-    case .convolution(let made): parts.append("\(made.groups) \(made.window)")
-    case .product(let made): parts.append("\(made.transposesA)\(made.transposesB)")
+    case .convolution(let geometry): parts.append("\(geometry.groups) \(geometry.window)")
+    case .product(let geometry): parts.append("\(geometry.transposesA)\(geometry.transposesB)")
     }
     return parts.joined(separator: " ")
   }
@@ -68,15 +68,15 @@ enum SparseMeasure {
 
   /// The operation alone, its weights as they are and all else fed.
   private static func single(_ op: Dataflow.Op, _ flow: Dataflow) -> Dataflow {
-    var made = Dataflow()
-    made.keepsNaN = flow.keepsNaN
+    var result = Dataflow()
+    result.keepsNaN = flow.keepsNaN
     var numbers: [Int: Int] = [:]
     func number(_ value: Int, isInput: Bool) -> Int {
-      if let known = numbers[value] { return known }
+      if let copied = numbers[value] { return copied }
       var copy = flow.values[value]
       if isInput, copy.constant == nil { copy.origin = .input }
-      let id = made.addValue(copy)
-      if case .input = copy.origin { made.inputs.append(id) }
+      let id = result.addValue(copy)
+      if case .input = copy.origin { result.inputs.append(id) }
       numbers[value] = id
       return id
     }
@@ -86,9 +86,9 @@ enum SparseMeasure {
       if case .add(let other) = $0 { .add(number(other, isInput: true)) } else { $0 }
     }
     single.outputs = op.outputs.map { $0.map { number($0, isInput: false) } }
-    made.ops = [single]
-    made.outputs = single.outputs.compactMap { $0 }.map { (made.values[$0].name, $0) }
-    return made
+    result.ops = [single]
+    result.outputs = single.outputs.compactMap { $0 }.map { (result.values[$0].name, $0) }
+    return result
   }
 }
 
@@ -123,7 +123,7 @@ private final class Trial {
       if Parallel.threads != count { Parallel.threads = count }
       let start = Self.seconds(threads: count)
       _ = step.run(step.context)
-      if planned.label != Lowering.reorderLabel { seconds += Self.seconds(threads: count) - start }
+      if planned.kernel != Lowering.reorder { seconds += Self.seconds(threads: count) - start }
     }
     return seconds
   }

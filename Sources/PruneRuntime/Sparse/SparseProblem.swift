@@ -31,28 +31,32 @@ struct SparseProblem {
   let tail: Tail
 
   /// Nil when the operation is of another kind, its weights change, or something follows that these kernels do not do.
-  init?(_ op: Dataflow.Op, _ flow: Dataflow) {
-    guard let x = op.input(0), let weight = op.input(1), let y = op.output(0), flow.values[weight].constant != nil,
+  init?(_ op: Dataflow.Op, _ values: some ValueTable) {
+    guard let x = op.input(0), let weight = op.input(1), let y = op.output(0), values.constant(weight) != nil,
       op.quantized == nil, op.control == nil,
-      (op.reads + op.outputs.compactMap { $0 }).allSatisfy({ flow.isFloat($0) }),
+      (op.reads + op.outputs.compactMap { $0 }).allSatisfy({
+        values.value($0).dtype == .float32 && values.value($0).shape != nil
+      }),
       op.outputs.dropFirst().allSatisfy({ $0 == nil })
     else { return nil }
     (self.x, self.weight, self.y) = (x, weight, y)
     switch op.key {
     case "Conv":
-      let (xDims, wDims, yDims) = (flow.dims(x), flow.dims(weight), flow.dims(y))
-      guard let made = SparseConvolution.Geometry(op.node, x: xDims, w: wDims, y: yDims) else { return nil }
-      (rows, groupRows, taps) = (wDims[0], wDims[0] / made.groups, wDims.dropFirst().reduce(1, *))
+      let (xDims, wDims, yDims) = (values.dims(x), values.dims(weight), values.dims(y))
+      guard let extents = SparseConvolution.Geometry(op.node, x: xDims, w: wDims, y: yDims) else { return nil }
+      (rows, groupRows, taps) = (wDims[0], wDims[0] / extents.groups, wDims.dropFirst().reduce(1, *))
       (rowStride, tapStride) = (taps, 1)
-      geometry = .convolution(made)
-      guard let tail = Tail(op, flow, bias: op.input(2), row: [rows]) else { return nil }
+      geometry = .convolution(extents)
+      guard let tail = Tail(op, values, bias: op.input(2), row: [rows]) else { return nil }
       self.tail = tail
     case "Gemm", "MatMul":
-      guard let made = SparseProduct.Geometry(op, flow) else { return nil }
-      (rows, groupRows, taps) = (made.n, made.n, made.k)
-      (rowStride, tapStride) = made.transposesB ? (made.k, 1) : (1, made.n)
-      geometry = .product(made)
-      guard let tail = Tail(op, flow, bias: op.key == "Gemm" ? op.input(2) : nil, row: [made.n]) else { return nil }
+      guard let extents = SparseProduct.Geometry(op, values) else { return nil }
+      (rows, groupRows, taps) = (extents.n, extents.n, extents.k)
+      (rowStride, tapStride) = extents.transposesB ? (extents.k, 1) : (1, extents.n)
+      geometry = .product(extents)
+      guard let tail = Tail(op, values, bias: op.key == "Gemm" ? op.input(2) : nil, row: [extents.n]) else {
+        return nil
+      }
       self.tail = tail
     default: return nil
     }
@@ -63,26 +67,27 @@ struct SparseProblem {
   /// Multiplications of the same operation with no zeros left out.
   var multiplications: Double {
     switch geometry {
-    case .convolution(let made): Double(rows) * Double(taps) * Double(made.images) * Double(made.outputs.reduce(1, *))
-    case .product(let made): Double(rows) * Double(taps) * Double(made.m)
+    case .convolution(let extents):
+      Double(rows) * Double(taps) * Double(extents.images) * Double(extents.outputs.reduce(1, *))
+    case .product(let extents): Double(rows) * Double(taps) * Double(extents.m)
     }
   }
 
   /// Adds the steps.
-  func emit(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+  func emit(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
     switch geometry {
-    case .convolution(let made): try SparseConvolution.emit(self, made, op, lowering)
-    case .product(let made): try SparseProduct.emit(self, made, op, lowering)
+    case .convolution(let extents): try SparseConvolution.emit(self, extents, op, emitter)
+    case .product(let extents): try SparseProduct.emit(self, extents, op, emitter)
     }
   }
 }
 
 extension SparseProblem.Tail {
   /// - Parameter row: the shape of what is added to each place alike.
-  fileprivate init?(_ op: Dataflow.Op, _ flow: Dataflow, bias: Int?, row: [Int]) {
-    let whole = op.output(0).map { flow.dims($0) } ?? []
+  fileprivate init?(_ op: Dataflow.Op, _ values: some ValueTable, bias: Int?, row: [Int]) {
+    let whole = op.output(0).map { values.dims($0) } ?? []
     if let bias {
-      let dims = flow.dims(bias)
+      let dims = values.dims(bias)
       if dims == row || op.key == "Gemm" && dims == [1] + row {
         self.bias = bias
       } else if dims == whole {
@@ -95,9 +100,9 @@ extension SparseProblem.Tail {
     for (index, item) in op.epilogue.enumerated() {
       switch item {
       case .add(let other):
-        if op.key != "Conv", flow.dims(other) == row, self.bias == nil, whole != row {
+        if op.key != "Conv", values.dims(other) == row, self.bias == nil, whole != row {
           self.bias = other
-        } else if flow.values[other].shape?.count == whole.reduce(1, *), residual == nil {
+        } else if values.value(other).shape?.count == whole.reduce(1, *), residual == nil {
           residual = other
         } else {
           return nil

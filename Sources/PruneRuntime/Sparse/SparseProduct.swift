@@ -9,9 +9,9 @@ enum SparseProduct {
     let m, n, k: Int
     let transposesA, transposesB: Bool
 
-    init?(_ op: Dataflow.Op, _ flow: Dataflow) {
+    init?(_ op: Dataflow.Op, _ values: some ValueTable) {
       guard let a = op.input(0), let b = op.input(1), let y = op.output(0) else { return nil }
-      let (aDims, bDims) = (flow.dims(a), flow.dims(b))
+      let (aDims, bDims) = (values.dims(a), values.dims(b))
       guard let last = aDims.last, bDims.count == 2 else { return nil }
       let isGemm = op.key == "Gemm"
       guard !isGemm || aDims.count == 2 && op.node.float("alpha", default: 1) == 1 else { return nil }
@@ -20,7 +20,7 @@ enum SparseProduct {
       k = transposesA ? aDims[0] : last
       m = transposesA ? last : aDims.dropLast().reduce(1, *)
       n = bDims[transposesB ? 0 : 1]
-      guard bDims[transposesB ? 1 : 0] == k, flow.values[y].shape?.count == m * n, m > 0, n > 0, k > 0, m < 1 << 24,
+      guard bDims[transposesB ? 1 : 0] == k, values.value(y).shape?.count == m * n, m > 0, n > 0, k > 0, m < 1 << 24,
         m * max(k, n) < 1 << 30
       else { return nil }
     }
@@ -36,23 +36,23 @@ enum SparseProduct {
   static let fewestRows = 4
 
   static func emit(
-    _ problem: SparseProblem, _ geometry: Geometry, _ op: Dataflow.Op, _ lowering: Lowering
+    _ problem: SparseProblem, _ geometry: Geometry, _ op: Dataflow.Op, _ emitter: any Emitter
   ) throws(PruneError) -> Bool {
-    guard let weights = try SparseWeights.packed(problem, isSorted: false, lowering) else { return false }
+    guard let weights = try SparseWeights.packed(problem, isSorted: false, emitter) else { return false }
     var arguments = ps_sparse_args(problem.tail.activation)
     if geometry.m < fewestRows, !geometry.transposesA || geometry.m == 1 {
       (arguments.images, arguments.x_image, arguments.y_image) = (
         Int64(geometry.m), Int64(geometry.k), Int64(geometry.n)
       )
-      let source = try lowering.plain(problem.x)
-      try SparseStep.emit(arguments, problem, weights, source, op, lowering, run: ps_sparse_vectors)
+      let source = try emitter.plain(problem.x)
+      try SparseStep.emit(arguments, problem, weights, source, op, emitter, run: ps_sparse_vectors)
       return true
     }
     (arguments.images, arguments.places) = (1, Int64(geometry.m))
     (arguments.y_row, arguments.y_place) = (1, Int64(geometry.n))
     (arguments.pitch, arguments.columns) = (Int64(geometry.m), Int64(geometry.m))
     arguments.target = Int32(PS_SPARSE_PLACES.rawValue)
-    let plain = try lowering.plain(problem.x)
+    let plain = try emitter.plain(problem.x)
     let source: Int
     let pitch: Int
     if geometry.transposesA {
@@ -60,10 +60,10 @@ enum SparseProduct {
     } else {
       pitch = geometry.pitch
       arguments.is_padded = 1
-      let turned = lowering.scratch(4 * geometry.k * pitch)
+      let turned = emitter.scratch(4 * geometry.k * pitch)
       source = turned
       let (rows, columns) = (Int64(geometry.m), Int64(geometry.k))
-      lowering.emit(op.node.label, reads: [plain], writes: [turned]) { frame in
+      emitter.emit(op.node.label, reads: [plain], writes: [turned]) { frame in
         frame.step(
           ps_sparse_transpose_args(
             x: UnsafePointer(frame.pointer(plain)), y: frame.pointer(turned), rows: rows, columns: columns,
@@ -72,7 +72,7 @@ enum SparseProduct {
       }
     }
     let offsets = (0..<geometry.k).map { Int32(clamping: $0 * pitch) }
-    try SparseStep.emit(arguments, problem, weights, source, offsets: offsets, op, lowering, run: ps_sparse)
+    try SparseStep.emit(arguments, problem, weights, source, offsets: offsets, op, emitter, run: ps_sparse)
     return true
   }
 }

@@ -7,24 +7,24 @@ enum SparseStep {
   static func emit(
     _ arguments: ps_sparse_args, _ problem: SparseProblem, _ weights: SparseWeights, _ source: Int,
     offsets: [Int32]? = nil,
-    _ op: Dataflow.Op, _ lowering: Lowering, run: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Int32
+    _ op: Dataflow.Op, _ emitter: any Emitter, run: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Int32
   ) throws(PruneError) {
-    let bias = try problem.tail.bias.map { id throws(PruneError) in try lowering.plain(id) }
-    let residual = try problem.tail.residual.map { id throws(PruneError) in try lowering.plain(id) }
+    let bias = try problem.tail.bias.map { id throws(PruneError) in try emitter.plain(id) }
+    let residual = try problem.tail.residual.map { id throws(PruneError) in try emitter.plain(id) }
     let table = try offsets.map { list throws(PruneError) in
-      try lowering.constantBuffer(try Tensor(list, try Shape([list.count])))
+      try emitter.constantBuffer(try Tensor(list, try Shape([list.count])))
     }
     let target: Int
-    if let residual, let value = problem.tail.residual, value != problem.x, lowering.canOverwrite(value, in: op) {
-      target = lowering.define(problem.y, layout: nil, over: residual)
+    if let residual, let value = problem.tail.residual, value != problem.x, emitter.canOverwrite(value, in: op) {
+      target = emitter.define(problem.y, layout: nil, over: residual)
     } else {
-      target = try lowering.define(problem.y, layout: nil)
+      target = try emitter.define(problem.y, layout: nil)
     }
     var final = arguments
     final.threads = Int64(max(Parallel.threads, 1))
-    let scratch = lowering.scratch(max(4 * Int(ps_sparse_scratch(&final)), 64))
+    let scratch = emitter.scratch(max(4 * Int(ps_sparse_scratch(&final)), 64))
     let fixed = final
-    lowering.emit(
+    emitter.emit(
       op.node.label, reads: [source, weights.buffer] + [table, bias, residual].compactMap { $0 },
       writes: [target, scratch]
     ) { frame in

@@ -22,27 +22,21 @@ struct SparseWeights {
 
   /// The weights of a problem, packed once for all programs of the model.
   /// - Parameter isSorted: whether rows with as many values follow each other, which their loops are faster for.
-  static func packed(_ problem: SparseProblem, isSorted: Bool, _ lowering: Lowering) throws(PruneError)
+  static func packed(_ problem: SparseProblem, isSorted: Bool, _ emitter: any Emitter) throws(PruneError)
     -> SparseWeights?
   {
-    guard let tensor = lowering.constant(problem.weight), tensor.dtype == .float32,
+    guard let tensor = emitter.constant(problem.weight), tensor.dtype == .float32,
       tensor.count == problem.rows * problem.taps,
       let plain = Layout.plain([problem.rows, problem.taps]),
       let kind = Layout.plain(
         [problem.rows, problem.taps, problem.groupRows, isSorted ? 2 : 1, problem.tapStride], type: dnnl_u8)
     else { return nil }
-    let key = PackedWeights.Key(
-      source: lowering.value(problem.weight).derivation ?? Derivation([tensor]), from: plain, to: kind)
-    let blob: Tensor
-    if let known = lowering.weights.find(key) {
-      blob = known
-    } else {
-      blob = try pack(tensor, problem, isSorted: isSorted)
-      lowering.weights.add(blob, key)
+    let packed = try emitter.packed(problem.weight, key: (plain, kind)) { tensor throws(PruneError) in
+      try pack(tensor, problem, isSorted: isSorted)
     }
-    let count = (blob.byteCount - 4 * (2 * problem.rows + 1)) / 6
-    return SparseWeights(
-      buffer: try lowering.constantBuffer(blob), count: count, rows: problem.rows, groupRows: problem.groupRows)
+    guard let packed else { return nil }
+    let count = (packed.tensor.byteCount - 4 * (2 * problem.rows + 1)) / 6
+    return SparseWeights(buffer: packed.buffer, count: count, rows: problem.rows, groupRows: problem.groupRows)
   }
 
   /// Values, where rows begin, outputs, and taps, which take two bytes each: so nothing is at an odd address.

@@ -148,7 +148,7 @@ final class GradientWriter {
   ) -> [String] {
     let base = name ?? "\(node.outputs.first ?? "").\(opType)"
     let names = (0..<outputs).map { _ in Graph.uniqueName(base, &taken) }
-    let label = "grad/\(node.name.isEmpty ? node.outputs.first ?? "" : node.name)"
+    let label = "grad/\(node.layerName)"
     nodes.append(Node(opType, domain: domain, name: label, inputs: inputs, outputs: names, attributes: attributes))
     return names
   }

@@ -185,8 +185,3 @@ extension PrunableWeight {
     pattern.matches(name) || layers.contains { pattern.matches($0) }
   }
 }
-
-extension Node {
-  /// The name, or that of the first output for a node without one.
-  package var layerName: String { name.isEmpty ? outputs.first ?? "" : name }
-}

@@ -117,7 +117,7 @@ struct ActivityImportance: Importance {
     var value = output
     for _ in 0..<3 {
       let readers = (consumers[value] ?? []).map { graph.nodes[$0] }.filter(\.isStandard)
-      if let relu = readers.first(where: { ["Relu", "Clip"].contains($0.opType) }) { return relu.output(0) }
+      if let relu = readers.first(where: { $0.has(.limits) }) { return relu.output(0) }
       guard let next = readers.first(where: { ["Add", "BatchNormalization"].contains($0.opType) }),
         next.opType == "BatchNormalization" || next.inputs.contains(where: graph.hasInitializer),
         let output = next.output(0)

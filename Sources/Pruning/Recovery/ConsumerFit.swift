@@ -100,7 +100,7 @@ struct ConsumerFit {
       // Every layer costs a run of those before it: matrices, of which transformers have hundreds, are left as they
       // are.
       guard lost[place] != nil || isReached && node.opType == "Conv", node.isStandard,
-        ["Conv", "Gemm", "MatMul"].contains(node.opType),
+        node.has(.hasIntegerForm),
         let weight = lost[place] ?? node.input(1), let output = node.output(0), model.graph.hasInitializer(weight),
         let now = model.graph.nodes.firstIndex(where: { $0.outputs.first == output })
       else { continue }

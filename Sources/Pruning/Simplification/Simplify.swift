@@ -109,7 +109,7 @@ private struct Tidying {
   /// uint8, one reader at a time, and refuses a model where two share one.
   mutating func joinDuplicates() {
     let coded = model.graph.nodes.filter { node in
-      ["QuantizeLinear", "DequantizeLinear"].contains(node.opType) || node.opType.hasPrefix("QLinear")
+      node.has(.quantizes) || node.opType.hasPrefix("QLinear")
         || node.opType.hasSuffix("Integer")
     }
     let inputs = Set(model.graph.inputs.map { $0.name }),

@@ -41,7 +41,7 @@ extension PruneRun {
       spared = layers.spared.sorted()
     }
     try options.cancel?.check()
-    guard let steps = try cutter.layerSteps(model, cutter.candidate(of: model, goal, units: nil)) else { return false }
+    guard let steps = try cutter.layerSteps(model, goal) else { return false }
     let order = steps.indices.filter { steps[$0].wanted > steps[$0].kept && !layers.spared.contains(steps[$0].name) }
       .sorted { (steps[$0].growth, $0) < (steps[$1].growth, $1) }
     // All layers together were refused already when the tries begin.

@@ -43,7 +43,7 @@ struct DynamicRewriter {
       }
       try cancel?.check()
       if let reason = refusal(node, layer) {
-        refused[node.title] = reason
+        refused[node.layerName] = reason
         nodes.append(node)
         continue
       }
@@ -93,7 +93,7 @@ struct DynamicRewriter {
   }
 
   private func isIgnored(_ node: Node, _ weight: String) -> Bool {
-    ignore.contains { $0.matches(node.title) || $0.matches(weight) }
+    ignore.contains { $0.matches(node.layerName) || $0.matches(weight) }
   }
 
   private func refusal(_ node: Node, _ layer: WeightPlan.Layer) -> String? {
@@ -135,7 +135,7 @@ struct DynamicRewriter {
       integer,
       Node("Cast", name: floats, inputs: integer.outputs, outputs: [floats], attributes: [Attribute("to", .int(1))]),
       Node("Mul", name: both, inputs: [codes[1], scale], outputs: [both]),
-      Node("Mul", name: edit.name(node.title + "_scale"), inputs: [floats, both], outputs: [scaled]),
+      Node("Mul", name: edit.name(node.layerName + "_scale"), inputs: [floats, both], outputs: [scaled]),
     ]
     guard var bias else { return nodes }
     if isConv {
@@ -146,7 +146,7 @@ struct DynamicRewriter {
       let extents = [1, tensor.count] + [Int](repeating: 1, count: weight.shape.rank - 2)
       bias = edit.add(bias + "_spread", try tensor.reshaped(try Shape(extents)))
     }
-    nodes.append(Node("Add", name: edit.name(node.title + "_bias"), inputs: [scaled, bias], outputs: [output]))
+    nodes.append(Node("Add", name: edit.name(node.layerName + "_bias"), inputs: [scaled, bias], outputs: [output]))
     return nodes
   }
 
@@ -170,7 +170,7 @@ struct DynamicRewriter {
     weights[key] = (name, scales)
     edit.results.append(
       QuantizedLayer(
-        name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: 8,
+        name: node.layerName, operation: node.opType, weight: layer.weight, weights: weight.count, bits: 8,
         channels: scales.count, largestScale: scales.max() ?? 0,
         decibels: QuantizedLayer.decibels(signal: signal, noise: noise), bytesBefore: weight.byteCount,
         bytesAfter: codes.byteCount + scales.count * 4))
@@ -193,7 +193,7 @@ struct DynamicRewriter {
     edit.replace(layer.weight, by: name)
     edit.results.append(
       QuantizedLayer(
-        name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: 8,
+        name: node.layerName, operation: node.opType, weight: layer.weight, weights: weight.count, bits: 8,
         channels: scales.count, largestScale: scales.max() ?? 0,
         decibels: QuantizedLayer.decibels(signal: signal, noise: noise), bytesBefore: weight.byteCount,
         bytesAfter: codes.byteCount + scales.count * 4))

@@ -49,7 +49,7 @@ enum Equalize {
     let index = GraphIndex(model.graph)
     var result: [Pair] = []
     for (place, node) in model.graph.nodes.enumerated() where isLayer(node, index) {
-      guard !ignore.contains(where: { $0.matches(node.title) }), var value = node.output(0) else { continue }
+      guard !ignore.contains(where: { $0.matches(node.layerName) }), var value = node.output(0) else { continue }
       var bound: Float?
       guard var next = index.onlyConsumer(of: value) else { continue }
       if next.opType == "Relu" || next.opType == "Clip" {
@@ -60,7 +60,7 @@ enum Equalize {
         guard let output = next.output(0), let after = index.onlyConsumer(of: output) else { continue }
         (value, next) = (output, after)
       }
-      guard isLayer(next, index), next.input(0) == value, !ignore.contains(where: { $0.matches(next.title) }),
+      guard isLayer(next, index), next.input(0) == value, !ignore.contains(where: { $0.matches(next.layerName) }),
         let second = index.consumers[value]?.first
       else { continue }
       result.append(Pair(first: place, second: second, between: value, bound: bound))

@@ -51,8 +51,3 @@ struct GraphEdit {
     return model
   }
 }
-
-extension Node {
-  /// The node's name, or that of its first output.
-  var title: String { name.isEmpty ? outputs.first ?? "" : name }
-}

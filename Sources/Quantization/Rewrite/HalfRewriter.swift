@@ -39,7 +39,7 @@ struct HalfRewriter {
         if !node.isStandard || Self.float32Operators.contains(node.opType) || ["ignored"].contains(reason)
           || reason.hasPrefix("weight")
         {
-          kept.append(.init(name: node.title, operation: node.opType, reason: reason))
+          kept.append(.init(name: node.layerName, operation: node.opType, reason: reason))
         }
         var node = node
         for (place, name) in node.inputs.enumerated() { node.inputs[place] = try asFloat(name, &nodes) }
@@ -73,7 +73,9 @@ struct HalfRewriter {
     guard node.subgraphs.isEmpty, !Self.float32Operators.contains(node.opType) else {
       return "\(node.opType) stays float32"
     }
-    if ignore.contains(where: { pattern in pattern.matches(node.title) || node.inputs.contains { pattern.matches($0) } }
+    if ignore.contains(where: { pattern in
+      pattern.matches(node.layerName) || node.inputs.contains { pattern.matches($0) }
+    }
     ) {
       return "ignored"
     }
@@ -207,7 +209,7 @@ enum BFloat16Rewriter {
             Node("Cast", name: output, inputs: [name], outputs: [output], attributes: [Attribute("to", .int(1))]))
           edit.results.append(
             QuantizedLayer(
-              name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: 16,
+              name: node.layerName, operation: node.opType, weight: layer.weight, weights: weight.count, bits: 16,
               channels: 0,
               largestScale: 0, decibels: nil, bytesBefore: weight.byteCount, bytesAfter: weight.count * 2))
         }

@@ -142,7 +142,7 @@ struct QDQRewriter {
     if !trainable { renamedMasks[layer.weight, default: []].append(name) }
     results.append(
       QuantizedLayer(
-        name: node.name.isEmpty ? node.outputs.first ?? "" : node.name, operation: node.opType, weight: layer.weight,
+        name: node.layerName, operation: node.opType, weight: layer.weight,
         weights: weight.count, bits: 8, channels: chosen.count, largestScale: chosen.max() ?? 0,
         decibels: QuantizedLayer.decibels(signal: signal, noise: noise),
         bytesBefore: weight.byteCount, bytesAfter: codes.byteCount + chosen.count * 5))

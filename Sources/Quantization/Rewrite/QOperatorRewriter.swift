@@ -73,7 +73,7 @@ struct QOperatorRewriter {
     for node in nodes { for name in node.allReads { reads[name, default: 0] += 1 } }
     var kept: [Node] = []
     for node in nodes.reversed() {
-      if node.isStandard, ["QuantizeLinear", "DequantizeLinear"].contains(node.opType), let output = node.output(0),
+      if node.has(.quantizes), let output = node.output(0),
         reads[output, default: 0] == 0, !index.outputs.contains(output)
       {
         for name in node.inputs { reads[name, default: 0] -= 1 }

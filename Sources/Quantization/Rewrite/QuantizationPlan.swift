@@ -54,9 +54,9 @@ struct QuantizationPlan {
     self.bothSides = bothSides
     try Self.check(ignore, index)
     for (place, node) in index.graph.nodes.enumerated() where node.isStandard {
-      let isProduct = ["Conv", "ConvTranspose", "Gemm", "MatMul"].contains(node.opType)
+      let isProduct = node.has(.product)
       guard isProduct || Self.couldBeStored(node, index) else { continue }
-      let name = node.name.isEmpty ? node.outputs.first ?? "" : node.name
+      let name = node.layerName
       do throws(Reason) {
         if ignore.contains(where: { $0.matches(name) || $0.matches(node.input(1) ?? "") }) { throw Reason("ignored") }
         if let why = keeping[name] { throw Reason(why) }
@@ -86,7 +86,7 @@ struct QuantizationPlan {
 
   /// - Throws: `.notFound` for a pattern that matches nothing.
   static func check(_ ignore: [NamePattern], _ index: GraphIndex) throws(PruneError) {
-    let known = index.graph.nodes.flatMap { [$0.title, $0.input(1) ?? ""] }.filter { !$0.isEmpty }
+    let known = index.graph.nodes.flatMap { [$0.layerName, $0.input(1) ?? ""] }.filter { !$0.isEmpty }
     for pattern in ignore where !known.contains(where: { pattern.matches($0) }) {
       throw PruneError(
         .notFound, "ignore pattern '\(pattern)' matches no layer and no weight",
@@ -108,11 +108,11 @@ struct QuantizationPlan {
   // MARK: - Layers
 
   private func layer(_ node: Node, at place: Int) throws(Reason) -> Layer {
-    guard ["Conv", "Gemm", "MatMul"].contains(node.opType) else {
+    guard node.has(.hasIntegerForm) else {
       throw Reason("integer runtimes have no \(node.opType)", advice: Reason.storeInstead)
     }
     guard let input = node.input(0), let name = node.input(1), let weight = index.constant(name) else {
-      let isLeft = ["MatMul", "Gemm"].contains(node.opType) && index.constant(node.input(0)) != nil
+      let isLeft = node.has(.matrixProduct) && index.constant(node.input(0)) != nil
       throw isLeft
         ? Reason("its weight is the left operand", advice: Reason.storeInstead) : Reason.computed(node.opType)
     }

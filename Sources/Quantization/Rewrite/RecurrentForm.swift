@@ -51,7 +51,7 @@ struct RecurrentForm {
       edit.release(weight.name)
       edit.results.append(
         QuantizedLayer(
-          name: node.title, operation: node.opType, weight: weight.name, weights: weight.tensor.count, bits: 8,
+          name: node.layerName, operation: node.opType, weight: weight.name, weights: weight.tensor.count, bits: 8,
           channels: steps.count, largestScale: steps.max() ?? 0,
           decibels: QuantizedLayer.decibels(signal: signal, noise: noise), bytesBefore: weight.tensor.byteCount,
           bytesAfter: weight.tensor.count + steps.count * 5))

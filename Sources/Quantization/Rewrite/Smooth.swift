@@ -44,7 +44,7 @@ struct Smooth {
     for group in groups {
       for value in group.values {
         // What a rectifier is about to cut off does not count.
-        if let next = index.onlyConsumer(of: value), ["Relu", "Clip"].contains(next.opType) { continue }
+        if let next = index.onlyConsumer(of: value), next.has(.limits) { continue }
         result[value] = group.isMatrix
       }
     }
@@ -245,7 +245,7 @@ struct Smooth {
           extents.insert(channels)
           group.readers.append(place)
           isConv = isConv || node.opType == "Conv"
-          isValid = isValid && !ignore.contains { $0.matches(node.title) }
+          isValid = isValid && !ignore.contains { $0.matches(node.layerName) }
         } else if node.isStandard, Self.transparent.contains(node.opType),
           node.outputs.dropFirst().allSatisfy(\.isEmpty)
         {

@@ -207,7 +207,9 @@ struct WeightOnlyRewriter {
       "MatMulNBits", domain: "com.microsoft", name: node.name, inputs: inputs, outputs: [product],
       attributes: numbers.map { Attribute($0.0, .int(Int64($0.1))) })
     guard let bias else { return [layerNode] }
-    return [layerNode, Node("Add", name: edit.name(node.title + "_bias"), inputs: [product, bias], outputs: [output])]
+    return [
+      layerNode, Node("Add", name: edit.name(node.layerName + "_bias"), inputs: [product, bias], outputs: [output]),
+    ]
   }
 
   /// Gathers int8 rows and their scales, and multiplies: the table itself is never dequantized.
@@ -224,7 +226,7 @@ struct WeightOnlyRewriter {
       gather,
       Node("Gather", name: steps, inputs: [scale, indices], outputs: [steps]),
       Node("Cast", name: floats, inputs: [rows], outputs: [floats], attributes: [Attribute("to", .int(1))]),
-      Node("Mul", name: edit.name(node.title + "_dequantized"), inputs: [floats, steps], outputs: [output]),
+      Node("Mul", name: edit.name(node.layerName + "_dequantized"), inputs: [floats, steps], outputs: [output]),
     ]
   }
 
@@ -280,7 +282,7 @@ struct WeightOnlyRewriter {
   ) {
     edit.results.append(
       QuantizedLayer(
-        name: node.title, operation: node.opType, weight: layer.weight, weights: weight.count, bits: bits,
+        name: node.layerName, operation: node.opType, weight: layer.weight, weights: weight.count, bits: bits,
         channels: scales.count, largestScale: scales.max() ?? 0,
         decibels: QuantizedLayer.decibels(signal: signal, noise: noise), bytesBefore: weight.byteCount,
         bytesAfter: (weight.count * bits + 7) / 8 + scales.count * 4 + zeroBytes))

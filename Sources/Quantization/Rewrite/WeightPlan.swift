@@ -20,9 +20,7 @@ struct WeightPlan {
   private var places: [Int: Range<Int>] = [:]
 
   /// Operators whose weights can be stored in few bits and dequantized in front of them.
-  static let storable: Set<String> = [
-    "Conv", "ConvTranspose", "Einsum", "GRU", "Gather", "Gemm", "LSTM", "MatMul", "RNN",
-  ]
+  static let storable = Set(Operator.names(with: .hasStorableWeight))
 
   /// - Parameters:
   ///   - operators: the operators that the scheme knows.
@@ -35,7 +33,7 @@ struct WeightPlan {
       let first = layers.count
       for candidate in Self.operands(of: node, index) { try add(node, at: place, candidate, ignore, operators) }
       if layers.count > first { places[place] = first..<layers.count }
-      let isProduct = node.isStandard && ["Conv", "ConvTranspose", "Gemm", "MatMul"].contains(node.opType)
+      let isProduct = node.has(.product)
       if isProduct, Self.operands(of: node, index).isEmpty { keep(node, Reason.computed(node.opType)) }
     }
     if !isRest { try checkThereAreLayers(operators) }
@@ -58,7 +56,7 @@ struct WeightPlan {
     _ node: Node, at place: Int, _ operand: Operand, _ ignore: [NamePattern], _ operators: Set<String>
   ) throws(PruneError) {
     let (input, name, weight) = (operand.input, operand.name, operand.weight), isTable = node.opType == "Gather"
-    if ignore.contains(where: { $0.matches(node.title) || $0.matches(name) }) {
+    if ignore.contains(where: { $0.matches(node.layerName) || $0.matches(name) }) {
       keep(node, Reason("ignored"))
     } else if weight.dtype != .float32 {
       if !isTable { keep(node, Reason("its weight is \(weight.dtype.name)")) }
@@ -87,16 +85,16 @@ struct WeightPlan {
   private static func operands(of node: Node, _ index: GraphIndex) -> [Operand] {
     let places: [Int]
     switch node.opType {
-    case "MatMul", "Gemm": places = [1, 0]
+    case _ where node.has(.matrixProduct): places = [1, 0]
     case "Einsum": places = node.isStandard && node.inputs.count == 2 ? [1, 0] : []
     default: places = node.weightOperands
     }
-    var found: [Operand] = []
+    var operands: [Operand] = []
     for place in places where node.isStandard {
       guard let name = node.input(place), let weight = index.constant(name) else { continue }
-      found.append((place, name, weight))
+      operands.append((place, name, weight))
     }
-    return ["LSTM", "GRU", "RNN"].contains(node.opType) ? found : Array(found.prefix(1))
+    return node.operation?.kind == .recurrent ? operands : Array(operands.prefix(1))
   }
 
   private static func axes(_ node: Node, _ input: Int, _ rank: Int) -> (channel: Int, block: Int?)? {
@@ -132,6 +130,6 @@ struct WeightPlan {
 
   private mutating func keep(_ node: Node, _ reason: Reason) {
     kept.append(
-      QuantizationPlan.Kept(name: node.title, operation: node.opType, reason: reason.text, advice: reason.advice))
+      QuantizationPlan.Kept(name: node.layerName, operation: node.opType, reason: reason.text, advice: reason.advice))
   }
 }

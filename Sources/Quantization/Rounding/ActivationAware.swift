@@ -24,7 +24,7 @@ enum ActivationAware {
     cancel: CancelFlag?
   ) throws(PruneError) -> Model {
     let index = GraphIndex(model.graph)
-    let plan = try WeightPlan(index, ignore: scheme.ignore, operators: ["Conv", "ConvTranspose", "Gemm", "MatMul"])
+    let plan = try WeightPlan(index, ignore: scheme.ignore, operators: Set(Operator.names(with: .product)))
     var products: [String: [Product]] = [:]
     for layer in plan.layers {
       let node = index.graph.nodes[layer.node]

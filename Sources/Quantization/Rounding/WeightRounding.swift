@@ -68,7 +68,7 @@ struct WeightRounding {
 
   /// Why a layer's weight is rounded to the nearest all the same.
   private func refusal(_ node: Node, _ layer: WeightPlan.Layer) -> String? {
-    guard ["Conv", "Gemm", "MatMul"].contains(node.opType) else { return "\(node.opType) is rounded to the nearest" }
+    guard node.has(.hasIntegerForm) else { return "\(node.opType) is rounded to the nearest" }
     guard layer.input == 1 else { return "its weight is the left operand" }
     guard node.int("transA", default: 0) == 0 else { return "its input is transposed" }
     guard let input = node.input(0), !edit.index.isConstant(input) else { return "its input is a constant" }

@@ -3,13 +3,14 @@ import PruneGraph
 import PruneTensor
 
 /// Attention as `AttentionRecognition` writes it. It refuses nothing: there is no other kernel.
-enum AttentionKernels {
-  static let table: [String: FastKernel] = [AttentionRecognition.key: attention]
+enum AttentionKernels: KernelFamily {
+  static let name = "attention"
+  static let kernels: [String: FastKernel] = [AttentionRecognition.key: attention]
 
   /// Scores of one block, in floats, that stay in a core's cache.
   private static let blockLimit = 1 << 15
 
-  private static func attention(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+  private static func attention(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
     guard let q = op.input(0), let k = op.input(1), let v = op.input(2), let y = op.output(0),
       let sizes = op.node.ints("sizes"),
       sizes.count == 6, let qs = op.node.ints("q"), let ks = op.node.ints("k"), let vs = op.node.ints("v"),
@@ -19,13 +20,13 @@ enum AttentionKernels {
     let block = max(1, min(queries, max(16, blockLimit / keys)))
     let items = batch * heads * ((queries + block - 1) / block)
     let shares = max(1, min(Int(Parallel.threads), items))
-    let (left, right, values) = (try lowering.plain(q), try lowering.plain(k), try lowering.plain(v))
-    let mask = try op.input(3).map { id throws(PruneError) in try lowering.plain(id) }
-    let scratch = lowering.scratch(4 * shares * block * (keys + 1))
-    let target = try lowering.define(y, layout: nil)
+    let (left, right, values) = (try emitter.plain(q), try emitter.plain(k), try emitter.plain(v))
+    let mask = try op.input(3).map { id throws(PruneError) in try emitter.plain(id) }
+    let scratch = emitter.scratch(4 * shares * block * (keys + 1))
+    let target = try emitter.define(y, layout: nil)
     let scale = op.node.float("scale", default: 1)
     let maskStrides = op.node.ints("mask")?.map(Int64.init) ?? [0, 0, 0, 0]
-    lowering.emit(
+    emitter.emit(
       op.node.label, reads: [left, right, values] + [mask].compactMap { $0 }, writes: [target, scratch]
     ) { frame in
       func strides(_ list: ArraySlice<Int>) -> (Int64, Int64, Int64) {

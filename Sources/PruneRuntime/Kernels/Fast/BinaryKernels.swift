@@ -4,8 +4,9 @@ import PruneGraph
 import PruneTensor
 
 /// Arithmetic on two float32 operands with broadcasting.
-enum BinaryKernels {
-  static let table: [String: FastKernel] = {
+enum BinaryKernels: KernelFamily {
+  static let name = "binary"
+  static let kernels: [String: FastKernel] = {
     var table: [String: FastKernel] = [:]
     for (name, kind) in [
       ("Add", PS_BINARY_ADD), ("Sub", PS_BINARY_SUB), ("Mul", PS_BINARY_MUL), ("Div", PS_BINARY_DIV),
@@ -17,10 +18,10 @@ enum BinaryKernels {
   }()
 
   private static func kernel(_ kind: ps_binary_kind) -> FastKernel {
-    { (op: Dataflow.Op, lowering: Lowering) throws(PruneError) -> Bool in
-      if lowering.isFloat(op.input(0)) { return try emit(op, lowering, kind) }
+    { (op: Dataflow.Op, emitter: any Emitter) throws(PruneError) -> Bool in
+      if emitter.isFloat(op.input(0)) { return try emit(op, emitter, kind) }
       guard let same = integerKinds[kind.rawValue] else { return false }
-      return try ElementKernels.pair(op, lowering, same)
+      return try ElementKernels.pair(op, emitter, same)
     }
   }
 
@@ -31,47 +32,48 @@ enum BinaryKernels {
     PS_BINARY_MIN.rawValue: PS_ELEMENT_MIN,
   ]
 
-  private static func emit(_ op: Dataflow.Op, _ lowering: Lowering, _ kind: ps_binary_kind) throws(PruneError) -> Bool {
-    guard op.inputs.count == 2, let a = op.input(0), let b = op.input(1), let y = op.output(0), lowering.isFloat(a),
-      lowering.isFloat(b), op.opset >= 7
+  private static func emit(_ op: Dataflow.Op, _ emitter: any Emitter, _ kind: ps_binary_kind) throws(PruneError) -> Bool
+  {
+    guard op.inputs.count == 2, let a = op.input(0), let b = op.input(1), let y = op.output(0), emitter.isFloat(a),
+      emitter.isFloat(b), op.opset >= 7
     else { return false }
-    let (aDims, bDims, dims) = (lowering.dims(a), lowering.dims(b), lowering.dims(y))
-    if aDims == dims, bDims == dims, let shared = try sharedLayout(a, b, lowering, keepsZero: kind != PS_BINARY_DIV) {
-      let (from, other) = (try lowering.buffer(a, in: shared), try lowering.buffer(b, in: shared))
-      let target = try define(y, shared, (a, from), (b, other), op, lowering)
-      emit(op, lowering, kind, from, other, target, [shared.byteCount / 4], [1], [1])
+    let (aDims, bDims, dims) = (emitter.dims(a), emitter.dims(b), emitter.dims(y))
+    if aDims == dims, bDims == dims, let shared = try sharedLayout(a, b, emitter, keepsZero: kind != PS_BINARY_DIV) {
+      let (from, other) = (try emitter.buffer(a, in: shared), try emitter.buffer(b, in: shared))
+      let target = try define(y, shared, (a, from), (b, other), op, emitter)
+      emit(op, emitter, kind, from, other, target, [shared.byteCount / 4], [1], [1])
       return true
     }
-    if try emitBlocked(op, lowering, kind, a, b, y) { return true }
+    if try emitBlocked(op, emitter, kind, a, b, y) { return true }
     guard
       let walk = StridedWalk(dims, [StridedWalk.broadcast(aDims, to: dims), StridedWalk.broadcast(bDims, to: dims)])
     else { return false }
-    let (from, other) = (try lowering.plain(a), try lowering.plain(b))
+    let (from, other) = (try emitter.plain(a), try emitter.plain(b))
     let target = try define(
-      y, nil, aDims == dims ? (a, from) : nil, bDims == dims ? (b, other) : nil, op, lowering)
-    emit(op, lowering, kind, from, other, target, walk.dims, walk.strides[0], walk.strides[1])
+      y, nil, aDims == dims ? (a, from) : nil, bDims == dims ? (b, other) : nil, op, emitter)
+    emit(op, emitter, kind, from, other, target, walk.dims, walk.strides[0], walk.strides[1])
     return true
   }
 
   /// An image in blocks of channels, and one number for all of it or for each channel: it stays as it lies.
   private static func emitBlocked(
-    _ op: Dataflow.Op, _ lowering: Lowering, _ kind: ps_binary_kind, _ a: Int, _ b: Int, _ y: Int
+    _ op: Dataflow.Op, _ emitter: any Emitter, _ kind: ps_binary_kind, _ a: Int, _ b: Int, _ y: Int
   ) throws(PruneError) -> Bool {
-    let dims = lowering.dims(y)
-    for (image, other) in [(a, b), (b, a)] where dims.count == 4 && lowering.dims(image) == dims {
-      guard let layout = try lowering.home(image).layout, !layout.isRowMajor, !layout.isPadded,
+    let dims = emitter.dims(y)
+    for (image, other) in [(a, b), (b, a)] where dims.count == 4 && emitter.dims(image) == dims {
+      guard let layout = try emitter.home(image).layout, !layout.isRowMajor, !layout.isPadded,
         let (block, tag) = [(16, dnnl_aBcd16b), (8, dnnl_aBcd8b)].first(where: { Layout(dims, tag: $0.1) == layout })
       else { continue }
-      let small = lowering.dims(other)
-      let source = try lowering.buffer(image, in: layout)
+      let small = emitter.dims(other)
+      let source = try emitter.buffer(image, in: layout)
       let place: Int
       let walk: StridedWalk?
       if small.count <= 4, !small.contains(where: { $0 != 1 }) {
-        place = try lowering.plain(other)
+        place = try emitter.plain(other)
         walk = StridedWalk([dims.reduce(1, *)], [[1], [0]])
       } else if small.count == 4, small[1] == dims[1], small[2] == 1, small[3] == 1, let same = Layout(small, tag: tag)
       {
-        place = try lowering.buffer(other, in: same)
+        place = try emitter.buffer(other, in: same)
         let (channels, pixels) = (dims[1], dims[2] * dims[3])
         walk = StridedWalk(
           [dims[0], channels / block, pixels, block],
@@ -81,12 +83,12 @@ enum BinaryKernels {
       }
       guard let walk else { return false }
       let target =
-        lowering.canOverwrite(image, in: op)
-        ? lowering.define(y, layout: layout, over: source) : try lowering.define(y, layout: layout)
+        emitter.canOverwrite(image, in: op)
+        ? emitter.define(y, layout: layout, over: source) : try emitter.define(y, layout: layout)
       if image == a {
-        emit(op, lowering, kind, source, place, target, walk.dims, walk.strides[0], walk.strides[1])
+        emit(op, emitter, kind, source, place, target, walk.dims, walk.strides[0], walk.strides[1])
       } else {
-        emit(op, lowering, kind, place, source, target, walk.dims, walk.strides[1], walk.strides[0])
+        emit(op, emitter, kind, place, source, target, walk.dims, walk.strides[1], walk.strides[0])
       }
       return true
     }
@@ -94,11 +96,11 @@ enum BinaryKernels {
   }
 
   /// The blocked layout of one of two equally shaped operands; nil when both are row-major.
-  private static func sharedLayout(_ a: Int, _ b: Int, _ lowering: Lowering, keepsZero: Bool) throws(PruneError)
+  private static func sharedLayout(_ a: Int, _ b: Int, _ emitter: any Emitter, keepsZero: Bool) throws(PruneError)
     -> Layout?
   {
     for value in [a, b] {
-      guard let layout = try lowering.home(value).layout, !layout.isRowMajor else { continue }
+      guard let layout = try emitter.home(value).layout, !layout.isRowMajor else { continue }
       return layout.isPadded && !keepsZero ? nil : layout
     }
     return nil
@@ -106,19 +108,19 @@ enum BinaryKernels {
 
   private static func define(
     _ y: Int, _ layout: Layout?, _ a: (value: Int, buffer: Int)?, _ b: (value: Int, buffer: Int)?, _ op: Dataflow.Op,
-    _ lowering: Lowering
+    _ emitter: any Emitter
   ) throws(PruneError) -> Int {
-    for case let operand? in [a, b] where lowering.canOverwrite(operand.value, in: op) {
-      return lowering.define(y, layout: layout, over: operand.buffer)
+    for case let operand? in [a, b] where emitter.canOverwrite(operand.value, in: op) {
+      return emitter.define(y, layout: layout, over: operand.buffer)
     }
-    return try lowering.define(y, layout: layout)
+    return try emitter.define(y, layout: layout)
   }
 
   private static func emit(
-    _ op: Dataflow.Op, _ lowering: Lowering, _ kind: ps_binary_kind, _ a: Int, _ b: Int, _ y: Int, _ dims: [Int],
+    _ op: Dataflow.Op, _ emitter: any Emitter, _ kind: ps_binary_kind, _ a: Int, _ b: Int, _ y: Int, _ dims: [Int],
     _ aStrides: [Int], _ bStrides: [Int]
   ) {
-    lowering.emit(op.node.label, reads: [a, b], writes: [y]) { frame in
+    emitter.emit(op.node.label, reads: [a, b], writes: [y]) { frame in
       var arguments = ps_binary_args()
       arguments.a = UnsafePointer(frame.pointer(a))
       arguments.b = UnsafePointer(frame.pointer(b))

@@ -4,26 +4,27 @@ import PruneTensor
 
 /// Products of float activations with weights that stay codes: int8 with activations rounded while running, and blocks
 /// of 4 or 8 bits for a few rows.
-enum CodeProductKernels {
-  static let table: [String: FastKernel] = [DynamicProducts.key: dynamic, BlockProducts.key: blocks]
+enum CodeProductKernels: KernelFamily {
+  static let name = "code_product"
+  static let kernels: [String: FastKernel] = [DynamicProducts.key: dynamic, BlockProducts.key: blocks]
 
-  private static func dynamic(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let w = op.input(1), let scale = op.input(2), let y = op.output(0), lowering.isFloat(x),
-      lowering.isFloat(y), let weight = lowering.constant(w), weight.dtype == .int8, weight.shape.rank == 2,
+  private static func dynamic(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let w = op.input(1), let scale = op.input(2), let y = op.output(0), emitter.isFloat(x),
+      emitter.isFloat(y), let weight = emitter.constant(w), weight.dtype == .int8, weight.shape.rank == 2,
       weight.count > 0,
-      lowering.dims(x).last == weight.shape[0], lowering.isFloat(scale), lowering.isFloat(op.input(3))
+      emitter.dims(x).last == weight.shape[0], emitter.isFloat(scale), emitter.isFloat(op.input(3))
     else { return false }
-    let (k, n) = (weight.shape[0], weight.shape[1]), m = lowering.count(x) / k, scales = lowering.count(scale)
-    guard m > 0, scales == 1 || scales == n, op.input(3).map({ lowering.count($0) == n }) ?? true else { return false }
+    let (k, n) = (weight.shape[0], weight.shape[1]), m = emitter.count(x) / k, scales = emitter.count(scale)
+    guard m > 0, scales == 1 || scales == n, op.input(3).map({ emitter.count($0) == n }) ?? true else { return false }
     var packed = [Int8](repeating: 0, count: Int(ps_code_panel_bytes(Int64(n), Int64(k))))
     // Safe: both arrays have as many elements as the extents say.
     ps_pack_codes(try weight.array(of: Int8.self), Int64(n), Int64(k), &packed)
-    let panels = try lowering.constantBuffer(try Tensor(packed))
-    let (source, factors) = (try lowering.plain(x), try lowering.plain(scale))
-    let bias = try op.input(3).map { id throws(PruneError) in try lowering.plain(id) }
-    let scratch = lowering.scratch(2 * m * ((k + 1) / 2 * 2))
-    let target = try lowering.define(y, layout: nil)
-    lowering.emit(
+    let panels = try emitter.constantBuffer(try Tensor(packed))
+    let (source, factors) = (try emitter.plain(x), try emitter.plain(scale))
+    let bias = try op.input(3).map { id throws(PruneError) in try emitter.plain(id) }
+    let scratch = emitter.scratch(2 * m * ((k + 1) / 2 * 2))
+    let target = try emitter.define(y, layout: nil)
+    emitter.emit(
       op.node.label, reads: [source, factors, panels] + [bias].compactMap { $0 }, writes: [target, scratch]
     ) { frame in
       frame.step(
@@ -37,18 +38,18 @@ enum CodeProductKernels {
   }
 
   /// `BlockProducts` leaves only what this takes.
-  private static func blocks(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+  private static func blocks(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
     guard let x = op.input(0), let codes = op.input(1), let scale = op.input(2), let y = op.output(0),
       let form = BlockProducts.Form(op.node)
     else { return false }
-    let m = lowering.count(x) / form.k
+    let m = emitter.count(x) / form.k
     guard (1...Int(PS_BLOCK_ROWS)).contains(m) else { return false }
-    func plain(_ id: Int?) throws(PruneError) -> Int? { try id.map { id throws(PruneError) in try lowering.plain(id) } }
-    let (source, bytes, factors) = (try lowering.plain(x), try lowering.plain(codes), try lowering.plain(scale))
+    func plain(_ id: Int?) throws(PruneError) -> Int? { try id.map { id throws(PruneError) in try emitter.plain(id) } }
+    let (source, bytes, factors) = (try emitter.plain(x), try emitter.plain(codes), try emitter.plain(scale))
     let (zeros, bias) = (try plain(op.input(3)), try plain(op.input(5)))
-    let scratch = lowering.scratch(4 * m * form.blocks * (form.size + 1))
-    let target = try lowering.define(y, layout: nil)
-    lowering.emit(
+    let scratch = emitter.scratch(4 * m * form.blocks * (form.size + 1))
+    let target = try emitter.define(y, layout: nil)
+    emitter.emit(
       op.node.label, reads: [source, bytes, factors] + [zeros, bias].compactMap { $0 }, writes: [target, scratch]
     ) { frame in
       frame.step(

@@ -3,8 +3,9 @@ import PruneGraph
 import PruneTensor
 
 /// Functions of one number, in whatever layout the input lies.
-enum ElementwiseKernels {
-  static let table: [String: FastKernel] = {
+enum ElementwiseKernels: KernelFamily {
+  static let name = "elementwise"
+  static let kernels: [String: FastKernel] = {
     var table: [String: FastKernel] = [:]
     let cut: FastKernel = activation
     for name in ["Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "Elu", "HardSwish", "Gelu", "Swish"] {
@@ -40,48 +41,48 @@ enum ElementwiseKernels {
     _ name: String, _ kind: ps_unary_kind, _ alpha: Parameter = ("", 0), _ beta: Parameter = ("", 0)
   ) -> FastKernel {
     let keepsZero = Operator[name: name]?.traits.contains(.keepsZero) ?? false
-    return { (op: Dataflow.Op, lowering: Lowering) throws(PruneError) -> Bool in
+    return { (op: Dataflow.Op, emitter: any Emitter) throws(PruneError) -> Bool in
       try emit(
-        op, lowering, kind, op.node.float(alpha.name, default: alpha.value),
+        op, emitter, kind, op.node.float(alpha.name, default: alpha.value),
         op.node.float(beta.name, default: beta.value),
         keepsZero: keepsZero)
     }
   }
 
   /// By a constant exponent; the common ones without a call of the C library.
-  private static func power(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let y = op.output(0), let tensor = lowering.constant(op.input(1)), tensor.count == 1,
-      lowering.dims(x) == lowering.dims(y), let exponent = try? tensor.doubles().first,
+  private static func power(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), let tensor = emitter.constant(op.input(1)), tensor.count == 1,
+      emitter.dims(x) == emitter.dims(y), let exponent = try? tensor.doubles().first,
       exponent == Double(Float(exponent))
     else { return false }
     switch exponent {
-    case 1: return try emit(op, lowering, PS_UNARY_AFFINE, 1, 0, keepsZero: true)
-    case 2: return try emit(op, lowering, PS_UNARY_SQUARE, 0, 0, keepsZero: true)
-    case 3: return try emit(op, lowering, PS_UNARY_CUBE, 0, 0, keepsZero: true)
-    case 0.5: return try emit(op, lowering, PS_UNARY_SQRT, 0, 0, keepsZero: true)
-    default: return try emit(op, lowering, PS_UNARY_POWER, Float(exponent), 0, keepsZero: exponent > 0)
+    case 1: return try emit(op, emitter, PS_UNARY_AFFINE, 1, 0, keepsZero: true)
+    case 2: return try emit(op, emitter, PS_UNARY_SQUARE, 0, 0, keepsZero: true)
+    case 3: return try emit(op, emitter, PS_UNARY_CUBE, 0, 0, keepsZero: true)
+    case 0.5: return try emit(op, emitter, PS_UNARY_SQRT, 0, 0, keepsZero: true)
+    default: return try emit(op, emitter, PS_UNARY_POWER, Float(exponent), 0, keepsZero: exponent > 0)
     }
   }
 
   private static func gradient(_ kind: ps_grad_kind) -> FastKernel {
-    { (op: Dataflow.Op, lowering: Lowering) throws(PruneError) -> Bool in try gradient(op, lowering, kind) }
+    { (op: Dataflow.Op, emitter: any Emitter) throws(PruneError) -> Bool in try gradient(op, emitter, kind) }
   }
 
-  private static func activation(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let activation = Activation(op, lowering.flow) else { return false }
+  private static func activation(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let activation = Activation(op, emitter) else { return false }
     let (kind, alpha, beta) = activation.unary
-    return try emit(op, lowering, kind, alpha, beta, keepsZero: activation.keepsZero)
+    return try emit(op, emitter, kind, alpha, beta, keepsZero: activation.keepsZero)
   }
 
   private static func emit(
-    _ op: Dataflow.Op, _ lowering: Lowering, _ kind: ps_unary_kind, _ alpha: Float, _ beta: Float, keepsZero: Bool
+    _ op: Dataflow.Op, _ emitter: any Emitter, _ kind: ps_unary_kind, _ alpha: Float, _ beta: Float, keepsZero: Bool
   ) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x), lowering.isFloat(y) else { return false }
-    let source = try lowering.elementwiseSource(x, keepsZero: keepsZero)
-    let target = try lowering.defineElementwise(y, like: source, of: x, in: op)
-    let count = source.layout.map { $0.byteCount / 4 } ?? lowering.count(x)
+    guard let x = op.input(0), let y = op.output(0), emitter.isFloat(x), emitter.isFloat(y) else { return false }
+    let source = try emitter.elementwiseSource(x, keepsZero: keepsZero)
+    let target = try emitter.defineElementwise(y, like: source, of: x, in: op)
+    let count = source.layout.map { $0.byteCount / 4 } ?? emitter.count(x)
     let from = source.buffer
-    lowering.emit(op.node.label, reads: [from], writes: [target]) { frame in
+    emitter.emit(op.node.label, reads: [from], writes: [target]) { frame in
       frame.step(
         ps_unary_args(
           x: frame.pointer(from), y: frame.pointer(target), count: Int64(count), kind: Int32(kind.rawValue),
@@ -91,31 +92,42 @@ enum ElementwiseKernels {
     return true
   }
 
-  private static func gradient(_ op: Dataflow.Op, _ lowering: Lowering, _ kind: ps_grad_kind) throws(PruneError) -> Bool
+  private static func gradient(_ op: Dataflow.Op, _ emitter: any Emitter, _ kind: ps_grad_kind) throws(PruneError)
+    -> Bool
   {
-    guard let dy = op.input(0), let y = op.input(1), let dx = op.output(0), lowering.isFloat(dy), lowering.isFloat(y),
-      lowering.dims(dy) == lowering.dims(y)
-    else { return false }
-    let at = try lowering.home(y)
-    let gradient: Int
-    if let layout = at.layout {
-      gradient = try lowering.buffer(dy, in: layout)
-    } else {
-      gradient = try lowering.plain(dy)
-    }
-    let target = try lowering.defineElementwise(dx, like: .init(layout: at.layout, buffer: gradient), of: dy, in: op)
-    let count = at.layout.map { $0.byteCount / 4 } ?? lowering.count(y)
-    lowering.emit(op.node.label, reads: [gradient, at.buffer], writes: [target]) { frame in
+    guard let pair = try GradientPair(op, emitter) else { return false }
+    emitter.emit(op.node.label, reads: [pair.gradient, pair.value], writes: [pair.target]) { frame in
       frame.step(
         ps_grad_args(
-          dy: frame.pointer(gradient), y: frame.pointer(at.buffer), dx: frame.pointer(target), count: Int64(count),
+          dy: frame.pointer(pair.gradient), y: frame.pointer(pair.value), dx: frame.pointer(pair.target),
+          count: Int64(pair.count),
           kind: Int32(kind.rawValue)), ps_grad)
     }
     return true
   }
 }
 
-extension Lowering {
+/// What the gradient of a function of one number is made of: the gradient that comes in, and an input or a result of the
+/// function, in the same layout.
+struct GradientPair {
+  let gradient: Int
+  let value: Int
+  let target: Int
+  let count: Int
+
+  init?(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) {
+    guard let dy = op.input(0), let value = op.input(1), let dx = op.output(0), emitter.isFloat(dy),
+      emitter.isFloat(value), emitter.dims(dy) == emitter.dims(value)
+    else { return nil }
+    let home = try emitter.home(value)
+    gradient = try emitter.buffer(dy, in: home.layout)
+    self.value = home.buffer
+    target = try emitter.defineElementwise(dx, like: .init(layout: home.layout, buffer: gradient), of: dy, in: op)
+    count = home.layout.map { $0.byteCount / 4 } ?? emitter.count(value)
+  }
+}
+
+extension Emitter {
   /// The value in a layout that a loop over all its memory may walk: padding must stay zero.
   func elementwiseSource(_ id: Int, keepsZero: Bool) throws(PruneError) -> Material {
     let home = try home(id)

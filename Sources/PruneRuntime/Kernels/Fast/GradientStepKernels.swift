@@ -3,8 +3,9 @@ import PruneGraph
 import PruneTensor
 
 /// Gradients of activations, softmax, layer normalization, slices and gathers.
-enum GradientStepKernels {
-  static let table: [String: FastKernel] = {
+enum GradientStepKernels: KernelFamily {
+  static let name = "gradient"
+  static let kernels: [String: FastKernel] = {
     var table: [String: FastKernel] = [
       "ai.libprune.SoftmaxGrad": softmax, "ai.libprune.LogSoftmaxGrad": softmax, "ai.libprune.LayerNormGrad": layerNorm,
       "ai.libprune.SliceGrad": slice, "ai.libprune.GatherGrad": gather,
@@ -35,41 +36,31 @@ enum GradientStepKernels {
   }
 
   /// Zeros stay zeros, so that a padded layout may be walked as it lies.
-  private static func slope(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let dy = op.input(0), let x = op.input(1), let dx = op.output(0), lowering.isFloat(dy), lowering.isFloat(x),
-      lowering.dims(dy) == lowering.dims(x)
-    else { return false }
+  private static func slope(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let pair = try GradientPair(op, emitter) else { return false }
     let (kind, alpha, beta) = settings(op.node)
-    let at = try lowering.home(x)
-    let gradient: Int
-    if let layout = at.layout {
-      gradient = try lowering.buffer(dy, in: layout)
-    } else {
-      gradient = try lowering.plain(dy)
-    }
-    let target = try lowering.defineElementwise(dx, like: .init(layout: at.layout, buffer: gradient), of: dy, in: op)
-    let count = at.layout.map { $0.byteCount / 4 } ?? lowering.count(x)
-    lowering.emit(op.node.label, reads: [gradient, at.buffer], writes: [target]) { frame in
+    emitter.emit(op.node.label, reads: [pair.gradient, pair.value], writes: [pair.target]) { frame in
       frame.step(
         ps_slope_args(
-          dy: frame.pointer(gradient), x: frame.pointer(at.buffer), dx: frame.pointer(target), count: Int64(count),
+          dy: frame.pointer(pair.gradient), x: frame.pointer(pair.value), dx: frame.pointer(pair.target),
+          count: Int64(pair.count),
           kind: Int32(kind.rawValue), alpha: alpha, beta: beta), ps_slope)
     }
     return true
   }
 
-  private static func softmax(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let dy = op.input(0), let y = op.input(1), let dx = op.output(0), lowering.isFloat(dy), lowering.isFloat(y),
-      lowering.dims(dy) == lowering.dims(y), let shape = lowering.value(y).shape, shape.count > 0,
+  private static func softmax(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let dy = op.input(0), let y = op.input(1), let dx = op.output(0), emitter.isFloat(dy), emitter.isFloat(y),
+      emitter.dims(dy) == emitter.dims(y), let shape = emitter.value(y).shape, shape.count > 0,
       shape.axis(op.node.int("axis", default: -1)) == shape.rank - 1
     else { return false }
-    let (gradient, at) = (try lowering.plain(dy), try lowering.plain(y))
+    let (gradient, at) = (try emitter.plain(dy), try emitter.plain(y))
     let target =
-      lowering.canOverwrite(dy, in: op)
-      ? lowering.define(dx, layout: nil, over: gradient) : try lowering.define(dx, layout: nil)
+      emitter.canOverwrite(dy, in: op)
+      ? emitter.define(dx, layout: nil, over: gradient) : try emitter.define(dx, layout: nil)
     let extent = shape[shape.rank - 1]
     let isLog: Int32 = op.node.opType == "LogSoftmaxGrad" ? 1 : 0
-    lowering.emit(op.node.label, reads: [gradient, at], writes: [target]) { frame in
+    emitter.emit(op.node.label, reads: [gradient, at], writes: [target]) { frame in
       frame.step(
         ps_softmax_grad_args(
           dy: frame.pointer(gradient), y: frame.pointer(at), dx: frame.pointer(target),
@@ -79,24 +70,24 @@ enum GradientStepKernels {
     return true
   }
 
-  private static func layerNorm(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+  private static func layerNorm(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
     guard let dy = op.input(0), let x = op.input(1), let scale = op.input(2), let dx = op.output(0),
       let dScale = op.output(1),
-      let dBias = op.output(2), lowering.isFloat(dy), lowering.isFloat(x), lowering.isFloat(scale),
-      lowering.dims(dy) == lowering.dims(x), let shape = lowering.value(x).shape, shape.count > 0,
+      let dBias = op.output(2), emitter.isFloat(dy), emitter.isFloat(x), emitter.isFloat(scale),
+      emitter.dims(dy) == emitter.dims(x), let shape = emitter.value(x).shape, shape.count > 0,
       let axis = shape.axis(op.node.int("axis", default: -1))
     else { return false }
     let columns = shape.dims[axis...].reduce(1, *)
-    guard lowering.count(scale) == columns else { return false }
+    guard emitter.count(scale) == columns else { return false }
     let rows = shape.count / columns
-    let (gradient, source, factors) = (try lowering.plain(dy), try lowering.plain(x), try lowering.plain(scale))
+    let (gradient, source, factors) = (try emitter.plain(dy), try emitter.plain(x), try emitter.plain(scale))
     let target =
-      lowering.canOverwrite(dy, in: op)
-      ? lowering.define(dx, layout: nil, over: gradient) : try lowering.define(dx, layout: nil)
-    let (first, second) = (try lowering.define(dScale, layout: nil), try lowering.define(dBias, layout: nil))
-    let statistics = lowering.scratch(8 * rows)
+      emitter.canOverwrite(dy, in: op)
+      ? emitter.define(dx, layout: nil, over: gradient) : try emitter.define(dx, layout: nil)
+    let (first, second) = (try emitter.define(dScale, layout: nil), try emitter.define(dBias, layout: nil))
+    let statistics = emitter.scratch(8 * rows)
     let epsilon = op.node.float("epsilon", default: 1e-5)
-    lowering.emit(op.node.label, reads: [gradient, source, factors], writes: [target, first, second, statistics]) {
+    emitter.emit(op.node.label, reads: [gradient, source, factors], writes: [target, first, second, statistics]) {
       frame in
       frame.step(
         ps_layer_norm_grad_args(
@@ -109,16 +100,16 @@ enum GradientStepKernels {
     return true
   }
 
-  private static func zero(_ op: Dataflow.Op, _ lowering: Lowering, _ target: Int, _ byteCount: Int) {
-    lowering.emit(op.node.label, reads: [], writes: [target]) { frame in
+  private static func zero(_ op: Dataflow.Op, _ emitter: any Emitter, _ target: Int, _ byteCount: Int) {
+    emitter.emit(op.node.label, reads: [], writes: [target]) { frame in
       frame.step(ps_zero_args(y: frame.pointers[target], bytes: Int64(byteCount)), ps_zero)
     }
   }
 
   /// Zeros, then the gradient in its place; steps backwards are left to the reference.
-  private static func slice(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let dy = op.input(0), let dx = op.output(0), lowering.isFloat(dy), let target = lowering.value(dx).shape,
-      let from = lowering.value(dy).shape, from.rank == target.rank, from.count > 0, from.rank > 0
+  private static func slice(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let dy = op.input(0), let dx = op.output(0), emitter.isFloat(dy), let target = emitter.value(dx).shape,
+      let from = emitter.value(dy).shape, from.rank == target.rank, from.count > 0, from.rank > 0
     else { return false }
     let starts = op.node.ints("starts") ?? []
     let axes = op.node.ints("axes") ?? Array(starts.indices)
@@ -135,13 +126,13 @@ enum GradientStepKernels {
       strides[axis] = dense[axis] * steps[index]
     }
     guard let walk = StridedWalk(from.dims, [Layout.rowMajorStrides(from.dims), strides]) else { return false }
-    let (source, made) = (try lowering.plain(dy), try lowering.define(dx, layout: nil))
-    zero(op, lowering, made, 4 * target.count)
-    lowering.emit(op.node.label, reads: [source], writes: [made]) { frame in
+    let (source, result) = (try emitter.plain(dy), try emitter.define(dx, layout: nil))
+    zero(op, emitter, result, 4 * target.count)
+    emitter.emit(op.node.label, reads: [source], writes: [result]) { frame in
       var arguments = ps_copy_args()
       // Safe: starts and steps stay inside the target, as checked above.
       arguments.x = UnsafeRawPointer(frame.pointers[source])
-      arguments.y = frame.pointers[made].advanced(by: 4 * origin)
+      arguments.y = frame.pointers[result].advanced(by: 4 * origin)
       arguments.width = 4
       arguments.rank = Int32(walk.dims.count)
       StridedWalk.fill(&arguments.dims, walk.dims)
@@ -152,23 +143,24 @@ enum GradientStepKernels {
     return true
   }
 
-  private static func gather(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let dy = op.input(0), let indices = op.input(1), let dx = op.output(0), lowering.isFloat(dy),
-      let target = lowering.value(dx).shape, let axis = target.axis(op.node.int("axis", default: 0)),
-      let dtype = lowering.value(indices).dtype, dtype == .int64 || dtype == .int32
+  private static func gather(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let dy = op.input(0), let indices = op.input(1), let dx = op.output(0), emitter.isFloat(dy),
+      let target = emitter.value(dx).shape, let axis = target.axis(op.node.int("axis", default: 0)),
+      let dtype = emitter.value(indices).dtype, dtype == .int64 || dtype == .int32
     else { return false }
     let (outer, inner) = (target.dims[..<axis].reduce(1, *), target.dims[(axis + 1)...].reduce(1, *))
-    let count = lowering.count(indices)
-    guard lowering.count(dy) == outer * count * inner else { return false }
-    let (gradient, places, made) = (
-      try lowering.plain(dy), try lowering.plain(indices), try lowering.define(dx, layout: nil)
+    let count = emitter.count(indices)
+    guard emitter.count(dy) == outer * count * inner else { return false }
+    let (gradient, places, result) = (
+      try emitter.plain(dy), try emitter.plain(indices), try emitter.define(dx, layout: nil)
     )
-    lowering.emit(op.node.label, reads: [gradient, places], writes: [made]) { frame in
+    emitter.emit(op.node.label, reads: [gradient, places], writes: [result]) { frame in
       frame.step(
         ps_gather_grad_args(
           dy: frame.pointer(gradient),
           wide: dtype == .int64 ? UnsafePointer(frame.pointer(places, as: Int64.self)) : nil,
-          narrow: dtype == .int32 ? UnsafePointer(frame.pointer(places, as: Int32.self)) : nil, dx: frame.pointer(made),
+          narrow: dtype == .int32 ? UnsafePointer(frame.pointer(places, as: Int32.self)) : nil,
+          dx: frame.pointer(result),
           outer: Int64(outer), extent: Int64(target[axis]), inner: Int64(inner), indices: Int64(count)), ps_gather_grad)
     }
     return true

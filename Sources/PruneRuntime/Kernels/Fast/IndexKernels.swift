@@ -3,22 +3,23 @@ import PruneGraph
 import PruneTensor
 
 /// Picking by index and by condition.
-enum IndexKernels {
-  static let table: [String: FastKernel] = ["Gather": gather, "Where": choose]
+enum IndexKernels: KernelFamily {
+  static let name = "index"
+  static let kernels: [String: FastKernel] = ["Gather": gather, "Where": choose]
 
-  private static func gather(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let indices = op.input(1), let y = op.output(0), let shape = lowering.value(x).shape,
-      let width = MovementKernels.width(x, lowering), let axis = shape.axis(op.node.int("axis", default: 0))
+  private static func gather(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let indices = op.input(1), let y = op.output(0), let shape = emitter.value(x).shape,
+      let width = MovementKernels.width(x, emitter), let axis = shape.axis(op.node.int("axis", default: 0))
     else { return false }
-    let type = lowering.value(indices).dtype
+    let type = emitter.value(indices).dtype
     guard type == .int64 || type == .int32 else { return false }
     let outer = shape.dims[..<axis].reduce(1, *)
     let inner = shape.dims[(axis + 1)...].reduce(1, *)
-    let (extent, count) = (shape[axis], lowering.count(indices))
-    guard outer * count * inner == lowering.count(y) else { return false }
-    let (source, places) = (try lowering.plain(x), try lowering.plain(indices))
-    let target = try lowering.define(y, layout: nil)
-    lowering.emit(op.node.label, reads: [source, places], writes: [target]) { frame in
+    let (extent, count) = (shape[axis], emitter.count(indices))
+    guard outer * count * inner == emitter.count(y) else { return false }
+    let (source, places) = (try emitter.plain(x), try emitter.plain(indices))
+    let target = try emitter.define(y, layout: nil)
+    emitter.emit(op.node.label, reads: [source, places], writes: [target]) { frame in
       frame.step(
         ps_gather_args(
           x: frame.pointers[source], indices: frame.pointers[places], y: frame.pointers[target], outer: Int64(outer),
@@ -28,17 +29,17 @@ enum IndexKernels {
     return true
   }
 
-  private static func choose(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+  private static func choose(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
     guard let condition = op.input(0), let a = op.input(1), let b = op.input(2), let y = op.output(0),
-      lowering.value(condition).dtype == .bool, let width = MovementKernels.width(y, lowering),
-      lowering.value(a).dtype == lowering.value(y).dtype, lowering.value(b).dtype == lowering.value(y).dtype
+      emitter.value(condition).dtype == .bool, let width = MovementKernels.width(y, emitter),
+      emitter.value(a).dtype == emitter.value(y).dtype, emitter.value(b).dtype == emitter.value(y).dtype
     else { return false }
-    let dims = lowering.dims(y)
-    guard let walk = StridedWalk(dims, [condition, a, b].map { StridedWalk.broadcast(lowering.dims($0), to: dims) })
+    let dims = emitter.dims(y)
+    guard let walk = StridedWalk(dims, [condition, a, b].map { StridedWalk.broadcast(emitter.dims($0), to: dims) })
     else { return false }
-    let (flags, first, second) = (try lowering.plain(condition), try lowering.plain(a), try lowering.plain(b))
-    let target = try lowering.define(y, layout: nil)
-    lowering.emit(op.node.label, reads: [flags, first, second], writes: [target]) { frame in
+    let (flags, first, second) = (try emitter.plain(condition), try emitter.plain(a), try emitter.plain(b))
+    let target = try emitter.define(y, layout: nil)
+    emitter.emit(op.node.label, reads: [flags, first, second], writes: [target]) { frame in
       var arguments = ps_where_args()
       arguments.condition = UnsafePointer(frame.pointer(flags, as: UInt8.self))
       arguments.a = UnsafeRawPointer(frame.pointers[first])

@@ -3,33 +3,34 @@ import PruneGraph
 import PruneTensor
 
 /// Layer, RMS, instance and group normalization.
-enum LayerNormKernels {
-  static let table: [String: FastKernel] = [
+enum LayerNormKernels: KernelFamily {
+  static let name = "layer_norm"
+  static let kernels: [String: FastKernel] = [
     "LayerNormalization": layer, "RMSNormalization": layer, "InstanceNormalization": group, "GroupNormalization": group,
   ]
 
-  private static func layer(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let scale = op.input(1), let y = op.output(0), lowering.isFloat(x),
-      lowering.isFloat(scale),
-      lowering.isFloat(op.input(2)), let shape = lowering.value(x).shape, shape.count > 0,
+  private static func layer(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let scale = op.input(1), let y = op.output(0), emitter.isFloat(x),
+      emitter.isFloat(scale),
+      emitter.isFloat(op.input(2)), let shape = emitter.value(x).shape, shape.count > 0,
       let axis = shape.axis(op.node.int("axis", default: -1))
     else { return false }
     let columns = shape.dims[axis...].reduce(1, *)
     let rows = shape.count / columns
     let isCentred = op.key == "LayerNormalization"
-    guard [scale, op.input(2)].allSatisfy({ $0.map { lowering.count($0) == columns } ?? true }),
-      op.outputs.dropFirst().allSatisfy({ $0.map { lowering.isFloat($0) } ?? true })
+    guard [scale, op.input(2)].allSatisfy({ $0.map { emitter.count($0) == columns } ?? true }),
+      op.outputs.dropFirst().allSatisfy({ $0.map { emitter.isFloat($0) } ?? true })
     else { return false }
     let epsilon = op.node.float("epsilon", default: 1e-5)
-    let source = try lowering.plain(x)
-    let factors = try lowering.plain(scale)
-    let bias = try op.input(2).map { id throws(PruneError) in try lowering.plain(id) }
+    let source = try emitter.plain(x)
+    let factors = try emitter.plain(scale)
+    let bias = try op.input(2).map { id throws(PruneError) in try emitter.plain(id) }
     let target =
-      lowering.canOverwrite(x, in: op)
-      ? lowering.define(y, layout: nil, over: source) : try lowering.define(y, layout: nil)
-    let mean = try op.output(1).map { id throws(PruneError) in try lowering.define(id, layout: nil) }
-    let inverse = try op.output(2).map { id throws(PruneError) in try lowering.define(id, layout: nil) }
-    lowering.emit(
+      emitter.canOverwrite(x, in: op)
+      ? emitter.define(y, layout: nil, over: source) : try emitter.define(y, layout: nil)
+    let mean = try op.output(1).map { id throws(PruneError) in try emitter.define(id, layout: nil) }
+    let inverse = try op.output(2).map { id throws(PruneError) in try emitter.define(id, layout: nil) }
+    emitter.emit(
       op.node.label, reads: [source, factors] + [bias].compactMap { $0 },
       writes: [target] + [mean, inverse].compactMap { $0 }
     ) { frame in
@@ -42,24 +43,24 @@ enum LayerNormKernels {
     return true
   }
 
-  private static func group(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+  private static func group(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
     guard let x = op.input(0), let scale = op.input(1), let bias = op.input(2), let y = op.output(0),
-      lowering.isFloat(x),
-      lowering.isFloat(scale), lowering.isFloat(bias), lowering.dims(x).count >= 2, lowering.count(x) > 0,
+      emitter.isFloat(x),
+      emitter.isFloat(scale), emitter.isFloat(bias), emitter.dims(x).count >= 2, emitter.count(x) > 0,
       op.key == "InstanceNormalization" || op.opset >= 21
     else { return false }
-    let dims = lowering.dims(x)
+    let dims = emitter.dims(x)
     let groups = op.key == "InstanceNormalization" ? dims[1] : op.node.int("num_groups", default: 0)
-    guard groups > 0, dims[1] % groups == 0, lowering.dims(scale) == [dims[1]], lowering.dims(bias) == [dims[1]] else {
+    guard groups > 0, dims[1] % groups == 0, emitter.dims(scale) == [dims[1]], emitter.dims(bias) == [dims[1]] else {
       return false
     }
     let inner = dims[2...].reduce(1, *)
     let epsilon = op.node.float("epsilon", default: 1e-5)
-    let (source, factors, shift) = (try lowering.plain(x), try lowering.plain(scale), try lowering.plain(bias))
+    let (source, factors, shift) = (try emitter.plain(x), try emitter.plain(scale), try emitter.plain(bias))
     let target =
-      lowering.canOverwrite(x, in: op)
-      ? lowering.define(y, layout: nil, over: source) : try lowering.define(y, layout: nil)
-    lowering.emit(op.node.label, reads: [source, factors, shift], writes: [target]) { frame in
+      emitter.canOverwrite(x, in: op)
+      ? emitter.define(y, layout: nil, over: source) : try emitter.define(y, layout: nil)
+    emitter.emit(op.node.label, reads: [source, factors, shift], writes: [target]) { frame in
       frame.step(
         ps_group_norm_args(
           x: frame.pointer(source), scale: frame.pointer(factors), bias: frame.pointer(shift), y: frame.pointer(target),

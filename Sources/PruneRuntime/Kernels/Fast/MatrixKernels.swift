@@ -4,8 +4,9 @@ import PruneGraph
 import PruneTensor
 
 /// Gemm and MatMul: our own product, or oneDNN's batched matmul, followed by one pass for bias, residual and limits.
-enum MatrixKernels {
-  static let table: [String: FastKernel] = ["Gemm": gemm, "MatMul": matmul]
+enum MatrixKernels: KernelFamily {
+  static let name = "product"
+  static let kernels: [String: FastKernel] = ["Gemm": product, "MatMul": product]
 
   /// C[m,n] = alpha * op(A) * op(B), then the epilogue.
   struct Product {
@@ -17,6 +18,31 @@ enum MatrixKernels {
     var alpha: Float = 1
     /// Of what lies in C before.
     var beta: Float = 0
+
+    /// - Throws: why it is no product of two matrices.
+    init(_ op: Dataflow.Op, _ emitter: any Emitter) throws(Refusal) {
+      guard let a = op.input(0), let b = op.input(1), let y = op.output(0), emitter.isFloat(a), emitter.isFloat(b)
+      else {
+        throw Refusal("operands are not of float32")
+      }
+      let (aDims, bDims) = (emitter.dims(a), emitter.dims(b))
+      if op.key == "Gemm" {
+        guard aDims.count == 2, bDims.count == 2 else { throw Refusal("operands are no matrices") }
+        transposesA = op.node.int("transA", default: 0) != 0
+        transposesB = op.node.int("transB", default: 0) != 0
+        (m, k) = transposesA ? (aDims[1], aDims[0]) : (aDims[0], aDims[1])
+        n = bDims[transposesB ? 0 : 1]
+        alpha = op.node.float("alpha", default: 1)
+        guard bDims[transposesB ? 1 : 0] == k, emitter.dims(y) == [m, n] else { throw Refusal("extents differ") }
+      } else {
+        guard let last = aDims.last, (1...2).contains(bDims.count) else { throw Refusal("both operands have batches") }
+        k = last
+        n = bDims.count == 1 ? 1 : bDims[1]
+        m = aDims.dropLast().reduce(1, *)
+        guard bDims[0] == k, emitter.count(y) == m * n else { throw Refusal("extents differ") }
+      }
+      guard m > 0, n > 0, k > 0 else { throw Refusal("there is nothing to multiply") }
+    }
   }
 
   private struct Call {
@@ -39,15 +65,15 @@ enum MatrixKernels {
     var isEmpty: Bool { bias == nil && residual == nil && low == -.infinity && high == .infinity }
 
     /// Nil when one pass cannot do it all.
-    init?(_ op: Dataflow.Op, _ lowering: Lowering, m: Int, n: Int) throws(PruneError) {
+    init?(_ op: Dataflow.Op, _ emitter: any Emitter, m: Int, n: Int) throws(PruneError) {
       if op.key == "Gemm", let c = op.input(2) {
-        guard lowering.isFloat(c) else { return nil }
+        guard emitter.isFloat(c) else { return nil }
         let beta = op.node.float("beta", default: 1)
-        let dims = lowering.dims(c)
+        let dims = emitter.dims(c)
         if dims == [n] || dims == [1, n] {
-          (bias, biasScale) = (try lowering.plain(c), beta)
+          (bias, biasScale) = (try emitter.plain(c), beta)
         } else if dims == [m, n], beta == 1 {
-          residual = try lowering.plain(c)
+          residual = try emitter.plain(c)
         } else {
           start = (c, beta)
         }
@@ -59,10 +85,10 @@ enum MatrixKernels {
           guard index == op.epilogue.count - 1, let limits = activation.limits else { return nil }
           (low, high) = limits
         case .add(let other):
-          if lowering.dims(other) == [n], bias == nil, m != 1 || n != 1 {
-            bias = try lowering.plain(other)
-          } else if lowering.count(other) == m * n, residual == nil {
-            residual = try lowering.plain(other)
+          if emitter.dims(other) == [n], bias == nil, m != 1 || n != 1 {
+            bias = try emitter.plain(other)
+          } else if emitter.count(other) == m * n, residual == nil {
+            residual = try emitter.plain(other)
           } else {
             return nil
           }
@@ -71,58 +97,26 @@ enum MatrixKernels {
     }
   }
 
-  private static func gemm(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let a = op.input(0), let b = op.input(1), let y = op.output(0), lowering.isFloat(a), lowering.isFloat(b)
-    else { return false }
-    let (aDims, bDims) = (lowering.dims(a), lowering.dims(b))
-    guard aDims.count == 2, bDims.count == 2 else { return false }
-    var product = Product()
-    product.transposesA = op.node.int("transA", default: 0) != 0
-    product.transposesB = op.node.int("transB", default: 0) != 0
-    product.m = aDims[product.transposesA ? 1 : 0]
-    product.k = aDims[product.transposesA ? 0 : 1]
-    product.n = bDims[product.transposesB ? 0 : 1]
-    product.alpha = op.node.float("alpha", default: 1)
-    guard bDims[product.transposesB ? 1 : 0] == product.k, lowering.dims(y) == [product.m, product.n] else {
-      return false
-    }
-    return try emit(op, lowering, product, a, b, y)
-  }
-
-  private static func matmul(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let a = op.input(0), let b = op.input(1), let y = op.output(0), lowering.isFloat(a), lowering.isFloat(b)
-    else { return false }
-    let (aDims, bDims) = (lowering.dims(a), lowering.dims(b))
-    guard let k = aDims.last, !bDims.isEmpty else { return false }
-    if bDims.count <= 2 {
-      var product = Product()
-      product.k = k
-      product.n = bDims.count == 1 ? 1 : bDims[1]
-      product.m = aDims.dropLast().reduce(1, *)
-      guard bDims[0] == k, lowering.count(y) == product.m * product.n else { return false }
-      return try emit(op, lowering, product, a, b, y)
-    }
-    return try batched(op, lowering, a, b, y)
+  private static func product(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let a = op.input(0), let b = op.input(1), let y = op.output(0) else { return false }
+    if let product = try? Product(op, emitter) { return try emit(op, emitter, product, a, b, y) }
+    guard op.key == "MatMul", emitter.isFloat(a), emitter.isFloat(b), emitter.dims(b).count > 2 else { return false }
+    return try batched(op, emitter, a, b, y)
   }
 
   private static func emit(
-    _ op: Dataflow.Op, _ lowering: Lowering, _ product: Product, _ a: Int, _ b: Int, _ y: Int
+    _ op: Dataflow.Op, _ emitter: any Emitter, _ product: Product, _ a: Int, _ b: Int, _ y: Int
   ) throws(PruneError) -> Bool {
-    guard product.m > 0, product.n > 0, product.k > 0 else { return false }
-    let shape = PackedMatrixKernels.Extents(
-      m: product.m, n: product.n, k: product.k, transposesA: product.transposesA, transposesB: product.transposesB)
-    if try NarrowProductKernels.emit(op, lowering, product, a, b, y) { return true }
-    if product.alpha == 1, try PackedMatrixKernels.emit(op, lowering, shape, a, b, y) { return true }
-    guard let tail = try Tail(op, lowering, m: product.m, n: product.n) else { return false }
-    let (left, right) = (try lowering.plain(a), try lowering.plain(b))
-    let target = try lowering.define(y, layout: nil)
+    guard let tail = try Tail(op, emitter, m: product.m, n: product.n) else { return false }
+    let (left, right) = (try emitter.plain(a), try emitter.plain(b))
+    let target = try emitter.define(y, layout: nil)
     var product = product
     if let (value, scale) = tail.start {
       product.beta = scale
-      guard try MovementKernels.emitRepeated(op, lowering, value, to: lowering.dims(y), target) else { return false }
+      guard try MovementKernels.emitRepeated(op, emitter, value, to: emitter.dims(y), target) else { return false }
     }
     let final = product
-    lowering.emit(
+    emitter.emit(
       op.node.label, reads: [left, right] + [tail.bias, tail.residual].compactMap { $0 }, writes: [target]
     ) { frame in
       let epilogue = arguments(tail, frame, target, rows: final.m, columns: final.n)
@@ -155,22 +149,22 @@ enum MatrixKernels {
 
   /// Batches on both sides, repeated where one has an extent of 1.
   private static func batched(
-    _ op: Dataflow.Op, _ lowering: Lowering, _ a: Int, _ b: Int, _ y: Int
+    _ op: Dataflow.Op, _ emitter: any Emitter, _ a: Int, _ b: Int, _ y: Int
   ) throws(PruneError) -> Bool {
-    let (aDims, bDims, dims) = (lowering.dims(a), lowering.dims(b), lowering.dims(y))
+    let (aDims, bDims, dims) = (emitter.dims(a), emitter.dims(b), emitter.dims(y))
     guard aDims.count >= 2, bDims.count >= 2, dims.count >= 3, !(aDims + bDims).contains(0) else { return false }
     func padded(_ list: [Int]) -> [Int] { [Int](repeating: 1, count: dims.count - list.count) + list }
     guard let al = Layout.plain(padded(aDims)), let bl = Layout.plain(padded(bDims)), let yl = Layout.plain(dims),
-      let tail = try Tail(op, lowering, m: dims.dropLast().reduce(1, *), n: dims[dims.count - 1])
+      let tail = try Tail(op, emitter, m: dims.dropLast().reduce(1, *), n: dims[dims.count - 1])
     else { return false }
     var descriptor = dnnl_matmul_desc_t()
     var (ar, br, yr) = (al.raw, bl.raw, yl.raw)
     guard dnnl_matmul_desc_init(&descriptor, &ar, &br, nil, &yr) == dnnl_success,
       let primitive = Primitive.make(descriptor)
     else { return false }
-    let (left, right) = (try lowering.plain(a), try lowering.plain(b))
-    let target = try lowering.define(y, layout: nil)
-    lowering.emit(
+    let (left, right) = (try emitter.plain(a), try emitter.plain(b))
+    let target = try emitter.define(y, layout: nil)
+    emitter.emit(
       op.node.label, primitive,
       [
         .init(DNNL_ARG_SRC, left, al), .init(DNNL_ARG_WEIGHTS, right, bl),
@@ -178,7 +172,7 @@ enum MatrixKernels {
       ])
     guard !tail.isEmpty else { return true }
     let (rows, columns) = (dims.dropLast().reduce(1, *), dims[dims.count - 1])
-    lowering.emit(
+    emitter.emit(
       op.node.label, reads: [tail.bias, tail.residual].compactMap { $0 }, writes: [target]
     ) { frame in frame.step(arguments(tail, frame, target, rows: rows, columns: columns), ps_epilogue) }
     return true

@@ -5,9 +5,14 @@ import PruneTensor
 /// Max-pools of images that lie with their channels innermost, where a gradient is to undo them.
 enum MaxPoolKernels {
   /// Where each maximum was: the number of an element of its window, a byte each.
-  struct Trace {
+  private struct Trace {
     let problem: PoolingKernels.Problem
     let buffer: Int
+  }
+
+  /// By the value that was pooled.
+  private struct Traces: KernelNotes {
+    var byInput: [Int: Trace] = [:]
   }
 
   /// Nil where the pool is not one that these kernels do.
@@ -33,15 +38,15 @@ enum MaxPoolKernels {
 
   /// A pool that will be undone.
   static func forward(
-    _ problem: PoolingKernels.Problem, _ op: Dataflow.Op, _ x: Int, _ y: Int, _ home: Lowering.Material,
-    _ lowering: Lowering
+    _ problem: PoolingKernels.Problem, _ op: Dataflow.Op, _ x: Int, _ y: Int, _ home: Material,
+    _ emitter: any Emitter
   ) throws(PruneError) -> Bool {
-    guard home.layout == Layout.channelsLast(lowering.dims(x)), let layout = Layout.channelsLast(lowering.dims(y)),
-      let arguments = arguments(problem, x: lowering.dims(x), y: lowering.dims(y))
+    guard home.layout == Layout.channelsLast(emitter.dims(x)), let layout = Layout.channelsLast(emitter.dims(y)),
+      let arguments = arguments(problem, x: emitter.dims(x), y: emitter.dims(y))
     else { return false }
-    let target = try lowering.define(y, layout: layout), place = lowering.scratch(lowering.count(y))
-    lowering.poolTraces[x] = Trace(problem: problem, buffer: place)
-    lowering.emit(op.node.label, reads: [home.buffer], writes: [target, place]) { frame in
+    let target = try emitter.define(y, layout: layout), place = emitter.scratch(emitter.count(y))
+    emitter[Traces.self].byInput[x] = Trace(problem: problem, buffer: place)
+    emitter.emit(op.node.label, reads: [home.buffer], writes: [target, place]) { frame in
       var bound = arguments
       bound.x = UnsafePointer(frame.pointer(home.buffer))
       bound.y = frame.pointer(target)
@@ -53,15 +58,15 @@ enum MaxPoolKernels {
 
   /// The gradient of a pool that left its trace.
   static func gradient(
-    _ problem: PoolingKernels.Problem, _ op: Dataflow.Op, _ dy: Int, _ x: Int, _ dx: Int, _ lowering: Lowering
+    _ problem: PoolingKernels.Problem, _ op: Dataflow.Op, _ dy: Int, _ x: Int, _ dx: Int, _ emitter: any Emitter
   ) throws(PruneError) -> Bool {
-    guard let trace = lowering.poolTraces[x], trace.problem == problem,
-      let source = Layout.channelsLast(lowering.dims(x)),
-      let layout = Layout.channelsLast(lowering.dims(dy)),
-      let arguments = arguments(problem, x: lowering.dims(x), y: lowering.dims(dy))
+    guard let trace = emitter[Traces.self].byInput[x], trace.problem == problem,
+      let source = Layout.channelsLast(emitter.dims(x)),
+      let layout = Layout.channelsLast(emitter.dims(dy)),
+      let arguments = arguments(problem, x: emitter.dims(x), y: emitter.dims(dy))
     else { return false }
-    let gradient = try lowering.buffer(dy, in: layout), target = try lowering.define(dx, layout: source)
-    lowering.emit(op.node.label, reads: [gradient, trace.buffer], writes: [target]) { frame in
+    let gradient = try emitter.buffer(dy, in: layout), target = try emitter.define(dx, layout: source)
+    emitter.emit(op.node.label, reads: [gradient, trace.buffer], writes: [target]) { frame in
       var bound = arguments
       bound.dy = UnsafePointer(frame.pointer(gradient))
       bound.place = frame.pointer(trace.buffer, as: UInt8.self)

@@ -3,10 +3,11 @@ import PruneGraph
 import PruneTensor
 
 /// Products as `ProductRecognition` writes them. It refuses nothing: there is no other kernel.
-enum ProductKernels {
-  static let table: [String: FastKernel] = [ProductRecognition.key: products]
+enum ProductKernels: KernelFamily {
+  static let name = "strided_product"
+  static let kernels: [String: FastKernel] = [ProductRecognition.key: products]
 
-  private static func products(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+  private static func products(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
     guard let a = op.input(0), let b = op.input(1), let y = op.output(0), let sizes = op.node.ints("sizes"),
       sizes.count == 6,
       let transposes = op.node.ints("transposes"), transposes.count == 2, let offsets = op.node.ints("offsets"),
@@ -14,9 +15,9 @@ enum ProductKernels {
     else { return false }
     func list(_ name: String) -> [Int] { op.node.ints(name) ?? [] }
     let (dims, aStrides, bStrides, cStrides) = (list("dims"), list("a"), list("b"), list("c"))
-    let (left, right) = (try lowering.plain(a), try lowering.plain(b))
-    let target = try lowering.define(y, layout: nil)
-    lowering.emit(op.node.label, reads: [left, right], writes: [target]) { frame in
+    let (left, right) = (try emitter.plain(a), try emitter.plain(b))
+    let target = try emitter.define(y, layout: nil)
+    emitter.emit(op.node.label, reads: [left, right], writes: [target]) { frame in
       var arguments = ps_products_args()
       // Safe: offsets and strides are those of views of the values, taken when their extents were known.
       arguments.a = UnsafePointer(frame.pointer(left) + offsets[0])

@@ -4,8 +4,9 @@ import PruneGraph
 import PruneTensor
 
 /// RNN, GRU and LSTM with constant weights, packed for as many rows as they will multiply.
-enum RecurrentKernels {
-  static let table: [String: FastKernel] = ["RNN": recurrent, "GRU": recurrent, "LSTM": recurrent]
+enum RecurrentKernels: KernelFamily {
+  static let name = "recurrent"
+  static let kernels: [String: FastKernel] = ["RNN": recurrent, "GRU": recurrent, "LSTM": recurrent]
 
   /// Buffers of one direction, as `ps_cell` has them.
   private struct Cell {
@@ -26,41 +27,41 @@ enum RecurrentKernels {
     var isBatchFirst, resetsAfter: Bool
   }
 
-  private static func recurrent(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let extents = extents(op, lowering) else { return false }
+  private static func recurrent(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let extents = extents(op, emitter) else { return false }
     var cells: [Cell] = []
     for direction in 0..<extents.directions {
-      guard let cell = try cell(op, lowering, extents, direction) else { return false }
+      guard let cell = try cell(op, emitter, extents, direction) else { return false }
       cells.append(cell)
     }
     func plain(_ index: Int) throws(PruneError) -> Int? {
-      try op.input(index).map { id throws(PruneError) in try lowering.plain(id) }
+      try op.input(index).map { id throws(PruneError) in try emitter.plain(id) }
     }
     let stateDims =
       extents.isBatchFirst
       ? [extents.batch, extents.directions, extents.hidden] : [extents.directions, extents.batch, extents.hidden]
     for index in [5, 6] where extents.gates == 4 || index == 5 {
       guard let state = op.input(index) else { continue }
-      guard lowering.isFloat(state), lowering.dims(state) == stateDims else { return false }
+      guard emitter.isFloat(state), emitter.dims(state) == stateDims else { return false }
     }
     if let lengths = op.input(4) {
-      guard lowering.value(lengths).dtype == .int32, lowering.dims(lengths) == [extents.batch] else { return false }
+      guard emitter.value(lengths).dtype == .int32, emitter.dims(lengths) == [extents.batch] else { return false }
     }
     guard let x = try plain(0) else { return false }
     let (lengths, h0) = (try plain(4), try plain(5))
     let c0 = extents.gates == 4 ? try plain(6) : nil
     let all = extents.gates * extents.hidden
-    let scratch = lowering.scratch(
+    let scratch = emitter.scratch(
       4 * (extents.steps * extents.batch * all + extents.batch * (all + 3 * extents.hidden)))
     func define(_ index: Int) throws(PruneError) -> Int? {
-      try op.output(index).map { id throws(PruneError) in try lowering.define(id, layout: nil) }
+      try op.output(index).map { id throws(PruneError) in try emitter.define(id, layout: nil) }
     }
     let (y, last, lastCell) = (try define(0), try define(1), try define(2))
     let isReverse = op.node.string("direction", default: "forward") == "reverse"
     let couplesForget = op.node.int("input_forget", default: 0) != 0
     let clip = op.node.float("clip", default: 0)
     let final = cells
-    lowering.emit(
+    emitter.emit(
       op.node.label, reads: [x] + [lengths, h0, c0].compactMap { $0 } + final.flatMap(\.buffers),
       writes: [scratch] + [y, last, lastCell].compactMap { $0 }
     ) { frame in
@@ -103,11 +104,11 @@ enum RecurrentKernels {
   }
 
   /// Nil when the shapes are not those of a recurrent operator, or something is not float32.
-  private static func extents(_ op: Dataflow.Op, _ lowering: Lowering) -> Extents? {
-    guard let x = op.input(0), let w = op.input(1), let r = op.input(2), lowering.isFloat(x), lowering.isFloat(w),
-      lowering.isFloat(r), lowering.dims(x).count == 3, lowering.dims(r).count == 3
+  private static func extents(_ op: Dataflow.Op, _ emitter: any Emitter) -> Extents? {
+    guard let x = op.input(0), let w = op.input(1), let r = op.input(2), emitter.isFloat(x), emitter.isFloat(w),
+      emitter.isFloat(r), emitter.dims(x).count == 3, emitter.dims(r).count == 3
     else { return nil }
-    let (dims, recurrence) = (lowering.dims(x), lowering.dims(r))
+    let (dims, recurrence) = (emitter.dims(x), emitter.dims(r))
     let gates = op.key == "LSTM" ? 4 : op.key == "GRU" ? 3 : 1
     let isBatchFirst = op.node.int("layout", default: 0) == 1
     let extents = Extents(
@@ -117,18 +118,18 @@ enum RecurrentKernels {
     let isBidirectional = op.node.string("direction", default: "forward") == "bidirectional"
     guard extents.directions == (isBidirectional ? 2 : 1), extents.hidden > 0, extents.steps > 0, extents.batch > 0,
       extents.width > 0, recurrence[1] == gates * extents.hidden,
-      lowering.dims(w) == [extents.directions, gates * extents.hidden, extents.width]
+      emitter.dims(w) == [extents.directions, gates * extents.hidden, extents.width]
     else { return nil }
     return extents
   }
 
   /// A direction's weights as the kernel wants them. Nil when they are not constants of the right shape.
   private static func cell(
-    _ op: Dataflow.Op, _ lowering: Lowering, _ extents: Extents, _ direction: Int
+    _ op: Dataflow.Op, _ emitter: any Emitter, _ extents: Extents, _ direction: Int
   ) throws(PruneError) -> Cell? {
     let (hidden, rows) = (extents.hidden, extents.gates * extents.hidden)
     func part(_ index: Int, _ count: Int) throws(PruneError) -> [Float]? {
-      guard let tensor = lowering.constant(op.input(index)), tensor.dtype == .float32,
+      guard let tensor = emitter.constant(op.input(index)), tensor.dtype == .float32,
         tensor.count == extents.directions * count
       else { return nil }
       return Array(try tensor.array(of: Float.self)[(direction * count)..<((direction + 1) * count)])
@@ -139,27 +140,27 @@ enum RecurrentKernels {
     let resetsBefore = extents.gates == 3 && !extents.resetsAfter
     let shared = resetsBefore ? 2 * hidden : rows
     func weight(_ values: [Float], rows: Int, columns: Int, uses: Int) throws(PruneError) -> Int {
-      try lowering.constantBuffer(uses <= Int(PS_PANEL_ROWS) ? try panels(values, rows, columns) : try Tensor(values))
+      try emitter.constantBuffer(uses <= Int(PS_PANEL_ROWS) ? try panels(values, rows, columns) : try Tensor(values))
     }
     var cell = Cell(
       w: try weight(w, rows: rows, columns: extents.width, uses: extents.steps * extents.batch),
       r: try weight(Array(r[..<(shared * hidden)]), rows: shared, columns: hidden, uses: extents.batch),
       functions: functions)
     if resetsBefore {
-      cell.candidate = try lowering.constantBuffer(try panels(Array(r[(shared * hidden)...]), hidden, hidden))
+      cell.candidate = try emitter.constantBuffer(try panels(Array(r[(shared * hidden)...]), hidden, hidden))
     }
     if op.input(3) != nil {
       guard let both = try part(3, 2 * rows) else { return nil }
       var sum = (0..<rows).map { both[$0] + both[rows + $0] }
       if extents.gates == 3, extents.resetsAfter {
         sum.replaceSubrange((2 * hidden)..., with: both[(2 * hidden)..<rows])
-        cell.candidateBias = try lowering.constantBuffer(try Tensor(Array(both[(rows + 2 * hidden)...])))
+        cell.candidateBias = try emitter.constantBuffer(try Tensor(Array(both[(rows + 2 * hidden)...])))
       }
-      cell.bias = try lowering.constantBuffer(try Tensor(sum))
+      cell.bias = try emitter.constantBuffer(try Tensor(sum))
     }
     if extents.gates == 4, op.input(7) != nil {
       guard let peephole = try part(7, 3 * hidden) else { return nil }
-      cell.peephole = try lowering.constantBuffer(try Tensor(peephole))
+      cell.peephole = try emitter.constantBuffer(try Tensor(peephole))
     }
     return cell
   }
@@ -176,25 +177,25 @@ enum RecurrentKernels {
   private static func bound(_ cell: Cell, _ frame: Frame) -> ps_cell {
     func pointer(_ buffer: Int?) -> UnsafePointer<Float>? { buffer.map { UnsafePointer(frame.pointer($0)) } }
     func function(_ index: Int) -> Function { cell.functions[min(index, cell.functions.count - 1)] }
-    var made = ps_cell()
-    (made.w, made.r, made.candidate) = (pointer(cell.w), pointer(cell.r), pointer(cell.candidate))
-    (made.bias, made.candidate_bias, made.peephole) = (
+    var bound = ps_cell()
+    (bound.w, bound.r, bound.candidate) = (pointer(cell.w), pointer(cell.r), pointer(cell.candidate))
+    (bound.bias, bound.candidate_bias, bound.peephole) = (
       pointer(cell.bias), pointer(cell.candidateBias), pointer(cell.peephole)
     )
-    made.activations = (
+    bound.activations = (
       Int32(function(0).kind.rawValue), Int32(function(1).kind.rawValue), Int32(function(2).kind.rawValue)
     )
-    made.alphas = (function(0).alpha, function(1).alpha, function(2).alpha)
-    made.betas = (function(0).beta, function(1).beta, function(2).beta)
-    return made
+    bound.alphas = (function(0).alpha, function(1).alpha, function(2).alpha)
+    bound.betas = (function(0).beta, function(1).beta, function(2).beta)
+    return bound
   }
 
   /// The activations of a direction; nil when one is not among the kernel's.
   private static func functions(_ node: Node, _ direction: Int, _ gates: Int) -> [Function]? {
     let usual = gates == 4 ? ["sigmoid", "tanh", "tanh"] : gates == 3 ? ["sigmoid", "tanh"] : ["tanh"]
     var names = usual + usual
-    if case .strings(let given)? = node.attribute("activations"), !given.isEmpty {
-      names = given.map { String(decoding: $0, as: UTF8.self).lowercased() }
+    if case .strings(let list)? = node.attribute("activations"), !list.isEmpty {
+      names = list.map { String(decoding: $0, as: UTF8.self).lowercased() }
       if names.count == usual.count { names += names }
     }
     guard names.count >= (direction + 1) * usual.count else { return nil }

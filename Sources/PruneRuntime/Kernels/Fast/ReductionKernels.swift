@@ -3,8 +3,9 @@ import PruneGraph
 import PruneTensor
 
 /// Reductions along axes, softmax, and the place of the largest.
-enum ReductionKernels {
-  static let table: [String: FastKernel] = [
+enum ReductionKernels: KernelFamily {
+  static let name = "reduction"
+  static let kernels: [String: FastKernel] = [
     "ReduceSum": reduce, "ReduceMean": reduce, "ReduceSumSquare": reduce, "ReduceL2": reduce, "ReduceL1": reduce,
     "ReduceMax": reduce, "ReduceMin": reduce, "ReduceProd": reduce, "ai.libprune.SumToShape": sumToShape,
     "Softmax": softmax, "LogSoftmax": softmax, "ArgMax": place, "ArgMin": place,
@@ -15,14 +16,14 @@ enum ReductionKernels {
     "ReduceMax": PS_REDUCE_MAX, "ReduceMin": PS_REDUCE_MIN, "ReduceProd": PS_REDUCE_PRODUCT,
   ]
 
-  private static func reduce(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x), let shape = lowering.value(x).shape else {
+  private static func reduce(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), emitter.isFloat(x), let shape = emitter.value(x).shape else {
       return false
     }
     var axes = op.node.ints("axes") ?? []
     if let id = op.input(1) {
-      guard let given = try? lowering.constant(id)?.array(of: Int64.self) else { return false }
-      axes = given.map { Int($0) }
+      guard let numbers = try? emitter.constant(id)?.array(of: Int64.self) else { return false }
+      axes = numbers.map { Int($0) }
     }
     if axes.isEmpty {
       guard op.node.int("noop_with_empty_axes", default: 0) == 0 else { return false }
@@ -34,32 +35,32 @@ enum ReductionKernels {
       isSummed[axis] = true
     }
     let summed = shape.dims.indices.reduce(1) { isSummed[$1] ? $0 * shape[$1] : $0 }
-    guard summed > 0, shape.count > 0, lowering.count(y) == shape.count / summed else { return false }
+    guard summed > 0, shape.count > 0, emitter.count(y) == shape.count / summed else { return false }
     return try emit(
-      op, lowering, x, y, isSummed, scale: op.node.opType == "ReduceMean" ? 1 / Float(summed) : 1,
+      op, emitter, x, y, isSummed, scale: op.node.opType == "ReduceMean" ? 1 / Float(summed) : 1,
       kind: kinds[op.node.opType] ?? PS_REDUCE_SUM)
   }
 
-  private static func sumToShape(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x) else { return false }
-    let (from, to) = (lowering.dims(x), lowering.dims(y))
+  private static func sumToShape(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), emitter.isFloat(x) else { return false }
+    let (from, to) = (emitter.dims(x), emitter.dims(y))
     let offset = from.count - to.count
     guard offset >= 0, !from.contains(0), to.indices.allSatisfy({ to[$0] == from[$0 + offset] || to[$0] == 1 }) else {
       return false
     }
     if from.filter({ $0 != 1 }) == to.filter({ $0 != 1 }) {
-      try lowering.defineView(y, of: x)
+      try emitter.defineView(y, of: x)
       return true
     }
     let isSummed = from.indices.map { $0 < offset || (to[$0 - offset] == 1 && from[$0] != 1) }
-    return try emit(op, lowering, x, y, isSummed, scale: 1)
+    return try emit(op, emitter, x, y, isSummed, scale: 1)
   }
 
   private static func emit(
-    _ op: Dataflow.Op, _ lowering: Lowering, _ x: Int, _ y: Int, _ isSummed: [Bool], scale: Float,
+    _ op: Dataflow.Op, _ emitter: any Emitter, _ x: Int, _ y: Int, _ isSummed: [Bool], scale: Float,
     kind: ps_reduce_kind = PS_REDUCE_SUM
   ) throws(PruneError) -> Bool {
-    let dims = lowering.dims(x)
+    let dims = emitter.dims(x)
     var strides = [Int](repeating: 0, count: dims.count)
     var next = 1
     for axis in dims.indices.reversed() where !isSummed[axis] {
@@ -68,18 +69,18 @@ enum ReductionKernels {
     }
     guard let walk = StridedWalk(dims, [Layout.rowMajorStrides(dims), strides]) else { return false }
     emit(
-      op, lowering, source: try lowering.plain(x), target: try lowering.define(y, layout: nil),
-      count: lowering.count(y), walk,
+      op, emitter, source: try emitter.plain(x), target: try emitter.define(y, layout: nil),
+      count: emitter.count(y), walk,
       scale: scale, kind: kind)
     return true
   }
 
   private static func emit(
-    _ op: Dataflow.Op, _ lowering: Lowering, source: Int, target: Int, count: Int, _ walk: StridedWalk, scale: Float,
+    _ op: Dataflow.Op, _ emitter: any Emitter, source: Int, target: Int, count: Int, _ walk: StridedWalk, scale: Float,
     kind: ps_reduce_kind
   ) {
     let takesRoot = op.key == "ReduceL2"
-    lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
+    emitter.emit(op.node.label, reads: [source], writes: [target]) { frame in
       var arguments = ps_reduce_args()
       arguments.x = UnsafePointer(frame.pointer(source))
       arguments.y = frame.pointer(target)
@@ -96,15 +97,15 @@ enum ReductionKernels {
 
   /// The sums of a matrix's columns.
   static func columnSums(
-    _ op: Dataflow.Op, _ lowering: Lowering, source: Int, target: Int, rows: Int, columns: Int
+    _ op: Dataflow.Op, _ emitter: any Emitter, source: Int, target: Int, rows: Int, columns: Int
   ) -> Bool {
     guard rows > 0, let walk = StridedWalk([rows, columns], [[columns, 1], [0, 1]]) else { return false }
-    emit(op, lowering, source: source, target: target, count: columns, walk, scale: 1, kind: PS_REDUCE_SUM)
+    emit(op, emitter, source: source, target: target, count: columns, walk, scale: 1, kind: PS_REDUCE_SUM)
     return true
   }
 
-  private static func softmax(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x), let shape = lowering.value(x).shape,
+  private static func softmax(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), emitter.isFloat(x), let shape = emitter.value(x).shape,
       shape.count > 0, let axis = shape.axis(op.node.int("axis", default: op.opset < 13 ? 1 : -1))
     else { return false }
     // Until opset 13 everything from the axis on was one long row.
@@ -112,13 +113,13 @@ enum ReductionKernels {
     let outer = shape.dims[..<axis].reduce(1, *)
     let extent = isFlat ? shape.dims[axis...].reduce(1, *) : shape[axis]
     let inner = isFlat ? 1 : shape.dims[(axis + 1)...].reduce(1, *)
-    let source = try lowering.plain(x)
+    let source = try emitter.plain(x)
     // Columns are read more than once, so only whole rows may be overwritten.
     let target =
-      inner == 1 && lowering.canOverwrite(x, in: op)
-      ? lowering.define(y, layout: nil, over: source) : try lowering.define(y, layout: nil)
+      inner == 1 && emitter.canOverwrite(x, in: op)
+      ? emitter.define(y, layout: nil, over: source) : try emitter.define(y, layout: nil)
     let isLog = op.node.opType == "LogSoftmax"
-    lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
+    emitter.emit(op.node.label, reads: [source], writes: [target]) { frame in
       frame.step(
         ps_softmax_args(
           x: frame.pointer(source), y: frame.pointer(target), outer: Int64(outer), extent: Int64(extent),
@@ -127,17 +128,17 @@ enum ReductionKernels {
     return true
   }
 
-  private static func place(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let y = op.output(0), lowering.isFloat(x), let shape = lowering.value(x).shape,
+  private static func place(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let y = op.output(0), emitter.isFloat(x), let shape = emitter.value(x).shape,
       shape.count > 0,
-      let axis = shape.axis(op.node.int("axis", default: 0)), lowering.value(y).dtype == .int64
+      let axis = shape.axis(op.node.int("axis", default: 0)), emitter.value(y).dtype == .int64
     else { return false }
     let (outer, inner) = (shape.dims[..<axis].reduce(1, *), shape.dims[(axis + 1)...].reduce(1, *))
     let extent = shape[axis]
     let (isMin, takesLast) = (op.key == "ArgMin", op.node.int("select_last_index", default: 0) != 0)
-    let source = try lowering.plain(x)
-    let target = try lowering.define(y, layout: nil)
-    lowering.emit(op.node.label, reads: [source], writes: [target]) { frame in
+    let source = try emitter.plain(x)
+    let target = try emitter.define(y, layout: nil)
+    emitter.emit(op.node.label, reads: [source], writes: [target]) { frame in
       frame.step(
         ps_arg_args(
           x: frame.pointer(source), y: frame.pointer(target, as: Int64.self), outer: Int64(outer),

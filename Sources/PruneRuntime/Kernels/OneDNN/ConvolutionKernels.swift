@@ -3,10 +3,37 @@ import PruneGraph
 import PruneTensor
 
 /// Conv and its gradients on oneDNN, for one to three spatial axes, groups, strides, dilations and pads.
-enum ConvolutionKernels {
-  static let table: [String: FastKernel] = [
+enum ConvolutionKernels: KernelFamily {
+  static let name = "onednn"
+  static let kernels: [String: FastKernel] = [
     "Conv": forward, "ai.libprune.ConvGradInput": gradInput, "ai.libprune.ConvGradWeight": gradWeight,
   ]
+
+  /// The convolution that an operation is, or is a gradient of; nil where none of these kernels does it.
+  static func problem(_ op: Dataflow.Op, _ emitter: any Emitter) -> Problem? {
+    let (x, w, y): (Int?, Int?, Int?) =
+      switch op.key {
+      case "ai.libprune.ConvGradInput": (op.output(0), op.input(1), op.input(0))
+      case "ai.libprune.ConvGradWeight": (op.input(1), op.output(0), op.input(0))
+      default: (op.input(0), op.input(1), op.output(0))
+      }
+    guard let x, let w, let y, emitter.isFloat(op.input(0)), emitter.isFloat(op.input(1)),
+      let problem = Problem(op.node, x: emitter.dims(x), w: emitter.dims(w), y: emitter.dims(y))
+    else { return nil }
+    if op.key == "Conv", let bias = op.input(2) {
+      guard emitter.isFloat(bias), emitter.count(bias) == problem.y[1] else { return nil }
+    }
+    return problem
+  }
+
+  /// oneDNN's kernels round channels up to whole blocks, and want images in blocks.
+  static func cost(of op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Double? {
+    guard let image = op.input(0), let problem = problem(op, emitter) else { return nil }
+    return problem.cost(isGradient: op.key == "ai.libprune.ConvGradInput", from: try emitter.home(image).layout)
+  }
+
+  /// What it costs to lay one number of an image out anew, in multiplications.
+  static let moveCost = 17.0
 
   /// What forward and backward have in common.
   struct Problem {
@@ -57,6 +84,30 @@ enum ConvolutionKernels {
       w.count == 4 && OneDNN.block == 16 && w[2] * w[3] > 1 && min(x[1], y[1]) >= 64 && (x[1] | y[1]) % 16 == 0
     }
 
+    /// The time that oneDNN's kernels take, in multiplications; the factors are measured. Nil for groups.
+    ///
+    /// - Parameters:
+    ///   - isGradient: whether it is the gradient with respect to the images.
+    ///   - lies: how the images lie; nil is row-major.
+    func cost(isGradient: Bool, from lies: Layout?) -> Double? {
+      guard w.count == x.count else { return nil }
+      let (source, result) = isGradient ? (y, x) : (x, y)
+      let (inputs, outputs, block) = (source[1], result[1], OneDNN.block), isFew = inputs < 5
+      func rounded(_ count: Int) -> Double { Double((count + block - 1) / block * block) }
+      let taps = window.kernel.reduce(inputs, *)
+      var cost = Double(result[0] * result[2...].reduce(1, *) * taps) * Double(outputs)
+      cost *= 0.95 * rounded(outputs) / Double(outputs) * (isFew ? 1 : rounded(inputs) / Double(inputs))
+      if outputs <= block { cost *= 1.3 }
+      if lies?.isRowMajor ?? true {
+        let (into, out) = (
+          Double(source.reduce(1, *)) * ConvolutionKernels.moveCost,
+          Double(result.reduce(1, *)) * ConvolutionKernels.moveCost
+        )
+        cost += (isFew ? 0 : into) + out / 2
+      }
+      return cost
+    }
+
     /// Images in blocks of channels.
     var blocked: Layout? { w.count == 4 && y[1].isMultiple(of: OneDNN.block) ? Layout.blocked(x) : nil }
 
@@ -79,34 +130,18 @@ enum ConvolutionKernels {
     }
   }
 
-  private static func forward(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let x = op.input(0), let w = op.input(1), let y = op.output(0), lowering.isFloat(x), lowering.isFloat(w),
-      let problem = Problem(op.node, x: lowering.dims(x), w: lowering.dims(w), y: lowering.dims(y))
-    else { return false }
-    let bias = op.input(2)
-    if let bias { guard lowering.isFloat(bias), lowering.count(bias) == problem.y[1] else { return false } }
-    let isConstant = lowering.constant(w) != nil
-    if let minimal = WinogradKernels.Problem(problem, isConstant: isConstant) {
-      if minimal.takes(op.epilogue, lowering), try WinogradKernels.emit(minimal, op, x, w, bias: bias, to: y, lowering)
-      {
-        return true
-      }
-      // A function of its own costs less than is gained.
-      if op.epilogue.count == 1, case .activation = op.epilogue[0] { return false }
+  private static func forward(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let x = op.input(0), let w = op.input(1), let y = op.output(0), let problem = problem(op, emitter) else {
+      return false
     }
-    if let exact = PixelKernels.Problem(problem), exact.isFaster(from: try lowering.home(x).layout) {
-      if exact.takes(op.epilogue, lowering), try PixelKernels.emit(exact, op, x, w, bias: bias, to: y, lowering) {
-        return true
-      }
-      if op.epilogue.count == 1, case .activation = op.epilogue[0] { return false }
-    }
+    let bias = op.input(2), isConstant = emitter.constant(w) != nil
     var post = PostOperations()
     var residual: Int?
     for item in op.epilogue {
       switch item {
       case .activation(let activation): post.items.append(activation.postOperation)
       case .add(let other):
-        guard residual == nil, lowering.dims(other) == problem.y else { return false }
+        guard residual == nil, emitter.dims(other) == problem.y else { return false }
         residual = other
         post.items.append(.sum)
       }
@@ -120,7 +155,7 @@ enum ConvolutionKernels {
     }
     // What already lies in blocks stays so: the kernel that a free choice would give is no faster than two reorders are
     // slow.
-    if chosen == nil, let blocked = problem.blocked, try lowering.home(x).layout == blocked {
+    if chosen == nil, let blocked = problem.blocked, try emitter.home(x).layout == blocked {
       chosen = problem.forward(bias: bias != nil, source: blocked, post: post)
     }
     guard let primitive = chosen ?? problem.forward(bias: bias != nil, post: post),
@@ -131,36 +166,21 @@ enum ConvolutionKernels {
     // What most kernels cannot do behind a convolution, as to add before a function, is better done in a step of its
     // own.
     guard op.epilogue.isEmpty || !primitive.isPlain else { return false }
-    let source = try lowering.buffer(x, in: xl)
-    let weight = try lowering.buffer(w, in: wl)
+    let source = try emitter.buffer(x, in: xl)
+    let weight = try emitter.buffer(w, in: wl)
     var arguments: [PrimitiveArgument] = [.init(DNNL_ARG_SRC, source, xl), .init(DNNL_ARG_WEIGHTS, weight, wl)]
-    if let bias { arguments.append(.init(DNNL_ARG_BIAS, try lowering.plain(bias), bl)) }
-    let target: Int
-    if let residual {
-      target = try lowering.define(y, layout: yl, holding: residual, in: op)
-    } else {
-      target = try lowering.define(y, layout: yl)
-    }
+    if let bias { arguments.append(.init(DNNL_ARG_BIAS, try emitter.plain(bias), bl)) }
+    let target = try emitter.define(y, layout: yl, adding: residual, in: op)
     arguments.append(.init(DNNL_ARG_DST, target, yl, isWritten: true))
-    lowering.emit(op.node.label, primitive, arguments)
+    emitter.emit(op.node.label, primitive, arguments)
     return true
   }
 
   // MARK: - Gradients
 
-  private static func gradInput(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let dy = op.input(0), let w = op.input(1), let dx = op.output(0), lowering.isFloat(dy), lowering.isFloat(w),
-      let problem = Problem(op.node, x: lowering.dims(dx), w: lowering.dims(w), y: lowering.dims(dy))
-    else { return false }
-    if let minimal = WinogradKernels.Problem(problem, isGradient: true, isConstant: false),
-      try WinogradKernels.emit(minimal, op, dy, w, to: dx, lowering)
-    {
-      return true
-    }
-    if let exact = PixelKernels.Problem(problem, isGradient: true), exact.isFaster(from: try lowering.home(dy).layout),
-      try PixelKernels.emit(exact, op, dy, w, to: dx, lowering)
-    {
-      return true
+  private static func gradInput(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let dy = op.input(0), let w = op.input(1), let dx = op.output(0), let problem = problem(op, emitter) else {
+      return false
     }
     var descriptor = dnnl_convolution_desc_t()
     var (xr, wr, yr) = (problem.xLayout.raw, problem.wLayout.raw, problem.yLayout.raw)
@@ -171,10 +191,10 @@ enum ConvolutionKernels {
       let primitive = Primitive.make(descriptor, hint: hint), let xl = primitive.layout(dnnl_query_diff_src_md),
       let wl = primitive.layout(dnnl_query_weights_md), let yl = primitive.layout(dnnl_query_diff_dst_md)
     else { return false }
-    let gradient = try lowering.buffer(dy, in: yl)
-    let weight = try lowering.buffer(w, in: wl)
-    let target = try lowering.define(dx, layout: xl)
-    lowering.emit(
+    let gradient = try emitter.buffer(dy, in: yl)
+    let weight = try emitter.buffer(w, in: wl)
+    let target = try emitter.define(dx, layout: xl)
+    emitter.emit(
       op.node.label, primitive,
       [
         .init(DNNL_ARG_DIFF_DST, gradient, yl), .init(DNNL_ARG_WEIGHTS, weight, wl),
@@ -183,16 +203,11 @@ enum ConvolutionKernels {
     return true
   }
 
-  private static func gradWeight(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let dy = op.input(0), let x = op.input(1), let dw = op.output(0), lowering.isFloat(dy), lowering.isFloat(x),
-      let problem = Problem(op.node, x: lowering.dims(x), w: lowering.dims(dw), y: lowering.dims(dy))
-    else { return false }
-    let db = op.output(1)
-    if let minimal = WinogradKernels.Problem(problem, isConstant: false),
-      try WinogradKernels.emitGradient(minimal, op, dy, x, to: dw, bias: db, lowering)
-    {
-      return true
+  private static func gradWeight(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let dy = op.input(0), let x = op.input(1), let dw = op.output(0), let problem = problem(op, emitter) else {
+      return false
     }
+    let db = op.output(1)
     guard let hint = problem.forward(bias: false, training: true), let bl = Layout.plain([problem.y[1]]) else {
       return false
     }
@@ -213,19 +228,19 @@ enum ConvolutionKernels {
       let xl = primitive.layout(dnnl_query_src_md), let wl = primitive.layout(dnnl_query_diff_weights_md),
       let yl = primitive.layout(dnnl_query_diff_dst_md)
     else { return false }
-    let gradient = try lowering.buffer(dy, in: yl)
-    let source = try lowering.buffer(x, in: xl)
-    let target = try lowering.define(dw, layout: wl)
+    let gradient = try emitter.buffer(dy, in: yl)
+    let source = try emitter.buffer(x, in: xl)
+    let target = try emitter.define(dw, layout: wl)
     var arguments: [PrimitiveArgument] = [
       .init(DNNL_ARG_DIFF_DST, gradient, yl), .init(DNNL_ARG_SRC, source, xl),
       .init(DNNL_ARG_DIFF_WEIGHTS, target, wl, isWritten: true),
     ]
-    let bias = try db.map { id throws(PruneError) in try lowering.define(id, layout: nil) }
+    let bias = try db.map { id throws(PruneError) in try emitter.define(id, layout: nil) }
     if let bias, !sumsHere { arguments.append(.init(DNNL_ARG_DIFF_BIAS, bias, bl, isWritten: true)) }
-    lowering.emit(op.node.label, primitive, arguments)
+    emitter.emit(op.node.label, primitive, arguments)
     guard let bias, sumsHere else { return true }
     let channels = problem.y[1]
     return ReductionKernels.columnSums(
-      op, lowering, source: gradient, target: bias, rows: problem.y.reduce(1, *) / max(channels, 1), columns: channels)
+      op, emitter, source: gradient, target: bias, rows: problem.y.reduce(1, *) / max(channels, 1), columns: channels)
   }
 }

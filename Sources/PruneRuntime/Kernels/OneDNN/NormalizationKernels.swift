@@ -4,8 +4,9 @@ import PruneGraph
 import PruneTensor
 
 /// Batch normalization, running and training, and its gradient on oneDNN.
-enum NormalizationKernels {
-  static let table: [String: FastKernel] = [
+enum NormalizationKernels: KernelFamily {
+  static let name = "onednn"
+  static let kernels: [String: FastKernel] = [
     "BatchNormalization": inference, "ai.libprune.BatchNormTrain": training, "ai.libprune.BatchNormGrad": gradient,
   ]
 
@@ -21,28 +22,28 @@ enum NormalizationKernels {
   }
 
   /// The channels of [N, C, …] when every parameter has one element for each.
-  private static func channels(_ x: Int, _ parameters: [Int], _ lowering: Lowering) -> Int? {
-    let dims = lowering.dims(x)
-    guard dims.count >= 2, dims.count <= 5, !dims.contains(0), lowering.isFloat(x),
-      parameters.allSatisfy({ lowering.isFloat($0) && lowering.dims($0) == [dims[1]] })
+  private static func channels(_ x: Int, _ parameters: [Int], _ emitter: any Emitter) -> Int? {
+    let dims = emitter.dims(x)
+    guard dims.count >= 2, dims.count <= 5, !dims.contains(0), emitter.isFloat(x),
+      parameters.allSatisfy({ emitter.isFloat($0) && emitter.dims($0) == [dims[1]] })
     else { return nil }
     return dims[1]
   }
 
-  private static func inference(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+  private static func inference(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
     guard let x = op.input(0), let scale = op.input(1), let shift = op.input(2), let mean = op.input(3),
       let variance = op.input(4), let y = op.output(0), op.outputs.dropFirst().allSatisfy({ $0 == nil }),
       op.node.int("training_mode", default: 0) == 0, op.node.int("spatial", default: 1) == 1,
-      let channels = channels(x, [scale, shift, mean, variance], lowering), let each = Layout.plain([channels])
+      let channels = channels(x, [scale, shift, mean, variance], emitter), let each = Layout.plain([channels])
     else { return false }
     var flags = scaleAndShift | dnnl_use_global_stats.rawValue
     if !op.epilogue.isEmpty {
       guard op.epilogue.count == 1, case .activation(.relu) = op.epilogue[0] else { return false }
       flags |= dnnl_fuse_norm_relu.rawValue
     }
-    let home = try lowering.home(x)
-    if try affine(op, lowering, home, x, y, [scale, shift, mean, variance]) { return true }
-    guard let xl = layout(home, lowering.dims(x)),
+    let home = try emitter.home(x)
+    if try affine(op, emitter, home, x, y, [scale, shift, mean, variance]) { return true }
+    guard let xl = layout(home, emitter.dims(x)),
       let primitive = forward(
         xl, dnnl_forward_inference, epsilon: op.node.float("epsilon", default: 1e-5), flags: flags)
     else { return false }
@@ -50,27 +51,27 @@ enum NormalizationKernels {
     for (index, value) in [
       (DNNL_ARG_SCALE, scale), (DNNL_ARG_SHIFT, shift), (DNNL_ARG_MEAN, mean), (DNNL_ARG_VARIANCE, variance),
     ] {
-      arguments.append(.init(index, try lowering.plain(value), each))
+      arguments.append(.init(index, try emitter.plain(value), each))
     }
-    let target = try lowering.define(y, layout: xl)
+    let target = try emitter.define(y, layout: xl)
     arguments.append(.init(DNNL_ARG_DST, target, xl, isWritten: true))
-    lowering.emit(op.node.label, primitive, arguments)
-    clearTail(of: target, xl, op, lowering)
+    emitter.emit(op.node.label, primitive, arguments)
+    clearTail(of: target, xl, op, emitter)
     return true
   }
 
   /// Where the values lie; nil for blocks that `clearTail` does not know.
-  private static func layout(_ home: Lowering.Material, _ dims: [Int]) -> Layout? {
+  private static func layout(_ home: Material, _ dims: [Int]) -> Layout? {
     guard let layout = home.layout else { return Layout.plain(dims) }
     return layout.isPadded && layout.channelBlock == nil ? nil : layout
   }
 
   /// oneDNN's kernels look behind the last channel's parameters, and what they find there goes into the lanes that hold
   /// no channel. The layers behind count on zeros.
-  private static func clearTail(of buffer: Int, _ layout: Layout, _ op: Dataflow.Op, _ lowering: Lowering) {
+  private static func clearTail(of buffer: Int, _ layout: Layout, _ op: Dataflow.Op, _ emitter: any Emitter) {
     guard layout.isPadded, let block = layout.channelBlock else { return }
     let dims = layout.dims
-    lowering.emit("\(op.node.label) rest of a block", reads: [buffer], writes: [buffer]) { frame in
+    emitter.emit("\(op.node.label) rest of a block", reads: [buffer], writes: [buffer]) { frame in
       frame.step(
         ps_tail_args(
           x: frame.pointer(buffer), images: Int64(dims[0]), blocks: Int64(layout.paddedDims[1] / block),
@@ -81,27 +82,27 @@ enum NormalizationKernels {
   /// With constant parameters, what is left is a factor and a term a channel: for images that do not lie in blocks,
   /// which oneDNN's fast kernels want.
   private static func affine(
-    _ op: Dataflow.Op, _ lowering: Lowering, _ home: Lowering.Material, _ x: Int, _ y: Int, _ parameters: [Int]
+    _ op: Dataflow.Op, _ emitter: any Emitter, _ home: Material, _ x: Int, _ y: Int, _ parameters: [Int]
   ) throws(PruneError) -> Bool {
-    let dims = lowering.dims(x)
+    let dims = emitter.dims(x)
     let isInnermost = home.layout.map { !$0.isRowMajor && $0 == Layout.channelsLast(dims) } ?? false
     guard isInnermost || (home.layout?.isRowMajor ?? true) else { return false }
     var numbers: [[Float]] = []
     for parameter in parameters {
-      guard let tensor = lowering.constant(parameter) else { return false }
+      guard let tensor = emitter.constant(parameter) else { return false }
       numbers.append(try tensor.array(of: Float.self))
     }
     let epsilon = Double(op.node.float("epsilon", default: 1e-5))
     let factors = zip(numbers[0], numbers[3]).map { Double($0) / (Double($1) + epsilon).squareRoot() }
     let terms = factors.indices.map { Double(numbers[1][$0]) - Double(numbers[2][$0]) * factors[$0] }
-    let scales = try lowering.constantBuffer(try Tensor(factors.map { Float($0) }))
-    let shifts = try lowering.constantBuffer(try Tensor(terms.map { Float($0) }))
-    let target = try lowering.define(y, layout: home.layout)
+    let scales = try emitter.constantBuffer(try Tensor(factors.map { Float($0) }))
+    let shifts = try emitter.constantBuffer(try Tensor(terms.map { Float($0) }))
+    let target = try emitter.define(y, layout: home.layout)
     let (channels, pixels) = (Int64(dims[1]), Int64(dims[2...].reduce(1, *)))
     let isByPixel = isInnermost || pixels == 1
     let rows = Int64(dims[0]) * (isByPixel ? pixels : channels)
     let low: Float = op.epilogue.isEmpty ? -.infinity : 0
-    lowering.emit(op.node.label, reads: [home.buffer, scales, shifts], writes: [target]) { frame in
+    emitter.emit(op.node.label, reads: [home.buffer, scales, shifts], writes: [target]) { frame in
       frame.step(
         ps_channels_args(
           x: frame.pointer(home.buffer), y: frame.pointer(target), scale: frame.pointer(scales),
@@ -111,39 +112,39 @@ enum NormalizationKernels {
     return true
   }
 
-  private static func training(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+  private static func training(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
     guard let x = op.input(0), let scale = op.input(1), let shift = op.input(2), let oldMean = op.input(3),
       let oldVariance = op.input(4), let y = op.output(0),
-      let channels = channels(x, [scale, shift, oldMean, oldVariance], lowering), let each = Layout.plain([channels])
+      let channels = channels(x, [scale, shift, oldMean, oldVariance], emitter), let each = Layout.plain([channels])
     else { return false }
     let epsilon = op.node.float("epsilon", default: 1e-5)
-    let home = try lowering.home(x)
-    guard let xl = layout(home, lowering.dims(x)),
+    let home = try emitter.home(x)
+    guard let xl = layout(home, emitter.dims(x)),
       let primitive = forward(xl, dnnl_forward_training, epsilon: epsilon, flags: scaleAndShift)
     else { return false }
     let mean =
-      try op.output(1).map { id throws(PruneError) in try lowering.define(id, layout: nil) }
-      ?? lowering.scratch(4 * channels)
-    let variance = lowering.scratch(4 * channels)
-    let scaleBuffer = try lowering.plain(scale)
-    let shiftBuffer = try lowering.plain(shift)
-    let target = try lowering.define(y, layout: xl)
-    lowering.emit(
+      try op.output(1).map { id throws(PruneError) in try emitter.define(id, layout: nil) }
+      ?? emitter.scratch(4 * channels)
+    let variance = emitter.scratch(4 * channels)
+    let scaleBuffer = try emitter.plain(scale)
+    let shiftBuffer = try emitter.plain(shift)
+    let target = try emitter.define(y, layout: xl)
+    emitter.emit(
       op.node.label, primitive,
       [
         .init(DNNL_ARG_SRC, home.buffer, xl), .init(DNNL_ARG_SCALE, scaleBuffer, each),
         .init(DNNL_ARG_SHIFT, shiftBuffer, each), .init(DNNL_ARG_MEAN, mean, each, isWritten: true),
         .init(DNNL_ARG_VARIANCE, variance, each, isWritten: true), .init(DNNL_ARG_DST, target, xl, isWritten: true),
       ])
-    clearTail(of: target, xl, op, lowering)
+    clearTail(of: target, xl, op, emitter)
     var outputs: [Int?] = []
     for index in 2...4 {
-      outputs.append(try op.output(index).map { id throws(PruneError) in try lowering.define(id, layout: nil) })
+      outputs.append(try op.output(index).map { id throws(PruneError) in try emitter.define(id, layout: nil) })
     }
     let (inverse, newMean, newVariance) = (outputs[0], outputs[1], outputs[2])
-    let (before, beforeVariance) = (try lowering.plain(oldMean), try lowering.plain(oldVariance))
+    let (before, beforeVariance) = (try emitter.plain(oldMean), try emitter.plain(oldVariance))
     let momentum = op.node.float("momentum", default: 0.9)
-    lowering.emit(
+    emitter.emit(
       "\(op.node.label) statistics", reads: [mean, variance, before, beforeVariance], writes: outputs.compactMap { $0 }
     ) { frame in
       frame.step(
@@ -156,13 +157,13 @@ enum NormalizationKernels {
     return true
   }
 
-  private static func gradient(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+  private static func gradient(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
     guard let dy = op.input(0), let x = op.input(1), let scale = op.input(2), let mean = op.input(3),
-      let inverse = op.input(4), let dx = op.output(0), lowering.isFloat(dy), lowering.dims(dy) == lowering.dims(x),
-      let channels = channels(x, [scale, mean, inverse], lowering), let each = Layout.plain([channels])
+      let inverse = op.input(4), let dx = op.output(0), emitter.isFloat(dy), emitter.dims(dy) == emitter.dims(x),
+      let channels = channels(x, [scale, mean, inverse], emitter), let each = Layout.plain([channels])
     else { return false }
-    let home = try lowering.home(x)
-    guard let xl = layout(home, lowering.dims(x)),
+    let home = try emitter.home(x)
+    guard let xl = layout(home, emitter.dims(x)),
       let hint = forward(xl, dnnl_forward_training, epsilon: 0, flags: scaleAndShift)
     else { return false }
     var descriptor = dnnl_batch_normalization_desc_t()
@@ -171,24 +172,24 @@ enum NormalizationKernels {
       dnnl_batch_normalization_backward_desc_init(&descriptor, dnnl_backward, &difference, &data, 0, scaleAndShift)
         == dnnl_success, let primitive = Primitive.make(descriptor, hint: hint)
     else { return false }
-    let gradient = try lowering.buffer(dy, in: xl)
-    let variance = lowering.scratch(4 * channels)
-    let inverseBuffer = try lowering.plain(inverse)
-    lowering.emit("\(op.node.label) variance", reads: [inverseBuffer], writes: [variance]) { frame in
+    let gradient = try emitter.buffer(dy, in: xl)
+    let variance = emitter.scratch(4 * channels)
+    let inverseBuffer = try emitter.plain(inverse)
+    emitter.emit("\(op.node.label) variance", reads: [inverseBuffer], writes: [variance]) { frame in
       frame.step(
         ps_variance_args(
           inverse: frame.pointer(inverseBuffer), variance: frame.pointer(variance), count: Int64(channels)),
         ps_variance)
     }
     func output(_ index: Int) throws(PruneError) -> Int {
-      try op.output(index).map { id throws(PruneError) in try lowering.define(id, layout: nil) }
-        ?? lowering.scratch(4 * channels)
+      try op.output(index).map { id throws(PruneError) in try emitter.define(id, layout: nil) }
+        ?? emitter.scratch(4 * channels)
     }
-    let (meanBuffer, scaleBuffer) = (try lowering.plain(mean), try lowering.plain(scale))
+    let (meanBuffer, scaleBuffer) = (try emitter.plain(mean), try emitter.plain(scale))
     let (dScale, dShift) = (try output(1), try output(2))
-    let target = try lowering.define(dx, layout: xl)
+    let target = try emitter.define(dx, layout: xl)
     // The shift is not read, but oneDNN wants to see one.
-    lowering.emit(
+    emitter.emit(
       op.node.label, primitive,
       [
         .init(DNNL_ARG_SRC, home.buffer, xl), .init(DNNL_ARG_MEAN, meanBuffer, each),
@@ -198,7 +199,7 @@ enum NormalizationKernels {
         .init(DNNL_ARG_DIFF_SCALE, dScale, each, isWritten: true),
         .init(DNNL_ARG_DIFF_SHIFT, dShift, each, isWritten: true),
       ])
-    clearTail(of: target, xl, op, lowering)
+    clearTail(of: target, xl, op, emitter)
     return true
   }
 }

@@ -3,8 +3,9 @@ import PruneGraph
 import PruneTensor
 
 /// Max and average pools and their gradients on oneDNN.
-enum PoolingKernels {
-  static let table: [String: FastKernel] = [
+enum PoolingKernels: KernelFamily {
+  static let name = "onednn"
+  static let kernels: [String: FastKernel] = [
     "MaxPool": forward, "AveragePool": forward, "GlobalAveragePool": forward, "GlobalMaxPool": forward,
     "ai.libprune.MaxPoolGrad": maxGradient, "ai.libprune.AveragePoolGrad": averageGradient,
   ]
@@ -62,86 +63,101 @@ enum PoolingKernels {
     }
   }
 
-  private static func forward(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+  /// A max-pool and the record it keeps of where its maxima were.
+  private struct Workspace {
+    let problem: Problem
+    let primitive: Primitive
+    let buffer: Int
+    let layout: Layout
+    /// The layout of what was pooled.
+    let source: Layout
+  }
+
+  /// Those of max-pools that a gradient will undo, by the value they pool.
+  private struct Workspaces: KernelNotes {
+    var byInput: [Int: Workspace] = [:]
+  }
+
+  private static func forward(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
     guard let x = op.input(0), let y = op.output(0), op.output(1) == nil,
-      let type = lowering.value(x).dtype?.dnnl,
-      let problem = Problem(op.node, x: lowering.dims(x), y: lowering.dims(y))
+      let type = emitter.value(x).dtype?.dnnl,
+      let problem = Problem(op.node, x: emitter.dims(x), y: emitter.dims(y))
     else { return false }
-    if lowering.flow.keepsNaN, type == dnnl_f32, problem.algorithm == dnnl_pooling_max { return false }
-    var home = try lowering.home(x)
+    if emitter.keepsNaN, type == dnnl_f32, problem.algorithm == dnnl_pooling_max { return false }
+    var home = try emitter.home(x)
     if type != dnnl_f32 {
       // The greatest of some codes is one of them; averages would be rounded.
       guard type != dnnl_s32, problem.algorithm == dnnl_pooling_max,
-        let layout = Layout.channelsLast(lowering.dims(x), type: type)
+        let layout = Layout.channelsLast(emitter.dims(x), type: type)
       else { return false }
-      home = .init(layout: layout, buffer: try lowering.buffer(x, in: layout))
+      home = .init(layout: layout, buffer: try emitter.buffer(x, in: layout))
     }
-    guard var xl = home.layout ?? Layout.plain(lowering.dims(x)) else { return false }
-    let isUndone = lowering.readers(of: x).contains { isGradient($0, of: problem, x, lowering) }
-    if isUndone, type == dnnl_f32, try MaxPoolKernels.forward(problem, op, x, y, home, lowering) { return true }
-    guard var primitive = problem.forward(xl, y: lowering.dims(y), training: isUndone) else { return false }
+    guard var xl = home.layout ?? Layout.plain(emitter.dims(x)) else { return false }
+    let isUndone = emitter.readers(of: x).contains { isGradient($0, of: problem, x, emitter) }
+    if isUndone, type == dnnl_f32, try MaxPoolKernels.forward(problem, op, x, y, home, emitter) { return true }
+    guard var primitive = problem.forward(xl, y: emitter.dims(y), training: isUndone) else { return false }
     // There are no good kernels for row-major images, or not for this window.
-    if primitive.isPlain, let layout = Layout.blocked(lowering.dims(x)) ?? Layout.channelsLast(lowering.dims(x)),
+    if primitive.isPlain, let layout = Layout.blocked(emitter.dims(x)) ?? Layout.channelsLast(emitter.dims(x)),
       type == dnnl_f32,
-      let other = problem.forward(layout, y: lowering.dims(y), training: isUndone), !other.isPlain
+      let other = problem.forward(layout, y: emitter.dims(y), training: isUndone), !other.isPlain
     {
-      home = .init(layout: layout, buffer: try lowering.buffer(x, in: layout))
+      home = .init(layout: layout, buffer: try emitter.buffer(x, in: layout))
       (xl, primitive) = (layout, other)
     }
     guard let yl = primitive.layout(dnnl_query_dst_md) else { return false }
-    let target = try lowering.define(y, layout: yl)
+    let target = try emitter.define(y, layout: yl)
     var arguments: [PrimitiveArgument] = [
       .init(DNNL_ARG_SRC, home.buffer, xl), .init(DNNL_ARG_DST, target, yl, isWritten: true),
     ]
     if isUndone, let layout = primitive.layout(dnnl_query_workspace_md) {
-      let workspace = lowering.scratch(layout.byteCount)
+      let workspace = emitter.scratch(layout.byteCount)
       arguments.append(.init(DNNL_ARG_WORKSPACE, workspace, layout, isWritten: true))
-      lowering.poolWorkspaces[x] = .init(
+      emitter[Workspaces.self].byInput[x] = .init(
         problem: problem, primitive: primitive, buffer: workspace, layout: layout, source: xl)
     }
-    lowering.emit(op.node.label, primitive, arguments)
+    emitter.emit(op.node.label, primitive, arguments)
     return true
   }
 
   /// Whether `op` undoes the max-pool that `problem` describes of value `x`.
-  private static func isGradient(_ op: Dataflow.Op, of problem: Problem, _ x: Int, _ lowering: Lowering) -> Bool {
+  private static func isGradient(_ op: Dataflow.Op, of problem: Problem, _ x: Int, _ emitter: any Emitter) -> Bool {
     guard problem.algorithm == dnnl_pooling_max, op.key == "ai.libprune.MaxPoolGrad", op.input(1) == x,
       let dy = op.input(0)
     else { return false }
-    return Problem(op.node, x: lowering.dims(x), y: lowering.dims(dy)) == problem
+    return Problem(op.node, x: emitter.dims(x), y: emitter.dims(dy)) == problem
   }
 
-  private static func maxGradient(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let dy = op.input(0), let x = op.input(1), let dx = op.output(0), lowering.isFloat(dy), lowering.isFloat(x),
-      let problem = Problem(op.node, x: lowering.dims(x), y: lowering.dims(dy))
+  private static func maxGradient(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let dy = op.input(0), let x = op.input(1), let dx = op.output(0), emitter.isFloat(dy), emitter.isFloat(x),
+      let problem = Problem(op.node, x: emitter.dims(x), y: emitter.dims(dy))
     else { return false }
-    if try MaxPoolKernels.gradient(problem, op, dy, x, dx, lowering) { return true }
-    let forward: Lowering.PoolWorkspace
-    if let known = lowering.poolWorkspaces[x], known.problem == problem {
-      forward = known
+    if try MaxPoolKernels.gradient(problem, op, dy, x, dx, emitter) { return true }
+    let forward: Workspace
+    if let workspace = emitter[Workspaces.self].byInput[x], workspace.problem == problem {
+      forward = workspace
     } else {
       // The pool itself left no trace of where its maxima were: find them again.
-      let home = try lowering.home(x)
-      guard let xl = home.layout ?? Layout.plain(lowering.dims(x)),
-        let primitive = problem.forward(xl, y: lowering.dims(dy), training: true),
+      let home = try emitter.home(x)
+      guard let xl = home.layout ?? Layout.plain(emitter.dims(x)),
+        let primitive = problem.forward(xl, y: emitter.dims(dy), training: true),
         let yl = primitive.layout(dnnl_query_dst_md), let layout = primitive.layout(dnnl_query_workspace_md)
       else { return false }
       forward = .init(
-        problem: problem, primitive: primitive, buffer: lowering.scratch(layout.byteCount), layout: layout, source: xl)
-      lowering.emit(
+        problem: problem, primitive: primitive, buffer: emitter.scratch(layout.byteCount), layout: layout, source: xl)
+      emitter.emit(
         "\(op.node.label) maxima", primitive,
         [
           .init(DNNL_ARG_SRC, home.buffer, xl),
-          .init(DNNL_ARG_DST, lowering.scratch(yl.byteCount), yl, isWritten: true),
+          .init(DNNL_ARG_DST, emitter.scratch(yl.byteCount), yl, isWritten: true),
           .init(DNNL_ARG_WORKSPACE, forward.buffer, layout, isWritten: true),
         ])
     }
     guard let yl = forward.primitive.layout(dnnl_query_dst_md),
       let primitive = problem.backward(forward.source, yl, hint: forward.primitive)
     else { return false }
-    let gradient = try lowering.buffer(dy, in: yl)
-    let target = try lowering.define(dx, layout: forward.source)
-    lowering.emit(
+    let gradient = try emitter.buffer(dy, in: yl)
+    let target = try emitter.define(dx, layout: forward.source)
+    emitter.emit(
       op.node.label, primitive,
       [
         .init(DNNL_ARG_DIFF_DST, gradient, yl), .init(DNNL_ARG_WORKSPACE, forward.buffer, forward.layout),
@@ -150,16 +166,16 @@ enum PoolingKernels {
     return true
   }
 
-  private static func averageGradient(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
-    guard let dy = op.input(0), let dx = op.output(0), lowering.isFloat(dy),
-      let problem = Problem(op.node, x: lowering.dims(dx), y: lowering.dims(dy)),
-      let xl = Layout.plain(lowering.dims(dx)),
-      let hint = problem.forward(xl, y: lowering.dims(dy), training: true), let yl = hint.layout(dnnl_query_dst_md),
+  private static func averageGradient(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    guard let dy = op.input(0), let dx = op.output(0), emitter.isFloat(dy),
+      let problem = Problem(op.node, x: emitter.dims(dx), y: emitter.dims(dy)),
+      let xl = Layout.plain(emitter.dims(dx)),
+      let hint = problem.forward(xl, y: emitter.dims(dy), training: true), let yl = hint.layout(dnnl_query_dst_md),
       let primitive = problem.backward(xl, yl, hint: hint)
     else { return false }
-    let gradient = try lowering.buffer(dy, in: yl)
-    let target = try lowering.define(dx, layout: nil)
-    lowering.emit(
+    let gradient = try emitter.buffer(dy, in: yl)
+    let target = try emitter.define(dx, layout: nil)
+    emitter.emit(
       op.node.label, primitive,
       [.init(DNNL_ARG_DIFF_DST, gradient, yl), .init(DNNL_ARG_DIFF_SRC, target, xl, isWritten: true)])
     return true

@@ -32,7 +32,7 @@ private func execute(_ context: UnsafeMutableRawPointer?) -> Int32 {
   return status == dnnl_out_of_memory ? Int32(PS_STATUS_MEMORY) : Int32(bitPattern: status.rawValue)
 }
 
-extension Lowering {
+extension Emitter {
   /// Adds a step that executes a primitive.
   func emit(_ label: String, _ primitive: Primitive, _ arguments: [PrimitiveArgument]) {
     var arguments = arguments
@@ -54,9 +54,9 @@ extension Frame {
   {
     guard let engine = OneDNN.engine, let stream else { throw PruneError(.internal, "oneDNN has no CPU engine") }
     let list = UnsafeMutablePointer<dnnl_exec_arg_t>.allocate(capacity: arguments.count)
-    var made = 0
+    var count = 0
     func release() {
-      for index in 0..<made { dnnl_memory_destroy(list[index].memory) }
+      for index in 0..<count { dnnl_memory_destroy(list[index].memory) }
       list.deallocate()
     }
     for argument in arguments {
@@ -67,13 +67,13 @@ extension Frame {
         release()
         throw PruneError(.outOfMemory, "oneDNN cannot describe the memory", at: label)
       }
-      list[made] = dnnl_exec_arg_t(arg: argument.index, memory: memory)
-      made += 1
+      list[count] = dnnl_exec_arg_t(arg: argument.index, memory: memory)
+      count += 1
     }
     // The primitive itself is kept alive by the plan's step, which captured it.
     onRelease(release)
     let call = PrimitiveCall(
-      primitive: primitive.handle, stream: stream, arguments: list, count: Int32(made))
+      primitive: primitive.handle, stream: stream, arguments: list, count: Int32(count))
     return primitive.movesStack ? step(call) { ps_without_signals(execute, $0) } : step(call, execute)
   }
 }

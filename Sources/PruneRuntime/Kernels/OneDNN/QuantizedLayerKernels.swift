@@ -6,21 +6,22 @@ import PruneTensor
 ///
 /// Sums of products are exact. What follows them, `Quantized.attributes`, is in float32, so that a number within
 /// rounding error of the middle between two codes may go to either.
-enum QuantizedLayerKernels {
-  static let table: [String: FastKernel] = [
+enum QuantizedLayerKernels: KernelFamily {
+  static let name = "onednn_int8"
+  static let kernels: [String: FastKernel] = [
     "ai.libprune.QuantizedConv": convolution, "ai.libprune.QuantizedGemm": product,
     "ai.libprune.QuantizedMatMul": product,
   ]
 
   /// The bias in units of the sums, minus what the input's zero point adds to them where that is the same everywhere.
   private static func bias(
-    _ op: Dataflow.Op, _ quantized: Quantized, _ lowering: Lowering, channels: Int, zeroSums: [Int64]?
+    _ op: Dataflow.Op, _ quantized: Quantized, _ emitter: any Emitter, channels: Int, zeroSums: [Int64]?
   ) throws(PruneError) -> Int? {
     guard op.input(2) != nil || zeroSums != nil else { return nil }
-    let numbers = try lowering.constant(op.input(2)).map { tensor throws(PruneError) in try tensor.array(of: Float.self)
+    let numbers = try emitter.constant(op.input(2)).map { tensor throws(PruneError) in try tensor.array(of: Float.self)
     }
     let (input, scales) = (quantized.operands[0], quantized.weightScales)
-    return try lowering.constantBuffer(
+    return try emitter.constantBuffer(
       try Tensor(
         (0..<channels).map { channel -> Float in
           let step = Double(input.scale) * Double(scales[scales.count == 1 ? 0 : channel])
@@ -37,12 +38,12 @@ enum QuantizedLayerKernels {
       && zip(window.kernel, window.dilations).contains { ($0 - 1) * $1 + 1 >= 250 }
   }
 
-  private static func convolution(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+  private static func convolution(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
     guard let quantized = op.quantized, let x = op.input(0), let w = op.input(1), let y = op.output(0),
-      let weight = lowering.constant(w), let xt = quantized.operands.first?.dtype.dnnl,
-      let yt = lowering.value(y).dtype?.dnnl, var post = quantized.attributes,
+      let weight = emitter.constant(w), let xt = quantized.operands.first?.dtype.dnnl,
+      let yt = emitter.value(y).dtype?.dnnl, var post = quantized.attributes,
       let problem = ConvolutionKernels.Problem(
-        op.node, x: lowering.dims(x), w: lowering.dims(w), y: lowering.dims(y), codes: (xt, yt))
+        op.node, x: emitter.dims(x), w: emitter.dims(w), y: emitter.dims(y), codes: (xt, yt))
     else { return false }
     guard !crashes(problem) else { return false }
     let channels = problem.y[1]
@@ -55,39 +56,36 @@ enum QuantizedLayerKernels {
         post.sourceZero = zero
       }
     }
-    let bias = try bias(op, quantized, lowering, channels: channels, zeroSums: zeroSums)
+    let bias = try bias(op, quantized, emitter, channels: channels, zeroSums: zeroSums)
     guard let primitive = problem.forward(bias: bias != nil, post: post), let xl = primitive.layout(dnnl_query_src_md),
       let wl = primitive.layout(dnnl_query_weights_md), let yl = primitive.layout(dnnl_query_dst_md),
       let bl = Layout.plain([channels])
     else { return false }
     var arguments: [PrimitiveArgument] = [
-      .init(DNNL_ARG_SRC, try lowering.buffer(x, in: xl), xl),
-      .init(DNNL_ARG_WEIGHTS, try lowering.buffer(w, in: wl), wl),
+      .init(DNNL_ARG_SRC, try emitter.buffer(x, in: xl), xl),
+      .init(DNNL_ARG_WEIGHTS, try emitter.buffer(w, in: wl), wl),
     ]
     if let bias { arguments.append(.init(DNNL_ARG_BIAS, bias, bl)) }
-    let target: Int
-    if let residual = op.input(3), let type = lowering.value(residual).dtype?.dnnl {
-      guard lowering.dims(residual) == problem.y else { return false }
-      target = try lowering.define(y, layout: yl, holding: residual, type: type, in: op)
-    } else {
-      target = try lowering.define(y, layout: yl)
-    }
+    let type = op.input(3).flatMap { emitter.value($0).dtype?.dnnl }
+    let residual = type == nil ? nil : op.input(3)
+    if let residual { guard emitter.dims(residual) == problem.y else { return false } }
+    let target = try emitter.define(y, layout: yl, adding: residual, type: type, in: op)
     arguments.append(.init(DNNL_ARG_DST, target, yl, isWritten: true))
-    lowering.emit(op.node.label, primitive, arguments)
+    emitter.emit(op.node.label, primitive, arguments)
     return true
   }
 
   /// Gemm and MatMul with weights of two axes, whatever axes the input has before its last.
-  private static func product(_ op: Dataflow.Op, _ lowering: Lowering) throws(PruneError) -> Bool {
+  private static func product(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
     guard let quantized = op.quantized, let x = op.input(0), let w = op.input(1), let y = op.output(0),
-      let weight = lowering.constant(w), let xt = quantized.operands.first?.dtype.dnnl,
-      let yt = lowering.value(y).dtype?.dnnl, var post = quantized.attributes, lowering.dims(w).count == 2,
-      let k = lowering.dims(x).last, k > 0
+      let weight = emitter.constant(w), let xt = quantized.operands.first?.dtype.dnnl,
+      let yt = emitter.value(y).dtype?.dnnl, var post = quantized.attributes, emitter.dims(w).count == 2,
+      let k = emitter.dims(x).last, k > 0
     else { return false }
     let isRow = op.node.opType == "QuantizedGemm" && op.node.int("transB", default: 0) != 0
-    let n = lowering.dims(w)[isRow ? 0 : 1]
-    let m = lowering.count(x) / k
-    guard lowering.dims(w)[isRow ? 1 : 0] == k, m > 0, lowering.count(y) == m * n,
+    let n = emitter.dims(w)[isRow ? 0 : 1]
+    let m = emitter.count(x) / k
+    guard emitter.dims(w)[isRow ? 1 : 0] == k, m > 0, emitter.count(y) == m * n,
       let xl = Layout.plain([m, k], type: xt), let yl = Layout.plain([m, n], type: yt),
       let any = Layout.any([n, k], type: dnnl_s8),
       let from = Layout([n, k], strides: isRow ? [k, 1] : [1, n], type: dnnl_s8), let bl = Layout.plain([n])
@@ -98,21 +96,21 @@ enum QuantizedLayerKernels {
       post.items.append(.eltwise(dnnl_eltwise_linear, alpha: 1, beta: Float(post.resultZero)))
       post.resultZero = 0
     }
-    let bias = try bias(op, quantized, lowering, channels: n, zeroSums: zeroSums)
+    let bias = try bias(op, quantized, emitter, channels: n, zeroSums: zeroSums)
     var descriptor = dnnl_inner_product_desc_t()
     var (xr, wr, br, yr) = (xl.raw, any.raw, bl.raw, yl.raw)
     let status = withUnsafePointer(to: &br) {
       dnnl_inner_product_forward_desc_init(&descriptor, dnnl_forward_inference, &xr, &wr, bias == nil ? nil : $0, &yr)
     }
     guard status == dnnl_success, let primitive = Primitive.make(descriptor, post: post),
-      let wl = primitive.layout(dnnl_query_weights_md), let packed = try lowering.packed(w, from: from, in: wl)
+      let wl = primitive.layout(dnnl_query_weights_md), let packed = try emitter.packed(w, from: from, in: wl)
     else { return false }
     var arguments: [PrimitiveArgument] = [
-      .init(DNNL_ARG_SRC, try lowering.plain(x), xl), .init(DNNL_ARG_WEIGHTS, packed, wl),
+      .init(DNNL_ARG_SRC, try emitter.plain(x), xl), .init(DNNL_ARG_WEIGHTS, packed, wl),
     ]
     if let bias { arguments.append(.init(DNNL_ARG_BIAS, bias, bl)) }
-    arguments.append(.init(DNNL_ARG_DST, try lowering.define(y, layout: nil), yl, isWritten: true))
-    lowering.emit(op.node.label, primitive, arguments)
+    arguments.append(.init(DNNL_ARG_DST, try emitter.define(y, layout: nil), yl, isWritten: true))
+    emitter.emit(op.node.label, primitive, arguments)
     return true
   }
 

@@ -29,9 +29,9 @@ protocol Cutter {
   /// Looks again at a candidate that was trained since it was cut.
   func recount(_ candidate: inout Candidate<Detail>) throws(PruneError)
   func size(of candidate: Candidate<Detail>) throws(PruneError) -> CutSize
-  /// What a candidate that was cut from `kept` takes, layer by layer, in the units that `Allocation.counts` prescribes;
+  /// What a step from `kept` takes, layer by layer, in the units that `Allocation.counts` prescribes;
   /// nil where a step cannot be of some layers alone.
-  func layerSteps(_ kept: Model, _ candidate: Candidate<Detail>) throws(PruneError) -> [LayerStep]?
+  func layerSteps(_ kept: Model, _ goal: StepGoal) throws(PruneError) -> [LayerStep]?
   /// Whether units that are gone count again in the next step, as zeros do.
   var keepsCounting: Bool { get }
   /// The guard allows it: later candidates go on from here.

@@ -164,12 +164,13 @@ struct MaskingCutter: Cutter {
       bytes: stats.bytes - zeros * elementBytes + (zeros > 0 ? (dense.count + 7) / 8 : 0))
   }
 
-  func layerSteps(_ kept: Model, _ candidate: Candidate<[Layer]>) throws(PruneError) -> [LayerStep]? {
+  func layerSteps(_ kept: Model, _ goal: StepGoal) throws(PruneError) -> [LayerStep]? {
     guard plan.allocation != .prescribed, plan.strategy != .shared else { return nil }
-    func counts(_ model: Model) throws(PruneError) -> [(gone: Int, of: Int)] {
-      try StepMask(granularity: plan.granularity, allocation: plan.allocation).goneUnits(dense.current(in: model))
+    func counts(_ weights: PrunableWeights) throws(PruneError) -> [(gone: Int, of: Int)] {
+      try StepMask(granularity: plan.granularity, allocation: plan.allocation).goneUnits(weights)
     }
-    let before = try counts(kept), after = try counts(candidate.model)
+    let current = dense.current(in: kept), cut = apply(try masked(kept, current, goal).results, to: kept).0
+    let before = try counts(current), after = try counts(dense.current(in: cut))
     return zip(layers, zip(before, after)).map { layer, units in
       LayerStep(name: layer.weight.layer, size: units.0.of, kept: units.0.gone, wanted: units.1.gone)
     }

@@ -118,14 +118,14 @@ extension SurgicalCutter {
     return try candidate(model, step, normCut)
   }
 
-  func layerSteps(_ kept: Model, _ candidate: Candidate<Step>) -> [LayerStep]? {
-    let step = candidate.detail
-    guard plan.granularity != .layer, step.rows.count == step.counts.count else { return nil }
+  func layerSteps(_ kept: Model, _ goal: StepGoal) throws(PruneError) -> [LayerStep]? {
+    guard plan.granularity != .layer else { return nil }
+    let division = try division(kept), groups = division.dependencies.groups, units = try units(division, goal).found
     let before = keepsCounting ? steps.last?.counts ?? [] : []
-    return step.rows.indices.map { place in
+    return groups.indices.filter { division.chosen[$0] }.enumerated().map { place, index in
       LayerStep(
-        name: step.rows[place].name, size: step.rows[place].units, kept: place < before.count ? before[place] : 0,
-        wanted: step.counts[place])
+        name: groups[index].name, size: groups[index].size, kept: place < before.count ? before[place] : 0,
+        wanted: units[index].count)
     }
   }
 
