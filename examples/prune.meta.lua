@@ -240,7 +240,7 @@
 ---@field device? string where to work (default "cpu")
 ---@field data? prune.Dataset for criteria that need it
 ---@field validate? prune.Dataset|true metrics before and after, on this or on data
----@field schedule? "one_shot"|"linear"|"cubic"|"dynamic"|prune.prune.Model_prune_schedule_options or {kind =, steps =} (default "one_shot")
+---@field schedule? "one_shot"|"linear"|"cubic"|"dynamic"|prune.prune.Model_prune_schedule_options or {kind =, steps =}; one_shot by default, and linear in 4 steps for channels and heads that are scored and fitted on data by default, without guard, recover or train
 ---@field recover? prune.prune.Model_prune_recover_options fine-tuning after each step: the options of Model:fit, data being data by default
 ---@field train? prune.prune.Model_prune_train_options penalty, regularized: training before each cut: the options of Model:fit, data being data by default; 5 epochs if not given
 ---@field guard? prune.guard_options {data =, metric =, max_drop =, bound =}: gives back what hurts
@@ -384,7 +384,7 @@
 ---@field data? prune.Dataset that of the call by default
 
 ---@class prune.Model_prune_schedule_options
----@field kind? "one_shot"|"linear"|"cubic"|"dynamic" at once, evenly, fast first, or with weights that come back (default "one_shot")
+---@field kind? "one_shot"|"linear"|"cubic"|"dynamic" at once, evenly, fast first, or with weights that come back; linear where only steps are given
 ---@field steps? integer number of steps
 
 ---@class prune.guard_options

@@ -1324,9 +1324,11 @@ typedef struct prune_prune_options {
   const prune_dataset *data;
   /** Metrics before and after, on this or on data. */
   const prune_dataset *validate;
-  /** "one_shot", "linear" or "cubic" over `schedule_steps`; "dynamic": at once to the amount, then in each step some of
-   *  what was pruned comes back where the gradient pulls most, trains with `recover`, and as much goes again. NULL is
-   *  "one_shot". */
+  /** "one_shot", "linear" or "cubic" over `schedule_steps`. Not given: "linear" where `schedule_steps` are given;
+   *  "linear" in 4 steps, each scored anew, for channels and heads that are removed and that nobody named a criterion
+   *  for, where `data` fits them by least squares and no guard, `recover` or `train` is given; else "one_shot".
+   *  "dynamic": at once to the amount, then in each step some of what was pruned comes back where the gradient pulls
+   *  most, trains with `recover`, and as much goes again. */
   const char *schedule;
   /** Fine-tuning after each step on `recover_data`; NULL for none. */
   const prune_fit_options *recover;

@@ -95,8 +95,8 @@ return {
     {"latency", "fraction", own = "latency", text = "of the median time of a run on this machine"},
   }},
   {c = false, lua = "Model:prune schedule", id = "schedule", struct = "schedule_options", fields = {
-    {"kind", "choice", {"one_shot", "linear", "cubic", "dynamic"}, default = "one_shot", own = "kind",
-      text = "at once, evenly, fast first, or with weights that come back"},
+    {"kind", "choice", {"one_shot", "linear", "cubic", "dynamic"}, own = "kind",
+      text = "at once, evenly, fast first, or with weights that come back; linear where only steps are given"},
     {"steps", "count", own = "steps", text = "number of steps"},
   }},
   {c = "prune_prune_options", lua = "Model:prune", id = "prune", struct = "prune_call_options", swift = "PruneOptions", fields = {
@@ -177,9 +177,12 @@ return {
       more = "Data for criteria that need it."},
     {"validate", "value", type = "Dataset|true", ckind = "dataset", own = "validate",
       text = "metrics before and after, on this or on data"},
-    {"schedule", "value", {"one_shot", "linear", "cubic", "dynamic"}, also = "table", default = "one_shot", ckind = "text", own = "schedule",
-      text = "or {kind =, steps =}",
-      more = [["one_shot", "linear" or "cubic" over `schedule_steps`; "dynamic": at once to the amount, then in each step
+    {"schedule", "value", {"one_shot", "linear", "cubic", "dynamic"}, also = "table", ckind = "text", own = "schedule",
+      text = [[or {kind =, steps =}; one_shot by default, and linear in 4 steps for channels and heads that are scored and
+        fitted on data by default, without guard, recover or train]],
+      more = [["one_shot", "linear" or "cubic" over `schedule_steps`. Not given: "linear" where `schedule_steps` are given;
+        "linear" in 4 steps, each scored anew, for channels and heads that are removed and that nobody named a criterion
+        for, where `data` fits them by least squares and no guard, `recover` or `train` is given; else "one_shot". "dynamic": at once to the amount, then in each step
         some of what was pruned comes back where the gradient pulls most, trains with `recover`, and as much goes
         again.]]},
     {"recover", "table", type = "table", ckind = "table", ctype = "prune_fit_options", own = "recover", of = "pl_recover_set", swift = false,

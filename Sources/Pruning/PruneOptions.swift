@@ -45,8 +45,8 @@ package struct PruneOptions {
   /// assumption.
   package var shapes = ShapeBinding()
   package var device = "cpu"
-  /// "one_shot", "linear", "cubic" or "dynamic": how the target is approached.
-  package var schedule = "one_shot"
+  /// "one_shot", "linear", "cubic" or "dynamic": how the target is approached. Nil: see `PrunePlan.schedule`.
+  package var schedule: String?
   /// Steps of the schedule; 0 is 1 for one_shot and 5 for the others.
   package var steps = 0
   /// Training after every step; pruned weights stay zero.

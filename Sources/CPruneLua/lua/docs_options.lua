@@ -183,7 +183,7 @@ return [==[
 * latency: number; of the median time of a run on this machine
 
 + Model:prune schedule
-* kind: "one_shot"|"linear"|"cubic"|"dynamic" = "one_shot"; at once, evenly, fast first, or with weights that come back
+* kind: "one_shot"|"linear"|"cubic"|"dynamic"; at once, evenly, fast first, or with weights that come back; linear where only steps are given
 * steps: integer; number of steps
 
 + Model:prune
@@ -204,7 +204,7 @@ return [==[
 * device: string = "cpu"; where to work
 * data: Dataset; for criteria that need it
 * validate: Dataset|true; metrics before and after, on this or on data
-* schedule: "one_shot"|"linear"|"cubic"|"dynamic"|table = "one_shot"; or {kind =, steps =}
+* schedule: "one_shot"|"linear"|"cubic"|"dynamic"|table; or {kind =, steps =}; one_shot by default, and linear in 4 steps for channels and heads that are scored and fitted on data by default, without guard, recover or train
 * recover: table; fine-tuning after each step: the options of Model:fit, data being data by default
 * train: table; penalty, regularized: training before each cut: the options of Model:fit, data being data by default; 5 epochs if not given
 * guard: table; {data =, metric =, max_drop =, bound =}: gives back what hurts

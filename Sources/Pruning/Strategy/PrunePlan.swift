@@ -74,7 +74,6 @@ package struct PrunePlan {
       implied: slims ? FilterImportance.Kind.scale.rawValue : Self.impliedCriterion(options, strategy, granularity))
     normalization = try UnitImportance.Normalization(
       "normalize", named: options.normalization ?? (slims ? "none" : "mean"))
-    schedule = try PruneSchedule(kind: options.schedule, steps: options.steps)
     var wanted = options
     // A target is reached by as much as it takes.
     if target != nil { wanted.amount = 1 }
@@ -94,6 +93,8 @@ package struct PrunePlan {
     fitsLayers =
       isFittable
       && options.reconstruct.map { $0 == Reconstruction.leastSquares.rawValue } ?? (options.data?.count ?? 0 > 0)
+    schedule = try Self.schedule(
+      options, isIterative: fitsLayers && impliesCriterion && training == nil && target?.kind != .latency)
     try CurveDivision.check(options, allocation, custom: customMetric)
     try Self.checkContradictions(options, strategy, granularity, allocation)
     if schedule.kind == .dynamic, options.recover == nil || granularity.isStructural {

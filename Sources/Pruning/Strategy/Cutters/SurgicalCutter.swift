@@ -36,6 +36,8 @@ struct SurgicalCutter: Cutter {
     var roundTo = 1
     var unrounded: Unrounded?
     var notes: [String] = []
+    /// What later steps fit layers to.
+    var origin: FitOrigin?
     /// Seconds that finding the groups, scoring their units, and taking them out took.
     var seconds = (groups: 0.0, scores: 0.0, surgery: 0.0)
 
