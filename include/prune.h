@@ -1273,9 +1273,12 @@ typedef struct prune_prune_options {
   const char *criterion;
   /** What is removed as one: "weight"; "n:m", as "2:4": all but the best n of every m neighbouring inputs of an output
    *  (at each tap of a kernel; a last group of fewer keeps the same share, rounded up), no `amount` needed;
-   *  "block:RxC", as "block:4x4": R outputs by C inputs at each tap, smaller at the edges; "kernel": all taps between
-   *  an output and an input; "channel" (with all that is coupled to it), "head", "head_dim", or "layer" (a branch that
-   *  is added to what it is computed from). `amount` is a fraction of these units. NULL is "weight". */
+   *  "block:RxC", as "block:4x4": R outputs by C inputs at each tap, smaller at the edges; "block:OxIxHxW", as
+   *  "block:1x1x4x4": such blocks inside kernels, each one tap from the next, so that they overlap, or as far as
+   *  "block:1x1x4x4/1x1x2x2" says behind the slash, where a weight goes with the first of its blocks that goes;
+   *  "kernel": all taps between an output and an input; "channel" (with all that is coupled to it), "head", "head_dim",
+   *  or "layer" (a branch that is added to what it is computed from). `amount` is a fraction of these units. NULL is
+   *  "weight". */
   const char *granularity;
   /** How `amount` is divided over layers, in place of what the strategy says: "global"; "local" (or "uniform"); "row":
    *  the same in each output (default for wanda); "lamp": one ranking of each score over the sum of its layer's scores

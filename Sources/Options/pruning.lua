@@ -114,11 +114,14 @@ return {
       text = [[which weights matter least, as in Model:significance; magnitude by default, for channels and heads gate where
         data has labels, else l2]]},
     {"granularity", "value", type = "\"weight\"|\"2:4\"|\"kernel\"|\"channel\"|\"head\"|\"head_dim\"|\"layer\"|string|table", default = "weight", ckind = "text", own = "granularity",
-      text = [[what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is
+      text = [[what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4",
+        {block = {outputs, inputs, height, width}, stride =} inside kernels, where blocks may overlap; channels go with all that is
         coupled to them]],
       more = [[What is removed as one: "weight"; "n:m", as "2:4": all but the best n of every m neighbouring inputs of an
         output (at each tap of a kernel; a last group of fewer keeps the same share, rounded up), no `amount`
-        needed; "block:RxC", as "block:4x4": R outputs by C inputs at each tap, smaller at the edges; "kernel": all
+        needed; "block:RxC", as "block:4x4": R outputs by C inputs at each tap, smaller at the edges; "block:OxIxHxW",
+        as "block:1x1x4x4": such blocks inside kernels, each one tap from the next, so that they overlap, or as far as
+        "block:1x1x4x4/1x1x2x2" says behind the slash, where a weight goes with the first of its blocks that goes; "kernel": all
         taps between an output and an input; "channel" (with all that is coupled to it), "head", "head_dim", or
         "layer" (a branch that is added to what it is computed from). `amount` is a fraction of these units.]]},
     {"allocation", "choice", {"global", "local", "uniform", "row", "lamp", "erk", "isomorphic", "sensitivity"},

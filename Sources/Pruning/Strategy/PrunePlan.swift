@@ -195,7 +195,7 @@ package struct PrunePlan {
     guard strategy == .block else { return given }
     switch given {
     case .weight: return .block(rows: 4, columns: 4)
-    case .block: return given
+    case .block, .subBlock: return given
     default:
       throw PruneError(
         .invalidArgument, "strategy 'block' removes blocks, got granularity '\(given.name)'",

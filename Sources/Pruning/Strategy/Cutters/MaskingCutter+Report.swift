@@ -70,6 +70,9 @@ extension MaskingCutter {
 
   var openingNotes: [String] {
     var notes = plan.importance.note(unreached: unreached, "neither scores nor prunes").map { [$0] } ?? []
+    if !matrices.isEmpty {
+      notes.append("sub-blocks are of kernels: \(Self.list(matrices)) stayed whole, for matrices have none")
+    }
     if !splits.layers.isEmpty {
       notes.append(
         "of weights that several layers use the first use was pruned, and \(Self.list(splits.layers)) "
@@ -111,6 +114,7 @@ extension MaskingCutter {
       guard left > 0, layer.zeros > layer.zerosBefore else { return false }
       switch plan.granularity {
       case .block(let rows, let columns): return left <= rows.multipliedReportingOverflow(by: columns).partialValue
+      case .subBlock(let block): return left <= block.count
       case .kernel: return left <= layer.weight.tensor.shape.dims.dropFirst(2).reduce(1, *)
       default: return left == 1
       }

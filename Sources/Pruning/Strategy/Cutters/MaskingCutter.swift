@@ -17,6 +17,8 @@ struct MaskingCutter: Cutter {
   private(set) var latency: LatencyPair?
   /// Layers that got a whole copy of a weight of which only the first use is pruned.
   let splits: (layers: [String], bytes: Int)
+  /// Layers in scope that have no kernels to take sub-blocks of.
+  let matrices: [String]
   /// Bytes of a weight's element in the given model.
   private let elementBytes: Int
 
@@ -38,6 +40,11 @@ struct MaskingCutter: Cutter {
     let all = try PrunableWeights(of: context.original, scope: options.scope, ignore: options.ignore)
     unreached = try context.scoring(all).unreached(by: plan.importance)
     var dense = all.without(unreached)
+    if case .subBlock(let block) = plan.granularity {
+      (dense, matrices) = try block.fitting(dense)
+    } else {
+      matrices = []
+    }
     splits = plan.strategy == .local && !plan.prunesAllUses ? dense.splitUses() : ([], 0)
     self.dense = dense
     try plan.layerAmounts?.check(dense.weights.flatMap { [$0.layer, $0.name] })
