@@ -1262,10 +1262,12 @@ typedef struct prune_prune_options {
   /** None by default: what `allocation` and the criterion say. "global": one ranking over all layers; "local": the same
    *  amount in each layer; "threshold": what scores below `threshold` goes; "block": blocks, of 4 x 4 unless
    *  `granularity` says otherwise; "cost_aware": the cuts that cost least loss on `data` for what they save (`cost`)
-   *  first; "shared": weights that are equal lose the same elements, and the report's "shared" lists tied weights,
-   *  equal ones and layers with parallel filters; "regularized": training that drives weights to zero, then the cut;
-   *  "penalty": training in which shared weights keep their signs, those that would change it staying at zero, then the
-   *  cut (both: `train`). */
+   *  first; "layerwise": how much the loss rises with each layer is measured first, then layer after layer goes in that
+   *  order, each as far as `guard` allows, up to `amount` (0.9 of it by default), the report's "layer_importance"
+   *  listing both; "shared": weights that are equal lose the same elements, and the report's "shared" lists tied
+   *  weights, equal ones and layers with parallel filters; "regularized": training that drives weights to zero, then
+   *  the cut; "penalty": training in which shared weights keep their signs, those that would change it staying at zero,
+   *  then the cut (both: `train`). */
   const char *strategy;
   /** Which weights matter least, as in Model:significance; magnitude by default, for channels and heads gate where data
    *  has labels, else l2: "magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement",

@@ -100,13 +100,15 @@ return {
     {"steps", "count", own = "steps", text = "number of steps"},
   }},
   {c = "prune_prune_options", lua = "Model:prune", id = "prune", struct = "prune_call_options", swift = "PruneOptions", fields = {
-    {"strategy", "choice", {"global", "local", "threshold", "block", "cost_aware", "shared", "penalty", "regularized"},
-      text = [[one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal
-        weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and
+    {"strategy", "choice", {"global", "local", "threshold", "block", "cost_aware", "layerwise", "shared", "penalty", "regularized"},
+      text = [[one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, layer
+        after layer as far as the guard allows, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and
         so on has a page for each; none by default: allocation and criterion say it]],
       more = [[None by default: what `allocation` and the criterion say. "global": one ranking over all layers; "local": the same amount in each layer; "threshold": what scores
         below `threshold` goes; "block": blocks, of 4 x 4 unless `granularity` says otherwise; "cost_aware": the
-        cuts that cost least loss on `data` for what they save (`cost`) first; "shared": weights that are equal lose
+        cuts that cost least loss on `data` for what they save (`cost`) first; "layerwise": how
+        much the loss rises with each layer is measured first, then layer after layer goes in that order, each as far as
+        `guard` allows, up to `amount` (0.9 of it by default), the report's "layer_importance" listing both; "shared": weights that are equal lose
         the same elements, and the report's "shared" lists tied weights, equal ones and layers with parallel
         filters; "regularized": training that drives weights to zero, then the cut; "penalty": training in which
         shared weights keep their signs, those that would change it staying at zero, then the cut (both: `train`).]]},

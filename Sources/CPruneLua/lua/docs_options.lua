@@ -187,7 +187,7 @@ return [==[
 * steps: integer; number of steps
 
 + Model:prune
-* strategy: "global"|"local"|"threshold"|"block"|"cost_aware"|"shared"|"penalty"|"regularized"; one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each; none by default: allocation and criterion say it
+* strategy: "global"|"local"|"threshold"|"block"|"cost_aware"|"layerwise"|"shared"|"penalty"|"regularized"; one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, layer after layer as far as the guard allows, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each; none by default: allocation and criterion say it
 * criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate"|function|table; which weights matter least, as in Model:significance; magnitude by default, for channels and heads gate where data has labels, else l2
 * granularity: "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table = "weight"; what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4", {block = {outputs, inputs, height, width}, stride =} inside kernels, where blocks may overlap; channels go with all that is coupled to them
 * allocation: "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity"; how the amount is divided over layers; by the strategy, without one lamp for magnitudes and row for wanda

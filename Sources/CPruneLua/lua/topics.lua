@@ -94,6 +94,25 @@ local slim, report = m:prune{
 print(report.layers)]],
   },
   {
+    name = "strategy.layerwise",
+    title = "layer after layer, the least important first, each as far as the guard allows",
+    text = [[
+The importance of each layer is measured first: how much the loss rises when that layer alone loses `amount` of its units. Then the
+layers are pruned in that order, the least important first, each as far as the guard allows: all of `amount`, else by halves between
+what it kept and what it refused, four tries a layer.
+
+    importance(l) = loss(network without `amount` of l) - loss(network)
+
+Use it when a metric must hold and nobody knows which layers have room. Every layer that was pruned has used up a part of what the
+guard tolerates, so that the important ones keep most of theirs.
+
+Options: `guard` (needed), `amount` (0.9: the most of each layer), `criterion`, `granularity` = "weight", blocks or "channel",
+`recover` after each try. The report lists "layer_importance": name, importance, units, removed.]],
+    example = [[
+local slim, report = m:prune{strategy = "layerwise", granularity = "channel", data = train, guard = {data = test, max_drop = 0.01}}
+for _, row in ipairs(report.layer_importance) do print(row.name, row.importance, row.removed) end]],
+  },
+  {
     name = "strategy.shared",
     title = "shared and repeated weights are pruned together",
     text = [[

@@ -5,7 +5,7 @@ extension PrunePlan {
   /// What units are scored by where nobody says: by what the loss loses with them where labelled data is given, else by
   /// their weights. A threshold, and training that drives weights to zero, speak of magnitudes.
   static func impliedCriterion(_ options: PruneOptions, _ strategy: Strategy, _ granularity: Granularity) -> String {
-    let plain: [Strategy] = [.global, .local, .costAware]
+    let plain: [Strategy] = [.global, .local, .costAware, .layerwise]
     guard granularity.isStructural, granularity != .layer, plain.contains(strategy) else { return "magnitude" }
     guard let data = options.data, data.y != nil, data.count > 0 else { return "l2" }
     return "gate"

@@ -77,6 +77,10 @@ package struct PrunePlan {
     var wanted = options
     // A target is reached by as much as it takes.
     if target != nil { wanted.amount = 1 }
+    if given == .layerwise {
+      try Self.checkLayerwise(options, granularity)
+      wanted.amount = options.amount ?? Self.layerwiseAmount
+    }
     layerAmounts = try Self.layerAmounts(options, granularity)
     if let layerAmounts { (wanted.amount, wanted.allocation) = (layerAmounts.largest, "local") }
     let settled = try Self.allocation(wanted, given, granularity, importance)
@@ -288,6 +292,7 @@ package struct PrunePlan {
       case .local: .local
       case .global: .global
       case .costAware: .costAware
+      case .layerwise: .local
       default: nil
       }
     guard let name = options.allocation ?? (implied == .costAware ? Allocation.Division.costAware.rawValue : nil) else {
