@@ -1385,9 +1385,9 @@ typedef struct prune_prune_options {
   /** Progress: PRUNE_EVENT_PRUNE after each step. */
   prune_event_callback on_event;
   void *user;
-  /** One of these in place of an amount: the fraction of the MACs that is kept. Of weights that become zero the cost is
-   *  what is left without them. Met within 2 %, or the report's notes say why not; what all units in scope together
-   *  could not save is refused. PRUNE_NOT_GIVEN by default. */
+  /** In place of an amount: the fraction of the MACs that is kept. Of weights that become zero the cost is what is left
+   *  without them. One alone is met within 2 %, of several each is the most that may be left, or the report's notes say
+   *  why not; what all units in scope together could not save is refused. PRUNE_NOT_GIVEN by default. */
   double target_macs;
   /** Parameters, likewise. PRUNE_NOT_GIVEN by default. */
   double target_params;

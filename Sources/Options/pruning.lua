@@ -213,8 +213,9 @@ return {
       text = [[name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name
         none; the first by default]]},
     {"target", "table", type = "table", c = false, own = "target", of = "pl_target_set",
-      text = [[in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them; one
-        that all in scope together cannot meet is an error]]},
+      text = [[in place of an amount: the fraction of a cost to keep, {macs = 0.5}; of several, {params = 0.5, bytes = 0.3}, each is the
+        most that may be left, and the report's "targets" has what is; of weights that become zero what is left without
+        them; one that all in scope together cannot meet is an error]]},
     {"max_fraction", "fraction",
       text = "the largest share of a group that may go; 0.9 by default, or the amount when that is more",
       more = [[For channels and heads: the largest share of a group that may go; 0.9, or the amount when that is more.]]},
@@ -250,9 +251,9 @@ return {
       text = "Progress: PRUNE_EVENT_PRUNE after each step."},
     {"user", "user", lua = false, swift = false},
     {"target_macs", "fraction", lua = false, swift = false,
-      text = [[One of these in place of an amount: the fraction of the MACs that is kept. Of weights that become zero
-        the cost is what is left without them. Met within 2 %, or the
-        report's notes say why not; what all units in scope together could not save is refused.]]},
+      text = [[In place of an amount: the fraction of the MACs that is kept. Of weights that become zero
+        the cost is what is left without them. One alone is met within 2 %, of several each is the most that may be
+        left, or the report's notes say why not; what all units in scope together could not save is refused.]]},
     {"target_params", "fraction", lua = false, swift = false, text = "Parameters, likewise."},
     {"target_bytes", "fraction", lua = false, swift = false, text = "Stored bytes, likewise."},
     {"target_latency", "fraction", lua = false, swift = false, text = "Median time of a run on this machine, likewise."},

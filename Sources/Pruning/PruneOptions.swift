@@ -29,8 +29,14 @@ package struct PruneOptions {
   package var reconstruct: String?
   /// Units that score below this go.
   package var threshold: Double?
-  /// In place of an amount: the fraction of a cost that is kept. With masks zeros cost nothing.
-  package var target: CostTarget?
+  /// In place of an amount: the fractions of costs that are kept, of several each at most. With masks zeros cost
+  /// nothing.
+  package var targets: [CostTarget] = []
+  /// The one target, or the first.
+  package var target: CostTarget? {
+    get { targets.first }
+    set { targets = newValue.map { [$0] } ?? [] }
+  }
   /// "mask": removed weights become zeros and stay in place. "remove": the model shrinks. Nil is remove for channels
   /// and heads, mask for weights.
   package var mode: String?

@@ -213,7 +213,7 @@ return [==[
 * batch_size: integer = 64; for criteria and metrics
 * seed: integer = 0; of random
 * output: string; name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name none; the first by default
-* target: table; in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them; one that all in scope together cannot meet is an error
+* target: table; in place of an amount: the fraction of a cost to keep, {macs = 0.5}; of several, {params = 0.5, bytes = 0.3}, each is the most that may be left, and the report's "targets" has what is; of weights that become zero what is left without them; one that all in scope together cannot meet is an error
 * max_fraction: number; the largest share of a group that may go; 0.9 by default, or the amount when that is more
 * round_to: integer|"machine"; units left of a group are a multiple of this, or of what this machine's kernels like; "machine" by default for channels with a target of latency or a benchmark, 1 else
 * isomorphic: boolean = false; groups are ranked only among those of the same kind and size

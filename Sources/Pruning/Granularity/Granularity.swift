@@ -22,7 +22,9 @@ package enum Granularity: Sendable, Hashable {
   case layer
 
   /// The names that `init(name:)` knows.
-  package static let names = ["weight", "2:4", "block:4x4", "block:1x1x4x4", "kernel", "channel", "head", "head_dim", "layer"]
+  package static let names = [
+    "weight", "2:4", "block:4x4", "block:1x1x4x4", "kernel", "channel", "head", "head_dim", "layer",
+  ]
 
   /// - Throws: `.unsupported` with the names there are, `.invalidArgument` for numbers that make no sense.
   package init(name: String) throws(PruneError) {

@@ -71,7 +71,7 @@ extension PrunePlan {
         .unsupported, "cost 'latency' needs units that are removed, got granularity '\(granularity.name)'",
         hint: "use granularity = \"channel\"")
     }
-    if let cost = options.cost, let target = options.target, cost != target.kind.rawValue {
+    if let cost = options.cost, let target = options.targets.first(where: { $0.kind.rawValue != cost }) {
       throw PruneError(
         .invalidArgument, "cost '\(cost)' and a target of \(target.kind.rawValue) contradict each other",
         hint: "leave cost out")

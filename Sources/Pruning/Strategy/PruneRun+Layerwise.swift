@@ -31,7 +31,8 @@ extension PruneRun {
     let goal = StepGoal(progress: 1, prescribed: nil)
     guard let steps = try cutter.layerSteps(model, cutter.candidate(of: model, goal, units: nil)) else {
       throw PruneError(
-        .unsupported, "strategy 'layerwise' takes layer after layer, and granularity '\(plan.granularity.name)' has none",
+        .unsupported,
+        "strategy 'layerwise' takes layer after layer, and granularity '\(plan.granularity.name)' has none",
         hint: "use granularity = \"weight\", blocks or \"channel\"")
     }
     do {
