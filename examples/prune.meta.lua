@@ -227,9 +227,9 @@
 ---@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; those of the data by default, which they must agree with
 
 ---@class prune.Model_prune_options
----@field strategy? "global"|"local"|"threshold"|"block"|"cost_aware"|"shared"|"penalty"|"regularized" one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each; none by default: allocation and criterion say it
+---@field strategy? "global"|"local"|"threshold"|"block"|"cost_aware"|"layerwise"|"shared"|"penalty"|"regularized" one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, layer after layer as far as the guard allows, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each; none by default: allocation and criterion say it
 ---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate"|function|table which weights matter least, as in Model:significance; magnitude by default, for channels and heads gate where data has labels, else l2
----@field granularity? "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them (default "weight")
+---@field granularity? "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4", {block = {outputs, inputs, height, width}, stride =} inside kernels, where blocks may overlap; channels go with all that is coupled to them (default "weight")
 ---@field allocation? "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity" how the amount is divided over layers; by the strategy, without one lamp for magnitudes and row for wanda
 ---@field reconstruct? "none"|"obs"|"sparsegpt"|"least_squares" without training, on data: what stays makes up for what went, or also chooses it; least_squares, the default where data is given, for channels
 ---@field cost? "params"|"macs"|"bytes"|"latency" what strategy cost_aware saves; what target names if given; latency of channels (default "params")
@@ -244,7 +244,7 @@
 ---@field device? string where to work (default "cpu")
 ---@field data? prune.Dataset for criteria that need it
 ---@field validate? prune.Dataset|true metrics before and after, on this or on data
----@field schedule? "one_shot"|"linear"|"cubic"|"dynamic"|prune.Model_prune_schedule_options or {kind =, steps =} (default "one_shot")
+---@field schedule? "one_shot"|"linear"|"cubic"|"dynamic"|prune.Model_prune_schedule_options or {kind =, steps =}; one_shot by default, and linear in 4 steps for channels and heads that are scored and fitted on data by default, without guard, recover or train
 ---@field recover? prune.Model_prune_recover_options fine-tuning after each step: the options of Model:fit, data being data by default
 ---@field train? prune.Model_prune_train_options penalty, regularized: training before each cut: the options of Model:fit, data being data by default; 5 epochs if not given
 ---@field guard? prune.guard_options {data =, metric =, max_drop =, bound =}: gives back what hurts
@@ -253,7 +253,7 @@
 ---@field batch_size? integer for criteria and metrics (default 64)
 ---@field seed? integer of random (default 0)
 ---@field output? string name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name none; the first by default
----@field target? prune.Model_prune_target_options in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them; one that all in scope together cannot meet is an error
+---@field target? prune.Model_prune_target_options in place of an amount: the fraction of a cost to keep, {macs = 0.5}; of several, {params = 0.5, bytes = 0.3}, each is the most that may be left, and the report's "targets" has what is; of weights that become zero what is left without them; one that all in scope together cannot meet is an error
 ---@field max_fraction? number the largest share of a group that may go; 0.9 by default, or the amount when that is more
 ---@field round_to? integer|"machine" units left of a group are a multiple of this, or of what this machine's kernels like; "machine" by default for channels with a target of latency or a benchmark, 1 else
 ---@field isomorphic? boolean groups are ranked only among those of the same kind and size (default false)
@@ -388,7 +388,7 @@
 ---@field data? prune.Dataset that of the call by default
 
 ---@class prune.Model_prune_schedule_options
----@field kind? "one_shot"|"linear"|"cubic"|"dynamic" at once, evenly, fast first, or with weights that come back (default "one_shot")
+---@field kind? "one_shot"|"linear"|"cubic"|"dynamic" at once, evenly, fast first, or with weights that come back; linear where only steps are given
 ---@field steps? integer number of steps
 
 ---@class prune.guard_options

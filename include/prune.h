@@ -1342,10 +1342,12 @@ typedef struct prune_prune_options {
   /** None by default: what `allocation` and the criterion say. "global": one ranking over all layers; "local": the same
    *  amount in each layer; "threshold": what scores below `threshold` goes; "block": blocks, of 4 x 4 unless
    *  `granularity` says otherwise; "cost_aware": the cuts that cost least loss on `data` for what they save (`cost`)
-   *  first; "shared": weights that are equal lose the same elements, and the report's "shared" lists tied weights,
-   *  equal ones and layers with parallel filters; "regularized": training that drives weights to zero, then the cut;
-   *  "penalty": training in which shared weights keep their signs, those that would change it staying at zero, then the
-   *  cut (both: `train`). */
+   *  first; "layerwise": how much the loss rises with each layer is measured first, then layer after layer goes in that
+   *  order, each as far as `guard` allows, up to `amount` (0.9 of it by default), the report's "layer_importance"
+   *  listing both; "shared": weights that are equal lose the same elements, and the report's "shared" lists tied
+   *  weights, equal ones and layers with parallel filters; "regularized": training that drives weights to zero, then
+   *  the cut; "penalty": training in which shared weights keep their signs, those that would change it staying at zero,
+   *  then the cut (both: `train`). */
   const char *strategy;
   /** Which weights matter least, as in Model:significance; magnitude by default, for channels and heads gate where data
    *  has labels, else l2: "magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement",
@@ -1353,9 +1355,12 @@ typedef struct prune_prune_options {
   const char *criterion;
   /** What is removed as one: "weight"; "n:m", as "2:4": all but the best n of every m neighbouring inputs of an output
    *  (at each tap of a kernel; a last group of fewer keeps the same share, rounded up), no `amount` needed;
-   *  "block:RxC", as "block:4x4": R outputs by C inputs at each tap, smaller at the edges; "kernel": all taps between
-   *  an output and an input; "channel" (with all that is coupled to it), "head", "head_dim", or "layer" (a branch that
-   *  is added to what it is computed from). `amount` is a fraction of these units. NULL is "weight". */
+   *  "block:RxC", as "block:4x4": R outputs by C inputs at each tap, smaller at the edges; "block:OxIxHxW", as
+   *  "block:1x1x4x4": such blocks inside kernels, each one tap from the next, so that they overlap, or as far as
+   *  "block:1x1x4x4/1x1x2x2" says behind the slash, where a weight goes with the first of its blocks that goes;
+   *  "kernel": all taps between an output and an input; "channel" (with all that is coupled to it), "head", "head_dim",
+   *  or "layer" (a branch that is added to what it is computed from). `amount` is a fraction of these units. NULL is
+   *  "weight". */
   const char *granularity;
   /** How `amount` is divided over layers, in place of what the strategy says: "global"; "local" (or "uniform"); "row":
    *  the same in each output (default for wanda); "lamp": one ranking of each score over the sum of its layer's scores
@@ -1404,9 +1409,11 @@ typedef struct prune_prune_options {
   const prune_dataset *data;
   /** Metrics before and after, on this or on data. */
   const prune_dataset *validate;
-  /** "one_shot", "linear" or "cubic" over `schedule_steps`; "dynamic": at once to the amount, then in each step some of
-   *  what was pruned comes back where the gradient pulls most, trains with `recover`, and as much goes again. NULL is
-   *  "one_shot". */
+  /** "one_shot", "linear" or "cubic" over `schedule_steps`. Not given: "linear" where `schedule_steps` are given;
+   *  "linear" in 4 steps, each scored anew, for channels and heads that are removed and that nobody named a criterion
+   *  for, where `data` fits them by least squares and no guard, `recover` or `train` is given; else "one_shot".
+   *  "dynamic": at once to the amount, then in each step some of what was pruned comes back where the gradient pulls
+   *  most, trains with `recover`, and as much goes again. */
   const char *schedule;
   /** Fine-tuning after each step on `recover_data`; NULL for none. */
   const prune_fit_options *recover;
@@ -1458,9 +1465,9 @@ typedef struct prune_prune_options {
   /** Progress: PRUNE_EVENT_PRUNE after each step. */
   prune_event_callback on_event;
   void *user;
-  /** One of these in place of an amount: the fraction of the MACs that is kept. Of weights that become zero the cost is
-   *  what is left without them. Met within 2 %, or the report's notes say why not; what all units in scope together
-   *  could not save is refused. PRUNE_NOT_GIVEN by default. */
+  /** In place of an amount: the fraction of the MACs that is kept. Of weights that become zero the cost is what is left
+   *  without them. One alone is met within 2 %, of several each is the most that may be left, or the report's notes say
+   *  why not; what all units in scope together could not save is refused. PRUNE_NOT_GIVEN by default. */
   double target_macs;
   /** Parameters, likewise. PRUNE_NOT_GIVEN by default. */
   double target_params;

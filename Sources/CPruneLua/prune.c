@@ -59,7 +59,8 @@ static void read_schedule(pl_call *call, prune_call_options *options) {
   options->prune.schedule_steps = schedule.steps;
 }
 
-/* granularity = "channel" or {block = {rows, columns}}; what it returns stays on the stack. */
+/* granularity = "channel", {block = {rows, columns}} or {block = {outputs, inputs, height, width}, stride = {…}}; what it
+   returns stays on the stack. */
 static const char *read_granularity(pl_call *call, int value) {
   lua_State *L = call->L;
   if (!value) return NULL;
@@ -68,13 +69,37 @@ static const char *read_granularity(pl_call *call, int value) {
     pl_error(L, "invalid_argument", call->where, NULL,
              "option 'granularity' must be a string or {block = {rows, columns}}, got %s", pl_type_name(L, value));
   }
-  size_t count = 0;
+  size_t count = 0, strides = 0;
   const int64_t *extents = pl_integers(L, -1, 1, "option 'granularity'", &count);
-  if (count != 2) {
-    pl_error(L, "invalid_argument", call->where, "write {block = {rows, columns}}", "a block has 2 extents, got %zu",
-             count);
+  if (count != 2 && count != 4) {
+    pl_error(L, "invalid_argument", call->where,
+             "write {block = {rows, columns}}, or inside kernels {block = {outputs, inputs, height, width}}",
+             "a block has 2 extents or 4, got %zu", count);
   }
-  return lua_pushfstring(L, "block:%Ix%I", (LUAI_UACINT)extents[0], (LUAI_UACINT)extents[1]);
+  int given = lua_getfield(L, value, "stride");
+  for (lua_pushnil(L); lua_next(L, value); lua_pop(L, 1)) {
+    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    if (strcmp(key, "block") != 0 && strcmp(key, "stride") != 0) {
+      pl_error(L, "invalid_argument", call->where, "a granularity has block and stride",
+               "option 'granularity' has no '%s'", luaL_tolstring(L, -2, NULL));
+    }
+  }
+  if (count == 2) {
+    if (given != LUA_TNIL) {
+      pl_error(L, "invalid_argument", call->where, NULL, "stride is of blocks inside kernels, which have 4 extents");
+    }
+    return lua_pushfstring(L, "block:%Ix%I", (LUAI_UACINT)extents[0], (LUAI_UACINT)extents[1]);
+  }
+  const char *block = lua_pushfstring(L, "block:%Ix%Ix%Ix%I", (LUAI_UACINT)extents[0], (LUAI_UACINT)extents[1],
+                                      (LUAI_UACINT)extents[2], (LUAI_UACINT)extents[3]);
+  if (given == LUA_TNIL) return block;
+  const int64_t *steps = pl_integers(L, -2, 1, "option 'granularity'", &strides);
+  if (strides != 4) {
+    pl_error(L, "invalid_argument", call->where, "write stride = {outputs, inputs, height, width}",
+             "a stride has 4 numbers, got %zu", strides);
+  }
+  return lua_pushfstring(L, "%s/%Ix%Ix%Ix%I", block, (LUAI_UACINT)steps[0], (LUAI_UACINT)steps[1],
+                         (LUAI_UACINT)steps[2], (LUAI_UACINT)steps[3]);
 }
 
 /* amount = 0.5, or {conv1 = 0.1, ["layer3.*"] = 0.6}; the names stay in the user's table. */

@@ -96,18 +96,20 @@ return {
     {"latency", "fraction", own = "latency", text = "of the median time of a run on this machine"},
   }},
   {c = false, lua = "Model:prune schedule", id = "schedule", struct = "schedule_options", fields = {
-    {"kind", "choice", {"one_shot", "linear", "cubic", "dynamic"}, default = "one_shot", own = "kind",
-      text = "at once, evenly, fast first, or with weights that come back"},
+    {"kind", "choice", {"one_shot", "linear", "cubic", "dynamic"}, own = "kind",
+      text = "at once, evenly, fast first, or with weights that come back; linear where only steps are given"},
     {"steps", "count", own = "steps", text = "number of steps"},
   }},
   {c = "prune_prune_options", lua = "Model:prune", id = "prune", struct = "prune_call_options", swift = "PruneOptions", fields = {
-    {"strategy", "choice", {"global", "local", "threshold", "block", "cost_aware", "shared", "penalty", "regularized"},
-      text = [[one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal
-        weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and
+    {"strategy", "choice", {"global", "local", "threshold", "block", "cost_aware", "layerwise", "shared", "penalty", "regularized"},
+      text = [[one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, layer
+        after layer as far as the guard allows, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and
         so on has a page for each; none by default: allocation and criterion say it]],
       more = [[None by default: what `allocation` and the criterion say. "global": one ranking over all layers; "local": the same amount in each layer; "threshold": what scores
         below `threshold` goes; "block": blocks, of 4 x 4 unless `granularity` says otherwise; "cost_aware": the
-        cuts that cost least loss on `data` for what they save (`cost`) first; "shared": weights that are equal lose
+        cuts that cost least loss on `data` for what they save (`cost`) first; "layerwise": how
+        much the loss rises with each layer is measured first, then layer after layer goes in that order, each as far as
+        `guard` allows, up to `amount` (0.9 of it by default), the report's "layer_importance" listing both; "shared": weights that are equal lose
         the same elements, and the report's "shared" lists tied weights, equal ones and layers with parallel
         filters; "regularized": training that drives weights to zero, then the cut; "penalty": training in which
         shared weights keep their signs, those that would change it staying at zero, then the cut (both: `train`).]]},
@@ -115,11 +117,14 @@ return {
       text = [[which weights matter least, as in Model:significance; magnitude by default, for channels and heads gate where
         data has labels, else l2]]},
     {"granularity", "value", type = "\"weight\"|\"2:4\"|\"kernel\"|\"channel\"|\"head\"|\"head_dim\"|\"layer\"|string|table", default = "weight", ckind = "text", own = "granularity",
-      text = [[what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is
+      text = [[what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4",
+        {block = {outputs, inputs, height, width}, stride =} inside kernels, where blocks may overlap; channels go with all that is
         coupled to them]],
       more = [[What is removed as one: "weight"; "n:m", as "2:4": all but the best n of every m neighbouring inputs of an
         output (at each tap of a kernel; a last group of fewer keeps the same share, rounded up), no `amount`
-        needed; "block:RxC", as "block:4x4": R outputs by C inputs at each tap, smaller at the edges; "kernel": all
+        needed; "block:RxC", as "block:4x4": R outputs by C inputs at each tap, smaller at the edges; "block:OxIxHxW",
+        as "block:1x1x4x4": such blocks inside kernels, each one tap from the next, so that they overlap, or as far as
+        "block:1x1x4x4/1x1x2x2" says behind the slash, where a weight goes with the first of its blocks that goes; "kernel": all
         taps between an output and an input; "channel" (with all that is coupled to it), "head", "head_dim", or
         "layer" (a branch that is added to what it is computed from). `amount` is a fraction of these units.]]},
     {"allocation", "choice", {"global", "local", "uniform", "row", "lamp", "erk", "isomorphic", "sensitivity"},
@@ -178,9 +183,12 @@ return {
       more = "Data for criteria that need it."},
     {"validate", "value", type = "Dataset|true", ckind = "dataset", own = "validate",
       text = "metrics before and after, on this or on data"},
-    {"schedule", "value", {"one_shot", "linear", "cubic", "dynamic"}, also = "table", default = "one_shot", ckind = "text", own = "schedule",
-      text = "or {kind =, steps =}",
-      more = [["one_shot", "linear" or "cubic" over `schedule_steps`; "dynamic": at once to the amount, then in each step
+    {"schedule", "value", {"one_shot", "linear", "cubic", "dynamic"}, also = "table", ckind = "text", own = "schedule",
+      text = [[or {kind =, steps =}; one_shot by default, and linear in 4 steps for channels and heads that are scored and
+        fitted on data by default, without guard, recover or train]],
+      more = [["one_shot", "linear" or "cubic" over `schedule_steps`. Not given: "linear" where `schedule_steps` are given;
+        "linear" in 4 steps, each scored anew, for channels and heads that are removed and that nobody named a criterion
+        for, where `data` fits them by least squares and no guard, `recover` or `train` is given; else "one_shot". "dynamic": at once to the amount, then in each step
         some of what was pruned comes back where the gradient pulls most, trains with `recover`, and as much goes
         again.]]},
     {"recover", "table", type = "table", ckind = "table", ctype = "prune_fit_options", own = "recover", of = "pl_recover_set", swift = false,
@@ -206,8 +214,9 @@ return {
       text = [[name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name
         none; the first by default]]},
     {"target", "table", type = "table", c = false, own = "target", of = "pl_target_set",
-      text = [[in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them; one
-        that all in scope together cannot meet is an error]]},
+      text = [[in place of an amount: the fraction of a cost to keep, {macs = 0.5}; of several, {params = 0.5, bytes = 0.3}, each is the
+        most that may be left, and the report's "targets" has what is; of weights that become zero what is left without
+        them; one that all in scope together cannot meet is an error]]},
     {"max_fraction", "fraction",
       text = "the largest share of a group that may go; 0.9 by default, or the amount when that is more",
       more = [[For channels and heads: the largest share of a group that may go; 0.9, or the amount when that is more.]]},
@@ -243,9 +252,9 @@ return {
       text = "Progress: PRUNE_EVENT_PRUNE after each step."},
     {"user", "user", lua = false, swift = false},
     {"target_macs", "fraction", lua = false, swift = false,
-      text = [[One of these in place of an amount: the fraction of the MACs that is kept. Of weights that become zero
-        the cost is what is left without them. Met within 2 %, or the
-        report's notes say why not; what all units in scope together could not save is refused.]]},
+      text = [[In place of an amount: the fraction of the MACs that is kept. Of weights that become zero
+        the cost is what is left without them. One alone is met within 2 %, of several each is the most that may be
+        left, or the report's notes say why not; what all units in scope together could not save is refused.]]},
     {"target_params", "fraction", lua = false, swift = false, text = "Parameters, likewise."},
     {"target_bytes", "fraction", lua = false, swift = false, text = "Stored bytes, likewise."},
     {"target_latency", "fraction", lua = false, swift = false, text = "Median time of a run on this machine, likewise."},

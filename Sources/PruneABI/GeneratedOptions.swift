@@ -472,7 +472,7 @@ public func prune_prune_options_init(_ options: UnsafeMutablePointer<prune_prune
 extension PruneOptions {
   /// Takes over what C gives.
   mutating func read(_ given: prune_prune_options) throws(PruneError) {
-    if let value = try choice(given.strategy, "strategy", among: ["global", "local", "threshold", "block", "cost_aware", "shared", "penalty", "regularized"]) { strategy = value }
+    if let value = try choice(given.strategy, "strategy", among: ["global", "local", "threshold", "block", "cost_aware", "layerwise", "shared", "penalty", "regularized"]) { strategy = value }
     if let value = try choice(given.criterion, "criterion", among: ["magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random", "gate"]) { criterion = value }
     if let value = try optionalText(given.granularity, "granularity") { granularity = value }
     if let value = try choice(given.allocation, "allocation", among: ["global", "local", "uniform", "row", "lamp", "erk", "isomorphic", "sensitivity"]) { allocation = value }

@@ -100,20 +100,17 @@ func guardOptions(_ pointer: UnsafePointer<prune_guard>?, _ context: ContextBox?
     output: try optionalText(given.output, "guard.output"))
 }
 
-/// The one cost that a prune aims at.
-private func target(_ given: prune_prune_options) throws(PruneError) -> CostTarget? {
+/// The costs that a prune aims at.
+private func targets(_ given: prune_prune_options) throws(PruneError) -> [CostTarget] {
   let fields: [(CostTarget.Kind, Double)] = [
     (.macs, given.target_macs), (.params, given.target_params), (.bytes, given.target_bytes),
     (.latency, given.target_latency),
   ]
-  let set = fields.filter { $0.1 != notGiven }
-  guard set.count <= 1 else {
-    throw PruneError(
-      .invalidArgument, "target names \(set.map(\.0.rawValue).joined(separator: " and "))", hint: "give one of them")
+  var result: [CostTarget] = []
+  for (kind, fraction) in fields where fraction != notGiven {
+    result.append(CostTarget(kind, try number(fraction, "target \(kind.rawValue)", .fraction)))
   }
-  return try set.first.map { kind, fraction throws(PruneError) in
-    CostTarget(kind, try number(fraction, "target \(kind.rawValue)", .fraction))
-  }
+  return result
 }
 
 @_cdecl("prune_model_groups") @implementation
@@ -147,7 +144,7 @@ private func pruneOptions(
   wanted.guard = try guardOptions(given.guard, box.context)
   wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
   wanted.scores = try userScores(given.scores, given.on_score, given.user)
-  wanted.target = try target(given)
+  wanted.targets = try targets(given)
   wanted.amounts = try layerAmounts(given)
   (wanted.cancel, wanted.communicator) = (box.cancel, box.communicator)
   wanted.rules = box.context?.rules ?? [:]

@@ -30,8 +30,14 @@ package struct PruneOptions {
   package var reconstruct: String?
   /// Units that score below this go.
   package var threshold: Double?
-  /// In place of an amount: the fraction of a cost that is kept. With masks zeros cost nothing.
-  package var target: CostTarget?
+  /// In place of an amount: the fractions of costs that are kept, of several each at most. With masks zeros cost
+  /// nothing.
+  package var targets: [CostTarget] = []
+  /// The one target, or the first.
+  package var target: CostTarget? {
+    get { targets.first }
+    set { targets = newValue.map { [$0] } ?? [] }
+  }
   /// "mask": removed weights become zeros and stay in place. "remove": the model shrinks. Nil is remove for channels
   /// and heads, mask for weights.
   package var mode: String?
@@ -46,8 +52,8 @@ package struct PruneOptions {
   /// assumption.
   package var shapes = ShapeBinding()
   package var device = "cpu"
-  /// "one_shot", "linear", "cubic" or "dynamic": how the target is approached.
-  package var schedule = "one_shot"
+  /// "one_shot", "linear", "cubic" or "dynamic": how the target is approached. Nil: see `PrunePlan.schedule`.
+  package var schedule: String?
   /// Steps of the schedule; 0 is 1 for one_shot and 5 for the others.
   package var steps = 0
   /// Training after every step; pruned weights stay zero.

@@ -167,6 +167,41 @@ int main(void) {
   prune.amount = 0.9;
   FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "2:4");
 
+  /* Sub-blocks by name, strides behind a slash; matrices have none. */
+  prune = (prune_prune_options)PRUNE_PRUNE_OPTIONS_INIT;
+  prune.granularity = "block:1x1x4x4";
+  prune.amount = 0.5;
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "are of kernels");
+  prune.granularity = "block:2x2x1x1/1x1x1x1";
+  OK(prune_model_prune(model, &prune, &pruned, &report));
+  CHECK(found(report, "sparsity") > 0.4);
+  prune_report_free(report);
+  prune_model_free(pruned);
+
+  /* Several targets: each is the most that may be left. */
+  prune = (prune_prune_options)PRUNE_PRUNE_OPTIONS_INIT;
+  prune.granularity = "channel";
+  prune.target_macs = 0.9;
+  prune.target_params = 0.5;
+  OK(prune_model_prune(model, &prune, &pruned, &report));
+  CHECK(found(report, "params_kept") < 0.52 && found(report, "macs_kept") < 0.92);
+  prune_report_free(report);
+  prune_model_free(pruned);
+
+  /* Layer after layer, which takes a guard. */
+  prune = (prune_prune_options)PRUNE_PRUNE_OPTIONS_INIT;
+  prune.strategy = "layerwise";
+  FAILS(prune_model_prune(model, &prune, &pruned, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "as far as a guard allows");
+  prune_guard layers = PRUNE_GUARD_INIT;
+  layers.data = data;
+  layers.max_drop = 1;
+  prune.guard = &layers;
+  prune.amount = 0.5;
+  OK(prune_model_prune(model, &prune, &pruned, &report));
+  CHECK(fabs(found(report, "sparsity") - 0.5) < 0.01);
+  prune_report_free(report);
+  prune_model_free(pruned);
+
   /* Residual streams: neither yes nor no unless said, and no matter of single weights. */
   prune = (prune_prune_options)PRUNE_PRUNE_OPTIONS_INIT;
   CHECK(prune.residual == PRUNE_FLAG_NOT_GIVEN);

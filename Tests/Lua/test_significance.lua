@@ -64,6 +64,16 @@ test("granularities and allocations", function()
   for _, allocation in ipairs{"global", "local", "uniform", "row", "lamp", "erk", "isomorphic"} do
     near(select(2, m:prune{allocation = allocation, amount = 0.5}).sparsity, 0.5, 0.01)
   end
+  local lenet = prune.zoo.lenet5{classes = 10, input = {1, 28, 28}}
+  local _, inner = lenet:prune{granularity = {block = {1, 1, 4, 4}}, scope = "conv*", amount = 0.25}
+  equal(inner.granularity, "block:1x1x4x4")
+  check(inner.sparsity > 0.1)
+  equal(select(2, lenet:prune{granularity = {block = {1, 1, 3, 3}, stride = {1, 1, 2, 2}}, amount = 0.25}).granularity,
+        "block:1x1x3x3/1x1x2x2")
+  fails("larger than the kernel", lenet.prune, lenet, {granularity = {block = {1, 1, 6, 6}}, amount = 0.5})
+  fails("a stride has 4 numbers", lenet.prune, lenet, {granularity = {block = {1, 1, 4, 4}, stride = {1}}, amount = 0.5})
+  fails("stride is of blocks inside kernels", m.prune, m, {granularity = {block = {4, 4}, stride = {1, 1}}, amount = 0.5})
+  fails("has no 'strides'", m.prune, m, {granularity = {block = {4, 4}, strides = {1, 1}}, amount = 0.5})
   fails("2 extents", m.prune, m, {granularity = {block = {2}}, amount = 0.5})
   fails("option 'granularity' must be", m.prune, m, {granularity = {blok = {2}}, amount = 0.5})
   fails("contradict", m.prune, m, {strategy = "global", allocation = "erk", amount = 0.5})

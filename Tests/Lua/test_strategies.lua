@@ -144,6 +144,17 @@ test("penalty: signs of what stays are those of before, and what wanted to chang
   equal(pulled.train, "sign")
 end)
 
+test("layerwise: layer after layer, as far as the guard allows", function()
+  local guard = {data = calibration, metric = "accuracy", max_drop = 0.02}
+  for _, granularity in ipairs{"weight", "channel"} do
+    local slim, report = dense:prune{strategy = "layerwise", granularity = granularity, guard = guard}
+    check(#report.layer_importance >= 2)
+    for _, row in ipairs(report.layer_importance) do check(row.importance and row.removed <= row.units, row.name) end
+    check(slim:evaluate(calibration).accuracy >= dense:evaluate(calibration).accuracy - 0.02 - 1e-9)
+  end
+  fails("as far as a guard allows", dense.prune, dense, {strategy = "layerwise"})
+end)
+
 test("cost_aware: MACs go where they are, by any metric", function()
   local m = vgg()
   local by = {}

@@ -70,7 +70,11 @@ test("what cannot be", function()
   fails("matches no layer", m.prune, m, {granularity = "channel", amount = 0.5, ignore = "conv*"})
   fails("needs units that are removed", m.prune, m, {granularity = "channel", mode = "mask", target = {latency = 0.5}})
   fails("unknown option 'mac'", m.prune, m, {granularity = "channel", target = {mac = 0.5}})
-  fails("target names", m.prune, m, {granularity = "channel", target = {macs = 0.5, params = 0.5}})
+  local _, both = m:prune{granularity = "channel", target = {macs = 0.8, params = 0.5}}
+  equal(#both.targets, 2)
+  for _, row in ipairs(both.targets) do check(row.kept <= row.target + 0.02, row.cost) end
+  fails("a target of params contradict", m.prune, m,
+        {granularity = "channel", strategy = "cost_aware", data = train, cost = "macs", target = {macs = 0.8, params = 0.5}})
 end)
 
 test("classes", function()

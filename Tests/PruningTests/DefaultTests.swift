@@ -101,6 +101,58 @@ import Testing
       }.contains(name))
   }
 
+  /// Scored and fitted on data, step by step: what is left answers better than what is left by weights alone.
+  @Test(arguments: ["lenet5", "resnet"]) func dataIsWorthIt(name: String) throws {
+    var zoo = ZooOptions()
+    (zoo.classes, zoo.input, zoo.seed) = (10, [1, 8, 8], 3)
+    if name == "resnet" { zoo.depth = 20 }
+    var model = try Zoo.make(name, zoo)
+    let data = try Dataset.digits().take(600)
+    var fitting = FitOptions()
+    (fitting.epochs, fitting.seed, fitting.batchSize) = (name == "resnet" ? 3 : 6, 1, 32)
+    _ = try fit(&model, data, fitting)
+    func loss(_ change: (inout PruneOptions) -> Void) throws -> (loss: Double, report: Report) {
+      let (result, report) = try pruned(model) { options in
+        (options.granularity, options.target) = ("channel", CostTarget(.macs, 0.5))
+        change(&options)
+      }
+      return (try #require(evaluate(result, data, EvaluateOptions())["loss"]?.number), report)
+    }
+    let plain = try loss { $0.criterion = "l2" }, best = try loss { $0.data = data }
+    #expect(best.report["criterion"]?.text == "gate" && best.report["steps"]?.integer == 4)
+    #expect(best.loss <= plain.loss, "\(best.loss) of the default, \(plain.loss) of l2")
+    // Fits of later steps aim at what the given network gave: steps do not add up their errors.
+    let many = try loss {
+      $0.data = data
+      ($0.schedule, $0.steps) = ("linear", 8)
+    }
+    #expect(many.loss <= plain.loss)
+  }
+
+  @Test func stepsAreImpliedWhereNobodySaysOtherwise() throws {
+    let model = try Networks.mlp(), data = try Dataset.digits().take(64)
+    func steps(_ change: (inout PruneOptions) -> Void) throws -> String {
+      let report = try pruned(model) { options in
+        (options.granularity, options.amount, options.data) = ("channel", 0.4, data)
+        change(&options)
+      }.report
+      return "\(report["schedule"]?.text ?? "") \(report["steps"]?.integer ?? 0)"
+    }
+    #expect(try steps { _ in } == "linear 4")
+    #expect(try steps { $0.schedule = "one_shot" } == "one_shot 1")
+    #expect(try steps { $0.steps = 3 } == "linear 3")
+    #expect(try steps { $0.criterion = "l2" } == "one_shot 1")
+    #expect(try steps { $0.reconstruct = "none" } == "one_shot 1")
+    #expect(try steps { $0.data = nil } == "one_shot 1")
+    #expect(try steps { $0.guard = GuardOptions(data: data, maxDrop: 1) } == "one_shot 1")
+    #expect(
+      try steps {
+        $0.recover = FitOptions()
+        $0.recover?.epochs = 1
+      } == "one_shot 1")
+    #expect(try steps { $0.granularity = "weight" } == "one_shot 1")
+  }
+
   /// What a criterion that nobody named cannot score is scored by its weights, and the report says so.
   @Test func anImpliedCriterionGivesWay() throws {
     var model = try Networks.mlp([8])

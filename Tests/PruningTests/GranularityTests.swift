@@ -1,6 +1,7 @@
 import PruneData
 import PruneGraph
 import PruneTensor
+import PruneTraining
 import Pruning
 import Testing
 
@@ -87,6 +88,83 @@ import Testing
     let zeros = (0..<24).map { kernel in (0..<9).count { after[kernel * 9 + $0] == 0 } }
     #expect(zeros.allSatisfy { $0 == 0 || $0 == 9 })
     #expect(zeros.count { $0 == 9 } == 6)
+  }
+
+  /// The four 4 x 4 blocks of each 5 x 5 kernel: those of the lowest means go, and with them what they share.
+  @Test func subBlocksOverlapInsideKernels() throws {
+    let model = try Networks.convolution(channels: 2, outputs: 3, groups: 1, kernel: 5, stride: 1, pad: 2, size: 6)
+    let before = try Networks.values(model, "w")
+    let (result, report) = try prune(
+      model,
+      {
+        var o = PruneOptions(); o.granularity = "block:1x1x4x4"; o.amount = 0.25; return o
+      }())
+    #expect(report["granularity"]?.text == "block:1x1x4x4")
+    let after = try Networks.values(result, "w")
+    var blocks: [(mean: Float, places: [Int])] = []
+    for kernel in 0..<6 {
+      for corner in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let places = (0..<16).map { kernel * 25 + (corner.0 + $0 / 4) * 5 + corner.1 + $0 % 4 }
+        blocks.append((places.reduce(0) { $0 + abs(before[$1]) } / 16, places))
+      }
+    }
+    blocks.sort { $0.mean < $1.mean }
+    let gone = Set(blocks.prefix(6).flatMap(\.places))
+    #expect(after.indices.allSatisfy { (after[$0] == 0) == gone.contains($0) })
+  }
+
+  /// Strides, and extents that do not divide: 3 outputs in blocks of 2, 5 taps in steps of 2 by 3.
+  @Test func subBlocksCoverEveryWeight() throws {
+    let block = try SubBlock([2, 1, 3, 3], strides: [2, 1, 2, 2])
+    #expect(block.text == "2x1x3x3/2x1x2x2")
+    #expect(try Granularity(name: "block:2x1x3x3/2x1x2x2") == .subBlock(block))
+    let model = try Networks.convolution(channels: 2, outputs: 3, groups: 1, kernel: 5, stride: 1, pad: 2, size: 6)
+    let all = try pruned(model) {
+      $0.granularity = "block:2x1x3x3/2x1x2x2"
+      $0.amount = 1
+    }
+    let left = try Networks.values(all, "w").enumerated().filter { $0.element != 0 }.map(\.offset)
+    // Of the layer one block stays, the best, less what others took of it.
+    #expect(!left.isEmpty && left.count <= 18)
+    let some = try Networks.values(
+      try pruned(model) {
+        $0.granularity = "block:2x1x3x3/2x1x2x2"
+        $0.amount = 0.1
+      }, "w")
+    // 2 x 2 x 2 x 2 blocks: two go, of 9 or 18 weights each, of which they share a few.
+    #expect((12...36).contains(some.count { $0 == 0 }))
+  }
+
+  @Test func matricesHaveNoSubBlocks() throws {
+    var zoo = ZooOptions()
+    (zoo.classes, zoo.input) = (10, [1, 28, 28])
+    let model = try Zoo.make("lenet5", zoo)
+    let (result, report) = try prune(
+      model,
+      {
+        var o = PruneOptions(); o.granularity = "block:1x1x2x2"; o.strategy = "local"; o.amount = 0.3; return o
+      }())
+    let notes = (report["notes"]?.list ?? []).compactMap(\.text).joined()
+    #expect(notes.contains("stayed whole, for matrices have none"))
+    for value in result.graph.initializers where value.tensor.shape.rank == 4 {
+      #expect(try value.tensor.doubles().contains(0))
+    }
+  }
+
+  @Test(arguments: [
+    ("block:1x1x4x4", "larger than the kernel of 'conv'"),
+    ("block:1x1x1x1/2x1x1x1", "stride of sub-blocks along outputs"),
+    ("block:1x0x3x3", "1x0x3x3"), ("block:1x1x3x3/1x1x0x1", "1x1x0x1"), ("block:1x1x3", "not available"),
+  ])
+  func impossibleSubBlocksAreNamed(name: String, wanted: String) throws {
+    let model = try Networks.convolution(channels: 2, outputs: 3, groups: 1, kernel: 3, stride: 1, pad: 1, size: 6)
+    let error = #expect(throws: PruneError.self) {
+      try pruned(model) {
+        $0.granularity = name
+        $0.amount = 0.5
+      }
+    }
+    #expect(error?.message.contains(wanted) == true, "\(error?.message ?? "")")
   }
 
   @Test func theBlockStrategyIsBlocks() throws {

@@ -183,13 +183,13 @@ return [==[
 * latency: number; of the median time of a run on this machine
 
 + Model:prune schedule
-* kind: "one_shot"|"linear"|"cubic"|"dynamic" = "one_shot"; at once, evenly, fast first, or with weights that come back
+* kind: "one_shot"|"linear"|"cubic"|"dynamic"; at once, evenly, fast first, or with weights that come back; linear where only steps are given
 * steps: integer; number of steps
 
 + Model:prune
-* strategy: "global"|"local"|"threshold"|"block"|"cost_aware"|"shared"|"penalty"|"regularized"; one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each; none by default: allocation and criterion say it
+* strategy: "global"|"local"|"threshold"|"block"|"cost_aware"|"layerwise"|"shared"|"penalty"|"regularized"; one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, layer after layer as far as the guard allows, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each; none by default: allocation and criterion say it
 * criterion: "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate"|function|table; which weights matter least, as in Model:significance; magnitude by default, for channels and heads gate where data has labels, else l2
-* granularity: "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table = "weight"; what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4"; channels go with all that is coupled to them
+* granularity: "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table = "weight"; what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4", {block = {outputs, inputs, height, width}, stride =} inside kernels, where blocks may overlap; channels go with all that is coupled to them
 * allocation: "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity"; how the amount is divided over layers; by the strategy, without one lamp for magnitudes and row for wanda
 * reconstruct: "none"|"obs"|"sparsegpt"|"least_squares"; without training, on data: what stays makes up for what went, or also chooses it; least_squares, the default where data is given, for channels
 * cost: "params"|"macs"|"bytes"|"latency" = "params"; what strategy cost_aware saves; what target names if given; latency of channels
@@ -204,7 +204,7 @@ return [==[
 * device: string = "cpu"; where to work
 * data: Dataset; for criteria that need it
 * validate: Dataset|true; metrics before and after, on this or on data
-* schedule: "one_shot"|"linear"|"cubic"|"dynamic"|table = "one_shot"; or {kind =, steps =}
+* schedule: "one_shot"|"linear"|"cubic"|"dynamic"|table; or {kind =, steps =}; one_shot by default, and linear in 4 steps for channels and heads that are scored and fitted on data by default, without guard, recover or train
 * recover: table; fine-tuning after each step: the options of Model:fit, data being data by default
 * train: table; penalty, regularized: training before each cut: the options of Model:fit, data being data by default; 5 epochs if not given
 * guard: table; {data =, metric =, max_drop =, bound =}: gives back what hurts
@@ -213,7 +213,7 @@ return [==[
 * batch_size: integer = 64; for criteria and metrics
 * seed: integer = 0; of random
 * output: string; name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name none; the first by default
-* target: table; in place of an amount: the fraction of a cost to keep; of weights that become zero what is left without them; one that all in scope together cannot meet is an error
+* target: table; in place of an amount: the fraction of a cost to keep, {macs = 0.5}; of several, {params = 0.5, bytes = 0.3}, each is the most that may be left, and the report's "targets" has what is; of weights that become zero what is left without them; one that all in scope together cannot meet is an error
 * max_fraction: number; the largest share of a group that may go; 0.9 by default, or the amount when that is more
 * round_to: integer|"machine"; units left of a group are a multiple of this, or of what this machine's kernels like; "machine" by default for channels with a target of latency or a benchmark, 1 else
 * isomorphic: boolean = false; groups are ranked only among those of the same kind and size

@@ -73,6 +73,7 @@ end]],
     "weight"        single weights become zero: the most zeros for the least loss; the shapes stay
     "2:4" (n:m)     of every 4 neighbours 2 stay: what sparse tensor cores run
     "kernel", {block = {4, 4}}   blocks become zero: for kernels that skip blocks
+    {block = {1, 1, 4, 4}}       blocks inside kernels, overlapping: outputs, inputs, height, width; stride = {…}
     "channel"       filters, neurons, with all that is coupled to them: the network shrinks, everything gets faster
     "head", "head_dim"   attention heads, or positions inside them: the network shrinks
     "layer"         whole residual branches: the network gets shallower

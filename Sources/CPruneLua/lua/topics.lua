@@ -94,6 +94,25 @@ local slim, report = m:prune{
 print(report.layers)]],
   },
   {
+    name = "strategy.layerwise",
+    title = "layer after layer, the least important first, each as far as the guard allows",
+    text = [[
+The importance of each layer is measured first: how much the loss rises when that layer alone loses `amount` of its units. Then the
+layers are pruned in that order, the least important first, each as far as the guard allows: all of `amount`, else by halves between
+what it kept and what it refused, four tries a layer.
+
+    importance(l) = loss(network without `amount` of l) - loss(network)
+
+Use it when a metric must hold and nobody knows which layers have room. Every layer that was pruned has used up a part of what the
+guard tolerates, so that the important ones keep most of theirs.
+
+Options: `guard` (needed), `amount` (0.9: the most of each layer), `criterion`, `granularity` = "weight", blocks or "channel",
+`recover` after each try. The report lists "layer_importance": name, importance, units, removed.]],
+    example = [[
+local slim, report = m:prune{strategy = "layerwise", granularity = "channel", data = train, guard = {data = test, max_drop = 0.01}}
+for _, row in ipairs(report.layer_importance) do print(row.name, row.importance, row.removed) end]],
+  },
+  {
     name = "strategy.shared",
     title = "shared and repeated weights are pruned together",
     text = [[
@@ -176,7 +195,12 @@ Sizes that do not divide leave smaller blocks at the edges, which compare by the
 {block = {1, 16}} suits vector units, {block = {32, 32}} tensor cores. Blocks become zeros: nothing can be taken out of a matrix but
 whole rows and columns, which m:compact() and granularity = "channel" do.
 
-Options: `granularity` = {block = {R, C}} (4 x 4 if not given) or "kernel", `amount` or `threshold`, `allocation`, `reconstruct`.]],
+Four extents are blocks inside kernels, of outputs, inputs, height and width: {block = {1, 1, 4, 4}} cuts a 5 x 5 kernel into four
+overlapping 4 x 4 ones, each one tap from the next, or `stride` = {outputs, inputs, height, width} from it. A weight goes with the first
+of its blocks that goes. `amount` counts blocks; the report's sparsity counts weights. A kernel smaller than the block is an error that
+names it, and matrices, which have no kernel, stay whole.
+
+Options: `granularity` = {block = {R, C}} (4 x 4 if not given), {block = {O, I, H, W}, stride =} or "kernel", `amount` or `threshold`, `allocation`, `reconstruct`.]],
     example = [[
 local slim, report = m:prune{strategy = "block", granularity = {block = {4, 2}}, amount = 0.5}
 print(report.layers)]],
@@ -188,6 +212,8 @@ print(report.layers)]],
     one_shot   all at once
     linear     s_t = s_i + (s_f - s_i) t/n
     cubic      s_t = s_f + (s_i - s_f)(1 - t/n)³: much at first, little at the end (AGP, Zhu and Gupta 2017)
+    (none)     one_shot; for channels and heads that `data` scores and fits by default, without guard, recover or train: linear in 4
+               steps, each scored anew, its fits aiming at what the network gave before the first
     dynamic    at once to the amount; then in every step some of what was pruned comes back where the gradient pulls most, is trained,
                and as much goes again (dynamic surgery, Guo 2016; RigL, Evci 2020)
 

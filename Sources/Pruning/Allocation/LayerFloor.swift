@@ -5,7 +5,7 @@ struct LayerFloor {
   /// Of each weight the elements of its best unit, in storage order; none for a weight that was all zero before.
   private let places: [[Int]]
 
-  /// - Parameter units: the unit of each element of each weight; nil where every element is one.
+  /// - Parameter units: of each weight; nil where every element is one.
   init(_ tensors: [Tensor], _ scores: [Tensor], units: [UnitPartition]?) throws(PruneError) {
     var places: [[Int]] = []
     for (index, tensor) in tensors.enumerated() where index < scores.count {
@@ -15,7 +15,7 @@ struct LayerFloor {
       }
       let partition = units[index]
       let best = try Self.best(partition.standIns(tensor), partition.means(scores[index]))
-      places.append(best.map { unit in partition.units.indices.filter { Int(partition.units[$0]) == unit } } ?? [])
+      places.append(best.map(partition.places) ?? [])
     }
     self.places = places
   }

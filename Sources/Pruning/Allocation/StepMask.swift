@@ -37,7 +37,7 @@ struct StepMask {
         results.append(Allocation.Result(tensor: tensor, zeros: zeros, threshold: .nan))
       }
       return results
-    case .block, .kernel:
+    case .block, .subBlock, .kernel:
       return try units(weights, tensors, scores)
     case .channel, .head, .headDim, .layer:
       throw PruneError(.internal, "units of granularity '\(granularity.name)' span tensors")
@@ -79,13 +79,13 @@ struct StepMask {
   /// Nil where single weights are the units.
   private func partitions(_ weights: PrunableWeights, _ tensors: [Tensor]) throws(PruneError) -> [UnitPartition]? {
     switch granularity {
-    case .block, .kernel: break
+    case .block, .subBlock, .kernel: break
     default: return nil
     }
     var partitions: [UnitPartition] = []
     for (index, layer) in layers(of: weights).enumerated() where index < tensors.count {
-      partitions.append(
-        UnitPartition(granularity, try matrix(of: layer, weights.weights[index]), count: tensors[index].count))
+      let weight = weights.weights[index]
+      partitions.append(try UnitPartition(granularity, matrix(of: layer, weight), of: weight))
     }
     return partitions
   }

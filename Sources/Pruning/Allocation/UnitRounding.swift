@@ -11,12 +11,12 @@ struct UnitRounding: Sendable {
   /// This machine's multiple is that of the layout its kernels for images like: other widths are filled up to it, and
   /// computed in full.
   /// - Throws: `.invalidArgument` for a multiple out of range.
-  init(_ options: PruneOptions, _ granularity: Granularity, _ target: CostTarget?) throws(PruneError) {
+  init(_ options: PruneOptions, _ granularity: Granularity, _ targets: [CostTarget]) throws(PruneError) {
     switch options.roundTo {
     case 0:
       isImplied =
         granularity == .channel && options.mode != PruneMode.mask.rawValue
-        && (options.benchmarks || target?.kind == .latency)
+        && (options.benchmarks || targets.isTimed)
       multiple = isImplied ? OneDNN.block : 1
     case 1...65536: (multiple, isImplied) = (options.roundTo, false)
     case PruneOptions.machineRounding: (multiple, isImplied) = (OneDNN.block, false)

@@ -8,6 +8,8 @@ package enum Granularity: Sendable, Hashable {
   case neighbours(keep: Int, of: Int)
   /// Blocks of `rows` outputs by `columns` inputs, at each tap of a kernel.
   case block(rows: Int, columns: Int)
+  /// Blocks inside kernels, which may overlap.
+  case subBlock(SubBlock)
   /// Whole kernels of convolutions: the taps between an output and an input. In matrices, single weights.
   case kernel
   /// Channels and hidden units, with all that is coupled to them; positions within attention heads among them.
@@ -20,7 +22,9 @@ package enum Granularity: Sendable, Hashable {
   case layer
 
   /// The names that `init(name:)` knows.
-  package static let names = ["weight", "2:4", "block:4x4", "kernel", "channel", "head", "head_dim", "layer"]
+  package static let names = [
+    "weight", "2:4", "block:4x4", "block:1x1x4x4", "kernel", "channel", "head", "head_dim", "layer",
+  ]
 
   /// - Throws: `.unsupported` with the names there are, `.invalidArgument` for numbers that make no sense.
   package init(name: String) throws(PruneError) {
@@ -33,6 +37,10 @@ package enum Granularity: Sendable, Hashable {
     case "kernel": self = .kernel
     case "block": self = .block(rows: 4, columns: 4)
     default:
+      if name.hasPrefix("block:"), let block = try SubBlock(text: name.dropFirst(6)) {
+        self = .subBlock(block)
+        return
+      }
       if name.hasPrefix("block:"), let (rows, columns) = Self.pair(name.dropFirst(6), "x") {
         guard (1...65_536).contains(rows), (1...65_536).contains(columns) else {
           throw PruneError(
@@ -72,6 +80,7 @@ package enum Granularity: Sendable, Hashable {
     case .layer: "layer"
     case .neighbours(let keep, let of): "\(keep):\(of)"
     case .block(let rows, let columns): "block:\(rows)x\(columns)"
+    case .subBlock(let block): "block:\(block.text)"
     case .kernel: "kernel"
     }
   }
@@ -79,7 +88,7 @@ package enum Granularity: Sendable, Hashable {
   /// Whether units span tensors and are removed by surgery.
   package var isStructural: Bool {
     switch self {
-    case .weight, .neighbours, .block, .kernel: false
+    case .weight, .neighbours, .block, .subBlock, .kernel: false
     case .channel, .head, .headDim, .layer: true
     }
   }

@@ -1,14 +1,39 @@
 import PruneTensor
 
-/// A weight's elements gathered into units that are removed as one.
+/// A weight's elements gathered into units that are removed as one. Units may overlap: an element goes with the first of
+/// its units that goes.
 struct UnitPartition {
-  /// The unit of each element, in storage order.
-  let units: [Int32]
-  /// How many there are.
-  let count: Int
+  /// The elements of all units, in storage order, one unit behind the other.
+  private let elements: [Int32]
+  /// Where each unit begins, and the end of the last.
+  private let starts: [Int]
+
+  /// How many units there are.
+  var count: Int { starts.count - 1 }
 
   /// Blocks and kernels of a weight; at the edges blocks may be smaller.
-  init(_ granularity: Granularity, _ matrix: LayerMatrix, count elements: Int) {
+  /// - Throws: `.invalidArgument` for a kernel that is smaller than a sub-block.
+  init(_ granularity: Granularity, _ matrix: LayerMatrix, of weight: PrunableWeight) throws(PruneError) {
+    if case .subBlock(let block) = granularity {
+      let units = try block.units(of: weight, matrix)
+      elements = units.flatMap { $0 }
+      starts = units.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1.count) }
+      return
+    }
+    let (units, count) = Self.units(granularity, matrix, weight.tensor.count)
+    var ends = [Int](repeating: 0, count: count + 1)
+    for unit in units { ends[Int(unit) + 1] += 1 }
+    for unit in 0..<count { ends[unit + 1] += ends[unit] }
+    var next = ends, elements = [Int32](repeating: 0, count: units.count)
+    for (place, unit) in units.enumerated() {
+      elements[next[Int(unit)]] = Int32(truncatingIfNeeded: place)
+      next[Int(unit)] += 1
+    }
+    (self.elements, starts) = (elements, ends)
+  }
+
+  /// The unit of each element, where no two overlap, and how many there are.
+  private static func units(_ granularity: Granularity, _ matrix: LayerMatrix, _ elements: Int) -> ([Int32], Int) {
     var units = [Int32](repeating: 0, count: elements)
     let (height, width) =
       switch granularity {
@@ -25,37 +50,47 @@ struct UnitPartition {
         units[matrix.offset(row, column)] = Int32(truncatingIfNeeded: place * across + input / width)
       }
     }
-    self.units = units
-    count = matrix.groups * down * taps * across
+    return (units, matrix.groups * down * taps * across)
   }
+
+  /// Where a unit's elements are stored.
+  func places(of unit: Int) -> [Int] { elements[starts[unit]..<starts[unit + 1]].map(Int.init) }
 
   /// One number a unit that stands for it as a weight: 0 where all of it is zero already.
   func standIns(_ weight: Tensor) throws(PruneError) -> Tensor {
     var result = [Float](repeating: 0, count: count)
     try weight.withSpan(of: Float.self) { span throws(PruneError) in
-      for index in span.indices where span[index] != 0 { result[Int(units[index])] = 1 }
+      for unit in result.indices {
+        for place in starts[unit]..<starts[unit + 1] where span[Int(elements[place])] != 0 {
+          result[unit] = 1
+          break
+        }
+      }
     }
     return try Tensor(result)
   }
 
   /// The mean score of each unit's elements: units at an edge compare with whole ones.
   func means(_ scores: Tensor) throws(PruneError) -> Tensor {
-    var sums = [Double](repeating: 0, count: count), sizes = [Double](repeating: 0, count: count)
+    var result = [Float](repeating: 0, count: count)
     try scores.withSpan(of: Float.self) { span throws(PruneError) in
-      for index in span.indices {
-        sums[Int(units[index])] += Double(span[index])
-        sizes[Int(units[index])] += 1
+      for unit in result.indices {
+        var sum = 0.0
+        for place in starts[unit]..<starts[unit + 1] { sum += Double(span[Int(elements[place])]) }
+        result[unit] = Float(sum / Double(max(starts[unit + 1] - starts[unit], 1)))
       }
     }
-    return try Tensor(zip(sums, sizes).map { Float($0 / max($1, 1)) })
+    return try Tensor(result)
   }
 
-  /// The weight with zeros where its unit's stand-in is zero.
+  /// The weight with zeros in the units whose stand-in is zero.
   func masked(_ weight: Tensor, by standIns: Tensor) throws(PruneError) -> Tensor {
     var result = weight
     try standIns.withSpan(of: Float.self) { kept throws(PruneError) in
       try result.withMutableSpan(of: Float.self) { span throws(PruneError) in
-        for index in span.indices where kept[Int(units[index])] == 0 { span[index] = 0 }
+        for unit in kept.indices where kept[unit] == 0 {
+          for place in starts[unit]..<starts[unit + 1] { span[Int(elements[place])] = 0 }
+        }
       }
     }
     return result

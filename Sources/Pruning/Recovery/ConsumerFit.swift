@@ -14,6 +14,8 @@ struct ConsumerFit {
   private let batches: [[String: Tensor]]
   private let seed: UInt64
   private let cancel: CancelFlag?
+  /// What layers are fitted to where steps went before: the network that they began with.
+  private let origin: FitOrigin?
 
   /// More weights an output than this would take longer than training.
   private static let featureLimit = 2400
@@ -22,7 +24,11 @@ struct ConsumerFit {
   /// A normalization that scales by less passes nothing on.
   private static let leastScale = 1e-4
 
-  init(_ dependencies: Dependencies, _ cut: Cut, _ batches: [[String: Tensor]], seed: UInt64, cancel: CancelFlag?) {
+  init(
+    _ dependencies: Dependencies, _ cut: Cut, _ batches: [[String: Tensor]], origin: FitOrigin? = nil, seed: UInt64,
+    cancel: CancelFlag?
+  ) {
+    self.origin = origin
     self.dependencies = dependencies
     self.cut = cut
     self.batches = batches
@@ -34,6 +40,8 @@ struct ConsumerFit {
   private struct Job {
     let layer: FittedLayer
     let output: String
+    /// Of the layer's node in the shrunk model.
+    let position: Int
     /// Positions of each axis of the output that are left.
     let kept: [[Int]?]
     /// What the output is added to.
@@ -48,9 +56,9 @@ struct ConsumerFit {
   func run(_ model: inout Model) throws(PruneError) -> (layers: Int, skipped: [String]) {
     var (jobs, skipped) = jobs(model)
     guard !jobs.isEmpty else { return (0, skipped) }
-    // What the given model gives is asked once, for all layers.
+    // What the first model gives is asked once, for all layers.
     let wanted = Set(jobs.map(\.output) + jobs.compactMap(\.sum?.other))
-    let before = Session(dependencies.model, outputs: wanted.sorted())
+    let before = Session(origin?.model ?? dependencies.model, outputs: wanted.sorted())
     for (number, batch) in batches.enumerated() {
       try cancel?.check()
       let values = try before.run(batch, cancel: cancel)
@@ -66,7 +74,8 @@ struct ConsumerFit {
         }
       }
     }
-    for index in jobs.indices { try fit(jobs[index], index, &model) }
+    var walk = PrefixWalk(model, batches)
+    for index in jobs.indices { try fit(jobs[index], index, &walk, &model) }
     return (jobs.count, skipped)
   }
 
@@ -93,6 +102,9 @@ struct ConsumerFit {
       else { continue }
       lost[contraction.node] = weight
     }
+    // Surgery of earlier steps may have brought in values that the first model does not have.
+    let first = origin.map { origin in origin.model.graph.producers }
+    func isKnown(_ value: String) -> Bool { first.map { $0[value] != nil } ?? true }
     var jobs: [Job] = [], skipped: [String] = [], changed: Set<String> = []
     for (place, node) in given.nodes.enumerated() {
       let isReached = node.inputs.contains(where: changed.contains)
@@ -106,17 +118,16 @@ struct ConsumerFit {
       else { continue }
       changed.formUnion(node.outputs)
       guard let layer = FittedLayer(model.graph.nodes[now], model.graph), (shared[weight]?.count ?? 0) == 1,
-        layer.features <= Self.featureLimit
+        layer.features <= Self.featureLimit, isKnown(output)
       else {
         if lost[place] != nil { skipped.append(node.layerName) }
         continue
       }
-      let masks = (dependencies.axes[output] ?? []).map { dependencies.forest.mask($0, cut.kept) }
       jobs.append(
         Job(
-          layer: layer, output: output,
-          kept: masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } },
-          sum: ResidualSum(behind: output, model.graph, consumers, producers)))
+          layer: layer, output: output, position: now,
+          kept: FitOrigin.kept(output, dependencies, cut, of: origin),
+          sum: ResidualSum(behind: output, model.graph, consumers, producers).flatMap { isKnown($0.other) ? $0 : nil }))
     }
     return (jobs, skipped)
   }
@@ -128,23 +139,20 @@ struct ConsumerFit {
 
   private func rows(_ job: Job) -> Int { max(8 * job.columns, 8192) / batches.count + 1 }
 
-  private func fit(_ job: Job, _ index: Int, _ model: inout Model) throws(PruneError) {
+  private func fit(_ job: Job, _ index: Int, _ walk: inout PrefixWalk, _ model: inout Model) throws(PruneError) {
     let layer = job.layer
     guard let input = layer.node.input(0) else { return }
     try cancel?.check()
     let other = job.sum?.other
-    let read = Set([input] + (other.map { [$0] } ?? [])).filter { !batches[0].keys.contains($0) }
-    let now = Session(model, outputs: read.sorted())
     var job = job
     var inputs: [Float] = []
     inputs.reserveCapacity(rows(job) * batches.count * job.columns)
-    for (number, batch) in batches.enumerated() {
-      let values =
-        batch[input] != nil && other == nil ? batch : try now.run(batch, cancel: cancel).merging(batch) { $1 }
+    let read = Set([input] + (other.map { [$0] } ?? []))
+    try walk.visit(read, before: job.position, of: model, cancel) { number, values throws(PruneError) in
       guard let x = values[input] else { return }
       var random = random(index, number)
       try layer.sampleInputs(x, count: rows(job), &random, &inputs)
-      guard let other, let value = values[other] else { continue }
+      guard let other, let value = values[other] else { return }
       var found: [Float] = []
       try sample(job, value, index, number, &found)
       let first = number * rows(job) * layer.outputs

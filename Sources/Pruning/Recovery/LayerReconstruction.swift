@@ -126,7 +126,7 @@ struct LayerReconstruction {
   private var choosesOnTheWay: Bool {
     switch granularity {
     case .weight, .neighbours: method == .sparseGPT
-    case .block, .kernel, .channel, .head, .headDim, .layer: false
+    case .block, .subBlock, .kernel, .channel, .head, .headDim, .layer: false
     }
   }
 

@@ -19,7 +19,10 @@ struct Repair {
   private static let sequenceLimit = 64
 
   /// What was done, for the report.
-  func run(_ model: inout Model, _ dependencies: Dependencies, _ cut: Cut) throws(PruneError) -> [String] {
+  /// - Parameter origin: what layers are fitted to where steps went before.
+  func run(
+    _ model: inout Model, _ dependencies: Dependencies, _ cut: Cut, origin: FitOrigin? = nil
+  ) throws(PruneError) -> [String] {
     guard context.plan.fitsLayers || options.reestimates else { return [] }
     guard let data = options.data ?? options.recoverData, data.count > 0 else {
       throw PruneError(
@@ -30,7 +33,9 @@ struct Repair {
     guard !batches.isEmpty else { return ["nothing was fitted: the data has fewer samples than a batch of the model"] }
     var notes: [String] = []
     if context.plan.fitsLayers {
-      let fitted = try ConsumerFit(dependencies, cut, batches, seed: options.seed, cancel: options.cancel).run(&model)
+      let fitted = try ConsumerFit(
+        dependencies, cut, batches, origin: origin, seed: options.seed, cancel: options.cancel
+      ).run(&model)
       notes.append(
         "\(fitted.layers) layers were fitted to what they gave before, by least squares over \(batches.count * batchSize) samples"
       )

@@ -17,6 +17,9 @@ package struct PruneSchedule: Sendable, Hashable {
   package let kind: Kind
   package let steps: Int
 
+  /// Steps of units that are scored and fitted on data, where nobody says how many.
+  package static let impliedSteps = 4
+
   /// - Parameter steps: 0 picks 1 for one_shot and 5 for the others.
   /// - Throws: `.invalidArgument` for an unknown kind, or a number of steps that does not go with it.
   package init(kind name: String, steps: Int) throws(PruneError) {

@@ -1,6 +1,38 @@
 import PruneTensor
 
 extension PrunePlan {
+  /// The most of each layer that the strategy "layerwise" tries, where nobody says.
+  static let layerwiseAmount = 0.9
+
+  /// - Throws: `.invalidArgument` for what the strategy "layerwise" lacks or cannot follow.
+  static func checkLayerwise(_ options: PruneOptions, _ granularity: Granularity) throws(PruneError) {
+    // A recipe says what the guard allowed.
+    guard options.guard != nil || options.recipe != nil else {
+      throw PruneError(
+        .invalidArgument, "strategy 'layerwise' prunes each layer as far as a guard allows, and there is none",
+        hint: "give guard = {data = …, max_drop = …}")
+    }
+    let others = [
+      ("threshold", options.threshold != nil), ("target", options.target != nil),
+      ("schedule", options.schedule != nil && options.recipe == nil),
+    ]
+    for (name, isGiven) in others where isGiven {
+      throw PruneError(
+        .invalidArgument, "strategy 'layerwise' goes as far as the guard allows, \(name) has no say",
+        hint: "leave \(name) out; amount is the most of each layer")
+    }
+    if case .neighbours = granularity {
+      throw PruneError(
+        .invalidArgument, "granularity '\(granularity.name)' says itself how much of a layer goes",
+        hint: "use granularity = \"weight\", blocks or \"channel\"")
+    }
+    guard granularity != .layer else {
+      throw PruneError(
+        .unsupported, "strategy 'layerwise' prunes inside layers, got granularity 'layer'",
+        hint: "use granularity = \"weight\", blocks or \"channel\"")
+    }
+  }
+
   /// Options that would have no say, or say two things.
   /// - Throws: `.invalidArgument` naming both.
   static func checkContradictions(
@@ -39,7 +71,7 @@ extension PrunePlan {
         .unsupported, "cost 'latency' needs units that are removed, got granularity '\(granularity.name)'",
         hint: "use granularity = \"channel\"")
     }
-    if let cost = options.cost, let target = options.target, cost != target.kind.rawValue {
+    if let cost = options.cost, let target = options.targets.first(where: { $0.kind.rawValue != cost }) {
       throw PruneError(
         .invalidArgument, "cost '\(cost)' and a target of \(target.kind.rawValue) contradict each other",
         hint: "leave cost out")

@@ -10,7 +10,9 @@ package struct PrunePlan {
   package let allocation: Allocation
   package let schedule: PruneSchedule
   /// A cost to meet, in place of an amount.
-  package let target: CostTarget?
+  package var target: CostTarget? { targets.first }
+  /// All costs to meet.
+  package let targets: [CostTarget]
   /// A fraction of each layer, in place of one for all.
   let layerAmounts: LayerAmounts?
   /// Whether units are taken out, rather than zeroed.
@@ -54,8 +56,11 @@ package struct PrunePlan {
     }
     removes = mode == .remove
     let costKind = try options.cost.map { name throws(PruneError) in try CostTarget.Kind("cost", named: name) }
-    let met = try Self.target(options, granularity, mode)
-    target = met == nil && given == .costAware ? try Self.saving(options, granularity, mode, costKind) : met
+    let met = try Self.targets(options, granularity, mode)
+    targets =
+      met.isEmpty && given == .costAware
+      ? try Self.saving(options, granularity, mode, costKind).map { [$0] } ?? [] : met
+    let target = targets.first
     isIsomorphic = options.isIsomorphic
     strategy = given ?? (options.threshold == nil ? .global : .threshold)
     let shared = try options.shared.map { name throws(PruneError) in try SharedUses("shared", named: name) }
@@ -67,17 +72,20 @@ package struct PrunePlan {
       throw PruneError(.invalidArgument, "max_fraction is \(given), it must be a fraction from 0 to 1")
     }
     maxFraction = options.maxFraction ?? max(0.9, options.amount ?? options.amounts.map(\.amount).max() ?? 0)
-    rounding = try UnitRounding(options, granularity, target)
+    rounding = try UnitRounding(options, granularity, targets)
     impliesCriterion = options.criterion == nil && options.scores == nil
     importance = try Self.importance(
       options,
       implied: slims ? FilterImportance.Kind.scale.rawValue : Self.impliedCriterion(options, strategy, granularity))
     normalization = try UnitImportance.Normalization(
       "normalize", named: options.normalization ?? (slims ? "none" : "mean"))
-    schedule = try PruneSchedule(kind: options.schedule, steps: options.steps)
     var wanted = options
     // A target is reached by as much as it takes.
     if target != nil { wanted.amount = 1 }
+    if given == .layerwise {
+      try Self.checkLayerwise(options, granularity)
+      wanted.amount = options.amount ?? Self.layerwiseAmount
+    }
     layerAmounts = try Self.layerAmounts(options, granularity)
     if let layerAmounts { (wanted.amount, wanted.allocation) = (layerAmounts.largest, "local") }
     let settled = try Self.allocation(wanted, given, granularity, importance)
@@ -94,6 +102,8 @@ package struct PrunePlan {
     fitsLayers =
       isFittable
       && options.reconstruct.map { $0 == Reconstruction.leastSquares.rawValue } ?? (options.data?.count ?? 0 > 0)
+    schedule = try Self.schedule(
+      options, isIterative: fitsLayers && impliesCriterion && training == nil && !targets.isTimed)
     try CurveDivision.check(options, allocation, custom: customMetric)
     try Self.checkContradictions(options, strategy, granularity, allocation)
     if schedule.kind == .dynamic, options.recover == nil || granularity.isStructural {
@@ -150,10 +160,10 @@ package struct PrunePlan {
         : "use it with weights, n:m, blocks or kernels; \"least_squares\" with channels and heads")
   }
 
-  private static func target(
+  private static func targets(
     _ options: PruneOptions, _ granularity: Granularity, _ mode: PruneMode
-  ) throws(PruneError) -> CostTarget? {
-    guard let target = options.target else { return nil }
+  ) throws(PruneError) -> [CostTarget] {
+    guard let target = options.target else { return [] }
     guard !granularity.isStructural || mode == .remove else {
       throw PruneError(
         .unsupported, "a target of \(target.kind.rawValue) needs units that are removed", hint: "leave mode out")
@@ -166,12 +176,18 @@ package struct PrunePlan {
     guard options.amount == nil, options.threshold == nil else {
       throw PruneError(.invalidArgument, "both a target and an amount or threshold are given", hint: "give one of them")
     }
-    guard target.fraction > 0, target.fraction <= 1 else {
-      throw PruneError(
-        .invalidArgument,
-        "target \(target.kind.rawValue) is \(target.fraction), it must be the fraction to keep, above 0 and up to 1")
+    for target in options.targets {
+      guard target.fraction > 0, target.fraction <= 1 else {
+        throw PruneError(
+          .invalidArgument,
+          "target \(target.kind.rawValue) is \(target.fraction), it must be the fraction to keep, above 0 and up to 1")
+      }
+      guard options.targets.count(where: { $0.kind == target.kind }) == 1 else {
+        throw PruneError(
+          .invalidArgument, "two targets of \(target.kind.rawValue) contradict each other", hint: "give one of them")
+      }
     }
-    return target
+    return options.targets
   }
 
   /// A cost-aware amount of units is the share of the cost that is saved.
@@ -194,7 +210,7 @@ package struct PrunePlan {
     guard strategy == .block else { return given }
     switch given {
     case .weight: return .block(rows: 4, columns: 4)
-    case .block: return given
+    case .block, .subBlock: return given
     default:
       throw PruneError(
         .invalidArgument, "strategy 'block' removes blocks, got granularity '\(given.name)'",
@@ -287,6 +303,7 @@ package struct PrunePlan {
       case .local: .local
       case .global: .global
       case .costAware: .costAware
+      case .layerwise: .local
       default: nil
       }
     guard let name = options.allocation ?? (implied == .costAware ? Allocation.Division.costAware.rawValue : nil) else {

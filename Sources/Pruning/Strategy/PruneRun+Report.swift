@@ -30,6 +30,9 @@ extension PruneRun {
     if plan.strategy == .shared {
       report["shared"] = .list(try SharedWeights(cutter.weights(of: cutter.start)).rows())
     }
+    if !layerImportances.isEmpty {
+      report["layer_importance"] = .list(layerImportances.map { .report($0.row) })
+    }
     report["journal"] = journal.rows
     cutter.certify(model, &report)
     var notes = cutter.openingNotes
@@ -38,7 +41,9 @@ extension PruneRun {
     if let note = sparedNote { notes.append(note) }
     notes += try journal.notes + cutter.closingNotes(ending)
     let shortcoming = try cutter.shortcoming(ending)
-    report.headline = journal.headline(isStopped: isStopped, isComplete: isComplete) ?? shortcoming
+    // Layer after layer goes as far as the guard allows: that it refuses some cuts is the strategy itself.
+    let isPlanned = plan.strategy == .layerwise && !isStopped && !journal.isRefused
+    report.headline = isPlanned ? nil : journal.headline(isStopped: isStopped, isComplete: isComplete) ?? shortcoming
     if !notes.isEmpty { report["notes"] = .list(notes.map { .text($0) }) }
     return report
   }

@@ -16,6 +16,8 @@ final class PruneRun<C: Cutter> {
   private(set) var isComplete = false
   /// Layers that the guard let go no further while others went on.
   var spared: [String] = []
+  /// Of the strategy "layerwise", in the order of the graph.
+  var layerImportances: [LayerImportance] = []
   /// The allocations of the steps that were kept.
   private var committed: [Allocation] = []
   /// Models after kept steps, by position in the journal.
@@ -42,7 +44,7 @@ final class PruneRun<C: Cutter> {
 
   /// Runs all steps: those of the schedule, or of a recipe.
   func outcome(_ recipe: [Allocation]?) throws(PruneError) -> PruneOutcome {
-    try run(recipe)
+    if plan.strategy == .layerwise, recipe == nil { try runLayerwise() } else { try run(recipe) }
     let result = try result()
     return PruneOutcome(
       model: result, report: try report(of: result), snapshots: snapshots,

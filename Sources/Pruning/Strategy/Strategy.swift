@@ -4,6 +4,7 @@ import PruneTensor
 package enum Strategy: String, Choice {
   case global, local, threshold, block
   case costAware = "cost_aware"
+  case layerwise
   case shared, penalty, regularized
 }
 

@@ -11,6 +11,15 @@ package struct CostTarget: Sendable, Hashable {
     self.fraction = fraction
   }
 
+  /// The fraction that is left after a part of the way, 0...1.
+  func goal(_ progress: Double) -> Double { progress < 1 ? 1 - (1 - fraction) * progress : fraction }
+
+  /// Whether a cost that was reached misses the target: one alone is to be hit, of several each is a bound.
+  func isMissed(by reached: Double, isAlone: Bool) -> Bool {
+    let distance = reached - fraction
+    return (isAlone ? abs(distance) : distance) > Self.tolerance
+  }
+
   /// How far from the target still hits it.
   static let tolerance = 0.02
 
@@ -27,4 +36,42 @@ package struct CostTarget: Sendable, Hashable {
       "target \(kind.rawValue) is \(text(fraction)), and \(text(floor)) is the least that can be left: \(why)",
       hint: hint)
   }
+}
+
+/// Several targets: each is the most that may be left of its cost.
+extension [CostTarget] {
+  var text: String {
+    map { "\($0.kind.rawValue) \(formatted($0.fraction, digits: 6, style: "g"))" }.joined(separator: ", ")
+  }
+
+  var isTimed: Bool { contains { $0.kind == .latency } }
+
+  /// The row of each in reports.
+  func rows(_ kept: (CostTarget) throws(PruneError) -> Double?) throws(PruneError) -> ReportValue {
+    var rows: [ReportValue] = []
+    for target in self {
+      var row = Report(title: "")
+      row["cost"] = .text(target.kind.rawValue)
+      row["target"] = .number(target.fraction)
+      row["kept"] = try kept(target).map { .number($0) } ?? .open
+      rows.append(.report(row))
+    }
+    return .list(rows)
+  }
+
+  /// Which of several decides how much goes: the one of which least is to spare.
+  func decision(_ kept: (CostTarget) throws(PruneError) -> Double?) throws(PruneError) -> String? {
+    guard count > 1 else { return nil }
+    var spare: [(spare: Double, kind: String)] = []
+    for target in self {
+      if let kept = try kept(target) { spare.append((target.fraction - kept, target.kind.rawValue)) }
+    }
+    guard let least = spare.min(by: { $0.spare < $1.spare }) else { return nil }
+    return "of the targets that of \(least.kind) decides how much goes"
+  }
+}
+
+/// For each group the larger of two numbers of units.
+func larger(_ first: [Int], _ second: [Int]) -> [Int] {
+  first.isEmpty ? second : zip(first, second).map { max($0, $1) }
 }

@@ -9,8 +9,11 @@ extension MaskingCutter {
     case .threshold, .prescribed, .counts: break
     }
     if let target = plan.target {
-      report["target"] = .text("\(target.kind.rawValue) \(Self.text(target.fraction))")
+      report["target"] = .text(plan.targets.text)
       report["kept"] = .number(try kept(target))
+      if plan.targets.count > 1 {
+        report["targets"] = try plan.targets.rows { target throws(PruneError) in try kept(target) }
+      }
     }
     if let reconstruction = plan.reconstruction { report["reconstruct"] = .text(reconstruction.rawValue) }
   }
@@ -70,6 +73,9 @@ extension MaskingCutter {
 
   var openingNotes: [String] {
     var notes = plan.importance.note(unreached: unreached, "neither scores nor prunes").map { [$0] } ?? []
+    if !matrices.isEmpty {
+      notes.append("sub-blocks are of kernels: \(Self.list(matrices)) stayed whole, for matrices have none")
+    }
     if !splits.layers.isEmpty {
       notes.append(
         "of weights that several layers use the first use was pruned, and \(Self.list(splits.layers)) "
@@ -93,13 +99,22 @@ extension MaskingCutter {
           + "for what lies behind it would see only biases")
     }
     if let missed = try shortcoming(ending) { notes.append(missed) }
+    if ending.isWhole,
+      let decision = try plan.targets.decision({ target throws(PruneError) in try kept(target) })
+    {
+      notes.append(decision)
+    }
     return notes
   }
 
   func shortcoming(_ ending: PruneEnding) throws(PruneError) -> String? {
-    guard ending.isWhole, let target = plan.target, case let kept = try kept(target),
-      abs(kept - target.fraction) > CostTarget.tolerance
-    else { return nil }
+    guard ending.isWhole else { return nil }
+    var missed: (target: CostTarget, kept: Double)?
+    for target in plan.targets where missed == nil {
+      let kept = try kept(target)
+      if target.isMissed(by: kept, isAlone: plan.targets.count == 1) { missed = (target, kept) }
+    }
+    guard let (target, kept) = missed else { return nil }
     return "\(target.kind.rawValue) kept is \(Self.text(kept)), the target was \(Self.text(target.fraction)): "
       + "units are too coarse to come closer"
   }
@@ -111,6 +126,7 @@ extension MaskingCutter {
       guard left > 0, layer.zeros > layer.zerosBefore else { return false }
       switch plan.granularity {
       case .block(let rows, let columns): return left <= rows.multipliedReportingOverflow(by: columns).partialValue
+      case .subBlock(let block): return left <= block.count
       case .kernel: return left <= layer.weight.tensor.shape.dims.dropFirst(2).reduce(1, *)
       default: return left == 1
       }

@@ -17,6 +17,8 @@ struct MaskingCutter: Cutter {
   private(set) var latency: LatencyPair?
   /// Layers that got a whole copy of a weight of which only the first use is pruned.
   let splits: (layers: [String], bytes: Int)
+  /// Layers in scope that have no kernels to take sub-blocks of.
+  let matrices: [String]
   /// Bytes of a weight's element in the given model.
   private let elementBytes: Int
 
@@ -38,6 +40,11 @@ struct MaskingCutter: Cutter {
     let all = try PrunableWeights(of: context.original, scope: options.scope, ignore: options.ignore)
     unreached = try context.scoring(all).unreached(by: plan.importance)
     var dense = all.without(unreached)
+    if case .subBlock(let block) = plan.granularity {
+      (dense, matrices) = try block.fitting(dense)
+    } else {
+      matrices = []
+    }
     splits = plan.strategy == .local && !plan.prunesAllUses ? dense.splitUses() : ([], 0)
     self.dense = dense
     try plan.layerAmounts?.check(dense.weights.flatMap { [$0.layer, $0.name] })
@@ -54,7 +61,7 @@ struct MaskingCutter: Cutter {
     }
     elementBytes = stored.map { $0 / 8 } ?? 4
     let divided = CurveDivision.divides(plan.allocation) ? plan.cost : nil
-    guard (plan.target?.kind ?? divided) == .macs else { return }
+    guard plan.targets.contains(where: { $0.kind == .macs }) || plan.targets.isEmpty && divided == .macs else { return }
     try extents.check(.macs, macs: try ModelStats.of(original, at: extents).macs)
   }
 
@@ -111,19 +118,27 @@ struct MaskingCutter: Cutter {
     func results(_ allocation: Allocation) throws(PruneError) -> [Allocation.Result] {
       try StepMask(granularity: plan.granularity, allocation: division(allocation)).results(current, scores, ranking)
     }
-    if case .target(let fraction, let division) = allocation, let target = plan.target, target.kind == .latency {
-      let amount = try latencyAmount(leaving: fraction, end: min(fraction, target.fraction), of: base) {
-        amount throws(PruneError) in
-        try results(.amount(amount, division))
+    if case .target(_, let division) = allocation {
+      var most = 0.0
+      for target in plan.targets {
+        let fraction = target.goal(goal.progress), end = min(fraction, target.fraction)
+        guard target.kind != .latency else {
+          most = max(
+            most,
+            try latencyAmount(leaving: fraction, end: end, of: base) { amount throws(PruneError) in
+              try results(.amount(amount, division))
+            })
+          continue
+        }
+        let costs = try MaskTarget(target.kind, current, extents)
+        most = max(
+          most,
+          try costs.amount(leaving: fraction, end: end) { amount throws(PruneError) in
+            try options.cancel?.check()
+            return try results(.amount(amount, division)).map(\.zeros)
+          })
       }
-      allocation = .amount(amount, division)
-    } else if case .target(let fraction, let division) = allocation, let target = plan.target {
-      let end = min(fraction, target.fraction), costs = try MaskTarget(target.kind, current, extents)
-      let amount = try costs.amount(leaving: fraction, end: end) { amount throws(PruneError) in
-        try options.cancel?.check()
-        return try results(.amount(amount, division)).map(\.zeros)
-      }
-      allocation = .amount(amount, division)
+      allocation = .amount(most, division)
     }
     let found = try results(allocation)
     return (try shared?.together(found) ?? found, allocation)
@@ -180,7 +195,7 @@ struct MaskingCutter: Cutter {
 
   mutating func keep(_ candidate: Candidate<[Layer]>) {
     layers = candidate.detail
-    guard plan.target?.kind == .latency else { return }
+    guard plan.targets.isTimed else { return }
     // A run that is cancelled ends where it is looked for next.
     latency = try? LatencyPair(original, finished(candidate.model), extents, options.cancel)
   }

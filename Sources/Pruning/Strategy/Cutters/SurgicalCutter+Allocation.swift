@@ -26,17 +26,15 @@ extension SurgicalCutter {
   func removals(
     _ progress: Double, _ allocation: UnitAllocation, _ dependencies: Dependencies, _ costs: CostModel
   ) throws(PruneError) -> (counts: [Int], floor: Double?) {
-    if let target = plan.target {
-      let goal = 1 - (1 - target.fraction) * progress
-      if target.kind != .latency { try checkFloor(target, goal, allocation, dependencies, costs) }
-      var isDivided = target.kind == .latency
-      if case .amount(_, .costAware) = plan.allocation { isDivided = true }
-      if isDivided {
-        return try BudgetDivision(
-          context: context, allocation: allocation, dependencies: dependencies, costs: costs, kind: target.kind
-        ).counts(goal: goal, of: costBefore)
+    if !plan.targets.isEmpty {
+      // Of several targets each says what it takes; of each group as much goes as the one that wants most.
+      var most: [Int] = [], floor: Double?
+      for target in plan.targets {
+        let found = try removals(for: target, target.goal(progress), allocation, dependencies, costs)
+        most = larger(most, found.counts)
+        floor = floor ?? found.floor
       }
-      return (TargetSearch(plan, allocation, dependencies, costs).counts(target.kind, goal: goal, of: costBefore), nil)
+      return (most, floor)
     }
     switch plan.allocation {
     case .threshold(let threshold): return (allocation.removedCounts(.threshold(threshold * progress)), nil)
@@ -61,6 +59,21 @@ extension SurgicalCutter {
     case .prescribed, .counts, .target:
       throw PruneError(.internal, "granularity '\(plan.granularity.name)' divides an amount over groups")
     }
+  }
+
+  private func removals(
+    for target: CostTarget, _ goal: Double, _ allocation: UnitAllocation, _ dependencies: Dependencies,
+    _ costs: CostModel
+  ) throws(PruneError) -> (counts: [Int], floor: Double?) {
+    if target.kind != .latency { try checkFloor(target, goal, allocation, dependencies, costs) }
+    var isDivided = target.kind == .latency
+    if case .amount(_, .costAware) = plan.allocation { isDivided = true }
+    if isDivided {
+      return try BudgetDivision(
+        context: context, allocation: allocation, dependencies: dependencies, costs: costs, kind: target.kind
+      ).counts(goal: goal, of: costBefore)
+    }
+    return (TargetSearch(plan, allocation, dependencies, costs).counts(target.kind, goal: goal, of: costBefore), nil)
   }
 
   /// Refuses a target that is not met when every group keeps as little as it may, and a step of which the same holds.

@@ -10,12 +10,15 @@ extension SurgicalCutter {
     let order = try ranked(choice, base)
     let gone = unitCount - choice.count
     let limit = max(Int((plan.maxFraction * Double(unitCount)).rounded(.down)) - gone, 0)
-    let count: Int
+    var count = 0
     var floor: Double?
     if case .counts(let list)? = goal.prescribed {
       count = min(list.reduce(0, +), limit)
-    } else if let target = plan.target {
-      (count, floor) = try self.count(target.kind, 1 - (1 - target.fraction) * goal.progress, choice, order, limit)
+    } else if !plan.targets.isEmpty {
+      for target in plan.targets {
+        let found = try self.count(target.kind, target.goal(goal.progress), choice, order, limit)
+        (count, floor) = (max(count, found.count), floor ?? found.floor)
+      }
     } else if let amount = options.amount {
       count = min(max(Allocation.units(amount * goal.progress, of: unitCount) - gone, 0), limit)
     } else {

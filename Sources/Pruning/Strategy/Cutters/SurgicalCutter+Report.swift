@@ -4,7 +4,7 @@ import PruneTensor
 
 extension SurgicalCutter {
   func addChoices(to report: inout Report) {
-    if let target = plan.target { report["target"] = .text("\(target.kind.rawValue) \(Self.text(target.fraction))") }
+    if !plan.targets.isEmpty { report["target"] = .text(plan.targets.text) }
   }
 
   func addUnits(to report: inout Report) {
@@ -15,6 +15,7 @@ extension SurgicalCutter {
   private var removed: Int { rows.reduce(0) { $0 + $1.removed } }
 
   func addLayers(to report: inout Report) {
+    if plan.targets.count > 1, let rows = try? plan.targets.rows({ kept($0, steps.last) }) { report["targets"] = rows }
     if let latency { report["latency_kept"] = .number(latency.ratio) }
     if plan.removes {
       let cost = steps.last?.cost ?? costBefore
@@ -92,13 +93,16 @@ extension SurgicalCutter {
       notes.append("nothing was removed: the amount is less than one unit of any group")
     }
     if ending.isWhole, let short = shortfall { notes.append(short) }
-    if ending.isWhole, let target = plan.target, let step = steps.last, let miss = miss(target, step) {
-      notes.append(miss)
+    if ending.isWhole, let step = steps.last {
+      notes += plan.targets.compactMap { miss($0, step) }
+      if let decision = try? plan.targets.decision({ kept($0, step) }) { notes.append(decision) }
     }
     return notes
   }
 
-  func shortcoming(_ ending: PruneEnding) -> String? { closingNotes(ending).first }
+  func shortcoming(_ ending: PruneEnding) -> String? {
+    closingNotes(ending).first { plan.targets.count < 2 || !$0.hasPrefix("of the targets") }
+  }
 
   /// Why less went than the amount says.
   private var shortfall: String? {
@@ -110,11 +114,16 @@ extension SurgicalCutter {
       + "one unit of each group stays, whole units go, and max_fraction and round_to hold back more"
   }
 
+  /// The fraction of a target's cost that is left.
+  private func kept(_ target: CostTarget, _ step: Step?) -> Double? {
+    guard let step else { return 1 }
+    return target.kind == .latency ? step.latency?.ratio ?? 1 : step.cost.share(target.kind, of: costBefore)
+  }
+
   /// Why a target was not met.
   private func miss(_ target: CostTarget, _ step: Step) -> String? {
     let isTime = target.kind == .latency
-    guard let reached = isTime ? step.latency?.ratio ?? 1 : step.cost.share(target.kind, of: costBefore),
-      abs(reached - target.fraction) > CostTarget.tolerance
+    guard let reached = kept(target, step), target.isMissed(by: reached, isAlone: plan.targets.count == 1)
     else { return nil }
     let missed = "\(target.kind.rawValue) kept is \(Self.text(reached)), the target was \(Self.text(target.fraction))"
     if let floor = step.floor {

@@ -11,12 +11,15 @@ extension SurgicalCutter {
     guard plan.rounding.isImplied else { return allocation }
     var whole = allocation
     whole.roundTo = 1
-    if let target = plan.target, target.kind != .latency {
-      let goal = 1 - (1 - target.fraction) * progress
-      let counts = TargetSearch(plan, allocation, dependencies, costs).counts(target.kind, goal: goal, of: costBefore)
-      let cut = Cut(dependencies, removed: allocation.units(counts))
-      let reached = costs.cost(of: cut).share(target.kind, of: costBefore) ?? goal
-      return abs(reached - goal) > CostTarget.tolerance ? whole : allocation
+    if !plan.targets.isEmpty, !plan.targets.isTimed {
+      for target in plan.targets {
+        let goal = target.goal(progress)
+        let counts = TargetSearch(plan, allocation, dependencies, costs).counts(target.kind, goal: goal, of: costBefore)
+        let cut = Cut(dependencies, removed: allocation.units(counts))
+        let reached = costs.cost(of: cut).share(target.kind, of: costBefore) ?? goal
+        if abs(reached - goal) > CostTarget.tolerance { return whole }
+      }
+      return allocation
     }
     let isStuck = allocation.groups.indices.allSatisfy { allocation.rounded(allocation.limit($0, 1), $0) == 0 }
     if isStuck { return whole }
@@ -34,12 +37,15 @@ extension SurgicalCutter {
     guard plan.rounding.isImplied, allocation.roundTo > 1, progress >= 1 else { return nil }
     var whole = allocation
     whole.roundTo = 1
-    let counts: [Int]
-    if let target = plan.target {
-      let kind = target.kind == .latency ? .macs : target.kind
-      let share = target.kind == .latency ? reached.share(.macs, of: costBefore) : target.fraction
-      guard let goal = share else { return nil }
-      counts = TargetSearch(plan, whole, dependencies, costs).counts(kind, goal: goal, of: costBefore)
+    var counts: [Int] = []
+    if !plan.targets.isEmpty {
+      for target in plan.targets {
+        let kind = target.kind == .latency ? .macs : target.kind
+        let share = target.kind == .latency ? reached.share(.macs, of: costBefore) : target.fraction
+        guard let goal = share else { return nil }
+        counts = larger(
+          counts, TargetSearch(plan, whole, dependencies, costs).counts(kind, goal: goal, of: costBefore))
+      }
     } else {
       counts = try removals(progress, whole, dependencies, costs).counts
     }

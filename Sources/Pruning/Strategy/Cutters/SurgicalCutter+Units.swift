@@ -113,7 +113,12 @@ extension SurgicalCutter {
         model, isShrunk: plan.removes, options.sampleInputs(of: dependencies.model))
     }
     if plan.removes {
-      step.notes += try Repair(context: context).run(&model, dependencies, cut)
+      let origin = steps.last?.origin
+      step.notes += try Repair(context: context).run(&model, dependencies, cut, origin: origin)
+      // Layers are fitted to the given network through all steps, unless training changed what it gives.
+      if plan.fitsLayers, plan.training == nil, options.recover == nil {
+        step.origin = FitOrigin(original, dependencies, cut, after: origin)
+      }
     }
     return try candidate(model, step, normCut)
   }

@@ -36,6 +36,8 @@ struct SurgicalCutter: Cutter {
     var roundTo = 1
     var unrounded: Unrounded?
     var notes: [String] = []
+    /// What later steps fit layers to.
+    var origin: FitOrigin?
     /// Seconds that finding the groups, scoring their units, and taking them out took.
     var seconds = (groups: 0.0, scores: 0.0, surgery: 0.0)
 
@@ -84,7 +86,7 @@ struct SurgicalCutter: Cutter {
     }
     try plan.layerAmounts?.check(zip(groups, chosen).flatMap { $1 ? $0.names : [] })
     costBefore = CostModel(dependencies, context.extents).cost([:])
-    try extents.check(plan.target?.kind, macs: costBefore.macs)
+    for target in plan.targets { try extents.check(target.kind, macs: costBefore.macs) }
   }
 
   /// Whether groups inside blocks can give what is asked for without those of residual streams.
@@ -92,7 +94,8 @@ struct SurgicalCutter: Cutter {
     _ inside: [Bool], _ dependencies: Dependencies, _ context: PruneContext
   ) throws(PruneError) -> Bool {
     guard context.options.scope.isEmpty, !context.options.followsWidth, inside.contains(true) else { return false }
-    guard let target = context.plan.target, target.kind != .latency else { return true }
+    let targets = context.plan.targets.filter { $0.kind != .latency }
+    guard !targets.isEmpty else { return true }
     let costs = CostModel(dependencies, context.extents)
     let allocation = UnitAllocation(
       zip(dependencies.groups, inside).map { group, isChosen in
@@ -100,8 +103,8 @@ struct SurgicalCutter: Cutter {
         return UnitAllocation.Group(size: group.size, scores: scores, normalized: scores, classNumber: 0)
       }, maxFraction: context.plan.maxFraction, roundTo: context.plan.rounding.multiple)
     let most = allocation.groups.indices.map { allocation.rounded(allocation.limit($0, 1), $0) }
-    guard let floor = costs.cost(dependencies.kept(most)).share(target.kind, of: costs.cost([:])) else { return true }
-    return floor <= target.fraction
+    let floor = costs.cost(dependencies.kept(most)), whole = costs.cost([:])
+    return targets.allSatisfy { target in floor.share(target.kind, of: whole).map { $0 <= target.fraction } ?? true }
   }
 
   /// A recipe is cut from the groups that its steps were cut from.
@@ -135,7 +138,7 @@ struct SurgicalCutter: Cutter {
 
   mutating func keep(_ candidate: Candidate<Step>) throws(PruneError) {
     var step = candidate.detail
-    if options.benchmarks || plan.target?.kind == .latency {
+    if options.benchmarks || plan.targets.isTimed {
       step.latency = try LatencyPair(original, candidate.model, extents, options.cancel)
     }
     steps.append(step)
