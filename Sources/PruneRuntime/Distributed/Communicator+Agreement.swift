@@ -8,7 +8,9 @@ package struct SharedFact {
   /// Whether the value itself says something to a reader, as a count does and a hash does not.
   package var isCount: Bool
 
-  package static func count(_ name: String, _ value: Int) -> SharedFact { .init(name: name, value: value, isCount: true) }
+  package static func count(_ name: String, _ value: Int) -> SharedFact {
+    .init(name: name, value: value, isCount: true)
+  }
   package static func hash(_ name: String, _ value: Fingerprint) -> SharedFact {
     .init(name: name, value: value.number, isCount: false)
   }
@@ -58,7 +60,8 @@ extension Communicator {
   func raise(_ failure: PruneError?, of root: Int) throws(PruneError) {
     var bytes = [UInt8](repeating: 0, count: Self.messageBytes)
     if let failure, rank == root {
-      let text = [String(failure.status.rawValue), failure.place, failure.hint, failure.message].joined(separator: "\u{0}")
+      let text = [String(failure.status.rawValue), failure.place, failure.hint, failure.message].joined(
+        separator: "\u{0}")
       for (index, byte) in text.utf8.prefix(bytes.count).enumerated() { bytes[index] = byte }
     }
     bytes = try broadcast(bytes, from: root)

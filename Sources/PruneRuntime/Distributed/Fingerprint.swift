@@ -27,7 +27,9 @@ package struct Fingerprint {
     for extent in tensor.shape.dims { add(extent) }
     let count = tensor.byteCount, base = tensor.storage.base + tensor.byteOffset
     // Safe: the tensor has byteCount bytes behind its base.
-    for first in stride(from: 0, to: count & ~7, by: 8) { add(base.loadUnaligned(fromByteOffset: first, as: UInt64.self)) }
+    for first in stride(from: 0, to: count & ~7, by: 8) {
+      add(base.loadUnaligned(fromByteOffset: first, as: UInt64.self))
+    }
     for index in count & ~7..<count { add(UInt64(base.load(fromByteOffset: index, as: UInt8.self))) }
   }
 
