@@ -39,8 +39,8 @@
 ---@field resize? "shorter"|"stretch"|"pad" shorter: the shorter side to the size, then the middle; stretch: both sides; pad: all of the image in black (default "shorter")
 ---@field shorter? integer what the shorter side is resized to before the middle is cut out: 256 for a size of 224; the size by default
 ---@field color? "rgb"|"bgr"|"gray" the channels and their order (default "rgb")
----@field mean? number[] subtracted after scale: one for all, or one a channel
----@field std? number[] what is divided by after that: one for all, or one a channel
+---@field mean? number|number[] subtracted after scale: one for all, or one a channel
+---@field std? number|number[] what is divided by after that: one for all, or one a channel
 ---@field scale? number multiplies the values 0 to 255: 1 leaves them as they are (default 0.00392156862745098)
 ---@field layout? "nchw"|"nhwc" channels in front, as PyTorch has them, or last, as Keras (default "nchw")
 ---@field strict? boolean whether a file that cannot be read is an error, rather than replaced by the next of its class and named in broken (default false)
@@ -53,7 +53,7 @@
 ---@class prune.losses_options
 ---@field from_logits? boolean predictions are logits rather than probabilities: cross_entropy, bce, kl (default false)
 ---@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
----@field class_weights? number[] cross_entropy: one a class; the mean is weighted as well
+---@field class_weights? number|number[] cross_entropy: one a class; the mean is weighted as well
 ---@field delta? number huber: where the square ends (default 1)
 
 ---@class prune.compare_options
@@ -126,7 +126,7 @@
 ---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default: cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
 ---@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
----@field class_weights? number[] cross_entropy: one a class
+---@field class_weights? number|number[] cross_entropy: one a class
 ---@field delta? number huber: where the square ends (default 1)
 ---@field from_probabilities? boolean the output is probabilities though no Softmax or Sigmoid ends the model (default false)
 ---@field schedule? "constant"|"linear"|"cosine"|"step"|"one_cycle"|"reduce_on_plateau" learning rate over time (default "constant")
@@ -211,7 +211,7 @@
 
 ---@class prune.Model_sensitivity_options
 ---@field data? prune.Dataset what the metric is measured on; needed but with a function
----@field amounts? number[] fractions of a layer; 0.1, 0.3, 0.5, 0.7 and 0.9 by default
+---@field amounts? number|number[] fractions of a layer; 0.1, 0.3, 0.5, 0.7 and 0.9 by default
 ---@field metric? string|function as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a number
 ---@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
 ---@field max_drop? number the loss of the metric up to which an amount is safe (default 0.01)
@@ -292,7 +292,7 @@
 ---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default: cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
 ---@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
----@field class_weights? number[] cross_entropy: one a class
+---@field class_weights? number|number[] cross_entropy: one a class
 ---@field delta? number huber: where the square ends (default 1)
 ---@field from_probabilities? boolean the output is probabilities though no Softmax or Sigmoid ends the model (default false)
 ---@field schedule? "constant"|"linear"|"cosine"|"step"|"one_cycle"|"reduce_on_plateau" learning rate over time (default "constant")
@@ -349,7 +349,7 @@
 ---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default: cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
 ---@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
----@field class_weights? number[] cross_entropy: one a class
+---@field class_weights? number|number[] cross_entropy: one a class
 ---@field delta? number huber: where the square ends (default 1)
 ---@field from_probabilities? boolean the output is probabilities though no Softmax or Sigmoid ends the model (default false)
 ---@field schedule? "constant"|"linear"|"cosine"|"step"|"one_cycle"|"reduce_on_plateau" learning rate over time (default "constant")
@@ -774,7 +774,7 @@ function Model:clone() end
 ---@param path string the file
 function Model:save(path) end
 
----Puts the tensors of a file of weights (see prune.weights.load), or of a table, into the model's weights of the same names. The report has matched, a count, and the names missing, unexpected and ignored; differing lists other shapes with the order of axes (from 0) that would fit. Matrices that PyTorch's exporter left without a name are found by their layer, and transposed.
+---Puts the tensors of a file of weights (see prune.weights.load), or of a table, into the model's weights of the same names. The report has matched, a count, and the names missing, unexpected and ignored; differing lists other shapes with the order of axes (from 0) that would fit. Matrices that PyTorch's exporter left without a name are found by their layer, and transposed. Weights that it stored once because they were equal, as statistics of a network that was never trained are, get a tensor each; separated names them.
 ---@param source string|table<string, prune.Tensor> the file, or tensors by name
 ---@param options? prune.Model_load_weights_options
 ---@return prune.Report

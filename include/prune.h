@@ -658,7 +658,8 @@ PRUNE_API void prune_weights_options_init(prune_weights_options *options, size_t
  *  to the weight's own type; extents of 1 make no difference. Matrices that PyTorch's exporter left without a name are found by
  *  the path of their layer, and transposed. The report lists matched (a count) and the names missing (in the file), unexpected
  *  (not in the model), ignored (left out by the map, and counters of batches), and differing: name, model, file, and
- *  transposition, the order of the file's axes that would fit. PRUNE_ERROR_MISMATCH when strict and any but ignored is there. */
+ *  transposition, the order of the file's axes that would fit; separated: weights that an exporter stored as one because they
+ *  were equal, and that have a tensor each now. PRUNE_ERROR_MISMATCH when strict and any but ignored is there. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_load_weights(
     prune_model *model, const char *path, const prune_weights_options *options, prune_report **out_report);
 /** The same from tensors in memory. */

@@ -71,6 +71,8 @@ bool pl_similar(const char *name, const char *other, size_t *best);
 void pl_open_errors(lua_State *L);
 /** Name of the type of a value, the class where it is ours: "table", "Dataset". */
 const char *pl_type_name(lua_State *L, int index);
+/** A path: a string without zero bytes, at which C would end it. */
+const char *pl_check_path(lua_State *L, int index);
 
 /* ---- calls (call.c) ---- */
 

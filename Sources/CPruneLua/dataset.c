@@ -67,7 +67,7 @@ static int npz_inputs(lua_State *L, const char *path, int x, const char *y) {
 
 static int data_npz(lua_State *L) {
   pl_call call = {.L = L, .where = "prune.data.npz"};
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = pl_check_path(L, 1);
   npz_options options;
   pl_options(&call, 2, &pl_npz_set, &options);
   if (options.x && lua_istable(L, options.x)) return npz_inputs(L, path, options.x, options.y);
@@ -84,7 +84,7 @@ static int data_npz(lua_State *L) {
 /* label: a column's name or its number from 1. */
 static int data_csv(lua_State *L) {
   pl_call call = {.L = L, .where = "prune.data.csv"};
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = pl_check_path(L, 1);
   csv_options options;
   pl_options(&call, 2, &pl_csv_set, &options);
   const char *label = NULL;

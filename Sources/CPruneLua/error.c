@@ -50,6 +50,16 @@ void pl_error(lua_State *L, const char *code, const char *where, const char *hin
   raise(L, code, message, where, hint);
 }
 
+const char *pl_check_path(lua_State *L, int index) {
+  size_t size = 0;
+  const char *path = luaL_checklstring(L, index, &size);
+  if (strlen(path) != size) {
+    pl_error(L, "invalid_argument", NULL, NULL, "the path '%s…' has a zero byte behind its first %zu bytes", path,
+             strlen(path));
+  }
+  return path;
+}
+
 void pl_check(lua_State *L, prune_status status) {
   if (status == PRUNE_OK) return;
   const prune_error *error = prune_last_error();

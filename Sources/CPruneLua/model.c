@@ -15,7 +15,7 @@
 
 /* prune.load(path, {copy =}) */
 static int load(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = pl_check_path(L, 1);
   pl_call call = {.L = L, .where = "prune.load"};
   prune_load_options options;
   pl_options(&call, 2, &pl_load_set, &options);
@@ -45,7 +45,7 @@ static int zoo_lstm(lua_State *L) { return zoo(L, "lstm"); }
 
 static int model_save(lua_State *L) {
   prune_model *model = pl_check_model(L, 1);
-  pl_check(L, prune_model_save(model, luaL_checkstring(L, 2)));
+  pl_check(L, prune_model_save(model, pl_check_path(L, 2)));
   return 0;
 }
 

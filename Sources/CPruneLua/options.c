@@ -110,11 +110,23 @@ static lua_Integer integer_at(const place *at, int value, lua_Integer least, lua
   return number;
 }
 
+/* A string that C reads whole. */
+static const char *text_at(const place *at, int value, const char *wanted) {
+  lua_State *L = at->call->L;
+  if (lua_type(L, value) != LUA_TSTRING) wrong_type(at, value, wanted);
+  const char *text = lua_tostring(L, value);
+  if (strlen(text) != lua_rawlen(L, value)) {
+    pl_error(L, "invalid_argument", at->where, NULL, "option '%s' is '%s…', which has a zero byte behind it", at->name,
+             text);
+  }
+  return text;
+}
+
 static const char *const *texts_at(const place *at, int value, size_t *out_count) {
   lua_State *L = at->call->L;
   if (lua_type(L, value) == LUA_TSTRING) {
     const char **list = pl_scratch(L, sizeof *list);
-    list[0] = lua_tostring(L, value);
+    list[0] = text_at(at, value, "a string");
     *out_count = 1;
     return list;
   }
@@ -122,8 +134,8 @@ static const char *const *texts_at(const place *at, int value, size_t *out_count
   size_t count = (size_t)lua_rawlen(L, value);
   const char **list = pl_scratch(L, count * sizeof *list);
   for (size_t i = 0; i < count; i++) {
-    if (lua_rawgeti(L, value, (lua_Integer)i + 1) != LUA_TSTRING) wrong_type(at, -1, "a list of strings");
-    list[i] = lua_tostring(L, -1); /* the list in the user's table keeps it */
+    lua_rawgeti(L, value, (lua_Integer)i + 1);
+    list[i] = text_at(at, -1, "a list of strings"); /* the list in the user's table keeps it */
     lua_pop(L, 1);
   }
   *out_count = count;
@@ -132,6 +144,12 @@ static const char *const *texts_at(const place *at, int value, size_t *out_count
 
 static const double *numbers_at(const place *at, int value, size_t *out_count) {
   lua_State *L = at->call->L;
+  if (lua_type(L, value) == LUA_TNUMBER) { /* one stands for a list of one */
+    double *list = pl_scratch(L, sizeof *list);
+    list[0] = lua_tonumber(L, value);
+    *out_count = 1;
+    return list;
+  }
   if (!lua_istable(L, value)) wrong_type(at, value, "a list of numbers");
   size_t count = (size_t)lua_rawlen(L, value);
   double *list = pl_scratch(L, count * sizeof *list);
@@ -219,10 +237,7 @@ static void read_value(const place *at, int value, const option *option, char *o
     *(double *)field = number;
     return;
   case OPTION_FLAG: *(uint32_t *)field = flag_at(at, value); return;
-  case OPTION_TEXT:
-    if (lua_type(L, value) != LUA_TSTRING) wrong_type(at, value, "a string");
-    *(const char **)field = lua_tostring(L, value);
-    return;
+  case OPTION_TEXT: *(const char **)field = text_at(at, value, "a string"); return;
   case OPTION_TEXTS:
     *(const char *const **)field = texts_at(at, value, (size_t *)(void *)(out + option->extra));
     return;

@@ -156,7 +156,7 @@ static int report_text_as(lua_State *L) {
 
 /* report:save("report.html") */
 static int report_save(lua_State *L) {
-  const char *path = luaL_checkstring(L, 2);
+  const char *path = pl_check_path(L, 2);
   const prune_report *report = report_at(L, 1);
   if (!report) pl_error(L, "unsupported", "Report:save", NULL, "this report was not made by libprune");
   pl_check(L, prune_report_save(report, path));
@@ -228,6 +228,24 @@ static const prune_report *own_report(lua_State *L, const char *where) {
   return report;
 }
 
+/* The entries that C's hint names from 0, named from 1. */
+static const char *counted_from_one(lua_State *L, const char *hint) {
+  luaL_Buffer text;
+  luaL_buffinit(L, &text);
+  while (*hint) {
+    char *end = NULL;
+    if (*hint >= '0' && *hint <= '9') {
+      lua_pushinteger(L, (lua_Integer)strtoll(hint, &end, 10) + 1);
+      luaL_addvalue(&text);
+      hint = end;
+    } else {
+      luaL_addchar(&text, *hint++);
+    }
+  }
+  luaL_pushresult(&text);
+  return lua_tostring(L, -1);
+}
+
 /* report:restore(i): the model after entry i of the journal. */
 static int report_restore(lua_State *L) {
   lua_Integer index = luaL_checkinteger(L, 2);
@@ -238,6 +256,10 @@ static int report_restore(lua_State *L) {
   prune_model *model = NULL;
   prune_status status = prune_report_restore(report, (size_t)index - 1, &model);
   object->pointer = model;
+  if (status == PRUNE_ERROR_NOT_FOUND) {
+    pl_error(L, prune_status_name(status), "Report:restore", counted_from_one(L, prune_last_error()->hint),
+             "the journal holds no model of entry %lld", (long long)index);
+  }
   pl_check(L, status);
   return 1;
 }

@@ -70,7 +70,7 @@ void pl_push_tensors(lua_State *L, int index) {
 
 /* prune.npz.load(path) -> {name = tensor} */
 static int npz_load(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = pl_check_path(L, 1);
   handle *object = pl_new(L, &pl_tensors);
   prune_tensors *tensors = NULL;
   prune_status status = prune_tensors_load_npz(path, &tensors);
@@ -82,7 +82,7 @@ static int npz_load(lua_State *L) {
 
 /* prune.npz.save(path, {name = tensor}) */
 static int npz_save(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = pl_check_path(L, 1);
   prune_tensors *tensors = pl_tensors_from_table(L, 2, "prune.npz.save");
   pl_check(L, prune_tensors_save_npz(tensors, path));
   return 0;

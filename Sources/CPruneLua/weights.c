@@ -13,14 +13,14 @@ static prune_tensors *load(lua_State *L, const char *path) {
 
 /* prune.weights.load(path) -> {name = tensor} */
 static int weights_load(lua_State *L) {
-  load(L, luaL_checkstring(L, 1));
+  load(L, pl_check_path(L, 1));
   pl_push_tensors(L, lua_gettop(L));
   return 1;
 }
 
 /* prune.weights.save(path, {name = tensor}) */
 static int weights_save(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = pl_check_path(L, 1);
   prune_tensors *tensors = pl_tensors_from_table(L, 2, "prune.weights.save");
   pl_check(L, prune_tensors_save(tensors, path));
   return 0;
@@ -81,7 +81,7 @@ int pl_model_load_weights(lua_State *L) {
   prune_model *model = pl_check_model(L, 1);
   pl_call call = {.L = L, .where = "Model:load_weights"};
   bool is_table = lua_istable(L, 2);
-  const char *path = is_table ? NULL : luaL_checkstring(L, 2);
+  const char *path = is_table ? NULL : pl_check_path(L, 2);
   weights_options options;
   pl_options(&call, 3, &pl_weights_set, &options);
   bool is_function = options.map && lua_isfunction(L, options.map);
@@ -104,7 +104,7 @@ int pl_model_load_weights(lua_State *L) {
 /* m:save_weights(path) */
 int pl_model_save_weights(lua_State *L) {
   prune_model *model = pl_check_model(L, 1);
-  pl_check(L, prune_model_save_weights(model, luaL_checkstring(L, 2)));
+  pl_check(L, prune_model_save_weights(model, pl_check_path(L, 2)));
   return 0;
 }
 

@@ -2,6 +2,7 @@ import CPrune
 import PruneEvaluation
 import PruneFormats
 import PruneGraph
+import PruneRuntime
 import PruneTensor
 import Pruning
 
@@ -41,8 +42,75 @@ public func prune_model_load_memory(
 public func prune_model_save(_ model: OpaquePointer!, _ path: UnsafePointer<CChar>!) -> prune_status {
   call { () throws(PruneError) in
     let box = try ModelBox.enter(model), path = try text(path, "path")
-    try ModelFormats.save(box.saved, path: path, cancel: box.cancel)
+    try save(box.saved, path, box.cancel)
   }
+}
+
+/// Saves a model. Layers of Keras compute no shapes: where a graph does, they are folded first, for a batch of any size as
+/// for one sample.
+private func save(_ model: Model, _ path: String, _ cancel: CancelFlag?) throws(PruneError) {
+  do throws(PruneError) { try ModelFormats.save(model, path: path, cancel: cancel) } catch {
+    guard error.status == .unsupported, [".h5", ".hdf5", ".keras"].contains(where: path.hasSuffix) else { throw error }
+    var folded: [Model] = []
+    if let simple = try? simplify(model, cancel: cancel).model { folded.append(simple) }
+    if let single = singleSample(model), let simple = try? simplify(single, cancel: cancel).model,
+      answersAlike(model, simple)
+    {
+      folded.append(simple)
+    }
+    for candidate in folded {
+      try cancel?.check()
+      do throws(PruneError) { return try ModelFormats.save(candidate, path: path, cancel: cancel) } catch {
+        if error.status != .unsupported { throw error }
+      }
+    }
+    throw error
+  }
+}
+
+/// Whether what Keras would be given of a candidate answers for three samples as the model does: an operator over the batch
+/// would be gone from a model for one sample.
+private func answersAlike(_ model: Model, _ candidate: Model) -> Bool {
+  guard let written = try? KerasWriter.content(of: candidate),
+    let again = try? Keras.model(written.file, written.weights),
+    again.graph.trueInputs.count == model.graph.trueInputs.count
+  else { return false }
+  var given: [String: Tensor] = [:]
+  var others: [String: Tensor] = [:]
+  for (input, other) in zip(model.graph.trueInputs, again.graph.trueInputs) {
+    guard let dims = input.type?.dims?.dropFirst().map({ $0.value ?? 1 }), let dtype = input.type?.dtype,
+      let shape = try? Shape([3] + dims)
+    else { return false }
+    var values = [Float](repeating: 0, count: shape.count)
+    for index in values.indices {
+      values[index] = dtype.isFloatingPoint ? Float((index * 7919) % 101) / 50 - 1 : Float(index % 2)
+    }
+    guard let whole = try? Tensor(values, shape), let tensor = try? whole.cast(to: dtype) else { return false }
+    (given[input.name], others[other.name]) = (tensor, tensor)
+  }
+  guard let left = try? Session(model).run(given), let right = try? Session(again).run(others) else { return false }
+  for (output, other) in zip(model.graph.outputs, again.graph.outputs) {
+    guard let a = try? left[output.name]?.cast(to: .float32).array(of: Float.self),
+      let b = try? right[other.name]?.cast(to: .float32).array(of: Float.self), a.count == b.count
+    else { return false }
+    let largest = a.reduce(Float(1e-6)) { max($0, $1.magnitude) }
+    guard zip(a, b).allSatisfy({ ($0 - $1).magnitude <= 1e-3 * largest }) else { return false }
+  }
+  return true
+}
+
+/// The model for one sample, where nothing but the batch is open; nil for others. Every layer of Keras computes sample by
+/// sample, so that what can be written of it holds for any batch.
+private func singleSample(_ model: Model) -> Model? {
+  guard !model.graph.trueInputs.isEmpty else { return nil }
+  var extents: [(name: String, extents: [Int])] = []
+  for input in model.graph.trueInputs {
+    guard let dims = input.type?.dims, let batch = dims.first, batch.value == nil,
+      dims.dropFirst().allSatisfy({ $0.value != nil })
+    else { return nil }
+    extents.append((input.name, [1] + dims.dropFirst().compactMap(\.value)))
+  }
+  return try? fixShapes(model, ShapeBinding(extents))
 }
 
 @_cdecl("prune_model_save_memory") @implementation

@@ -241,8 +241,8 @@ public func prune_report_restore(
     guard let model = journal.snapshots[index] else {
       let kept = journal.snapshots.keys.sorted().map(String.init).joined(separator: ", ")
       throw PruneError(
-        .notFound, "the journal holds no model of entry \(index)",
-        hint: kept.isEmpty ? "no step was kept" : "there are those of entries \(kept), counted from 0")
+        .notFound, "the journal holds no model of entry \(index), counted from 0",
+        hint: kept.isEmpty ? "no step was kept" : "there are those of entries \(kept)")
     }
     out.pointee = Handles.make(ModelBox(model, journal.context))
   }

@@ -21,6 +21,7 @@ extension LoadedWeights {
         return .report(entry)
       })
     report["ignored"] = list(ignored)
+    report["separated"] = list(separated)
     return report
   }
 }

@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import xml.dom.minidom
 
 PROGRAM = os.path.abspath(sys.argv[1])
@@ -114,6 +116,41 @@ if shutil.which("zsh"):
     done = subprocess.run(["zsh", "-n"], input=zsh, capture_output=True, text=True)
     check("zsh reads its completion", done.returncode == 0, done.stderr)
 check("no completion for fish", run("completion", "fish")[0] == 2)
+
+code, out, problem = run("convert", "net.onnx", "net.h5", "--json", "net.json")
+check("a conversion reports as it says", code == 0 and json.load(open(WORK + "/net.json"))["params"] == 131080, (out, problem))
+check("the files of Keras are named", ".keras" in run("help", "convert")[1] and ".keras" in run("help", "prune")[1] and ".keras" in run("--help")[1])
+code, out, problem = run("prune", "net.onnx", "--amount", "0.5")
+check("without -o it is said first", code == 0 and "without -o FILE" in problem, problem)
+code, out, problem = run("prune", "net.onnx", "--amount", "0.5", "--amount", "0.9", "-q")
+check("an option given twice", code == 2 and "--amount is given twice" in problem, problem)
+with open(WORK + "/d.csv", "w") as table:
+    table.write("label," + ",".join(f"a{i}" for i in range(64)) + "\n")
+    for row in range(40):
+        table.write(f"{row % 10}," + ",".join(str((row * i) % 7) for i in range(64)) + "\n")
+run("-e", "prune.zoo.mlp{input = {64}, hidden = {8}, classes = 10}:save 'mlp.onnx'")
+code, out, problem = run("prune", "mlp.onnx", "--amount", "0.5", "-o", "m.onnx", "--recover",
+                         "data=d.csv:label=label,mean=0.5,std=0.25,take=30,epochs=1,lr=1e-3")
+check("data with options inside a table", code == 0 and os.path.exists(WORK + "/m.onnx"), (out, problem))
+code, out, problem = run("inf", "net.onnx")
+check("nearly a command", code == 2 and "did you mean 'info'?" in problem, problem)
+code, out, problem = run("net.onnx", "--amount", "0.5")
+check("options of a command after a model", code == 2 and "prune prune net.onnx --amount" in problem and problem.count("\n") == 2, problem)
+code, out, problem = run("help", "nosuchthing")
+check("help that there is not", code == 2 and out == "" and "nothing about" in problem, (out, problem))
+check("help of a word that is nearly one", "did you mean 'channel" in run("help", "chanel")[2])
+code, out, problem = run(stdin="prune.lod 'net.onnx'")
+check("nearly a function", code == 1 and "did you mean 'prune.load'?" in problem, problem)
+with open("/dev/full", "w") as full:
+    done = subprocess.run([PROGRAM, "info", "net.onnx"], stdout=full, stderr=subprocess.PIPE, text=True, cwd=WORK)
+check("a full disk is a failure", done.returncode == 1 and "No space" in done.stderr, done)
+fit = subprocess.Popen([PROGRAM, "fit", "net.onnx", "-o", "fitted.onnx", "--data", "digits", "--epochs", "100000", "--lr", "1e-4"],
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=WORK)
+time.sleep(4)
+fit.send_signal(signal.SIGINT)
+out, problem = fit.communicate(timeout=60)
+check("Ctrl-C keeps what was trained", fit.returncode == 130 and os.path.exists(WORK + "/fitted.onnx") and "fitted.onnx holds" in problem,
+      (fit.returncode, problem))
 
 shutil.rmtree(WORK)
 print(f"{results['passed']} passed, {results['failed']} failed")

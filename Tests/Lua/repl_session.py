@@ -117,10 +117,17 @@ def evaluates_and_prints():
     check("help", "Trains the model in place" in session.ask("? fit"))
     check("help of a function", "Splits in two" in session.ask("help(prune.data.digits().split)"))
     check("dot help", "prune.load(path, options)" in session.ask(".help"))
+    check("help as a word", "prune.load(path, options)" in session.ask("help"))
+    shown = session.ask("help m.prune")
+    check("help of a method without quotes", "Model:prune{...}" in shown and "syntax error" not in shown, shown)
     check("unknown command", "no command '.foo'" in session.ask(".foo"))
     check("timing", "timing is on" in session.ask(".timing on"))
     check("timed", re.search(r"\d\.\d{3} s, processor", session.ask("1")) is not None)
     check("leaves with 0", session.close() == 0)
+    for word in ["quit", "exit", "quit()"]:
+        session = Session()
+        session.read_until(r"prune> $")
+        check(f"{word} leaves", session.close(word + "\r") == 0)
 
 
 @case
@@ -157,6 +164,7 @@ def completes():
         ("d:split{se", "d:split{seed="),
         ("prune.zoo.mlp{activation = \"tan", 'prune.zoo.mlp{activation = "tanh"'),
         (".tim", ".timing"),
+        ('later:prune{granularity="chan', 'later:prune{granularity="channel"'),
         ("? crit", "? criteria"),
         ("help 'strategy.pen", "help 'strategy.penalty"),
         (".timing of", ".timing off"),

@@ -31,6 +31,53 @@ test("a state dict answers as in PyTorch", function()
   end
 end)
 
+test("names that an exporter let share an equal tensor get one each", function()
+  -- Identity(norm.bias) gives norm.running_mean, Identity(norm.weight) norm.running_var, as of a network that was never trained.
+  local m = prune.load(formats .. "shared.onnx")
+  local weights = {
+    ["norm.weight"] = prune.tensor {1.5, 2}, ["norm.bias"] = prune.tensor {0.5, -1},
+    ["norm.running_mean"] = prune.tensor {3.5, 4}, ["norm.running_var"] = prune.tensor {2.25, 9},
+  }
+  local path = h.temporary ".safetensors"
+  prune.weights.save(path, weights)
+  local report = m:load_weights(path)
+  equal(report.matched, 4)
+  table.sort(report.separated)
+  equal(table.concat(report.separated, " "), "norm.running_mean norm.running_var")
+  local y = m:predict(prune.tensor {{5.5, 10}})
+  near(y[1][1], (5.5 - 3.5) / 1.5 * 1.5 + 0.5, 1e-4)
+  near(y[1][2], (10 - 4) / 3 * 2 - 1, 1e-4)
+end)
+
+test("what the exporter folded is said", function()
+  local weights = {
+    ["conv.weight"] = prune.tensor {{{{1}}}}, ["norm.weight"] = prune.tensor {1}, ["norm.bias"] = prune.tensor {0},
+    ["norm.running_mean"] = prune.tensor {0}, ["norm.running_var"] = prune.tensor {1},
+  }
+  local path = h.temporary ".safetensors"
+  prune.weights.save(path, weights)
+  local m = prune.load(formats .. "folded.onnx")
+  local problem = fails("are not in the file", m.load_weights, m, path)
+  check(problem.hint:find("TrainingMode.PRESERVE", 1, true), problem.hint)
+end)
+
+test("NumPy gets what it has no type for in one that holds every value", function()
+  local path = h.temporary ".safetensors"
+  local values = {1.5, -2, 0.0078125}
+  prune.weights.save(path, {w = prune.tensor {dtype = "bfloat16", shape = {3}, 1.5, -2, 0.0078125}})
+  local npz = h.temporary ".npz"
+  prune.weights.save(npz, prune.weights.load(path))
+  local w = prune.npz.load(npz).w
+  equal(w.dtype, "float32")
+  for i, value in ipairs(values) do equal(w[i], value) end
+end)
+
+test("a path with a zero byte is refused", function()
+  local m = load()
+  fails("zero byte", m.save, m, h.temporary ".onnx" .. "\0b.onnx")
+  fails("zero byte", prune.load, formats .. "module.onnx\0")
+end)
+
 test("names are mapped by patterns and by functions", function()
   local weights = {}
   for name, tensor in pairs(prune.weights.load(formats .. "retrained.pt")) do weights["net." .. name] = tensor end

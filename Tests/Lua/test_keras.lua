@@ -9,6 +9,9 @@ local names = {
   "activations.keras", "attention.keras", "channels_first.keras", "conv.h5", "conv1d.keras", "conv3d.keras", "dense.keras", "embedding.keras",
   "groups.keras", "lstm.keras", "merge.keras", "nested.keras", "normalization.keras", "pools.keras", "prelu.keras", "states.keras",
   "steps.keras", "trainable.h5", "transpose.keras", "compiled.h5",
+  -- Calls with numbers, masks, states and cells, and low-rank adapters.
+  "ops.keras", "einsum.keras", "causal.keras", "gqa.keras", "additive.keras", "state.keras", "cells.keras", "onecell.keras", "both.keras",
+  "masked.keras", "masksteps.keras", "maskpool.keras", "maskconv.keras", "lora.h5", "lora2.h5", "lora3.h5", "blocks.keras",
 }
 
 --- The numbers of a tensor as one list.
@@ -79,6 +82,49 @@ test("channels go out of a Keras model, and it stays one", function()
     local again = prune.load(path)
     near(distance(outputs(again, data), outputs(slim, data)), 0, 1e-5, "outputs saved as " .. suffix)
     equal(again:layers()[1].name, slim:layers()[1].name, "layer names")
+  end
+end)
+
+for _, granularity in ipairs {"channel", "layer"} do
+  test("a transformer whose default pruning is by " .. granularity .. " goes back to Keras", function()
+    local data = prune.npz.load(folder .. "blocks.npz")
+    local whole = prune.load(folder .. "blocks.keras")
+    local slim = whole:prune {granularity = granularity, amount = 0.4}
+    check(slim:stats().params < whole:stats().params, "nothing went")
+    for _, suffix in ipairs {".h5", ".keras"} do
+      local path = h.temporary(suffix)
+      slim:save(path)
+      local again = prune.load(path)
+      near(distance(outputs(again, data), outputs(slim, data)), 0, 1e-4, "outputs saved as " .. suffix)
+      equal(again.inputs[1].name, whole.inputs[1].name, "input")
+    end
+  end)
+end
+
+test("an adapter of an .h5 file is in the kernel, and no longer beside it", function()
+  local path = h.temporary ".h5"
+  prune.load(folder .. "lora.h5"):save(path)
+  local names = {}
+  for name in pairs(prune.weights.load(path)) do names[#names + 1] = name end
+  for _, name in ipairs(names) do check(not name:find "lora", name) end
+end)
+
+test("layers that Keras cannot be read from say what to do", function()
+  local model = prune.zoo.vit {classes = 3, input = {3, 8, 8}, patch = 4, width = 8, depth = 1, heads = 2}
+  local problem = fails("Keras", model.save, model, h.temporary ".keras")
+  check(problem.hint:find("onnx", 1, true), problem.hint)
+end)
+
+test("shapes that a graph computes are folded before it is refused", function()
+  local model = prune.load(h.root .. "/Tests/Data/keras/computed.onnx")
+  local values = {dtype = "float32", shape = {3, 2, 4, 4}}
+  for i = 1, 96 do values[i] = math.sin(i * 0.37) end
+  local x = prune.tensor(values)
+  local before = flat(model:predict(x))
+  for _, suffix in ipairs {".h5", ".keras"} do
+    local path = h.temporary(suffix)
+    model:save(path)
+    near(distance(flat(prune.load(path):predict(x)), before), 0, 1e-5, suffix)
   end
 end)
 

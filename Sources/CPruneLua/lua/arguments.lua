@@ -71,7 +71,19 @@ end
 --- "macs=0.5,bytes=0.3" to a table, by the keys that an entry has, or with numbers for any.
 local function table_of(text, entry, where)
   local result = {}
+  -- What comes behind data with options, and is no option here, is another of the data's: "data=a.csv:label=y,take=9,epochs=2".
+  local parts = {}
   for _, part in ipairs(split(text, ",")) do
+    local key = part:match "^([^=]+)="
+    local before = parts[#parts]
+    local data = before and entry and arguments.option(entry, before:match "^([^=]+)=" or "")
+    if data and data.type:find "Dataset" and before:find("[=:][^:]*:") and key and not arguments.option(entry, key) then
+      parts[#parts] = before .. "," .. part
+    else
+      parts[#parts + 1] = part
+    end
+  end
+  for _, part in ipairs(parts) do
     local key, value = part:match "^([^=]+)=(.*)$"
     if not key then wrong("%s wants name=value, got '%s'", where, part) end
     local option = entry and arguments.option(entry, key)
@@ -132,7 +144,7 @@ function read(text, option, entry, where)
   -- A name = value is never the plain string that the type has as well, and commas are between the items of a list.
   local preferred
   for _, one in ipairs(list) do
-    if one == "table" and text:find("=", 1, true) then preferred = one end
+    if one == "table" and text:find("=", 1, true) and not text:find "^[%w_./]+:" then preferred = one end
     if one:find "%[%]$" and text:find(",", 1, true) and not preferred then preferred = one end
   end
   for _, one in ipairs(list) do

@@ -70,7 +70,13 @@ local function open_entry(text)
       local outer = open_entry(before)
       return outer and (docs.by_name[outer.name .. " " .. key] or docs.by_name[key])
     end
-    local name = path and internals.name_of(resolve(path))
+    local value = path and resolve(path)
+    local name = value ~= nil and internals.name_of(value) or nil
+    -- A variable that holds nothing yet, or a call's result: the method's name says enough.
+    local method = not name and before:match ":([%a_][%w_]*)%s*%(?%s*$"
+    for _, class in ipairs(method and { "Model", "Dataset", "Tensor", "Report" } or {}) do
+      if docs.by_name[class .. ":" .. method] then name = name or class .. ":" .. method end
+    end
     if name then return docs.by_name[name] end
     before, bracket = before:match "^(.*)([{(])"
   end

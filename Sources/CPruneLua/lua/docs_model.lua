@@ -63,7 +63,9 @@ Writes the model, atomically: the file is the old one or the new one, never a pa
 Model:load_weights(source, options) -> Report
 Puts the tensors of a file of weights (see prune.weights.load), or of a table, into the model's weights of the same names. The
 report has matched, a count, and the names missing, unexpected and ignored; differing lists other shapes with the order of axes
-(from 0) that would fit. Matrices that PyTorch's exporter left without a name are found by their layer, and transposed.
+(from 0) that would fit. Matrices that PyTorch's exporter left without a name are found by their layer, and transposed. Weights
+that it stored once because they were equal, as statistics of a network that was never trained are, get a tensor each; separated
+names them.
 - source: string|table<string, Tensor>; the file, or tensors by name
 > m:load_weights("resnet50.pth", {map = {["module.*"] = "*"}})
 

@@ -6,8 +6,8 @@ return [==[
 * resize: "shorter"|"stretch"|"pad" = "shorter"; shorter: the shorter side to the size, then the middle; stretch: both sides; pad: all of the image in black
 * shorter: integer; what the shorter side is resized to before the middle is cut out: 256 for a size of 224; the size by default
 * color: "rgb"|"bgr"|"gray" = "rgb"; the channels and their order
-* mean: number[]; subtracted after scale: one for all, or one a channel
-* std: number[]; what is divided by after that: one for all, or one a channel
+* mean: number|number[]; subtracted after scale: one for all, or one a channel
+* std: number|number[]; what is divided by after that: one for all, or one a channel
 * scale: number = 0.00392156862745098; multiplies the values 0 to 255: 1 leaves them as they are
 * layout: "nchw"|"nhwc" = "nchw"; channels in front, as PyTorch has them, or last, as Keras
 * strict: boolean = false; whether a file that cannot be read is an error, rather than replaced by the next of its class and named in broken
@@ -76,7 +76,7 @@ return [==[
 * loss: "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|Model; by the targets by default: cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
 * output: string; name of the output that the loss is taken of; the first by default
 * label_smoothing: number = 0; cross_entropy: what is spread over all classes
-* class_weights: number[]; cross_entropy: one a class
+* class_weights: number|number[]; cross_entropy: one a class
 * delta: number = 1; huber: where the square ends
 * from_probabilities: boolean = false; the output is probabilities though no Softmax or Sigmoid ends the model
 * schedule: "constant"|"linear"|"cosine"|"step"|"one_cycle"|"reduce_on_plateau" = "constant"; learning rate over time
@@ -139,7 +139,7 @@ return [==[
 + prune.losses
 * from_logits: boolean = false; predictions are logits rather than probabilities: cross_entropy, bce, kl
 * label_smoothing: number = 0; cross_entropy: what is spread over all classes
-* class_weights: number[]; cross_entropy: one a class; the mean is weighted as well
+* class_weights: number|number[]; cross_entropy: one a class; the mean is weighted as well
 * delta: number = 1; huber: where the square ends
 
 + Model:significance
@@ -153,7 +153,7 @@ return [==[
 
 + Model:sensitivity
 * data: Dataset; what the metric is measured on; needed but with a function
-* amounts: number[]; fractions of a layer; 0.1, 0.3, 0.5, 0.7 and 0.9 by default
+* amounts: number|number[]; fractions of a layer; 0.1, 0.3, 0.5, 0.7 and 0.9 by default
 * metric: string|function; as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a number
 * lower_is_better: boolean = false; of a metric that is a function: a smaller number is better
 * max_drop: number = 0.01; the loss of the metric up to which an amount is safe

@@ -24,12 +24,26 @@ function evaluate.compile(source)
   return nil, message, is_incomplete(message)
 end
 
+--- ", did you mean …?" for a call of a function that is none: the nearest that the API has.
+local function meant(message)
+  local kind, name = message:match "attempt to call a nil value %((%a+) '([%a_][%w_]*)'%)"
+  if kind ~= "field" and kind ~= "global" then return "" end
+  local best, least
+  for _, entry in ipairs(internals.docs.entries) do
+    if entry.kind ~= "table" and entry.name:find("prune.", 1, true) == 1 then
+      local distance = internals.distance(name, entry.name:match "[^.]+$")
+      if distance > 0 and (not least or distance < least) then best, least = entry.name, distance end
+    end
+  end
+  return best and least <= math.max(1, #name // 3) and (", did you mean '%s'?"):format(best) or ""
+end
+
 --- What to say about an error value; `place` is where the script stood.
 function evaluate.message(problem, place)
   if getmetatable(problem) == "prune.Error" then
     return (place and not place:find "^stdin:" and place .. ": " or "") .. tostring(problem)
   end
-  if type(problem) == "string" or type(problem) == "number" then return tostring(problem) end
+  if type(problem) == "string" or type(problem) == "number" then return tostring(problem) .. meant(tostring(problem)) end
   local meta = type(problem) == "table" and getmetatable(problem)
   if type(meta) == "table" and meta.__tostring then return tostring(problem) end
   return ("(error object is a %s value)"):format(type(problem))

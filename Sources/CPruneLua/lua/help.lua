@@ -230,6 +230,13 @@ local function nearest(name)
   end
   for _, entry in ipairs(docs.entries) do try(entry.name, entry.name:match "[^.:]+$") end
   for _, topic in ipairs(topics.list) do try(topic.name, topic.name:match "[^.]+$") end
+  for synonym in pairs(SYNONYMS) do try(synonym, synonym) end
+  for _, entry in ipairs(docs.entries) do
+    for _, option in ipairs(entry.options) do
+      try(option.name, option.name)
+      for value in option.type:gmatch '"([^"]+)"' do try(value, value) end
+    end
+  end
   return least <= math.max(1, #name // 3) and best or nil
 end
 
@@ -246,7 +253,7 @@ local function search(word)
     return table.concat(parts, "\n\n")
   end
   local guess = nearest(word)
-  return ("nothing about '%s'%s"):format(word, guess and (", did you mean '%s'?"):format(guess) or "; help() lists all there is")
+  return ("nothing about '%s'%s"):format(word, guess and (", did you mean '%s'?"):format(guess) or "; help() lists all there is"), true
 end
 
 -- Names --------------------------------------------------------------------------------------------------------------
@@ -291,7 +298,7 @@ local function about_name(name)
   return table.concat(texts, "\n\n")
 end
 
---- The help on a topic, as a text.
+--- The help on a topic, as a text; and true where nothing is known of it.
 function internals.help(topic)
   if topic == nil or topic == prune then return overview() end
   if type(topic) == "string" then return about_name(topic) end

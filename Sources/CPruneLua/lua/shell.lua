@@ -88,6 +88,10 @@ local function parse(given)
     elseif word == "-h" or word == "--help" then
       options.help = true
     else
+      if options.model then
+        return nil, ("unknown option '%s' of the prompt; one thing done to the model is a command: prune prune %s %s …"):format(word,
+          options.model, word), true
+      end
       return nil, ("unknown option '%s'"):format(word)
     end
     i = i + 1
@@ -222,7 +226,23 @@ local function read_rest(source)
   end
 end
 
+--- Words that people type before they know the language: help, help TOPIC, quit and exit.
+local function plain_word(line)
+  local name, rest = line:match "^%s*(%a+)%s*(.-)%s*$"
+  if name == "help" and rawget(_G, "help") == prune.help then
+    if rest == "" then return "help", "" end
+    if rest:find "^[%a_][%w_.:]*$" then return "help", rest end
+  elseif (name == "quit" or name == "exit") and rawget(_G, name) == nil then
+    if rest == "" or rest:find "^%(%s*%d*%s*%)$" then return "quit", rest:match "%d+" or "" end
+  end
+end
+
 local function interpret(line)
+  local word, argument = plain_word(line)
+  if word then
+    host.add_history(line)
+    return commands[word](argument)
+  end
   local name, rest = line:match "^%s*%.(%a[%w-]*)%s*(.-)%s*$"
   if name then
     host.add_history(line)
@@ -303,7 +323,12 @@ local function print_help(word)
   if verb then
     internals.page(verbs.help.verb(verb))
   elseif word then
-    internals.page(internals.help(word))
+    local text, missing = internals.help(word)
+    if missing then
+      io.stderr:write("prune: ", text, "\n")
+      return 2
+    end
+    internals.page(text)
   else
     io.write(USAGE)
   end
@@ -334,10 +359,26 @@ end
 
 local status = run_verb()
 if status then return status end
-local options, problem = parse(words)
+local options, problem, is_told = parse(words)
 if not options then
-  io.stderr:write("prune: ", problem, "\n\n", USAGE)
+  io.stderr:write("prune: ", problem, "\n", is_told and "try: prune --help\n" or "\n" .. USAGE)
   return 2
+end
+--- A word that is no file and nearly a command.
+local unknown = options.script and words[options.script] ~= "-" and words[options.script]
+local file = unknown and io.open(unknown)
+if file then
+  file:close()
+elseif unknown and not unknown:find "[./]" then
+  local best, least
+  for _, verb in ipairs(verbs.list) do
+    local distance = internals.distance(unknown, verb.name)
+    if not least or distance < least then best, least = verb.name, distance end
+  end
+  if least <= math.max(1, #unknown // 3) then
+    io.stderr:write(("prune: there is no script and no command '%s', did you mean '%s'?\n"):format(unknown, best))
+    return 2
+  end
 end
 if options.color then internals.settings.color = COLORS[options.color] end
 if options.help then

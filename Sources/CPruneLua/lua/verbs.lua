@@ -23,10 +23,10 @@ local verbs = {
   { name = "quantize", files = 1, text = "a model of fewer bits", entry = "Model:quantize", writes = true },
   { name = "fit", files = 1, text = "trains a model further", entry = "Model:fit", writes = true },
   { name = "evaluate", files = 1, text = "accuracy, loss and other metrics on data", entry = "Model:evaluate", data = "data" },
-  { name = "bench", files = 1, more = true, text = "how long a run takes; several models in turns", entry = "Model:benchmark" },
+  { name = "bench", files = 1, more = true, text = "how long a run takes; several models in turns, without options", entry = "Model:benchmark" },
   { name = "compare", files = 1, more = true, text = "models side by side", entry = "prune.compare" },
   { name = "search", files = 1, text = "the smallest model that keeps a metric", entry = "prune.search", without = { model = true }, writes = true },
-  { name = "convert", files = 2, text = "reads FILE, writes OUT: .onnx or .prunez", entry = "prune.load" },
+  { name = "convert", files = 2, text = "reads FILE, writes OUT: .onnx, .prunez, .h5 or .keras", entry = "prune.load" },
   { name = "diff", files = 2, text = "where a second model differs from a first" },
 }
 
@@ -91,7 +91,11 @@ function run.quantize(call)
   return report, model
 end
 
-function run.fit(call) return call.models[1]:fit(call.options), call.models[1] end
+function run.fit(call)
+  -- What is trained when Ctrl-C stops it is kept: see `command`.
+  call.kept = call.models[1]
+  return call.models[1]:fit(call.options), call.models[1]
+end
 
 function run.search(call)
   call.options.model = call.models[1]
@@ -107,7 +111,7 @@ end
 
 function run.bench(call)
   if #call.models == 1 then return call.models[1]:benchmark(call.options) end
-  if next(call.options) then wrong("options of prune bench go with one FILE; several are timed in turns, batch 1, all threads") end
+  if next(call.options) then wrong("options of prune bench go with one FILE; several are timed in turns, batch 1, all threads: leave them out, or time one at a time") end
   return run.compare(call)
 end
 
@@ -117,7 +121,7 @@ function run.compare(call)
   return prune.compare(list)
 end
 
-function run.convert(call) return nil, call.models[1] end
+function run.convert(call) return call.output and call.models[1]:stats() or nil, call.models[1] end
 
 function run.diff(call)
   local report = prune.diff(call.models[1], call.models[2])
@@ -175,7 +179,7 @@ local function is_output(word, format) return word == "-" or word and word:lower
 
 local function read_words(verb, words)
   local call = { verb = verb, options = {}, files = {}, models = {}, status = OK }
-  local i, ended = 1, false
+  local i, ended, given = 1, false, {}
   while words[i] do
     local word = words[i]
     local name, value = word:match "^%-%-([^=]+)=(.*)$"
@@ -208,6 +212,9 @@ local function read_words(verb, words)
     elseif name and name:find "^color=?" then
       wrong("put --color before the command")
     elseif name then
+      local key = name:gsub("_", "-"):gsub("^no%-", "")
+      if given[key] then wrong("--%s is given twice; lists have commas", name) end
+      given[key] = true
       i = i + read_option(call, name, value, words[i + 1])
     else
       wrong("prune %s has no option '%s'", verb.name, word)
@@ -247,18 +254,20 @@ local function work(call)
   -- The report is shown, and says it itself.
   internals.notice = nil
   local verb = call.verb
+  if verb.writes and not call.out and not call.quiet then
+    io.stderr:write(("prune: without -o FILE the model is not kept, %s alone is shown\n"):format(verb.name == "fit" and "its history" or "the report"))
+  end
   local last = verb.name == "convert" and 1 or #call.files
   for i = 1, last do
     call.models[i] = verb.name == "convert" and prune.load(call.files[i], call.options) or prune.load(call.files[i])
   end
   local report, model = run[verb.name](call)
   local out = verb.name == "convert" and call.files[2] or call.out
+  call.kept = call.kept or model
   if model and out then model:save(out) end
+  call.kept = nil
   show(call, report)
   if report and report.headline and verb.writes then call.status = SHORT end
-  if verb.writes and not call.out and not call.quiet then
-    io.stderr:write("prune: the model was not kept; -o FILE writes it\n")
-  end
   return call.status
 end
 
@@ -285,7 +294,7 @@ function help.verb(verb)
     local default = option.default and (" (default %s)"):format((option.default:gsub('"', ""))) or ""
     line("--" .. dashed(option.name), (option.required and "needed; " or "") .. arguments.wanted(option, docs.by_name[verb.entry]) .. default .. ": " .. option.text)
   end
-  if verb.writes then line("-o, --out OUT", "where the model goes: .onnx, or .prunez for a packed file") end
+  if verb.writes then line("-o, --out OUT", "where the model goes: .onnx, .h5 or .keras, or .prunez for a packed file") end
   line("--json [OUT.json]", "the report in that format, to standard output or a file; also --csv, --md, --html, --svg")
   line("-q, --quiet", "prints nothing but errors")
   lines[#lines + 1] = ""
@@ -329,6 +338,10 @@ local function command(name, words)
     end
     error(problem, 0)
   end)
+  if status == 130 and call.kept and call.out then
+    local saved, problem = pcall(function() call.kept:save(call.out) end)
+    io.stderr:write("prune: ", saved and call.out .. " holds what was done until then" or evaluate.message(problem), "\n")
+  end
   return status ~= OK and status or result
 end
 

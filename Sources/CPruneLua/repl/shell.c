@@ -235,7 +235,10 @@ int prune_shell_main(int argc, char **argv, const prune_shell_editor *editor) {
   } else {
     fprintf(stderr, "prune: %s\n", lua_tostring(L, -1));
   }
-  fflush(stdout);
+  if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
+    perror("prune: standard output");
+    status = 1;
+  }
   shell_state = NULL;
   lua_close(L);
   return status;

@@ -123,12 +123,13 @@ enum KerasLegacyWeights {
   static func read(_ group: HDF5Object, of model: KerasLayer) throws(PruneError) -> [String: Tensor] {
     var result: [String: Tensor] = [:]
     for entry in try KerasNetwork(try Keras.outermost(model), scope: "").entries {
-      let wanted = try KerasWeights.legacy(of: entry.layer)
+      var wanted = try KerasWeights.legacy(of: entry.layer, adapters: true)
       if wanted.isEmpty { continue }
       guard let own = try group.child(entry.layer.name) else {
         throw PruneError(.badFormat, "\(entry.layer.label) has no weights in the file")
       }
       let names = try texts(own, "weight_names")
+      if names.count != wanted.count { wanted = try KerasWeights.legacy(of: entry.layer) }
       guard names.count == wanted.count else {
         throw PruneError(
           .mismatch,
@@ -140,6 +141,7 @@ enum KerasLegacyWeights {
         }
         result[weight.key] = try found.tensor()
       }
+      try KerasAdapter.merge(wanted, &result)
     }
     return result
   }

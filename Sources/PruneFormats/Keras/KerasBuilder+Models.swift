@@ -61,6 +61,7 @@ extension KerasBuilder {
         var ready = KerasCall()
         ready.inputs = wanted.inputs.compactMap { values[$0] }
         for (name, reference) in wanted.named { ready.named[name] = values[reference] }
+        (ready.constants, ready.options) = (wanted.constants, wanted.options)
         guard ready.inputs.count == wanted.inputs.count, ready.named.count == wanted.named.count else {
           waiting.append((index, number))
           continue
@@ -86,24 +87,69 @@ extension KerasBuilder {
   }
 
   /// Adds the nodes of one call of a layer, which may be a model.
-  mutating func emit(_ layer: KerasLayer, _ call: KerasCall, depth: Int = 0) throws(PruneError) -> [KerasValue] {
+  mutating func emit(_ layer: KerasLayer, _ given: KerasCall, depth: Int = 0) throws(PruneError) -> [KerasValue] {
+    var call = given
+    // Keras 3 writes the mask of a functional model out.
+    if let mask = call.named["mask"], !call.inputs.isEmpty, mask.rank == 2 {
+      call.named["mask"] = nil
+      for index in call.inputs.indices { call.inputs[index].mask = plain(mask).name }
+    }
     if KerasNetwork.classes.contains(layer.className) {
       return try emit(try KerasNetwork(layer, scope: layer.path + "/"), call, of: layer, depth: depth + 1)
     }
-    let values = try KerasLayers.kind(of: layer).emit(layer, call, &self)
+    let kind = try KerasLayers.kind(of: layer)
+    try Self.check(call, of: layer, kind)
+    let masking = call.mask == nil || layer.isOperation ? .drops : kind.masking(of: layer)
+    if masking == .lacks {
+      throw layer.unsupported(
+        "it computes with the mask of an Embedding with mask_zero, which is not read",
+        hint: "build the Embedding with mask_zero=False, or export the model to ONNX")
+    }
+    var values = try kind.emit(layer, call, &self)
     for value in values { try Self.check(value.dims, of: layer) }
+    if masking == .passes {
+      let masks = Set(call.inputs.compactMap(\.mask)).sorted()
+      var mask = masks.first
+      for other in masks.dropFirst() { mask = mask.map { single("And", [$0, other], "\(layer.path)/mask") } }
+      for index in values.indices where values[index].rank >= 2 { values[index].mask = mask }
+    }
     return values
+  }
+
+  /// - Throws: `.unsupported` for an argument of a call that the layer's kind does not read.
+  private static func check(_ call: KerasCall, of layer: KerasLayer, _ kind: any KerasLayerKind) throws(PruneError) {
+    let hint = "leave the argument out, or export the model to ONNX"
+    if let option = call.options.first(where: { !kind.arguments.contains($0.name) }) {
+      throw layer.unsupported(
+        "it is called with \(option.name) = \(option.value.text.prefix(60)), which is not read", hint: hint)
+    }
+    for name in call.named.keys.sorted() {
+      let base = name.split(separator: "/").first.map(String.init) ?? name
+      guard kind.arguments.contains(base) else {
+        throw layer.unsupported("it is called with a tensor as \(base), which is not read", hint: hint)
+      }
+    }
+    if let constant = call.constants.first, !kind.takesConstants {
+      throw layer.unsupported(
+        "it is called with \(constant.value.text.prefix(60)), which is no output of a layer", hint: hint)
+    }
   }
 }
 
 /// The weights of a whole model.
 enum KerasWeights {
   /// The weights of a layer, models among them, in the order that Keras makes them.
-  /// - Parameter scope: of what is inside a model; the outermost model has none.
-  static func all(of layer: KerasLayer, scope: String? = nil, depth: Int = 0) throws(PruneError) -> [KerasWeight] {
+  /// - Parameters:
+  ///   - scope: of what is inside a model; the outermost model has none.
+  ///   - adapters: whether the factors of low-rank adapters are among them, as they are in `.h5` files.
+  static func all(of layer: KerasLayer, scope: String? = nil, depth: Int = 0, adapters: Bool = false)
+    throws(PruneError) -> [KerasWeight]
+  {
     guard KerasNetwork.classes.contains(layer.className) else {
       var counts: [String: Int] = [:]
-      return try KerasLayers.kind(of: layer).weights(of: layer).map { weight in
+      var weights = try KerasLayers.kind(of: layer).weights(of: layer)
+      if adapters { KerasAdapter(layer)?.add(to: &weights, of: layer) }
+      return weights.map { weight in
         var result = weight
         result.index = counts[weight.path, default: 0]
         result.key = "\(layer.path)/\(weight.path)\(weight.name)"
@@ -115,7 +161,7 @@ enum KerasWeights {
     guard depth < 16 else { throw layer.unsupported("models are nested more than 16 deep") }
     var result: [KerasWeight] = []
     for entry in try KerasNetwork(layer, scope: scope ?? layer.path + "/").entries where !entry.group.isEmpty {
-      for weight in try all(of: entry.layer, depth: depth + 1) {
+      for weight in try all(of: entry.layer, depth: depth + 1, adapters: adapters) {
         var inner = weight
         inner.path = "layers/\(entry.group)/\(weight.path)"
         inner.isTrainable = weight.isTrainable && layer.isTrainable
@@ -126,8 +172,8 @@ enum KerasWeights {
   }
 
   /// In the order of a `.h5` file: what is trained first.
-  static func legacy(of layer: KerasLayer) throws(PruneError) -> [KerasWeight] {
-    let weights = try all(of: layer)
+  static func legacy(of layer: KerasLayer, adapters: Bool = false) throws(PruneError) -> [KerasWeight] {
+    let weights = try all(of: layer, adapters: adapters)
     return weights.filter(\.isTrainable) + weights.filter { !$0.isTrainable }
   }
 }

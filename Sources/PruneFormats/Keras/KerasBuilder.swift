@@ -17,6 +17,8 @@ struct KerasBuilder {
   /// Before Keras 3: some functions of the same name were others.
   let isBeforeKeras3: Bool
   private let source: Source
+  /// Arguments of layers as the graph says them now: what pruning changed that no weight's shape shows. By path.
+  private(set) var refitted: [String: [(key: String, value: JSON)]] = [:]
   private var taken: Set<String> = []
   /// Transposed values, by name and order.
   private var turned: [String: KerasValue] = [:]
@@ -84,6 +86,20 @@ struct KerasBuilder {
 
   private static func fits(_ shape: Shape, _ wanted: [Int?]) -> Bool {
     shape.rank == wanted.count && zip(shape.dims, wanted).allSatisfy { $1 == nil || $0 == $1 }
+  }
+
+  /// The constant that an input of a node is in the graph that was built before; nil where it is read from a file.
+  func built(_ node: String, input: Int) -> Tensor? {
+    guard case .graph(let graph) = source, let found = graph.nodes.first(where: { $0.name == node }),
+      let name = found.input(input)
+    else { return nil }
+    if let tensor = graph.initializer(name) { return tensor }
+    return graph.nodes.first { $0.opType == "Constant" && $0.outputs.first == name }?.tensor("value")
+  }
+
+  /// Notes an argument that the graph has another value of.
+  mutating func refit(_ layer: KerasLayer, _ key: String, _ value: JSON) {
+    if !isExact, layer.config[key]?.text != value.text { refitted[layer.path, default: []].append((key, value)) }
   }
 
   /// A tensor of our own as an initializer.

@@ -24,6 +24,7 @@ extension KerasExport {
     case "ConvTranspose": values[output] = try transposedConvolution(node)
     case "Slice": values[output] = try sliced(node)
     case "BatchNormalization": values[output] = try normalization(node)
+    case "LayerNormalization": values[output] = try layerNormalization(node)
     case "Gemm", "MatMul": try dense(node, index, output)
     case "Relu", "LeakyRelu", "Elu", "Clip", "Softmax", "HardSigmoid": values[output] = try activation(node)
     case "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean":
@@ -58,6 +59,26 @@ extension KerasExport {
         throw PruneError(.unsupported, "no layer of Keras that is written here computes this operator")
       }
     }
+  }
+
+  private mutating func layerNormalization(_ node: Node) throws(PruneError) -> Value {
+    var result = first(try value(node, 0))
+    let place = node.int("axis", default: -1)
+    let start = place < 0 ? place + result.rank : place
+    guard start > 0, start < result.rank, node.output(1) == nil, node.output(2) == nil, let scale = constant(node, 1),
+      node.input(2) == nil || constant(node, 2) != nil, scale.shape.rank == result.rank - start
+    else { throw PruneError(.unsupported, "Keras normalizes over the last axes, by weights alone") }
+    let shift = constant(node, 2)
+    result.layer = add(
+      "LayerNormalization", node.name,
+      [
+        ("axis", JSON(Array(start..<result.rank))), ("epsilon", JSON(Double(node.float("epsilon", default: 1e-5)))),
+        ("center", .bool(shift != nil)), ("scale", .bool(true)),
+      ], from: [result])
+    set(result.layer, "gamma", scale)
+    if let shift { set(result.layer, "beta", shift) }
+    result.isPositive = false
+    return result
   }
 
   // MARK: - Elementwise

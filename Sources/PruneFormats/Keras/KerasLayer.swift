@@ -9,6 +9,8 @@ struct KerasLayer {
   var config: JSON
   /// The models around it: `encoder/`, "" in the outermost one.
   let scope: String
+  /// Whether it is a function of `keras.ops` that was called on a layer's output: it passes no mask on.
+  let isOperation: Bool
 
   /// - Parameter json: `{"class_name": …, "config": {…}}`, as every version of Keras writes.
   init(_ json: JSON, scope: String) throws(PruneError) {
@@ -19,6 +21,7 @@ struct KerasLayer {
     self.config = config
     name = json["name"]?.string ?? config["name"]?.string ?? className
     self.scope = scope
+    isOperation = ["keras.src.ops", "keras.ops"].contains { json["module"]?.string?.hasPrefix($0) ?? false }
   }
 
   /// A layer inside another: what a wrapper applies.
@@ -26,6 +29,7 @@ struct KerasLayer {
     guard let json else { throw PruneError(.badFormat, "\(outer.label) says no layer that it wraps") }
     let inner = try KerasLayer(json, scope: outer.scope)
     (className, config, scope) = (inner.className, inner.config, outer.scope)
+    isOperation = inner.isOperation
     self.name = "\(outer.name)/\(name)"
   }
 
@@ -88,11 +92,19 @@ struct KerasWeight {
   var index = 0
   /// What the initializer is called.
   var key = ""
+  /// For a factor of a low-rank adapter: the key of the weight it adds to, and by how much.
+  var adapts: (key: String, scale: Double)?
 }
 
 /// A kind of layer: one row of the table in `KerasLayers`.
 protocol KerasLayerKind: Sendable {
   var names: [String] { get }
+  /// Arguments of a call that it reads, besides the tensors given by place.
+  var arguments: Set<String> { get }
+  /// Whether it reads numbers given by place.
+  var takesConstants: Bool { get }
+  /// What it does with the mask that an Embedding of mask_zero sends along.
+  func masking(of layer: KerasLayer) -> KerasMasking
   /// The weights that a layer of this configuration has.
   func weights(of layer: KerasLayer) throws(PruneError) -> [KerasWeight]
   /// Adds the nodes of a call.
@@ -101,7 +113,22 @@ protocol KerasLayerKind: Sendable {
   func resized(_ layer: KerasLayer, _ shapes: [String: Shape]) -> JSON
 }
 
+/// What a kind of layer does with a mask of steps.
+enum KerasMasking {
+  /// Nothing, and nothing behind it sees the mask: Keras's layers without `supports_masking`.
+  case drops
+  /// Nothing, and the layers behind it see it too.
+  case passes
+  /// It computes with it.
+  case reads
+  /// It would compute with it, which is not read.
+  case lacks
+}
+
 extension KerasLayerKind {
+  var arguments: Set<String> { [] }
+  var takesConstants: Bool { false }
+  func masking(of layer: KerasLayer) -> KerasMasking { .drops }
   func weights(of layer: KerasLayer) throws(PruneError) -> [KerasWeight] { [] }
   func resized(_ layer: KerasLayer, _ shapes: [String: Shape]) -> JSON { layer.config }
 }
@@ -109,8 +136,17 @@ extension KerasLayerKind {
 /// What a layer is called with.
 struct KerasCall {
   var inputs: [KerasValue] = []
-  /// Tensors given by name.
+  /// Tensors given by name; those of a list as `initial_state/0`, `initial_state/1`.
   var named: [String: KerasValue] = [:]
+  /// What is given by place and is no tensor.
+  var constants: [(place: Int, value: JSON)] = []
+  /// What is given by name and is no tensor.
+  var options: [(name: String, value: JSON)] = []
+
+  /// Whether an option is given and true.
+  func flag(_ name: String) -> Bool { options.contains { $0.name == name && $0.value.bool == true } }
+  /// The mask of what the layer is called with.
+  var mask: String? { inputs.lazy.compactMap(\.mask).first ?? named.values.lazy.compactMap(\.mask).first }
 
   /// The one input of a layer that takes one.
   func input(of layer: KerasLayer) throws(PruneError) -> KerasValue {
@@ -130,6 +166,8 @@ struct KerasValue {
   /// The axis of the tensor that each of Keras's axes is.
   var order: [Int]
   var dtype = DType.float32
+  /// A boolean value [batch, steps]: which steps count; nil for all.
+  var mask: String?
 
   init(_ name: String, _ dims: [Int?], order: [Int]? = nil, _ dtype: DType = .float32) {
     (self.name, self.dims, self.dtype) = (name, dims, dtype)

@@ -10,7 +10,12 @@ package struct KerasNetwork {
   }
   struct Call {
     var inputs: [Reference] = []
+    /// Tensors given by name; those of a list as `initial_state/0`, `initial_state/1`.
     var named: [(name: String, reference: Reference)] = []
+    /// What is given by place and is no tensor: the 2.0 of `x * 2.0`.
+    var constants: [(place: Int, value: JSON)] = []
+    /// What is given by name and is no tensor: `use_causal_mask`.
+    var options: [(name: String, value: JSON)] = []
   }
   struct Entry {
     let layer: KerasLayer
@@ -86,7 +91,7 @@ package struct KerasNetwork {
 
   /// The name of a layer's group of weights: its class in snake case, numbered from the second on.
   private static func group(_ className: String, _ used: inout [String: Int]) -> String {
-    let name = snakeCase(className)
+    let name = className == "GroupQueryAttention" ? "grouped_query_attention" : snakeCase(className)
     let count = used[name, default: -1] + 1
     used[name] = count
     return count == 0 ? name : "\(name)_\(count)"
@@ -113,7 +118,13 @@ package struct KerasNetwork {
     for node in json?.array ?? [] {
       var call = Call()
       if node.fields != nil {
-        for argument in node["args"]?.array ?? [] { call.inputs += try tensors(in: argument, of: layer, depth: 0) }
+        for (place, argument) in (node["args"]?.array ?? []).enumerated() where !argument.isNull {
+          if holdsTensor(argument) {
+            call.inputs += try tensors(in: argument, of: layer, depth: 0)
+          } else if argument.array?.isEmpty != true {
+            call.constants.append((place, argument))
+          }
+        }
         for (name, value) in node["kwargs"]?.fields ?? [] { try add(name, value, to: &call, of: layer) }
       } else {
         let parts = node.array ?? []
@@ -137,9 +148,20 @@ package struct KerasNetwork {
   private static func add(_ name: String, _ value: JSON, to call: inout Call, of layer: KerasLayer) throws(PruneError) {
     if let reference = tensor(value) ?? reference(value) {
       call.named.append((name, reference))
+    } else if holdsTensor(value) {
+      for (index, reference) in try tensors(in: value, of: layer, depth: 0).enumerated() {
+        call.named.append(("\(name)/\(index)", reference))
+      }
     } else if !value.isNull, value.bool != false, name != "training", name != "name" {
-      throw layer.unsupported("it is called with \(name) = \(value.text.prefix(60)), which is not read")
+      call.options.append((name, value))
     }
+  }
+
+  /// Whether a tensor is anywhere in an argument.
+  private static func holdsTensor(_ json: JSON, depth: Int = 0) -> Bool {
+    if tensor(json) != nil { return true }
+    guard depth < 8, let parts = json.array else { return false }
+    return parts.contains { holdsTensor($0, depth: depth + 1) }
   }
 
   private static func tensors(in json: JSON, of layer: KerasLayer, depth: Int) throws(PruneError) -> [Reference] {

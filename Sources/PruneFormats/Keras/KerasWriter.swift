@@ -14,19 +14,34 @@ package enum KerasWriter {
   /// - Throws: `.unsupported` naming the node that Keras has no layer for.
   package static func content(of model: Model) throws(PruneError) -> KerasContent {
     let graph = try model.opened().graph
-    if let file = KerasFile(model), var content = try? known(file, graph) {
+    guard let file = KerasFile(model) else { return try KerasExport.content(of: graph) }
+    let reason: PruneError
+    do throws(PruneError) {
+      var content: KerasContent
+      do throws(PruneError) { content = try known(file, graph) } catch {
+        // Pruning by layer took layers away.
+        guard let shorter = KerasShortening(file.config, graph).config else { throw error }
+        var rest = file
+        rest.config = shorter
+        content = try known(rest, graph)
+      }
       content.masked = model.maskedParameters.filter { content.weights[$0] != nil }
       return content
+    } catch { reason = error }
+    do throws(PruneError) { return try KerasExport.content(of: graph) } catch {
+      var both = error
+      both.hint = "the configuration that the model was read with does not fit: \(reason.message); save it as .onnx"
+      throw both
     }
-    return try KerasExport.content(of: graph)
   }
 
   /// The configuration that the model was read with, made to fit its weights as they are now.
   /// - Throws: `.unsupported` when the graph is no longer what such a configuration means.
-  static func known(_ file: KerasFile, _ graph: Graph) throws(PruneError) -> KerasContent {
+  static func known(_ file: KerasFile, _ given: Graph) throws(PruneError) -> KerasContent {
+    let graph = try KerasMultiHeadAttention.rescaled(given)
     let built = try KerasBuilder.build(try file.layer(), .graph(graph), version: file.version, backend: file.backend)
     var content = KerasContent(file: file, weights: built.collected)
-    content.file.config = try fitted(file.config, built.collected, scope: "", depth: 0, isOutermost: true)
+    content.file.config = try fitted(file.config, built, scope: "", depth: 0, isOutermost: true)
     let again = try Keras.model(content.file, content.weights)
     if let place = GraphComparison(graph, again.graph).difference {
       throw PruneError(.unsupported, "\(place) is not what the Keras configuration of this model computes")
@@ -36,7 +51,7 @@ package enum KerasWriter {
 
   /// The configuration with the extents of weights; shapes that Keras noted when it built a layer are left out.
   private static func fitted(
-    _ json: JSON, _ weights: [String: Tensor], scope: String, depth: Int, isOutermost: Bool
+    _ json: JSON, _ built: KerasBuilder, scope: String, depth: Int, isOutermost: Bool
   ) throws(PruneError) -> JSON {
     var result = json
     result["build_config"] = nil
@@ -44,17 +59,19 @@ package enum KerasWriter {
     guard KerasNetwork.classes.contains(layer.className) else {
       var shapes: [String: Shape] = [:]
       let prefix = layer.path + "/"
-      for (key, tensor) in weights where key.hasPrefix(prefix) {
+      for (key, tensor) in built.collected where key.hasPrefix(prefix) {
         shapes[String(key.dropFirst(prefix.count))] = tensor.shape
       }
-      result["config"] = try KerasLayers.kind(of: layer).resized(layer, shapes)
+      var config = try KerasLayers.kind(of: layer).resized(layer, shapes)
+      for (key, value) in built.refitted[layer.path] ?? [] { config[key] = value }
+      result["config"] = config
       return result
     }
     guard depth < 16 else { throw layer.unsupported("models are nested more than 16 deep") }
     var layers: [JSON] = []
     for inner in layer.config["layers"]?.array ?? layer.config.array ?? [] {
       layers.append(
-        try fitted(inner, weights, scope: isOutermost ? "" : layer.path + "/", depth: depth + 1, isOutermost: false))
+        try fitted(inner, built, scope: isOutermost ? "" : layer.path + "/", depth: depth + 1, isOutermost: false))
     }
     var config = layer.config
     if config.array != nil { config = .array(layers) } else { config["layers"] = .array(layers) }
@@ -71,7 +88,8 @@ package enum KerasWriter {
     let backend = content.file.backend.isEmpty ? "tensorflow" : content.file.backend
     tree.set("keras_version", .text(version))
     tree.set("backend", .text(backend))
-    tree.set("model_config", .text(content.file.config.text))
+    // The weights of `.h5` files would be more for a layer with an adapter: it is in the kernel.
+    tree.set("model_config", .text(KerasAdapter.merged(content.file.config).text))
     if !content.file.training.isEmpty { tree.set("training_config", .text(content.file.training)) }
     if !content.masked.isEmpty { tree.set(Model.maskedKey, .text(content.masked.joined(separator: "\n"))) }
     let entries = try KerasNetwork(try content.file.layer(), scope: "").entries.filter { $0.layer.scope.isEmpty }

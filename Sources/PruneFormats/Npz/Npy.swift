@@ -40,11 +40,19 @@ package enum Npy {
   }
 
   /// The array file of a tensor.
-  /// - Throws: `.unsupported` for dtypes that NumPy does not have, such as bfloat16.
-  package static func encode(_ tensor: Tensor) throws(PruneError) -> [UInt8] {
+  ///
+  /// NumPy has no bfloat16, no floats of 8 bits and no integers of 4: they become float32 and int8 or uint8, which hold
+  /// every value of them.
+  /// - Throws: `.unsupported` for texts.
+  package static func encode(_ given: Tensor) throws(PruneError) -> [UInt8] {
+    var tensor = given
+    if NpyHeader.code(of: given.dtype) == nil, given.dtype != .string {
+      let isSigned = given.dtype == .int4
+      tensor = try given.cast(to: given.dtype.isFloatingPoint ? .float32 : isSigned ? .int8 : .uint8)
+    }
     guard let code = NpyHeader.code(of: tensor.dtype) else {
       throw PruneError(
-        .unsupported, "NumPy has no \(tensor.dtype.name)", hint: "convert the tensor to float32 or uint8 first")
+        .unsupported, "NumPy's files hold no \(tensor.dtype.name)", hint: "save it as .safetensors, or leave it out")
     }
     let dims = tensor.shape.dims
     let shape = dims.map(String.init).joined(separator: ", ") + (dims.count == 1 ? "," : "")

@@ -32,13 +32,18 @@ package struct LoadedWeights: Sendable {
   package private(set) var differing: [Difference] = []
   /// Tensors that were left out: by the map, and counters of batches.
   package private(set) var ignored: [String] = []
+  /// Weights that were one with an equal one, and have a tensor of their own now.
+  package private(set) var separated: [String] = []
 
   /// Puts tensors into the model's weights of the same names.
   /// - Throws: `.mismatch` when the options are strict and something does not fit; `.invalidArgument` for the map; what
   ///   reading a tensor throws.
   package init(_ entries: [WeightEntry], into model: Model, _ options: WeightsOptions) throws(PruneError) {
+    let map = try WeightMap(options.mapFrom, options.mapTo)
+    var model = model
+    separated = Self.separate(Set(entries.compactMap { map.name(of: $0.name) }), in: &model.graph)
     self.model = model
-    let names = WeightNames(model.graph), map = try WeightMap(options.mapFrom, options.mapTo)
+    let names = WeightNames(model.graph)
     var chosen: [String: (entry: WeightEntry, isTransposed: Bool)] = [:]
     var aliased: [(target: String, entry: WeightEntry, alias: WeightNames.Alias)] = []
     for entry in entries {
@@ -82,6 +87,25 @@ package struct LoadedWeights: Sendable {
       let turned = isTransposed ? try tensor.transposed() : tensor
       self.model.graph.setInitializer(name, try turned.cast(to: own.dtype).reshaped(own.shape))
     }
+  }
+
+  /// Exporters store equal tensors once, and let an Identity give the others' names: `bn.running_mean` of a network that
+  /// was never trained is `bn.bias`. Each name that the file has gets a tensor of its own.
+  private static func separate(_ wanted: Set<String>, in graph: inout Graph) -> [String] {
+    var tensors: [String: Tensor] = [:]
+    for initializer in graph.initializers { tensors[initializer.name] = initializer.tensor }
+    var done: [String] = []
+    for node in graph.nodes where node.opType == "Identity" && node.isStandard {
+      guard let output = node.output(0), let source = node.input(0), let tensor = tensors[source] else { continue }
+      tensors[output] = tensor
+      if wanted.contains(output), !graph.outputs.contains(where: { $0.name == output }) { done.append(output) }
+    }
+    let gone = Set(done)
+    graph.nodes.removeAll { $0.opType == "Identity" && $0.isStandard && ($0.output(0).map(gone.contains) ?? false) }
+    for name in done {
+      if let tensor = tensors[name] { graph.setInitializer(name, tensor) }
+    }
+    return done
   }
 
   private static func difference(_ name: String, _ own: Tensor, _ entry: WeightEntry, _ isTransposed: Bool)
@@ -141,7 +165,17 @@ package struct LoadedWeights: Sendable {
     guard !parts.isEmpty else { return }
     throw PruneError(
       .mismatch, parts.joined(separator: "; "),
-      hint: (prefixHint() ?? "map renames tensors") + "; strict = false loads what fits")
+      hint: (prefixHint() ?? foldedHint() ?? "map renames tensors") + "; strict = false loads what fits")
+  }
+
+  /// What to do where batch normalizations of the file went into convolutions of the model.
+  private func foldedHint() -> String? {
+    guard missing.contains(where: { $0.hasPrefix("onnx::") }),
+      unexpected.contains(where: { $0.hasSuffix("running_mean") || $0.hasSuffix("running_var") })
+    else { return nil }
+    return
+      "the exporter folded batch normalizations into the layers before them, so their weights have no names: export "
+      + "with training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False"
   }
 
   /// The map that would help where names differ by something in front.

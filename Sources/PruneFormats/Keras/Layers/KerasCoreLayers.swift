@@ -12,6 +12,7 @@ struct KerasInput: KerasLayerKind {
 
 struct KerasDense: KerasLayerKind {
   let names = ["Dense"]
+  func masking(of layer: KerasLayer) -> KerasMasking { .passes }
 
   func weights(of layer: KerasLayer) throws(PruneError) -> [KerasWeight] {
     [KerasWeight(name: "kernel")] + (layer.flag("use_bias", default: true) ? [KerasWeight(name: "bias")] : [])
@@ -46,10 +47,6 @@ struct KerasEmbedding: KerasLayerKind {
   func weights(of layer: KerasLayer) throws(PruneError) -> [KerasWeight] { [KerasWeight(name: "embeddings")] }
 
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
-    guard !layer.flag("mask_zero", default: false) else {
-      throw layer.unsupported(
-        "mask_zero hides steps from the layers behind it, which is not read", hint: "build it with mask_zero=False")
-    }
     var value = builder.plain(try call.input(of: layer))
     let table = try builder.weight(
       layer, "embeddings", wanted: [try layer.required("input_dim"), try layer.required("output_dim")])
@@ -58,7 +55,9 @@ struct KerasEmbedding: KerasLayerKind {
         "Cast", [value.name], "\(layer.path)/cast", [("to", .int(Int64(DType.int64.rawValue)))])
     }
     let name = builder.single("Gather", [table.name, value.name], layer.path)
-    return [KerasValue(name, value.dims + [table.shape.dims.last])]
+    var result = KerasValue(name, value.dims + [table.shape.dims.last])
+    if layer.flag("mask_zero", default: false) { result.mask = try builder.mask(of: value, name: layer.path) }
+    return [result]
   }
 
   func resized(_ layer: KerasLayer, _ shapes: [String: Shape]) -> JSON {
@@ -79,6 +78,7 @@ struct KerasIdentity: KerasLayerKind {
     "ActivityRegularization", "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast",
     "RandomBrightness",
   ]
+  func masking(of layer: KerasLayer) -> KerasMasking { .passes }
 
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
     [try call.input(of: layer)]
@@ -88,6 +88,7 @@ struct KerasIdentity: KerasLayerKind {
 /// Activations as layers of their own.
 struct KerasActivationLayer: KerasLayerKind {
   let names = ["Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "ThresholdedReLU"]
+  func masking(of layer: KerasLayer) -> KerasMasking { layer.className == "Softmax" ? .lacks : .passes }
 
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
     let value = try call.input(of: layer)
@@ -127,6 +128,7 @@ struct KerasActivationLayer: KerasLayerKind {
 
 struct KerasPReLU: KerasLayerKind {
   let names = ["PReLU"]
+  func masking(of layer: KerasLayer) -> KerasMasking { .passes }
 
   func weights(of layer: KerasLayer) throws(PruneError) -> [KerasWeight] { [KerasWeight(name: "alpha")] }
 

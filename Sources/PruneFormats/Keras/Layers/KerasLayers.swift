@@ -10,8 +10,9 @@ enum KerasLayers {
     KerasRescaling(), KerasPooling(), KerasGlobalPooling(), KerasFlatten(), KerasReshape(), KerasPermute(),
     KerasRepeatVector(),
     KerasZeroPadding(), KerasCropping(), KerasUpSampling(), KerasResizing(), KerasMerge(), KerasConcatenate(),
-    KerasDot(),
-    KerasRecurrent(), KerasBidirectional(), KerasTimeDistributed(), KerasAttention(), KerasMultiHeadAttention(),
+    KerasDot(), KerasOperation(), KerasComparison(), KerasSplit(), KerasEinsumDense(),
+    KerasRecurrent(), KerasBidirectional(), KerasTimeDistributed(), KerasCells(), KerasAttention(),
+    KerasMultiHeadAttention(),
   ]
 
   /// - Throws: `.unsupported` naming the layer: nothing that a file holds is ever run.
@@ -22,7 +23,12 @@ enum KerasLayers {
       throw layer.unsupported(
         isCode ? "it is Python code, which is never run" : "layers of this class are not read",
         hint: isCode
-          ? "build the model from layers, or export it to ONNX" : Suggestion.hint(for: layer.className, among: names))
+          ? "build the model from layers, or export it to ONNX: model.export(\"model.onnx\", format=\"onnx\")"
+          : [
+            Suggestion.hint(for: layer.className, among: names),
+            "export it to ONNX: model.export(\"model.onnx\", format=\"onnx\")",
+          ]
+          .filter { !$0.isEmpty }.joined(separator: "; "))
     }
     return kind
   }

@@ -3,6 +3,7 @@ import PruneTensor
 
 struct KerasBatchNormalization: KerasLayerKind {
   let names = ["BatchNormalization", "BatchNormalizationV1", "BatchNormalizationV2", "SyncBatchNormalization"]
+  func masking(of layer: KerasLayer) -> KerasMasking { .passes }
 
   func weights(of layer: KerasLayer) throws(PruneError) -> [KerasWeight] {
     (layer.flag("scale", default: true) ? [KerasWeight(name: "gamma")] : [])
@@ -44,6 +45,7 @@ struct KerasBatchNormalization: KerasLayerKind {
 /// Layer and root-mean-square normalization.
 struct KerasLayerNormalization: KerasLayerKind {
   let names = ["LayerNormalization", "RMSNormalization"]
+  func masking(of layer: KerasLayer) -> KerasMasking { .passes }
 
   func weights(of layer: KerasLayer) throws(PruneError) -> [KerasWeight] {
     if layer.className == "RMSNormalization" { return [KerasWeight(name: "scale")] }
@@ -96,6 +98,7 @@ struct KerasLayerNormalization: KerasLayerKind {
 
 struct KerasGroupNormalization: KerasLayerKind {
   let names = ["GroupNormalization"]
+  func masking(of layer: KerasLayer) -> KerasMasking { .passes }
 
   func weights(of layer: KerasLayer) throws(PruneError) -> [KerasWeight] {
     (layer.flag("scale", default: true) ? [KerasWeight(name: "gamma")] : [])
@@ -138,6 +141,7 @@ struct KerasGroupNormalization: KerasLayerKind {
 
 struct KerasUnitNormalization: KerasLayerKind {
   let names = ["UnitNormalization"]
+  func masking(of layer: KerasLayer) -> KerasMasking { .passes }
 
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
     let value = try call.input(of: layer)
@@ -178,8 +182,10 @@ struct KerasNormalization: KerasLayerKind {
     let mean: String
     let variance: String
     if try weights(of: layer).isEmpty {
-      mean = builder.constant(try numbers(layer, "mean", dims), "\(layer.path)/mean")
-      variance = builder.constant(try numbers(layer, "variance", dims), "\(layer.path)/variance")
+      let centering = layer.flag("invert", default: false) ? layer.path : "\(layer.path)/centered"
+      mean = builder.constant(try numbers(layer, "mean", dims, centering, 1, &builder), "\(layer.path)/mean")
+      variance = builder.constant(
+        try numbers(layer, "variance", dims, "\(layer.path)/root", 0, &builder), "\(layer.path)/variance")
     } else {
       let back = kept.sorted().map { dims[$0] }
       mean = try builder.weight(layer, "mean", .reshaped(dims, back: back)).name
@@ -195,7 +201,14 @@ struct KerasNormalization: KerasLayerKind {
     return [builder.map("Div", builder.map("Sub", value, "\(layer.path)/centered", [mean]), layer.path, [spread])]
   }
 
-  private func numbers(_ layer: KerasLayer, _ key: String, _ dims: [Int?]) throws(PruneError) -> Tensor {
+  /// The numbers of the configuration, or what pruning left of them in the input of a node.
+  private func numbers(
+    _ layer: KerasLayer, _ key: String, _ dims: [Int?], _ node: String, _ input: Int, _ builder: inout KerasBuilder
+  ) throws(PruneError) -> Tensor {
+    if let now = builder.built(node, input: input), now.dtype == .float32 {
+      builder.refit(layer, key, .array(try now.doubles().map { JSON($0) }))
+      return now
+    }
     var found: [Float] = []
     func collect(_ json: JSON?, _ depth: Int) {
       if let number = json?.double { found.append(Float(number)) }

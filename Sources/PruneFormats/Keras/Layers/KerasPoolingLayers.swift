@@ -29,9 +29,16 @@ struct KerasGlobalPooling: KerasLayerKind {
     "GlobalAveragePooling3D", "GlobalMaxPool1D", "GlobalMaxPool2D", "GlobalMaxPool3D", "GlobalAvgPool1D",
     "GlobalAvgPool2D", "GlobalAvgPool3D",
   ]
+  func masking(of layer: KerasLayer) -> KerasMasking {
+    layer.className == "GlobalAveragePooling1D" || layer.className == "GlobalAvgPool1D" ? .reads : .drops
+  }
 
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
     let rank = layer.spatialRank
+    if let mask = call.mask, masking(of: layer) == .reads {
+      guard layer.isChannelsLast else { throw layer.unsupported("it has a mask and channels first, which is not read") }
+      return [try builder.mean(of: try call.input(of: layer), mask, layer)]
+    }
     let value = try layer.spatial(call, &builder)
     let channels = value.dims[layer.channel(of: value)]
     var result = value

@@ -4,6 +4,8 @@ import PruneTensor
 /// LSTM, GRU and SimpleRNN.
 struct KerasRecurrent: KerasLayerKind {
   let names = ["LSTM", "GRU", "SimpleRNN"]
+  let arguments: Set = ["initial_state"]
+  func masking(of layer: KerasLayer) -> KerasMasking { .reads }
 
   func weights(of layer: KerasLayer) throws(PruneError) -> [KerasWeight] {
     [KerasWeight(path: "cell/", name: "kernel"), KerasWeight(path: "cell/", name: "recurrent_kernel")]
@@ -12,11 +14,29 @@ struct KerasRecurrent: KerasLayerKind {
 
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
     let isBackward = layer.flag("go_backwards", default: false)
-    let run = try KerasRecurrent.run(layer, prefix: "", try call.input(of: layer), isReverse: isBackward, &builder)
+    // Keras 2 gives initial states as further inputs.
+    guard let input = call.inputs.first else { throw PruneError(.badFormat, "\(layer.label) is called with no input") }
+    var states = Array(call.inputs.dropFirst())
+    if let state = call.named["initial_state"] { states.append(state) }
+    while let state = call.named["initial_state/\(states.count)"] { states.append(state) }
+    let run = try KerasRecurrent.run(
+      layer, cell: "cell/", input, isReverse: isBackward, initial: states, &builder)
+    return try KerasRecurrent.results(of: run, layer, isBackward: isBackward, &builder)
+  }
+
+  /// What the layer gives of a run.
+  static func results(of run: Run, _ layer: KerasLayer, isBackward: Bool, _ builder: inout KerasBuilder)
+    throws(PruneError) -> [KerasValue]
+  {
     var results = [run.last]
     if layer.flag("return_sequences", default: false) {
       results = [run.sequence]
-      if isBackward { results = [try KerasRecurrent.reversed(run.sequence, name: "\(layer.path)/backwards", &builder)] }
+      if isBackward {
+        guard run.sequence.mask == nil else {
+          throw layer.unsupported("it goes backwards over steps with a mask, which is not read")
+        }
+        results = [try KerasRecurrent.reversed(run.sequence, name: "\(layer.path)/backwards", &builder)]
+      }
     }
     if layer.flag("return_state", default: false) { results += run.states }
     return results
@@ -39,14 +59,23 @@ struct KerasRecurrent: KerasLayerKind {
     }
   }
 
-  /// - Parameter prefix: where the weights are in the layer that `layer` names: `forward_layer/`.
+  /// - Parameters:
+  ///   - cell: where the weights are in the layer that `layer` names: `forward_layer/cell/`.
+  ///   - suffix: what the nodes are called behind the layer's name.
+  ///   - initial: the states to start from; none for zeros.
   static func run(
-    _ layer: KerasLayer, prefix: String, _ input: KerasValue, isReverse: Bool, _ builder: inout KerasBuilder
+    _ layer: KerasLayer, cell: String, suffix: String = "", _ input: KerasValue, isReverse: Bool,
+    initial: [KerasValue] = [], _ builder: inout KerasBuilder
   ) throws(PruneError) -> Run {
     guard !layer.flag("stateful", default: false), !layer.flag("time_major", default: false) else {
       throw layer.unsupported("it is stateful or time_major, which is not read")
     }
-    let value = builder.plain(input)
+    let name = "\(layer.path)\(suffix)"
+    let whole = builder.plain(input)
+    let steps = try input.mask.map { mask throws(PruneError) in
+      try builder.steps(of: whole, mask, isReverse: isReverse, layer, name: name)
+    }
+    let value = steps?.packed ?? whole
     let gates = gates(layer)
     let count = gates.count
     guard value.rank == 3 else {
@@ -54,15 +83,15 @@ struct KerasRecurrent: KerasLayerKind {
     }
     let units = try layer.required("units")
     let wide = units.multipliedReportingOverflow(by: count).partialValue
-    let kernel = try builder.weight(layer, "\(prefix)cell/kernel", .gates(gates), wanted: [value.dims[2], wide])
-    let recurrent = try builder.weight(layer, "\(prefix)cell/recurrent_kernel", .gates(gates), wanted: [units, wide])
+    let kernel = try builder.weight(layer, "\(cell)kernel", .gates(gates), wanted: [value.dims[2], wide])
+    let recurrent = try builder.weight(layer, "\(cell)recurrent_kernel", .gates(gates), wanted: [units, wide])
     let own = recurrent.shape.dims.first ?? units
     let resets = layer.className == "GRU" && layer.flag("reset_after", default: !builder.isBeforeKeras3)
     var inputs = [builder.ordered(value, [1, 0, 2]).name, kernel.name, recurrent.name]
     if layer.flag("use_bias", default: true) {
       let wanted: [Int?] = resets ? [2, own * count] : [own * count]
       inputs.append(
-        try builder.weight(layer, "\(prefix)cell/bias", .gateBias(gates, isPair: resets), wanted: wanted).name)
+        try builder.weight(layer, "\(cell)bias", .gateBias(gates, isPair: resets), wanted: wanted).name)
     }
     var attributes: [(String, AttributeValue)] = [
       ("hidden_size", .int(Int64(own))), ("direction", .text(isReverse ? "reverse" : "forward")),
@@ -71,7 +100,17 @@ struct KerasRecurrent: KerasLayerKind {
     if layer.className == "GRU" { attributes.append(("linear_before_reset", .int(resets ? 1 : 0))) }
     if let alpha = slopes(layer, builder) { attributes += alpha }
     let op = layer.className == "SimpleRNN" ? "RNN" : layer.className
-    let name = "\(layer.path)\(prefix.isEmpty ? "" : "/" + prefix.dropLast())"
+    guard initial.isEmpty || initial.count == (op == "LSTM" ? 2 : 1) else {
+      throw PruneError(.badFormat, "\(layer.label) is called with \(initial.count) initial states")
+    }
+    if steps != nil || !initial.isEmpty {
+      if inputs.count == 3 { inputs.append("") }
+      inputs.append(steps?.lengths ?? "")
+    }
+    for (index, state) in initial.enumerated() {
+      let axes = try builder.constant([0], "\(name)/initial_axis\(index)")
+      inputs.append(builder.single("Unsqueeze", [builder.plain(state).name, axes], "\(name)/initial\(index)"))
+    }
     let outputs = builder.node(op, inputs, name, attributes, outputs: op == "LSTM" ? 3 : 2)
     func squeezed(_ output: String, _ axis: Int, _ suffix: String, _ dims: [Int?], _ order: [Int]? = nil)
       throws(PruneError) -> KerasValue
@@ -79,7 +118,11 @@ struct KerasRecurrent: KerasLayerKind {
       let axes = try builder.constant([axis], "\(name)/\(suffix)_axis")
       return KerasValue(builder.single("Squeeze", [output, axes], "\(name)/\(suffix)"), dims, order: order)
     }
-    let sequence = try squeezed(outputs[0], 1, "sequence", [value.dims[0], value.dims[1], own], [1, 0, 2])
+    var sequence = try squeezed(outputs[0], 1, "sequence", [value.dims[0], value.dims[1], own], [1, 0, 2])
+    if let steps, let mask = input.mask {
+      sequence = try builder.spread(builder.plain(sequence), steps, name: name)
+      sequence.mask = mask
+    }
     var states: [KerasValue] = []
     for (index, output) in outputs.dropFirst().enumerated() {
       states.append(try squeezed(output, 0, index == 0 ? "last" : "cell", [value.dims[0], own]))

@@ -38,8 +38,14 @@ struct KerasReshape: KerasLayerKind {
 
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
     let value = builder.plain(try call.input(of: layer))
-    guard let target = layer.config["target_shape"]?.ints, target.allSatisfy({ $0 >= -1 }) else {
+    guard var target = layer.config["target_shape"]?.ints, target.allSatisfy({ $0 >= -1 }) else {
       throw PruneError(.badFormat, "\(layer.label): target_shape is \(layer.config["target_shape"]?.text ?? "missing")")
+    }
+    if let now = try builder.built(layer.path, input: 1)?.integers(), now.count == target.count + 1, now[0] == 0,
+      now.dropFirst().allSatisfy({ $0 >= -1 })
+    {
+      target = Array(now.dropFirst())
+      builder.refit(layer, "target_shape", JSON(target))
     }
     let name = builder.single(
       "Reshape", [value.name, try builder.constant([0] + target, "\(layer.path)/shape")], layer.path)

@@ -4,6 +4,7 @@ import PruneTensor
 /// A recurrent layer run both ways.
 struct KerasBidirectional: KerasLayerKind {
   let names = ["Bidirectional"]
+  func masking(of layer: KerasLayer) -> KerasMasking { .reads }
 
   private func inner(_ layer: KerasLayer) throws(PruneError) -> (forward: KerasLayer, backward: KerasLayer) {
     let forward = try KerasLayer(wrapped: layer.config["layer"], as: "", in: layer)
@@ -29,14 +30,23 @@ struct KerasBidirectional: KerasLayerKind {
     var (forward, backward) = try inner(layer)
     // Weights and nodes belong to the wrapper.
     (forward, backward) = (try renamed(forward, layer), try renamed(backward, layer))
-    let first = try KerasRecurrent.run(forward, prefix: "forward_layer/", input, isReverse: false, &builder)
-    let second = try KerasRecurrent.run(backward, prefix: "backward_layer/", input, isReverse: true, &builder)
+    let first = try KerasRecurrent.run(
+      forward, cell: "forward_layer/cell/", suffix: "/forward_layer", input, isReverse: false, &builder)
+    let second = try KerasRecurrent.run(
+      backward, cell: "backward_layer/cell/", suffix: "/backward_layer", input, isReverse: true, &builder)
     let isSequence = forward.flag("return_sequences", default: false)
     let left = isSequence ? first.sequence : first.last
     let right = isSequence ? second.sequence : second.last
     guard !forward.flag("return_state", default: false) else {
       throw layer.unsupported("return_state of both directions is not read")
     }
+    guard builder.isExact || left.dims == right.dims else {
+      let units = [left, right].map { $0.dims[$0.rank - 1] ?? 0 }
+      throw layer.unsupported(
+        "its directions have \(units[0]) and \(units[1]) units now, Keras wants as many in each",
+        hint: "prune with ignore = \"\(layer.name)*\", or save it as .onnx")
+    }
+    if layer.config["merge_mode"]?.isNull == true { return [left, right] }
     switch layer.text("merge_mode", default: "concat") {
     case "concat":
       var result = left
@@ -75,6 +85,7 @@ struct KerasBidirectional: KerasLayerKind {
 /// A layer applied to every step.
 struct KerasTimeDistributed: KerasLayerKind {
   let names = ["TimeDistributed"]
+  func masking(of layer: KerasLayer) -> KerasMasking { .passes }
 
   private func inner(_ layer: KerasLayer) throws(PruneError) -> KerasLayer {
     let inner = try KerasLayer(wrapped: layer.config["layer"], as: "layer", in: layer)
