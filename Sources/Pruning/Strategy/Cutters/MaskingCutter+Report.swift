@@ -70,6 +70,9 @@ extension MaskingCutter {
 
   var openingNotes: [String] {
     var notes = plan.importance.note(unreached: unreached, "neither scores nor prunes").map { [$0] } ?? []
+    for (weight, reason) in unobserved {
+      notes.append("'\(weight.layer)' was pruned by the size of its weights alone: \(reason)")
+    }
     if !splits.layers.isEmpty {
       notes.append(
         "of weights that several layers use the first use was pruned, and \(Self.list(splits.layers)) "
