@@ -260,4 +260,115 @@ test("Resize with axes between int8 layers says all of them", function()
   end
 end)
 
+test("inputs without a rank, and with open channels, are pruned by channel", function()
+  local function network(shape)
+    return load{
+      inputs = {{"x", "float32", shape}}, outputs = {{"y", "float32"}},
+      weights = {k = ramp{8, 3, 3, 3}, l = ramp{4, 8, 1, 1}},
+      nodes = {
+        {"Conv", {"x", "k"}, {"c"}}, {"Relu", {"c"}, {"r"}}, {"Conv", {"r", "l"}, {"d"}}, {"GlobalAveragePool", {"d"}, {"y"}},
+      },
+    }
+  end
+  for _, shape in ipairs{{"N", "C", "H", "W"}, {"?", "?", "?", "?"}, false} do
+    local m = network(shape or nil)
+    for _, data in ipairs{prune.data.tensors{x = numbers(4, 3, 9, 11)}, false} do
+      local slim, report = m:prune{granularity = "channel", amount = 0.5, data = data or nil}
+      equal(report.removed, 4)
+      check(report.certificate < 1e-4)
+      equal(slim:run{x = numbers(2, 3, 9, 11)}.y.shape[2], 4)
+    end
+    equal(m:stats{shapes = {x = {1, 3, 9, 11}}}.macs, 7 * 9 * (8 * 27 + 4 * 8))
+  end
+  -- A matrix alone does not say how many axes its input has, data does.
+  local m = load{
+    inputs = {{"x", "float32"}}, outputs = {{"y", "float32"}}, weights = {a = ramp{6, 8}, b = ramp{8, 3}},
+    nodes = {{"MatMul", {"x", "a"}, {"h"}}, {"Relu", {"h"}, {"r"}}, {"MatMul", {"r", "b"}, {"y"}}},
+  }
+  local _, report = m:prune{granularity = "channel", amount = 0.5, data = prune.data.tensors{x = numbers(4, 5, 6)}}
+  equal(report.removed, 4)
+end)
+
+test("weights that are computed from constants are weights", function()
+  local mask = {shape = {8, 6}}
+  for i = 1, 48 do mask[i] = i % 2 end
+  local forms = {
+    {{w = ramp{8, 6}, m = mask}, {{"Mul", {"w", "m"}, {"k"}}}},
+    {{w = ramp{8, 6}, m = mask}, {{"Add", {"w", "m"}, {"k"}}}},
+    {{w = ramp{4, 6}, m = ramp{4, 6}}, {{"Concat", {"w", "m"}, {"k"}, {axis = 0}}}},
+    {{w = ramp{16, 6}}, {{"Split", {"w"}, {"k", "rest"}, {axis = 0}}}},
+    {{w = ramp{8, 6}, a = ramp{8, 2}, b = ramp{2, 6}}, {{"MatMul", {"a", "b"}, {"ab"}}, {"Add", {"w", "ab"}, {"k"}}}},
+  }
+  for number, form in ipairs(forms) do
+    local nodes = form[2]
+    nodes[#nodes + 1] = {"Gemm", {"x", "k"}, {"y"}, {transB = 1}}
+    local m = load{
+      opset = 17, inputs = {{"x", "float32", {"N", 6}}}, outputs = {{"y", "float32", {"N", 8}}}, weights = form[1], nodes = nodes,
+    }
+    local slim, report = m:prune{amount = 0.6}
+    equal(report.weights, 48, "form " .. number)
+    near(report.sparsity, 0.6, 0.02)
+    equal(distance(m, (m:prune{threshold = 0}), {x = numbers(3, 6)}), 0)
+    check(#m:quantize{scheme = "weight_only"}:stats().layers > 0)
+    check(slim:run{x = numbers(2, 6)}.y)
+  end
+end)
+
+test("a weight that is not folded is named", function()
+  local m = load{
+    inputs = {{"x", "float32", {"N", 6}}}, outputs = {{"y", "float32"}},
+    weights = {q = {shape = {6, 8}, dtype = "int8", table.unpack(ramp{6, 8})}, s = {shape = {1}, 0.5}, w = ramp{8, 4}},
+    nodes = {
+      {"Cast", {"q"}, {"c"}, {to = 1}}, {"Mul", {"c", "s"}, {"k"}}, {"MatMul", {"x", "k"}, {"h"}}, {"MatMul", {"h", "w"}, {"y"}},
+    },
+  }
+  local _, report = m:prune{amount = 0.5}
+  equal(report.weights, 32)
+  equal(report.skipped[1].weight, "k")
+  check(report.skipped[1].reason:find("int8", 1, true), report.skipped[1].reason)
+end)
+
+test("what stands behind If is not trained, by name", function()
+  local function branch(name)
+    return {outputs = {{name, "float32"}}, nodes = {{"Relu", {"h"}, {name}}}}
+  end
+  local function network(behind)
+    local nodes = {
+      {"MatMul", {"x", "a"}, {"h"}}, {"ReduceSum", {"x"}, {"s"}, {keepdims = 0}}, {"Greater", {"s", "zero"}, {"c"}},
+      {"If", {"c"}, {behind and "i" or "y"}, {then_branch = branch "t", else_branch = branch "e"}, name = "gate"},
+    }
+    if behind then nodes[#nodes + 1] = {"MatMul", {"i", "b"}, {"y"}} end
+    return load{
+      inputs = {{"x", "float32", {"N", 6}}}, outputs = {{"y", "float32", {"N", 4}}},
+      weights = {a = ramp{6, 4}, b = ramp{4, 4}, zero = {shape = {}, 0}}, nodes = nodes,
+    }
+  end
+  local data = prune.data.tensors(numbers(8, 6), prune.tensor(labels(8, 4)))
+  fails("If 'gate'", network(false).fit, network(false), {data = data, epochs = 1})
+  local m = network(true)
+  local before = table.concat(flat(m:parameter "a"), " ")
+  m:fit{data = data, epochs = 1, lr = 0.1, optimizer = "sgd"}
+  equal(table.concat(flat(m:parameter "a"), " "), before)
+end)
+
+test("weights that an exporter made one are loaded apart", function()
+  local m = load{
+    inputs = {{"x", "float32", {"N", 4}}}, outputs = {{"y", "float32", {"N", 4}}},
+    weights = {["b.bias"] = {shape = {4}, 0, 0, 0, 0}, ["b.weight"] = {shape = {4}, 1, 1, 1, 1}},
+    nodes = {
+      {"Identity", {"b.bias"}, {"b.running_mean"}}, {"Identity", {"b.weight"}, {"b.running_var"}},
+      {"BatchNormalization", {"x", "b.weight", "b.bias", "b.running_mean", "b.running_var"}, {"y"}},
+    },
+  }
+  local path = h.temporary ".npz"
+  prune.npz.save(path, {
+    ["b.weight"] = prune.tensor{1, 2, 3, 4, dtype = "float32"}, ["b.bias"] = prune.tensor{5, 6, 7, 8, dtype = "float32"},
+    ["b.running_mean"] = prune.tensor{1, 0, 1, 0, dtype = "float32"}, ["b.running_var"] = prune.tensor{4, 4, 4, 4, dtype = "float32"},
+  })
+  m:load_weights(path)
+  local y = flat(m:run{x = prune.tensor{shape = {1, 4}, dtype = "float32", 1, 1, 1, 1}}.y)
+  near(y[1], 5, 1e-4)
+  near(y[2], 7, 1e-4)
+end)
+
 h.finish()

@@ -37,8 +37,10 @@ package struct LoadedWeights: Sendable {
   /// - Throws: `.mismatch` when the options are strict and something does not fit; `.invalidArgument` for the map; what
   ///   reading a tensor throws.
   package init(_ entries: [WeightEntry], into model: Model, _ options: WeightsOptions) throws(PruneError) {
+    let map = try WeightMap(options.mapFrom, options.mapTo)
+    let model = Self.apart(model, Set(entries.compactMap { map.name(of: $0.name) }))
     self.model = model
-    let names = WeightNames(model.graph), map = try WeightMap(options.mapFrom, options.mapTo)
+    let names = WeightNames(model.graph)
     var chosen: [String: (entry: WeightEntry, isTransposed: Bool)] = [:]
     var aliased: [(target: String, entry: WeightEntry, alias: WeightNames.Alias)] = []
     for entry in entries {
@@ -82,6 +84,24 @@ package struct LoadedWeights: Sendable {
       let turned = isTransposed ? try tensor.transposed() : tensor
       self.model.graph.setInitializer(name, try turned.cast(to: own.dtype).reshaped(own.shape))
     }
+  }
+
+  /// The model with weights apart that exporters made one because they were equal when they were written, as those of a
+  /// network that was never trained are: `b1.running_mean = Identity(b1.bias)`.
+  private static func apart(_ model: Model, _ wanted: Set<String>) -> Model {
+    func stored(_ node: Node) -> (name: String, tensor: Tensor)? {
+      guard node.isStandard, node.opType == "Identity", let output = node.output(0), wanted.contains(output),
+        let input = node.input(0), let tensor = model.graph.initializer(input)
+      else { return nil }
+      return (output, tensor)
+    }
+    let copies = model.graph.nodes.compactMap(stored)
+    guard !copies.isEmpty else { return model }
+    var result = model
+    result.graph.nodes.removeAll { stored($0) != nil }
+    for copy in copies { result.graph.setInitializer(copy.name, copy.tensor) }
+    result.irVersion = max(result.irVersion, 4)
+    return result
   }
 
   private static func difference(_ name: String, _ own: Tensor, _ entry: WeightEntry, _ isTransposed: Bool)
