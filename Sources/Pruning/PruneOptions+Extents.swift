@@ -4,7 +4,7 @@ import PruneTensor
 
 extension PruneOptions {
   /// The extents of a sample of the data that is there, by input.
-  private func sampleShapes(of model: Model) -> [String: [Int]] {
+  func sampleShapes(of model: Model) -> [String: [Int]] {
     InputBinding.sampleShapes(validate ?? data ?? `guard`?.data ?? recoverData, model)
   }
 

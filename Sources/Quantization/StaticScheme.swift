@@ -34,7 +34,7 @@ struct StaticScheme {
         hint: "give calibration = some hundred samples")
     }
     (self.data, self.options, self.scheme) = (data, options, scheme)
-    var folded = try FoldBatchNormalization.apply(try RaiseOpset.apply(original, to: 13))
+    var folded = try FoldBatchNormalization.apply(try ResizeAxes.apply(try RaiseOpset.apply(original, to: 13)))
     let bothSides = options.symmetric && (folded.opset() ?? 0) >= 21
     self.bothSides = bothSides
     var outcomes: [OptionOutcome] = []
@@ -75,7 +75,13 @@ struct StaticScheme {
       try QuantizationPlan(
         GraphIndex(folded.graph), ignore: scheme.ignore, unobserved: unobserved, bothSides: bothSides)
     }
-    if isAuto { try choose(on: held) }
+    guard isAuto else { return }
+    try choose(on: held)
+    // What the samples that were held back reach, activations may reach.
+    guard calibrator == MinMaxObserver.name, data.count > seen.count else { return }
+    calibration.widen(
+      by: try Calibration(folded, held, values: values, scheme: scheme, cancel: options.cancel))
+    scales = Self.scales(calibration.ranges, scheme)
   }
 
   private static func scales(_ ranges: [String: (low: Float, high: Float)], _ scheme: QuantizationScheme) -> [String:

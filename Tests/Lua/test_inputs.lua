@@ -60,7 +60,7 @@ test("the loss may be taken of another output", function()
   near(m:sensitivity{data = other, output = name, amounts = {0.5}, metric = "mse"}.baseline, m:evaluate(other, {output = name, metrics = "mse"}).mse, 1e-6)
   fails("no output 'outputs'", m.prune, m, {amount = 0.5, output = "outputs"})
   fails("no output 'outputs'", m.significance, m, {output = "outputs"})
-  local found, front = prune.search{model = m, data = other, output = name, metric = "mse", objective = "bytes", max_drop = 1, budget = 0.05}
+  local found, front = prune.search{model = m, data = other, output = name, metric = "mse", objective = "bytes", max_drop = 1}
   check(#front.front > 0 and found:evaluate(other, {output = name, metrics = "mse"}).mse <= m:evaluate(other, {output = name, metrics = "mse"}).mse + 1)
   fails("no output 'outputs'", prune.search, {model = m, data = other, output = "outputs"})
 end)

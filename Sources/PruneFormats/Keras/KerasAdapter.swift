@@ -13,7 +13,8 @@ struct KerasAdapter {
 
   /// Adds the factors behind the layer's own weights. The weight they adapt is no longer trained.
   func add(to weights: inout [KerasWeight], of layer: KerasLayer) {
-    guard let index = weights.firstIndex(where: { $0.path.isEmpty && ["kernel", "embeddings"].contains($0.name) }) else {
+    guard let index = weights.firstIndex(where: { $0.path.isEmpty && ["kernel", "embeddings"].contains($0.name) })
+    else {
       return
     }
     weights[index].isTrainable = false

@@ -55,7 +55,8 @@ extension KerasBuilder {
     let values = floats(mask, "\(name)/mask_values")
     // Steps that count first, each kind in its own order.
     let rank = constant(try Tensor((0..<count).map { Float(count - $0) }), "\(name)/mask_rank")
-    let weighted = single("Mul", [values, try constant(Double(2 * count), "\(name)/mask_weight")], "\(name)/mask_weighted")
+    let weighted = single(
+      "Mul", [values, try constant(Double(2 * count), "\(name)/mask_weight")], "\(name)/mask_weighted")
     let score = single("Add", [weighted, rank], "\(name)/mask_score")
     let order = node(
       "TopK", [score, try constant([count], "\(name)/mask_count")], "\(name)/mask_top", [("axis", .int(1))], outputs: 2)
@@ -66,16 +67,19 @@ extension KerasBuilder {
     let total = single("ReduceSum", [values, axis], "\(name)/mask_total", [("keepdims", .int(1))])
     let flat = single("Squeeze", [total, axis], "\(name)/mask_length")
     let lengths = single("Cast", [flat], "\(name)/mask_lengths", [("to", .int(Int64(DType.int32.rawValue)))])
-    let met = single("CumSum", [values, constant(try Tensor(scalar: Int64(1)), "\(name)/mask_steps")], "\(name)/mask_met")
+    let met = single(
+      "CumSum", [values, constant(try Tensor(scalar: Int64(1)), "\(name)/mask_steps")], "\(name)/mask_met")
     let one = try constant(1, "\(name)/mask_one")
     let place = single("Sub", [met, isReverse ? values : one], "\(name)/mask_place")
     let zero = try constant(0, "\(name)/mask_none")
     let most = try constant(Double(count - 1), "\(name)/mask_most")
     let clipped = single("Clip", [place, zero, most], "\(name)/mask_clipped")
     let places = single("Cast", [clipped], "\(name)/mask_places", [("to", .int(Int64(DType.int64.rawValue)))])
-    let exists = isReverse
+    let exists =
+      isReverse
       ? single("Less", [place, total], "\(name)/mask_exists") : single("Greater", [met, zero], "\(name)/mask_exists")
-    return MaskedSteps(packed: result, lengths: lengths, places: places, exists: floats(exists, "\(name)/mask_exist_values"))
+    return MaskedSteps(
+      packed: result, lengths: lengths, places: places, exists: floats(exists, "\(name)/mask_exist_values"))
   }
 
   /// Outputs of the packed steps at the places of all steps.

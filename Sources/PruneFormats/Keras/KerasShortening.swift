@@ -64,7 +64,9 @@ struct KerasShortening {
     func renamed(_ json: JSON, _ depth: Int) -> JSON {
       guard depth < 32 else { return json }
       if let parts = json.array {
-        if parts.count >= 3, let name = parts[0].string, gone[name] != nil, let call = parts[1].int, let tensor = parts[2].int {
+        if parts.count >= 3, let name = parts[0].string, gone[name] != nil, let call = parts[1].int,
+          let tensor = parts[2].int
+        {
           let found = source(.init(layer: name, call: call, tensor: tensor))
           return .array([.string(found.layer), JSON(found.call), JSON(found.tensor)] + parts.dropFirst(3))
         }
@@ -73,7 +75,9 @@ struct KerasShortening {
       if let fields = json.fields { return .object(fields.map { ($0.key, renamed($0.value, depth + 1)) }) }
       return json
     }
-    for index in layers.indices { layers[index]["inbound_nodes"] = layers[index]["inbound_nodes"].map { renamed($0, 0) } }
+    for index in layers.indices {
+      layers[index]["inbound_nodes"] = layers[index]["inbound_nodes"].map { renamed($0, 0) }
+    }
     let outputs = result["config"]?["output_layers"].map { renamed($0, 0) }
     result["config"]?["output_layers"] = outputs
     result["config"]?["layers"] = .array(layers)

@@ -27,10 +27,11 @@ package struct BoundExtents: Sendable {
   package static func attempts(
     _ model: Model, given: ShapeBinding = .init(), samples: [String: [Int]] = [:], assumes: Bool = true, limit: Int = 3
   ) throws(PruneError) -> [BoundExtents] {
-    var known = BoundExtents(layout: OpenExtents(model))
+    var known = BoundExtents(layout: OpenExtents(model, samples: samples))
     known.extents = try given.extents(of: model)
     for input in model.graph.trueInputs {
-      guard let sample = samples[input.name], let dims = input.type?.dims, dims.count == sample.count + 1 else {
+      guard let sample = samples[input.name], let dims = known.layout.dims(of: input), dims.count == sample.count + 1
+      else {
         continue
       }
       for (axis, value) in sample.enumerated() {
@@ -83,7 +84,8 @@ package struct BoundExtents: Sendable {
   package func types(of model: Model, batch: Int = 1, overrides: Bool = false) -> [String: TensorType] {
     var result: [String: TensorType] = [:]
     for input in model.graph.trueInputs {
-      guard var type = input.type, let dims = type.dims, dims.contains(where: { $0.value == nil }) else {
+      var type = input.type ?? TensorType(nil, nil)
+      guard let dims = layout.dims(of: input), dims.contains(where: { $0.value == nil }) else {
         if let dims = rank(of: input.name) { result[input.name] = TensorType(input.type?.dtype, dims.map(Dim.fixed)) }
         continue
       }

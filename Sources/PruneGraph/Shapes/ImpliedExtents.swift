@@ -5,8 +5,25 @@ enum ImpliedExtents {
   /// - Returns: in a fixed order.
   static func of(_ model: Model) -> [(extent: OpenExtent, value: Int)] {
     let inputs = model.graph.trueInputs
-    guard inputs.contains(where: { $0.type?.dims?.contains { $0.value == nil } ?? false }) else { return [] }
-    return constants(model) + imageSize(model)
+    guard inputs.contains(where: { $0.type?.dims?.contains { $0.value == nil } ?? true }) else { return [] }
+    return readers(model) + constants(model) + imageSize(model)
+  }
+
+  /// What the layers that read an input want of it.
+  private static func readers(_ model: Model) -> [(extent: OpenExtent, value: Int)] {
+    let implied = ImpliedInputs.of(model)
+    var result: [(extent: OpenExtent, value: Int)] = []
+    for input in model.graph.trueInputs {
+      guard let found = implied[input.name] else { continue }
+      let dims = input.type?.dims ?? found.map { _ in .unknown }
+      for (axis, value) in found.enumerated() {
+        guard let value, let extent = OpenExtent(dims[axis], input: input.name, axis: axis),
+          !result.contains(where: { $0.extent == extent })
+        else { continue }
+        result.append((extent, value))
+      }
+    }
+    return result
   }
 
   /// What operators on constants demand: a table that is added to a sequence has the sequence's length, a matrix as

@@ -34,13 +34,22 @@ package struct OpenExtents: Sendable {
   package private(set) var derived: [String: ExtentExpression] = [:]
   /// Inputs of which not even the rank is known.
   package private(set) var rankless: [String] = []
+  /// The ranks of inputs that do not declare theirs, from what reads them or from samples.
+  private var ranks: [String: Int] = [:]
 
-  package init(_ model: Model) {
+  /// - Parameter samples: extents of a sample, without the batch, by input.
+  package init(_ model: Model, samples: [String: [Int]] = [:]) {
     let inputs = model.graph.trueInputs
+    if inputs.contains(where: { $0.type?.dims == nil }) {
+      let implied = ImpliedInputs.of(model)
+      for input in inputs where input.type?.dims == nil {
+        ranks[input.name] = samples[input.name].map { $0.count + 1 } ?? implied[input.name]?.count
+      }
+    }
     var all: [OpenExtent] = [], behind: Set<OpenExtent> = []
     var names: Set<String> = []
     for input in inputs {
-      guard let dims = input.type?.dims else {
+      guard let dims = dims(of: input) else {
         rankless.append(input.name)
         continue
       }
@@ -59,7 +68,7 @@ package struct OpenExtents: Sendable {
     }
     for extent in all where Self.isNamedBatch(extent) && !isDerived(extent) { batch.insert(extent) }
     for input in inputs {
-      guard let dims = input.type?.dims, let first = dims.first,
+      guard let dims = dims(of: input), let first = dims.first,
         !dims.enumerated().contains(where: { OpenExtent($1, input: input.name, axis: $0).map(batch.contains) ?? false }
         ),
         let extent = OpenExtent(first, input: input.name, axis: 0), !behind.contains(extent), !isDerived(extent)
@@ -67,6 +76,12 @@ package struct OpenExtents: Sendable {
       batch.insert(extent)
     }
     others = all.filter { !batch.contains($0) && !isDerived($0) }
+  }
+
+  /// The declared extents of an input; unknown ones of an input of which only the rank is known, nil where not even
+  /// that is.
+  package func dims(of input: ValueInfo) -> [Dim]? {
+    input.type?.dims ?? ranks[input.name].map { [Dim](repeating: .unknown, count: $0) }
   }
 
   private func isDerived(_ extent: OpenExtent) -> Bool {

@@ -9,12 +9,15 @@ package enum DirectWeights {
   ///   - keepsTables: leaves a weight that rows are gathered from as it was stored.
   ///   - keepsTypes: leaves a weight behind a Cast.
   ///   - reshapedOnly: leaves a weight whose axes are what they were, in another order.
+  /// Weights that are computed from constants (a product with a mask, parts that are joined) are what they come to,
+  /// unless `reshapedOnly`.
   /// - Returns: the model without those nodes; such a weight is there in both forms.
   package static func apply(
     _ model: Model, keepsShared: Bool = false, keepsTables: Bool = false, keepsTypes: Bool = false,
     reshapedOnly: Bool = false
   ) throws(PruneError) -> Model {
     func passes(_ node: Node) -> Bool { node.isMovement || !keepsTypes && node.isStandard && node.opType == "Cast" }
+    let model = reshapedOnly ? model : ComputedWeights(model).folded()
     let readers = keepsShared ? model.graph.consumers : [:]
     let tables = Set(
       keepsTables ? model.graph.nodes.filter { $0.isStandard && $0.opType == "Gather" }.compactMap { $0.input(0) } : [])

@@ -42,6 +42,8 @@ package struct Specialization: Sendable {
       self.model.graph.inputs.append(ValueInfo(name: input.name, type: type))
     }
     var kept: [Node] = []
+    /// What graphs inside nodes give, where both branches and every round of a loop agree on it.
+    var control: GraphTypes?
     // What changes between runs. Recurrent operators that read it are written out: for their gradients, and for
     // products that need no constant weights.
     var changing = variables
@@ -65,6 +67,11 @@ package struct Specialization: Sendable {
       }
       for (name, type) in zip(node.outputs, try inferred(node, constants)) where !name.isEmpty {
         types.types[name] = type
+      }
+      if !node.subgraphs.isEmpty {
+        let all = control ?? (try? ShapeInference.run(inlined, inputs: types.types)) ?? GraphTypes()
+        control = all
+        for name in node.outputs where types.types[name] == nil { types.types[name] = all.types[name] }
       }
       kept.append(node)
     }

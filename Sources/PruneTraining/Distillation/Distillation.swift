@@ -73,12 +73,22 @@ struct DistillationPlan {
     output = try TrainingLoss(
       loss.isClassifier ? "cross_entropy" : "mse", model: settings.teacher, targets: .float32, output: named
     ).value
+    let given = student
     let student = try Specialization(student, inputs: studentBinding.shapes(of: data, count: batch), variables: [])
       .types
     let teacher = try Specialization(
       settings.teacher, inputs: inputBinding.shapes(of: data, count: batch), variables: []
     ).types
     let (mine, theirs) = (student.shape(loss.value), teacher.shape(output))
+    for (shape, whose, model, value) in [
+      (theirs, "teacher", settings.teacher, output), (mine, "student", given, loss.value),
+    ] where shape == nil {
+      guard let node = model.graph.controlFlow(behind: value) else { continue }
+      throw PruneError(
+        .unsupported,
+        "the \(whose)'s '\(value)' depends on \(node.opType) '\(node.name)', whose shape the data decides",
+        at: "teacher", hint: Graph.controlFlowHint)
+    }
     guard let mine, let theirs, mine.count == theirs.count else {
       throw PruneError(
         .mismatch,

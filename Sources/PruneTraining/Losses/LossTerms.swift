@@ -99,6 +99,11 @@ extension LossWriter {
   /// The shape of the prediction.
   private func checked(_ loss: TrainingLoss, _ prediction: String, _ targets: TensorType) throws(PruneError) -> Shape {
     guard let shape = special.types.shape(prediction), let wanted = targets.shape else {
+      if let node = special.model.graph.controlFlow(behind: prediction) {
+        throw PruneError(
+          .unsupported, "no gradient passes \(node.opType), and output '\(loss.output.name)' depends on it",
+          at: node.label, hint: Graph.controlFlowHint)
+      }
       throw PruneError(.unsupported, "the shape of output '\(loss.output.name)' depends on the data")
     }
     let place = "loss \(loss.kind?.rawValue ?? "graph")"

@@ -45,7 +45,8 @@ struct SampleInputs {
     return .missing(reason ?? "the model's inputs are no numbers")
   }
 
-  /// Standard normal floats; integers of 0 and 1, which are tokens anywhere, and flags. Nil for what is no number.
+  /// Standard normal floats; integers of 0 and 1, which are tokens anywhere, and flags, both of them where there is
+  /// room. Nil for what is no number.
   static func tensors(of model: Model, _ shapes: [String: Shape], seed: UInt64) throws(PruneError) -> [String: Tensor]?
   {
     var random = RandomSource(seed: seed)
@@ -54,8 +55,12 @@ struct SampleInputs {
       guard let shape = shapes[input.name] else { return nil }
       let dtype = input.type?.dtype ?? .float32
       guard dtype.isFloatingPoint || dtype.isInteger || dtype == .bool else { return nil }
-      let values = (0..<shape.count).map { _ in
+      var values = (0..<shape.count).map { _ in
         dtype.isFloatingPoint ? Float(random.normal()) : Float(random.next() & 1)
+      }
+      // A mask of one value alone hides what it does.
+      if !dtype.isFloatingPoint, values.count > 1, let first = values.first, values.allSatisfy({ $0 == first }) {
+        values[0] = 1 - first
       }
       result[input.name] = try Tensor(values, shape).cast(to: dtype)
     }

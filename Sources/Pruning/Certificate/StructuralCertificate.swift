@@ -185,18 +185,26 @@ struct StructuralCertificate {
 }
 
 extension Tensor {
-  /// A float32 tensor with zeros in the slices along an axis that a mask leaves out.
+  /// A tensor of floating-point numbers with zeros in the slices along an axis that a mask leaves out.
   func zeroing(_ mask: [Bool], axis: Int) throws(PruneError) -> Tensor {
     guard axis < shape.rank, mask.count == shape[axis] else {
       throw PruneError(.internal, "a mask of \(mask.count) does not fit axis \(axis) of \(shape)")
     }
+    switch dtype {
+    case .float32: return try zeroing(Float.self, mask, axis)
+    case .float64: return try zeroing(Double.self, mask, axis)
+    default: return try cast(to: .float32).zeroing(Float.self, mask, axis).cast(to: dtype)
+    }
+  }
+
+  private func zeroing<T: TensorElement>(_ type: T.Type, _ mask: [Bool], _ axis: Int) throws(PruneError) -> Tensor {
     var result = self
     let inner = shape.dims[(axis + 1)...].reduce(1, *), outer = shape.dims[..<axis].reduce(1, *)
-    try result.withMutableSpan(of: Float.self) { span throws(PruneError) in
+    try result.withMutableSpan(of: type) { span throws(PruneError) in
       for block in 0..<outer {
         for (place, isKept) in mask.enumerated() where !isKept {
           let start = (block * mask.count + place) * inner
-          for index in start..<(start + inner) { span[index] = 0 }
+          for index in start..<(start + inner) { span[index] = .zero }
         }
       }
     }

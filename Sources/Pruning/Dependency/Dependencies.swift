@@ -25,15 +25,16 @@ package struct Dependencies: Sendable {
   ///   - output: an output whose last axis may lose units.
   ///   - width: whether units that layer normalizations take statistics over may go.
   ///   - shapes: extents that the inputs leave open, where the model is meant for those alone.
+  ///   - samples: extents of a sample of inputs that do not declare how many axes they have.
   /// - Throws: `.mismatch` when shapes in the model contradict each other.
   package init(
     of model: Model, rules: [String: CustomRule] = [:], opening output: String? = nil, width: Bool = false,
-    shapes: ShapeBinding = .init()
+    shapes: ShapeBinding = .init(), samples: [String: [Int]] = [:]
   ) throws(PruneError) {
     // A weight that is reshaped has no axis of its layer's units.
     let direct = try DirectWeights.apply(model, keepsShared: true, keepsTypes: true, reshapedOnly: true)
     let apart = SharedConstants.separated(direct)
-    let plain = try shapes.bound(ShapeConstants.folded(apart))
+    let plain = try shapes.bound(ShapeConstants.folded(apart)).withImpliedInputs(samples: samples)
     let bound = BoundTypes(plain, try ShapeInference.run(plain))
     var solver = AxisSolver(apart, types: bound.types, symbolic: bound.symbolic, followsWidth: width)
     solver.solve(custom: rules.mapValues(\.axisRule), opening: output)

@@ -52,6 +52,12 @@ package struct PrunableWeights: Sendable {
         if layers[weight.name]?.last != node.layerName { layers[weight.name, default: []].append(node.layerName) }
       }
     }
+    let computed = ComputedWeights(self.model)
+    for node in self.model.graph.nodes where node.opType != "Gather" {
+      for refusal in computed.refusals(of: node) where !skipped.contains(where: { $0.name == refusal.value }) {
+        skipped.append(Skipped(name: refusal.value, layer: node.layerName, reason: refusal.reason))
+      }
+    }
     // A tied embedding: the table is no weight to prune, but reads one.
     for node in self.model.graph.nodes where node.opType == "Gather" {
       guard let table = node.weightOperands.first.flatMap(node.input), let weight = sources.source(of: table),

@@ -15,8 +15,11 @@ struct WandaImportance: Importance {
     let weights = context.weights.weights, uses = context.weights.uses()
     var probe = ActivationProbe(context.weights.model)
     var wanted: [(weight: Int, value: String)] = []
-    for (index, weight) in weights.enumerated() {
-      guard !uses[index].isEmpty else { throw LayerMatrix.missing(weight, criterion: name) }
+    let unobserved = Set(context.weights.unobserved().map(\.weight.name))
+    guard unobserved.count < weights.count || weights.isEmpty else {
+      throw LayerMatrix.missing(weights[0], criterion: name)
+    }
+    for (index, weight) in weights.enumerated() where !unobserved.contains(weight.name) {
       for use in uses[index] {
         let value = try LayerInputs(use: use, shape: weight.tensor.shape).squares(&probe)
         probe.want(value)
@@ -24,7 +27,7 @@ struct WandaImportance: Importance {
       }
     }
     var sums = weights.indices.map { index in
-      [Double](repeating: 0, count: uses[index][0].matrix.groups * uses[index][0].matrix.columns)
+      [Double](repeating: 0, count: uses[index].first.map { $0.matrix.groups * $0.matrix.columns } ?? 0)
     }
     try context.agree(name)
     try probe.run(
@@ -41,7 +44,14 @@ struct WandaImportance: Importance {
       for index in sums.indices { sums[index] = try communicator.sum(sums[index]) }
     }
     var scores: [Tensor] = []
+    let seen = zip(weights, sums).filter { !unobserved.contains($0.0.name) }.flatMap(\.1).map { $0.squareRoot() }
+    let typical = Float(seen.reduce(0, +) / Double(max(seen.count, 1)))
     for (index, weight) in weights.enumerated() {
+      guard !unobserved.contains(weight.name) else {
+        // As if every input were one of the others'.
+        scores.append(try weight.tensor.zipped(with: weight.tensor) { value, _ in abs(value) * typical })
+        continue
+      }
       let matrix = uses[index][0].matrix, norms = sums[index].map { Float($0.squareRoot()) }
       var tensor = weight.tensor
       try tensor.withMutableSpan(of: Float.self) { span throws(PruneError) in

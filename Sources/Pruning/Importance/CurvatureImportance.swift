@@ -1,4 +1,5 @@
 import PruneData
+import PruneEvaluation
 import PruneTensor
 import PruneTraining
 
@@ -104,7 +105,7 @@ struct MovementImportance: Importance {
     var model = context.weights.model
     var options = FitOptions()
     (options.optimizer, options.lr) = ("sgd", Optimizer.defaultRate(.sgd))
-    options.batchSize = min(context.batchSize, 32)
+    options.batchSize = try InputBinding(data, model).fixedBatch ?? min(context.batchSize, 32)
     (options.seed, options.output) = (context.seed, context.output)
     options.cancel = context.cancel
     options.communicator = context.communicator

@@ -46,10 +46,12 @@ struct GatePass {
   ///   gradients of each sample's own loss.
   func run(_ body: (Int, [[Float]]) throws(PruneError) -> Void) throws(PruneError) {
     guard !places.isEmpty else { return }
-    let inputBinding = try InputBinding(data, model)
-    var size = max(min(context.batchSize, data.count), 1)
+    let inputBinding = try InputBinding(data, model), fixed = inputBinding.fixedBatch, copies = fixed ?? 1
+    var size = max(min(fixed ?? context.batchSize, data.count), 1)
     var sources: [Int: Gated] = [:]
-    if try !isSeparable(size, inputBinding, &sources) {
+    if let fixed, size < fixed {
+      size = 1
+    } else if try !isSeparable(size, copies, inputBinding, &sources) {
       size = 1
       sources = [:]
     }
@@ -59,28 +61,38 @@ struct GatePass {
       where context.communicator.owns(index) {
         try context.cancel?.check()
         let last = min(first + size, data.count)
-        guard let gradients = try gradients(first, last, inputBinding, &sources) else {
-          throw PruneError(
-            .unsupported, "criterion '\(criterion)' finds no axis of samples in what it looks at",
-            hint: "use criterion = \"taylor\"")
+        // Alone in a model of one batch size, a sample fills the batch.
+        let isTogether = size > 1 && (fixed == nil || last - first == size)
+        let batches =
+          isTogether ? [Array(first..<last)] : (first..<last).map { [Int](repeating: $0, count: copies) }
+        for samples in batches {
+          guard let gradients = try gradients(samples, inputBinding, &sources) else {
+            throw PruneError(
+              .unsupported, "criterion '\(criterion)' finds no axis of samples in what it looks at",
+              hint: "use criterion = \"taylor\"")
+          }
+          if isTogether {
+            try body(samples.count, gradients)
+          } else {
+            try body(1, gradients.map { Array($0.prefix($0.count / copies)) })
+          }
         }
-        try body(last - first, gradients)
       }
     }
   }
 
   /// Whether the samples of a batch have nothing to do with each other, and can be told apart where the gates are.
-  private func isSeparable(_ size: Int, _ inputBinding: InputBinding, _ sources: inout [Int: Gated]) throws(PruneError)
-    -> Bool
-  {
+  private func isSeparable(
+    _ size: Int, _ copies: Int, _ inputBinding: InputBinding, _ sources: inout [Int: Gated]
+  ) throws(PruneError) -> Bool {
     guard size > 1 else { return true }
-    guard let all = try gradients(0, size, inputBinding, &sources),
-      let one = try gradients(0, 1, inputBinding, &sources)
+    guard let all = try gradients(Array(0..<size), inputBinding, &sources),
+      let one = try gradients([Int](repeating: 0, count: copies), inputBinding, &sources)
     else {
       return false
     }
     return zip(all, one).allSatisfy { all, one in
-      let most = one.reduce(0) { max($0, abs($1)) }
+      let one = one.prefix(one.count / copies), most = one.reduce(0) { max($0, abs($1)) }
       return zip(all, one).allSatisfy { abs($0 - $1) <= Self.tolerance * max(most, 1e-6) }
     }
   }
@@ -93,9 +105,9 @@ struct GatePass {
 
   /// By place; nil where samples of a batch cannot be told apart.
   private func gradients(
-    _ first: Int, _ last: Int, _ inputBinding: InputBinding, _ sources: inout [Int: Gated]
+    _ samples: [Int], _ inputBinding: InputBinding, _ sources: inout [Int: Gated]
   ) throws(PruneError) -> [[Float]]? {
-    let batch = try data.rows(first, last), inputs = try inputBinding.inputs(of: batch), count = last - first
+    let batch = try data.subset(samples), inputs = try inputBinding.inputs(of: batch), count = samples.count
     guard let y = batch.y else { return [] }
     if sources[count] == nil { sources[count] = try gated(inputs.mapValues(\.shape), count) }
     guard let gated = sources[count] else { return nil }

@@ -112,10 +112,11 @@ struct GradientPass {
 
   /// Names of the weights that the loss does not depend on.
   func unreached() throws(PruneError) -> Set<String> {
-    let model = context.weights.model, batch = try data.rows(0, min(context.batchSize, data.count))
+    let model = context.weights.model, inputBinding = try InputBinding(data, model), fixed = inputBinding.fixedBatch
+    let batch = try data.rows(0, min(fixed ?? context.batchSize, data.count), filling: fixed)
     let source = try LossGradients(model, targets: targets, output: context.output, parameters: weights.map(\.name))
     guard let y = batch.y, let first = weights.first else { return [] }
-    let names = try source.unreached(InputBinding(data, model).inputs(of: batch), y)
+    let names = try source.unreached(inputBinding.inputs(of: batch), y)
     guard names.count < weights.count else { throw missing(first, source) }
     return Set(names)
   }
@@ -130,8 +131,11 @@ struct GradientPass {
     let source = try LossGradients(model, targets: targets, output: context.output, parameters: weights.map(\.name))
     var accumulators: [ScoreAccumulator] = []
     for weight in weights { accumulators.append(try ScoreAccumulator(kind, weight: weight.tensor)) }
-    try eachBatch(of: context.batchSize) { (first, last) throws(PruneError) in
-      let batch = try data.rows(first, last)
+    let fixed = inputBinding.fixedBatch, size = fixed ?? context.batchSize
+    try eachBatch(of: size) { (first, last) throws(PruneError) in
+      // A model of one batch size leaves out what does not fill the last batch, and repeats what does not fill the first.
+      if fixed != nil, last - first < size, first > 0 { return }
+      let batch = try data.rows(first, last, filling: fixed)
       guard let y = batch.y else { return }
       let gradients = try source.run(inputBinding.inputs(of: batch), y, cancel: context.cancel).gradients
       for (index, weight) in weights.enumerated() {
@@ -181,18 +185,29 @@ struct GradientPass {
     let model = context.weights.model, inputBinding = try InputBinding(data, model)
     let source = try LossGradients(
       model, targets: targets, output: context.output, parameters: weights.map(\.name), squaresSamples: true)
-    func squares(_ first: Int, _ last: Int) throws(PruneError) -> [String: Tensor] {
-      let batch = try data.rows(first, last)
+    func squares(_ samples: [Int]) throws(PruneError) -> [String: Tensor] {
+      let batch = try data.subset(samples)
       guard let y = batch.y else { return [:] }
       return try source.run(inputBinding.inputs(of: batch), y, cancel: context.cancel).gradients
     }
+    // A model of one batch size sees a sample alone as a batch that is full of it.
+    let fixed = inputBinding.fixedBatch, copies = fixed ?? 1
+    func alone(_ sample: Int) throws(PruneError) -> [String: Tensor] {
+      try squares([Int](repeating: sample, count: copies))
+    }
     let largest = weights.map(\.tensor.count).max() ?? 1
-    var size = max(min(context.batchSize, data.count, Self.sampleElements / max(largest, 1)), 1)
-    if size > 1, try !isSeparable(squares) { size = 1 }
+    var size = fixed ?? max(min(context.batchSize, Self.sampleElements / max(largest, 1)), 1)
+    size = min(size, data.count)
+    if size > 1 {
+      if let fixed, size < fixed {
+        size = 1
+      } else if try !isSeparable(samples: fixed ?? 2, copies, squares, alone) {
+        size = 1
+      }
+    }
     var accumulators: [ScoreAccumulator] = []
     for weight in weights { accumulators.append(try ScoreAccumulator(.plain, weight: weight.tensor)) }
-    try eachBatch(of: size) { (first, last) throws(PruneError) in
-      let found = try squares(first, last), count = Float(last - first)
+    func add(_ found: [String: Tensor], share: Float) throws(PruneError) {
       for (index, weight) in weights.enumerated() {
         guard let sum = found[weight.name] else {
           guard !found.isEmpty, !source.blocked.contains(where: { $0.parameters.contains(weight.name) }) else {
@@ -200,7 +215,16 @@ struct GradientPass {
           }
           continue
         }
-        try accumulators[index].add(sum, share: count * count / Float(data.count))
+        try accumulators[index].add(sum, share: share / Float(data.count))
+      }
+    }
+    try eachBatch(of: size) { (first, last) throws(PruneError) in
+      let count = Float(last - first)
+      // The loss of a batch is the mean of its samples'.
+      if size > 1, fixed == nil || last - first == size {
+        try add(squares(Array(first..<last)), share: count * count)
+      } else {
+        for sample in first..<last { try add(alone(sample), share: Float(copies)) }
       }
     }
     return try summed(accumulators, .plain)
@@ -208,24 +232,35 @@ struct GradientPass {
 
   /// Gradients of so many numbers are held for the samples of a batch.
   private static let sampleElements = 1 << 24
-  /// How far the squares of two samples together may be from those of each, relative to the largest.
+  /// How far the squares of samples together may be from those of each, relative to the largest.
   private static let tolerance: Float = 1e-3
 
-  /// Whether two samples together give what each gives alone: that samples are told apart, and have nothing to do with
+  /// Whether samples together give what each gives alone: that samples are told apart, and have nothing to do with
   /// each other.
-  private func isSeparable(_ squares: (Int, Int) throws(PruneError) -> [String: Tensor]) throws(PruneError) -> Bool {
-    let both: [String: Tensor]
-    do throws(PruneError) { both = try squares(0, 2) } catch {
+  /// - Parameter copies: of a sample in a batch of it alone.
+  private func isSeparable(
+    samples count: Int, _ copies: Int, _ squares: ([Int]) throws(PruneError) -> [String: Tensor],
+    _ alone: (Int) throws(PruneError) -> [String: Tensor]
+  ) throws(PruneError) -> Bool {
+    let together: [String: Tensor]
+    do throws(PruneError) { together = try squares(Array(0..<count)) } catch {
       guard error.status == .unsupported else { throw error }
       return false
     }
-    let first = try squares(0, 1), second = try squares(1, 2)
-    for (name, sum) in both.sorted(by: { $0.key < $1.key }) {
-      guard let a = first[name], let b = second[name] else { return false }
-      // The loss of two is the mean: each has a half of its own gradient.
-      let alone = try a.zipped(with: b) { ($0 + $1) / 4 }, range = try alone.finiteRange()
-      let off = try alone.zipped(with: sum) { abs($0 - $1) }.finiteRange()
-      guard let range, let off, off.high <= Self.tolerance * max(range.high, 1e-30) else { return false }
+    var each: [[String: Tensor]] = []
+    for sample in 0..<count { each.append(try alone(sample)) }
+    // The loss of a batch is the mean: each sample has a part of its own gradient.
+    let share = Float(copies) / Float(count * count)
+    for (name, sum) in together.sorted(by: { $0.key < $1.key }) {
+      guard var all = each.first?[name] else { return false }
+      for other in each.dropFirst() {
+        guard let next = other[name] else { return false }
+        all = try all.zipped(with: next, +)
+      }
+      let off = try all.zipped(with: sum) { abs(share * $0 - $1) }.finiteRange()
+      guard let range = try all.finiteRange(), let off,
+        off.high <= Self.tolerance * max(share * range.high, 1e-30)
+      else { return false }
     }
     return true
   }
@@ -246,6 +281,14 @@ struct GradientPass {
         + (block.map { "\($0.node) \($0.reason)" } ?? "the loss does not depend on it"),
       at: "\(weight.operation) '\(weight.layer)'",
       hint: "leave it out with ignore = …, or use criterion = \"magnitude\"")
+  }
+}
+
+extension Dataset {
+  /// The samples first..<last, repeated up to the size of a batch where a model fixes it.
+  func rows(_ first: Int, _ last: Int, filling size: Int?) throws(PruneError) -> Dataset {
+    guard let size, last > first, last - first < size else { return try rows(first, last) }
+    return try subset((0..<size).map { first + $0 % (last - first) })
   }
 }
 

@@ -12,6 +12,16 @@ struct GuardedRecovery {
   /// Nil: nothing is trained.
   @Boxed var settings: FitOptions?
   let data: Dataset?
+  /// Whether the step is one of a recipe: what it says of the training is done again, whatever a guard prefers now.
+  var isReplayed = false
+  var prescribed: Prescribed?
+
+  /// What a guard made of a training.
+  enum Prescribed {
+    case taken
+    /// It was kept at this rate, half of what was asked for.
+    case rate(Double)
+  }
 
   /// What came of a step.
   struct Result {
@@ -33,8 +43,19 @@ struct GuardedRecovery {
     /// gave none.
     var cut: Double?
     var tried: [Double] = []
+    /// The rate of the training that was kept, where it is not that which was asked for.
+    var rate: Double?
     /// What the last fit warned of.
     var warnings: [String] = []
+
+    /// For recipes; nil for a training as it was asked for.
+    var prescribed: Prescribed? {
+      switch outcome {
+      case .kept: nil
+      case .halfRate: rate.map { .rate($0) }
+      case .takenBack, .cancelled: .taken
+      }
+    }
 
     func add(to row: inout Report, _ metricGuard: MetricGuard?) {
       row["recovery"] = .text(outcome.rawValue)
@@ -60,12 +81,24 @@ struct GuardedRecovery {
 
   func run(_ cut: Model) throws(PruneError) -> Result {
     guard let settings, let data else { return Result(model: cut, metric: try metricGuard?.measure(cut)) }
-    guard let metricGuard else {
+    guard let metricGuard, !isReplayed else {
+      var settings = settings, outcome = Record.Outcome.kept
+      switch prescribed {
+      case .taken?:
+        return Result(model: cut, metric: try metricGuard?.measure(cut), record: Record(outcome: .takenBack))
+      case .rate(let rate)?:
+        outcome = .halfRate
+        settings.lr = rate
+        for index in settings.groups.indices { settings.groups[index].lr /= 2 }
+      case nil: break
+      }
       let (model, history) = try trained(cut, data, settings)
       guard settings.cancel?.isRequested != true else {
         return Result(model: cut, record: Record(outcome: .cancelled), isStopped: true)
       }
-      return Result(model: model, record: Record(outcome: .kept, warnings: Self.warnings(history)))
+      return Result(
+        model: model, metric: try metricGuard?.measure(model),
+        record: Record(outcome: outcome, rate: settings.lr, warnings: Self.warnings(history)))
     }
     let before = try metricGuard.measure(cut)
     var result = Result(model: cut, metric: before, record: Record(outcome: .takenBack, cut: before))
@@ -79,6 +112,7 @@ struct GuardedRecovery {
         if let model, !metricGuard.prefers(before, to: metric) {
           (result.model, result.metric) = (model, metric)
           result.record?.outcome = outcome
+          result.record?.rate = rate
           return result
         }
         settings.lr = rate / 2

@@ -39,7 +39,9 @@ struct LayerReconstruction {
     var results = masked
     var current = weights.model
     for (weight, result) in zip(weights.weights, masked) { current.graph.setInitializer(weight.name, result.tensor) }
-    let uses = weights.uses()
+    // What cannot be observed keeps what the mask left of it.
+    let unobserved = Set(weights.unobserved().map(\.weight.name))
+    let uses = zip(weights.weights, weights.uses()).map { unobserved.contains($0.name) ? [] : $1 }
     for chunk in chunks(weights, uses, masked) {
       let moments = try moments(of: chunk, weights, uses, in: current)
       for index in chunk {

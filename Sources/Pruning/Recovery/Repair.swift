@@ -43,9 +43,24 @@ struct Repair {
     }
     if options.reestimates {
       let count = try NormStatistics(batches, cancel: options.cancel).run(&model)
+      try Self.checkStatistics(of: model)
       notes.append("the statistics of \(count) batch normalizations were measured anew")
     }
     return notes
+  }
+
+  /// - Throws: `.numeric` naming a batch normalization whose mean or variance is NaN or infinite.
+  private static func checkStatistics(of model: Model) throws(PruneError) {
+    for node in model.graph.nodes where node.isStandard && node.opType == "BatchNormalization" {
+      for name in [node.input(3), node.input(4)].compactMap({ $0 }) {
+        guard let numbers = try model.graph.initializer(name)?.doubles(), !numbers.allSatisfy(\.isFinite) else {
+          continue
+        }
+        throw PruneError(
+          .numeric, "the statistics of a batch normalization are NaN or infinite on this data", at: node.label,
+          hint: "look for NaN, infinity and huge numbers in the data")
+      }
+    }
   }
 
   private func batches(of data: Dataset, for model: Model) throws(PruneError) -> [[String: Tensor]] {

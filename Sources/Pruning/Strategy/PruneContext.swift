@@ -31,7 +31,9 @@ final class PruneContext {
 
   /// Which units go together, where extents that the caller gave are as good as written in the file.
   func dependencies(of model: Model) throws(PruneError) -> Dependencies {
-    try Dependencies(of: model, rules: options.rules, width: options.followsWidth, shapes: options.shapes)
+    try Dependencies(
+      of: model, rules: options.rules, width: options.followsWidth, shapes: options.shapes,
+      samples: options.sampleShapes(of: model))
   }
 
   /// What the criterion may look at.

@@ -5,17 +5,26 @@ import PruneTraining
 /// for bit the same.
 ///
 /// One `key value` a line, behind a first line that says what it is. Data, guard and callbacks are not part of it, and
-/// of models (a teacher, weights to rewind to) only that they are to be given again.
+/// of models (a teacher, weights to rewind to) only that they are to be given again. What a guard made of the training
+/// after a step is: `recovery none` behind a step whose training was taken back, `recovery 0.0005` behind one that was
+/// trained anew at this rate.
 package struct PruneRecipe {
   package let text: String
-  /// What each kept step left.
-  let steps: [Allocation]
+  let steps: [Step]
   private let values: [(key: String, value: String)]
+
+  /// A step that was kept.
+  struct Step {
+    /// What it left.
+    let allocation: Allocation
+    /// What the guard made of the training after it; nil where it was trained as asked for.
+    var recovery: GuardedRecovery.Prescribed?
+  }
 
   private static let title = "libprune recipe 1"
 
   /// Nil for criteria that are not libprune's own.
-  init?(_ options: PruneOptions, _ plan: PrunePlan, _ steps: [Allocation]) {
+  init?(_ options: PruneOptions, _ plan: PrunePlan, _ steps: [Step]) {
     // Of channels a step says how many of all go, not of which layer.
     guard options.scores == nil, plan.layerAmounts == nil || !plan.granularity.isStructural else { return nil }
     // One that nobody named looks at a part of the data, and is implied again.
@@ -47,12 +56,17 @@ package struct PruneRecipe {
     if let recover = options.recover { values += FitLines.lines(recover, prefix: "recover.") }
     if let train = options.train { values += FitLines.lines(train, prefix: "train.") }
     for step in steps {
-      switch step {
+      switch step.allocation {
       case .amount(let amount, _): values.append(("step", "\(amount)"))
       case .threshold(let threshold): values.append(("step_threshold", "\(threshold)"))
       case .prescribed: values.append(("step", "as granularity"))
       case .counts(let counts): values.append(("step_units", counts.map(String.init).joined(separator: " ")))
       case .target: return nil
+      }
+      switch step.recovery {
+      case .taken?: values.append(("recovery", "none"))
+      case .rate(let rate)?: values.append(("recovery", "\(rate)"))
+      case nil: break
       }
     }
     self.values = values
@@ -77,16 +91,18 @@ package struct PruneRecipe {
     self.values = values
     let name = values.last { $0.0 == "allocation" }?.1
     let division = Allocation.Division(rawValue: name ?? "") ?? .global
-    var steps: [Allocation] = []
-    for (key, value) in values where key.hasPrefix("step") && key != "steps" {
+    var steps: [Step] = []
+    for (key, value) in values where key.hasPrefix("step") && key != "steps" || key == "recovery" {
       switch key {
-      case "step" where value == "as granularity": steps.append(.prescribed)
-      case "step": steps.append(.amount(try Self.number(key, value), division))
+      case "step" where value == "as granularity": steps.append(Step(allocation: .prescribed))
+      case "step": steps.append(Step(allocation: .amount(try Self.number(key, value), division)))
       case "step_units":
         var counts: [Int] = []
         for part in value.split(separator: " ") { counts.append(try Self.integer(key, String(part))) }
-        steps.append(.counts(counts))
-      case "step_threshold": steps.append(.threshold(try Self.number(key, value)))
+        steps.append(Step(allocation: .counts(counts)))
+      case "step_threshold": steps.append(Step(allocation: .threshold(try Self.number(key, value))))
+      case "recovery" where !steps.isEmpty:
+        steps[steps.count - 1].recovery = value == "none" ? .taken : .rate(try Self.number(key, value))
       default: throw Self.bad(key, value)
       }
     }
@@ -133,7 +149,7 @@ package struct PruneRecipe {
       case "reconstruct": result.reconstruct = value
       case "scope": result.scope.append(value)
       case "ignore": result.ignore.append(value)
-      case "step", "step_threshold", "step_units": break
+      case "step", "step_threshold", "step_units", "recovery": break
       default:
         if try FitLines.set(key, value, of: "recover", in: &recover) {
           recovers = true
@@ -145,7 +161,7 @@ package struct PruneRecipe {
       }
     }
     // The last step is the target; the steps themselves are given to the run.
-    switch steps.last {
+    switch steps.last?.allocation {
     case .amount(let amount, _)?: result.amount = amount
     case .threshold(let threshold)?: result.threshold = threshold
     // What the counts themselves do not say, nothing else does. Recipes that do not speak of residual streams took from

@@ -19,7 +19,7 @@ final class PruneRun<C: Cutter> {
   /// Of the strategy "layerwise", in the order of the graph.
   var layerImportances: [LayerImportance] = []
   /// The allocations of the steps that were kept.
-  private var committed: [Allocation] = []
+  private var committed: [PruneRecipe.Step] = []
   /// Models after kept steps, by position in the journal.
   private var snapshots: [Int: Model] = [:]
   let metricGuard: MetricGuard?
@@ -43,7 +43,7 @@ final class PruneRun<C: Cutter> {
   }
 
   /// Runs all steps: those of the schedule, or of a recipe.
-  func outcome(_ recipe: [Allocation]?) throws(PruneError) -> PruneOutcome {
+  func outcome(_ recipe: [PruneRecipe.Step]?) throws(PruneError) -> PruneOutcome {
     if plan.strategy == .layerwise, recipe == nil { try runLayerwise() } else { try run(recipe) }
     let result = try result()
     return PruneOutcome(
@@ -57,7 +57,7 @@ final class PruneRun<C: Cutter> {
   }
 
   /// Until the end or a stop. A step that the guard refuses is tried with less, then layer by layer.
-  private func run(_ recipe: [Allocation]?) throws(PruneError) {
+  private func run(_ recipe: [PruneRecipe.Step]?) throws(PruneError) {
     let count = max(recipe?.count ?? plan.schedule.steps, 1)
     let isHalved =
       recipe == nil && metricGuard != nil && plan.schedule.kind != .dynamic && plan.allocation != .prescribed
@@ -74,7 +74,11 @@ final class PruneRun<C: Cutter> {
         let prescribed = recipe.flatMap { step <= $0.count ? $0[step - 1] : nil }
         var next = StepProgress.Next.again
         while next == .again {
-          let (isKept, wantsStop) = try tried(step, of: count, StepGoal(progress: way.progress, prescribed: prescribed))
+          let (isKept, wantsStop) = try tried(
+            step, of: count,
+            StepGoal(
+              progress: way.progress, prescribed: prescribed?.allocation, isReplayed: recipe != nil,
+              recovery: prescribed?.recovery))
           next = way.next(isKept: isKept)
           if wantsStop, next == .again || next == .step && step < count { isStopped = true }
           if isStopped { return }
@@ -114,7 +118,8 @@ final class PruneRun<C: Cutter> {
       recover?.cancel = given.cancel ?? options.cancel
     }
     let recovered = try GuardedRecovery(
-      metricGuard: metricGuard, settings: recover, data: options.recoverData ?? options.data
+      metricGuard: metricGuard, settings: recover, data: options.recoverData ?? options.data,
+      isReplayed: goal.isReplayed, prescribed: goal.recovery
     )
     .run(candidate.model)
     candidate.model = recovered.model
@@ -124,7 +129,7 @@ final class PruneRun<C: Cutter> {
     if isKept {
       try cutter.keep(candidate)
       model = candidate.model
-      committed.append(candidate.allocation)
+      committed.append(PruneRecipe.Step(allocation: candidate.allocation, recovery: recovered.record?.prescribed))
     }
     return JournalEntry(
       step: step, size: try cutter.size(of: candidate), metric: recovered.metric, isKept: isKept,

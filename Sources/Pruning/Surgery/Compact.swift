@@ -162,7 +162,9 @@ private struct DeadUnits {
       }
     }
     for index in blocked { candidates[index] = [] }
-    let wanted = Array(Set(sites.map(\.value)).subtracting(graph.trueInputs.map(\.name))).sorted()
+    let read = Set(sites.map(\.value)).subtracting(graph.trueInputs.map(\.name))
+    var proof = ConstantUnits(dependencies)
+    let wanted = read.isEmpty ? [] : read.union(proof.wanted).sorted()
     guard !wanted.isEmpty else {
       candidates = candidates.map { _ in [] }
       return []
@@ -176,6 +178,7 @@ private struct DeadUnits {
       candidates = candidates.map { _ in [] }
       return []
     }
+    proof.values = values
     var found: [Constant] = []
     for site in sites {
       guard let spaces = dependencies.axes[site.value], site.axis < spaces.count, let tensor = values[site.value] else {
@@ -186,7 +189,9 @@ private struct DeadUnits {
         let positions = dependencies.forest.coordinates(spaces[site.axis], of: dependencies.groups[index].space)
         for (place, unit) in positions.enumerated() where unit >= 0 && candidates[index].contains(unit) {
           let (low, high) = range[place]
-          if low == high, low == 0 || takesConstants(graph.nodes[site.node], graph) {
+          if low == high, low == 0 || takesConstants(graph.nodes[site.node], graph),
+            proof.isProven(site.value, unit, of: dependencies.groups[index])
+          {
             found.append(Constant(node: site.node, group: index, unit: unit, position: place, value: low))
           } else {
             candidates[index].removeAll { $0 == unit }

@@ -9,7 +9,9 @@ enum UnitMasks {
     var listed = model.maskedParameters
     var known = Set(listed)
     for (name, spaces) in dependencies.axes.sorted(by: { $0.key < $1.key }) {
-      guard let tensor = dependencies.stored[name], tensor.dtype == .float32, !kept.contains(name) else { continue }
+      guard let tensor = dependencies.stored[name], tensor.dtype.isFloatingPoint, tensor.dtype.bitWidth >= 16,
+        !kept.contains(name)
+      else { continue }
       var result = tensor
       var isChanged = false
       for (axis, space) in spaces.enumerated() {

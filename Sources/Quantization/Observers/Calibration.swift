@@ -67,6 +67,11 @@ struct Calibration {
     candidates = observers.mapValues(\.candidates)
   }
 
+  /// Takes in the ranges of other samples.
+  mutating func widen(by other: Calibration) {
+    ranges.merge(other.ranges) { (low: min($0.low, $1.low), high: max($0.high, $1.high)) }
+  }
+
   /// Takes the ranges of one calibrator.
   mutating func choose(_ calibrator: String) {
     for (value, found) in candidates { if let range = found[calibrator] { ranges[value] = range } }

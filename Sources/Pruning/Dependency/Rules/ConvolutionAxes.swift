@@ -23,13 +23,13 @@ enum ConvolutionAxes {
   /// of one.
   static func convolution(_ solver: inout AxisSolver, _ node: Node, data: Int, weight: Int, bias: Int) -> String? {
     guard let x = solver.input(node, data), let w = solver.input(node, weight), x.count >= 3, w.count == x.count else {
-      return "the shapes of its input and weight are not known"
+      return "the shapes of its input and weight are not known: shapes = {…} or data says them"
     }
     let groups = node.int("group", default: 1)
     guard groups >= 1, let inputs = solver.forest.factor(x[1], into: [groups, solver.forest.size(w[1])]),
       solver.forest.size(w[0]) % groups == 0,
       let outputs = solver.forest.factor(w[0], into: [groups, solver.forest.size(w[0]) / groups])
-    else { return "its \(groups) groups do not fit the channels it reads" }
+    else { return "the channels it reads are not known, or do not fit its \(groups) groups: shapes = {…} says them" }
     solver.unify(inputs[1], w[1], node)
     if groups > 1 {
       solver.unify(inputs[0], outputs[0], node)
@@ -45,7 +45,7 @@ enum ConvolutionAxes {
   /// Weights are [inputs, outputs of a group, kernel].
   private static let transposed: AxisRule = { (solver, node) in
     guard let x = solver.input(node, 0), let w = solver.input(node, 1), x.count >= 3, w.count == x.count else {
-      return "the shapes of its input and weight are not known"
+      return "the shapes of its input and weight are not known: shapes = {…} or data says them"
     }
     let groups = node.int("group", default: 1)
     solver.unify(x[1], w[0], node)

@@ -77,6 +77,9 @@ struct StepGoal {
   let progress: Double
   /// What the step of a recipe took; nil where the plan says it.
   let prescribed: Allocation?
+  /// Whether the step is one of a recipe, and what a guard made of the training after it then.
+  var isReplayed = false
+  var recovery: GuardedRecovery.Prescribed?
 }
 
 /// What a step would take of a model.

@@ -76,6 +76,9 @@ extension MaskingCutter {
     if !matrices.isEmpty {
       notes.append("sub-blocks are of kernels: \(Self.list(matrices)) stayed whole, for matrices have none")
     }
+    for (weight, reason) in unobserved {
+      notes.append("'\(weight.layer)' was pruned by the size of its weights alone: \(reason)")
+    }
     if !splits.layers.isEmpty {
       notes.append(
         "of weights that several layers use the first use was pruned, and \(Self.list(splits.layers)) "

@@ -11,6 +11,8 @@ struct MaskingCutter: Cutter {
   private(set) var layers: [Layer]
   /// Weights that the criterion cannot score.
   let unreached: Set<String>
+  /// Weights that are judged and left by their size alone, where the rest is by what it is multiplied by.
+  let unobserved: [(weight: PrunableWeight, reason: String)]
   /// The given model with its constant weights as initializers, and every weight that holds zeros masked, in scope or
   /// not.
   let start: Model
@@ -47,6 +49,7 @@ struct MaskingCutter: Cutter {
     }
     splits = plan.strategy == .local && !plan.prunesAllUses ? dense.splitUses() : ([], 0)
     self.dense = dense
+    unobserved = plan.importance.needsInputs || plan.reconstruction != nil ? dense.unobserved() : []
     try plan.layerAmounts?.check(dense.weights.flatMap { [$0.layer, $0.name] })
     var start = dense.model
     start.maskZeros(of: try PrunableWeights(of: start).weights.map(\.name))
@@ -92,7 +95,8 @@ struct MaskingCutter: Cutter {
       ).results(current, masked: results)
     }
     var (model, layers) = apply(results, to: base)
-    if let rewind = options.rewind { try Rewinding.apply(rewind, to: &model) }
+    // In the form that is cut: weights as layers read them, numbers as float32.
+    if let rewind = options.rewind { try Rewinding.apply(PrunableWeights(of: rewind, direct: true).model, to: &model) }
     return Candidate(model: model, weights: current, allocation: allocation, normCut: normCut, detail: layers)
   }
 
