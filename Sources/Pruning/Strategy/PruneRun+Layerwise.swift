@@ -29,7 +29,7 @@ extension PruneRun {
 
   func runLayerwise() throws(PruneError) {
     let goal = StepGoal(progress: 1, prescribed: nil)
-    guard let steps = try cutter.layerSteps(model, cutter.candidate(of: model, goal, units: nil)) else {
+    guard let steps = try cutter.layerSteps(model, goal) else {
       throw PruneError(
         .unsupported,
         "strategy 'layerwise' takes layer after layer, and granularity '\(plan.granularity.name)' has none",
