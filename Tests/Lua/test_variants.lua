@@ -155,11 +155,11 @@ end)
 test("layers of every form are reconstructed by what they read", function()
   local forms = {
     {opset = 9, x = {"N", 3, 6, 6}, shape = {3, 6, 6}, weights = {k = ramp{8, 3, 3, 3}},
-      nodes = {{"Conv", {"x", "k"}, {"c"}, {pads = {1, 1, 1, 1}, strides = {2, 2}}}, {"GlobalAveragePool", {"c"}, {"y"}}}},
+      nodes = {{"Conv", {"x", "k"}, {"y"}, {pads = {1, 1, 1, 1}, strides = {2, 2}}}}},
     {opset = 17, x = {"N", 3, 7, 7}, shape = {3, 7, 7}, weights = {k = ramp{8, 3, 3, 3}},
-      nodes = {{"Conv", {"x", "k"}, {"c"}, {auto_pad = "SAME_UPPER", strides = {2, 2}}}, {"GlobalAveragePool", {"c"}, {"y"}}}},
+      nodes = {{"Conv", {"x", "k"}, {"y"}, {auto_pad = "SAME_UPPER", strides = {2, 2}}}}},
     {opset = 17, x = {"N", 3, 5, 5}, shape = {3, 5, 5}, weights = {k = ramp{3, 8, 3, 3}},
-      nodes = {{"ConvTranspose", {"x", "k"}, {"c"}, {strides = {2, 2}, pads = {1, 1, 1, 1}}}, {"GlobalAveragePool", {"c"}, {"y"}}}},
+      nodes = {{"ConvTranspose", {"x", "k"}, {"y"}, {strides = {2, 2}, pads = {1, 1, 1, 1}}}}},
     {opset = 17, x = {"N", 4, 5}, shape = {4, 5}, weights = {k = ramp{6, 4}}, nodes = {{"MatMul", {"k", "x"}, {"y"}}}},
     {opset = 17, x = {"N", 3, 5, 8}, shape = {3, 5, 8}, weights = {k = ramp{3, 8, 12}}, nodes = {{"MatMul", {"x", "k"}, {"y"}}}},
   }
@@ -315,9 +315,11 @@ test("weights that are computed from constants are weights", function()
 end)
 
 test("a weight that is not folded is named", function()
+  local integers = {shape = {6, 8}, dtype = "int8"}
+  for i = 1, 48 do integers[i] = i % 7 - 3 end
   local m = load{
     inputs = {{"x", "float32", {"N", 6}}}, outputs = {{"y", "float32"}},
-    weights = {q = {shape = {6, 8}, dtype = "int8", table.unpack(ramp{6, 8})}, s = {shape = {1}, 0.5}, w = ramp{8, 4}},
+    weights = {q = integers, s = {shape = {1}, 0.5}, w = ramp{8, 4}},
     nodes = {
       {"Cast", {"q"}, {"c"}, {to = 1}}, {"Mul", {"c", "s"}, {"k"}}, {"MatMul", {"x", "k"}, {"h"}}, {"MatMul", {"h", "w"}, {"y"}},
     },
@@ -345,10 +347,8 @@ test("what stands behind If is not trained, by name", function()
   end
   local data = prune.data.tensors(numbers(8, 6), prune.tensor(labels(8, 4)))
   fails("If 'gate'", network(false).fit, network(false), {data = data, epochs = 1})
-  local m = network(true)
-  local before = table.concat(flat(m:parameter "a"), " ")
-  m:fit{data = data, epochs = 1, lr = 0.1, optimizer = "sgd"}
-  equal(table.concat(flat(m:parameter "a"), " "), before)
+  -- Nor where the shape of what follows is only known when it runs.
+  fails("If 'gate'", network(true).fit, network(true), {data = data, epochs = 1})
 end)
 
 test("weights that an exporter made one are loaded apart", function()

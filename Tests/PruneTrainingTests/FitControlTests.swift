@@ -194,8 +194,8 @@ import Testing
     #expect(rates.map { $0 / 1e-9 }.map { ($0 * 1000).rounded() / 1000 } == [1, 1, 1, 0.5, 0.5, 0.25])
   }
 
-  /// The weights of the step before the one that failed, and a message that says where.
-  @Test func aLossThatExplodesKeepsTheLastFiniteWeights() throws {
+  /// Steps before the one that failed had ruined it; and a message says where.
+  @Test func aLossThatExplodesLeavesTheNetworkAsItWas() throws {
     var model = try Fixture.network(hidden: [16])
     var options = FitOptions()
     options.optimizer = "sgd"
@@ -211,9 +211,7 @@ import Testing
       return error.status == .numeric && error.message.contains("at step \(steps + 1) of epoch 1")
         && error.message.contains("largest gradient") && error.message.contains("Gemm")
     }
-    let weights = try Fixture.weights(model)
-    #expect(weights.values.allSatisfy { $0.allSatisfy(\.isFinite) })
-    #expect(try weights != Fixture.weights(Fixture.network(hidden: [16])) || steps == 0)
+    #expect(try Fixture.weights(model) == Fixture.weights(Fixture.network(hidden: [16])))
   }
 
   @Test func dataThatAreNoNumbersAreSaid() throws {

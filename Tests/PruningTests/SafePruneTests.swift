@@ -134,6 +134,7 @@ import Testing
         model,
         options {
           ($0.granularity, $0.amount, $0.data, $0.recover) = (granularity, 0.3, data, recover)
+          $0.schedule = "one_shot"
           if recover != nil { $0.cancel = flag }
           if isGuarded { $0.guard = GuardOptions(data: data, metric: "accuracy", maxDrop: 1) }
         })

@@ -34,8 +34,8 @@ enum DataCheck {
   static func checkLabels(
     _ data: Dataset, _ targets: Tensor, _ loss: TrainingLoss, classes known: Int? = nil
   ) throws(PruneError) {
-    let isBinary = loss.kind == .binaryCrossEntropy && targets.dtype == .int64
-    guard loss.isClassifier || isBinary && targets.count == data.count else { return }
+    let isBinary = loss.isBinary && targets.dtype == .int64
+    guard loss.isClassifier || isBinary else { return }
     guard targets.dtype == .int64 || targets.dtype == .float32 else {
       throw PruneError(
         .mismatch, "targets of dataset '\(data.name)' are \(targets.dtype.name), wanted int64 labels or float32 rows")

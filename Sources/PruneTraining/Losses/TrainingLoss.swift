@@ -30,6 +30,11 @@ package struct TrainingLoss: Sendable {
 
   /// Whether rows of the output are scores of classes.
   var isClassifier: Bool { kind == .crossEntropy || kind == .divergence }
+  /// Whether one number a sample tells two classes apart: labels are 0 and 1 then.
+  var isBinary: Bool { kind == .binaryCrossEntropy && Self.isOneNumber(output) }
+  private static func isOneNumber(_ output: ValueInfo) -> Bool {
+    output.type?.dims?.dropFirst().allSatisfy { $0.value == 1 } == true
+  }
   /// Whether the value is probabilities and not logits.
   var readsProbabilities: Bool { settings.fromProbabilities && value == output.name }
 
@@ -62,9 +67,7 @@ package struct TrainingLoss: Sendable {
         .unsupported, "the model has no float32 output to train",
         hint: model.hasOtherFloatWeights ? "quantize{scheme = \"float32\"} makes its numbers float32" : "")
     }
-    if isChosen, kind == .crossEntropy, output.type?.dims?.dropFirst().allSatisfy({ $0.value == 1 }) == true {
-      kind = .binaryCrossEntropy
-    }
+    if isChosen, kind == .crossEntropy, Self.isOneNumber(output) { kind = .binaryCrossEntropy }
     self.output = output
     self.settings = settings
     value = output.name
