@@ -267,6 +267,12 @@ local function find(name)
     if plain == name and entry.name:match "[^.:]+$" == plain and entry.kind ~= "table" then found[#found + 1] = entry end
   end
   if #found == 0 and docs.by_name[name] then found[1] = docs.by_name[name] end
+  -- The method of a variable, as m.prune.
+  if #found == 0 and plain ~= name then
+    for _, entry in ipairs(docs.entries) do
+      if entry.name:match ":([^.:]+)$" == plain then found[#found + 1] = entry end
+    end
+  end
   return found
 end
 
