@@ -28,6 +28,9 @@ static const char arguments_text[] = {
 static const char verbs_text[] = {
 #embed "../lua/verbs.lua"
 };
+static const char usage_text[] = {
+#embed "../lua/usage.lua"
+};
 static const char opening_text[] = {
 #embed "../lua/opening.lua"
 };
@@ -47,6 +50,7 @@ static const struct {
               {"pretty", pretty_text, sizeof pretty_text},
               {"arguments", arguments_text, sizeof arguments_text},
               {"verbs", verbs_text, sizeof verbs_text},
+              {"usage", usage_text, sizeof usage_text},
               {"opening", opening_text, sizeof opening_text},
               {"screen", screen_text, sizeof screen_text},
               {"completion", completion_text, sizeof completion_text}};
