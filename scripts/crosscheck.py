@@ -133,7 +133,7 @@ def schemes():
         ('scheme = "weight_only"', {"tolerance": 1e-4}),
         ('scheme = "weight_only", bits = 4', {"tolerance": 1e-4}),
         ('scheme = "weight_only", bits = 4, format = "matmul_nbits"', {"tolerance": 1e-4}),
-        ('scheme = "weight_only", bits = 4, rounding = "awq", calibration = data', {"tolerance": 1e-4}),
+        ('scheme = "weight_only", bits = 4, rounding = "gptq", calibration = data', {"tolerance": 1e-4}),
         ('scheme = "joint", bytes = 0.1, calibration = data', {"tolerance": 1e-4}),
         ('scheme = "float16"', {"tolerance": 5e-3}),
         ('scheme = "bfloat16"', {"tolerance": 1e-4}),
