@@ -465,24 +465,24 @@ typedef struct prune_images_options {
   uint32_t struct_tag;
   /** A folder of folders, one a class; a folder of images, without labels; or a CSV of file and label. */
   const char *path;
-  /** height and width, or one number for both: what the model takes. */
+  /** Height and width, or one number for both, as the model takes them. */
   const int64_t *size;
   size_t size_rank;
   /** shorter: the shorter side to the size, then the middle; stretch: both sides; pad: all of the image in black:
    *  "shorter", "stretch", "pad". NULL is "shorter". */
   const char *resize;
-  /** what the shorter side is resized to before the middle is cut out: 256 for a size of 224; the size by default. 0 is
+  /** What the shorter side is resized to before the middle is cut out, 256 for a size of 224; the size by default. 0 is
    *  not given. */
   uint32_t shorter;
   /** The channels and their order: "rgb", "bgr", "gray". NULL is "rgb". */
   const char *color;
-  /** subtracted after scale: one for all, or one a channel. */
+  /** Subtracted after scale, one for all, or one a channel. */
   const double *mean;
   size_t mean_count;
-  /** what is divided by after that: one for all, or one a channel. */
+  /** Divides after that, one for all, or one a channel. */
   const double *std;
   size_t std_count;
-  /** multiplies the values 0 to 255: 1 leaves them as they are. Default: 0.00392156862745098. */
+  /** Multiplies the values 0 to 255; 1 leaves them as they are. Default: 0.00392156862745098. */
   double scale;
   /** Channels in front, as PyTorch has them, or last, as Keras: "nchw", "nhwc". NULL is "nchw". */
   const char *layout;
@@ -579,7 +579,7 @@ typedef struct prune_load_options {
   /** Non-zero reads the file into memory; 0 maps it (files of 4 MB and more): opening is free, but truncating the file
    *  while the model lives kills the process. Replacing it by rename is safe. */
   uint32_t copy;
-  /** Extents that the inputs leave open are written in, as by Model:fix_shapes: {height = 640, width = 640}. */
+  /** Writes in extents that the inputs leave open, as Model:fix_shapes does, {height = 640, width = 640}. */
   const prune_shape *shapes;
   size_t shape_count;
 } prune_load_options;
@@ -676,8 +676,8 @@ typedef struct prune_stats_options {
   uint32_t struct_size;
   /** Set by PRUNE_STATS_OPTIONS_INIT and prune_stats_options_init. */
   uint32_t struct_tag;
-  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open.
-   *  */
+  /** Extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others
+   *  are open. */
   const prune_shape *shapes;
   size_t shape_count;
 } prune_stats_options;
@@ -718,7 +718,7 @@ typedef struct prune_zoo_options {
   uint32_t struct_size;
   /** Set by PRUNE_ZOO_OPTIONS_INIT and prune_zoo_options_init. */
   uint32_t struct_tag;
-  /** output classes: 10 by default, 1000 for the networks for ImageNet on images from 64x64. 0 is not given. */
+  /** Output classes, 10 by default, 1000 for the networks for ImageNet on images from 64x64. 0 is not given. */
   uint32_t classes;
   /** Sample shape without the batch, e.g. {1, 28, 28}; NULL is the network's own. */
   const int64_t *input;
@@ -826,15 +826,15 @@ typedef struct prune_augmentation {
   uint32_t struct_tag;
   /** Mirrors half of the images left to right. */
   uint32_t flip;
-  /** Moves images by up to so many pixels each way; what comes in is zeros. Default: 0. */
+  /** Moves images by up to this many pixels each way; zeros come in at the edge. Default: 0. */
   uint32_t crop;
   /** Side of a square of zeros, centred anywhere. Default: 0. */
   uint32_t cutout;
   /** Above 0: images and targets become mixtures of two, by a share from Beta(mixup, mixup) (Zhang et al. 2018).
    *  Default: 0. */
   double mixup;
-  /** Above 0: a rectangle of each image becomes that of another image, and as much of its target: a share from
-   *  Beta(cutmix, cutmix) (Yun et al. 2019). Where mixup is given too a batch gets one of the two. Default: 0. */
+  /** Above 0: a rectangle of each image comes from another image, and so does that share of its target; the share is
+   *  from Beta(cutmix, cutmix) (Yun et al. 2019). Where mixup is given too, a batch gets one of the two. Default: 0. */
   double cutmix;
 } prune_augmentation;
 #define PRUNE_AUGMENTATION_INIT \
@@ -858,10 +858,10 @@ typedef struct prune_regularizer {
   const char *kind;
   /** How much; the bound of max_norm and max_norm_l1. Default: 0. */
   double strength;
-  /** growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune that of greg1 and greg2 is spread
-   *  over the training if not given. PRUNE_NOT_GIVEN by default, which is 0.0001. */
+  /** growing, greg1, greg2: how much the strength rises at a time (growing: that of the smallest channel). In a prune,
+   *  greg1 and greg2 spread it over the training if it is not given. PRUNE_NOT_GIVEN by default, which is 0.0001. */
   double growth;
-  /** growing, greg1, greg2: what the (smallest channel's) strength rises by, and up to. Default: 1. */
+  /** growing, greg1, greg2: the largest strength. Default: 1. */
   double limit;
   /** growing, greg1, greg2: steps between increases. Default: 10. */
   uint32_t interval;
@@ -889,10 +889,10 @@ typedef struct prune_fit_options {
   uint32_t batch_size;
   /** A new order each epoch. Default: 1. */
   uint32_t shuffle;
-  /** How weights move: "adam", "adamw", "sgd", "rmsprop". NULL is "adam". */
+  /** How weights are updated: "adam", "adamw", "sgd", "rmsprop". NULL is "adam". */
   const char *optimizer;
-  /** Learning rate; by default that of a trained network is found by a short range test and reported, and that of a new
-   *  one is 0.001, of sgd and rmsprop 0.01. PRUNE_NOT_GIVEN by default. */
+  /** Learning rate; if it is not given, a short range test finds that of a trained network, and the report says which;
+   *  a new network gets 0.001, with sgd or rmsprop 0.01. PRUNE_NOT_GIVEN by default. */
   double lr;
   /** sgd, rmsprop: share of the last step that is added. Default: 0. */
   double momentum;
@@ -921,12 +921,12 @@ typedef struct prune_fit_options {
   const char *loss;
   /** Name of the output that the loss is taken of; the first by default. */
   const char *output;
-  /** cross_entropy: what is spread over all classes. Default: 0. */
+  /** cross_entropy: the share of each target that is spread over all classes. Default: 0. */
   double label_smoothing;
-  /** cross_entropy: one a class. */
+  /** cross_entropy: a weight for each class. */
   const double *class_weights;
   size_t class_weight_count;
-  /** huber: where the square ends. Default: 1. */
+  /** huber: the difference from which on the loss is a straight line. Default: 1. */
   double delta;
   /** The output is probabilities though no Softmax or Sigmoid ends the model. */
   uint32_t from_probabilities;
@@ -949,29 +949,30 @@ typedef struct prune_fit_options {
   uint32_t early_stopping;
   /** What counts as an improvement. Default: 0. */
   double min_delta;
-  /** What improvement is judged by: "loss", "accuracy", "validation_loss" or "validation_accuracy"; NULL is the loss,
-   *  of the validation data where there are any. */
+  /** What must improve: "loss", "accuracy", "validation_loss" or "validation_accuracy"; NULL is the loss, on the
+   *  validation data where there is any. */
   const char *monitor;
   /** The model gets the weights of its best epoch. */
   uint32_t restore_best;
   /** A file (.npz) that is written atomically every `checkpoint_epochs` epochs and after the last. */
   const char *checkpoint;
-  /** Every so many epochs. Default: 1. */
+  /** Epochs between checkpoints. Default: 1. */
   uint32_t checkpoint_epochs;
   /** A checkpoint to go on from: weights, optimizer and count of epochs; NULL for none. */
   const char *resume;
-  /** What pulls on weights beside the loss. */
+  /** A pull on weights, or a bound on them, beside the loss. */
   const prune_regularizer *regularizers;
   size_t regularizer_count;
-  /** What a step drops, 0...1, in place of what the graph's Dropout nodes say; a graph without them drops before its
-   *  fully connected layers. 0 drops nothing; not given leaves it to the graph. PRUNE_NOT_GIVEN by default. */
+  /** The share that a training step drops, 0...1, in place of what the graph's Dropout nodes say. A graph without them
+   *  drops before its fully connected layers. 0 drops nothing; not given leaves it to the graph. PRUNE_NOT_GIVEN by
+   *  default. */
   double dropout;
-  /** A model to learn from beside the targets. Data without targets is learnt from it alone: alpha is 1 then, accuracy
-   *  the agreement with it, and values that are no classes count by their own variance. The loss is then (1 - alpha) of
-   *  its own and alpha of temperature^2 KL(teacher, student) of the softened outputs, or the squared difference where
-   *  there are no classes. */
+  /** A model to learn from beside the targets. The loss is (1 - alpha) of its own and alpha of temperature^2
+   *  KL(teacher, student) of the softened outputs, or of the squared difference where there are no classes. Data
+   *  without targets is learnt from the teacher alone: alpha is 1 then, accuracy is the agreement with it, and values
+   *  that are not classes count by their own variance. */
   const prune_model *teacher;
-  /** Softens what teacher and model say. PRUNE_NOT_GIVEN by default, which is 4. */
+  /** Softens the answers of teacher and model. PRUNE_NOT_GIVEN by default, which is 4. */
   double temperature;
   /** Weight of the teacher's part of the loss. PRUNE_NOT_GIVEN by default, which is 0.5. */
   double alpha;
@@ -986,19 +987,18 @@ typedef struct prune_fit_options {
   size_t teacher_feature_count;
   /** Weight of their mean squared differences. PRUNE_NOT_GIVEN by default, which is 1. */
   double feature_weight;
-  /** Computes parts of the forward pass again for the backward pass rather than keeping them. */
+  /** Computes parts of the forward pass again for the backward pass, which takes less memory and more time. */
   uint32_t checkpointing;
   /** For a model that scheme "palette" made: each weight keeps its place in its palette, and the values of the palettes
    *  are trained, by the sum of the gradients of the weights that share them. Zero stays zero. */
   uint32_t palettes;
   /** Zeros of weights stay zero, whoever made them; those that pruning made always do. */
   uint32_t keep_zeros;
-  /** Convolutions whose batch normalization was folded into their weights, as exporters do, have one while they are
-   *  trained. It begins as nothing at all (its statistics measured on the first batches of the data, scale and shift
-   *  undoing them), works by the statistics of each batch as in any training, and is folded again at the end: the graph
-   *  stays as it was. Such networks bear higher learning rates. Convolutions get none that have a normalization behind
-   *  them, whose outputs are outputs of the model or a single value a channel, or whose weights or biases are frozen,
-   *  or weights shared. The optimizer's state is not kept. */
+  /** Exporters fold batch normalization into the convolution before it. This puts it back while training, and folds it
+   *  again at the end: the graph stays as it was. It begins as nothing at all (its statistics are measured on the first
+   *  batches of the data, and scale and shift undo them), and works by the statistics of each batch, as in any
+   *  training. Such networks bear higher learning rates. Skipped are convolutions that already have a normalization,
+   *  give a model output, have 1x1 outputs, or have frozen or shared weights. The optimizer's state is not kept. */
   uint32_t batch_norm;
   /** Random changes of the images that are trained on; NULL for none. */
   const prune_augmentation *augment;
@@ -1011,9 +1011,9 @@ typedef struct prune_fit_options {
   const prune_model *loss_graph;
   /** The optimizer goes on with the state that the model has from its last fit. */
   uint32_t resume_optimizer;
-  /** The same seed gives the same bits whatever the number of threads is, on machines of one kind. (Without, it does so
-   *  for one number of threads: sums over a batch are made in as many parts as there are threads.) The fit works on one
-   *  thread, and takes as long as with one. */
+  /** The same seed gives the same bits with any number of threads, on machines of one kind. The fit then works on one
+   *  thread. Without it, the bits are the same for one number of threads: sums over a batch are made in as many parts
+   *  as there are threads. */
   uint32_t deterministic;
 } prune_fit_options;
 #define PRUNE_FIT_OPTIONS_INIT \
@@ -1057,7 +1057,7 @@ typedef struct prune_evaluate_options {
   size_t metric_count;
   /** Samples a run. Default: 64. */
   uint32_t batch_size;
-  /** By the model and the targets by default: "cross_entropy", "mse", "mae", "huber", "bce", "kl". */
+  /** The model and the targets decide by default: "cross_entropy", "mse", "mae", "huber", "bce", "kl". */
   const char *loss;
   /** Name of the output that is compared with the targets; the first by default. */
   const char *output;
@@ -1086,8 +1086,8 @@ typedef struct prune_benchmark_options {
   uint32_t runs;
   /** Untimed runs before them. Default: 5. */
   uint32_t warmup;
-  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default what the model's own
-   *  metadata says, else an assumption that the report states. */
+  /** Extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; by default what the model's
+   *  own metadata says, else an assumption that the report states. */
   const prune_shape *shapes;
   size_t shape_count;
   /** Also "steps": what the compiled model does, with the time and share of each, the slowest first, and of layers with
@@ -1162,10 +1162,10 @@ typedef struct prune_loss_options {
   uint32_t from_logits;
   /** cross_entropy: the part of each target that is spread over all classes, 0...1. Default: 0. */
   double label_smoothing;
-  /** cross_entropy: one a class; NULL for equal weights. The mean is weighted as well. */
+  /** cross_entropy: a weight for each class; NULL for equal weights. The mean is weighted as well. */
   const double *class_weights;
   size_t class_weight_count;
-  /** huber: where the square ends. Default: 1. */
+  /** huber: the difference from which on the loss is a straight line. Default: 1. */
   double delta;
 } prune_loss_options;
 #define PRUNE_LOSS_OPTIONS_INIT \
@@ -1214,18 +1214,19 @@ typedef struct prune_significance_options {
    *  times gradient over an output's positions: what the loss loses with the output. Of channels and heads it is taken
    *  where layers read them; it needs targets. NULL is "magnitude". */
   const char *criterion;
-  /** With labels for gradient, taylor, fisher, hessian, snip, grasp, movement and gate; without for wanda and apoz. */
+  /** Needed by criteria that look at data, with labels for gradient, taylor, fisher, hessian, snip, grasp, movement and
+   *  gate, without for wanda, apoz and mutual. */
   const prune_dataset *data;
   /** Samples a step. Default: 64. */
   uint32_t batch_size;
-  /** Of random, hessian and movement. */
+  /** Seed of the criteria random, hessian and movement. */
   uint64_t seed;
-  /** Name of the output that gradients are of the loss of; the first by default. */
+  /** Name of the output whose loss gives the gradients; the first by default. */
   const char *output;
-  /** Name patterns (`*`, `?`) of layers or weights: only these, and not these. */
+  /** Only layers or weights of these name patterns (`*`, `?`). */
   const char *const *scope;
   size_t scope_count;
-  /** And not these. */
+  /** Not layers or weights of these name patterns. */
   const char *const *ignore;
   size_t ignore_count;
   /** In place of a criterion: a score tensor for each weight by its name, or a callback, which is given `user`. */
@@ -1252,7 +1253,7 @@ typedef struct prune_sensitivity_options {
   uint32_t struct_size;
   /** Set by PRUNE_SENSITIVITY_OPTIONS_INIT and prune_sensitivity_options_init. */
   uint32_t struct_tag;
-  /** What the metric is measured on; criteria that look at data use it too. Needed but with `on_metric`. */
+  /** What the metric is measured on; criteria that look at data use it too. Needed, unless `on_metric` is given. */
   const prune_dataset *data;
   /** Fractions of a layer; 0.1, 0.3, 0.5, 0.7 and 0.9 by default. */
   const double *amounts;
@@ -1260,33 +1261,33 @@ typedef struct prune_sensitivity_options {
   /** As in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a
    *  number. */
   const char *metric;
-  /** of a metric that is a function: a smaller number is better. */
+  /** Smaller numbers are better, for a metric that is a function. */
   uint32_t lower_is_better;
-  /** The loss of the metric up to which an amount is safe. Default: 0.01. */
+  /** An amount is safe while the metric loses no more than this. Default: 0.01. */
   double max_drop;
   /** As in prune_prune_options. NULL is "magnitude". */
   const char *criterion;
   /** "weight", "kernel" or "block:RxC". NULL is "weight". */
   const char *granularity;
-  /** name patterns of layers or weights: only these. */
+  /** Only layers or weights of these name patterns. */
   const char *const *scope;
   size_t scope_count;
-  /** And not these. */
+  /** Not layers or weights of these name patterns. */
   const char *const *ignore;
   size_t ignore_count;
   /** Samples a run. Default: 64. */
   uint32_t batch_size;
-  /** Of random. */
+  /** Seed of the criterion random. */
   uint64_t seed;
-  /** Name of the output that the metric is of, and gradients; the first by default. */
+  /** Name of the output that the metric and the gradients are taken of; the first by default. */
   const char *output;
   /** Progress: PRUNE_EVENT_PRUNE after each layer, `step` of `steps`. Non-zero ends it there. */
   prune_event_callback on_event;
   void *user;
   /** In place of a metric by name, given `user`; the whole model runs for every value then. */
   prune_metric_callback on_metric;
-  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; those of the data by default, which
-   *  they must agree with. */
+  /** Extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; those of the data by
+   *  default, which they must agree with. */
   const prune_shape *shapes;
   size_t shape_count;
 } prune_sensitivity_options;
@@ -1311,17 +1312,17 @@ typedef struct prune_guard {
   uint32_t struct_size;
   /** Set by PRUNE_GUARD_INIT and prune_guard_init. */
   uint32_t struct_tag;
-  /** What the metric is measured on; needed but with a function. */
+  /** What the metric is measured on; needed, unless the metric is a function. */
   const prune_dataset *data;
-  /** As in Model:evaluate, loss where targets are no classes; or a function of a Model that returns a number. NULL is
-   *  "accuracy". */
+  /** A metric of Model:evaluate (the loss where targets are not classes), or a function of a Model that returns a
+   *  number. NULL is "accuracy". */
   const char *metric;
-  /** The loss of the metric that is tolerated. PRUNE_NOT_GIVEN by default, which is 0. */
+  /** How much of the metric may be lost. PRUNE_NOT_GIVEN by default, which is 0. */
   double max_drop;
-  /** What the metric may not be worse than, whatever it was before. Alone, without `max_drop`, it decides. A model that
-   *  is beyond it as it is given is an error, before any work. PRUNE_NOT_GIVEN by default. */
+  /** An absolute limit for the metric, whatever it was before. Without `max_drop`, only this limit counts. A given
+   *  model that is beyond it is an error, before any work. PRUNE_NOT_GIVEN by default. */
   double bound;
-  /** of a metric that is a function: a smaller number is better. */
+  /** Smaller numbers are better, for a metric that is a function. */
   uint32_t lower_is_better;
   /** What the metric is of: the name of an output; NULL is the first, or what the pruning that it guards names. */
   const char *output;
@@ -1350,9 +1351,8 @@ typedef struct prune_prune_options {
    *  the cut; "penalty": training in which shared weights keep their signs, those that would change it staying at zero,
    *  then the cut (both: `train`). */
   const char *strategy;
-  /** Which weights matter least, as in Model:significance; magnitude by default, for channels and heads gate where data
-   *  has labels, else l2: "magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement",
-   *  "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random", "gate". */
+  /** What says which weights matter least: a criterion of prune_significance_options. NULL is "magnitude"; for channels
+   *  and heads "gate" where `data` has labels, else "l2". */
   const char *criterion;
   /** What is removed as one: "weight"; "n:m", as "2:4": all but the best n of every m neighbouring inputs of an output
    *  (at each tap of a kernel; a last group of fewer keeps the same share, rounded up), no `amount` needed;
@@ -1376,13 +1376,13 @@ typedef struct prune_prune_options {
    *  that end residual blocks to what the sum was; the default where `data` is given; "none" leaves them as they are.
    *  */
   const char *reconstruct;
-  /** What strategy cost_aware saves; what target names if given; latency of channels: "params", "macs", "bytes",
-   *  "latency". NULL is "params". */
+  /** What "cost_aware" saves: "params", "macs", "bytes", or for channels "latency". Where a target is given, what it
+   *  names. NULL is "params". */
   const char *cost;
-  /** What "cost_aware" and the allocation "sensitivity" may not lose: a metric of prune_model_evaluate, or one of the
-   *  caller's own, given `user`. NULL is the guard's, without one the loss. */
+  /** The metric that "cost_aware" and the allocation "sensitivity" protect: one of prune_model_evaluate, or one of the
+   *  caller's own, given `user`. NULL is that of the guard, without one the loss. */
   const char *metric;
-  /** of a metric that is a function: a smaller number is better. */
+  /** Smaller numbers are better, for a metric that is a function. */
   uint32_t lower_is_better;
   /** For "local", of a weight that several layers use: "one": the first layer's use is pruned, and the others keep a
    *  whole copy; "all": it is pruned for all of them. Other strategies always do the latter. NULL is "one". */
@@ -1390,14 +1390,12 @@ typedef struct prune_prune_options {
   /** What prune_report_recipe gave: its choices and steps are taken in place of those here; data, guard, callbacks and
    *  models (a teacher, `rewind`) are not in it. With the same data the result is bit for bit the same. */
   const char *recipe;
-  /** The same network as it was earlier in its training: what stays goes back to its weights after every step, before
-   *  `recover` (lottery tickets). */
+  /** The same network, earlier in its training: after every step, before `recover`, the weights that stay go back to
+   *  what they were there (lottery tickets). */
   const prune_model *rewind;
-  /** One of the two: the fraction of all units to remove, 0...1, or the score below which they go. PRUNE_NOT_GIVEN by
-   *  default. */
+  /** The fraction of all units to remove, 0...1. Give this, `threshold` or a target. PRUNE_NOT_GIVEN by default. */
   double amount;
-  /** One of the two: the fraction of all units to remove, 0...1, or the score below which they go. PRUNE_NOT_GIVEN by
-   *  default. */
+  /** In place of `amount`: the score below which units go. PRUNE_NOT_GIVEN by default. */
   double threshold;
   /** "mask" for weights: zeros are stored and stay zero through training. "remove" (default for channels and heads):
    *  the model shrinks, and the report carries the certificate: the largest difference of any output between the shrunk
@@ -1406,7 +1404,7 @@ typedef struct prune_prune_options {
   const char *mode;
   /** Where to work. NULL is "cpu". */
   const char *device;
-  /** Data for criteria that need it. */
+  /** What criteria, reconstruction and training look at. */
   const prune_dataset *data;
   /** Metrics before and after, on this or on data. */
   const prune_dataset *validate;
@@ -1423,20 +1421,20 @@ typedef struct prune_prune_options {
    *  the second. NULL is 5 epochs with the strategy's own. Not given, the growth of greg1 and greg2 is spread over the
    *  training. */
   const prune_fit_options *train;
-  /** Gives back what hurts; NULL for none. */
+  /** Undoes what costs too much; NULL for none. */
   const prune_guard *guard;
-  /** Name patterns (`*`, `?`) of layers or weights: only these, and not these. */
+  /** Only layers or weights of these name patterns (`*`, `?`). */
   const char *const *scope;
   size_t scope_count;
-  /** And not these. */
+  /** Not layers or weights of these name patterns. */
   const char *const *ignore;
   size_t ignore_count;
   /** For criteria and metrics. Default: 64. */
   uint32_t batch_size;
-  /** Of random. */
+  /** Seed of the criterion random. */
   uint64_t seed;
-  /** name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name none;
-   *  the first by default. */
+  /** Name of the output that gradients, metrics, guard, recover and train use where they name none; the first by
+   *  default. */
   const char *output;
   /** For channels and heads: the largest share of a group that may go; 0.9, or the amount when that is more.
    *  PRUNE_NOT_GIVEN by default. */
@@ -1451,13 +1449,13 @@ typedef struct prune_prune_options {
    *  transformer, may go as well. The statistics are then those of what is left, and so are those of the masked network
    *  that the certificate compares with. */
   uint32_t width;
-  /** Mean by default; how the scores of a group's tensors become a unit's: "mean", "sum", "max". */
+  /** How the scores of a group's tensors become the score of a unit; mean by default: "mean", "sum", "max". */
   const char *reduce;
   /** How groups are made comparable in one ranking: "mean", "max", "lamp" or "none". */
   const char *normalize;
   /** Median latency before and after goes into the report. */
   uint32_t benchmark;
-  /** For channels and heads: batch normalizations measure their statistics anew on the data. */
+  /** For channels and heads: recalibrate batch normalizations, that is measure their statistics again on the data. */
   uint32_t reestimate;
   /** Steps of the schedule: 1 for one_shot, 5 for the others by default. 0 is not given. */
   uint32_t schedule_steps;
@@ -1466,9 +1464,9 @@ typedef struct prune_prune_options {
   /** Progress: PRUNE_EVENT_PRUNE after each step. */
   prune_event_callback on_event;
   void *user;
-  /** In place of an amount: the fraction of the MACs that is kept. Of weights that become zero the cost is what is left
-   *  without them. One alone is met within 2 %, of several each is the most that may be left, or the report's notes say
-   *  why not; what all units in scope together could not save is refused. PRUNE_NOT_GIVEN by default. */
+  /** In place of an amount: the share of the MACs to keep. Where weights only become zero, the cost is counted as if
+   *  they were gone. One target alone is met within 2 %, of several each is the most that may be left, or the report's
+   *  notes say why not. What all units in scope together could not save is refused. PRUNE_NOT_GIVEN by default. */
   double target_macs;
   /** Parameters, likewise. PRUNE_NOT_GIVEN by default. */
   double target_params;
@@ -1482,8 +1480,8 @@ typedef struct prune_prune_options {
   prune_metric_callback on_metric;
   /** What `train` trains on; NULL: `data`. */
   const prune_dataset *train_data;
-  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
-   *  the model's own metadata says, else an assumption that the report states. */
+  /** Extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; by default those of the
+   *  data, what the model's own metadata says, else an assumption that the report states. */
   const prune_shape *shapes;
   size_t shape_count;
   /** In place of `amount`: name patterns of layers or weights, and as many fractions in `amount_values`, one of each.
@@ -1530,9 +1528,9 @@ typedef struct prune_ensemble_options {
   const char *method;
   /** What stack trains on, and what members and ensemble are measured on. */
   const prune_dataset *data;
-  /** Of stack. Default: 5. */
+  /** stack: passes over the data. Default: 5. */
   uint32_t epochs;
-  /** Of stack. */
+  /** stack: seed of its training. */
   uint64_t seed;
 } prune_ensemble_options;
 #define PRUNE_ENSEMBLE_OPTIONS_INIT \
@@ -1561,23 +1559,23 @@ typedef struct prune_search_options {
   /** As in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a
    *  number. */
   const char *metric;
-  /** of a metric that is a function: a smaller number is better. */
+  /** Smaller numbers are better, for a metric that is a function. */
   uint32_t lower_is_better;
-  /** The loss of the metric that is tolerated. Default: 0.01. */
+  /** How much of the metric may be lost. Default: 0.01. */
   double max_drop;
   /** Minutes after which nothing new is tried. Default: 10. */
   double budget;
-  /** Of random choices. */
+  /** Seed of random choices. */
   uint64_t seed;
-  /** Name of the output that the metric is of, and gradients; the first by default. */
+  /** Name of the output that the metric and the gradients are taken of; the first by default. */
   const char *output;
   /** Progress: PRUNE_EVENT_PRUNE after each candidate, `step` counting them. Non-zero ends the search. */
   prune_event_callback on_event;
   void *user;
   /** In place of a metric by name, given `user`. */
   prune_metric_callback on_metric;
-  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
-   *  the model's own metadata says, else an assumption that the report states. */
+  /** Extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; by default those of the
+   *  data, what the model's own metadata says, else an assumption that the report states. */
   const prune_shape *shapes;
   size_t shape_count;
 } prune_search_options;
@@ -1674,20 +1672,20 @@ typedef struct prune_quantize_options {
    *  ONNX files and small in packed ones. "joint": each weight pruned and palettized as far as a budget of `bytes` for
    *  all asks for, by what it tolerates on `calibration`. NULL is "static". */
   const char *scheme;
-  /** of weights and activations: 8; weight_only has 8 and 4, palette 2 to 8 (4 if not given). 0 is not given. */
+  /** static, dynamic: 8; weight_only: 8 or 4; palette: 2 to 8, 4 if not given. 0 is not given. */
   uint32_t bits;
   /** A scale for each output channel of a weight. Default: 1. */
   uint32_t per_channel;
   /** Int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights. */
   uint32_t symmetric;
-  /** weight_only: weights along the summed axis that share a scale; 32 for 4 bits, for 8 a scale a channel. 0 is not
+  /** weight_only: how many weights along the summed axis share a scale; 32 for 4 bits, a whole channel for 8. 0 is not
    *  given. */
   uint32_t block_size;
-  /** What the calibrator percentile covers. Default: 99.99. */
+  /** With calibrator percentile, the share of values that the range covers, in per cent. Default: 99.99. */
   double percentile;
-  /** palette: output channels that share one; all of a weight's if not given. 0 is not given. */
+  /** palette: how many output channels share a palette; all of a weight's if not given. 0 is not given. */
   uint32_t group_size;
-  /** palette: values count by the squared gradient of the loss on calibration, which needs labels. */
+  /** palette: weights count by the squared gradient of the loss on calibration, which needs labels. */
   uint32_t fisher;
   /** "static": ranges of channels are evened out between layers before anything else. */
   uint32_t equalize;
@@ -1696,8 +1694,8 @@ typedef struct prune_quantize_options {
   /** static: when the guard does not hold, give layers back to float, the most damaging first, until it does. */
   uint32_t mixed;
   /** "static": the result keeps float weights and computes as if they were int8, for prune_model_fit to adapt them to
-   *  their codes (straight-through gradients; pruned weights stay zero, scales stay unless `learn_scales`). Quantizing
-   *  it again, without data, stores the int8 model. */
+   *  their quantized values (straight-through gradients; pruned weights stay zero, scales stay unless `learn_scales`).
+   *  Quantizing it again, without data, stores the int8 model. */
   uint32_t qat;
   /** "nearest", or "gptq": weights of "static" and "weight_only" are rounded so that each makes up for the errors
    *  before it, on the calibration data. "adaround": the same, and then up or down one weight at a time until no change
@@ -1712,8 +1710,8 @@ typedef struct prune_quantize_options {
   uint32_t learn_scales;
   /** "static": layers that take longer in int8 than in float32 on this machine, each timed alone, stay float. */
   uint32_t keep_faster;
-  /** joint: what the weights may take in a packed file, up to 1 as a fraction of what they take now. PRUNE_NOT_GIVEN by
-   *  default. */
+  /** joint: the bytes that weights may take in a packed file; up to 1 it is a fraction of what they take now.
+   *  PRUNE_NOT_GIVEN by default. */
   double bytes;
   /** Needed by static: a few hundred samples are enough. */
   const prune_dataset *calibration;
@@ -1724,18 +1722,19 @@ typedef struct prune_quantize_options {
    *  kept at most. NULL is "auto". */
   const char *calibrator;
   /** "qdq": QuantizeLinear/DequantizeLinear pairs that every ONNX runtime fuses. "qoperator", with "static": operators
-   *  on codes, ONNX's QLinearConv and QLinearMatMul and ONNX Runtime's com.microsoft.QGemm, QLinearAdd and the like;
-   *  with "dynamic", LSTM as com.microsoft.DynamicQuantizeLSTM, which ONNX Runtime alone computes in integers.
-   *  "matmul_nbits": matrix products as ONNX Runtime's com.microsoft.MatMulNBits, with "weight_only". NULL is "qdq". */
+   *  on quantized values, ONNX's QLinearConv and QLinearMatMul and ONNX Runtime's com.microsoft.QGemm, QLinearAdd and
+   *  the like; with "dynamic", LSTM as com.microsoft.DynamicQuantizeLSTM, which ONNX Runtime alone computes in
+   *  integers. "matmul_nbits": matrix products as ONNX Runtime's com.microsoft.MatMulNBits, with "weight_only". NULL is
+   *  "qdq". */
   const char *format;
   /** Metrics before and after go into the report. */
   const prune_dataset *validate;
-  /** NULL for none: when the drop is larger, the call fails with PRUNE_ERROR_REFUSED. */
+  /** When the drop is larger, the call fails with PRUNE_ERROR_REFUSED; NULL for none. */
   const prune_guard *guard;
   /** Name patterns of layers that stay float. */
   const char *const *ignore;
   size_t ignore_count;
-  /** Samples a run; 4 to calibrate on, of images 1, and 64 to evaluate on. 0 is not given. */
+  /** Samples a run; by default 4 for calibration, 1 of images, and 64 for evaluation. 0 is not given. */
   uint32_t batch_size;
 } prune_quantize_options;
 #define PRUNE_QUANTIZE_OPTIONS_INIT \
