@@ -831,7 +831,7 @@ function Model:groups() end
 ---@param path string the file
 function Model:graph(path) end
 
----Takes out what unstructured pruning left dead: units nobody reads, and constant ones, which go into the next bias.
+---Takes out units that single-weight pruning left dead: those that nothing reads, and constant ones, which go into the next bias.
 ---@return prune.Model
 ---@return prune.Report
 function Model:compact() end
@@ -887,12 +887,12 @@ function Report:recipe() end
 ---@return string
 function Report:to_text(options) end
 
----Writes the report, atomically, as the end of the name says: .html (one page with charts), .svg (its first chart), .md, .csv, .json or .txt. A list in it can be saved by itself: report.layers:save "layers.csv".
+---Writes the report, atomically, as the end of the name says: .html (one page with charts), .svg (its first chart), .md, .csv, .json or .txt; .tfevents is for TensorBoard. A list in it can be saved by itself: report.layers:save "layers.csv".
 ---@param path string the file
 function Report:save(path) end
 
 ---What Report:save writes, as a text.
----@param format string "html", "svg", "md", "csv", "json" or "txt"
+---@param format string "html", "svg", "md", "csv", "json", "txt" or "tfevents"
 ---@return string
 function Report:to_text_as(format) end
 

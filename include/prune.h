@@ -449,8 +449,8 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_npz(
  *  number, or NULL for the last column. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_csv(
     prune_context *context, const char *path, const char *label, prune_dataset **out_dataset);
-/** Tensors: x [N, …] float32, uint8 or int64; y [N] integer classes, or float32 [N, …] (one-hot rows count as classes
- *  probabilities), or NULL for none. */
+/** Tensors: x [N, …] float32, uint8 or int64; y [N] integer classes, or float32 [N, …] (one-hot rows count as
+ *  probabilities of classes), or NULL for none. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_from_tensors(
     prune_context *context, const prune_tensor *x, const prune_tensor *y, prune_dataset **out_dataset);
 /** Samples of a model of several inputs, by the inputs' names: each [N, …], floats become float32, integers (but uint8) and
@@ -592,7 +592,7 @@ PRUNE_API void prune_load_options_init(prune_load_options *options, size_t size)
 /** Loads an ONNX file, with its external data, a packed one (.prunez), or a Keras model: an HDF5 file of Keras 1 to 3 (.h5) or an
  *  archive of Keras 3 (.keras). What is in the file says what it is, not its name. Nothing in ONNX and packed files is lost: see
  *  prune_model_save. A Keras model keeps its inputs' layout (channels last as a rule) and its layers' names; Lambda, custom and
- *  unknown layers are PRUNE_UNSUPPORTED, by name, and nothing in a file is ever run. */
+ *  unknown layers are PRUNE_ERROR_UNSUPPORTED, by name, and nothing in a file is ever run. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_load(
     prune_context *context, const char *path, const prune_load_options *options, prune_model **out_model);
 /** Loads a model of any of these kinds from memory (copied). */
@@ -602,12 +602,12 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_load_memory(
  *  read, unknown fields and all. Saving over the file the model came from is safe. External data goes to a new file beside the
  *  model, and that of the replaced model is removed. A replaced file keeps its mode, and its owner and extended attributes where
  *  this process may set them; links stay; pipes and devices are written to. A path that ends in ".prunez" gets a packed
- *  file: weights without loss by what they hold (zeros, few different values, codes), which prunez.h decodes.
+ *  file: weights without loss by what they hold (zeros, few different values, quantized values), which prunez.h decodes.
  *
  *  ".h5", ".hdf5" and ".keras" get a Keras model, which load_model of Keras 2 and 3 reads: one that came from Keras keeps its
  *  layers, names and training configuration, with the extents that pruning left; another network is written layer by layer,
- *  with its own inputs, a Permute where channels go last. What Keras has no layer for is PRUNE_UNSUPPORTED, with the node.
- *  Optimizer states of Keras are not kept. A name without a suffix gets ONNX; any other suffix is PRUNE_UNSUPPORTED. */
+ *  with its own inputs, a Permute where channels go last. What Keras has no layer for is PRUNE_ERROR_UNSUPPORTED, with the node.
+ *  Optimizer states of Keras are not kept. A name without a suffix gets ONNX; any other suffix is PRUNE_ERROR_UNSUPPORTED. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_save(const prune_model *model, const char *path);
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_save_memory(const prune_model *model, prune_buffer *out_onnx);
 /** A model of its own that shares all weights until either changes. */
@@ -668,9 +668,6 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_set_weights(
 /** Writes what the model has learned, under the names of its parameters: .safetensors or .npz, as the path ends. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_save_weights(const prune_model *model, const char *path);
 
-/** Totals and a list "layers": params, nonzero, sparsity, macs (of one sample, a multiply-add is 1), effective_macs,
- *  bytes. Where MACs depend on extents other than the batch that the inputs leave open, macs and effective_macs are left out (null
- *  in JSON) and "open" lists those extents: see prune_model_fix_shapes. "shapes" says what the model's own metadata settled. */
 /* Made by scripts/generate: prune_stats_options */
 typedef struct prune_stats_options {
   uint32_t struct_size;
@@ -686,6 +683,9 @@ typedef struct prune_stats_options {
 /** What PRUNE_STATS_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
 PRUNE_API void prune_stats_options_init(prune_stats_options *options, size_t size);
 /* End of prune_stats_options */
+/** Totals and a list "layers": params, nonzero, sparsity, macs (of one sample, a multiply-add is 1), effective_macs,
+ *  bytes. Where MACs depend on extents other than the batch that the inputs leave open, macs and effective_macs are left out (null
+ *  in JSON) and "open" lists those extents: see prune_model_fix_shapes. "shapes" says what the model's own metadata settled. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_stats(
     const prune_model *model, const prune_stats_options *options, prune_report **out_report);
 /** What the model takes: memory, onnx and packed (bytes of such files), ratio (memory over packed), and a list "tensors" of name,
@@ -798,7 +798,7 @@ typedef struct prune_event {
 /** Called on the thread that made the call; non-zero stops the work as prune_context_request_cancel does. */
 typedef int (*prune_event_callback)(const prune_event *event, void *user);
 
-/** Parameters trained in a way of their own. */
+/** Parameters with a learning rate or decay of their own. */
 /* Made by scripts/generate: prune_parameter_group */
 typedef struct prune_parameter_group {
   uint32_t struct_size;
@@ -1304,9 +1304,9 @@ PRUNE_API void prune_sensitivity_options_init(prune_sensitivity_options *options
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_sensitivity(
     prune_model *model, const prune_sensitivity_options *options, prune_report **out_report);
 
-/** Gives back what hurts: after each step the metric is measured on `data`; a step that loses more than `max_drop` against
- *  the model before pruning is undone, and half of it is tried, thrice at most. Of a step and its recovery the better by the
- *  metric is kept: a recovery that hurts is tried once more at half its rate, and else taken back. */
+/** Undoes what costs too much. After each step the metric is measured on `data`. A step that loses more than `max_drop` against
+ *  the model before pruning is undone, and half of it is tried, three times at most. A recovery that makes the metric worse is
+ *  tried once more at half its rate, and else undone, too. */
 /* Made by scripts/generate: prune_guard */
 typedef struct prune_guard {
   uint32_t struct_size;

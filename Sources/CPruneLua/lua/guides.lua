@@ -57,6 +57,7 @@ w is a weight, g the gradient of the loss, x an input of the layer. A criterion 
     hessian     w²·|h|/2                       data with labels  closer to the loss, several passes
     grasp       w·(H·g)                        data with labels  before training; 3 to 8 passes
     movement    what training makes grow       data with labels  while fine-tuning; one epoch
+    gate        what the loss loses without it data with labels  channels and heads; their default where data has labels
 
 Or a function of a weight's name and tensor that gives a tensor of scores, or {name = tensor}.
 Measure before you choose: run the same prune with two criteria and compare what `validate` says.]],
@@ -248,6 +249,25 @@ m:fix_shapes{…} writes them into the model for good, m:simplify() then folds w
     example = [[print(m.inputs[1].shape[1], m:stats().macs)]],
   },
   {
+    name = "models",
+    title = "model files: what comes in, what goes out",
+    text = [[
+    an ONNX file                     prune.load "m.onnx"; external data lies beside it
+    a Keras model                    prune.load "m.keras", or .h5; m:save "slim.keras" writes one again
+    a PyTorch module                 torch.onnx.export, then prune.load; axes of dynamic_axes are open: help "shapes"
+    weights alone (.pth,             m:load_weights "w.pth", where m has the graph; prune.weights.load reads
+      .safetensors, .gguf)           the tensors
+    a TensorFlow or TFLite file      tf2onnx, then prune.load
+
+Before all else evaluate: if the accuracy is not the one that you know, the data is prepared otherwise than in training (help "data"). Most Keras
+models want their channels last, many of them numbers of 0...255. A language model's data is token numbers, by the name of its input:
+prune.data.npz("tokens.npz", {x = {input_ids = "input_ids"}}).
+
+int8 and half precision models are saved as ONNX or packed (.prunez): Keras has no layers for them.]],
+    example = [[
+for _, input in ipairs(m.inputs) do print(input.name, input.dtype, table.concat(input.shape, " x ")) end]],
+  },
+  {
     name = "commands",
     title = "one-shot commands of the program",
     text = [[
@@ -259,7 +279,10 @@ m:fix_shapes{…} writes them into the model for good, m:simplify() then folds w
     prune diff model.onnx slim.onnx                prune convert slim.onnx slim.prunez
 
 Options are those of the calls in Lua, with -- before them. `prune help prune` lists them; --json, --csv, --md and --html say how the report is written. `prune model.onnx`
-opens the prompt with the model as `m`; `prune model.onnx < script.lua` runs a script on it.]],
+opens the prompt with the model as `m`; `prune model.onnx < script.lua` runs a script on it.
+
+The exit status is 0 when all was done, and 3 when less was: a guard of prune, or a target that was missed. It is 1 for an error, or when a guard of
+quantize refused the model, and 2 for a wrong command.]],
     example = [[print(prune.version)]],
   },
 }
@@ -275,6 +298,8 @@ local ALIASES = {
   ["target"] = "allocation", ["budget"] = "allocation", ["guard"] = "transactions", ["journal"] = "transactions",
   ["calibration"] = "quantization", ["reports"] = "report", ["reading"] = "report", ["deploy"] = "deploying", ["seed"] = "reproducibility",
   ["threads"] = "reproducibility", ["strategy"] = "strategy.global", ["metric"] = "metrics", ["command line"] = "commands", ["cli"] = "commands",
+  ["ci"] = "commands", ["exit status"] = "commands", ["llm"] = "transformers", ["language model"] = "transformers", ["keras"] = "models",
+  ["pytorch"] = "models", ["tensorflow"] = "models", ["dynamic axes"] = "shapes", ["dynamic_axes"] = "shapes",
 }
 
 local find = topics.find
