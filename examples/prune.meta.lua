@@ -154,7 +154,7 @@
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass: less memory, more time (default false)
 ---@field palettes? boolean for a model with palettes (quantize's scheme "palette"): trains the values that weights share. Which value a weight has stays, and zero stays zero (default false)
 ---@field keep_zeros? boolean zeros of weights stay zero, whoever made them; those that pruning made always do (default false)
----@field batch_norm? boolean exporters fold batch normalization into the convolution before it: this puts it back while training, and folds it again at the end. Such networks bear higher learning rates (default false)
+---@field batch_norm? boolean exporters fold batch normalization into the convolution before it: this puts it back while training, and folds it again at the end. Such networks tolerate higher learning rates (default false)
 ---@field augment? prune.Model_fit_augment_options random changes of the images that are trained on: see Model:fit augment
 ---@field seed? integer seed of shuffling and splitting (default 0)
 ---@field frozen? string|string[] name patterns of weights that stay as they are
@@ -320,7 +320,7 @@
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass: less memory, more time (default false)
 ---@field palettes? boolean for a model with palettes (quantize's scheme "palette"): trains the values that weights share. Which value a weight has stays, and zero stays zero (default false)
 ---@field keep_zeros? boolean zeros of weights stay zero, whoever made them; those that pruning made always do (default false)
----@field batch_norm? boolean exporters fold batch normalization into the convolution before it: this puts it back while training, and folds it again at the end. Such networks bear higher learning rates (default false)
+---@field batch_norm? boolean exporters fold batch normalization into the convolution before it: this puts it back while training, and folds it again at the end. Such networks tolerate higher learning rates (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
 ---@field seed? integer seed of shuffling and splitting (default 0)
 ---@field frozen? string|string[] name patterns of weights that stay as they are
@@ -377,7 +377,7 @@
 ---@field checkpointing? boolean computes parts of the forward pass again for the backward pass: less memory, more time (default false)
 ---@field palettes? boolean for a model with palettes (quantize's scheme "palette"): trains the values that weights share. Which value a weight has stays, and zero stays zero (default false)
 ---@field keep_zeros? boolean zeros of weights stay zero, whoever made them; those that pruning made always do (default false)
----@field batch_norm? boolean exporters fold batch normalization into the convolution before it: this puts it back while training, and folds it again at the end. Such networks bear higher learning rates (default false)
+---@field batch_norm? boolean exporters fold batch normalization into the convolution before it: this puts it back while training, and folds it again at the end. Such networks tolerate higher learning rates (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
 ---@field seed? integer seed of shuffling and splitting (default 0)
 ---@field frozen? string|string[] name patterns of weights that stay as they are

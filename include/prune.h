@@ -945,7 +945,7 @@ typedef struct prune_fit_options {
   const prune_dataset *validation;
   /** In place of `validation`: the fraction held out of the data, 0...1. Default: 0. */
   double validation_split;
-  /** Ends the fit after so many epochs without improvement by more than `min_delta`. Default: 0. */
+  /** Ends the fit after this many epochs without an improvement of more than `min_delta`; 0 is never. Default: 0. */
   uint32_t early_stopping;
   /** What counts as an improvement. Default: 0. */
   double min_delta;
@@ -997,8 +997,9 @@ typedef struct prune_fit_options {
   /** Exporters fold batch normalization into the convolution before it. This puts it back while training, and folds it
    *  again at the end: the graph stays as it was. It begins as nothing at all (its statistics are measured on the first
    *  batches of the data, and scale and shift undo them), and works by the statistics of each batch, as in any
-   *  training. Such networks bear higher learning rates. Skipped are convolutions that already have a normalization,
-   *  give a model output, have 1x1 outputs, or have frozen or shared weights. The optimizer's state is not kept. */
+   *  training. Such networks tolerate higher learning rates. Skipped are convolutions that already have a
+   *  normalization, give a model output, have 1x1 outputs, or have frozen or shared weights. The optimizer's state is
+   *  not kept. */
   uint32_t batch_norm;
   /** Random changes of the images that are trained on; NULL for none. */
   const prune_augmentation *augment;
@@ -1136,7 +1137,7 @@ typedef struct prune_differences_options {
 PRUNE_API void prune_differences_options_init(prune_differences_options *options, size_t size);
 /* End of prune_differences_options */
 
-/** What another model, such as a quantized one, computes otherwise than this one on the same samples, value by value: a list
+/** What another model, such as a quantized one, computes differently on the same samples, value by value: a list
  *  "values" of {name, layer, op, sqnr_db, cosine, largest, not_finite, distance, bar}, the worst first, of the floating point
  *  values that both models have under one name and in one shape, and the same of "outputs"; "samples" and "compared".
  *  `sqnr_db` is the signal to noise ratio in decibels (absent where nothing differs), `distance` the noise relative to the

@@ -105,7 +105,7 @@ return {
       more = "In place of `validation`: the fraction held out of the data, 0...1."},
     {"early_stopping", "count", default = 0, swift = "stopping.patience",
       text = "epochs without improvement after which the fit ends; 0 is never",
-      more = "Ends the fit after so many epochs without improvement by more than `min_delta`."},
+      more = "Ends the fit after this many epochs without an improvement of more than `min_delta`; 0 is never."},
     {"min_delta", "nonnegative", default = 0, swift = "stopping.minDelta", text = "what counts as an improvement"},
     {"monitor", "choice", {"loss", "accuracy", "validation_loss", "validation_accuracy"}, swift = "stopping.monitor",
       text = "what must improve; by default the loss, on the validation data where there is any",
@@ -159,11 +159,11 @@ return {
       text = "zeros of weights stay zero, whoever made them; those that pruning made always do"},
     {"batch_norm", "flag", default = false, swift = "restoresNormalization",
       text = [[exporters fold batch normalization into the convolution before it: this puts it back while training, and
-        folds it again at the end. Such networks bear higher learning rates]],
+        folds it again at the end. Such networks tolerate higher learning rates]],
       more = [[Exporters fold batch normalization into the convolution before it. This puts it back while training, and
         folds it again at the end: the graph stays as it was. It begins as nothing at all (its statistics are measured on
         the first batches of the data, and scale and shift undo them), and works by the statistics of each batch, as in any
-        training. Such networks bear higher learning rates. Skipped are convolutions that already have a normalization, give
+        training. Such networks tolerate higher learning rates. Skipped are convolutions that already have a normalization, give
         a model output, have 1x1 outputs, or have frozen or shared weights. The optimizer's state is not kept.]]},
     {"augment", "table", type = "table", of = "pl_augment_set", swift = false,
       text = "random changes of the images that are trained on: see Model:fit augment",

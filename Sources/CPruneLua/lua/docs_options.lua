@@ -104,7 +104,7 @@ return [==[
 * checkpointing: boolean = false; computes parts of the forward pass again for the backward pass: less memory, more time
 * palettes: boolean = false; for a model with palettes (quantize's scheme "palette"): trains the values that weights share. Which value a weight has stays, and zero stays zero
 * keep_zeros: boolean = false; zeros of weights stay zero, whoever made them; those that pruning made always do
-* batch_norm: boolean = false; exporters fold batch normalization into the convolution before it: this puts it back while training, and folds it again at the end. Such networks bear higher learning rates
+* batch_norm: boolean = false; exporters fold batch normalization into the convolution before it: this puts it back while training, and folds it again at the end. Such networks tolerate higher learning rates
 * augment: table; random changes of the images that are trained on: see Model:fit augment
 * seed: integer = 0; seed of shuffling and splitting
 * frozen: string|string[]; name patterns of weights that stay as they are

@@ -19,7 +19,7 @@ local guides = {
       to learn from the original    recover = {teacher = m, epochs = 2}
     data with labels, and want
       to know what matters          m:significance{criterion = "taylor", data = data}
-      to know which layers bear it  m:sensitivity{data = data}
+      to know what can be pruned    m:sensitivity{data = data}
       faster, as accurate           m:prune{granularity = "channel", target = {latency = 0.6}, recover = …, guard = …}
       the best that there is        prune.search{model = m, data = test, max_drop = 0.01}
 
@@ -155,7 +155,7 @@ print(report.groups)]],
     prune.data.digits()                                          1,797 small images, embedded, to try things
 
 Samples are [N, …] as the model wants them: images are [N, channels, height, width] in the scale that the model was trained with. When accuracy is
-far below what it should be, the data is prepared otherwise than in training: data:normalize{mean =, std =} for the scale, data:resize{h, w}
+far below what it should be, the data is not prepared as in training: data:normalize{mean =, std =} for the scale, data:resize{h, w}
 for the size. Targets of whole numbers are classes from 0; floats are values.
 
     data:split{test = 0.2, seed = 7}    data:take(200)    data:subset{…}    data:classes{3, 5}    #data    data.x    data.y]],
@@ -168,7 +168,7 @@ print(#few, few.x.shape[2], few.class_count)]],
     title = "what can be measured, and a measure of your own",
     text = [[
     classes   accuracy, error, top5 (any k), f1, precision, recall (means over classes), auc, loss
-              per_class (a row a class), confusion (who is taken for whom): of m:evaluate alone
+              per_class (a row a class), confusion (which classes are taken for which): of m:evaluate alone
     values    mse, rmse, mae, loss
 
 A guard, search{} and sensitivity{} take any that is one number, or a function of a model that returns one, with lower_is_better = true where
@@ -225,7 +225,7 @@ print(prune.diff(slim, again).same, prune.threads())]],
     name = "troubleshooting",
     title = "when it goes wrong",
     text = [[
-    accuracy of the loaded model is that of chance   the data is prepared otherwise than in training: help "data"
+    the loaded model is no better than chance        the data is not prepared as in training: help "data"
     nothing was pruned                               the guard undid it: ask for less, recover = {epochs = 1}, more steps, a larger max_drop
     less was removed than asked for                  report.pinned says what may not go; scope, max_fraction and round_to hold back, too
     accuracy falls at once                           recover, or reconstruct = "least_squares" (no labels); sensitivity{} finds the layers to ignore
@@ -259,7 +259,7 @@ m:fix_shapes{…} writes them into the model for good, m:simplify() then folds w
       .safetensors, .gguf)           the tensors
     a TensorFlow or TFLite file      tf2onnx, then prune.load
 
-Before all else evaluate: if the accuracy is not the one that you know, the data is prepared otherwise than in training (help "data"). Most Keras
+Before all else evaluate: if the accuracy is not the one that you know, the data is not prepared as in training (help "data"). Most Keras
 models want their channels last, many of them numbers of 0...255. A language model's data is token numbers, by the name of its input:
 prune.data.npz("tokens.npz", {x = {input_ids = "input_ids"}}).
 

@@ -265,7 +265,7 @@ print(half:evaluate(test).accuracy, two_of_four:evaluate(test).accuracy)]],
     title = "the guard, the journal, going back and doing it again",
     text = [[
 With `guard` = {data =, metric =, max_drop =, bound =} a step of pruning is a transaction: prune, recover, measure, then commit, or take it
-back and try half of it (thrice at most). What is returned always satisfies the guard. The metric is any of m:evaluate, "auc" among
+back and try half of it (three times at most). What is returned always satisfies the guard. The metric is any of m:evaluate, "auc" among
 them, or a function of a model; `max_drop` is against the given model, `bound` what the metric may not be worse than at all. A given
 model that is beyond it, or whose metric is not a number, is an error before any work.
 
