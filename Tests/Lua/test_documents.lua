@@ -143,6 +143,15 @@ test("links lead to files and headings that are there", function()
   end
 end)
 
+test("Sources/README.md names files and folders that are there", function()
+  local count = 0
+  for path in documents.read(root .. "/Sources/README.md"):gmatch "`(%a+/[%w_/+.]+)`" do
+    count = count + 1
+    check(h.exists(root .. "/Sources/" .. path) or h.exists(root .. "/" .. path), "no " .. path)
+  end
+  check(count > 20, "it names few files")
+end)
+
 test("outputs are compared by their words, and by numbers that are near", function()
   local difference = documents.difference
   h.equal(difference("accuracy  0.97\n", "accuracy 0.98\n"), nil)
