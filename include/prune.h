@@ -151,7 +151,9 @@ PRUNE_API void prune_buffer_free(prune_buffer *buffer);
 
 typedef struct prune_context prune_context;
 
+/** A context with the default threads and no limits. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_context_create(prune_context **out_context);
+/** Frees a context. What was made with it keeps what it needs. */
 PRUNE_API void prune_context_free(prune_context *context);
 
 /** Asks the calls running on this context to stop: each ends with PRUNE_ERROR_CANCELLED within about one batch or node,
@@ -165,6 +167,7 @@ PRUNE_API void prune_context_clear_cancel(prune_context *context);
  *  none is started; threads that earlier calls with more started stay in the pool, asleep. A model's calls follow the context
  *  that it was made with. Takes effect from the next call on. \@threadsafe */
 PRUNE_API PRUNE_NODISCARD prune_status prune_context_set_threads(prune_context *context, int32_t threads);
+/** The threads that calls on this context use. */
 PRUNE_API int32_t prune_context_threads(const prune_context *context);
 
 /** The most bytes that tensors, data sets and models made with this context, and the work on them, may take at once; 0 is no
@@ -248,8 +251,9 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_context_set_communicator(
 PRUNE_API PRUNE_NODISCARD prune_status prune_context_open_communicator(
     prune_context *context, const char *plugin, double timeout_seconds);
 
-/** This process's number among the ranks, and how many there are; 0 and 1 without a communicator. */
+/** This process's number among the ranks, from 0; 0 without a communicator. */
 PRUNE_API int32_t prune_context_rank(const prune_context *context);
+/** How many ranks there are; 1 without a communicator. */
 PRUNE_API int32_t prune_context_size(const prune_context *context);
 
 /** Ends the processes of all ranks with an exit status, which is to be other than 0; does nothing without a communicator. */
@@ -281,14 +285,19 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_create(
 PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_from_data(
     prune_dtype dtype, size_t rank, const int64_t *shape, void *data, void (*deleter)(void *data, void *user),
     void *user, prune_tensor **out_tensor);
+/** Frees a tensor. Bytes that others share stay. */
 PRUNE_API void prune_tensor_free(prune_tensor *tensor);
-/** Infallible getters: 0 or NULL for NULL. `shape` and `data` are valid until the tensor is freed or written to. */
+/** The element type. This and the getters below cannot fail: they give 0 or NULL for NULL. */
 PRUNE_API prune_dtype prune_tensor_dtype(const prune_tensor *tensor);
+/** Number of extents; 0 for a scalar. */
 PRUNE_API size_t prune_tensor_rank(const prune_tensor *tensor);
+/** The extents, valid until the tensor is freed or written to. */
 PRUNE_API const int64_t *prune_tensor_shape(const prune_tensor *tensor);
 /** Number of elements. */
 PRUNE_API size_t prune_tensor_count(const prune_tensor *tensor);
+/** Number of bytes. */
 PRUNE_API size_t prune_tensor_byte_count(const prune_tensor *tensor);
+/** The elements, row-major, valid until the tensor is freed or written to. */
 PRUNE_API const void *prune_tensor_data(const prune_tensor *tensor);
 /** The bytes for writing; copies them first when they are shared or mapped from a file. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_data_mutable(prune_tensor *tensor, void **out_data);
@@ -308,8 +317,11 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_import_dlpack(
  *  @{ */
 typedef struct prune_tensors prune_tensors;
 
+/** An empty collection. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_tensors_create(prune_tensors **out_tensors);
+/** Frees a collection and its tensors. */
 PRUNE_API void prune_tensors_free(prune_tensors *tensors);
+/** Number of entries. */
 PRUNE_API size_t prune_tensors_count(const prune_tensors *tensors);
 /** Name of entry `index`, valid until the collection changes; NULL past the end. */
 PRUNE_API const char *prune_tensors_name(const prune_tensors *tensors, size_t index);
@@ -363,6 +375,7 @@ typedef struct prune_report_entry {
   const prune_tensor *tensor;
 } prune_report_entry;
 
+/** Frees a report that a call gave. Reports in it, which are borrowed, go with it. */
 PRUNE_API void prune_report_free(prune_report *report);
 /** Its title, valid until the root report is freed. */
 PRUNE_API const char *prune_report_title(const prune_report *report);
@@ -505,6 +518,7 @@ PRUNE_API void prune_images_options_init(prune_images_options *options, size_t s
  *  the first image is read; PRUNE_ERROR_UNSUPPORTED without them. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_images(
     prune_context *context, const prune_images_options *options, prune_dataset **out_dataset);
+/** Frees a data set. */
 PRUNE_API void prune_dataset_free(prune_dataset *dataset);
 
 /** Number of samples. */
@@ -609,18 +623,24 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_load_memory(
  *  with its own inputs, a Permute where channels go last. What Keras has no layer for is PRUNE_ERROR_UNSUPPORTED, with the node.
  *  Optimizer states of Keras are not kept. A name without a suffix gets ONNX; any other suffix is PRUNE_ERROR_UNSUPPORTED. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_save(const prune_model *model, const char *path);
+/** What prune_model_save writes as ONNX, in memory: free it with prune_buffer_free. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_save_memory(const prune_model *model, prune_buffer *out_onnx);
 /** A model of its own that shares all weights until either changes. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_clone(const prune_model *model, prune_model **out_model);
+/** Frees a model. */
 PRUNE_API void prune_model_free(prune_model *model);
 
 /** The graph's name, valid until the model changes or is freed. */
 PRUNE_API const char *prune_model_name(const prune_model *model);
 
+/** Number of inputs. */
 PRUNE_API size_t prune_model_input_count(const prune_model *model);
+/** Name, type and extents of input `index`. Set out_info->struct_size first. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_input(
     const prune_model *model, size_t index, prune_value_info *out_info);
+/** Number of outputs. */
 PRUNE_API size_t prune_model_output_count(const prune_model *model);
+/** Name, type and extents of output `index`. Set out_info->struct_size first. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_output(
     const prune_model *model, size_t index, prune_value_info *out_info);
 
@@ -628,6 +648,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_output(
 PRUNE_API size_t prune_model_parameter_count(const prune_model *model);
 /** Name of parameter `index`, valid until the model changes or is freed; NULL past the end. */
 PRUNE_API const char *prune_model_parameter_name(const prune_model *model, size_t index);
+/** A weight or constant by its name (shares its bytes). */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_parameter(
     const prune_model *model, const char *name, prune_tensor **out_tensor);
 /** Replaces a parameter by a tensor of the same dtype and shape. */
