@@ -640,7 +640,7 @@ function prune.compare(options) end
 ---@return prune.Report
 function prune.diff(first, second) end
 
----Makes this process one of several that were started together and share the work: `mpirun -n 4 prune train.lua`. Every rank runs the same script; fit, evaluate, the scores of criteria that look at data, the metrics and training of prune, and the layers of sensitivity are shared out, and all ranks get the same result. Only rank 0 prints (`print` is silent elsewhere, `io.write` is not), shows progress and writes checkpoints; what else is to happen once belongs under `if prune.rank == 0`, but for calls that are shared. Returns the rank, from 0, and how many there are. `prune --mpi script.lua` does it before the script.
+---Makes this process one of several that were started together and share the work: `mpirun -n 4 prune train.lua`. Every rank runs the same script; fit, evaluate, the scores of criteria that look at data, the metrics and training of prune, and the layers of sensitivity are shared out, and all ranks get the same result. Only rank 0 prints (`print` is silent elsewhere, `io.write` is not), shows progress and writes checkpoints. Put what else must happen once under `if prune.rank == 0`, except shared calls, which every rank makes. Returns the rank, from 0, and how many there are. `prune --mpi script.lua` does it before the script.
 ---@param options? prune.distributed_options
 ---@return integer
 ---@return integer
@@ -774,7 +774,7 @@ function Model:clone() end
 ---@param path string the file
 function Model:save(path) end
 
----Puts the tensors of a file of weights (see prune.weights.load), or of a table, into the model's weights of the same names. The report has matched, a count, and the names missing, unexpected and ignored; differing lists other shapes with the order of axes (from 0) that would fit. Matrices that PyTorch's exporter left without a name are found by their layer, and transposed. Weights that it stored once because they were equal, as statistics of a network that was never trained are, get a tensor each; separated names them.
+---Puts the tensors of a file of weights (see prune.weights.load), or of a table, into the model's weights of the same names. The report has matched, a count, and the names missing, unexpected and ignored; differing lists other shapes with the order of axes (from 0) that would fit. Matrices that PyTorch's exporter left without a name are found by their layer, and transposed. It stores equal weights once, such as statistics of a network that was never trained: each layer gets a tensor of its own again, and separated names them.
 ---@param source string|table<string, prune.Tensor> the file, or tensors by name
 ---@param options? prune.Model_load_weights_options
 ---@return prune.Report
@@ -800,7 +800,7 @@ function Model:evaluate(data, options) end
 ---@return prune.Report
 function Model:benchmark(options) end
 
----What another model, such as a quantized one, computes otherwise on the same samples, value by value: "values" with name, layer, op, sqnr_db, cosine, largest, distance and a bar, the worst first, and "outputs" with the same.
+---What another model, such as a quantized one, computes differently on the same samples, value by value: "values" with name, layer, op, sqnr_db, cosine, largest, distance and a bar, the worst first, and "outputs" with the same.
 ---@param other prune.Model one that was made from this one, so that values have the same names
 ---@param data prune.Dataset samples to run both on
 ---@param options? prune.Model_differences_options

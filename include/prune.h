@@ -38,10 +38,10 @@
  * - The library prints nothing, never exits, installs no signal handler.
  * - Callbacks return: no exception and no longjmp may leave one, for what it would jump over is left locked and half done. C++
  *   catches in the callback, returns non-zero and throws again after the call.
- * - When the system refuses memory, a call ends with PRUNE_ERROR_OUT_OF_MEMORY and leaves everything as it was. What is as large
- *   as a tensor asks before it takes; for all else there is a reserve of 64 MB of address space, mapped at the first call and
- *   untouched until then, from which a call that meets the end of memory can finish or undo its work. Only a call that needs more
- *   than that for its small parts at once ends the process. A system that promises memory which it does not have (Linux does,
+ * - When the system refuses memory, a call ends with PRUNE_ERROR_OUT_OF_MEMORY and leaves everything as it was. Large blocks,
+ *   such as tensors, are asked for before they are used. For all else there is a reserve of 64 MB of address space, mapped at the
+ *   first call and untouched until it is needed: from it a call that meets the end of memory finishes or undoes its work. Only a
+ *   call that needs more than that for its small parts at once ends the process. A system that promises memory which it does not have (Linux does,
  *   unless vm.overcommit_memory is 2 or a limit on address space is set) kills processes instead of refusing:
  *   prune_context_set_memory_limit keeps a process below.
  * - After fork() the child's thread works alone: a pool's threads stay with the parent. Threads that the child starts have pools.
@@ -239,8 +239,8 @@ typedef struct prune_communicator {
 } prune_communicator;
 
 /** Shares the work of calls on a context, and on models made with it, with the other ranks of a communicator, whose table is
- *  copied; NULL takes it back. `timeout_seconds` is the limit of each collective, 0 for none: it is to be longer than ranks may
- *  be apart in their work, as when one reads files that another has at hand. */
+ *  copied; NULL takes it back. `timeout_seconds` is the limit of each collective, 0 for none: make it longer than ranks
+ *  may be apart in their work, for example while one of them reads files. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_context_set_communicator(
     prune_context *context, const prune_communicator *communicator, double timeout_seconds);
 
@@ -472,6 +472,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_from_tensors(
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_from_inputs(
     prune_context *context, const prune_tensors *inputs, const prune_tensor *y, prune_dataset **out_dataset);
 /* Made by scripts/generate: prune_images_options */
+/** The options of prune_dataset_images. */
 typedef struct prune_images_options {
   uint32_t struct_size;
   /** Set by PRUNE_IMAGES_OPTIONS_INIT and prune_images_options_init. */
@@ -586,6 +587,7 @@ typedef struct prune_shape {
 } prune_shape;
 
 /* Made by scripts/generate: prune_load_options */
+/** The options of prune_model_load. */
 typedef struct prune_load_options {
   uint32_t struct_size;
   /** Set by PRUNE_LOAD_OPTIONS_INIT and prune_load_options_init. */
@@ -656,6 +658,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_set_parameter(
     prune_model *model, const char *name, const prune_tensor *tensor);
 
 /* Made by scripts/generate: prune_weights_options */
+/** The options of prune_model_load_weights. */
 typedef struct prune_weights_options {
   uint32_t struct_size;
   /** Set by PRUNE_WEIGHTS_OPTIONS_INIT and prune_weights_options_init. */
@@ -690,6 +693,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_set_weights(
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_save_weights(const prune_model *model, const char *path);
 
 /* Made by scripts/generate: prune_stats_options */
+/** The options of prune_model_stats. */
 typedef struct prune_stats_options {
   uint32_t struct_size;
   /** Set by PRUNE_STATS_OPTIONS_INIT and prune_stats_options_init. */
@@ -735,6 +739,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_labelled(
 /** @defgroup zoo Networks made here, randomly initialised
  *  @{ */
 /* Made by scripts/generate: prune_zoo_options */
+/** The options of prune_zoo_create. */
 typedef struct prune_zoo_options {
   uint32_t struct_size;
   /** Set by PRUNE_ZOO_OPTIONS_INIT and prune_zoo_options_init. */
@@ -897,6 +902,7 @@ PRUNE_API void prune_regularizer_init(prune_regularizer *options, size_t size);
 /* End of prune_regularizer */
 
 /* Made by scripts/generate: prune_fit_options */
+/** The options of prune_model_fit. */
 typedef struct prune_fit_options {
   uint32_t struct_size;
   /** Set by PRUNE_FIT_OPTIONS_INIT and prune_fit_options_init. */
@@ -1067,6 +1073,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_fit(
  *  @{ */
 
 /* Made by scripts/generate: prune_evaluate_options */
+/** The options of prune_model_evaluate. */
 typedef struct prune_evaluate_options {
   uint32_t struct_size;
   /** Set by PRUNE_EVALUATE_OPTIONS_INIT and prune_evaluate_options_init. */
@@ -1096,6 +1103,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_evaluate(
     prune_model *model, const prune_dataset *data, const prune_evaluate_options *options, prune_report **out_report);
 
 /* Made by scripts/generate: prune_benchmark_options */
+/** The options of prune_model_benchmark. */
 typedef struct prune_benchmark_options {
   uint32_t struct_size;
   /** Set by PRUNE_BENCHMARK_OPTIONS_INIT and prune_benchmark_options_init. */
@@ -1145,6 +1153,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_diff(
     const prune_model *first, const prune_model *second, prune_report **out_report);
 
 /* Made by scripts/generate: prune_differences_options */
+/** The options of prune_model_differences. */
 typedef struct prune_differences_options {
   uint32_t struct_size;
   /** Set by PRUNE_DIFFERENCES_OPTIONS_INIT and prune_differences_options_init. */
@@ -1176,6 +1185,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_loss_mse(
     const prune_tensor *y_true, const prune_tensor *y_pred, double *out_loss);
 
 /* Made by scripts/generate: prune_loss_options */
+/** The options of prune_loss_compute. */
 typedef struct prune_loss_options {
   uint32_t struct_size;
   /** Set by PRUNE_LOSS_OPTIONS_INIT and prune_loss_options_init. */
@@ -1216,6 +1226,7 @@ typedef int (*prune_score_callback)(const char *name, const prune_tensor *weight
 typedef int (*prune_metric_callback)(prune_model *model, double *out_value, void *user);
 
 /* Made by scripts/generate: prune_significance_options */
+/** The options of prune_model_significance. */
 typedef struct prune_significance_options {
   uint32_t struct_size;
   /** Set by PRUNE_SIGNIFICANCE_OPTIONS_INIT and prune_significance_options_init. */
@@ -1271,6 +1282,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_significance(
     prune_model *model, const prune_significance_options *options, prune_report **out_report);
 
 /* Made by scripts/generate: prune_sensitivity_options */
+/** The options of prune_model_sensitivity. */
 typedef struct prune_sensitivity_options {
   uint32_t struct_size;
   /** Set by PRUNE_SENSITIVITY_OPTIONS_INIT and prune_sensitivity_options_init. */
@@ -1359,6 +1371,7 @@ PRUNE_API void prune_guard_init(prune_guard *options, size_t size);
 /* End of prune_guard */
 
 /* Made by scripts/generate: prune_prune_options */
+/** The options of prune_model_prune. */
 typedef struct prune_prune_options {
   uint32_t struct_size;
   /** Set by PRUNE_PRUNE_OPTIONS_INIT and prune_prune_options_init. */
@@ -1541,6 +1554,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_report_restore(
 PRUNE_API PRUNE_NODISCARD prune_status prune_report_recipe(const prune_report *report, prune_buffer *out_recipe);
 
 /* Made by scripts/generate: prune_ensemble_options */
+/** The options of prune_ensemble_create. */
 typedef struct prune_ensemble_options {
   uint32_t struct_size;
   /** Set by PRUNE_ENSEMBLE_OPTIONS_INIT and prune_ensemble_options_init. */
@@ -1568,6 +1582,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_ensemble_create(
     prune_report **out_report);
 
 /* Made by scripts/generate: prune_search_options */
+/** The options of prune_model_search. */
 typedef struct prune_search_options {
   uint32_t struct_size;
   /** Set by PRUNE_SEARCH_OPTIONS_INIT and prune_search_options_init. */
@@ -1682,6 +1697,7 @@ PRUNE_API prune_status prune_axis_node_sum(prune_axis_node *node, uint32_t input
  *  @{ */
 
 /* Made by scripts/generate: prune_quantize_options */
+/** The options of prune_model_quantize. */
 typedef struct prune_quantize_options {
   uint32_t struct_size;
   /** Set by PRUNE_QUANTIZE_OPTIONS_INIT and prune_quantize_options_init. */

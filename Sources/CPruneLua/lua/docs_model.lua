@@ -63,8 +63,8 @@ Writes the model, atomically: the file is the old one or the new one, never a pa
 Model:load_weights(source, options) -> Report
 Puts the tensors of a file of weights (see prune.weights.load), or of a table, into the model's weights of the same names. The
 report has matched, a count, and the names missing, unexpected and ignored; differing lists other shapes with the order of axes
-(from 0) that would fit. Matrices that PyTorch's exporter left without a name are found by their layer, and transposed. Weights
-that it stored once because they were equal, as statistics of a network that was never trained are, get a tensor each; separated
+(from 0) that would fit. Matrices that PyTorch's exporter left without a name are found by their layer, and transposed. It stores
+equal weights once, such as statistics of a network that was never trained: each layer gets a tensor of its own again, and separated
 names them.
 - source: string|table<string, Tensor>; the file, or tensors by name
 > m:load_weights("resnet50.pth", {map = {["module.*"] = "*"}})
@@ -99,7 +99,7 @@ kernels they run by: kernel "onednn", "winograd", "sparse", "reference" and othe
 > print(m:benchmark{batch_size = 1, threads = 1}.median_ms)
 
 Model:differences(other, data, options) -> Report
-What another model, such as a quantized one, computes otherwise on the same samples, value by value: "values" with name, layer,
+What another model, such as a quantized one, computes differently on the same samples, value by value: "values" with name, layer,
 op, sqnr_db, cosine, largest, distance and a bar, the worst first, and "outputs" with the same.
 - other: Model; one that was made from this one, so that values have the same names
 - data: Dataset; samples to run both on

@@ -251,8 +251,8 @@ Layer by layer, on a few hundred samples without labels: min ‖WX - W'X‖² ov
     obs            the mask is given; Δw = -(w_q / [H⁻¹]_qq) H⁻¹_:q for each weight that went (Hassibi 1993), H = XXᵀ + damping
     sparsegpt      also chooses what goes, column by column, by w² / [H⁻¹]_qq (Frantar 2023); for amounts, n:m and blocks
     least_squares  for channels and heads, the default where `data` is given: layers that read what changed are fitted to what
-                   they gave before; those that end a residual block to what its sum was, less what the other operand
-                   now is, so that each block takes back errors of those before it. "none" leaves them as they are
+                   they gave before. A layer that ends a residual block is fitted to the sum of before, minus what the other
+                   operand gives now: so each block corrects errors of the blocks before it. "none" fits nothing
 
 Wanda needs no reconstruction: criterion = "wanda" scores |w| ‖x‖ and compares within each output.]],
     example = [[
