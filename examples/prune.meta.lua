@@ -8,10 +8,10 @@
 
 ---@class prune.load_options
 ---@field copy? boolean read the file rather than map it into memory (default false)
----@field shapes? table<string, integer|integer[]> extents that the inputs leave open are written in, as by Model:fix_shapes: {height = 640, width = 640}
+---@field shapes? table<string, integer|integer[]> writes in extents that the inputs leave open, as Model:fix_shapes does, {height = 640, width = 640}
 
 ---@class prune.zoo_options
----@field classes? integer output classes: 10 by default, 1000 for the networks for ImageNet on images from 64x64
+---@field classes? integer output classes, 10 by default, 1000 for the networks for ImageNet on images from 64x64
 ---@field input? integer[] sample shape without the batch, such as {1, 28, 28}
 ---@field hidden? integer[] widths of the hidden layers (mlp, lstm), or of the tokens and the layers between (vit)
 ---@field activation? "relu"|"leaky_relu"|"tanh"|"sigmoid"|"hard_swish" where the network lets one choose (default "relu")
@@ -35,13 +35,13 @@
 
 ---@class prune.data_images_options
 ---@field path string a folder of folders, one a class; a folder of images, without labels; or a CSV of file and label
----@field size integer|integer[] height and width, or one number for both: what the model takes
+---@field size integer|integer[] height and width, or one number for both, as the model takes them
 ---@field resize? "shorter"|"stretch"|"pad" shorter: the shorter side to the size, then the middle; stretch: both sides; pad: all of the image in black (default "shorter")
----@field shorter? integer what the shorter side is resized to before the middle is cut out: 256 for a size of 224; the size by default
+---@field shorter? integer what the shorter side is resized to before the middle is cut out, 256 for a size of 224; the size by default
 ---@field color? "rgb"|"bgr"|"gray" the channels and their order (default "rgb")
----@field mean? number|number[] subtracted after scale: one for all, or one a channel
----@field std? number|number[] what is divided by after that: one for all, or one a channel
----@field scale? number multiplies the values 0 to 255: 1 leaves them as they are (default 0.00392156862745098)
+---@field mean? number|number[] subtracted after scale, one for all, or one a channel
+---@field std? number|number[] divides after that, one for all, or one a channel
+---@field scale? number multiplies the values 0 to 255; 1 leaves them as they are (default 0.00392156862745098)
 ---@field layout? "nchw"|"nhwc" channels in front, as PyTorch has them, or last, as Keras (default "nchw")
 ---@field strict? boolean whether a file that cannot be read is an error, rather than replaced by the next of its class and named in broken (default false)
 ---@field check? boolean decode every file at once, and leave out what cannot be read (default false)
@@ -52,9 +52,9 @@
 
 ---@class prune.losses_options
 ---@field from_logits? boolean predictions are logits rather than probabilities: cross_entropy, bce, kl (default false)
----@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
----@field class_weights? number|number[] cross_entropy: one a class; the mean is weighted as well
----@field delta? number huber: where the square ends (default 1)
+---@field label_smoothing? number cross_entropy: the share of each target that is spread over all classes (default 0)
+---@field class_weights? number|number[] cross_entropy: a weight for each class; the mean is weighted as well
+---@field delta? number huber: the difference from which on the loss is a straight line (default 1)
 
 ---@class prune.compare_options
 ---@field data? prune.Dataset what they are evaluated on; without it there is no accuracy and no loss
@@ -67,27 +67,27 @@
 ---@field model prune.Model what to prune
 ---@field data prune.Dataset what the metric is measured on
 ---@field calibration? prune.Dataset what criteria and reconstruction look at; the first 256 samples of data by default
----@field objective? "macs"|"bytes"|"latency" what is made small; macs and latency by removing channels, heads or layers, bytes by zeros, which take none (default "macs")
+---@field objective? "macs"|"bytes"|"latency" what is made small: macs or latency, by removing channels, heads or layers; or bytes, by zeros, which packed files do not store (default "macs")
 ---@field metric? string|function as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a number
----@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
----@field max_drop? number the loss of the metric that is tolerated (default 0.01)
+---@field lower_is_better? boolean smaller numbers are better, for a metric that is a function (default false)
+---@field max_drop? number how much of the metric may be lost (default 0.01)
 ---@field budget? number minutes after which nothing new is tried (default 10)
----@field seed? integer of random choices (default 0)
----@field output? string name of the output that the metric is of, and gradients; the first by default
+---@field seed? integer seed of random choices (default 0)
+---@field output? string name of the output that the metric and the gradients are taken of; the first by default
 ---@field on_step? function called after each candidate; "stop" or true ends the search
 ---@field verbose? boolean a line a candidate on standard error, terminal or not (default false)
----@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what the model's own metadata says, else an assumption that the report states
+---@field shapes? table<string, integer|integer[]> extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what the model's own metadata says, else an assumption that the report states
 
 ---@class prune.ensemble_options
 ---@field models prune.Model[] two or more
----@field method? "average"|"vote"|"stack" of probabilities, of classes, or a linear layer trained on data (default "average")
+---@field method? "average"|"vote"|"stack" average: of probabilities; vote: of classes; stack: a linear layer trained on data (default "average")
 ---@field data? prune.Dataset what stack trains on, and what members and ensemble are measured on
----@field epochs? integer of stack (default 5)
----@field seed? integer of stack (default 0)
+---@field epochs? integer stack: passes over the data (default 5)
+---@field seed? integer stack: seed of its training (default 0)
 
 ---@class prune.Dataset_split_options
 ---@field test number fraction of the second part, 0...1
----@field seed? integer of the shuffle (default 0)
+---@field seed? integer seed of the shuffle (default 0)
 
 ---@class prune.Dataset_normalize_options
 ---@field mean number|number[] one for all, or one a channel
@@ -97,10 +97,10 @@
 ---@field width? integer columns; the terminal's by default
 ---@field color? boolean whether to colour; as the terminal decides by default
 ---@field file? file* where to write it in place of standard output
----@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open
+---@field shapes? table<string, integer|integer[]> extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open
 
 ---@class prune.Model_stats_options
----@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open
+---@field shapes? table<string, integer|integer[]> extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open
 
 ---@class prune.Model_load_weights_options
 ---@field map? table<string, string|false>|function what the model calls the file's tensors: {["module.*"] = "*"}, or a function of a name; false leaves one out
@@ -111,8 +111,8 @@
 ---@field epochs? integer passes over the data (default 1)
 ---@field batch_size? integer samples a step (default 32)
 ---@field shuffle? boolean a new order each epoch (default true)
----@field optimizer? "adam"|"adamw"|"sgd"|"rmsprop" how weights move (default "adam")
----@field lr? number learning rate; by default that of a trained network is found by a short range test and reported, and that of a new one is 0.001, of sgd and rmsprop 0.01
+---@field optimizer? "adam"|"adamw"|"sgd"|"rmsprop" how weights are updated (default "adam")
+---@field lr? number learning rate; if it is not given, a short range test finds that of a trained network, and the report says which; a new network gets 0.001, with sgd or rmsprop 0.01
 ---@field momentum? number sgd, rmsprop: share of the last step that is added (default 0)
 ---@field nesterov? boolean sgd: looks ahead along the momentum (default false)
 ---@field beta1? number adam, adamw: how much of the mean gradient stays (default 0.9)
@@ -122,12 +122,12 @@
 ---@field rho? number rmsprop: how much of the mean square stays (default 0.99)
 ---@field clip_norm? number limit on the norm of all gradients together; 0 is none (default 0)
 ---@field clip_value? number limit on each number of a gradient; 0 is none (default 0)
----@field groups? prune.Model_fit_groups_options[] parameters trained in a way of their own: see Model:fit groups
----@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default: cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
+---@field groups? prune.Model_fit_groups_options[] parameters with a learning rate or decay of their own: see Model:fit groups
+---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by default cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
----@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
----@field class_weights? number|number[] cross_entropy: one a class
----@field delta? number huber: where the square ends (default 1)
+---@field label_smoothing? number cross_entropy: the share of each target that is spread over all classes (default 0)
+---@field class_weights? number|number[] cross_entropy: a weight for each class
+---@field delta? number huber: the difference from which on the loss is a straight line (default 1)
 ---@field from_probabilities? boolean the output is probabilities though no Softmax or Sigmoid ends the model (default false)
 ---@field schedule? "constant"|"linear"|"cosine"|"step"|"one_cycle"|"reduce_on_plateau" learning rate over time (default "constant")
 ---@field warmup? integer steps over which the rate rises at the start (default 0)
@@ -135,47 +135,47 @@
 ---@field gamma? number step, reduce_on_plateau: what the rate is multiplied by (default 0.1)
 ---@field patience? integer reduce_on_plateau: epochs without improvement (default 5)
 ---@field validation? prune.Dataset evaluated after each epoch
----@field validation_split? number in its place, the fraction of the data held out (default 0)
+---@field validation_split? number in place of validation: the fraction of the data that is held out (default 0)
 ---@field early_stopping? integer epochs without improvement after which the fit ends; 0 is never (default 0)
 ---@field min_delta? number what counts as an improvement (default 0)
----@field monitor? "loss"|"accuracy"|"validation_loss"|"validation_accuracy" what improvement is judged by; the loss by default, of the validation data where there are any
+---@field monitor? "loss"|"accuracy"|"validation_loss"|"validation_accuracy" what must improve; by default the loss, on the validation data where there is any
 ---@field restore_best? boolean the model gets the weights of its best epoch (default false)
 ---@field checkpoint? string a file that is written, atomically, as the fit goes on
----@field checkpoint_epochs? integer every so many epochs (default 1)
+---@field checkpoint_epochs? integer epochs between checkpoints (default 1)
 ---@field resume? string|true a checkpoint to go on from, or true: the optimizer's state of the last fit
----@field regularizer? prune.Model_fit_regularizer_options|prune.Model_fit_regularizer_options[] what pulls on weights beside the loss: see Model:fit regularizer
----@field dropout? number|false what a step drops, in place of what the graph's Dropout nodes say; false drops nothing
+---@field regularizer? prune.Model_fit_regularizer_options|prune.Model_fit_regularizer_options[] a pull on weights, or a bound on them, beside the loss: see Model:fit regularizer
+---@field dropout? number|false the share that a training step drops, in place of what the graph's Dropout nodes say; false drops nothing
 ---@field teacher? prune.Model a model to learn from beside the targets, or alone where the data has none
----@field temperature? number softens what teacher and model say (default 4)
+---@field temperature? number softens the answers of teacher and model (default 4)
 ---@field alpha? number weight of the teacher's part of the loss (default 0.5)
----@field features? string|string[] values that are to be like values of the teacher, by name or pattern: {"*Relu*"} are all of such names; what blocks end with teaches a pruned network more than answers alone
+---@field features? string|string[] inner values that are to be like the teacher's, by name or pattern ("*Relu*"). What blocks end with teaches a pruned network more than answers alone
 ---@field teacher_features? string|string[] the teacher's; the same names by default
 ---@field feature_weight? number weight of their mean squared differences (default 1)
----@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
----@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
+---@field checkpointing? boolean computes parts of the forward pass again for the backward pass: less memory, more time (default false)
+---@field palettes? boolean for a model with palettes (quantize's scheme "palette"): trains the values that weights share. Which value a weight has stays, and zero stays zero (default false)
 ---@field keep_zeros? boolean zeros of weights stay zero, whoever made them; those that pruning made always do (default false)
----@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: they bear higher rates (default false)
+---@field batch_norm? boolean exporters fold batch normalization into the convolution before it: this puts it back while training, and folds it again at the end. Such networks tolerate higher learning rates (default false)
 ---@field augment? prune.Model_fit_augment_options random changes of the images that are trained on: see Model:fit augment
----@field seed? integer of shuffling and splitting (default 0)
+---@field seed? integer seed of shuffling and splitting (default 0)
 ---@field frozen? string|string[] name patterns of weights that stay as they are
 ---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
 ---@field on_batch? function called with each step's event, likewise
 ---@field verbose? boolean a line an epoch on standard error, terminal or not (default false)
----@field deterministic? boolean the same bits whatever the number of threads, on machines of one kind; it works on one thread, and takes as long (default false)
+---@field deterministic? boolean the same bits with any number of threads, on machines of one kind; the fit then works on one thread (default false)
 
 ---@class prune.Model_fit_augment_options
 ---@field flip? boolean mirrors half of the images left to right (default false)
----@field crop? integer moves images by up to so many pixels each way; what comes in is zeros (default 0)
+---@field crop? integer moves images by up to this many pixels each way; zeros come in at the edge (default 0)
 ---@field cutout? integer side of a square of zeros, centred anywhere (default 0)
 ---@field mixup? number images and targets become mixtures of two, by a share from Beta(mixup, mixup) (default 0)
----@field cutmix? number a rectangle of each image becomes that of another, and as much of its target: a share from Beta(cutmix, cutmix); where mixup is given too a batch gets one of the two (default 0)
+---@field cutmix? number a rectangle of each image comes from another image, and so does that share of its target; the share is from Beta(cutmix, cutmix). Where mixup is given too, a batch gets one of the two (default 0)
 
 ---@class prune.Model_fit_regularizer_options
----@field kind "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"greg1"|"greg2"|"sign"|"sign_constraint"|"max_norm"|"max_norm_l1" on numbers, output channels, scales of batch normalizations, small channels ever more, what a prune selected ever more, all weights ever more, weights that change their sign (pulled, or held at zero), or a bound on the norm of output channels, of L2 or of L1
+---@field kind "l1"|"l2"|"group_lasso"|"bn_l1"|"growing"|"greg1"|"greg2"|"sign"|"sign_constraint"|"max_norm"|"max_norm_l1" l1, l2: all weights. group_lasso: output channels. bn_l1: scales of batch normalizations. growing: channels, the smaller the stronger. greg1: what a prune selected, ever stronger. greg2: all weights, ever stronger. sign, sign_constraint: weights that change their sign are pulled, or held at zero. max_norm, max_norm_l1: a bound on the norm (L2, L1) of output channels
 ---@field strength? number how much; the bound of max_norm and max_norm_l1 (default 0)
----@field growth? number growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune that of greg1 and greg2 is spread over the training if not given (default 0.0001)
----@field limit? number growing: up to where (default 1)
----@field interval? integer growing: every so many steps (default 10)
+---@field growth? number growing, greg1, greg2: how much the strength rises at a time (growing: that of the smallest channel). In a prune, greg1 and greg2 spread it over the training if it is not given (default 0.0001)
+---@field limit? number growing, greg1, greg2: the largest strength (default 1)
+---@field interval? integer growing, greg1, greg2: steps between increases (default 10)
 ---@field scope? string|string[] name patterns of parameters; all weights of two axes and more by default, all scales for bn_l1
 
 ---@class prune.Model_fit_groups_options
@@ -186,15 +186,15 @@
 ---@class prune.Model_evaluate_options
 ---@field metrics? string|string[] "loss", "accuracy", "error", "top5" (any k), "f1", "precision", "recall" (means over classes), "auc", "cross_entropy", "mse", "rmse", "mae"; "per_class" gives "classes", a row a class, and "confusion" a tensor [class, what the model says] with "confused", the pairs that are mixed up most; the loss by default, and the accuracy where targets are classes
 ---@field batch_size? integer samples a run (default 64)
----@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl" by the model and the targets by default
+---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl" the model and the targets decide by default
 ---@field output? string name of the output that is compared with the targets; the first by default
 
 ---@class prune.Model_benchmark_options
 ---@field batch_size? integer samples a run (default 1)
 ---@field threads? integer all cores by default
 ---@field runs? integer timed runs (default 50)
----@field warmup? integer runs before them (default 5)
----@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default what the model's own metadata says, else an assumption that the report states
+---@field warmup? integer untimed runs before them (default 5)
+---@field shapes? table<string, integer|integer[]> extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; by default what the model's own metadata says, else an assumption that the report states
 ---@field steps? boolean also "steps": what the compiled model does, with the time and share of each, the slowest first, and of layers with weights whether their zeros are left out (default false)
 
 ---@class prune.Model_differences_options
@@ -202,70 +202,70 @@
 
 ---@class prune.Model_significance_options
 ---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate"|function|table what is measured; or a function of a weight's name and Tensor that returns scores; or {weight = Tensor} (default "magnitude")
----@field data? prune.Dataset with labels for gradient, taylor, fisher, hessian, snip, grasp, movement and gate; without for wanda and apoz
+---@field data? prune.Dataset needed by criteria that look at data, with labels for gradient, taylor, fisher, hessian, snip, grasp, movement and gate, without for wanda, apoz and mutual
 ---@field batch_size? integer samples a step (default 64)
----@field seed? integer of random, hessian and movement (default 0)
----@field output? string name of the output that gradients are of the loss of; the first by default
----@field scope? string|string[] name patterns of layers or weights: only these
----@field ignore? string|string[] and not these
+---@field seed? integer seed of the criteria random, hessian and movement (default 0)
+---@field output? string name of the output whose loss gives the gradients; the first by default
+---@field scope? string|string[] only layers or weights of these name patterns
+---@field ignore? string|string[] not layers or weights of these name patterns
 
 ---@class prune.Model_sensitivity_options
----@field data? prune.Dataset what the metric is measured on; needed but with a function
+---@field data? prune.Dataset what the metric is measured on; needed, unless the metric is a function
 ---@field amounts? number|number[] fractions of a layer; 0.1, 0.3, 0.5, 0.7 and 0.9 by default
 ---@field metric? string|function as in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a number
----@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
----@field max_drop? number the loss of the metric up to which an amount is safe (default 0.01)
+---@field lower_is_better? boolean smaller numbers are better, for a metric that is a function (default false)
+---@field max_drop? number an amount is safe while the metric loses no more than this (default 0.01)
 ---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate" as in Model:significance (default "magnitude")
 ---@field granularity? string|table "weight", "kernel" or {block = {rows, columns}} (default "weight")
----@field scope? string|string[] name patterns of layers or weights: only these
----@field ignore? string|string[] and not these
+---@field scope? string|string[] only layers or weights of these name patterns
+---@field ignore? string|string[] not layers or weights of these name patterns
 ---@field batch_size? integer samples a run (default 64)
----@field seed? integer of random (default 0)
----@field output? string name of the output that the metric is of, and gradients; the first by default
+---@field seed? integer seed of the criterion random (default 0)
+---@field output? string name of the output that the metric and the gradients are taken of; the first by default
 ---@field on_step? function called after each layer; "stop" or true ends it there
 ---@field verbose? boolean a line a layer on standard error, terminal or not (default false)
----@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; those of the data by default, which they must agree with
+---@field shapes? table<string, integer|integer[]> extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; those of the data by default, which they must agree with
 
 ---@class prune.Model_prune_options
----@field strategy? "global"|"local"|"threshold"|"block"|"cost_aware"|"layerwise"|"shared"|"penalty"|"regularized" one ranking over all layers, the same amount in each, by score, blocks, least loss for what is saved, layer after layer as far as the guard allows, equal weights together, or after training that holds signs or drives weights to zero: help "strategy.global" and so on has a page for each; none by default: allocation and criterion say it
----@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate"|function|table which weights matter least, as in Model:significance; magnitude by default, for channels and heads gate where data has labels, else l2
----@field granularity? "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table what is removed as one: any n:m, {block = {rows, columns}} or "block:4x4", {block = {outputs, inputs, height, width}, stride =} inside kernels, where blocks may overlap; channels go with all that is coupled to them (default "weight")
----@field allocation? "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity" how the amount is divided over layers; by the strategy, without one lamp for magnitudes and row for wanda
----@field reconstruct? "none"|"obs"|"sparsegpt"|"least_squares" without training, on data: what stays makes up for what went, or also chooses it; least_squares, the default where data is given, for channels
----@field cost? "params"|"macs"|"bytes"|"latency" what strategy cost_aware saves; what target names if given; latency of channels (default "params")
----@field metric? string|function what cost_aware and allocation sensitivity may not lose: as in Model:evaluate, or a function of a Model that returns a number; the guard's, else the loss
----@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
----@field shared? "one"|"all" local: of a weight that several layers use the first use is pruned, or all of them alike (default "one")
----@field recipe? string of Report:recipe: its choices and steps, taken again
----@field rewind? prune.Model the network earlier in its training: what stays goes back to its weights after every step
+---@field strategy? "global"|"local"|"threshold"|"block"|"cost_aware"|"layerwise"|"shared"|"penalty"|"regularized" global: one ranking over all layers. local: the same amount in each. threshold: what scores below it. block: blocks of weights. cost_aware: the cuts that lose least for what they save. layerwise: layer after layer, as far as the guard allows. shared: equal weights together. penalty, regularized: after training that holds signs, or that drives weights to zero. None by default: allocation and criterion decide. help "strategy.global" and so on has a page for each
+---@field criterion? "magnitude"|"l2"|"gradient"|"taylor"|"fisher"|"hessian"|"snip"|"grasp"|"movement"|"wanda"|"apoz"|"bn_scale"|"fpgm"|"cosine"|"mutual"|"lamp"|"random"|"gate"|function|table what says which weights matter least, as in Model:significance; by default magnitude, for channels and heads gate where data has labels, else l2
+---@field granularity? "weight"|"2:4"|"kernel"|"channel"|"head"|"head_dim"|"layer"|string|table what is removed as one; also any n:m, {block = {rows, columns}} or "block:4x4", and {block = {outputs, inputs, height, width}, stride =} inside kernels, where blocks may overlap. Channels go with all that is coupled to them (default "weight")
+---@field allocation? "global"|"local"|"uniform"|"row"|"lamp"|"erk"|"isomorphic"|"sensitivity" how the amount is divided over layers; by default as the strategy says, without one by lamp for magnitude and l2, and by row for wanda
+---@field reconstruct? "none"|"obs"|"sparsegpt"|"least_squares" without training, on data. obs: the weights that stay make up for those that went. sparsegpt: also chooses which go. least_squares: fits the layers behind removed channels or heads, the default there where data is given
+---@field cost? "params"|"macs"|"bytes"|"latency" cost_aware: what the cuts are to save; where a target is given, what it names. latency is for channels (default "params")
+---@field metric? string|function the metric that cost_aware and the allocation sensitivity protect: one of Model:evaluate, or a function of a Model that returns a number; by default that of the guard, else the loss
+---@field lower_is_better? boolean smaller numbers are better, for a metric that is a function (default false)
+---@field shared? "one"|"all" local: where several layers use one weight, prune the first use alone (one), or all of them alike (all) (default "one")
+---@field recipe? string the text of Report:recipe: its choices and steps are taken again
+---@field rewind? prune.Model the same network, earlier in its training: after every step the weights that stay go back to what they were there
 ---@field amount? number|table the fraction to remove, 0...1; or one of each layer by name patterns, {conv1 = 0.1, ["layer3.*"] = 0.6}: plain names first, then the longest pattern; other layers stay whole
----@field threshold? number or the score below which weights go
----@field mode? "mask"|"remove" zeros that stay zero (of weights), or a smaller model, certified (of channels and heads)
+---@field threshold? number in place of an amount: the score below which weights go
+---@field mode? "mask"|"remove" mask: zeros that stay zero (single weights); remove: a smaller model, certified (channels, heads, layers)
 ---@field device? string where to work (default "cpu")
----@field data? prune.Dataset for criteria that need it
+---@field data? prune.Dataset for criteria, reconstruction and training that need it
 ---@field validate? prune.Dataset|true metrics before and after, on this or on data
----@field schedule? "one_shot"|"linear"|"cubic"|"dynamic"|prune.Model_prune_schedule_options or {kind =, steps =}; one_shot by default, and linear in 4 steps for channels and heads that are scored and fitted on data by default, without guard, recover or train
----@field recover? prune.Model_prune_recover_options fine-tuning after each step: the options of Model:fit, data being data by default
----@field train? prune.Model_prune_train_options penalty, regularized: training before each cut: the options of Model:fit, data being data by default; 5 epochs if not given
----@field guard? prune.guard_options {data =, metric =, max_drop =, bound =}: gives back what hurts
----@field scope? string|string[] name patterns of layers or weights: only these
----@field ignore? string|string[] and not these
+---@field schedule? "one_shot"|"linear"|"cubic"|"dynamic"|prune.Model_prune_schedule_options how the amount is reached, or {kind =, steps =}; by default one_shot, but linear in 4 steps for channels and heads where data is given, no criterion is named, and there is no guard, recover or train
+---@field recover? prune.Model_prune_recover_options fine-tuning after each step: the options of Model:fit; its data is that of the call by default
+---@field train? prune.Model_prune_train_options penalty, regularized: training before each cut: the options of Model:fit; its data is that of the call by default; 5 epochs if not given
+---@field guard? prune.guard_options {data =, metric =, max_drop =, bound =}: undoes what costs too much
+---@field scope? string|string[] only layers or weights of these name patterns
+---@field ignore? string|string[] not layers or weights of these name patterns
 ---@field batch_size? integer for criteria and metrics (default 64)
----@field seed? integer of random (default 0)
----@field output? string name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name none; the first by default
----@field target? prune.Model_prune_target_options in place of an amount: the fraction of a cost to keep, {macs = 0.5}; of several, {params = 0.5, bytes = 0.3}, each is the most that may be left, and the report's "targets" has what is; of weights that become zero what is left without them; one that all in scope together cannot meet is an error
+---@field seed? integer seed of the criterion random (default 0)
+---@field output? string name of the output that gradients, metrics, guard, recover and train use where they name none; the first by default
+---@field target? prune.Model_prune_target_options in place of an amount: the share of a cost to keep, {macs = 0.5}. Of several, {params = 0.5, bytes = 0.3}, each is the most that may be left, and the report's "targets" has what is. Where weights only become zero, the cost is counted as if they were gone. A target that cannot be met is an error
 ---@field max_fraction? number the largest share of a group that may go; 0.9 by default, or the amount when that is more
----@field round_to? integer|"machine" units left of a group are a multiple of this, or of what this machine's kernels like; "machine" by default for channels with a target of latency or a benchmark, 1 else
+---@field round_to? integer|"machine" the units left of a group are a multiple of this; "machine" is the multiple that kernels here like, and the default for channels with a target of latency or a benchmark; else 1
 ---@field isomorphic? boolean groups are ranked only among those of the same kind and size (default false)
----@field width? boolean units that layer normalizations look at, a transformer's width, may go as well; statistics are then those of what is left (default false)
----@field reduce? "mean"|"sum"|"max" mean by default; how the scores of a group's tensors become a unit's
----@field normalize? "mean"|"max"|"lamp"|"none" mean by default, none after bn_l1; how groups are made comparable
+---@field width? boolean also remove units of a transformer's residual (embedding) width; layer normalizations then take their statistics over what is left (default false)
+---@field reduce? "mean"|"sum"|"max" how the scores of a group's tensors become the score of a unit; mean by default
+---@field normalize? "mean"|"max"|"lamp"|"none" how the scores of groups are made comparable; mean by default, none after bn_l1
 ---@field benchmark? boolean median latency before and after goes into the report (default false)
----@field reestimate? boolean batch normalizations measure their statistics anew on the data (default false)
+---@field reestimate? boolean recalibrate batch normalizations: measure their statistics again on the data (default false)
 ---@field on_step? function called after each pruning step; "stop" or true ends it
 ---@field verbose? boolean a line a step on standard error, terminal or not (default false)
----@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what the model's own metadata says, else an assumption that the report states
----@field residual? boolean whether channels of residual streams may go; without a word they stay where the channels inside blocks are enough and no scope is named
+---@field shapes? table<string, integer|integer[]> extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what the model's own metadata says, else an assumption that the report states
+---@field residual? boolean whether channels of residual streams may go; by default only channels inside blocks go, unless these are not enough or a scope is named
 
 ---@class prune.Model_prune_target_options
 ---@field macs? number of the multiply-accumulate operations
@@ -277,8 +277,8 @@
 ---@field epochs? integer passes over the data (default 1)
 ---@field batch_size? integer samples a step (default 32)
 ---@field shuffle? boolean a new order each epoch (default true)
----@field optimizer? "adam"|"adamw"|"sgd"|"rmsprop" how weights move (default "adam")
----@field lr? number learning rate; by default that of a trained network is found by a short range test and reported, and that of a new one is 0.001, of sgd and rmsprop 0.01
+---@field optimizer? "adam"|"adamw"|"sgd"|"rmsprop" how weights are updated (default "adam")
+---@field lr? number learning rate; if it is not given, a short range test finds that of a trained network, and the report says which; a new network gets 0.001, with sgd or rmsprop 0.01
 ---@field momentum? number sgd, rmsprop: share of the last step that is added (default 0)
 ---@field nesterov? boolean sgd: looks ahead along the momentum (default false)
 ---@field beta1? number adam, adamw: how much of the mean gradient stays (default 0.9)
@@ -288,12 +288,12 @@
 ---@field rho? number rmsprop: how much of the mean square stays (default 0.99)
 ---@field clip_norm? number limit on the norm of all gradients together; 0 is none (default 0)
 ---@field clip_value? number limit on each number of a gradient; 0 is none (default 0)
----@field groups? table[] parameters trained in a way of their own: see Model:fit groups
----@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default: cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
+---@field groups? table[] parameters with a learning rate or decay of their own: see Model:fit groups
+---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by default cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
----@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
----@field class_weights? number|number[] cross_entropy: one a class
----@field delta? number huber: where the square ends (default 1)
+---@field label_smoothing? number cross_entropy: the share of each target that is spread over all classes (default 0)
+---@field class_weights? number|number[] cross_entropy: a weight for each class
+---@field delta? number huber: the difference from which on the loss is a straight line (default 1)
 ---@field from_probabilities? boolean the output is probabilities though no Softmax or Sigmoid ends the model (default false)
 ---@field schedule? "constant"|"linear"|"cosine"|"step"|"one_cycle"|"reduce_on_plateau" learning rate over time (default "constant")
 ---@field warmup? integer steps over which the rate rises at the start (default 0)
@@ -301,41 +301,41 @@
 ---@field gamma? number step, reduce_on_plateau: what the rate is multiplied by (default 0.1)
 ---@field patience? integer reduce_on_plateau: epochs without improvement (default 5)
 ---@field validation? prune.Dataset evaluated after each epoch
----@field validation_split? number in its place, the fraction of the data held out (default 0)
+---@field validation_split? number in place of validation: the fraction of the data that is held out (default 0)
 ---@field early_stopping? integer epochs without improvement after which the fit ends; 0 is never (default 0)
 ---@field min_delta? number what counts as an improvement (default 0)
----@field monitor? "loss"|"accuracy"|"validation_loss"|"validation_accuracy" what improvement is judged by; the loss by default, of the validation data where there are any
+---@field monitor? "loss"|"accuracy"|"validation_loss"|"validation_accuracy" what must improve; by default the loss, on the validation data where there is any
 ---@field restore_best? boolean the model gets the weights of its best epoch (default false)
 ---@field checkpoint? string a file that is written, atomically, as the fit goes on
----@field checkpoint_epochs? integer every so many epochs (default 1)
+---@field checkpoint_epochs? integer epochs between checkpoints (default 1)
 ---@field resume? string|true a checkpoint to go on from, or true: the optimizer's state of the last fit
----@field regularizer? table|table[] what pulls on weights beside the loss: see Model:fit regularizer
----@field dropout? number|false what a step drops, in place of what the graph's Dropout nodes say; false drops nothing
+---@field regularizer? table|table[] a pull on weights, or a bound on them, beside the loss: see Model:fit regularizer
+---@field dropout? number|false the share that a training step drops, in place of what the graph's Dropout nodes say; false drops nothing
 ---@field teacher? prune.Model a model to learn from beside the targets, or alone where the data has none
----@field temperature? number softens what teacher and model say (default 4)
+---@field temperature? number softens the answers of teacher and model (default 4)
 ---@field alpha? number weight of the teacher's part of the loss (default 0.5)
----@field features? string|string[] values that are to be like values of the teacher, by name or pattern: {"*Relu*"} are all of such names; what blocks end with teaches a pruned network more than answers alone
+---@field features? string|string[] inner values that are to be like the teacher's, by name or pattern ("*Relu*"). What blocks end with teaches a pruned network more than answers alone
 ---@field teacher_features? string|string[] the teacher's; the same names by default
 ---@field feature_weight? number weight of their mean squared differences (default 1)
----@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
----@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
+---@field checkpointing? boolean computes parts of the forward pass again for the backward pass: less memory, more time (default false)
+---@field palettes? boolean for a model with palettes (quantize's scheme "palette"): trains the values that weights share. Which value a weight has stays, and zero stays zero (default false)
 ---@field keep_zeros? boolean zeros of weights stay zero, whoever made them; those that pruning made always do (default false)
----@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: they bear higher rates (default false)
+---@field batch_norm? boolean exporters fold batch normalization into the convolution before it: this puts it back while training, and folds it again at the end. Such networks tolerate higher learning rates (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
----@field seed? integer of shuffling and splitting (default 0)
+---@field seed? integer seed of shuffling and splitting (default 0)
 ---@field frozen? string|string[] name patterns of weights that stay as they are
 ---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
 ---@field on_batch? function called with each step's event, likewise
 ---@field verbose? boolean a line an epoch on standard error, terminal or not (default false)
----@field deterministic? boolean the same bits whatever the number of threads, on machines of one kind; it works on one thread, and takes as long (default false)
+---@field deterministic? boolean the same bits with any number of threads, on machines of one kind; the fit then works on one thread (default false)
 ---@field data? prune.Dataset that of the call by default
 
 ---@class prune.Model_prune_train_options
 ---@field epochs? integer passes over the data (default 1)
 ---@field batch_size? integer samples a step (default 32)
 ---@field shuffle? boolean a new order each epoch (default true)
----@field optimizer? "adam"|"adamw"|"sgd"|"rmsprop" how weights move (default "adam")
----@field lr? number learning rate; by default that of a trained network is found by a short range test and reported, and that of a new one is 0.001, of sgd and rmsprop 0.01
+---@field optimizer? "adam"|"adamw"|"sgd"|"rmsprop" how weights are updated (default "adam")
+---@field lr? number learning rate; if it is not given, a short range test finds that of a trained network, and the report says which; a new network gets 0.001, with sgd or rmsprop 0.01
 ---@field momentum? number sgd, rmsprop: share of the last step that is added (default 0)
 ---@field nesterov? boolean sgd: looks ahead along the momentum (default false)
 ---@field beta1? number adam, adamw: how much of the mean gradient stays (default 0.9)
@@ -345,12 +345,12 @@
 ---@field rho? number rmsprop: how much of the mean square stays (default 0.99)
 ---@field clip_norm? number limit on the norm of all gradients together; 0 is none (default 0)
 ---@field clip_value? number limit on each number of a gradient; 0 is none (default 0)
----@field groups? table[] parameters trained in a way of their own: see Model:fit groups
----@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default: cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
+---@field groups? table[] parameters with a learning rate or decay of their own: see Model:fit groups
+---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by default cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
----@field label_smoothing? number cross_entropy: what is spread over all classes (default 0)
----@field class_weights? number|number[] cross_entropy: one a class
----@field delta? number huber: where the square ends (default 1)
+---@field label_smoothing? number cross_entropy: the share of each target that is spread over all classes (default 0)
+---@field class_weights? number|number[] cross_entropy: a weight for each class
+---@field delta? number huber: the difference from which on the loss is a straight line (default 1)
 ---@field from_probabilities? boolean the output is probabilities though no Softmax or Sigmoid ends the model (default false)
 ---@field schedule? "constant"|"linear"|"cosine"|"step"|"one_cycle"|"reduce_on_plateau" learning rate over time (default "constant")
 ---@field warmup? integer steps over which the rate rises at the start (default 0)
@@ -358,72 +358,72 @@
 ---@field gamma? number step, reduce_on_plateau: what the rate is multiplied by (default 0.1)
 ---@field patience? integer reduce_on_plateau: epochs without improvement (default 5)
 ---@field validation? prune.Dataset evaluated after each epoch
----@field validation_split? number in its place, the fraction of the data held out (default 0)
+---@field validation_split? number in place of validation: the fraction of the data that is held out (default 0)
 ---@field early_stopping? integer epochs without improvement after which the fit ends; 0 is never (default 0)
 ---@field min_delta? number what counts as an improvement (default 0)
----@field monitor? "loss"|"accuracy"|"validation_loss"|"validation_accuracy" what improvement is judged by; the loss by default, of the validation data where there are any
+---@field monitor? "loss"|"accuracy"|"validation_loss"|"validation_accuracy" what must improve; by default the loss, on the validation data where there is any
 ---@field restore_best? boolean the model gets the weights of its best epoch (default false)
 ---@field checkpoint? string a file that is written, atomically, as the fit goes on
----@field checkpoint_epochs? integer every so many epochs (default 1)
+---@field checkpoint_epochs? integer epochs between checkpoints (default 1)
 ---@field resume? string|true a checkpoint to go on from, or true: the optimizer's state of the last fit
----@field regularizer? table|table[] what pulls on weights beside the loss: see Model:fit regularizer
----@field dropout? number|false what a step drops, in place of what the graph's Dropout nodes say; false drops nothing
+---@field regularizer? table|table[] a pull on weights, or a bound on them, beside the loss: see Model:fit regularizer
+---@field dropout? number|false the share that a training step drops, in place of what the graph's Dropout nodes say; false drops nothing
 ---@field teacher? prune.Model a model to learn from beside the targets, or alone where the data has none
----@field temperature? number softens what teacher and model say (default 4)
+---@field temperature? number softens the answers of teacher and model (default 4)
 ---@field alpha? number weight of the teacher's part of the loss (default 0.5)
----@field features? string|string[] values that are to be like values of the teacher, by name or pattern: {"*Relu*"} are all of such names; what blocks end with teaches a pruned network more than answers alone
+---@field features? string|string[] inner values that are to be like the teacher's, by name or pattern ("*Relu*"). What blocks end with teaches a pruned network more than answers alone
 ---@field teacher_features? string|string[] the teacher's; the same names by default
 ---@field feature_weight? number weight of their mean squared differences (default 1)
----@field checkpointing? boolean computes parts of the forward pass again for the backward pass rather than keeping them (default false)
----@field palettes? boolean of a model of palettes (quantize's scheme "palette") the values that weights share are trained: which of them a weight has stays, and zero stays zero (default false)
+---@field checkpointing? boolean computes parts of the forward pass again for the backward pass: less memory, more time (default false)
+---@field palettes? boolean for a model with palettes (quantize's scheme "palette"): trains the values that weights share. Which value a weight has stays, and zero stays zero (default false)
 ---@field keep_zeros? boolean zeros of weights stay zero, whoever made them; those that pruning made always do (default false)
----@field batch_norm? boolean convolutions whose batch normalization an exporter folded have one while they are trained, and it is folded again: they bear higher rates (default false)
+---@field batch_norm? boolean exporters fold batch normalization into the convolution before it: this puts it back while training, and folds it again at the end. Such networks tolerate higher learning rates (default false)
 ---@field augment? table random changes of the images that are trained on: see Model:fit augment
----@field seed? integer of shuffling and splitting (default 0)
+---@field seed? integer seed of shuffling and splitting (default 0)
 ---@field frozen? string|string[] name patterns of weights that stay as they are
 ---@field on_epoch? function called with each epoch's event; "stop" or true ends the fit
 ---@field on_batch? function called with each step's event, likewise
 ---@field verbose? boolean a line an epoch on standard error, terminal or not (default false)
----@field deterministic? boolean the same bits whatever the number of threads, on machines of one kind; it works on one thread, and takes as long (default false)
+---@field deterministic? boolean the same bits with any number of threads, on machines of one kind; the fit then works on one thread (default false)
 ---@field data? prune.Dataset that of the call by default
 
 ---@class prune.Model_prune_schedule_options
----@field kind? "one_shot"|"linear"|"cubic"|"dynamic" at once, evenly, fast first, or with weights that come back; linear where only steps are given
+---@field kind? "one_shot"|"linear"|"cubic"|"dynamic" one_shot: all at once; linear: evenly; cubic: fast first; dynamic: with weights that come back. linear where only steps are given
 ---@field steps? integer number of steps
 
 ---@class prune.guard_options
----@field data? prune.Dataset what the metric is measured on; needed but with a function
----@field metric? string|function as in Model:evaluate, loss where targets are no classes; or a function of a Model that returns a number (default "accuracy")
----@field max_drop? number the loss of the metric that is tolerated (default 0)
----@field bound? number what the metric may not be worse than, whatever it was; alone it decides
----@field lower_is_better? boolean of a metric that is a function: a smaller number is better (default false)
+---@field data? prune.Dataset what the metric is measured on; needed, unless the metric is a function
+---@field metric? string|function a metric of Model:evaluate (the loss where targets are not classes), or a function of a Model that returns a number (default "accuracy")
+---@field max_drop? number how much of the metric may be lost (default 0)
+---@field bound? number an absolute limit for the metric; without max_drop, only this limit counts
+---@field lower_is_better? boolean smaller numbers are better, for a metric that is a function (default false)
 ---@field output? string name of the output that the metric is of; that of the call by default, else the first
 
 ---@class prune.Model_quantize_options
----@field scheme? "static"|"dynamic"|"weight_only"|"float32"|"float16"|"bfloat16"|"palette"|"joint" int8 with scales from calibration data, int8 with scales found while running, weights alone, float32 from half or double precision, half precision, weights stored as bfloat16, weights of few values for packed files, each weight pruned and of few values as far as a budget of bytes asks for (default "static")
----@field bits? integer of weights and activations: 8; weight_only has 8 and 4, palette 2 to 8 (4 if not given)
+---@field scheme? "static"|"dynamic"|"weight_only"|"float32"|"float16"|"bfloat16"|"palette"|"joint" static: int8, activation scales from calibration data. dynamic: int8, activation scales found while running. weight_only: weights alone. float16, bfloat16: half precision. float32: back from half or double precision. palette: few different values a weight, for packed files. joint: each weight pruned and palettized, to a budget of bytes (default "static")
+---@field bits? integer static, dynamic: 8; weight_only: 8 or 4; palette: 2 to 8, 4 if not given
 ---@field per_channel? boolean a scale for each output channel of a weight (default true)
 ---@field symmetric? boolean int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights (default false)
----@field block_size? integer weight_only: weights along the summed axis that share a scale; 32 for 4 bits, for 8 a scale a channel
----@field percentile? number what the calibrator percentile covers (default 99.99)
----@field group_size? integer palette: output channels that share one; all of a weight's if not given
----@field fisher? boolean palette: values count by the squared gradient of the loss on calibration, which needs labels (default false)
+---@field block_size? integer weight_only: how many weights along the summed axis share a scale; 32 for 4 bits, a whole channel for 8
+---@field percentile? number with calibrator percentile, the share of values that the range covers, in per cent (default 99.99)
+---@field group_size? integer palette: how many output channels share a palette; all of a weight's if not given
+---@field fisher? boolean palette: weights count by the squared gradient of the loss on calibration, which needs labels (default false)
 ---@field equalize? boolean static: even out the ranges of channels between layers first (default false)
 ---@field bias_correction? boolean static: take the mean error of rounded weights off the biases (default false)
 ---@field mixed? boolean static: when the guard does not hold, give layers back to float, the most damaging first, until it does (default false)
----@field qat? boolean static: keep float weights that compute as int8 for Model:fit to adapt; quantizing again stores the int8 model (default false)
+---@field qat? boolean static: keep float weights that compute as int8, for Model:fit to adapt; quantizing the result again stores the int8 model (default false)
 ---@field rounding? "nearest"|"gptq"|"adaround"|"awq" gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both for static and weight_only; awq: finer where activations are large, for weight_only (default "nearest")
----@field smooth? number static: move ranges of channels from activations into weights first, SmoothQuant's alpha, up to 1 for all the way (default 0)
+---@field smooth? number static: how far ranges of channels move from activations into weights first (SmoothQuant's alpha), from 0, not at all, to 1, all the way (default 0)
 ---@field learn_scales? boolean with qat: Model:fit trains the scales too (LSQ) (default false)
 ---@field keep_faster? boolean static: layers that are slower in int8 than in float on this machine stay float (default false)
----@field bytes? number joint: what the weights may take in a packed file, up to 1 as a fraction of what they take now
+---@field bytes? number joint: the bytes that weights may take in a packed file; up to 1 it is a fraction of what they take now
 ---@field calibration? prune.Dataset a few hundred samples; needed by static
 ---@field calibrator? "auto"|"minmax"|"moving_average"|"percentile"|"entropy"|"mse" how ranges are found; auto tries them on samples held back (default "auto")
----@field format? "qdq"|"qoperator"|"matmul_nbits" QuantizeLinear and DequantizeLinear; static: operators on codes (QLinearConv, QGemm, ...); dynamic: LSTM as DynamicQuantizeLSTM; weight_only: ONNX Runtime's fused products (default "qdq")
+---@field format? "qdq"|"qoperator"|"matmul_nbits" qdq: QuantizeLinear and DequantizeLinear. qoperator: for static, operators on quantized values (QLinearConv, QGemm, ...); for dynamic, LSTM as DynamicQuantizeLSTM. matmul_nbits: for weight_only, ONNX Runtime's fused products (default "qdq")
 ---@field validate? prune.Dataset metrics before and after
 ---@field guard? prune.guard_options {data =, metric =, max_drop =}: refuses a model that lost more
 ---@field ignore? string|string[] name patterns of layers that stay float
----@field batch_size? integer samples a run; 4 to calibrate on, of images 1, and 64 to evaluate on
+---@field batch_size? integer samples a run; by default 4 for calibration, 1 of images, and 64 for evaluation
 
 ---@class prune.Report_to_text_options
 ---@field width? integer columns; the terminal's by default
@@ -640,7 +640,7 @@ function prune.compare(options) end
 ---@return prune.Report
 function prune.diff(first, second) end
 
----Makes this process one of several that were started together and share the work: `mpirun -n 4 prune train.lua`. Every rank runs the same script; fit, evaluate, the scores of criteria that look at data, the metrics and training of prune, and the layers of sensitivity are shared out, and all ranks get the same result. Only rank 0 prints (`print` is silent elsewhere, `io.write` is not), shows progress and writes checkpoints; what else is to happen once belongs under `if prune.rank == 0`, but for calls that are shared. Returns the rank, from 0, and how many there are. `prune --mpi script.lua` does it before the script.
+---Makes this process one of several that were started together and share the work: `mpirun -n 4 prune train.lua`. Every rank runs the same script; fit, evaluate, the scores of criteria that look at data, the metrics and training of prune, and the layers of sensitivity are shared out, and all ranks get the same result. Only rank 0 prints (`print` is silent elsewhere, `io.write` is not), shows progress and writes checkpoints. Put what else must happen once under `if prune.rank == 0`, except shared calls, which every rank makes. Returns the rank, from 0, and how many there are. `prune --mpi script.lua` does it before the script.
 ---@param options? prune.distributed_options
 ---@return integer
 ---@return integer
@@ -774,7 +774,7 @@ function Model:clone() end
 ---@param path string the file
 function Model:save(path) end
 
----Puts the tensors of a file of weights (see prune.weights.load), or of a table, into the model's weights of the same names. The report has matched, a count, and the names missing, unexpected and ignored; differing lists other shapes with the order of axes (from 0) that would fit. Matrices that PyTorch's exporter left without a name are found by their layer, and transposed. Weights that it stored once because they were equal, as statistics of a network that was never trained are, get a tensor each; separated names them.
+---Puts the tensors of a file of weights (see prune.weights.load), or of a table, into the model's weights of the same names. The report has matched, a count, and the names missing, unexpected and ignored; differing lists other shapes with the order of axes (from 0) that would fit. Matrices that PyTorch's exporter left without a name are found by their layer, and transposed. It stores equal weights once, such as statistics of a network that was never trained: each layer gets a tensor of its own again, and separated names them.
 ---@param source string|table<string, prune.Tensor> the file, or tensors by name
 ---@param options? prune.Model_load_weights_options
 ---@return prune.Report
@@ -800,7 +800,7 @@ function Model:evaluate(data, options) end
 ---@return prune.Report
 function Model:benchmark(options) end
 
----What another model, such as a quantized one, computes otherwise on the same samples, value by value: "values" with name, layer, op, sqnr_db, cosine, largest, distance and a bar, the worst first, and "outputs" with the same.
+---What another model, such as a quantized one, computes differently on the same samples, value by value: "values" with name, layer, op, sqnr_db, cosine, largest, distance and a bar, the worst first, and "outputs" with the same.
 ---@param other prune.Model one that was made from this one, so that values have the same names
 ---@param data prune.Dataset samples to run both on
 ---@param options? prune.Model_differences_options
@@ -831,7 +831,7 @@ function Model:groups() end
 ---@param path string the file
 function Model:graph(path) end
 
----Takes out what unstructured pruning left dead: units nobody reads, and constant ones, which go into the next bias.
+---Takes out units that single-weight pruning left dead: those that nothing reads, and constant ones, which go into the next bias.
 ---@return prune.Model
 ---@return prune.Report
 function Model:compact() end
@@ -887,12 +887,12 @@ function Report:recipe() end
 ---@return string
 function Report:to_text(options) end
 
----Writes the report, atomically, as the end of the name says: .html (one page with charts), .svg (its first chart), .md, .csv, .json or .txt. A list in it can be saved by itself: report.layers:save "layers.csv".
+---Writes the report, atomically, as the end of the name says: .html (one page with charts), .svg (its first chart), .md, .csv, .json or .txt; .tfevents is for TensorBoard. A list in it can be saved by itself: report.layers:save "layers.csv".
 ---@param path string the file
 function Report:save(path) end
 
 ---What Report:save writes, as a text.
----@param format string "html", "svg", "md", "csv", "json" or "txt"
+---@param format string "html", "svg", "md", "csv", "json", "txt" or "tfevents"
 ---@return string
 function Report:to_text_as(format) end
 

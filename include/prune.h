@@ -38,10 +38,10 @@
  * - The library prints nothing, never exits, installs no signal handler.
  * - Callbacks return: no exception and no longjmp may leave one, for what it would jump over is left locked and half done. C++
  *   catches in the callback, returns non-zero and throws again after the call.
- * - When the system refuses memory, a call ends with PRUNE_ERROR_OUT_OF_MEMORY and leaves everything as it was. What is as large
- *   as a tensor asks before it takes; for all else there is a reserve of 64 MB of address space, mapped at the first call and
- *   untouched until then, from which a call that meets the end of memory can finish or undo its work. Only a call that needs more
- *   than that for its small parts at once ends the process. A system that promises memory which it does not have (Linux does,
+ * - When the system refuses memory, a call ends with PRUNE_ERROR_OUT_OF_MEMORY and leaves everything as it was. Large blocks,
+ *   such as tensors, are asked for before they are used. For all else there is a reserve of 64 MB of address space, mapped at the
+ *   first call and untouched until it is needed: from it a call that meets the end of memory finishes or undoes its work. Only a
+ *   call that needs more than that for its small parts at once ends the process. A system that promises memory which it does not have (Linux does,
  *   unless vm.overcommit_memory is 2 or a limit on address space is set) kills processes instead of refusing:
  *   prune_context_set_memory_limit keeps a process below.
  * - After fork() the child's thread works alone: a pool's threads stay with the parent. Threads that the child starts have pools.
@@ -151,7 +151,9 @@ PRUNE_API void prune_buffer_free(prune_buffer *buffer);
 
 typedef struct prune_context prune_context;
 
+/** A context with the default threads and no limits. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_context_create(prune_context **out_context);
+/** Frees a context. What was made with it keeps what it needs. */
 PRUNE_API void prune_context_free(prune_context *context);
 
 /** Asks the calls running on this context to stop: each ends with PRUNE_ERROR_CANCELLED within about one batch or node,
@@ -165,6 +167,7 @@ PRUNE_API void prune_context_clear_cancel(prune_context *context);
  *  none is started; threads that earlier calls with more started stay in the pool, asleep. A model's calls follow the context
  *  that it was made with. Takes effect from the next call on. \@threadsafe */
 PRUNE_API PRUNE_NODISCARD prune_status prune_context_set_threads(prune_context *context, int32_t threads);
+/** The threads that calls on this context use. */
 PRUNE_API int32_t prune_context_threads(const prune_context *context);
 
 /** The most bytes that tensors, data sets and models made with this context, and the work on them, may take at once; 0 is no
@@ -236,8 +239,8 @@ typedef struct prune_communicator {
 } prune_communicator;
 
 /** Shares the work of calls on a context, and on models made with it, with the other ranks of a communicator, whose table is
- *  copied; NULL takes it back. `timeout_seconds` is the limit of each collective, 0 for none: it is to be longer than ranks may
- *  be apart in their work, as when one reads files that another has at hand. */
+ *  copied; NULL takes it back. `timeout_seconds` is the limit of each collective, 0 for none: make it longer than ranks
+ *  may be apart in their work, for example while one of them reads files. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_context_set_communicator(
     prune_context *context, const prune_communicator *communicator, double timeout_seconds);
 
@@ -248,8 +251,9 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_context_set_communicator(
 PRUNE_API PRUNE_NODISCARD prune_status prune_context_open_communicator(
     prune_context *context, const char *plugin, double timeout_seconds);
 
-/** This process's number among the ranks, and how many there are; 0 and 1 without a communicator. */
+/** This process's number among the ranks, from 0; 0 without a communicator. */
 PRUNE_API int32_t prune_context_rank(const prune_context *context);
+/** How many ranks there are; 1 without a communicator. */
 PRUNE_API int32_t prune_context_size(const prune_context *context);
 
 /** Ends the processes of all ranks with an exit status, which is to be other than 0; does nothing without a communicator. */
@@ -281,14 +285,19 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_create(
 PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_from_data(
     prune_dtype dtype, size_t rank, const int64_t *shape, void *data, void (*deleter)(void *data, void *user),
     void *user, prune_tensor **out_tensor);
+/** Frees a tensor. Bytes that others share stay. */
 PRUNE_API void prune_tensor_free(prune_tensor *tensor);
-/** Infallible getters: 0 or NULL for NULL. `shape` and `data` are valid until the tensor is freed or written to. */
+/** The element type. This and the getters below cannot fail: they give 0 or NULL for NULL. */
 PRUNE_API prune_dtype prune_tensor_dtype(const prune_tensor *tensor);
+/** Number of extents; 0 for a scalar. */
 PRUNE_API size_t prune_tensor_rank(const prune_tensor *tensor);
+/** The extents, valid until the tensor is freed or written to. */
 PRUNE_API const int64_t *prune_tensor_shape(const prune_tensor *tensor);
 /** Number of elements. */
 PRUNE_API size_t prune_tensor_count(const prune_tensor *tensor);
+/** Number of bytes. */
 PRUNE_API size_t prune_tensor_byte_count(const prune_tensor *tensor);
+/** The elements, row-major, valid until the tensor is freed or written to. */
 PRUNE_API const void *prune_tensor_data(const prune_tensor *tensor);
 /** The bytes for writing; copies them first when they are shared or mapped from a file. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_data_mutable(prune_tensor *tensor, void **out_data);
@@ -308,8 +317,11 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_tensor_import_dlpack(
  *  @{ */
 typedef struct prune_tensors prune_tensors;
 
+/** An empty collection. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_tensors_create(prune_tensors **out_tensors);
+/** Frees a collection and its tensors. */
 PRUNE_API void prune_tensors_free(prune_tensors *tensors);
+/** Number of entries. */
 PRUNE_API size_t prune_tensors_count(const prune_tensors *tensors);
 /** Name of entry `index`, valid until the collection changes; NULL past the end. */
 PRUNE_API const char *prune_tensors_name(const prune_tensors *tensors, size_t index);
@@ -363,6 +375,7 @@ typedef struct prune_report_entry {
   const prune_tensor *tensor;
 } prune_report_entry;
 
+/** Frees a report that a call gave. Reports in it, which are borrowed, go with it. */
 PRUNE_API void prune_report_free(prune_report *report);
 /** Its title, valid until the root report is freed. */
 PRUNE_API const char *prune_report_title(const prune_report *report);
@@ -449,8 +462,8 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_npz(
  *  number, or NULL for the last column. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_csv(
     prune_context *context, const char *path, const char *label, prune_dataset **out_dataset);
-/** Tensors: x [N, …] float32, uint8 or int64; y [N] integer classes, or float32 [N, …] (one-hot rows count as classes
- *  probabilities), or NULL for none. */
+/** Tensors: x [N, …] float32, uint8 or int64; y [N] integer classes, or float32 [N, …] (one-hot rows count as
+ *  probabilities of classes), or NULL for none. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_from_tensors(
     prune_context *context, const prune_tensor *x, const prune_tensor *y, prune_dataset **out_dataset);
 /** Samples of a model of several inputs, by the inputs' names: each [N, …], floats become float32, integers (but uint8) and
@@ -459,30 +472,31 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_from_tensors(
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_from_inputs(
     prune_context *context, const prune_tensors *inputs, const prune_tensor *y, prune_dataset **out_dataset);
 /* Made by scripts/generate: prune_images_options */
+/** The options of prune_dataset_images. */
 typedef struct prune_images_options {
   uint32_t struct_size;
   /** Set by PRUNE_IMAGES_OPTIONS_INIT and prune_images_options_init. */
   uint32_t struct_tag;
   /** A folder of folders, one a class; a folder of images, without labels; or a CSV of file and label. */
   const char *path;
-  /** height and width, or one number for both: what the model takes. */
+  /** Height and width, or one number for both, as the model takes them. */
   const int64_t *size;
   size_t size_rank;
   /** shorter: the shorter side to the size, then the middle; stretch: both sides; pad: all of the image in black:
    *  "shorter", "stretch", "pad". NULL is "shorter". */
   const char *resize;
-  /** what the shorter side is resized to before the middle is cut out: 256 for a size of 224; the size by default. 0 is
+  /** What the shorter side is resized to before the middle is cut out, 256 for a size of 224; the size by default. 0 is
    *  not given. */
   uint32_t shorter;
   /** The channels and their order: "rgb", "bgr", "gray". NULL is "rgb". */
   const char *color;
-  /** subtracted after scale: one for all, or one a channel. */
+  /** Subtracted after scale, one for all, or one a channel. */
   const double *mean;
   size_t mean_count;
-  /** what is divided by after that: one for all, or one a channel. */
+  /** Divides after that, one for all, or one a channel. */
   const double *std;
   size_t std_count;
-  /** multiplies the values 0 to 255: 1 leaves them as they are. Default: 0.00392156862745098. */
+  /** Multiplies the values 0 to 255; 1 leaves them as they are. Default: 0.00392156862745098. */
   double scale;
   /** Channels in front, as PyTorch has them, or last, as Keras: "nchw", "nhwc". NULL is "nchw". */
   const char *layout;
@@ -505,6 +519,7 @@ PRUNE_API void prune_images_options_init(prune_images_options *options, size_t s
  *  the first image is read; PRUNE_ERROR_UNSUPPORTED without them. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_images(
     prune_context *context, const prune_images_options *options, prune_dataset **out_dataset);
+/** Frees a data set. */
 PRUNE_API void prune_dataset_free(prune_dataset *dataset);
 
 /** Number of samples. */
@@ -572,6 +587,7 @@ typedef struct prune_shape {
 } prune_shape;
 
 /* Made by scripts/generate: prune_load_options */
+/** The options of prune_model_load. */
 typedef struct prune_load_options {
   uint32_t struct_size;
   /** Set by PRUNE_LOAD_OPTIONS_INIT and prune_load_options_init. */
@@ -579,7 +595,7 @@ typedef struct prune_load_options {
   /** Non-zero reads the file into memory; 0 maps it (files of 4 MB and more): opening is free, but truncating the file
    *  while the model lives kills the process. Replacing it by rename is safe. */
   uint32_t copy;
-  /** Extents that the inputs leave open are written in, as by Model:fix_shapes: {height = 640, width = 640}. */
+  /** Writes in extents that the inputs leave open, as Model:fix_shapes does, {height = 640, width = 640}. */
   const prune_shape *shapes;
   size_t shape_count;
 } prune_load_options;
@@ -592,7 +608,7 @@ PRUNE_API void prune_load_options_init(prune_load_options *options, size_t size)
 /** Loads an ONNX file, with its external data, a packed one (.prunez), or a Keras model: an HDF5 file of Keras 1 to 3 (.h5) or an
  *  archive of Keras 3 (.keras). What is in the file says what it is, not its name. Nothing in ONNX and packed files is lost: see
  *  prune_model_save. A Keras model keeps its inputs' layout (channels last as a rule) and its layers' names; Lambda, custom and
- *  unknown layers are PRUNE_UNSUPPORTED, by name, and nothing in a file is ever run. */
+ *  unknown layers are PRUNE_ERROR_UNSUPPORTED, by name, and nothing in a file is ever run. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_load(
     prune_context *context, const char *path, const prune_load_options *options, prune_model **out_model);
 /** Loads a model of any of these kinds from memory (copied). */
@@ -602,25 +618,31 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_load_memory(
  *  read, unknown fields and all. Saving over the file the model came from is safe. External data goes to a new file beside the
  *  model, and that of the replaced model is removed. A replaced file keeps its mode, and its owner and extended attributes where
  *  this process may set them; links stay; pipes and devices are written to. A path that ends in ".prunez" gets a packed
- *  file: weights without loss by what they hold (zeros, few different values, codes), which prunez.h decodes.
+ *  file: weights without loss by what they hold (zeros, few different values, quantized values), which prunez.h decodes.
  *
  *  ".h5", ".hdf5" and ".keras" get a Keras model, which load_model of Keras 2 and 3 reads: one that came from Keras keeps its
  *  layers, names and training configuration, with the extents that pruning left; another network is written layer by layer,
- *  with its own inputs, a Permute where channels go last. What Keras has no layer for is PRUNE_UNSUPPORTED, with the node.
- *  Optimizer states of Keras are not kept. A name without a suffix gets ONNX; any other suffix is PRUNE_UNSUPPORTED. */
+ *  with its own inputs, a Permute where channels go last. What Keras has no layer for is PRUNE_ERROR_UNSUPPORTED, with the node.
+ *  Optimizer states of Keras are not kept. A name without a suffix gets ONNX; any other suffix is PRUNE_ERROR_UNSUPPORTED. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_save(const prune_model *model, const char *path);
+/** What prune_model_save writes as ONNX, in memory: free it with prune_buffer_free. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_save_memory(const prune_model *model, prune_buffer *out_onnx);
 /** A model of its own that shares all weights until either changes. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_clone(const prune_model *model, prune_model **out_model);
+/** Frees a model. */
 PRUNE_API void prune_model_free(prune_model *model);
 
 /** The graph's name, valid until the model changes or is freed. */
 PRUNE_API const char *prune_model_name(const prune_model *model);
 
+/** Number of inputs. */
 PRUNE_API size_t prune_model_input_count(const prune_model *model);
+/** Name, type and extents of input `index`. Set out_info->struct_size first. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_input(
     const prune_model *model, size_t index, prune_value_info *out_info);
+/** Number of outputs. */
 PRUNE_API size_t prune_model_output_count(const prune_model *model);
+/** Name, type and extents of output `index`. Set out_info->struct_size first. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_output(
     const prune_model *model, size_t index, prune_value_info *out_info);
 
@@ -628,6 +650,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_output(
 PRUNE_API size_t prune_model_parameter_count(const prune_model *model);
 /** Name of parameter `index`, valid until the model changes or is freed; NULL past the end. */
 PRUNE_API const char *prune_model_parameter_name(const prune_model *model, size_t index);
+/** A weight or constant by its name (shares its bytes). */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_parameter(
     const prune_model *model, const char *name, prune_tensor **out_tensor);
 /** Replaces a parameter by a tensor of the same dtype and shape. */
@@ -635,6 +658,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_set_parameter(
     prune_model *model, const char *name, const prune_tensor *tensor);
 
 /* Made by scripts/generate: prune_weights_options */
+/** The options of prune_model_load_weights. */
 typedef struct prune_weights_options {
   uint32_t struct_size;
   /** Set by PRUNE_WEIGHTS_OPTIONS_INIT and prune_weights_options_init. */
@@ -668,16 +692,14 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_set_weights(
 /** Writes what the model has learned, under the names of its parameters: .safetensors or .npz, as the path ends. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_save_weights(const prune_model *model, const char *path);
 
-/** Totals and a list "layers": params, nonzero, sparsity, macs (of one sample, a multiply-add is 1), effective_macs,
- *  bytes. Where MACs depend on extents other than the batch that the inputs leave open, macs and effective_macs are left out (null
- *  in JSON) and "open" lists those extents: see prune_model_fix_shapes. "shapes" says what the model's own metadata settled. */
 /* Made by scripts/generate: prune_stats_options */
+/** The options of prune_model_stats. */
 typedef struct prune_stats_options {
   uint32_t struct_size;
   /** Set by PRUNE_STATS_OPTIONS_INIT and prune_stats_options_init. */
   uint32_t struct_tag;
-  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open.
-   *  */
+  /** Extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others
+   *  are open. */
   const prune_shape *shapes;
   size_t shape_count;
 } prune_stats_options;
@@ -686,6 +708,9 @@ typedef struct prune_stats_options {
 /** What PRUNE_STATS_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
 PRUNE_API void prune_stats_options_init(prune_stats_options *options, size_t size);
 /* End of prune_stats_options */
+/** Totals and a list "layers": params, nonzero, sparsity, macs (of one sample, a multiply-add is 1), effective_macs,
+ *  bytes. Where MACs depend on extents other than the batch that the inputs leave open, macs and effective_macs are left out (null
+ *  in JSON) and "open" lists those extents: see prune_model_fix_shapes. "shapes" says what the model's own metadata settled. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_stats(
     const prune_model *model, const prune_stats_options *options, prune_report **out_report);
 /** What the model takes: memory, onnx and packed (bytes of such files), ratio (memory over packed), and a list "tensors" of name,
@@ -714,11 +739,12 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_labelled(
 /** @defgroup zoo Networks made here, randomly initialised
  *  @{ */
 /* Made by scripts/generate: prune_zoo_options */
+/** The options of prune_zoo_create. */
 typedef struct prune_zoo_options {
   uint32_t struct_size;
   /** Set by PRUNE_ZOO_OPTIONS_INIT and prune_zoo_options_init. */
   uint32_t struct_tag;
-  /** output classes: 10 by default, 1000 for the networks for ImageNet on images from 64x64. 0 is not given. */
+  /** Output classes, 10 by default, 1000 for the networks for ImageNet on images from 64x64. 0 is not given. */
   uint32_t classes;
   /** Sample shape without the batch, e.g. {1, 28, 28}; NULL is the network's own. */
   const int64_t *input;
@@ -798,7 +824,7 @@ typedef struct prune_event {
 /** Called on the thread that made the call; non-zero stops the work as prune_context_request_cancel does. */
 typedef int (*prune_event_callback)(const prune_event *event, void *user);
 
-/** Parameters trained in a way of their own. */
+/** Parameters with a learning rate or decay of their own. */
 /* Made by scripts/generate: prune_parameter_group */
 typedef struct prune_parameter_group {
   uint32_t struct_size;
@@ -826,15 +852,15 @@ typedef struct prune_augmentation {
   uint32_t struct_tag;
   /** Mirrors half of the images left to right. */
   uint32_t flip;
-  /** Moves images by up to so many pixels each way; what comes in is zeros. Default: 0. */
+  /** Moves images by up to this many pixels each way; zeros come in at the edge. Default: 0. */
   uint32_t crop;
   /** Side of a square of zeros, centred anywhere. Default: 0. */
   uint32_t cutout;
   /** Above 0: images and targets become mixtures of two, by a share from Beta(mixup, mixup) (Zhang et al. 2018).
    *  Default: 0. */
   double mixup;
-  /** Above 0: a rectangle of each image becomes that of another image, and as much of its target: a share from
-   *  Beta(cutmix, cutmix) (Yun et al. 2019). Where mixup is given too a batch gets one of the two. Default: 0. */
+  /** Above 0: a rectangle of each image comes from another image, and so does that share of its target; the share is
+   *  from Beta(cutmix, cutmix) (Yun et al. 2019). Where mixup is given too, a batch gets one of the two. Default: 0. */
   double cutmix;
 } prune_augmentation;
 #define PRUNE_AUGMENTATION_INIT \
@@ -858,10 +884,10 @@ typedef struct prune_regularizer {
   const char *kind;
   /** How much; the bound of max_norm and max_norm_l1. Default: 0. */
   double strength;
-  /** growing, greg1, greg2: what the (smallest channel's) strength rises by; in prune that of greg1 and greg2 is spread
-   *  over the training if not given. PRUNE_NOT_GIVEN by default, which is 0.0001. */
+  /** growing, greg1, greg2: how much the strength rises at a time (growing: that of the smallest channel). In a prune,
+   *  greg1 and greg2 spread it over the training if it is not given. PRUNE_NOT_GIVEN by default, which is 0.0001. */
   double growth;
-  /** growing, greg1, greg2: what the (smallest channel's) strength rises by, and up to. Default: 1. */
+  /** growing, greg1, greg2: the largest strength. Default: 1. */
   double limit;
   /** growing, greg1, greg2: steps between increases. Default: 10. */
   uint32_t interval;
@@ -876,6 +902,7 @@ PRUNE_API void prune_regularizer_init(prune_regularizer *options, size_t size);
 /* End of prune_regularizer */
 
 /* Made by scripts/generate: prune_fit_options */
+/** The options of prune_model_fit. */
 typedef struct prune_fit_options {
   uint32_t struct_size;
   /** Set by PRUNE_FIT_OPTIONS_INIT and prune_fit_options_init. */
@@ -889,10 +916,10 @@ typedef struct prune_fit_options {
   uint32_t batch_size;
   /** A new order each epoch. Default: 1. */
   uint32_t shuffle;
-  /** How weights move: "adam", "adamw", "sgd", "rmsprop". NULL is "adam". */
+  /** How weights are updated: "adam", "adamw", "sgd", "rmsprop". NULL is "adam". */
   const char *optimizer;
-  /** Learning rate; by default that of a trained network is found by a short range test and reported, and that of a new
-   *  one is 0.001, of sgd and rmsprop 0.01. PRUNE_NOT_GIVEN by default. */
+  /** Learning rate; if it is not given, a short range test finds that of a trained network, and the report says which;
+   *  a new network gets 0.001, with sgd or rmsprop 0.01. PRUNE_NOT_GIVEN by default. */
   double lr;
   /** sgd, rmsprop: share of the last step that is added. Default: 0. */
   double momentum;
@@ -921,12 +948,12 @@ typedef struct prune_fit_options {
   const char *loss;
   /** Name of the output that the loss is taken of; the first by default. */
   const char *output;
-  /** cross_entropy: what is spread over all classes. Default: 0. */
+  /** cross_entropy: the share of each target that is spread over all classes. Default: 0. */
   double label_smoothing;
-  /** cross_entropy: one a class. */
+  /** cross_entropy: a weight for each class. */
   const double *class_weights;
   size_t class_weight_count;
-  /** huber: where the square ends. Default: 1. */
+  /** huber: the difference from which on the loss is a straight line. Default: 1. */
   double delta;
   /** The output is probabilities though no Softmax or Sigmoid ends the model. */
   uint32_t from_probabilities;
@@ -945,33 +972,34 @@ typedef struct prune_fit_options {
   const prune_dataset *validation;
   /** In place of `validation`: the fraction held out of the data, 0...1. Default: 0. */
   double validation_split;
-  /** Ends the fit after so many epochs without improvement by more than `min_delta`. Default: 0. */
+  /** Ends the fit after this many epochs without an improvement of more than `min_delta`; 0 is never. Default: 0. */
   uint32_t early_stopping;
   /** What counts as an improvement. Default: 0. */
   double min_delta;
-  /** What improvement is judged by: "loss", "accuracy", "validation_loss" or "validation_accuracy"; NULL is the loss,
-   *  of the validation data where there are any. */
+  /** What must improve: "loss", "accuracy", "validation_loss" or "validation_accuracy"; NULL is the loss, on the
+   *  validation data where there is any. */
   const char *monitor;
   /** The model gets the weights of its best epoch. */
   uint32_t restore_best;
   /** A file (.npz) that is written atomically every `checkpoint_epochs` epochs and after the last. */
   const char *checkpoint;
-  /** Every so many epochs. Default: 1. */
+  /** Epochs between checkpoints. Default: 1. */
   uint32_t checkpoint_epochs;
   /** A checkpoint to go on from: weights, optimizer and count of epochs; NULL for none. */
   const char *resume;
-  /** What pulls on weights beside the loss. */
+  /** A pull on weights, or a bound on them, beside the loss. */
   const prune_regularizer *regularizers;
   size_t regularizer_count;
-  /** What a step drops, 0...1, in place of what the graph's Dropout nodes say; a graph without them drops before its
-   *  fully connected layers. 0 drops nothing; not given leaves it to the graph. PRUNE_NOT_GIVEN by default. */
+  /** The share that a training step drops, 0...1, in place of what the graph's Dropout nodes say. A graph without them
+   *  drops before its fully connected layers. 0 drops nothing; not given leaves it to the graph. PRUNE_NOT_GIVEN by
+   *  default. */
   double dropout;
-  /** A model to learn from beside the targets. Data without targets is learnt from it alone: alpha is 1 then, accuracy
-   *  the agreement with it, and values that are no classes count by their own variance. The loss is then (1 - alpha) of
-   *  its own and alpha of temperature^2 KL(teacher, student) of the softened outputs, or the squared difference where
-   *  there are no classes. */
+  /** A model to learn from beside the targets. The loss is (1 - alpha) of its own and alpha of temperature^2
+   *  KL(teacher, student) of the softened outputs, or of the squared difference where there are no classes. Data
+   *  without targets is learnt from the teacher alone: alpha is 1 then, accuracy is the agreement with it, and values
+   *  that are not classes count by their own variance. */
   const prune_model *teacher;
-  /** Softens what teacher and model say. PRUNE_NOT_GIVEN by default, which is 4. */
+  /** Softens the answers of teacher and model. PRUNE_NOT_GIVEN by default, which is 4. */
   double temperature;
   /** Weight of the teacher's part of the loss. PRUNE_NOT_GIVEN by default, which is 0.5. */
   double alpha;
@@ -986,19 +1014,19 @@ typedef struct prune_fit_options {
   size_t teacher_feature_count;
   /** Weight of their mean squared differences. PRUNE_NOT_GIVEN by default, which is 1. */
   double feature_weight;
-  /** Computes parts of the forward pass again for the backward pass rather than keeping them. */
+  /** Computes parts of the forward pass again for the backward pass, which takes less memory and more time. */
   uint32_t checkpointing;
   /** For a model that scheme "palette" made: each weight keeps its place in its palette, and the values of the palettes
    *  are trained, by the sum of the gradients of the weights that share them. Zero stays zero. */
   uint32_t palettes;
   /** Zeros of weights stay zero, whoever made them; those that pruning made always do. */
   uint32_t keep_zeros;
-  /** Convolutions whose batch normalization was folded into their weights, as exporters do, have one while they are
-   *  trained. It begins as nothing at all (its statistics measured on the first batches of the data, scale and shift
-   *  undoing them), works by the statistics of each batch as in any training, and is folded again at the end: the graph
-   *  stays as it was. Such networks bear higher learning rates. Convolutions get none that have a normalization behind
-   *  them, whose outputs are outputs of the model or a single value a channel, or whose weights or biases are frozen,
-   *  or weights shared. The optimizer's state is not kept. */
+  /** Exporters fold batch normalization into the convolution before it. This puts it back while training, and folds it
+   *  again at the end: the graph stays as it was. It begins as nothing at all (its statistics are measured on the first
+   *  batches of the data, and scale and shift undo them), and works by the statistics of each batch, as in any
+   *  training. Such networks tolerate higher learning rates. Skipped are convolutions that already have a
+   *  normalization, give a model output, have 1x1 outputs, or have frozen or shared weights. The optimizer's state is
+   *  not kept. */
   uint32_t batch_norm;
   /** Random changes of the images that are trained on; NULL for none. */
   const prune_augmentation *augment;
@@ -1011,9 +1039,9 @@ typedef struct prune_fit_options {
   const prune_model *loss_graph;
   /** The optimizer goes on with the state that the model has from its last fit. */
   uint32_t resume_optimizer;
-  /** The same seed gives the same bits whatever the number of threads is, on machines of one kind. (Without, it does so
-   *  for one number of threads: sums over a batch are made in as many parts as there are threads.) The fit works on one
-   *  thread, and takes as long as with one. */
+  /** The same seed gives the same bits with any number of threads, on machines of one kind. The fit then works on one
+   *  thread. Without it, the bits are the same for one number of threads: sums over a batch are made in as many parts
+   *  as there are threads. */
   uint32_t deterministic;
 } prune_fit_options;
 #define PRUNE_FIT_OPTIONS_INIT \
@@ -1045,6 +1073,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_fit(
  *  @{ */
 
 /* Made by scripts/generate: prune_evaluate_options */
+/** The options of prune_model_evaluate. */
 typedef struct prune_evaluate_options {
   uint32_t struct_size;
   /** Set by PRUNE_EVALUATE_OPTIONS_INIT and prune_evaluate_options_init. */
@@ -1057,7 +1086,7 @@ typedef struct prune_evaluate_options {
   size_t metric_count;
   /** Samples a run. Default: 64. */
   uint32_t batch_size;
-  /** By the model and the targets by default: "cross_entropy", "mse", "mae", "huber", "bce", "kl". */
+  /** The model and the targets decide by default: "cross_entropy", "mse", "mae", "huber", "bce", "kl". */
   const char *loss;
   /** Name of the output that is compared with the targets; the first by default. */
   const char *output;
@@ -1074,6 +1103,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_evaluate(
     prune_model *model, const prune_dataset *data, const prune_evaluate_options *options, prune_report **out_report);
 
 /* Made by scripts/generate: prune_benchmark_options */
+/** The options of prune_model_benchmark. */
 typedef struct prune_benchmark_options {
   uint32_t struct_size;
   /** Set by PRUNE_BENCHMARK_OPTIONS_INIT and prune_benchmark_options_init. */
@@ -1086,8 +1116,8 @@ typedef struct prune_benchmark_options {
   uint32_t runs;
   /** Untimed runs before them. Default: 5. */
   uint32_t warmup;
-  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default what the model's own
-   *  metadata says, else an assumption that the report states. */
+  /** Extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; by default what the model's
+   *  own metadata says, else an assumption that the report states. */
   const prune_shape *shapes;
   size_t shape_count;
   /** Also "steps": what the compiled model does, with the time and share of each, the slowest first, and of layers with
@@ -1123,6 +1153,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_diff(
     const prune_model *first, const prune_model *second, prune_report **out_report);
 
 /* Made by scripts/generate: prune_differences_options */
+/** The options of prune_model_differences. */
 typedef struct prune_differences_options {
   uint32_t struct_size;
   /** Set by PRUNE_DIFFERENCES_OPTIONS_INIT and prune_differences_options_init. */
@@ -1136,7 +1167,7 @@ typedef struct prune_differences_options {
 PRUNE_API void prune_differences_options_init(prune_differences_options *options, size_t size);
 /* End of prune_differences_options */
 
-/** What another model, such as a quantized one, computes otherwise than this one on the same samples, value by value: a list
+/** What another model, such as a quantized one, computes differently on the same samples, value by value: a list
  *  "values" of {name, layer, op, sqnr_db, cosine, largest, not_finite, distance, bar}, the worst first, of the floating point
  *  values that both models have under one name and in one shape, and the same of "outputs"; "samples" and "compared".
  *  `sqnr_db` is the signal to noise ratio in decibels (absent where nothing differs), `distance` the noise relative to the
@@ -1154,6 +1185,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_loss_mse(
     const prune_tensor *y_true, const prune_tensor *y_pred, double *out_loss);
 
 /* Made by scripts/generate: prune_loss_options */
+/** The options of prune_loss_compute. */
 typedef struct prune_loss_options {
   uint32_t struct_size;
   /** Set by PRUNE_LOSS_OPTIONS_INIT and prune_loss_options_init. */
@@ -1162,10 +1194,10 @@ typedef struct prune_loss_options {
   uint32_t from_logits;
   /** cross_entropy: the part of each target that is spread over all classes, 0...1. Default: 0. */
   double label_smoothing;
-  /** cross_entropy: one a class; NULL for equal weights. The mean is weighted as well. */
+  /** cross_entropy: a weight for each class; NULL for equal weights. The mean is weighted as well. */
   const double *class_weights;
   size_t class_weight_count;
-  /** huber: where the square ends. Default: 1. */
+  /** huber: the difference from which on the loss is a straight line. Default: 1. */
   double delta;
 } prune_loss_options;
 #define PRUNE_LOSS_OPTIONS_INIT \
@@ -1194,6 +1226,7 @@ typedef int (*prune_score_callback)(const char *name, const prune_tensor *weight
 typedef int (*prune_metric_callback)(prune_model *model, double *out_value, void *user);
 
 /* Made by scripts/generate: prune_significance_options */
+/** The options of prune_model_significance. */
 typedef struct prune_significance_options {
   uint32_t struct_size;
   /** Set by PRUNE_SIGNIFICANCE_OPTIONS_INIT and prune_significance_options_init. */
@@ -1214,18 +1247,19 @@ typedef struct prune_significance_options {
    *  times gradient over an output's positions: what the loss loses with the output. Of channels and heads it is taken
    *  where layers read them; it needs targets. NULL is "magnitude". */
   const char *criterion;
-  /** With labels for gradient, taylor, fisher, hessian, snip, grasp, movement and gate; without for wanda and apoz. */
+  /** Needed by criteria that look at data, with labels for gradient, taylor, fisher, hessian, snip, grasp, movement and
+   *  gate, without for wanda, apoz and mutual. */
   const prune_dataset *data;
   /** Samples a step. Default: 64. */
   uint32_t batch_size;
-  /** Of random, hessian and movement. */
+  /** Seed of the criteria random, hessian and movement. */
   uint64_t seed;
-  /** Name of the output that gradients are of the loss of; the first by default. */
+  /** Name of the output whose loss gives the gradients; the first by default. */
   const char *output;
-  /** Name patterns (`*`, `?`) of layers or weights: only these, and not these. */
+  /** Only layers or weights of these name patterns (`*`, `?`). */
   const char *const *scope;
   size_t scope_count;
-  /** And not these. */
+  /** Not layers or weights of these name patterns. */
   const char *const *ignore;
   size_t ignore_count;
   /** In place of a criterion: a score tensor for each weight by its name, or a callback, which is given `user`. */
@@ -1248,11 +1282,12 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_significance(
     prune_model *model, const prune_significance_options *options, prune_report **out_report);
 
 /* Made by scripts/generate: prune_sensitivity_options */
+/** The options of prune_model_sensitivity. */
 typedef struct prune_sensitivity_options {
   uint32_t struct_size;
   /** Set by PRUNE_SENSITIVITY_OPTIONS_INIT and prune_sensitivity_options_init. */
   uint32_t struct_tag;
-  /** What the metric is measured on; criteria that look at data use it too. Needed but with `on_metric`. */
+  /** What the metric is measured on; criteria that look at data use it too. Needed, unless `on_metric` is given. */
   const prune_dataset *data;
   /** Fractions of a layer; 0.1, 0.3, 0.5, 0.7 and 0.9 by default. */
   const double *amounts;
@@ -1260,33 +1295,33 @@ typedef struct prune_sensitivity_options {
   /** As in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a
    *  number. */
   const char *metric;
-  /** of a metric that is a function: a smaller number is better. */
+  /** Smaller numbers are better, for a metric that is a function. */
   uint32_t lower_is_better;
-  /** The loss of the metric up to which an amount is safe. Default: 0.01. */
+  /** An amount is safe while the metric loses no more than this. Default: 0.01. */
   double max_drop;
   /** As in prune_prune_options. NULL is "magnitude". */
   const char *criterion;
   /** "weight", "kernel" or "block:RxC". NULL is "weight". */
   const char *granularity;
-  /** name patterns of layers or weights: only these. */
+  /** Only layers or weights of these name patterns. */
   const char *const *scope;
   size_t scope_count;
-  /** And not these. */
+  /** Not layers or weights of these name patterns. */
   const char *const *ignore;
   size_t ignore_count;
   /** Samples a run. Default: 64. */
   uint32_t batch_size;
-  /** Of random. */
+  /** Seed of the criterion random. */
   uint64_t seed;
-  /** Name of the output that the metric is of, and gradients; the first by default. */
+  /** Name of the output that the metric and the gradients are taken of; the first by default. */
   const char *output;
   /** Progress: PRUNE_EVENT_PRUNE after each layer, `step` of `steps`. Non-zero ends it there. */
   prune_event_callback on_event;
   void *user;
   /** In place of a metric by name, given `user`; the whole model runs for every value then. */
   prune_metric_callback on_metric;
-  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; those of the data by default, which
-   *  they must agree with. */
+  /** Extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; those of the data by
+   *  default, which they must agree with. */
   const prune_shape *shapes;
   size_t shape_count;
 } prune_sensitivity_options;
@@ -1303,25 +1338,25 @@ PRUNE_API void prune_sensitivity_options_init(prune_sensitivity_options *options
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_sensitivity(
     prune_model *model, const prune_sensitivity_options *options, prune_report **out_report);
 
-/** Gives back what hurts: after each step the metric is measured on `data`; a step that loses more than `max_drop` against
- *  the model before pruning is undone, and half of it is tried, thrice at most. Of a step and its recovery the better by the
- *  metric is kept: a recovery that hurts is tried once more at half its rate, and else taken back. */
+/** Undoes what costs too much. After each step the metric is measured on `data`. A step that loses more than `max_drop` against
+ *  the model before pruning is undone, and half of it is tried, three times at most. A recovery that makes the metric worse is
+ *  tried once more at half its rate, and else undone, too. */
 /* Made by scripts/generate: prune_guard */
 typedef struct prune_guard {
   uint32_t struct_size;
   /** Set by PRUNE_GUARD_INIT and prune_guard_init. */
   uint32_t struct_tag;
-  /** What the metric is measured on; needed but with a function. */
+  /** What the metric is measured on; needed, unless the metric is a function. */
   const prune_dataset *data;
-  /** As in Model:evaluate, loss where targets are no classes; or a function of a Model that returns a number. NULL is
-   *  "accuracy". */
+  /** A metric of Model:evaluate (the loss where targets are not classes), or a function of a Model that returns a
+   *  number. NULL is "accuracy". */
   const char *metric;
-  /** The loss of the metric that is tolerated. PRUNE_NOT_GIVEN by default, which is 0. */
+  /** How much of the metric may be lost. PRUNE_NOT_GIVEN by default, which is 0. */
   double max_drop;
-  /** What the metric may not be worse than, whatever it was before. Alone, without `max_drop`, it decides. A model that
-   *  is beyond it as it is given is an error, before any work. PRUNE_NOT_GIVEN by default. */
+  /** An absolute limit for the metric, whatever it was before. Without `max_drop`, only this limit counts. A given
+   *  model that is beyond it is an error, before any work. PRUNE_NOT_GIVEN by default. */
   double bound;
-  /** of a metric that is a function: a smaller number is better. */
+  /** Smaller numbers are better, for a metric that is a function. */
   uint32_t lower_is_better;
   /** What the metric is of: the name of an output; NULL is the first, or what the pruning that it guards names. */
   const char *output;
@@ -1336,6 +1371,7 @@ PRUNE_API void prune_guard_init(prune_guard *options, size_t size);
 /* End of prune_guard */
 
 /* Made by scripts/generate: prune_prune_options */
+/** The options of prune_model_prune. */
 typedef struct prune_prune_options {
   uint32_t struct_size;
   /** Set by PRUNE_PRUNE_OPTIONS_INIT and prune_prune_options_init. */
@@ -1350,9 +1386,8 @@ typedef struct prune_prune_options {
    *  the cut; "penalty": training in which shared weights keep their signs, those that would change it staying at zero,
    *  then the cut (both: `train`). */
   const char *strategy;
-  /** Which weights matter least, as in Model:significance; magnitude by default, for channels and heads gate where data
-   *  has labels, else l2: "magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement",
-   *  "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random", "gate". */
+  /** What says which weights matter least: a criterion of prune_significance_options. NULL is "magnitude"; for channels
+   *  and heads "gate" where `data` has labels, else "l2". */
   const char *criterion;
   /** What is removed as one: "weight"; "n:m", as "2:4": all but the best n of every m neighbouring inputs of an output
    *  (at each tap of a kernel; a last group of fewer keeps the same share, rounded up), no `amount` needed;
@@ -1376,13 +1411,13 @@ typedef struct prune_prune_options {
    *  that end residual blocks to what the sum was; the default where `data` is given; "none" leaves them as they are.
    *  */
   const char *reconstruct;
-  /** What strategy cost_aware saves; what target names if given; latency of channels: "params", "macs", "bytes",
-   *  "latency". NULL is "params". */
+  /** What "cost_aware" saves: "params", "macs", "bytes", or for channels "latency". Where a target is given, what it
+   *  names. NULL is "params". */
   const char *cost;
-  /** What "cost_aware" and the allocation "sensitivity" may not lose: a metric of prune_model_evaluate, or one of the
-   *  caller's own, given `user`. NULL is the guard's, without one the loss. */
+  /** The metric that "cost_aware" and the allocation "sensitivity" protect: one of prune_model_evaluate, or one of the
+   *  caller's own, given `user`. NULL is that of the guard, without one the loss. */
   const char *metric;
-  /** of a metric that is a function: a smaller number is better. */
+  /** Smaller numbers are better, for a metric that is a function. */
   uint32_t lower_is_better;
   /** For "local", of a weight that several layers use: "one": the first layer's use is pruned, and the others keep a
    *  whole copy; "all": it is pruned for all of them. Other strategies always do the latter. NULL is "one". */
@@ -1390,14 +1425,12 @@ typedef struct prune_prune_options {
   /** What prune_report_recipe gave: its choices and steps are taken in place of those here; data, guard, callbacks and
    *  models (a teacher, `rewind`) are not in it. With the same data the result is bit for bit the same. */
   const char *recipe;
-  /** The same network as it was earlier in its training: what stays goes back to its weights after every step, before
-   *  `recover` (lottery tickets). */
+  /** The same network, earlier in its training: after every step, before `recover`, the weights that stay go back to
+   *  what they were there (lottery tickets). */
   const prune_model *rewind;
-  /** One of the two: the fraction of all units to remove, 0...1, or the score below which they go. PRUNE_NOT_GIVEN by
-   *  default. */
+  /** The fraction of all units to remove, 0...1. Give this, `threshold` or a target. PRUNE_NOT_GIVEN by default. */
   double amount;
-  /** One of the two: the fraction of all units to remove, 0...1, or the score below which they go. PRUNE_NOT_GIVEN by
-   *  default. */
+  /** In place of `amount`: the score below which units go. PRUNE_NOT_GIVEN by default. */
   double threshold;
   /** "mask" for weights: zeros are stored and stay zero through training. "remove" (default for channels and heads):
    *  the model shrinks, and the report carries the certificate: the largest difference of any output between the shrunk
@@ -1406,7 +1439,7 @@ typedef struct prune_prune_options {
   const char *mode;
   /** Where to work. NULL is "cpu". */
   const char *device;
-  /** Data for criteria that need it. */
+  /** What criteria, reconstruction and training look at. */
   const prune_dataset *data;
   /** Metrics before and after, on this or on data. */
   const prune_dataset *validate;
@@ -1423,20 +1456,20 @@ typedef struct prune_prune_options {
    *  the second. NULL is 5 epochs with the strategy's own. Not given, the growth of greg1 and greg2 is spread over the
    *  training. */
   const prune_fit_options *train;
-  /** Gives back what hurts; NULL for none. */
+  /** Undoes what costs too much; NULL for none. */
   const prune_guard *guard;
-  /** Name patterns (`*`, `?`) of layers or weights: only these, and not these. */
+  /** Only layers or weights of these name patterns (`*`, `?`). */
   const char *const *scope;
   size_t scope_count;
-  /** And not these. */
+  /** Not layers or weights of these name patterns. */
   const char *const *ignore;
   size_t ignore_count;
   /** For criteria and metrics. Default: 64. */
   uint32_t batch_size;
-  /** Of random. */
+  /** Seed of the criterion random. */
   uint64_t seed;
-  /** name of the output that the targets are of: for gradients, metrics, guard, recover and train where they name none;
-   *  the first by default. */
+  /** Name of the output that gradients, metrics, guard, recover and train use where they name none; the first by
+   *  default. */
   const char *output;
   /** For channels and heads: the largest share of a group that may go; 0.9, or the amount when that is more.
    *  PRUNE_NOT_GIVEN by default. */
@@ -1451,13 +1484,13 @@ typedef struct prune_prune_options {
    *  transformer, may go as well. The statistics are then those of what is left, and so are those of the masked network
    *  that the certificate compares with. */
   uint32_t width;
-  /** Mean by default; how the scores of a group's tensors become a unit's: "mean", "sum", "max". */
+  /** How the scores of a group's tensors become the score of a unit; mean by default: "mean", "sum", "max". */
   const char *reduce;
   /** How groups are made comparable in one ranking: "mean", "max", "lamp" or "none". */
   const char *normalize;
   /** Median latency before and after goes into the report. */
   uint32_t benchmark;
-  /** For channels and heads: batch normalizations measure their statistics anew on the data. */
+  /** For channels and heads: recalibrate batch normalizations, that is measure their statistics again on the data. */
   uint32_t reestimate;
   /** Steps of the schedule: 1 for one_shot, 5 for the others by default. 0 is not given. */
   uint32_t schedule_steps;
@@ -1466,9 +1499,9 @@ typedef struct prune_prune_options {
   /** Progress: PRUNE_EVENT_PRUNE after each step. */
   prune_event_callback on_event;
   void *user;
-  /** In place of an amount: the fraction of the MACs that is kept. Of weights that become zero the cost is what is left
-   *  without them. One alone is met within 2 %, of several each is the most that may be left, or the report's notes say
-   *  why not; what all units in scope together could not save is refused. PRUNE_NOT_GIVEN by default. */
+  /** In place of an amount: the share of the MACs to keep. Where weights only become zero, the cost is counted as if
+   *  they were gone. One target alone is met within 2 %, of several each is the most that may be left, or the report's
+   *  notes say why not. What all units in scope together could not save is refused. PRUNE_NOT_GIVEN by default. */
   double target_macs;
   /** Parameters, likewise. PRUNE_NOT_GIVEN by default. */
   double target_params;
@@ -1482,8 +1515,8 @@ typedef struct prune_prune_options {
   prune_metric_callback on_metric;
   /** What `train` trains on; NULL: `data`. */
   const prune_dataset *train_data;
-  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
-   *  the model's own metadata says, else an assumption that the report states. */
+  /** Extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; by default those of the
+   *  data, what the model's own metadata says, else an assumption that the report states. */
   const prune_shape *shapes;
   size_t shape_count;
   /** In place of `amount`: name patterns of layers or weights, and as many fractions in `amount_values`, one of each.
@@ -1521,6 +1554,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_report_restore(
 PRUNE_API PRUNE_NODISCARD prune_status prune_report_recipe(const prune_report *report, prune_buffer *out_recipe);
 
 /* Made by scripts/generate: prune_ensemble_options */
+/** The options of prune_ensemble_create. */
 typedef struct prune_ensemble_options {
   uint32_t struct_size;
   /** Set by PRUNE_ENSEMBLE_OPTIONS_INIT and prune_ensemble_options_init. */
@@ -1530,9 +1564,9 @@ typedef struct prune_ensemble_options {
   const char *method;
   /** What stack trains on, and what members and ensemble are measured on. */
   const prune_dataset *data;
-  /** Of stack. Default: 5. */
+  /** stack: passes over the data. Default: 5. */
   uint32_t epochs;
-  /** Of stack. */
+  /** stack: seed of its training. */
   uint64_t seed;
 } prune_ensemble_options;
 #define PRUNE_ENSEMBLE_OPTIONS_INIT \
@@ -1548,6 +1582,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_ensemble_create(
     prune_report **out_report);
 
 /* Made by scripts/generate: prune_search_options */
+/** The options of prune_model_search. */
 typedef struct prune_search_options {
   uint32_t struct_size;
   /** Set by PRUNE_SEARCH_OPTIONS_INIT and prune_search_options_init. */
@@ -1561,23 +1596,23 @@ typedef struct prune_search_options {
   /** As in Model:evaluate; accuracy where targets are classes, else loss; or a function of a Model that returns a
    *  number. */
   const char *metric;
-  /** of a metric that is a function: a smaller number is better. */
+  /** Smaller numbers are better, for a metric that is a function. */
   uint32_t lower_is_better;
-  /** The loss of the metric that is tolerated. Default: 0.01. */
+  /** How much of the metric may be lost. Default: 0.01. */
   double max_drop;
   /** Minutes after which nothing new is tried. Default: 10. */
   double budget;
-  /** Of random choices. */
+  /** Seed of random choices. */
   uint64_t seed;
-  /** Name of the output that the metric is of, and gradients; the first by default. */
+  /** Name of the output that the metric and the gradients are taken of; the first by default. */
   const char *output;
   /** Progress: PRUNE_EVENT_PRUNE after each candidate, `step` counting them. Non-zero ends the search. */
   prune_event_callback on_event;
   void *user;
   /** In place of a metric by name, given `user`. */
   prune_metric_callback on_metric;
-  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
-   *  the model's own metadata says, else an assumption that the report states. */
+  /** Extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; by default those of the
+   *  data, what the model's own metadata says, else an assumption that the report states. */
   const prune_shape *shapes;
   size_t shape_count;
 } prune_search_options;
@@ -1662,6 +1697,7 @@ PRUNE_API prune_status prune_axis_node_sum(prune_axis_node *node, uint32_t input
  *  @{ */
 
 /* Made by scripts/generate: prune_quantize_options */
+/** The options of prune_model_quantize. */
 typedef struct prune_quantize_options {
   uint32_t struct_size;
   /** Set by PRUNE_QUANTIZE_OPTIONS_INIT and prune_quantize_options_init. */
@@ -1674,20 +1710,20 @@ typedef struct prune_quantize_options {
    *  ONNX files and small in packed ones. "joint": each weight pruned and palettized as far as a budget of `bytes` for
    *  all asks for, by what it tolerates on `calibration`. NULL is "static". */
   const char *scheme;
-  /** of weights and activations: 8; weight_only has 8 and 4, palette 2 to 8 (4 if not given). 0 is not given. */
+  /** static, dynamic: 8; weight_only: 8 or 4; palette: 2 to 8, 4 if not given. 0 is not given. */
   uint32_t bits;
   /** A scale for each output channel of a weight. Default: 1. */
   uint32_t per_channel;
   /** Int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights. */
   uint32_t symmetric;
-  /** weight_only: weights along the summed axis that share a scale; 32 for 4 bits, for 8 a scale a channel. 0 is not
+  /** weight_only: how many weights along the summed axis share a scale; 32 for 4 bits, a whole channel for 8. 0 is not
    *  given. */
   uint32_t block_size;
-  /** What the calibrator percentile covers. Default: 99.99. */
+  /** With calibrator percentile, the share of values that the range covers, in per cent. Default: 99.99. */
   double percentile;
-  /** palette: output channels that share one; all of a weight's if not given. 0 is not given. */
+  /** palette: how many output channels share a palette; all of a weight's if not given. 0 is not given. */
   uint32_t group_size;
-  /** palette: values count by the squared gradient of the loss on calibration, which needs labels. */
+  /** palette: weights count by the squared gradient of the loss on calibration, which needs labels. */
   uint32_t fisher;
   /** "static": ranges of channels are evened out between layers before anything else. */
   uint32_t equalize;
@@ -1696,8 +1732,8 @@ typedef struct prune_quantize_options {
   /** static: when the guard does not hold, give layers back to float, the most damaging first, until it does. */
   uint32_t mixed;
   /** "static": the result keeps float weights and computes as if they were int8, for prune_model_fit to adapt them to
-   *  their codes (straight-through gradients; pruned weights stay zero, scales stay unless `learn_scales`). Quantizing
-   *  it again, without data, stores the int8 model. */
+   *  their quantized values (straight-through gradients; pruned weights stay zero, scales stay unless `learn_scales`).
+   *  Quantizing it again, without data, stores the int8 model. */
   uint32_t qat;
   /** "nearest", or "gptq": weights of "static" and "weight_only" are rounded so that each makes up for the errors
    *  before it, on the calibration data. "adaround": the same, and then up or down one weight at a time until no change
@@ -1712,8 +1748,8 @@ typedef struct prune_quantize_options {
   uint32_t learn_scales;
   /** "static": layers that take longer in int8 than in float32 on this machine, each timed alone, stay float. */
   uint32_t keep_faster;
-  /** joint: what the weights may take in a packed file, up to 1 as a fraction of what they take now. PRUNE_NOT_GIVEN by
-   *  default. */
+  /** joint: the bytes that weights may take in a packed file; up to 1 it is a fraction of what they take now.
+   *  PRUNE_NOT_GIVEN by default. */
   double bytes;
   /** Needed by static: a few hundred samples are enough. */
   const prune_dataset *calibration;
@@ -1724,18 +1760,19 @@ typedef struct prune_quantize_options {
    *  kept at most. NULL is "auto". */
   const char *calibrator;
   /** "qdq": QuantizeLinear/DequantizeLinear pairs that every ONNX runtime fuses. "qoperator", with "static": operators
-   *  on codes, ONNX's QLinearConv and QLinearMatMul and ONNX Runtime's com.microsoft.QGemm, QLinearAdd and the like;
-   *  with "dynamic", LSTM as com.microsoft.DynamicQuantizeLSTM, which ONNX Runtime alone computes in integers.
-   *  "matmul_nbits": matrix products as ONNX Runtime's com.microsoft.MatMulNBits, with "weight_only". NULL is "qdq". */
+   *  on quantized values, ONNX's QLinearConv and QLinearMatMul and ONNX Runtime's com.microsoft.QGemm, QLinearAdd and
+   *  the like; with "dynamic", LSTM as com.microsoft.DynamicQuantizeLSTM, which ONNX Runtime alone computes in
+   *  integers. "matmul_nbits": matrix products as ONNX Runtime's com.microsoft.MatMulNBits, with "weight_only". NULL is
+   *  "qdq". */
   const char *format;
   /** Metrics before and after go into the report. */
   const prune_dataset *validate;
-  /** NULL for none: when the drop is larger, the call fails with PRUNE_ERROR_REFUSED. */
+  /** When the drop is larger, the call fails with PRUNE_ERROR_REFUSED; NULL for none. */
   const prune_guard *guard;
   /** Name patterns of layers that stay float. */
   const char *const *ignore;
   size_t ignore_count;
-  /** Samples a run; 4 to calibrate on, of images 1, and 64 to evaluate on. 0 is not given. */
+  /** Samples a run; by default 4 for calibration, 1 of images, and 64 for evaluation. 0 is not given. */
   uint32_t batch_size;
 } prune_quantize_options;
 #define PRUNE_QUANTIZE_OPTIONS_INIT \

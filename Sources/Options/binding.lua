@@ -4,7 +4,7 @@ return {
     {"color", "value", type = "boolean", own = "color", text = "whether to colour; as the terminal decides by default"},
     {"file", "value", type = "file", own = "file", text = "where to write it in place of standard output"},
     {"shapes", "shapes", own = "shapes", count = "shape_count",
-      text = "extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open"},
+      text = "extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; MACs that depend on others are open"},
   }},
   {c = false, lua = "Report:to_text", id = "text", struct = "text_options", fields = {
     {"width", "count", own = "width", text = "columns; the terminal's by default"},
@@ -12,7 +12,7 @@ return {
   }},
   {c = false, lua = "Dataset:split", id = "split", struct = "split_options", fields = {
     {"test", "fraction", required = true, own = "test", text = "fraction of the second part, 0...1"},
-    {"seed", "seed", default = 0, own = "seed", text = "of the shuffle"},
+    {"seed", "seed", default = 0, own = "seed", text = "seed of the shuffle"},
   }},
   {c = false, lua = "prune.distributed", id = "distributed", struct = "distributed_options", fields = {
     {"timeout", "nonnegative", default = 600, own = "timeout",

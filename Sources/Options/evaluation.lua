@@ -5,7 +5,7 @@ return {
         "cross_entropy", "mse", "rmse", "mae"; "per_class" gives "classes", a row a class, and "confusion" a tensor [class, what the model
         says] with "confused", the pairs that are mixed up most; the loss by default, and the accuracy where targets are classes]]},
     {"batch_size", "count", default = 64, text = "samples a run"},
-    {"loss", "choice", {"cross_entropy", "mse", "mae", "huber", "bce", "kl"}, text = "by the model and the targets by default"},
+    {"loss", "choice", {"cross_entropy", "mse", "mae", "huber", "bce", "kl"}, text = "the model and the targets decide by default"},
     {"output", "text", text = "name of the output that is compared with the targets; the first by default"},
   }},
   {c = "prune_benchmark_options", lua = "Model:benchmark", id = "benchmark", swift = "BenchmarkOptions", fields = {
@@ -13,10 +13,10 @@ return {
     {"threads", "count", text = "all cores by default"},
     {"runs", "count", default = 50, text = "timed runs"},
     {"warmup", "count", default = 5, least = 0,
-      text = "runs before them",
+      text = "untimed runs before them",
       more = "Untimed runs before them."},
     {"shapes", "shapes",
-      text = [[extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default what the
+      text = [[extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; by default what the
         model's own metadata says, else an assumption that the report states]]},
     {"steps", "flag", default = false,
       text = [[also "steps": what the compiled model does, with the time and share of each, the slowest first, and of layers with
@@ -29,11 +29,11 @@ return {
     {"from_logits", "flag", default = false,
       text = "predictions are logits rather than probabilities: cross_entropy, bce, kl"},
     {"label_smoothing", "fraction", default = 0,
-      text = "cross_entropy: what is spread over all classes",
+      text = "cross_entropy: the share of each target that is spread over all classes",
       more = "cross_entropy: the part of each target that is spread over all classes, 0...1."},
     {"class_weights", "numbers",
-      text = "cross_entropy: one a class; the mean is weighted as well",
-      more = "cross_entropy: one a class; NULL for equal weights. The mean is weighted as well."},
-    {"delta", "positive", default = 1, text = "huber: where the square ends"},
+      text = "cross_entropy: a weight for each class; the mean is weighted as well",
+      more = "cross_entropy: a weight for each class; NULL for equal weights. The mean is weighted as well."},
+    {"delta", "positive", default = 1, text = "huber: the difference from which on the loss is a straight line"},
   }},
 }

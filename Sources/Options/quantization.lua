@@ -1,9 +1,9 @@
 return {
   {c = "prune_quantize_options", lua = "Model:quantize", id = "quantize", struct = "quantize_call_options", swift = "QuantizeOptions", fields = {
     {"scheme", "choice", {"static", "dynamic", "weight_only", "float32", "float16", "bfloat16", "palette", "joint"}, default = "static",
-      text = [[int8 with scales from calibration data, int8 with scales found while running, weights alone, float32 from half or
-        double precision, half precision, weights stored as bfloat16, weights of few values for packed files, each weight pruned and of few values as
-        far as a budget of bytes asks for]],
+      text = [[static: int8, activation scales from calibration data. dynamic: int8, activation scales found while running.
+        weight_only: weights alone. float16, bfloat16: half precision. float32: back from half or double precision. palette:
+        few different values a weight, for packed files. joint: each weight pruned and palettized, to a budget of bytes]],
       more = [["static": int8 weights and uint8 activations with scales from calibration data. "dynamic": int8 weights, and
         activations with scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in
         float. "float32": all numbers of a half or double precision model, inputs and outputs too. "float16":
@@ -11,16 +11,16 @@ return {
         float32. "bfloat16": weights stored as bfloat16, layers compute in float32. "palette": weights that take few
         different values each (k-means), float32 in ONNX files and small in packed ones. "joint": each weight pruned
         and palettized as far as a budget of `bytes` for all asks for, by what it tolerates on `calibration`.]]},
-    {"bits", "count", text = "of weights and activations: 8; weight_only has 8 and 4, palette 2 to 8 (4 if not given)"},
+    {"bits", "count", text = "static, dynamic: 8; weight_only: 8 or 4; palette: 2 to 8, 4 if not given"},
     {"per_channel", "flag", default = true, text = "a scale for each output channel of a weight"},
     {"symmetric", "flag", default = false,
       text = [[int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights]]},
     {"block_size", "count",
-      text = [[weight_only: weights along the summed axis that share a scale; 32 for 4 bits, for 8 a scale a channel]]},
-    {"percentile", "positive", default = 99.99, text = "what the calibrator percentile covers"},
-    {"group_size", "count", text = "palette: output channels that share one; all of a weight's if not given"},
+      text = [[weight_only: how many weights along the summed axis share a scale; 32 for 4 bits, a whole channel for 8]]},
+    {"percentile", "positive", default = 99.99, text = "with calibrator percentile, the share of values that the range covers, in per cent"},
+    {"group_size", "count", text = "palette: how many output channels share a palette; all of a weight's if not given"},
     {"fisher", "flag", default = false,
-      text = "palette: values count by the squared gradient of the loss on calibration, which needs labels"},
+      text = "palette: weights count by the squared gradient of the loss on calibration, which needs labels"},
     {"equalize", "flag", default = false,
       text = "static: even out the ranges of channels between layers first",
       more = [["static": ranges of channels are evened out between layers before anything else.]]},
@@ -29,10 +29,10 @@ return {
     {"mixed", "flag", default = false,
       text = [[static: when the guard does not hold, give layers back to float, the most damaging first, until it does]]},
     {"qat", "flag", default = false,
-      text = [[static: keep float weights that compute as int8 for Model:fit to adapt; quantizing again stores the int8
-        model]],
+      text = [[static: keep float weights that compute as int8, for Model:fit to adapt; quantizing the result again stores
+        the int8 model]],
       more = [["static": the result keeps float weights and computes as if they were int8, for prune_model_fit to adapt
-        them to their codes (straight-through gradients; pruned weights stay zero, scales stay unless
+        them to their quantized values (straight-through gradients; pruned weights stay zero, scales stay unless
         `learn_scales`). Quantizing it again, without data, stores the int8 model.]]},
     {"rounding", "choice", {"nearest", "gptq", "adaround", "awq"}, default = "nearest",
       text = [[gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both
@@ -41,8 +41,8 @@ return {
         or down one weight at a time until no change brings the layer's outputs closer. "awq", with "weight_only":
         weights that meet large activations are rounded more finely, their input divided by a constant in return.]]},
     {"smooth", "fraction", default = 0,
-      text = [[static: move ranges of channels from activations into weights first, SmoothQuant's alpha, up to 1 for all
-        the way]],
+      text = [[static: how far ranges of channels move from activations into weights first (SmoothQuant's alpha), from 0,
+        not at all, to 1, all the way]],
       more = [["static": how far ranges of channels are moved from activations into weights first (SmoothQuant's alpha),
         through rectifiers, pools and residual sums, or by a Mul in front of a matrix product; 0 for not at all, 1 for all the way.]]},
     {"learn_scales", "flag", default = false,
@@ -53,7 +53,7 @@ return {
       text = "static: layers that are slower in int8 than in float on this machine stay float",
       more = [["static": layers that take longer in int8 than in float32 on this machine, each timed alone, stay float.]]},
     {"bytes", "positive",
-      text = "joint: what the weights may take in a packed file, up to 1 as a fraction of what they take now"},
+      text = [[joint: the bytes that weights may take in a packed file; up to 1 it is a fraction of what they take now]]},
     {"calibration", "dataset",
       text = "a few hundred samples; needed by static",
       more = "Needed by static: a few hundred samples are enough."},
@@ -64,10 +64,10 @@ return {
         most), "percentile", "entropy" (least Kullback-Leibler divergence), "mse" (least squared error). Data is
         streamed: of each activation a histogram is kept at most.]]},
     {"format", "choice", {"qdq", "qoperator", "matmul_nbits"}, default = "qdq",
-      text = [[QuantizeLinear and DequantizeLinear; static: operators on codes (QLinearConv, QGemm, ...); dynamic: LSTM as
-        DynamicQuantizeLSTM; weight_only: ONNX Runtime's fused products]],
+      text = [[qdq: QuantizeLinear and DequantizeLinear. qoperator: for static, operators on quantized values (QLinearConv,
+        QGemm, ...); for dynamic, LSTM as DynamicQuantizeLSTM. matmul_nbits: for weight_only, ONNX Runtime's fused products]],
       more = [["qdq": QuantizeLinear/DequantizeLinear pairs that every ONNX runtime fuses. "qoperator", with "static":
-        operators on codes, ONNX's QLinearConv and QLinearMatMul and ONNX Runtime's com.microsoft.QGemm, QLinearAdd
+        operators on quantized values, ONNX's QLinearConv and QLinearMatMul and ONNX Runtime's com.microsoft.QGemm, QLinearAdd
         and the like; with "dynamic", LSTM as com.microsoft.DynamicQuantizeLSTM, which ONNX Runtime alone computes in integers.
         "matmul_nbits": matrix products as ONNX Runtime's com.microsoft.MatMulNBits, with
         "weight_only".]]},
@@ -76,9 +76,8 @@ return {
       more = "Metrics before and after go into the report."},
     {"guard", "table", type = "table", ckind = "table", ctype = "prune_guard", own = "guard", of = "pl_guard_set", swift = false,
       text = "{data =, metric =, max_drop =}: refuses a model that lost more",
-      more = "When the drop is larger, the call fails with PRUNE_ERROR_REFUSED; NULL for none.",
-      more = "NULL for none: when the drop is larger, the call fails with PRUNE_ERROR_REFUSED."},
+      more = "When the drop is larger, the call fails with PRUNE_ERROR_REFUSED; NULL for none."},
     {"ignore", "texts", text = "name patterns of layers that stay float"},
-    {"batch_size", "count", text = "samples a run; 4 to calibrate on, of images 1, and 64 to evaluate on"},
+    {"batch_size", "count", text = "samples a run; by default 4 for calibration, 1 of images, and 64 for evaluation"},
   }},
 }

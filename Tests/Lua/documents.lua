@@ -3,6 +3,12 @@
 --   A block without a language, or of "text", is what the block of Lua or sh before it prints; "…" alone on a line stands for any lines.
 local documents = {}
 
+--- The documents whose blocks are tested, and compiled where they are C.
+documents.NAMES = {
+  "README.md", "examples/README.md", "examples/tutorial.md", "examples/cookbook.md", "examples/cookbook_ship.md", "examples/formats.md",
+  "examples/embedding.md",
+}
+
 --- The blocks of a Markdown text, each {language =, line =, text =, output =}: `line` is its first, `output` the block it prints.
 function documents.blocks(markdown)
   local blocks, open, number = {}, nil, 0

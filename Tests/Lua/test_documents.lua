@@ -8,9 +8,7 @@ local test, check = h.test, h.check
 local write = arg[1] == "--write"
 local only = table.move(arg, write and 2 or 1, #arg, 1, {})
 
-local DOCUMENTS = {
-  "README.md", "examples/README.md", "examples/tutorial.md", "examples/cookbook.md", "examples/cookbook_ship.md",
-}
+local DOCUMENTS = documents.NAMES
 
 local function capture(command)
   local pipe = assert(io.popen(command))
@@ -24,12 +22,15 @@ local is_program = not interpreter:find "lua[%d.]*$"
 if not interpreter:find "^/" then interpreter = capture "pwd" .. "/" .. interpreter end
 local root = capture(("cd '%s' && pwd"):format(h.root))
 
---- A folder with what documents read: images as people have them, and the program under its name.
+--- A folder with what documents read: images and a model with open axes as people have them, and the program under its name.
 local function folder()
   local path = capture "mktemp -d"
   assert(path:find "^/", "no temporary folder")
-  assert(os.execute(("mkdir '%s/bin' && ln -s '%s' '%s/bin/prune' && ln -s '%s/Tests/Data/images' '%s/photos'"):format(path, interpreter,
-    path, root, path)))
+  local function link(target, name) assert(os.execute(("ln -s '%s' '%s/%s'"):format(target, path, name))) end
+  assert(os.execute(("mkdir '%s/bin'"):format(path)))
+  link(interpreter, "bin/prune")
+  link(root .. "/Tests/Data/images", "photos")
+  link(root .. "/Tests/Cases/01_target_macs_open_dims/image.onnx", "open.onnx")
   return path
 end
 
@@ -140,6 +141,15 @@ test("links lead to files and headings that are there", function()
       end
     end
   end
+end)
+
+test("Sources/README.md names files and folders that are there", function()
+  local count = 0
+  for path in documents.read(root .. "/Sources/README.md"):gmatch "`(%a+/[%w_/+.]+)`" do
+    count = count + 1
+    check(h.exists(root .. "/Sources/" .. path) or h.exists(root .. "/" .. path), "no " .. path)
+  end
+  check(count > 20, "it names few files")
 end)
 
 test("outputs are compared by their words, and by numbers that are near", function()

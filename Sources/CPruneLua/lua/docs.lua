@@ -196,7 +196,7 @@ prune.distributed{...} -> integer, integer
 Makes this process one of several that were started together and share the work: `mpirun -n 4 prune train.lua`. Every rank runs the
 same script; fit, evaluate, the scores of criteria that look at data, the metrics and training of prune, and the layers of sensitivity
 are shared out, and all ranks get the same result. Only rank 0 prints (`print` is silent elsewhere, `io.write` is not), shows progress
-and writes checkpoints; what else is to happen once belongs under `if prune.rank == 0`, but for calls that are shared. Returns the rank,
+and writes checkpoints. Put what else must happen once under `if prune.rank == 0`, except shared calls, which every rank makes. Returns the rank,
 from 0, and how many there are. `prune --mpi script.lua` does it before the script.
 > -- mpirun -n 4 prune train.lua
 > if os.getenv "OMPI_COMM_WORLD_SIZE" then prune.distributed{timeout = 60} end

@@ -32,7 +32,7 @@ Bytes in memory, as ONNX and packed, in all and by tensor. The model is packed t
 Model:run(inputs) -> table<string, Tensor>
 Runs the model on named inputs, any batch size.
 - inputs: table<string, Tensor|table>; by name
-> local y = m:run{x = test.x}
+> local y = m:run{[m.inputs[1].name] = test.x}
 
 Model:predict(x, batch_size) -> Tensor
 Runs a model; its first output. A data set is run in batches, a Tensor at once.
@@ -63,8 +63,8 @@ Writes the model, atomically: the file is the old one or the new one, never a pa
 Model:load_weights(source, options) -> Report
 Puts the tensors of a file of weights (see prune.weights.load), or of a table, into the model's weights of the same names. The
 report has matched, a count, and the names missing, unexpected and ignored; differing lists other shapes with the order of axes
-(from 0) that would fit. Matrices that PyTorch's exporter left without a name are found by their layer, and transposed. Weights
-that it stored once because they were equal, as statistics of a network that was never trained are, get a tensor each; separated
+(from 0) that would fit. Matrices that PyTorch's exporter left without a name are found by their layer, and transposed. It stores
+equal weights once, such as statistics of a network that was never trained: each layer gets a tensor of its own again, and separated
 names them.
 - source: string|table<string, Tensor>; the file, or tensors by name
 > m:load_weights("resnet50.pth", {map = {["module.*"] = "*"}})
@@ -83,10 +83,10 @@ Model:fit augment
 Random changes of images as they are fed to training, decided by the fit's seed and the step.
 
 Model:fit regularizer
-A pull on weights beside the loss, or a bound on them.
+A pull on weights, or a bound on them, beside the loss.
 
 Model:fit groups
-Parameters trained in a way of their own.
+Parameters with a learning rate or decay of their own.
 
 Model:evaluate(data, options) -> Report
 Loss, accuracy and other metrics.
@@ -99,7 +99,7 @@ kernels they run by: kernel "onednn", "winograd", "sparse", "reference" and othe
 > print(m:benchmark{batch_size = 1, threads = 1}.median_ms)
 
 Model:differences(other, data, options) -> Report
-What another model, such as a quantized one, computes otherwise on the same samples, value by value: "values" with name, layer,
+What another model, such as a quantized one, computes differently on the same samples, value by value: "values" with name, layer,
 op, sqnr_db, cosine, largest, distance and a bar, the worst first, and "outputs" with the same.
 - other: Model; one that was made from this one, so that values have the same names
 - data: Dataset; samples to run both on
@@ -129,7 +129,7 @@ where one points at it.
 > m:graph "network.svg"
 
 Model:compact() -> Model, Report
-Takes out what unstructured pruning left dead: units nobody reads, and constant ones, which go into the next bias.
+Takes out units that single-weight pruning left dead: those that nothing reads, and constant ones, which go into the next bias.
 > local small, report = slim:compact()
 
 Model:fix_shapes(shapes) -> Model
@@ -164,7 +164,7 @@ Model:prune schedule
 How the amount is reached.
 
 guard
-Gives back what hurts: a step that loses more is undone.
+Undoes what costs too much: a step of pruning that loses more is taken back.
 
 Model:quantize{...} -> Model, Report
 Quantizes into a new model that every ONNX runtime can run.
@@ -216,14 +216,14 @@ What printing a report shows.
 > io.stderr:write(report:to_text{color = false})
 
 Report:save(path)
-Writes the report, atomically, as the end of the name says: .html (one page with charts), .svg (its first chart), .md, .csv, .json or .txt. A
+Writes the report, atomically, as the end of the name says: .html (one page with charts), .svg (its first chart), .md, .csv, .json or .txt; .tfevents is for TensorBoard. A
 list in it can be saved by itself: report.layers:save "layers.csv".
 - path: string; the file
 > report:save "report.html"
 
 Report:to_text_as(format) -> string
 What Report:save writes, as a text.
-- format: string; "html", "svg", "md", "csv", "json" or "txt"
+- format: string; "html", "svg", "md", "csv", "json", "txt" or "tfevents"
 > print(report:to_text_as "md")
 
 Report:to_json() -> string

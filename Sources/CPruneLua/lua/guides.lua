@@ -19,7 +19,7 @@ local guides = {
       to learn from the original    recover = {teacher = m, epochs = 2}
     data with labels, and want
       to know what matters          m:significance{criterion = "taylor", data = data}
-      to know which layers bear it  m:sensitivity{data = data}
+      to know what can be pruned    m:sensitivity{data = data}
       faster, as accurate           m:prune{granularity = "channel", target = {latency = 0.6}, recover = …, guard = …}
       the best that there is        prune.search{model = m, data = test, max_drop = 0.01}
 
@@ -57,6 +57,7 @@ w is a weight, g the gradient of the loss, x an input of the layer. A criterion 
     hessian     w²·|h|/2                       data with labels  closer to the loss, several passes
     grasp       w·(H·g)                        data with labels  before training; 3 to 8 passes
     movement    what training makes grow       data with labels  while fine-tuning; one epoch
+    gate        what the loss loses without it data with labels  channels and heads; their default where data has labels
 
 Or a function of a weight's name and tensor that gives a tensor of scores, or {name = tensor}.
 Measure before you choose: run the same prune with two criteria and compare what `validate` says.]],
@@ -154,7 +155,7 @@ print(report.groups)]],
     prune.data.digits()                                          1,797 small images, embedded, to try things
 
 Samples are [N, …] as the model wants them: images are [N, channels, height, width] in the scale that the model was trained with. When accuracy is
-far below what it should be, the data is prepared otherwise than in training: data:normalize{mean =, std =} for the scale, data:resize{h, w}
+far below what it should be, the data is not prepared as in training: data:normalize{mean =, std =} for the scale, data:resize{h, w}
 for the size. Targets of whole numbers are classes from 0; floats are values.
 
     data:split{test = 0.2, seed = 7}    data:take(200)    data:subset{…}    data:classes{3, 5}    #data    data.x    data.y]],
@@ -167,7 +168,7 @@ print(#few, few.x.shape[2], few.class_count)]],
     title = "what can be measured, and a measure of your own",
     text = [[
     classes   accuracy, error, top5 (any k), f1, precision, recall (means over classes), auc, loss
-              per_class (a row a class), confusion (who is taken for whom): of m:evaluate alone
+              per_class (a row a class), confusion (which classes are taken for which): of m:evaluate alone
     values    mse, rmse, mae, loss
 
 A guard, search{} and sensitivity{} take any that is one number, or a function of a model that returns one, with lower_is_better = true where
@@ -224,7 +225,7 @@ print(prune.diff(slim, again).same, prune.threads())]],
     name = "troubleshooting",
     title = "when it goes wrong",
     text = [[
-    accuracy of the loaded model is that of chance   the data is prepared otherwise than in training: help "data"
+    the loaded model is no better than chance        the data is not prepared as in training: help "data"
     nothing was pruned                               the guard undid it: ask for less, recover = {epochs = 1}, more steps, a larger max_drop
     less was removed than asked for                  report.pinned says what may not go; scope, max_fraction and round_to hold back, too
     accuracy falls at once                           recover, or reconstruct = "least_squares" (no labels); sensitivity{} finds the layers to ignore
@@ -248,6 +249,25 @@ m:fix_shapes{…} writes them into the model for good, m:simplify() then folds w
     example = [[print(m.inputs[1].shape[1], m:stats().macs)]],
   },
   {
+    name = "models",
+    title = "model files: what comes in, what goes out",
+    text = [[
+    an ONNX file                     prune.load "m.onnx"; external data lies beside it
+    a Keras model                    prune.load "m.keras", or .h5; m:save "slim.keras" writes one again
+    a PyTorch module                 torch.onnx.export, then prune.load; axes of dynamic_axes are open: help "shapes"
+    weights alone (.pth,             m:load_weights "w.pth", where m has the graph; prune.weights.load reads
+      .safetensors, .gguf)           the tensors
+    a TensorFlow or TFLite file      tf2onnx, then prune.load
+
+Before all else evaluate: if the accuracy is not the one that you know, the data is not prepared as in training (help "data"). Most Keras
+models want their channels last, many of them numbers of 0...255. A language model's data is token numbers, by the name of its input:
+prune.data.npz("tokens.npz", {x = {input_ids = "input_ids"}}).
+
+int8 and half precision models are saved as ONNX or packed (.prunez): Keras has no layers for them.]],
+    example = [[
+for _, input in ipairs(m.inputs) do print(input.name, input.dtype, table.concat(input.shape, " x ")) end]],
+  },
+  {
     name = "commands",
     title = "one-shot commands of the program",
     text = [[
@@ -259,7 +279,10 @@ m:fix_shapes{…} writes them into the model for good, m:simplify() then folds w
     prune diff model.onnx slim.onnx                prune convert slim.onnx slim.prunez
 
 Options are those of the calls in Lua, with -- before them. `prune help prune` lists them; --json, --csv, --md and --html say how the report is written. `prune model.onnx`
-opens the prompt with the model as `m`; `prune model.onnx < script.lua` runs a script on it.]],
+opens the prompt with the model as `m`; `prune model.onnx < script.lua` runs a script on it.
+
+The exit status is 0 when all was done, and 3 when less was: a guard of prune, or a target that was missed. It is 1 for an error, or when a guard of
+quantize refused the model, and 2 for a wrong command.]],
     example = [[print(prune.version)]],
   },
 }
@@ -275,6 +298,8 @@ local ALIASES = {
   ["target"] = "allocation", ["budget"] = "allocation", ["guard"] = "transactions", ["journal"] = "transactions",
   ["calibration"] = "quantization", ["reports"] = "report", ["reading"] = "report", ["deploy"] = "deploying", ["seed"] = "reproducibility",
   ["threads"] = "reproducibility", ["strategy"] = "strategy.global", ["metric"] = "metrics", ["command line"] = "commands", ["cli"] = "commands",
+  ["ci"] = "commands", ["exit status"] = "commands", ["llm"] = "transformers", ["language model"] = "transformers", ["keras"] = "models",
+  ["pytorch"] = "models", ["tensorflow"] = "models", ["dynamic axes"] = "shapes", ["dynamic_axes"] = "shapes",
 }
 
 local find = topics.find

@@ -251,8 +251,8 @@ Layer by layer, on a few hundred samples without labels: min ‖WX - W'X‖² ov
     obs            the mask is given; Δw = -(w_q / [H⁻¹]_qq) H⁻¹_:q for each weight that went (Hassibi 1993), H = XXᵀ + damping
     sparsegpt      also chooses what goes, column by column, by w² / [H⁻¹]_qq (Frantar 2023); for amounts, n:m and blocks
     least_squares  for channels and heads, the default where `data` is given: layers that read what changed are fitted to what
-                   they gave before; those that end a residual block to what its sum was, less what the other operand
-                   now is, so that each block takes back errors of those before it. "none" leaves them as they are
+                   they gave before. A layer that ends a residual block is fitted to the sum of before, minus what the other
+                   operand gives now: so each block corrects errors of the blocks before it. "none" fits nothing
 
 Wanda needs no reconstruction: criterion = "wanda" scores |w| ‖x‖ and compares within each output.]],
     example = [[
@@ -265,7 +265,7 @@ print(half:evaluate(test).accuracy, two_of_four:evaluate(test).accuracy)]],
     title = "the guard, the journal, going back and doing it again",
     text = [[
 With `guard` = {data =, metric =, max_drop =, bound =} a step of pruning is a transaction: prune, recover, measure, then commit, or take it
-back and try half of it (thrice at most). What is returned always satisfies the guard. The metric is any of m:evaluate, "auc" among
+back and try half of it (three times at most). What is returned always satisfies the guard. The metric is any of m:evaluate, "auc" among
 them, or a function of a model; `max_drop` is against the given model, `bound` what the metric may not be worse than at all. A given
 model that is beyond it, or whose metric is not a number, is an error before any work.
 
