@@ -73,7 +73,7 @@ package final class ZipArchive {
 
   deinit { zip_discard(archive) }
 
-  /// What libzip says of a failure, which is `.outOfMemory` whatever was done when memory was what it lacked.
+  /// libzip's message of a failure; `.outOfMemory` when libzip ran out of memory.
   static func failure(_ what: String, _ reason: UnsafeMutablePointer<zip_error_t>?, _ status: Status = .io)
     -> PruneError
   {
