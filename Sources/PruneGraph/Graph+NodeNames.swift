@@ -8,7 +8,7 @@ extension Graph {
     guard !doubled.isEmpty else { return }
     var owners: [String: [Node]] = [:]
     for node in original.nodes where doubled[node.name] != nil { owners[node.name, default: []].append(node) }
-    var taken = Set(places.keys)
+    var usedNames = Set(places.keys)
     for (_, same) in doubled.sorted(by: { $0.key < $1.key }) {
       let before = owners[nodes[same[0]].name] ?? []
       guard before.count < same.count else { continue }
@@ -21,7 +21,7 @@ extension Graph {
       }
       let ranked = same.sorted { (rank($0), $0) < (rank($1), $1) }
       for place in ranked.dropFirst(max(before.count, 1)) {
-        nodes[place].name = Self.uniqueName(nodes[place].name, &taken)
+        nodes[place].name = Self.uniqueName(nodes[place].name, &usedNames)
       }
     }
   }

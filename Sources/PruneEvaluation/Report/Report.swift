@@ -16,7 +16,7 @@ package struct Report: Sendable {
     get {
       for (key, value) in entries where path == key || path.hasPrefix(key + ".") {
         if path == key { return value }
-        if let found = value.lookUp(path.dropFirst(key.count + 1)) { return found }
+        if let match = value.lookUp(path.dropFirst(key.count + 1)) { return match }
       }
       return nil
     }

@@ -14,12 +14,12 @@ package enum ReportFormat: String, Choice {
       self = .tfevents
       return
     }
-    guard let found = ReportFormat(rawValue: suffix) else {
+    guard let format = ReportFormat(rawValue: suffix) else {
       throw PruneError(
         .invalidArgument, "'\(path)' does not say how to write a report",
         hint: "end the name in .\(Self.names.joined(separator: ", ."))")
     }
-    self = found
+    self = format
   }
 }
 

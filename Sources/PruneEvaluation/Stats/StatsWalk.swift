@@ -75,7 +75,7 @@ struct StatsWalk {
       layer.nonzero += nonzero
       layer.bytes += parameter.tensor.byteCount + parameter.quantization.reduce(0) { $0 + $1.byteCount }
     }
-    // What computes shapes or masks out of constants alone costs nothing whatever its extents are.
+    // Nodes that compute shapes or masks from constants only cost nothing, at any extents.
     let isData = fed.contains(output) || !parameters.isEmpty
     layer.macs =
       isData

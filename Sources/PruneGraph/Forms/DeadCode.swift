@@ -8,10 +8,10 @@ extension Model {
       kept.append(node)
     }
     graph.nodes = kept.reversed()
-    var known = needed
-    for node in graph.nodes { known.formUnion(node.outputs) }
+    var names = needed
+    for node in graph.nodes { names.formUnion(node.outputs) }
     graph.removeInitializers { !needed.contains($0.name) }
-    graph.valueInfo.removeAll { !known.contains($0.name) }
+    graph.valueInfo.removeAll { !names.contains($0.name) }
     // Before IR version 4 weights are inputs too; those go with their initializers.
     if irVersion < 4 {
       let graph = graph

@@ -70,7 +70,7 @@ extension ContributedOperators {
 
   // MARK: - Parts
 
-  /// The input as float32, which these operators compute in whatever they are given.
+  /// The input as float32: these operators compute in it for every input type.
   private mutating func floats() -> String {
     add("Cast", [input(0)], [Attribute("to", .int(Int64(DType.float32.rawValue)))])
   }

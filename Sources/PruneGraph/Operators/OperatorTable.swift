@@ -37,11 +37,11 @@ package struct Operator: Sendable {
     package let rawValue: Int
     package init(rawValue: Int) { self.rawValue = rawValue }
 
-    /// Zero gives zero, whatever the attributes.
+    /// Zero gives zero, at any attributes.
     package static let keepsZero = Traits(rawValue: 1)
     /// The result is true or false.
     package static let givesFlags = Traits(rawValue: 2)
-    /// Small changes of the inputs do not change the result, which is meant so.
+    /// Small changes of the inputs do not change the result, by design.
     package static let endsGradient = Traits(rawValue: 4)
     /// Each sample, along the first axis of the first input, comes from the same one of that input alone. (All
     /// elementwise operators are so besides, as far as their operands are.)

@@ -16,7 +16,7 @@ package struct ExtentExpression: Sendable {
     for case .name(let name) in tokens { names.insert(name) }
     self.names = names
     self.tokens = tokens
-    // What does not parse has no value whatever its names are.
+    // An expression that does not parse has no value.
     guard !names.isEmpty, value({ _ in 1 }) != nil else { return nil }
   }
 

@@ -97,7 +97,7 @@ package enum GeneratorRules {
     return Int((span.magnitude + step.magnitude - 1) / step.magnitude)
   }
 
-  /// The depth of OneHot, whatever number type it has.
+  /// The depth of OneHot; its number may be of any type.
   package static func depth(_ x: Operands) throws(PruneError) -> Int? {
     guard let tensor = x.constant(1) else { return try x.integer(1) }
     guard tensor.count == 1 else { throw x.fail("depth is \(tensor.shape), wanted one number") }
