@@ -19,12 +19,12 @@ enum CodeOperators {
       }
       func name(_ end: String) -> String { Graph.uniqueName(output + end, &names) }
       func dequantized(_ inputs: [String], axis: Int, _ end: String) -> String {
-        let made = name(end)
+        let output = name(end)
         nodes.append(
           Node(
-            "DequantizeLinear", name: node.name, inputs: inputs, outputs: [made],
+            "DequantizeLinear", name: node.name, inputs: inputs, outputs: [output],
             attributes: [Attribute("axis", .int(Int64(axis)))]))
-        return made
+        return output
       }
       let isConv = node.opType == "QLinearConv"
       var inputs = [

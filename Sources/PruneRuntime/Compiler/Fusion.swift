@@ -1,7 +1,7 @@
 import PruneGraph
 import PruneTensor
 
-/// Lets convolutions, Gemm and MatMul do what follows them: a bias, a residual addition, an activation. A
+/// Fuses into convolutions, Gemm and MatMul what follows them: a bias, a residual addition, an activation. A
 /// BatchNormalization takes a Relu.
 ///
 /// Only where nobody else reads what lies between. The fused operation runs where the last one it swallowed stood, so

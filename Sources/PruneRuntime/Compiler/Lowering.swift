@@ -129,7 +129,7 @@ final class Lowering: Emitter {
   private func lowerFast(_ op: Dataflow.Op) throws(PruneError) -> Bool {
     if weightUse?.isSparse ?? false {
       if let kernel = SparseKernels.kernels[op.key],
-        try attempt(KernelCandidate(family: SparseKernels.self, kernel: kernel), before: [], op) == .taken
+        try attempt(KernelCandidate(family: SparseKernels.self, kernel: kernel), before: [], op) == .accepted
       {
         return true
       }
@@ -138,7 +138,7 @@ final class Lowering: Emitter {
     let candidates = FastKernels.candidates(for: op)
     for (index, candidate) in candidates.enumerated() {
       switch try attempt(candidate, before: candidates[(index + 1)...], op) {
-      case .taken: return true
+      case .accepted: return true
       case .left: return false
       case .passed: continue
       }
@@ -147,10 +147,10 @@ final class Lowering: Emitter {
   }
 
   private enum Attempt {
-    case taken
+    case accepted
     /// To the next candidate.
     case passed
-    /// To no other: what follows the operation is to be taken off it.
+    /// No kernel fits: the fused operations must be split off.
     case left
   }
 
@@ -162,7 +162,7 @@ final class Lowering: Emitter {
     kernel = candidate.family.name
     let (attempt, reason) = try outcome(of: candidate, before: others, op)
     if let reason { refusals.append("\(candidate.family.name): \(reason)") }
-    guard attempt != .taken else { return attempt }
+    guard attempt != .accepted else { return attempt }
     kernel = Self.reference
     drafts.removeSubrange(draftCount...)
     steps.removeSubrange(stepCount...)
@@ -184,7 +184,7 @@ final class Lowering: Emitter {
       }
     }
     if case .takesBare(let reason) = verdict { return (.left, reason) }
-    return try candidate.kernel(op, self) ? (.taken, nil) : (.passed, "it has no kernel of this form")
+    return try candidate.kernel(op, self) ? (.accepted, nil) : (.passed, "it has no kernel of this form")
   }
 
   /// A value that only parts of the current operation touch.

@@ -37,13 +37,13 @@ struct StridedView {
     guard target.reduce(1, *) == dims.reduce(1, *), !target.contains(0) else { return nil }
     var result = [Int](repeating: 0, count: target.count)
     var source = dims.indices.filter { dims[$0] != 1 }[...]
-    var wanted = target.indices.filter { target[$0] != 1 }[...]
-    while let first = source.first, let goal = wanted.first {
+    var extents = target.indices.filter { target[$0] != 1 }[...]
+    while let first = source.first, let goal = extents.first {
       // The shortest runs of axes on both sides that hold as many elements.
       var (from, to) = ([first], [goal])
       var (have, need) = (dims[first], target[goal])
       source.removeFirst()
-      wanted.removeFirst()
+      extents.removeFirst()
       while have != need {
         if have < need {
           guard let next = source.popFirst() else { return nil }
@@ -51,7 +51,7 @@ struct StridedView {
           from.append(next)
           have *= dims[next]
         } else {
-          guard let next = wanted.popFirst() else { return nil }
+          guard let next = extents.popFirst() else { return nil }
           to.append(next)
           need *= target[next]
         }

@@ -36,7 +36,7 @@ extension Program {
     return times
   }
 
-  /// Labels of the steps that run on one thread, whatever the pool's size.
+  /// Labels of the steps that run on one thread, at any size of the pool.
   package var lonelyLabels: [String] { plan.steps.filter(\.isSingleThreaded).map(\.label) }
 
   /// By which kernels the steps run, in order, and why those that were asked before did not take them.

@@ -68,8 +68,8 @@ package final class Program: @unchecked Sendable {
     try check(inputs)
     // Timed steps are this program's own.
     guard let source, onStep == nil else { return try attempt(inputs, cancel, watch, onStep, .never) ?? [:] }
-    let held = ps_invalid_hold()
-    defer { ps_invalid_release(held) }
+    let hold = ps_invalid_hold()
+    defer { ps_invalid_release(hold) }
     // Whoever watches is shown each value once, as far as it goes.
     let alarms = caution.withLock { $0.alarms }
     if watch == nil, alarms < Caution.patience {
@@ -234,15 +234,15 @@ package final class Program: @unchecked Sendable {
 
   /// Memory for the outputs that steps leave in the arena; nil for others.
   private func storages() throws(PruneError) -> [Storage?] {
-    var made: [Storage?] = []
+    var buffers: [Storage?] = []
     for output in plan.outputs {
       guard case .buffer = output.source, let bytes = output.shape.flatMap({ output.dtype?.byteCount($0.count) }) else {
-        made.append(nil)
+        buffers.append(nil)
         continue
       }
-      made.append(try Storage(byteCount: bytes, zeroed: false))
+      buffers.append(try Storage(byteCount: bytes, zeroed: false))
     }
-    return made
+    return buffers
   }
 
   /// Copies what one part left in the arena.

@@ -20,7 +20,7 @@ package enum SparsePolicy: Sendable {
   case measured
   /// By dense kernels.
   case never
-  /// By sparse kernels wherever there are any, whatever the weights.
+  /// By sparse kernels wherever they exist, at any weights.
   case always
 }
 

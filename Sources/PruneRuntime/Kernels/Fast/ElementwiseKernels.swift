@@ -2,7 +2,7 @@ import CPruneSupport
 import PruneGraph
 import PruneTensor
 
-/// Functions of one number, in whatever layout the input lies.
+/// Functions of one number, in any layout of the input.
 enum ElementwiseKernels: KernelFamily {
   static let name = "elementwise"
   static let kernels: [String: FastKernel] = {
