@@ -12,7 +12,7 @@ package protocol ModelFormat: Sendable {
   /// - Throws: `.badFormat`, `.invalidModel`, `.mismatch` or `.unsupported`, naming the node or tensor.
   func read(_ file: ModelFile) throws(PruneError) -> Model
   /// Writes the model, atomically.
-  /// - Throws: `.io`; whatever was at `path` before then stays.
+  /// - Throws: `.io`; then the file that was at `path` before stays.
   func write(_ model: Model, to path: String, cancel: CancelFlag?) throws(PruneError)
 }
 

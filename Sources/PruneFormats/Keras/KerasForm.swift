@@ -27,8 +27,9 @@ struct KerasForm: Sendable {
     let kernel = permuted([rank, rank + 1] + Array(0..<rank))
     return KerasForm(
       forward: { tensor throws(PruneError) in
-        let turned = try kernel.forward(tensor)
-        return try turned.reshaped(try Shape([turned.shape[0] * turned.shape[1], 1] + turned.shape.dims.dropFirst(2)))
+        let transposed = try kernel.forward(tensor)
+        return try transposed.reshaped(
+          try Shape([transposed.shape[0] * transposed.shape[1], 1] + transposed.shape.dims.dropFirst(2)))
       },
       inverse: { tensor throws(PruneError) in
         guard tensor.shape.rank == rank + 2, tensor.shape[1] == 1, tensor.shape[0] % multiplier == 0 else {
@@ -52,8 +53,8 @@ struct KerasForm: Sendable {
 extension Tensor {
   /// The tensor of these extents; the one that is nil takes what is left.
   fileprivate func reshaped(filling dims: [Int?]) throws(PruneError) -> Tensor {
-    let known = dims.reduce(1) { $0.multipliedReportingOverflow(by: max($1 ?? 1, 1)).partialValue }
-    return try reshaped(try Shape(dims.map { $0 ?? count / max(known, 1) }))
+    let fixedCount = dims.reduce(1) { $0.multipliedReportingOverflow(by: max($1 ?? 1, 1)).partialValue }
+    return try reshaped(try Shape(dims.map { $0 ?? count / max(fixedCount, 1) }))
   }
 
   /// The axes in another order: axis `axes[i]` becomes axis i.

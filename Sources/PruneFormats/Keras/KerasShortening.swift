@@ -36,10 +36,10 @@ struct KerasShortening {
     }
     var gone: [String: KerasNetwork.Reference] = [:]
     func source(_ reference: KerasNetwork.Reference) -> KerasNetwork.Reference {
-      var found = reference
+      var origin = reference
       var steps = 0
-      while let next = gone[found.layer], steps < gone.count + 1 { (found, steps) = (next, steps + 1) }
-      return found
+      while let next = gone[origin.layer], steps < gone.count + 1 { (origin, steps) = (next, steps + 1) }
+      return origin
     }
     var changed = true
     while changed {
@@ -67,8 +67,8 @@ struct KerasShortening {
         if parts.count >= 3, let name = parts[0].string, gone[name] != nil, let call = parts[1].int,
           let tensor = parts[2].int
         {
-          let found = source(.init(layer: name, call: call, tensor: tensor))
-          return .array([.string(found.layer), JSON(found.call), JSON(found.tensor)] + parts.dropFirst(3))
+          let origin = source(.init(layer: name, call: call, tensor: tensor))
+          return .array([.string(origin.layer), JSON(origin.call), JSON(origin.tensor)] + parts.dropFirst(3))
         }
         return .array(parts.map { renamed($0, depth + 1) })
       }

@@ -27,17 +27,17 @@ struct GraphValidator {
       throw PruneError(
         .invalidModel, "an initializer \(value.tensor.dtype.name) \(value.tensor.shape) has no name", at: label)
     }
-    let given = graph.inputs.map(\.name) + graph.initializers.map(\.name)
-    try check(nodes: graph.nodes, given: given, outputs: graph.outputs.map(\.name), of: label)
+    let names = graph.inputs.map(\.name) + graph.initializers.map(\.name)
+    try check(nodes: graph.nodes, inputs: names, outputs: graph.outputs.map(\.name), of: label)
   }
 
   /// - Parameters:
-  ///   - given: names that no node of the list writes.
+  ///   - inputs: names that no node of the list writes.
   ///   - label: the graph or function, for errors.
   mutating func check(
-    nodes: [Node], given: [String], outputs: [String], of label: String
+    nodes: [Node], inputs: [String], outputs: [String], of label: String
   ) throws(PruneError) {
-    scopes.append(Set(given))
+    scopes.append(Set(inputs))
     levels.append((nodes, 0))
     defer {
       scopes.removeLast()
@@ -104,10 +104,10 @@ struct GraphValidator {
       }
       if let circle = Self.circle(from: producer, to: level.current, level.nodes) {
         let labels = circle.map { level.nodes[$0].label }
-        let shown = labels.count > 6 ? Array(labels.prefix(3)) + ["…"] + labels.suffix(2) : labels
+        let cycle = labels.count > 6 ? Array(labels.prefix(3)) + ["…"] + labels.suffix(2) : labels
         return PruneError(
           .invalidModel,
-          "the graph has a cycle: '\(name)' depends on itself through " + shown.joined(separator: " <- "),
+          "the graph has a cycle: '\(name)' depends on itself through " + cycle.joined(separator: " <- "),
           hint: "a graph must be acyclic; loops are written with the operator Loop")
       }
       return PruneError(

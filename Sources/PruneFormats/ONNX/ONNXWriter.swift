@@ -51,7 +51,7 @@ package enum ONNXWriter {
     return true
   }
 
-  /// To a pipe or a terminal: there is no place beside it for data.
+  /// To a pipe or a terminal: a data file cannot be written next to it.
   private static func stream(_ model: Model, to target: FileTarget, limit: Int) throws(PruneError) {
     var encoder = ONNXEncoder(placement: .inside)
     let message = try encoder.model(model)

@@ -82,8 +82,8 @@ package enum WeightFormats {
   }
 
   static func unknown(_ message: String) -> PruneError {
-    let known = all.map { "\($0.name) (\($0.suffixes.joined(separator: ", ")))" }.joined(separator: "; ")
-    return PruneError(.badFormat, message, hint: "libprune reads weights of \(known)")
+    let formats = all.map { "\($0.name) (\($0.suffixes.joined(separator: ", ")))" }.joined(separator: "; ")
+    return PruneError(.badFormat, message, hint: "libprune reads weights of \(formats)")
   }
 
   /// Writes tensors in the format that the path's suffix says.
