@@ -16,7 +16,7 @@ package struct FitEvent: Sendable {
   package var learningRate: Double
   /// Since the fit began.
   package var secondsElapsed: Double
-  /// Until the fit ends, judged by the steps so far.
+  /// The estimated time until the fit ends, from the steps so far.
   package var etaSeconds: Double
   package var isEpochEnd: Bool
 }

@@ -34,7 +34,7 @@ package struct FitOptions {
   /// The share of values that a training step drops, in place of what the graph's Dropout nodes say; nil leaves it to
   /// them. A graph without such nodes drops before its fully connected layers.
   package var dropout: Double?
-  /// A network to learn from beside the targets.
+  /// A teacher network to learn from, in addition to the targets.
   package var distillation: Distillation?
   /// A name of `LearningRateSchedule.Kind`.
   package var schedule = "constant"
@@ -63,7 +63,7 @@ package struct FitOptions {
   package var augmentation: Augmentation?
   package var seed: UInt64 = 0
   package var shuffle = true
-  /// The same bits whatever the number of threads: the fit works on one.
+  /// The same bits at any number of threads: the fit uses one thread.
   package var isDeterministic = false
   /// Name patterns of parameters that stay as they are. A BatchNormalization whose scale and bias both stay keeps its
   /// statistics too.
@@ -93,7 +93,7 @@ package struct FitOptions {
 
   package enum Resume {
     case never
-    /// The optimizer goes on with the state that the model has from its last fit.
+    /// The optimizer continues with the state that the model keeps of its last fit.
     case optimizer
     /// Weights, optimizer and count of epochs go on where a checkpoint was made.
     case checkpoint(FitState)
@@ -145,8 +145,8 @@ package struct FitOptions {
   }
 
   private func checkNumbers() throws(PruneError) {
-    func require(_ name: String, _ value: Double, _ isValid: Bool, _ wanted: String) throws(PruneError) {
-      guard isValid else { throw PruneError(.invalidArgument, "\(name) is \(value), wanted \(wanted)") }
+    func require(_ name: String, _ value: Double, _ isValid: Bool, _ requirement: String) throws(PruneError) {
+      guard isValid else { throw PruneError(.invalidArgument, "\(name) is \(value), wanted \(requirement)") }
     }
     let counts = [
       ("epochs", epochs), ("batch_size", batchSize), ("warmup", warmup), ("step_epochs", stepEpochs),

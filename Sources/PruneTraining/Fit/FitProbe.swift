@@ -23,9 +23,9 @@ struct FitProbe {
     guard source.count > 0, source.y != nil, !setup.isFixed || source.count >= batch else { return nil }
     size = min(batch, source.count)
     let least = min(Self.least, data.count / Self.largestShare)
-    let wanted = min(max(data.count / Self.share, least, size), Self.most, source.count)
+    let sampleCount = min(max(data.count / Self.share, least, size), Self.most, source.count)
     var random = RandomSource(seed: seed).fork(0x9205E)
-    order = Array(random.permutation(source.count).prefix(max(wanted / size, 1) * size))
+    order = Array(random.permutation(source.count).prefix(max(sampleCount / size, 1) * size))
     self.setup = setup
     self.data = source
   }

@@ -55,15 +55,15 @@ package final class LossGradients {
   package func unreached(_ inputs: [String: Tensor], _ y: Tensor) throws(PruneError) -> [String] {
     let key = BatchType(inputs, y)
     let parts = try LossGraph(model, loss: loss, batch: key.shapes, targets: key.targets, parameters: parameters)
-    let known = Set(parts.gradients.keys).union(parts.blocked.flatMap(\.parameters))
-    return parameters.filter { !known.contains($0) }
+    let names = Set(parts.gradients.keys).union(parts.blocked.flatMap(\.parameters))
+    return parameters.filter { !names.contains($0) }
   }
 
   private func compiled(
     _ inputs: [String: Tensor], _ y: Tensor
   ) throws(PruneError) -> (parts: LossGraph, values: [String: String], program: Program) {
     let key = BatchType(inputs, y)
-    if let found = programs[key] { return found }
+    if let cached = programs[key] { return cached }
     let parts = try LossGraph(
       model, loss: loss, batch: key.shapes, targets: key.targets, parameters: parameters)
     blocked = parts.blocked

@@ -43,7 +43,7 @@ struct UntrainableWeight {
   static func all(in model: Model) throws(PruneError) -> [UntrainableWeight] {
     var result: [UntrainableWeight] = []
     for name in TrainableParameters.names(in: model) {
-      if let found = try UntrainableWeight(name, in: model) { result.append(found) }
+      if let weight = try UntrainableWeight(name, in: model) { result.append(weight) }
     }
     return result
   }
