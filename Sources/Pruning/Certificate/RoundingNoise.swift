@@ -19,7 +19,7 @@ struct RoundingNoise {
 
   /// Runs with numbers moved, of which the largest difference counts.
   private static let runs = 3
-  /// Two networks may differ by so many times the difference that was found: few runs do not show the largest.
+  /// Two networks may differ by this factor times the measured difference: few runs do not show the largest.
   private static let margin = 8.0
   /// More of the largest output is never rounding; with steps that were seen not to hide anything, and with those that
   /// were not.
@@ -41,8 +41,8 @@ struct RoundingNoise {
       let (moved, fed) = try moved(random, by: most)
       // What no longer runs, or gives other extents, tells nothing.
       let settings = ProgramOptions(inputShapes: fed.mapValues(\.shape))
-      guard let found = try? Program(moved, settings).run(fed) else { continue }
-      let difference = try StructuralCertificate.difference(found, outputs)
+      guard let noisy = try? Program(moved, settings).run(fed) else { continue }
+      let difference = try StructuralCertificate.difference(noisy, outputs)
       if difference.isFinite { noise = max(noise, difference) }
     }
     let limit = isQuantized ? isSeen ? Self.limits.seen : Self.limits.steps : Self.limits.plain

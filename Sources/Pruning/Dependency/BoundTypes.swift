@@ -38,7 +38,7 @@ struct BoundTypes {
     var extents: [Dim: Int] = [:]
     var next = 0
     func extent(_ dim: Dim) -> Int {
-      if dim != .unknown, let known = extents[dim] { return known }
+      if dim != .unknown, let value = extents[dim] { return value }
       extents[dim] = number(next)
       next += 1
       return extents[dim] ?? 1
@@ -71,9 +71,9 @@ struct BoundTypes {
       guard let dims = type.dims, let others = second.types.types[name]?.dims, dims.count == others.count else {
         continue
       }
-      let given = declared.types[name]?.dims
-      let known = given?.count == dims.count ? given : nil
-      var refined = known ?? [Dim](repeating: .unknown, count: dims.count)
+      let declaredDims = declared.types[name]?.dims
+      let base = declaredDims?.count == dims.count ? declaredDims : nil
+      var refined = base ?? [Dim](repeating: .unknown, count: dims.count)
       for axis in dims.indices where refined[axis].value == nil {
         guard let a = dims[axis].value, let b = others[axis].value else { continue }
         if a == b {

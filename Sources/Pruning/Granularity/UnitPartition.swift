@@ -112,8 +112,8 @@ enum NeighbourMask {
           for tap in 0..<matrix.taps {
             for first in stride(from: 0, to: matrix.inputs, by: of) {
               let width = min(of, matrix.inputs - first)
-              let wanted = width * (of - keep) / of
-              guard wanted > 0 else { continue }
+              let zeroCount = width * (of - keep) / of
+              guard zeroCount > 0 else { continue }
               group.removeAll(keepingCapacity: true)
               for input in first..<first + width {
                 let place = matrix.offset(row, tap * matrix.inputs + input)
@@ -121,7 +121,7 @@ enum NeighbourMask {
                 group.append((place, span[place] == 0 ? -.infinity : scores[place]))
               }
               group.sort { ($0.score, $0.place) < ($1.score, $1.place) }
-              for index in 0..<wanted { span[group[index].place] = 0 }
+              for index in 0..<zeroCount { span[group[index].place] = 0 }
             }
           }
         }

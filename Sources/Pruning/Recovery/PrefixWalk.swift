@@ -51,8 +51,8 @@ struct PrefixWalk {
     var next: [[String: Tensor]] = [], bytes = 0
     for values in arrived {
       try cancel?.check()
-      let made = try computed.isEmpty ? [:] : session.run(values, cancel: cancel)
-      let kept = made.merging(values) { $1 }.filter { cut.values.contains($0.key) }
+      let results = try computed.isEmpty ? [:] : session.run(values, cancel: cancel)
+      let kept = results.merging(values) { $1 }.filter { cut.values.contains($0.key) }
       bytes += kept.values.reduce(0) { $0 + $1.count * 4 }
       guard bytes <= Self.byteLimit, kept.count == cut.values.count else { return }
       next.append(kept)

@@ -27,7 +27,7 @@ struct TrainingPhase {
   static func settled(
     _ options: PruneOptions, _ strategy: Strategy, _ granularity: Granularity
   ) throws(PruneError) -> TrainingPhase? {
-    guard let own = kinds[strategy] else {
+    guard let allowedKinds = kinds[strategy] else {
       guard options.train == nil, options.trainData == nil else {
         throw PruneError(
           .invalidArgument,
@@ -37,9 +37,10 @@ struct TrainingPhase {
       return nil
     }
     guard let data = options.trainData ?? options.data, data.y != nil else {
-      let found = (options.trainData ?? options.data).map { "data set '\($0.name)' has no targets" } ?? "there is none"
+      let problem =
+        (options.trainData ?? options.data).map { "data set '\($0.name)' has no targets" } ?? "there is none"
       throw PruneError(
-        .invalidArgument, "strategy '\(strategy.rawValue)' trains on data with targets, and \(found)",
+        .invalidArgument, "strategy '\(strategy.rawValue)' trains on data with targets, and \(problem)",
         hint: "give data = …")
     }
     var train = options.train ?? options.recover ?? FitOptions()
@@ -48,10 +49,10 @@ struct TrainingPhase {
       train.epochs = max(train.epochs, epochs)
     }
     if train.regularizers.isEmpty { train.regularizers = [implied(strategy, granularity, options.criterion)] }
-    guard let first = train.regularizers.first(where: { own.contains($0.kind) }) else {
+    guard let first = train.regularizers.first(where: { allowedKinds.contains($0.kind) }) else {
       throw PruneError(
         .invalidArgument,
-        "strategy '\(strategy.rawValue)' trains with \(own.map(\.rawValue).joined(separator: ", ")), got \(train.regularizers.map(\.kind.rawValue).joined(separator: ", "))",
+        "strategy '\(strategy.rawValue)' trains with \(allowedKinds.map(\.rawValue).joined(separator: ", ")), got \(train.regularizers.map(\.kind.rawValue).joined(separator: ", "))",
         hint: strategy == .penalty
           ? "strategy = \"regularized\" has the others" : "strategy = \"penalty\" has sign and sign_constraint")
     }

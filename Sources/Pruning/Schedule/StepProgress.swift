@@ -18,7 +18,7 @@ package struct StepProgress {
 
   package enum Next { case step, again, end }
 
-  package mutating func begin(_ wanted: Double) { progress = wanted }
+  package mutating func begin(_ target: Double) { progress = target }
 
   /// What follows the step to `progress`.
   package mutating func next(isKept: Bool) -> Next {

@@ -35,7 +35,7 @@ enum FitLines {
       ("batch_norm", \.restoresNormalization), ("keep_zeros", \.keepsZeros), ("deterministic", \.isDeterministic),
     ]
   }
-  private static let given = "given"
+  private static let mark = "given"
 
   static func lines(_ options: FitOptions, prefix: String) -> [(String, String)] {
     var values: [(String, String)] = []
@@ -72,8 +72,8 @@ enum FitLines {
         add("feature_of_teacher", [teacher])
       }
     }
-    if options.lossSettings.graph != nil { add("loss_graph", [given]) }
-    if options.validation != nil { add("validation", [given]) }
+    if options.lossSettings.graph != nil { add("loss_graph", [mark]) }
+    if options.validation != nil { add("validation", [mark]) }
     return values
   }
 

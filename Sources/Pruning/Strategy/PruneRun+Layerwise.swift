@@ -62,10 +62,10 @@ extension PruneRun {
         batchSize: context.batchSize, cancel: options.cancel)
     }
     var result: [LayerImportance] = []
-    for (place, step) in steps.enumerated() where step.wanted > step.kept {
+    for (place, step) in steps.enumerated() where step.target > step.kept {
       try options.cancel?.check()
       var counts = steps.map(\.kept)
-      counts[place] = step.wanted
+      counts[place] = step.target
       let candidate = try cutter.candidate(
         of: model, StepGoal(progress: 1, prescribed: .counts(counts)), units: nil)
       let measured = try loss.measure(candidate.model)
@@ -81,8 +81,8 @@ extension PruneRun {
   private func prune(
     _ place: Int, _ layer: LayerStep, _ gone: inout [Int], step: Int, of count: Int
   ) throws(PruneError) -> Bool {
-    var refused = layer.wanted + 1
-    var next = layer.wanted
+    var refused = layer.target + 1
+    var next = layer.target
     for _ in 0..<Self.tries where next > gone[place] && next < refused {
       // Units that were removed by surgery are not there to be counted again.
       var counts = cutter.keepsCounting ? gone : gone.map { _ in 0 }
@@ -90,7 +90,7 @@ extension PruneRun {
       let (isKept, wantsStop) = try tried(step, of: count, StepGoal(progress: 1, prescribed: .counts(counts)))
       if isKept { gone[place] = next } else { refused = next }
       if wantsStop || isStopped { return true }
-      if gone[place] == layer.wanted { break }
+      if gone[place] == layer.target { break }
       next = (gone[place] + refused) / 2
     }
     return false

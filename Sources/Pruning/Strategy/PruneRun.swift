@@ -12,7 +12,7 @@ final class PruneRun<C: Cutter> {
   private(set) var model: Model
   private(set) var journal: [JournalEntry] = []
   private(set) var isStopped = false
-  /// Whether the last step was kept with all that it was to take, whatever was refused on the way.
+  /// Whether the last step was kept in full, even if the guard refused something before.
   private(set) var isComplete = false
   /// Layers that the guard let go no further while others went on.
   var spared: [String] = []
@@ -65,12 +65,12 @@ final class PruneRun<C: Cutter> {
     var layers: LayerTries?
     do {
       for step in 1...count {
-        let wanted = plan.schedule.progress(step)
+        let progress = plan.schedule.progress(step)
         if layers != nil {
-          guard try goOn(step, of: count, StepGoal(progress: wanted, prescribed: nil), &layers) else { return }
+          guard try goOn(step, of: count, StepGoal(progress: progress, prescribed: nil), &layers) else { return }
           continue
         }
-        way.begin(wanted)
+        way.begin(progress)
         let prescribed = recipe.flatMap { step <= $0.count ? $0[step - 1] : nil }
         var next = StepProgress.Next.again
         while next == .again {
@@ -86,7 +86,7 @@ final class PruneRun<C: Cutter> {
         guard next == .end else { continue }
         guard isHalved else { return }
         layers = LayerTries()
-        guard try goOn(step, of: count, StepGoal(progress: wanted, prescribed: nil), &layers) else { return }
+        guard try goOn(step, of: count, StepGoal(progress: progress, prescribed: nil), &layers) else { return }
       }
       isComplete = layers == nil
     } catch let error where error.status == .cancelled && !journal.isEmpty {
@@ -113,9 +113,9 @@ final class PruneRun<C: Cutter> {
     let (base, units) = try trained(step > 1 && plan.schedule.kind == .dynamic ? regrown(step) : model, goal)
     var candidate = try cutter.candidate(of: base, goal, units: units)
     var recover = options.recover
-    if let given = recover {
-      recover = try plan.training?.recovery(given, candidate.weights) ?? given
-      recover?.cancel = given.cancel ?? options.cancel
+    if let settings = recover {
+      recover = try plan.training?.recovery(settings, candidate.weights) ?? settings
+      recover?.cancel = settings.cancel ?? options.cancel
     }
     let recovered = try GuardedRecovery(
       metricGuard: metricGuard, settings: recover, data: options.recoverData ?? options.data,

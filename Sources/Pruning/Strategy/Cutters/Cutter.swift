@@ -7,7 +7,7 @@ import PruneTensor
 /// How far a step goes, what is trained before and after it, and whether it is kept are `PruneRun`'s. A cutter knows
 /// its units, makes candidates of models that it is given, and reports what is its own.
 protocol Cutter {
-  /// What a cutter knows of a candidate beside its model.
+  /// What a cutter knows of a candidate besides its model.
   associatedtype Detail
 
   var context: PruneContext { get }
@@ -51,7 +51,7 @@ protocol Cutter {
   func certify(_ model: Model, _ report: inout Report)
   /// How a row of the journal calls what went.
   static var removedKey: String { get }
-  /// How long the last kept model takes beside the given one, where that was measured.
+  /// The time of the last kept model relative to the original, where it was measured.
   var latency: LatencyPair? { get }
   /// What a reader should know besides the numbers, before and after what the loop has to say.
   var openingNotes: [String] { get }

@@ -30,9 +30,9 @@ extension SurgicalCutter {
       // Of several targets each says what it takes; of each group as much goes as the one that wants most.
       var most: [Int] = [], floor: Double?
       for target in plan.targets {
-        let found = try removals(for: target, target.goal(progress), allocation, dependencies, costs)
-        most = larger(most, found.counts)
-        floor = floor ?? found.floor
+        let removal = try removals(for: target, target.goal(progress), allocation, dependencies, costs)
+        most = larger(most, removal.counts)
+        floor = floor ?? removal.floor
       }
       return (most, floor)
     }

@@ -16,8 +16,8 @@ extension SurgicalCutter {
       count = min(list.reduce(0, +), limit)
     } else if !plan.targets.isEmpty {
       for target in plan.targets {
-        let found = try self.count(target.kind, target.goal(goal.progress), choice, order, limit)
-        (count, floor) = (max(count, found.count), floor ?? found.floor)
+        let result = try self.count(target.kind, target.goal(goal.progress), choice, order, limit)
+        (count, floor) = (max(count, result.count), floor ?? result.floor)
       }
     } else if let amount = options.amount {
       count = min(max(Allocation.units(amount * goal.progress, of: unitCount) - gone, 0), limit)
@@ -55,10 +55,10 @@ extension SurgicalCutter {
       sums[weight.name] = (try tensor.sliceSums(axis: 0, squares: false).reduce(0, +), tensor.count)
     }
     func score(_ place: Int) -> Double {
-      let found = choice.blocks.blocks[place].weights.compactMap { sums[$0] }
+      let parts = choice.blocks.blocks[place].weights.compactMap { sums[$0] }
       // What is known of none comes last.
-      guard !found.isEmpty else { return .infinity }
-      return found.reduce(0) { $0 + $1.sum } / Double(max(found.reduce(0) { $0 + $1.count }, 1))
+      guard !parts.isEmpty else { return .infinity }
+      return parts.reduce(0) { $0 + $1.sum } / Double(max(parts.reduce(0) { $0 + $1.count }, 1))
     }
     return choice.places.map { (score($0), $0) }.sorted { $0 < $1 }.map(\.1)
   }
