@@ -85,7 +85,7 @@ TARGET static void NAME(some)(int channels, int pixels, const struct tile *t, co
 TARGET static void NAME(tiles)(int channels, const struct tile *t, const struct place *places, int64_t count) {
   // A register for each vector of pixels, and one or two for weights.
   const int64_t most = SUMS >= 24 || channels < 3 ? MOST_PIXELS : channels == 3 ? 3 : 2;
-  // As even as they come: few vectors at a time leave the processor waiting.
+  // Shares as even as possible: with few vectors at a time the processor waits.
   const int64_t calls = (count + most - 1) / most;
   for (int64_t call = 0; call < calls; call++) {
     const int64_t pixels = count / calls + (call < count % calls);

@@ -64,25 +64,28 @@ private func readCheckpoints(_ request: prune_fit_options, _ result: inout FitOp
 
 private func readTeacher(_ request: prune_fit_options, _ result: inout FitOptions) throws(PruneError) {
   let features = try texts(request.features, request.feature_count, "features")
-  let theirs = try texts(request.teacher_features, request.teacher_feature_count, "teacher_features")
+  let teacherFeatures = try texts(request.teacher_features, request.teacher_feature_count, "teacher_features")
   let temperature = try optionalNumber(request.temperature, "temperature", .positive)
   let alpha = try optionalNumber(request.alpha, "alpha", .fraction)
   let weight = try optionalNumber(request.feature_weight, "feature_weight", .positive)
   guard let teacher = try Handles.optional(request.teacher, ModelBox.self)?.model else {
-    guard features.isEmpty, theirs.isEmpty, temperature == nil, alpha == nil, weight == nil else {
+    guard features.isEmpty, teacherFeatures.isEmpty, temperature == nil, alpha == nil, weight == nil else {
       throw PruneError(
         .invalidArgument, "options for learning from a teacher are given, but no teacher",
         hint: "give teacher = a model")
     }
     return
   }
-  guard theirs.isEmpty || theirs.count == features.count else {
-    throw PruneError(.invalidArgument, "there are \(features.count) features and \(theirs.count) teacher_features")
+  guard teacherFeatures.isEmpty || teacherFeatures.count == features.count else {
+    throw PruneError(
+      .invalidArgument, "there are \(features.count) features and \(teacherFeatures.count) teacher_features")
   }
   var distillation = Distillation(teacher: teacher)
   if let temperature { distillation.temperature = temperature }
   if let alpha { distillation.alpha = alpha }
   if let weight { distillation.featureWeight = weight }
-  distillation.features = zip(features, theirs.isEmpty ? features : theirs).map { (student: $0, teacher: $1) }
+  distillation.features = zip(features, teacherFeatures.isEmpty ? features : teacherFeatures).map {
+    (student: $0, teacher: $1)
+  }
   result.distillation = distillation
 }

@@ -72,12 +72,12 @@ private func save(_ model: Model, _ path: String, _ cancel: CancelFlag?) throws(
 /// would be gone from a model for one sample.
 private func answersAlike(_ model: Model, _ candidate: Model) -> Bool {
   guard let written = try? KerasWriter.content(of: candidate),
-    let again = try? Keras.model(written.file, written.weights),
-    again.graph.trueInputs.count == model.graph.trueInputs.count
+    let reloaded = try? Keras.model(written.file, written.weights),
+    reloaded.graph.trueInputs.count == model.graph.trueInputs.count
   else { return false }
   var inputs: [String: Tensor] = [:]
   var others: [String: Tensor] = [:]
-  for (input, other) in zip(model.graph.trueInputs, again.graph.trueInputs) {
+  for (input, other) in zip(model.graph.trueInputs, reloaded.graph.trueInputs) {
     guard let dims = input.type?.dims?.dropFirst().map({ $0.value ?? 1 }), let dtype = input.type?.dtype,
       let shape = try? Shape([3] + dims)
     else { return false }
@@ -88,8 +88,8 @@ private func answersAlike(_ model: Model, _ candidate: Model) -> Bool {
     guard let whole = try? Tensor(values, shape), let tensor = try? whole.cast(to: dtype) else { return false }
     (inputs[input.name], others[other.name]) = (tensor, tensor)
   }
-  guard let left = try? Session(model).run(inputs), let right = try? Session(again).run(others) else { return false }
-  for (output, other) in zip(model.graph.outputs, again.graph.outputs) {
+  guard let left = try? Session(model).run(inputs), let right = try? Session(reloaded).run(others) else { return false }
+  for (output, other) in zip(model.graph.outputs, reloaded.graph.outputs) {
     guard let a = try? left[output.name]?.cast(to: .float32).array(of: Float.self),
       let b = try? right[other.name]?.cast(to: .float32).array(of: Float.self), a.count == b.count
     else { return false }

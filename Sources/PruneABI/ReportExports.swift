@@ -10,7 +10,7 @@ final class ReportBox: Box {
   let entries: [(key: String?, value: ReportValue)]
   /// The whole, for rendering: nil for lists.
   let report: Report?
-  /// Of a prune: the models on the way, and how to go it again.
+  /// The report of a prune has more: the models of its steps, and a recipe to repeat it.
   var journal: Journal?
   private let isRoot: Bool
   private let strings = CStringArena()

@@ -77,7 +77,7 @@ public func prune_model_fit(
     var trained = box.model
     let history: Report
     do throws(PruneError) { history = try fit(&trained, dataset, settings) } catch {
-      // Those of before the fit, or of the last epoch's end.
+      // The weights from before the fit, or from the end of the last epoch.
       if error.status == .numeric { box.replace(trained) }
       throw error
     }

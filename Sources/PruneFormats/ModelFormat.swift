@@ -3,7 +3,7 @@ import PruneTensor
 
 /// A kind of file that holds a model. Files are recognized by what is in them, and written by the name they are given.
 package protocol ModelFormat: Sendable {
-  /// As errors and help call it.
+  /// The name in errors and help.
   var name: String { get }
   /// How names of such files end, with the dot.
   var suffixes: [String] { get }

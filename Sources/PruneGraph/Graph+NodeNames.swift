@@ -12,8 +12,8 @@ extension Graph {
     for (_, same) in doubled.sorted(by: { $0.key < $1.key }) {
       let before = owners[nodes[same[0]].name] ?? []
       guard before.count < same.count else { continue }
-      // Those that were there keep their name: what writes the same values, or is of the same operator, then the first
-      // ones.
+      // Nodes of the original keep their names: nodes that write the same values first, then nodes of the same
+      // operator, then the first ones.
       func rank(_ place: Int) -> Int {
         let node = nodes[place]
         if before.contains(where: { $0.opType == node.opType && $0.outputs == node.outputs }) { return 0 }

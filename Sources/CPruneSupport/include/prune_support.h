@@ -20,7 +20,7 @@ typedef struct ps_account ps_account;
 /// NULL without memory. Has one reference, the caller's.
 ps_account *ps_account_create(void);
 ps_account *ps_account_standard(void);
-/// That of the calling thread's call.
+/// The account of the call that runs on this thread.
 ps_account *ps_account_current(void);
 void ps_account_retain(ps_account *account);
 void ps_account_release(ps_account *account);
@@ -82,7 +82,7 @@ int32_t ps_get_threads(void);
 
 // MARK: - The machine (machine.c); both write a C string of less than `size` bytes, empty where nothing is known
 void ps_processor_name(char *name, size_t size);
-/// Those of the processor that kernels ask for, by the compiler's names, apart by spaces.
+/// The instruction sets that kernels ask for and the processor has: the compiler's names, separated by spaces.
 void ps_instruction_sets(char *names, size_t size);
 
 /// Runs `body` with signals blocked on the calling thread and its pool; a signal that arrives meanwhile waits.

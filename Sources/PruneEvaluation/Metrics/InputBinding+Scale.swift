@@ -8,7 +8,7 @@ extension InputBinding {
   /// What to say of a classifier that knows no more than chance, where the scale of the samples may be why; nil
   /// otherwise.
   func warning(_ accuracy: Double, classes: Int, _ data: Dataset) throws(PruneError) -> String? {
-    // Of two classes chance alone is half, and unequal classes more.
+    // With two classes a guess is right in half of the cases, with unequal classes more often.
     guard classes > 2, accuracy <= 1.6 / Double(classes), data.count >= 10 * classes,
       let (input, column) = bindings.first,
       input.type?.dtype?.isFloatingPoint ?? true, let range = try range(of: data, column)

@@ -4,7 +4,7 @@ import PruneTensor
 /// The scores of all samples for each class, for the area under the receiver operating characteristic.
 struct RankScores {
   private let kind: OutputKind
-  /// By class, one a sample; of two classes only the second.
+  /// The scores of each class, one number a sample; for two classes only the second class.
   private var scores: [[Float]] = []
   private var actual: [Int32] = []
 

@@ -5,7 +5,7 @@ import PruneTensor
 package indirect enum JSON: Sendable {
   case null
   case bool(Bool)
-  /// As written; Python's NaN and Infinity are among them.
+  /// The number as written; also Python's NaN and Infinity.
   case number(String)
   case string(String)
   case array([JSON])

@@ -5,7 +5,7 @@ import PruneTensor
 struct KerasBuilder {
   /// Where weights come from.
   enum Source {
-    /// As the file holds them, by key.
+    /// The tensors of the file, by key.
     case file([String: Tensor])
     /// A graph that was built before: its initializers are read back into Keras's layout.
     case graph(Graph)
@@ -61,11 +61,11 @@ struct KerasBuilder {
         guard let tensor = built.initializer(key) else {
           throw PruneError(.unsupported, "the graph no longer has its weight '\(name)'")
         }
-        let back = try form.inverse(tensor)
-        collected[key] = back
+        let layerTensor = try form.inverse(tensor)
+        collected[key] = layerTensor
         graph.setInitializer(key, tensor)
         usedNames.insert(key)
-        return (key, back.shape)
+        return (key, layerTensor.shape)
       }
     } catch {
       var located = error
@@ -161,10 +161,10 @@ struct KerasBuilder {
     return result
   }
 
-  /// With its axes as Keras has them.
+  /// The value with its axes in the order of Keras.
   mutating func plain(_ value: KerasValue) -> KerasValue { ordered(value, Array(0..<value.rank)) }
 
-  /// With the channels behind the batch, where convolutions want them.
+  /// The value with the channels after the batch, as ONNX convolutions need it.
   /// - Parameter channel: which of Keras's axes they are.
   mutating func channelsFirst(_ value: KerasValue, channel: Int) -> KerasValue {
     var order = [Int](repeating: 0, count: value.rank)

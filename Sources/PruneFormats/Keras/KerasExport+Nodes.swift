@@ -174,9 +174,13 @@ extension KerasExport {
       target = [rest]
     case "Squeeze":
       let axes = try constant(node, 1)?.integers() ?? node.ints("axes") ?? []
-      let gone = Set(axes.map { $0 < 0 ? $0 + operand.rank : $0 })
-      guard !gone.contains(0), !gone.isEmpty else { throw PruneError(.unsupported, "it may take the batch axis") }
-      target = operand.dims.enumerated().filter { $0.offset > 0 && !gone.contains($0.offset) }.map { $0.element ?? 1 }
+      let removedAxes = Set(axes.map { $0 < 0 ? $0 + operand.rank : $0 })
+      guard !removedAxes.contains(0), !removedAxes.isEmpty else {
+        throw PruneError(.unsupported, "it may take the batch axis")
+      }
+      target = operand.dims.enumerated().filter { $0.offset > 0 && !removedAxes.contains($0.offset) }.map {
+        $0.element ?? 1
+      }
     default:
       guard var shape = try constant(node, 1)?.integers(), shape.count >= 2, shape.count <= 16,
         node.int("allowzero", default: 0) == 0

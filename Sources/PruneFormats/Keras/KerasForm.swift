@@ -2,7 +2,7 @@ import PruneTensor
 
 /// How a weight lies in a Keras file and in the graph.
 struct KerasForm: Sendable {
-  /// From the file to the graph.
+  /// Converts a tensor of the file to the graph's form.
   let forward: @Sendable (Tensor) throws(PruneError) -> Tensor
   /// And back.
   let inverse: @Sendable (Tensor) throws(PruneError) -> Tensor
@@ -11,9 +11,9 @@ struct KerasForm: Sendable {
     forward: { tensor throws(PruneError) in tensor }, inverse: { tensor throws(PruneError) in tensor })
 
   static func permuted(_ axes: [Int]) -> KerasForm {
-    var back = [Int](repeating: 0, count: axes.count)
-    for (index, axis) in axes.enumerated() { back[axis] = index }
-    let inverse = back
+    var inverseAxes = [Int](repeating: 0, count: axes.count)
+    for (index, axis) in axes.enumerated() { inverseAxes[axis] = index }
+    let inverse = inverseAxes
     return KerasForm(
       forward: { tensor throws(PruneError) in try tensor.permuted(axes) },
       inverse: { tensor throws(PruneError) in try tensor.permuted(inverse) })

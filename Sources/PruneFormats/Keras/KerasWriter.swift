@@ -42,8 +42,8 @@ package enum KerasWriter {
     let built = try KerasBuilder.build(try file.layer(), .graph(graph), version: file.version, backend: file.backend)
     var content = KerasContent(file: file, weights: built.collected)
     content.file.config = try fitted(file.config, built, scope: "", depth: 0, isOutermost: true)
-    let again = try Keras.model(content.file, content.weights)
-    if let place = GraphComparison(graph, again.graph).difference {
+    let reloaded = try Keras.model(content.file, content.weights)
+    if let place = GraphComparison(graph, reloaded.graph).difference {
       throw PruneError(.unsupported, "\(place) is not what the Keras configuration of this model computes")
     }
     return content

@@ -43,12 +43,12 @@ struct GraphValidator {
       scopes.removeLast()
       levels.removeLast()
     }
-    let here = scopes.count - 1
+    let depth = scopes.count - 1
     for (index, node) in nodes.enumerated() {
-      levels[here].current = index
+      levels[depth].current = index
       do throws(PruneError) { try check(node) } catch { throw error.located(at: node.label) }
     }
-    levels[here].current = nodes.count
+    levels[depth].current = nodes.count
     for output in outputs {
       guard !output.isEmpty else { throw PruneError(.invalidModel, "an output has no name", at: label) }
       guard isVisible(output) else {

@@ -9,7 +9,7 @@ struct ONNXEncoder {
   enum Placement {
     /// All into the model.
     case inside
-    /// Those that came from another file, and what is new and not small, into a data file.
+    /// Tensors from a data file, and large new tensors, go to a data file.
     case asLoaded(dataFile: String)
     /// All that are not small into a data file.
     case beside(dataFile: String)

@@ -3,7 +3,7 @@ import PruneTensor
 /// One tensor's payload, in whichever of the forms of prunez.h is small: a palette where few different values occur,
 /// else the bytes of an element one by one, with flags for zeros where there are many.
 struct TensorPacker {
-  /// As the directory lists them.
+  /// A packed tensor, as the directory lists it.
   struct Packed {
     let codec: Int
     let width: Int

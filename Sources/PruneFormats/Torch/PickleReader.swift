@@ -247,7 +247,7 @@ struct PickleReader {
       "torch._utils._rebuild_parameter_with_state":
       return list.first ?? .none
     case "torch._tensor._rebuild_from_type_v2" where list.count >= 3:
-      // Of a subclass of Tensor: what it is rebuilt by, its class, the arguments.
+      // A subclass of Tensor has: the function that rebuilds it, its class, the arguments.
       guard case .global(let inner) = list[0], inner.hasPrefix("torch._utils.") else {
         return .object(try container(callee: name))
       }

@@ -30,7 +30,7 @@ package struct WeightEntry: Sendable {
 
 /// A file of weights: named tensors without a graph. Its content decides how it is read, its name how it is written.
 package protocol WeightFormat: Sendable {
-  /// As errors and help call it.
+  /// The name in errors and help.
   var name: String { get }
   /// How names of such files end, with the dot.
   var suffixes: [String] { get }

@@ -100,8 +100,8 @@ package struct LoadedWeights: Sendable {
       tensors[output] = tensor
       if names.contains(output), !graph.outputs.contains(where: { $0.name == output }) { done.append(output) }
     }
-    let gone = Set(done)
-    graph.nodes.removeAll { $0.opType == "Identity" && $0.isStandard && ($0.output(0).map(gone.contains) ?? false) }
+    let removed = Set(done)
+    graph.nodes.removeAll { $0.opType == "Identity" && $0.isStandard && ($0.output(0).map(removed.contains) ?? false) }
     for name in done {
       if let tensor = tensors[name] { graph.setInitializer(name, tensor) }
     }
@@ -129,7 +129,7 @@ package struct LoadedWeights: Sendable {
     guard dims.count == expected.count, dims.count > 1, dims.count <= 6, dims.sorted() == expected.sorted() else {
       return nil
     }
-    // Of matrices; kernels [width…, inputs, outputs] as [outputs, inputs, width…], and depthwise ones.
+    // Orders of axes: matrices, kernels [width…, inputs, outputs] to [outputs, inputs, width…], depthwise kernels.
     let usual = [[1, 0], [2, 1, 0], [3, 2, 0, 1], [4, 3, 0, 1, 2], [2, 3, 0, 1], [0, 3, 1, 2]]
     func fits(_ order: [Int]) -> Bool { order.count == dims.count && order.map { dims[$0] } == expected }
     if let order = usual.first(where: fits) { return order }

@@ -15,8 +15,8 @@ extension Model {
     // Before IR version 4 weights are inputs too; those go with their initializers.
     if irVersion < 4 {
       let graph = graph
-      let fed = Set(graph.trueInputs.map(\.name))
-      self.graph.inputs.removeAll { !needed.contains($0.name) && !fed.contains($0.name) }
+      let inputNames = Set(graph.trueInputs.map(\.name))
+      self.graph.inputs.removeAll { !needed.contains($0.name) && !inputNames.contains($0.name) }
     }
   }
 }

@@ -75,18 +75,18 @@ package struct ShapeInference {
     }
     guard let declaredDims = declared.dims else { return result }
     guard overrideDims.count == declaredDims.count else { throw mismatch() }
-    for (have, want) in zip(overrideDims, declaredDims) {
-      switch want {
+    for (dim, declaredDim) in zip(overrideDims, declaredDims) {
+      switch declaredDim {
       case .fixed:
-        if have.value != nil, have != want { throw mismatch() }
+        if dim.value != nil, dim != declaredDim { throw mismatch() }
       case .named(let name):
-        if let bound = symbols[name], have.value != nil, bound.value != nil, bound != have {
+        if let bound = symbols[name], dim.value != nil, bound.value != nil, bound != dim {
           throw PruneError(
             .mismatch,
             "input '\(info.name)' is declared \(declared) and '\(name)' is \(bound) elsewhere, got \(override)"
           )
         }
-        if have.value != nil { symbols[name] = have }
+        if dim.value != nil { symbols[name] = dim }
       case .unknown: break
       }
     }

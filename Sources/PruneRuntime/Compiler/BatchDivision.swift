@@ -93,7 +93,7 @@ struct BatchDivision {
         isBatched($0) ? dims($0).count == y.count : dims($0).count < y.count || dims($0).first == 1
       }
     }
-    // Of images, and constants.
+    // Operands are images or constants.
     if row?.traits.contains(.keepsSamplesApart) ?? false {
       return x.count > 2 && !others.contains(where: isBatched) && op.node.int("training_mode", default: 0) == 0
     }

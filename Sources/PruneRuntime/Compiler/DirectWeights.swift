@@ -28,7 +28,7 @@ package enum DirectWeights {
     let sources = WeightSources(model.graph), opset = model.opset() ?? Model.defaultOpset
     var result = model
     var names = model.graph.allNames
-    /// By the value that a layer reads.
+    /// The direct weights, by the value that a layer reads.
     var direct: [String: (name: String, origin: String)] = [:]
     for (position, node) in model.graph.nodes.enumerated() {
       for place in node.parameterOperands {

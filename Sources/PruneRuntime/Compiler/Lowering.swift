@@ -148,7 +148,7 @@ final class Lowering: Emitter {
 
   private enum Attempt {
     case accepted
-    /// To the next candidate.
+    /// Declined: the next candidate is asked.
     case passed
     /// No kernel fits: the fused operations must be split off.
     case left

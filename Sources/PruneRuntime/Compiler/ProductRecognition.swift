@@ -119,7 +119,7 @@ enum ProductRecognition {
 
   // MARK: - The operation
 
-  /// From the outer axes and those of rows, sum and columns; nil when a matrix product cannot take them.
+  /// The product with these outer axes and axes of rows, sum and columns; nil when no matrix product has this form.
   private static func productOp(_ op: Dataflow.Op, _ a: StridedView, _ b: StridedView, _ axes: [Axis], _ flow: Dataflow)
     -> Dataflow.Op?
   {

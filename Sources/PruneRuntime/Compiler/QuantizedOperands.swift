@@ -84,9 +84,9 @@ struct QuantizedOperands {
     case .int8: return point == 0 ? tensor : nil
     case .uint8:
       guard let codes = try? tensor.array(of: UInt8.self) else { return nil }
-      let moved = codes.map { Int32($0) - point }
-      guard moved.allSatisfy({ (-128...127).contains($0) }) else { return nil }
-      return try? Tensor(moved.map { Int8($0) }, tensor.shape)
+      let shifted = codes.map { Int32($0) - point }
+      guard shifted.allSatisfy({ (-128...127).contains($0) }) else { return nil }
+      return try? Tensor(shifted.map { Int8($0) }, tensor.shape)
     default: return nil
     }
   }

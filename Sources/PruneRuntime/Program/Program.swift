@@ -61,7 +61,7 @@ package final class Program: @unchecked Sendable {
     try run(inputs, cancel: cancel, watch: watch, onStep: nil)
   }
 
-  /// As `run`, telling after each step how many nanoseconds it took.
+  /// As `run`; reports after each step how many nanoseconds it took.
   func run(
     _ inputs: [String: Tensor], cancel: CancelFlag?, watch: Watch? = nil, onStep: ((Int, UInt64) -> Void)?
   ) throws(PruneError) -> [String: Tensor] {
@@ -88,7 +88,7 @@ package final class Program: @unchecked Sendable {
     return try careful.run(inputs, cancel: cancel, watch: watch)
   }
 
-  /// As `run`; nil when a NaN became a number on the way, or may have.
+  /// As `run`; nil when a kernel turned, or may have turned, a NaN into a number.
   private func attempt(
     _ inputs: [String: Tensor], _ cancel: CancelFlag?, _ watch: Watch?, _ onStep: ((Int, UInt64) -> Void)?,
     _ looks: LooksForNaN

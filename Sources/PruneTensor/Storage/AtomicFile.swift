@@ -59,7 +59,7 @@ package final class AtomicFile {
     syncFolder()
   }
 
-  /// As `commit`, but leaves what already has the name.
+  /// As `commit`, but does not replace an existing file.
   /// - Returns: whether the name was free.
   package func commitNew() throws(PruneError) -> Bool {
     try sync()

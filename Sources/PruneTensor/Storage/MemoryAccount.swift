@@ -24,7 +24,7 @@ package final class MemoryAccount: @unchecked Sendable {
   /// What calls without a context take from.
   package static let standard = MemoryAccount(retaining: ps_account_standard())
 
-  /// That of the call that the calling thread is in.
+  /// The account of the call that runs on this thread.
   package static var current: MemoryAccount {
     let pointer = ps_account_current()
     guard let pointer, pointer != standard.pointer else { return standard }
@@ -48,7 +48,7 @@ package final class MemoryAccount: @unchecked Sendable {
     }
   }
 
-  /// As `take` for work that is only planned.
+  /// As `take`, but only checks: for planned work.
   func check(_ byteCount: Int) throws(PruneError) {
     guard ps_account_take(pointer, Int64(byteCount)) == 0 else { throw refusal(byteCount) }
     give(byteCount)

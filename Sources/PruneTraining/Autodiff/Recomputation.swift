@@ -48,19 +48,19 @@ enum Recomputation {
       }
     }
     var usedNames = graph.allNames
-    var again: [String: String] = [:]
+    var copiedNames: [String: String] = [:]
     var result = graph
     result.nodes = Array(forward)
     for node in graph.nodes.dropFirst(count) {
       for input in node.allReads where !stays.contains(input) {
         guard let segment = home[input], let values = requests.removeValue(forKey: segment) else { continue }
         result.nodes += copies(
-          of: values, in: forward.indices.filter { segmentOf[$0] == segment }.map { forward[$0] }, stays, &again,
+          of: values, in: forward.indices.filter { segmentOf[$0] == segment }.map { forward[$0] }, stays, &copiedNames,
           &usedNames
         )
       }
       var copy = node
-      copy.inputs = node.inputs.map { again[$0] ?? $0 }
+      copy.inputs = node.inputs.map { copiedNames[$0] ?? $0 }
       result.nodes.append(copy)
     }
     return result
@@ -68,7 +68,7 @@ enum Recomputation {
 
   /// The nodes of a segment that make `values`, once more, with names of their own.
   private static func copies(
-    of values: Set<String>, in nodes: [Node], _ stays: Set<String>, _ again: inout [String: String],
+    of values: Set<String>, in nodes: [Node], _ stays: Set<String>, _ copiedNames: inout [String: String],
     _ usedNames: inout Set<String>
   ) -> [Node] {
     var needed = values
@@ -79,11 +79,11 @@ enum Recomputation {
     }
     return chosen.reversed().map { node in
       var copy = node
-      copy.inputs = node.inputs.map { again[$0] ?? $0 }
+      copy.inputs = node.inputs.map { copiedNames[$0] ?? $0 }
       copy.outputs = node.outputs.map { output in
         guard !output.isEmpty else { return output }
         let name = Graph.uniqueName("\(output).again", &usedNames)
-        if !stays.contains(output) { again[output] = name }
+        if !stays.contains(output) { copiedNames[output] = name }
         return name
       }
       return copy

@@ -273,8 +273,8 @@ struct RecurrentUnrolling {
   }
 
   private mutating func gru(_ cell: Cell, _ input: String, _ h: String?) throws(PruneError) -> String {
-    let mine = try split(input, axis: 1, [2 * hidden, hidden])
-    var (gated, candidate) = (mine[0], mine[1])
+    let inputParts = try split(input, axis: 1, [2 * hidden, hidden])
+    var (gated, candidate) = (inputParts[0], inputParts[1])
     var back: String?
     if cell.parts.isEmpty {
       // The recurrent part of all three, its candidate's weighted by the reset gate afterwards.

@@ -79,20 +79,20 @@ struct DistillationPlan {
     let teacher = try Specialization(
       settings.teacher, inputs: inputBinding.shapes(of: data, count: batch), variables: []
     ).types
-    let (mine, theirs) = (student.shape(loss.value), teacher.shape(output))
-    for (shape, whose, model, value) in [
-      (theirs, "teacher", settings.teacher, output), (mine, "student", studentModel, loss.value),
+    let (studentShape, teacherShape) = (student.shape(loss.value), teacher.shape(output))
+    for (shape, owner, model, value) in [
+      (teacherShape, "teacher", settings.teacher, output), (studentShape, "student", studentModel, loss.value),
     ] where shape == nil {
       guard let node = model.graph.controlFlow(behind: value) else { continue }
       throw PruneError(
         .unsupported,
-        "the \(whose)'s '\(value)' depends on \(node.opType) '\(node.name)', whose shape the data decides",
+        "the \(owner)'s '\(value)' depends on \(node.opType) '\(node.name)', whose shape the data decides",
         at: "teacher", hint: Graph.controlFlowHint)
     }
-    guard let mine, let theirs, mine.count == theirs.count else {
+    guard let studentShape, let teacherShape, studentShape.count == teacherShape.count else {
       throw PruneError(
         .mismatch,
-        "the student gives \(mine?.description ?? "an open shape") at '\(loss.value)', the teacher \(theirs?.description ?? "an open shape") at '\(output)'",
+        "the student gives \(studentShape?.description ?? "an open shape") at '\(loss.value)', the teacher \(teacherShape?.description ?? "an open shape") at '\(output)'",
         at: "teacher")
     }
     var random = RandomSource(seed: seed).fork(0xADA)
@@ -125,19 +125,19 @@ struct DistillationPlan {
     _ features: [(student: String, teacher: String)], _ student: Model, _ teacher: Model
   ) -> [(student: String, teacher: String)] {
     let values = student.graph.nodes.flatMap(\.outputs), names = Set(values),
-      theirs = Set(teacher.graph.nodes.flatMap(\.outputs))
+      teacherNames = Set(teacher.graph.nodes.flatMap(\.outputs))
     return features.flatMap { feature in
       guard feature.student == feature.teacher, !names.contains(feature.student) else { return [feature] }
       let pattern = NamePattern(feature.student)
-      let matches = values.filter { !$0.isEmpty && theirs.contains($0) && pattern.matches($0) }
+      let matches = values.filter { !$0.isEmpty && teacherNames.contains($0) && pattern.matches($0) }
       return matches.isEmpty ? [feature] : matches.map { (student: $0, teacher: $0) }
     }
   }
 
-  private static func shape(of value: String, _ types: GraphTypes, _ whose: String) throws(PruneError) -> Shape {
+  private static func shape(of value: String, _ types: GraphTypes, _ owner: String) throws(PruneError) -> Shape {
     guard let shape = types.shape(value) else {
       throw PruneError(
-        .notFound, "the \(whose) has no value '\(value)' of a known shape", at: "teacher",
+        .notFound, "the \(owner) has no value '\(value)' of a known shape", at: "teacher",
         hint: Suggestion.hint(for: value, among: types.types.keys.sorted()))
     }
     return shape
@@ -203,9 +203,9 @@ extension LossWriter {
         difference = try emit("Sub", [cross, entropy])
         difference = try emit("Mul", [difference, number(settings.temperature * settings.temperature)])
       } else {
-        let (mine, theirs) =
+        let (studentValue, teacherValue) =
           settings.scalesByVariance ? try whitened(prediction, teacherOutput) : (prediction, teacherOutput)
-        difference = try emit("MeanSquaredError", [mine, theirs], domain: domain, outputs: 2)
+        difference = try emit("MeanSquaredError", [studentValue, teacherValue], domain: domain, outputs: 2)
       }
       difference = try emit("Mul", [difference, number(settings.alpha)])
       total =
@@ -213,12 +213,12 @@ extension LossWriter {
         ? difference : try emit("Add", [emit("Mul", [task, number(1 - settings.alpha)]), difference])
     }
     for (index, feature) in settings.features.enumerated() {
-      let theirs = try feed(feature.teacher)
-      var mine = feature.student
+      let teacherValue = try feed(feature.teacher)
+      var studentValue = feature.student
       if let adaptor = distillation.adaptors.first(where: { $0.feature == index }) {
-        mine = try emit(adaptor.tensor.shape.rank == 2 ? "MatMul" : "Conv", [mine, adaptor.name])
+        studentValue = try emit(adaptor.tensor.shape.rank == 2 ? "MatMul" : "Conv", [studentValue, adaptor.name])
       }
-      let difference = try emit("MeanSquaredError", [mine, theirs], domain: domain, outputs: 2)
+      let difference = try emit("MeanSquaredError", [studentValue, teacherValue], domain: domain, outputs: 2)
       total = try emit("Add", [total, emit("Mul", [difference, number(settings.featureWeight)])])
     }
     return (total, inputs)

@@ -1,4 +1,4 @@
-/// Where a running fit stands, given to `FitOptions.onEvent` after every step and at the end of every epoch.
+/// The progress of a running fit, given to `FitOptions.onEvent` after every step and at the end of every epoch.
 package struct FitEvent: Sendable {
   /// 1-based.
   package var epoch: Int

@@ -18,7 +18,7 @@ package struct FitOptions {
   package var beta2 = 0.999
   package var rho = 0.99
   package var epsilon = 1e-8
-  /// Of weights with two axes or more: biases and scales of normalizations are not decayed.
+  /// Applies to weights with two axes or more, not to biases and scales of normalizations.
   package var weightDecay = 0.0
   /// Parameters with a learning rate or decay of their own.
   package var groups: [ParameterGroup] = []
@@ -41,9 +41,9 @@ package struct FitOptions {
   /// Steps over which the learning rate rises at the start.
   package var warmup = 0
   package var stepEpochs = 0
-  /// Of the schedules "step" and "reduce_on_plateau"; 0 is 0.1.
+  /// For the schedules "step" and "reduce_on_plateau"; 0 is 0.1.
   package var gamma = 0.0
-  /// Of the schedule "reduce_on_plateau", in epochs; 0 is 5.
+  /// For the schedule "reduce_on_plateau", in epochs; 0 is 5.
   package var patience = 0
   /// Evaluated after each epoch.
   package var validation: Dataset?

@@ -56,10 +56,10 @@ struct FitProbe {
 /// How good a network is before a fit.
 struct FitStanding {
   let loss: Double
-  /// With the targets of other samples.
+  /// The loss with the targets of other samples.
   let mismatched: Double
 
-  /// Of the loss with other targets, what a trained network is below.
+  /// A trained network has a loss below this share of the loss with the targets of other samples.
   private static let trainedShare = 0.8
   /// Differences of losses that are nothing: of the loss itself, and of what there is to lose.
   private static let (relative, absolute) = (0.02, 0.002)

@@ -143,7 +143,7 @@ struct FitRun {
     }
     let part = part.isEmpty ? 0..<1 : part
     guard let augmentation = options.augmentation else { return try rows(part) }
-    // By the number of the step, so that a resumed fit goes on the same way; of the whole batch, as it may mix samples.
+    // Seeded by the number of the step: a resumed fit draws the same. For the whole batch, as samples may be mixed.
     var random = RandomSource(seed: options.seed).fork(UInt64(stepsDone) &+ 0xA06)
     let whole = try augmentation.apply(rows(0..<samples.count), random: &random)
     return part.count == samples.count ? whole : try whole.rows(part.lowerBound, part.upperBound)

@@ -17,7 +17,7 @@ struct LossGraph {
   /// The value that holds each parameter's gradient, where one reaches it.
   let gradients: [String: String]
   let blocked: [Autodiff.Blocked]
-  /// Of values of the forward pass.
+  /// The shapes of values of the forward pass.
   let shapes: [String: Shape]
   /// Inputs for what the teacher says, with the teacher's values.
   let teacherInputs: [(name: String, value: String)]
@@ -80,7 +80,7 @@ struct LossGraph {
   private static func trainNormalizations(
     _ special: inout Specialization, _ statistics: Set<String>, _ usedNames: inout Set<String>
   ) -> [(value: String, initializer: String)] {
-    var moved: [(String, String)] = []
+    var updates: [(String, String)] = []
     for (index, node) in special.model.graph.nodes.enumerated() {
       guard node.isStandard, node.opType == "BatchNormalization", let mean = node.input(3),
         let variance = node.input(4),
@@ -94,9 +94,9 @@ struct LossGraph {
       special.model.graph.nodes[index] = Node(
         "BatchNormTrain", domain: GradientRules.trainingDomain, name: node.name, inputs: node.inputs,
         outputs: [output] + names, attributes: node.attributes.filter { ["epsilon", "momentum"].contains($0.name) })
-      moved += [(names[2], mean), (names[3], variance)]
+      updates += [(names[2], mean), (names[3], variance)]
     }
-    return moved
+    return updates
   }
 
   /// The value the loss reads, as [N, classes] where the model gives [N, classes, 1, …].

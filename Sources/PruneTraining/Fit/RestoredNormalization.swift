@@ -11,7 +11,7 @@ import PruneTensor
 /// scale and shift undo them. Trained as networks with batch normalization are, by the statistics of each batch, it
 /// bears the learning rates that those bear. Afterwards it is folded again, and the graph is the one that was given.
 struct RestoredNormalization {
-  /// With the normalizations.
+  /// The model with the restored normalizations.
   private(set) var model: Model
   private let source: Model
   private var places: [Place] = []

@@ -18,7 +18,7 @@ package enum Allocation: Sendable, Hashable {
     /// One ranking in each class of layers of the same operator and kernel (after Isomorphic Pruning, Fang et al.,
     /// 2024).
     case isomorphic
-    /// Of each layer as much as costs the same loss, by curves measured on data.
+    /// Each layer loses as much as costs the same loss, by curves measured on data.
     case sensitivity
     /// The cuts that cost least loss for what they save first, by the same curves.
     case costAware = "cost_aware"
@@ -29,9 +29,9 @@ package enum Allocation: Sendable, Hashable {
   case threshold(Double)
   /// What the granularity itself prescribes, as n:m does.
   case prescribed
-  /// As much as it takes for a fraction of a cost to be left.
+  /// As much as is needed to leave a fraction of a cost.
   case target(Double, Division)
-  /// So many units of each weight.
+  /// A number of units for each weight.
   case counts([Int])
 
   /// What an allocation leaves of one weight.

@@ -11,7 +11,7 @@ struct CurveDivision {
   private var plan: PrunePlan { context.plan }
   private var options: PruneOptions { context.options }
 
-  /// Where the curves are measured; between them they are straight.
+  /// The amounts at which the curves are measured; between them the curves are linear.
   private static let amounts = [0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98]
 
   /// Whether a division is one by curves.
@@ -103,7 +103,7 @@ struct CurveDivision {
     return weights.weights.map { weight in Double(Set(weight.layers).reduce(0) { $0 + (macs[$1] ?? 0) }) }
   }
 
-  /// From each layer the amount that costs the same, in all the wanted share of the weights.
+  /// The amounts of the layers that cost the same loss; together they make the target share of the weights.
   private static func equal(_ lines: [CostLine], _ sizes: [Double], _ amount: Double) -> [Double] {
     let target = amount * sizes.reduce(0, +)
     var low = 0.0, high = (lines.compactMap(\.drops.last).filter(\.isFinite).max() ?? 1) + 1
@@ -112,7 +112,7 @@ struct CurveDivision {
       let total = zip(lines, sizes).reduce(0.0) { $0 + $1.0.amount(costing: middle) * $1.1 }
       if total < target { low = middle } else { high = middle }
     }
-    // Where a curve is flat the amount jumps: what is wanted lies between the two sides.
+    // Where a curve is flat the amount jumps: the target lies between the two sides.
     let below = lines.map { $0.amount(costing: low) }, above = lines.map { $0.amount(costing: high) }
     let least = zip(below, sizes).reduce(0.0) { $0 + $1.0 * $1.1 },
       most = zip(above, sizes).reduce(0.0) { $0 + $1.0 * $1.1 }

@@ -2,7 +2,7 @@ import PruneTensor
 
 /// What no ranking takes: the best unit of each layer, without which everything behind the layer would see only biases.
 struct LayerFloor {
-  /// Of each weight the elements of its best unit, in storage order; none for a weight that was all zero before.
+  /// The elements of the best unit of each weight, in storage order; none for a weight that was all zero before.
   private let places: [[Int]]
 
   /// - Parameter units: of each weight; nil where every element is one.

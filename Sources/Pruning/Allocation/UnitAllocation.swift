@@ -6,7 +6,7 @@ struct UnitAllocation {
   enum Target: Sendable {
     /// The share of units, over all groups or in each.
     case amount(Double, isLocal: Bool)
-    /// So many of each group.
+    /// A number of units for each group.
     case each([Int])
     /// What scores below, unnormalized.
     case threshold(Double)

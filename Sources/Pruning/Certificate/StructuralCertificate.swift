@@ -50,10 +50,10 @@ struct StructuralCertificate {
   /// A network that should give what another gives.
   /// - Parameters:
   ///   - noise: the other one, with what it gives.
-  ///   - whose: what that one is called.
+  ///   - owner: the name of that network in the error text.
   ///   - compare: the difference of outputs from those wanted.
   static func checked(
-    _ candidate: Model, _ noise: RoundingNoise, _ whose: String,
+    _ candidate: Model, _ noise: RoundingNoise, _ owner: String,
     _ compare: ([String: Tensor], [String: Tensor]) throws(PruneError) -> Double = {
       actual, expected throws(PruneError) in try StructuralCertificate.difference(actual, expected)
     }
@@ -74,19 +74,19 @@ struct StructuralCertificate {
       // What no step hides must agree as that of any other network.
       let outputs = try Program(plain, settings).run(noise.inputs)
       _ = try checked(
-        smooth, RoundingNoise(model: plain, inputs: noise.inputs, outputs: outputs, seed: noise.seed), whose, compare)
+        smooth, RoundingNoise(model: plain, inputs: noise.inputs, outputs: outputs, seed: noise.seed), owner, compare)
       isSeen = true
     }
     let bound = try noise.bound(isSeen: isSeen)
-    guard difference <= bound.allowed else { throw failure(difference, whose, bound) }
+    guard difference <= bound.allowed else { throw failure(difference, owner, bound) }
     return Result(difference: difference, rounding: bound.noise)
   }
 
-  private static func failure(_ difference: Double, _ whose: String, _ bound: RoundingNoise.Bound) -> PruneError {
+  private static func failure(_ difference: Double, _ owner: String, _ bound: RoundingNoise.Bound) -> PruneError {
     func text(_ value: Double) -> String { formatted(value, digits: 3, style: "g") }
     return PruneError(
       .refused,
-      "the certificate failed: outputs differ by \(text(difference)) from \(whose), "
+      "the certificate failed: outputs differ by \(text(difference)) from \(owner), "
         + "at most \(text(bound.allowed)) is allowed, and rounding makes \(text(bound.noise))",
       hint: "the model is left as it was; leave layers out with ignore to find what cannot be pruned")
   }

@@ -50,7 +50,7 @@ struct BoundTypes {
       inputs[input.name] = type
     }
     guard var types = try? ShapeInference.run(model, inputs: inputs) else { return nil }
-    // Behind operators that inference does not know: what the file declares.
+    // After operators that inference does not know, the types are those that the file declares.
     for (name, declared) in declared.types where types.types[name]?.dims == nil {
       guard let dims = declared.dims else { continue }
       let bound = dims.map { dim in dim.value == nil ? extents[dim].map(Dim.fixed) ?? .unknown : dim }

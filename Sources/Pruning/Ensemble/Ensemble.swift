@@ -11,7 +11,7 @@ package struct EnsembleOptions {
   package var method = "average"
   /// What stack trains on, and what members and ensemble are measured on.
   package var data: Dataset?
-  /// Of stack; 0 is 5.
+  /// The epochs of the method "stack"; 0 is 5.
   package var epochs = 0
   package var seed: UInt64 = 0
   package var cancel: CancelFlag?
@@ -99,8 +99,8 @@ struct EnsembleGraph {
       graph.nodes += member.nodes
       for value in member.initializers { graph.append(initializer: value) }
       // Before IR version 4 initializers are inputs as well.
-      let fed = Set(inputs.map(\.name))
-      graph.inputs += member.inputs.filter { !fed.contains($0.name) }
+      let inputNames = Set(inputs.map(\.name))
+      graph.inputs += member.inputs.filter { !inputNames.contains($0.name) }
       masked += entry.model.maskedParameters.map { prefix + $0 }
       probabilities.append(Self.probability(member, prefix, &graph))
     }

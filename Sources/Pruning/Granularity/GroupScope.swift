@@ -28,7 +28,7 @@ struct GroupScope {
         }
       }
     }
-    let scopePatterns = scope.map { NamePattern($0) }, unwanted = ignore.map { NamePattern($0) }
+    let scopePatterns = scope.map { NamePattern($0) }, ignorePatterns = ignore.map { NamePattern($0) }
     func isMatched(_ group: UnitGroup, _ patterns: [NamePattern], makes: Bool) -> Bool {
       patterns.contains { pattern in
         pattern.matches(group.name)
@@ -43,7 +43,7 @@ struct GroupScope {
     // Scope names what makes units; a layer to ignore must not change at all.
     chosen = zip(groups, candidates).map { group, isCandidate in
       isCandidate && (scopePatterns.isEmpty || isMatched(group, scopePatterns, makes: true))
-        && !isMatched(group, unwanted, makes: false)
+        && !isMatched(group, ignorePatterns, makes: false)
     }
     guard checks, !chosen.contains(true) else { return }
     if candidates.contains(true) {

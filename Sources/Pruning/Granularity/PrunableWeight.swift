@@ -113,10 +113,10 @@ package struct PrunableWeights: Sendable {
     for (option, patterns) in [("scope", scope), ("ignore", ignore)] {
       for pattern in patterns { try Self.check(pattern, option: option, all, model.graph) }
     }
-    let scopePatterns = scope.map { NamePattern($0) }, unwanted = ignore.map { NamePattern($0) }
+    let scopePatterns = scope.map { NamePattern($0) }, ignorePatterns = ignore.map { NamePattern($0) }
     weights = all.filter { weight in
       (scopePatterns.isEmpty || scopePatterns.contains { weight.isMatched(by: $0) })
-        && !unwanted.contains { weight.isMatched(by: $0) }
+        && !ignorePatterns.contains { weight.isMatched(by: $0) }
     }
     guard weights.isEmpty else { return }
     guard all.isEmpty else {

@@ -22,7 +22,7 @@ struct WandaImportance: Importance {
     for (index, weight) in weights.enumerated() where !unobserved.contains(weight.name) {
       for use in uses[index] {
         let value = try LayerInputs(use: use, shape: weight.tensor.shape).squares(&probe)
-        probe.want(value)
+        probe.observe(value)
         probes.append((index, value))
       }
     }
@@ -89,7 +89,7 @@ struct ActivityImportance: Importance {
       let isMap = use.node.opType.hasPrefix("Conv")
       let table = try probe.reshape(positive, isMap ? [0, use.matrix.rows, -1] : [-1, use.matrix.outputs, 1])
       let value = probe.emit("ReduceMean", [table] + (try Self.axes(&probe)), Self.axesAttributes(probe))
-      probe.want(value)
+      probe.observe(value)
       probes.append((index, value))
     }
     var shares = [[Float]?](repeating: nil, count: weights.count)

@@ -18,8 +18,8 @@ struct ActivationProbe {
     usedNames = model.graph.allNames
   }
 
-  /// Wants a value of the graph.
-  mutating func want(_ value: String) { outputs.append(value) }
+  /// Makes a value of the graph an output.
+  mutating func observe(_ value: String) { outputs.append(value) }
 
   /// Appends a node and returns its output.
   mutating func emit(_ opType: String, _ inputs: [String], _ attributes: [Attribute] = []) -> String {

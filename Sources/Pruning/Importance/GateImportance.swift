@@ -100,7 +100,7 @@ struct GateImportance: Importance {
     }
   }
 
-  /// Where layers read a group's units, else where layers make them.
+  /// The places where layers read a group's units, else the places where layers compute them.
   private static func places(of group: UnitGroup, _ dependencies: Dependencies) -> [(GatePass.Place, [Int])] {
     let graph = dependencies.model.graph, forest = dependencies.forest
     /// The axis of a value that has the group's units, and which.

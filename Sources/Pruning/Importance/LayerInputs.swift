@@ -134,7 +134,7 @@ struct LayerInputs {
     return result
   }
 
-  /// By the operator itself, channel by channel, with a kernel that is one at the tap and zero elsewhere: that knows
+  /// Uses the operator itself, channel by channel, with a kernel that is one at the tap and zero elsewhere: that knows
   /// every way of padding, and what a transposed convolution spreads.
   private func selections(_ value: String, _ probe: inout ActivationProbe) throws(PruneError) -> [String] {
     let channels = use.matrix.groups * use.matrix.inputs, taps = use.matrix.taps

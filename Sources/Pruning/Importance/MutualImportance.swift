@@ -60,9 +60,9 @@ struct MutualImportance: Importance {
         (index, probe.emit("Shape", [table]), try probe.sum(table, [1]), probe.emit("MatMul", [table, transposed])))
     }
     for entry in probes {
-      probe.want(entry.shape)
-      probe.want(entry.sums)
-      probe.want(entry.products)
+      probe.observe(entry.shape)
+      probe.observe(entry.sums)
+      probe.observe(entry.products)
     }
     var rows = [[Float]?](repeating: nil, count: weights.count)
     guard !probes.isEmpty else { return try FilterImportance.spread(rows, weights, uses, criterion: name) }

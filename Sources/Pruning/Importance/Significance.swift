@@ -102,7 +102,7 @@ private struct UnitSummary {
   static let listCount = 5
 
   let weights: [PrunableWeight]
-  /// Of each weight, one number an output; empty for weights that are no matrices.
+  /// The importance of each output of each weight; empty for weights that are no matrices.
   var means: [[Float]] = []
   /// All outputs, from the lowest mean.
   var order: [(weight: Int, unit: Int)] = []

@@ -90,7 +90,7 @@ struct ConsumerFit {
     try job.layer.sampleTargets(value, count: rows(job), &random, &targets)
   }
 
-  /// In the order of the graph: layers that lost inputs, and layers that read what those change.
+  /// The jobs, in the order of the graph: layers that lost inputs, and layers that read values that these change.
   private func jobs(_ model: Model) -> ([Job], [String]) {
     let graph = dependencies.model.graph, shared = graph.consumers
     let consumers = model.graph.consumers, producers = model.graph.producers

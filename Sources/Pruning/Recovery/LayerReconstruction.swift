@@ -89,7 +89,7 @@ struct LayerReconstruction {
     for index in chunk {
       for use in uses[index] where use.matrix == uses[index][0].matrix {
         let value = try LayerInputs(use: use, shape: weights.weights[index].tensor.shape).products(&probe)
-        probe.want(value)
+        probe.observe(value)
         probes.append((index, value))
       }
     }

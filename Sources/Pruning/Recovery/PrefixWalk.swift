@@ -7,7 +7,7 @@ import PruneTensor
 struct PrefixWalk {
   private let cuts: ModelCuts?
   private let producers: [String: Int]
-  /// Where the kept values arrive, and what they are for each batch.
+  /// The position in the graph where the kept values are read, and their tensors for each batch.
   private var position = 0
   private var arrived: [[String: Tensor]]
 

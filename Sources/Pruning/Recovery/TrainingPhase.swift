@@ -13,9 +13,9 @@ struct TrainingPhase {
 
   /// Epochs when the caller does not say.
   private static let epochs = 5
-  /// Of a growing strength whose growth is not given: the share of all steps after which it is at its limit.
+  /// The default growth of a growing strength: after this share of all steps it is at its limit.
   private static let rise = 0.6
-  /// Up to where the strength of GReg-2 grows before it picks (Wang et al. 2021, section 4).
+  /// The strength of GReg-2 at which it picks the units (Wang et al. 2021, section 4).
   private static let picking = 0.01
 
   private static let kinds: [Strategy: [Regularizer.Kind]] = [

@@ -198,7 +198,7 @@ struct SearchRun {
     if let communicator { try gather(finalists.map(\.way), counts, communicator) }
   }
 
-  /// How far a way can go on a part of the data, and what that costs.
+  /// The largest amount of a way that the guard accepts on a part of the data, and its drop.
   private mutating func climb(_ way: Way) throws(PruneError) -> (amount: Double, drop: Double) {
     // From simple to complex: an amount that hurts ends the climb.
     var last = (amount: 0.0, drop: 0.0)

@@ -74,9 +74,10 @@ struct ModelTail {
   /// Moves on to the last cut at or before a node of the whole model.
   mutating func advance(to node: Int, batchSize: Int, cancel: CancelFlag?) throws(PruneError) {
     guard let cuts, let cut = cuts.cuts.last(where: { $0.position <= node }), cut.position > position else { return }
-    let here = model.graph.trueInputs, passed = Set(here.map(\.name))
+    let graphInputs = model.graph.trueInputs, passed = Set(graphInputs.map(\.name))
     let head = cuts.part(
-      of: whole, from: position, to: cut.position, inputs: here, outputs: cut.values.filter { !passed.contains($0) })
+      of: whole, from: position, to: cut.position, inputs: graphInputs,
+      outputs: cut.values.filter { !passed.contains($0) })
     guard let arrived = try Self.run(head, data, cut.values, batchSize, cancel) else { return }
     let types = arrived.map { name, tensor in
       ValueInfo(

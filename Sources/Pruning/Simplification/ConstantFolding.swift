@@ -60,7 +60,7 @@ struct ConstantFolding {
     count += before - folded.graph.nodes.count
   }
 
-  /// Whatever else is computed from constants alone, by the kernels that would do it in every run.
+  /// All other values that depend only on constants, computed by the kernels that would run each time.
   mutating func foldConstants() {
     let readers = model.graph.consumers
     var nodes: [Node] = []

@@ -56,10 +56,10 @@ package struct PrunePlan {
     }
     removes = mode == .remove
     let costKind = try options.cost.map { name throws(PruneError) in try CostTarget.Kind("cost", named: name) }
-    let met = try Self.targets(options, granularity, mode)
+    let costTargets = try Self.targets(options, granularity, mode)
     targets =
-      met.isEmpty && namedStrategy == .costAware
-      ? try Self.saving(options, granularity, mode, costKind).map { [$0] } ?? [] : met
+      costTargets.isEmpty && namedStrategy == .costAware
+      ? try Self.saving(options, granularity, mode, costKind).map { [$0] } ?? [] : costTargets
     let target = targets.first
     isIsomorphic = options.isIsomorphic
     strategy = namedStrategy ?? (options.threshold == nil ? .global : .threshold)

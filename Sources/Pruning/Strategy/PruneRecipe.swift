@@ -25,7 +25,7 @@ package struct PruneRecipe {
 
   /// Nil for criteria that are not libprune's own.
   init?(_ options: PruneOptions, _ plan: PrunePlan, _ steps: [Step]) {
-    // Of channels a step says how many of all go, not of which layer.
+    // A step of channels says how many channels are removed in all, not of which layer.
     guard options.scores == nil, plan.layerAmounts == nil || !plan.granularity.isStructural else { return nil }
     // One that nobody named looks at a part of the data, and is implied again.
     var values: [(String, String)] = []

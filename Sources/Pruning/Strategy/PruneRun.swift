@@ -16,7 +16,7 @@ final class PruneRun<C: Cutter> {
   private(set) var isComplete = false
   /// Layers that the guard let go no further while others went on.
   var spared: [String] = []
-  /// Of the strategy "layerwise", in the order of the graph.
+  /// The rows of the strategy "layerwise", in the order of the graph.
   var layerImportances: [LayerImportance] = []
   /// The allocations of the steps that were kept.
   private var committed: [PruneRecipe.Step] = []
@@ -56,12 +56,12 @@ final class PruneRun<C: Cutter> {
     !committed.isEmpty && cutter.isChanged(model) ? try cutter.finished(model) : context.original
   }
 
-  /// Until the end or a stop. A step that the guard refuses is tried with less, then layer by layer.
+  /// Runs until the end or a stop. A step that the guard refuses is tried with less, then layer by layer.
   private func run(_ recipe: [PruneRecipe.Step]?) throws(PruneError) {
     let count = max(recipe?.count ?? plan.schedule.steps, 1)
     let isHalved =
       recipe == nil && metricGuard != nil && plan.schedule.kind != .dynamic && plan.allocation != .prescribed
-    var way = StepProgress(halvings: isHalved ? StepProgress.halvings : 0)
+    var stepProgress = StepProgress(halvings: isHalved ? StepProgress.halvings : 0)
     var layers: LayerTries?
     do {
       for step in 1...count {
@@ -70,16 +70,16 @@ final class PruneRun<C: Cutter> {
           guard try goOn(step, of: count, StepGoal(progress: progress, prescribed: nil), &layers) else { return }
           continue
         }
-        way.begin(progress)
+        stepProgress.begin(progress)
         let prescribed = recipe.flatMap { step <= $0.count ? $0[step - 1] : nil }
         var next = StepProgress.Next.again
         while next == .again {
           let (isKept, wantsStop) = try tried(
             step, of: count,
             StepGoal(
-              progress: way.progress, prescribed: prescribed?.allocation, isReplayed: recipe != nil,
+              progress: stepProgress.progress, prescribed: prescribed?.allocation, isReplayed: recipe != nil,
               recovery: prescribed?.recovery))
-          next = way.next(isKept: isKept)
+          next = stepProgress.next(isKept: isKept)
           if wantsStop, next == .again || next == .step && step < count { isStopped = true }
           if isStopped { return }
         }

@@ -115,8 +115,8 @@ struct SharedWeights {
       for row in 1..<count {
         let rowSquare = span[row * count + row]
         let isParallel = (0..<row).contains { other in
-          let theirs = span[other * count + other], both = span[row * count + other]
-          return rowSquare > 0 && theirs > 0 && both * both > parallel * parallel * rowSquare * theirs
+          let otherSquare = span[other * count + other], both = span[row * count + other]
+          return rowSquare > 0 && otherSquare > 0 && both * both > parallel * parallel * rowSquare * otherSquare
         }
         if isParallel { parallels += 1 }
       }

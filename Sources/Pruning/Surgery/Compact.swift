@@ -68,7 +68,7 @@ private struct DeadUnits {
   let cut: Cut
 
   private let dependencies: Dependencies
-  /// Where constants are read: the layer, and the constant of each unit of its input that goes.
+  /// The layers that read constants, and the constant of each removed unit of their inputs.
   private let constants: [(node: Int, values: [Int: Double])]
 
   /// A constant that a layer reads at a position of its input, and the unit that gives it.

@@ -3,7 +3,7 @@ import PruneTensor
 
 /// Which units stay: a mask for every space that loses some.
 package struct Cut: Sendable {
-  /// By the group's space; true stays.
+  /// The mask of each group, by its space; true stays.
   var kept: [SpaceForest.ID: [Bool]]
 
   var isEmpty: Bool { kept.isEmpty }
@@ -296,11 +296,11 @@ struct Surgeon {
       for (axis, size) in changes where (first..<last).contains(axis) {
         lost[axis - first] = Int64((old[axis].value ?? size) - size)
       }
-      let now = Graph.uniqueName(output + "_now", &names), gone = Graph.uniqueName(output + "_removed", &names)
-      SharedConstants.store(gone, try Tensor(lost), &model)
+      let now = Graph.uniqueName(output + "_now", &names), removedName = Graph.uniqueName(output + "_removed", &names)
+      SharedConstants.store(removedName, try Tensor(lost), &model)
       node.outputs[0] = now
       nodes.append(node)
-      nodes.append(Node("Add", name: output, inputs: [now, gone], outputs: [output]))
+      nodes.append(Node("Add", name: output, inputs: [now, removedName], outputs: [output]))
     }
     model.graph.nodes = nodes
   }

@@ -55,7 +55,7 @@ struct KerasEinsumDense: KerasLayerKind {
         [("equation", .text("\(String(input)),\(String(axes))->\(String(output))"))])
     var result = KerasValue(name, output.map { letter in letter == input.first ? value.dims[0] : extents[letter] })
     if try weights(of: layer).count > 1 {
-      // From the first of its axes on; those between that it does not have are 1.
+      // The bias begins at the first of its axes; missing axes between have the extent 1.
       let biasAxes = layer.text("bias_axes", default: "")
       let first = output.firstIndex { biasAxes.contains($0) } ?? 0
       let shape = output[first...].map { biasAxes.contains($0) ? extents[$0] : 1 }

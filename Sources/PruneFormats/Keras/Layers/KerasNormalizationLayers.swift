@@ -188,9 +188,9 @@ struct KerasNormalization: KerasLayerKind {
       variance = builder.constant(
         try numbers(layer, "variance", dims, "\(layer.path)/root", 0, &builder), "\(layer.path)/variance")
     } else {
-      let back = kept.sorted().map { dims[$0] }
-      mean = try builder.weight(layer, "mean", .reshaped(dims, back: back)).name
-      variance = try builder.weight(layer, "variance", .reshaped(dims, back: back)).name
+      let layerShape = kept.sorted().map { dims[$0] }
+      mean = try builder.weight(layer, "mean", .reshaped(dims, back: layerShape)).name
+      variance = try builder.weight(layer, "variance", .reshaped(dims, back: layerShape)).name
       try builder.unread(layer, "count", otherwise: try Tensor(scalar: Int32(0)))
     }
     let root = builder.single("Sqrt", [variance], "\(layer.path)/root")

@@ -189,9 +189,9 @@ struct KerasRecurrent: KerasLayerKind {
 extension KerasForm {
   /// [inputs, gates * units] as [1, gates * units, inputs], with the gates in this order.
   static func gates(_ order: [Int]) -> KerasForm {
-    var back = [Int](repeating: 0, count: order.count)
-    for (index, gate) in order.enumerated() { back[gate] = index }
-    let inverse = back
+    var inverseOrder = [Int](repeating: 0, count: order.count)
+    for (index, gate) in order.enumerated() { inverseOrder[gate] = index }
+    let inverse = inverseOrder
     return KerasForm(
       forward: { tensor throws(PruneError) in
         let transposed = try reorder(try tensor.permuted([1, 0]), order)
@@ -210,9 +210,9 @@ extension KerasForm {
   /// The bias [gates * units], or [2, gates * units] with one of the input and one of the state, as [1, 2 * gates *
   /// units].
   static func gateBias(_ order: [Int], isPair: Bool) -> KerasForm {
-    var back = [Int](repeating: 0, count: order.count)
-    for (index, gate) in order.enumerated() { back[gate] = index }
-    let inverse = back
+    var inverseOrder = [Int](repeating: 0, count: order.count)
+    for (index, gate) in order.enumerated() { inverseOrder[gate] = index }
+    let inverse = inverseOrder
     let count = order.count
     return KerasForm(
       forward: { tensor throws(PruneError) in

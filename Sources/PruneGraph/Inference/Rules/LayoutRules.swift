@@ -261,7 +261,7 @@ package enum LayoutRules {
       throw x.fail("\(length) elements do not divide into \(count) equal parts")
     }
     let each = (length + count - 1) / count
-    // From opset 18 on the last part may be shorter.
+    // Since opset 18 the last part may be shorter.
     return (0..<count).map { .fixed(max(min(each, length - $0 * each), 0)) }
   }
 

@@ -52,7 +52,7 @@ enum WinogradKernels: KernelFamily {
     let x: [Int]
     let y: [Int]
     let before: [Int]
-    /// Of the windows, 3 or 4.
+    /// The side of the windows, 3 or 4.
     let taps: Int
     /// Whether the weights are those of another convolution, [C, O, 3, 3], whose gradient with respect to its input
     /// this is.

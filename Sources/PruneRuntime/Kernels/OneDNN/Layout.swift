@@ -99,7 +99,7 @@ struct Layout: Equatable {
 
   var type: dnnl_data_type_t { raw.data_type }
 
-  /// Of the axes, where elements lie one by one rather than in blocks.
+  /// The strides of the axes; nil for blocked layouts.
   var strides: [Int]? {
     guard raw.format_kind == dnnl_blocked, raw.format_desc.blocking.inner_nblks == 0 else { return nil }
     return Self.list(raw.format_desc.blocking.strides, Int(raw.ndims))

@@ -3,7 +3,7 @@ import PruneTensor
 
 /// How a kernel wants its inputs, so that each is written for few element types.
 enum Widening {
-  /// As they are.
+  /// No conversion.
   case none
   /// float16 and bfloat16 as float32.
   case halves

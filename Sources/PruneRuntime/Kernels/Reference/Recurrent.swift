@@ -122,26 +122,26 @@ private struct RecurrentCell {
   /// Takes one step on the input at `from` of `x`.
   func advance(_ x: [Double], _ from: Int, _ h: inout [Double], _ c: inout [Double]) {
     let inputGates = product(w, x, from, width, wb)
-    let back = product(r, h, 0, hidden, rb)
+    let recurrentGates = product(r, h, 0, hidden, rb)
     switch gates {
     case 1:
-      for unit in 0..<hidden { h[unit] = activations[0](clipped(inputGates[unit] + back[unit])) }
-    case 3: gru(inputGates, back, &h)
-    default: lstm(inputGates, back, &h, &c)
+      for unit in 0..<hidden { h[unit] = activations[0](clipped(inputGates[unit] + recurrentGates[unit])) }
+    case 3: gru(inputGates, recurrentGates, &h)
+    default: lstm(inputGates, recurrentGates, &h, &c)
     }
   }
 
-  private func gru(_ inputGates: [Double], _ back: [Double], _ h: inout [Double]) {
+  private func gru(_ inputGates: [Double], _ recurrentGates: [Double], _ h: inout [Double]) {
     let n = hidden
     var update = [Double](repeating: 0, count: n)
     var reset = update
     for unit in 0..<n {
-      update[unit] = activations[0](clipped(inputGates[unit] + back[unit]))
-      reset[unit] = activations[0](clipped(inputGates[n + unit] + back[n + unit]))
+      update[unit] = activations[0](clipped(inputGates[unit] + recurrentGates[unit]))
+      reset[unit] = activations[0](clipped(inputGates[n + unit] + recurrentGates[n + unit]))
     }
     var candidate = update
     if resetsAfter {
-      for unit in 0..<n { candidate[unit] = inputGates[2 * n + unit] + reset[unit] * back[2 * n + unit] }
+      for unit in 0..<n { candidate[unit] = inputGates[2 * n + unit] + reset[unit] * recurrentGates[2 * n + unit] }
     } else {
       let gated = zip(reset, h).map { $0 * $1 }
       for unit in 0..<n {
@@ -156,9 +156,9 @@ private struct RecurrentCell {
     }
   }
 
-  private func lstm(_ inputGates: [Double], _ back: [Double], _ h: inout [Double], _ c: inout [Double]) {
+  private func lstm(_ inputGates: [Double], _ recurrentGates: [Double], _ h: inout [Double], _ c: inout [Double]) {
     let n = hidden
-    func sum(_ gate: Int, _ unit: Int) -> Double { inputGates[gate * n + unit] + back[gate * n + unit] }
+    func sum(_ gate: Int, _ unit: Int) -> Double { inputGates[gate * n + unit] + recurrentGates[gate * n + unit] }
     for unit in 0..<n {
       let (pi, po, pf) = (
         peephole?[unit] ?? 0, peephole?[n + unit] ?? 0, peephole?[2 * n + unit] ?? 0

@@ -26,9 +26,9 @@ enum Slicing {
       let shape = try call.shape()
       try call.check(shape.count)
       let positions = (0..<shape.rank).map { axis -> [Int] in
-        let (have, want) = (x.shape[axis], shape[axis])
-        let shift = want <= have ? (have - want) / 2 : -((want - have) / 2)
-        return (0..<want).map { $0 + shift < have ? max($0 + shift, -1) : -1 }
+        let (extent, size) = (x.shape[axis], shape[axis])
+        let shift = size <= extent ? (extent - size) / 2 : -((size - extent) / 2)
+        return (0..<size).map { $0 + shift < extent ? max($0 + shift, -1) : -1 }
       }
       return [try Moves.pick(x, positions: positions)]
     },

@@ -9,7 +9,7 @@ struct MaskTarget {
   private let whole: Double
   /// What one element of each weight costs.
   private let elements: [Double]
-  /// Of one bit a weight, which tells zeros from others where bytes are counted.
+  /// The bitmap of zeros, one bit a weight, where bytes are counted.
   private let bitmap: Double
 
   /// - Throws: `.invalidArgument` for MACs that depend on extents that are open.

@@ -133,7 +133,7 @@ enum JoinAxes {
     return solver.fresh(node, axis, pin: "it picks these by position")
   }
 
-  /// Of longer axes the units are not told apart one by one.
+  /// The units of longer axes are not tracked one by one.
   private static let unitLimit = 1 << 20
 
   /// Whether units of an axis can be picked by constant numbers: they may go, and are as many whenever the model runs.

@@ -71,9 +71,9 @@ struct PruneEnding {
   var isWhole: Bool { !isStopped && !isRolledBack }
 }
 
-/// Where a step is to go.
+/// The goal of a step.
 struct StepGoal {
-  /// Of the whole way, 0...1.
+  /// The progress of the whole run, 0...1.
   let progress: Double
   /// What the step of a recipe took; nil where the plan says it.
   let prescribed: Allocation?

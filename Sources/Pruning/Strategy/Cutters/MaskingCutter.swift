@@ -95,7 +95,7 @@ struct MaskingCutter: Cutter {
       ).results(current, masked: results)
     }
     var (model, layers) = apply(results, to: base)
-    // In the form that is cut: weights as layers read them, numbers as float32.
+    // The form that is pruned: weights as layers read them, numbers as float32.
     if let rewind = options.rewind { try Rewinding.apply(PrunableWeights(of: rewind, direct: true).model, to: &model) }
     return Candidate(model: model, weights: current, allocation: allocation, normCut: normCut, detail: layers)
   }
@@ -208,7 +208,7 @@ struct MaskingCutter: Cutter {
 
   var ownBytes: Int { layers.reduce(0) { $0 + ($1.isChanged ? $1.weight.tensor.byteCount : 0) } }
 
-  /// With its numbers in the types of the given model.
+  /// The model with the number types of the original.
   func finished(_ model: Model) throws(PruneError) -> Model { try dense.stored?.restoringTypes(of: model) ?? model }
 
   func isChanged(_ model: Model) -> Bool {

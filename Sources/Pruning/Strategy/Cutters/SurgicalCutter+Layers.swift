@@ -8,8 +8,8 @@ extension SurgicalCutter {
   func withoutLayers(_ base: Model, _ goal: StepGoal) throws(PruneError) -> Candidate<Step> {
     let choice = try LayerChoice(ResidualBlocks(base), scope: options.scope, ignore: options.ignore)
     let order = try ranked(choice, base)
-    let gone = unitCount - choice.count
-    let limit = max(Int((plan.maxFraction * Double(unitCount)).rounded(.down)) - gone, 0)
+    let removedCount = unitCount - choice.count
+    let limit = max(Int((plan.maxFraction * Double(unitCount)).rounded(.down)) - removedCount, 0)
     var count = 0
     var floor: Double?
     if case .counts(let list)? = goal.prescribed {
@@ -20,7 +20,7 @@ extension SurgicalCutter {
         (count, floor) = (max(count, result.count), floor ?? result.floor)
       }
     } else if let amount = options.amount {
-      count = min(max(Allocation.units(amount * goal.progress, of: unitCount) - gone, 0), limit)
+      count = min(max(Allocation.units(amount * goal.progress, of: unitCount) - removedCount, 0), limit)
     } else {
       throw PruneError(.unsupported, "layers are pruned by an amount or a target, not by a threshold")
     }
@@ -68,11 +68,11 @@ extension SurgicalCutter {
     return CostModel.Cost(params: stats.params, macs: stats.macs, bytes: stats.bytes)
   }
 
-  /// How many go so that the cost comes closest to the goal.
+  /// How many blocks to remove so that the cost comes closest to the goal.
   private func count(
     _ kind: CostTarget.Kind, _ goal: Double, _ choice: LayerChoice, _ order: [Int], _ limit: Int
   ) throws(PruneError) -> (count: Int, floor: Double?) {
-    // By how many go.
+    // The cost by the number of removed blocks.
     var tried: [(count: Int, reached: Double)] = []
     for count in 0...min(limit, order.count) {
       let smaller = choice.blocks.removing(Array(order.prefix(count))), cost = try cost(of: smaller)

@@ -46,7 +46,7 @@ extension SurgicalCutter {
   private struct UnitChoice {
     /// The units of each group.
     let removals: [[Int]]
-    /// By which they were chosen.
+    /// The allocation that chose the units.
     let allocation: UnitAllocation
     /// The fraction of the time that is left at least, where a target of latency asks for less.
     var floor: Double?
