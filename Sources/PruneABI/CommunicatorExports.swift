@@ -111,7 +111,7 @@ private enum Plugin {
     return ["\(folder)/\(name)", "\(folder)/../lib/\(name)"].filter { access($0, F_OK) == 0 } + [name]
   }
 
-  /// - Throws: `.notFound` for what cannot be loaded, `.unsupported` for what is no plugin.
+  /// - Throws: `.notFound` for a file that cannot be loaded, `.unsupported` for one that is no plugin.
   static func load(_ file: String?) throws(PruneError) -> Entry {
     var reason = "it is nowhere"
     for path in file.map({ [$0] }) ?? paths() {

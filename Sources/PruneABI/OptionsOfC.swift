@@ -10,7 +10,7 @@ protocol OptionsOfC {
   var struct_tag: UInt32 { get }
 }
 
-/// PRUNE_NOT_GIVEN: a number that nobody gave.
+/// PRUNE_NOT_GIVEN: the caller did not set this number.
 let notGiven = -Double.greatestFiniteMagnitude
 
 /// Reads an options struct of this version or an earlier one: fields that the caller's header did not have get their
@@ -40,7 +40,7 @@ func options<T: OptionsOfC & BitwiseCopyable>(_ pointer: UnsafePointer<T>?, at p
   return result
 }
 
-/// An array of options structs, one behind the other as the caller's header declares them.
+/// An array of options structs, with the struct size of the caller's header.
 func optionsList<T: OptionsOfC & BitwiseCopyable>(_ pointer: UnsafePointer<T>?, _ count: Int, _ name: String)
   throws(PruneError) -> [T]
 {

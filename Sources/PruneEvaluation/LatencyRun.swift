@@ -75,7 +75,7 @@ package struct Latency {
   /// Whether runs differed by more than a machine with nothing else to do would make them.
   package var isDisturbed: Bool { p90 > 2 * least }
 
-  /// What to say of it.
+  /// The note in the report.
   package static let disturbance =
     "the machine is busy: a tenth of the runs took more than twice the shortest; trust min_ms, or time again"
 }

@@ -9,7 +9,7 @@ extension Losses {
   package struct Settings: Sendable {
     /// Predictions are logits rather than probabilities (cross-entropy, bce, kl).
     package var fromLogits = false
-    /// Cross-entropy: what is spread evenly over all classes, 0..<1.
+    /// Cross-entropy: the share that is spread evenly over all classes, 0..<1.
     package var labelSmoothing = 0.0
     /// Cross-entropy: one a class, none for equal weights; the mean is weighted as well.
     package var classWeights: [Double] = []

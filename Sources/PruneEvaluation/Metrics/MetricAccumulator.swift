@@ -153,7 +153,7 @@ struct MetricAccumulator {
 
   private mutating func rank(_ outputs: Span<Float>, _ start: Int, _ width: Int, _ actual: Int) {
     confusion[actual].actual += 1
-    // Not a number anywhere is no answer.
+    // An output with a NaN is no prediction.
     guard let best = Self.highest(outputs, start, width) else { return }
     count(best, actual)
     let score = outputs[start + actual]
@@ -194,7 +194,7 @@ struct MetricAccumulator {
 
   // MARK: - Results
 
-  /// The metric over what was added, nil when this data has none such.
+  /// The metric over the added samples; nil when the data has no such metric.
   func value(_ metric: Metric, loss: LossKind) -> Double? {
     let count = Double(samples)
     guard samples > 0 else { return nil }

@@ -59,7 +59,7 @@ package indirect enum ReportValue: Sendable {
   case report(Report)
   case list([ReportValue])
   case tensor(Tensor)
-  /// A number that depends on what nobody has said: null in JSON, "open" for people, absent for programs.
+  /// A number that depends on an open extent: null in JSON, "open" in text, absent in the C API.
   case open
 
   /// A count, or `open`.

@@ -3,7 +3,7 @@ import PruneTensor
 /// A list of reports as rows and columns.
 package struct ReportTable {
   package let header: [String]
-  /// A value a column; nil where a row has none of that key.
+  /// One value for each column; nil where a row does not have that key.
   package let rows: [[ReportValue?]]
 
   /// Columns of names that exporters make long; their end tells more than their beginning.

@@ -21,7 +21,7 @@ package struct ModelStats: Sendable {
   package var effectiveMacs: Int?
   /// Bytes of all stored tensors, int8 being one a number.
   package var bytes: Int
-  /// What the MACs depend on and nobody has said: extents of the inputs, else layers whose shapes follow from the data.
+  /// The unknowns that the MACs depend on: extents of the inputs, else layers whose shapes depend on the data.
   /// Empty while the MACs are known.
   package var open: [String] = []
   /// What was taken for extents that neither the caller nor data told: `H = 64 (assumed)`.

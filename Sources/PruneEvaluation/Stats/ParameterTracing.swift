@@ -8,7 +8,7 @@ struct TracedParameter {
   /// The name made unique among the scopes of subgraphs.
   var key: String
   var tensor: Tensor
-  /// Scales and zero points on the way: stored with the parameter but none themselves.
+  /// Its scales and zero points: stored with the parameter, but not parameters.
   fileprivate(set) var quantization: [Tensor] = []
   fileprivate(set) var zeroPoint: (tensor: Tensor, axis: Int)?
 
@@ -60,7 +60,7 @@ struct ParameterTracing {
     return result
   }
 
-  /// The parameter behind a value, nil when it is data, a single factor, or integers that stand for nothing else.
+  /// The parameter of a value; nil for data, a single factor, and integers that are not quantized numbers.
   private func parameter(_ value: String, isIntegerWeight: Bool) -> TracedParameter? {
     guard let source = trace(value), source.tensor.shape.rank > 0,
       source.tensor.count > 1 || !literals.contains(source.name)
@@ -69,7 +69,7 @@ struct ParameterTracing {
     return isWeight ? source : nil
   }
 
-  /// The stored tensor behind a value, with the scales and zero points on the way.
+  /// The stored tensor that a value is computed from, with its scales and zero points.
   private func trace(_ value: String) -> TracedParameter? {
     guard let source = sources.source(of: value) else { return nil }
     var parameter = TracedParameter(name: source.name, key: source.key, tensor: source.tensor)

@@ -10,7 +10,7 @@ struct StatsWalk {
   /// Elements that are not zero of each parameter that a node has claimed.
   private var claimed: [String: Int] = [:]
   private let outputs: Set<String>
-  /// Values that depend on what is fed; the others are arithmetic on constants.
+  /// Values that depend on the inputs; the others are arithmetic on constants.
   private var dataValues: Set<String>
 
   /// - Parameters:
@@ -90,7 +90,7 @@ struct StatsWalk {
     return layer
   }
 
-  /// Nodes that nobody who looks at a network thinks of as layers.
+  /// Nodes that are not layers to a reader of the summary.
   private func isPlumbing(_ node: Node) -> Bool {
     guard let output = node.output(0) else { return true }
     if outputs.contains(output) { return false }

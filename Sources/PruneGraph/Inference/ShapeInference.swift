@@ -248,7 +248,7 @@ package struct ShapeInference {
         "the body carries \(carried) values but the node has \(max(operands.inputCount - 2, 0))",
         at: node.label)
     }
-    // What a loop carries may change its extents on the way: those stay that the body gives back as it took them.
+    // Carried values of a loop may change their extents: only extents that the body does not change are known.
     let unknown = (0..<carried).map { TensorType(operands.dtype($0 + 2), nil) }
     // The tries of loops within loops would multiply.
     var tries = depth < 3 ? 2 : 0

@@ -4,7 +4,7 @@
 /// whether a gradient ends here by its nature, whether each sample is worked on by itself.
 package struct Operator: Sendable {
   package enum Kind: String, Sendable, CaseIterable {
-    /// Each element of the first input by itself; further inputs are settings.
+    /// A function of each element of the first input; further inputs are settings.
     case unary
     /// Elements of all inputs that broadcasting brings together.
     case broadcasting
@@ -12,7 +12,7 @@ package struct Operator: Sendable {
     case storage
     /// The same elements in the same order under other extents.
     case reshaping
-    /// The same elements elsewhere, some of them left out or repeated.
+    /// Moves elements; some may be dropped or repeated.
     case moving
     /// Windows of images without weights.
     case window
@@ -21,7 +21,7 @@ package struct Operator: Sendable {
     case normalization
     /// Exponentials over their sum, along an axis.
     case softmax
-    /// Some axes gone or of one element.
+    /// Some axes are removed or become one element.
     case reduction
     case recurrent
     case attention

@@ -125,7 +125,7 @@ package struct BoundExtents: Sendable {
 
   // MARK: - In words
 
-  /// `H = 64, W = 64` of what is assumed; nil where nothing is.
+  /// The assumed extents as `H = 64, W = 64`; nil where none is assumed.
   package var assumption: String? { assumed.isEmpty ? nil : text(assumed) }
   /// The same of what the model itself says.
   package var implication: String? { implied.isEmpty ? nil : text(implied) }

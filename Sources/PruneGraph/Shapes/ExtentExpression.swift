@@ -9,7 +9,7 @@ package struct ExtentExpression: Sendable {
     case sign(Character)
   }
 
-  /// Nil for a plain name, and for what is no sum, product or quotient of names and numbers.
+  /// Nil for a plain name, and for a text that is no sum, product or quotient of names and numbers.
   package init?(_ text: String) {
     guard text.count <= 256, let tokens = Self.tokens(text), tokens.count > 1 else { return nil }
     var names: Set<String> = []

@@ -1,6 +1,6 @@
 import PruneTensor
 
-/// Extents that a model leaves open in its inputs and yet says elsewhere: only what is certain.
+/// Open extents of the inputs that follow with certainty from other parts of the model.
 enum ImpliedExtents {
   /// - Returns: in a fixed order.
   static func of(_ model: Model) -> [(extent: OpenExtent, value: Int)] {
@@ -9,7 +9,7 @@ enum ImpliedExtents {
     return readers(model) + constants(model) + imageSize(model)
   }
 
-  /// What the layers that read an input want of it.
+  /// The extents that the layers after an input require of it.
   private static func readers(_ model: Model) -> [(extent: OpenExtent, value: Int)] {
     let implied = ImpliedInputs.of(model)
     var result: [(extent: OpenExtent, value: Int)] = []

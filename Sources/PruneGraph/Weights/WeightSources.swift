@@ -4,7 +4,7 @@ import PruneTensor
 package struct WeightSource {
   /// The initializer, or the output of the Constant node, that holds the elements.
   package let name: String
-  /// The name, told apart from those of other graphs inside nodes.
+  /// The name, unique among all graphs inside nodes.
   package let key: String
   package let tensor: Tensor
   /// The storage nodes between it and the reader, the one at the initializer first.

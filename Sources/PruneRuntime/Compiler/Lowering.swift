@@ -31,11 +31,11 @@ final class Lowering: Emitter {
   var slots: [Int: Int] = [:]
   /// The first step that may write a variable.
   var firstUpdate = Int.max
-  /// The last operation that reads each value, `Int.max` for outputs; views count with what they are views of.
+  /// The last operation that reads each value, `Int.max` for outputs; views count as their base value.
   var lastUse: [Int]
   var viewGroup: [Int]
   var current = 0
-  /// Whether what is emitted runs on one thread, which it must be made for.
+  /// Whether the emitted steps run on one thread; they must be made for it.
   var isSingleThreaded = false
   /// What kernels left for later ones, by the type of the notes.
   var notes: [ObjectIdentifier: any KernelNotes] = [:]
@@ -104,7 +104,7 @@ final class Lowering: Emitter {
 
   // MARK: - Operations
 
-  /// Lets go of constants that nothing reads any more: what was packed is not kept twice.
+  /// Drops constants that nothing reads any more: a packed constant is not kept twice.
   private func releaseConstants(_ op: Dataflow.Op) {
     for id in op.reads where lastUse[viewGroup[id]] == current && flow.values[id].constant != nil {
       flow.values[id].origin = .computed

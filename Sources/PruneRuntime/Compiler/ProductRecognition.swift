@@ -103,7 +103,7 @@ enum ProductRecognition {
     let summed = axes.indices.filter { axes[$0].c == 0 }
     guard summed.count <= 1 else { return nil }
     let one = Axis(extent: 1, a: 1, b: 1, c: 1)
-    // The one axis of each kind that lies densest makes the matrix, the others are gone through one by one.
+    // The densest axis of each kind makes the matrix; the others are loops.
     let column = columns.min { axes[$0].c < axes[$1].c }
     let row = rows.min { axes[$0].c < axes[$1].c }
     let chosen = [row, summed.first, column]

@@ -4,7 +4,7 @@ import PruneTensor
 /// Lets what stands between DequantizeLinear and QuantizeLinear work on the codes themselves.
 ///
 /// The result is that of the nodes one by one, intermediate roundings and saturations included, but for the order of
-/// float operations: a number that lies between two codes may go to either.
+/// float operations: a number halfway between two quantized values may round to either.
 struct QuantizedFusion {
   private var flow: Dataflow
   private let operands: QuantizedOperands

@@ -21,7 +21,7 @@ struct QuantizedOperands {
 
   func producer(_ value: Int?) -> Dataflow.Op? { value.flatMap { producers[$0] }.map { flow.ops[$0] } }
 
-  /// Codes behind a dequantized value, and the node that dequantizes them.
+  /// The quantized values of a dequantized value, and the node that dequantizes them.
   struct Operand {
     let value: Int
     let codes: Quantized.Codes

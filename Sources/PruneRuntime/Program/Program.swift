@@ -5,7 +5,7 @@ import Synchronization
 
 /// A model compiled for given input shapes and the current number of threads, ready to run many times.
 ///
-/// Several threads may run one program at once as long as it updates no variable: each run works in a frame of its own.
+/// Several threads may run one program at once as long as it updates no variable: each run has its own frame.
 package final class Program: @unchecked Sendable {
   package let inputTypes: [String: TensorType]
   package let outputTypes: [String: TensorType]

@@ -52,7 +52,7 @@ package struct FitOptions {
   package var stopping = Stopping()
   /// Computes parts of the forward pass again for the backward pass rather than keeping them in memory.
   package var recomputes = false
-  /// Weights of few different values keep which of them they have; the values are trained. See `SharedValues`.
+  /// Weights with few distinct values keep their assignment; the values are trained. See `SharedValues`.
   package var palettes = false
   /// Zeros of trained weights of two axes or more stay zero, whoever made them; those of `Model.maskedParameters`
   /// always do.
@@ -69,7 +69,7 @@ package struct FitOptions {
   /// statistics too.
   package var frozen: [String] = []
   package var resume = Resume.never
-  /// Called every `checkpointEpochs` (0 is 1) with what is needed to go on from there.
+  /// Called every `checkpointEpochs` (0 is 1) with the state that a later fit needs to continue.
   package var onCheckpoint: ((FitState) throws(PruneError) -> Void)?
   package var checkpointEpochs = 0
   /// Called after every step and epoch; true stops the fit after the step it was called for.
@@ -176,7 +176,7 @@ enum Monitor: String, Choice {
   var isRising: Bool { self == .accuracy || self == .validationAccuracy }
   var needsValidation: Bool { self == .validationLoss || self == .validationAccuracy }
 
-  /// - Throws: `.unsupported` for the accuracy of what is no classifier.
+  /// - Throws: `.unsupported` for the accuracy of a model that is no classifier.
   func value(of epoch: History.Epoch) throws(PruneError) -> Double {
     let value =
       switch self {

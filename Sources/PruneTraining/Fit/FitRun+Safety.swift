@@ -72,7 +72,7 @@ extension FitRun {
     return progress
   }
 
-  /// The loss after the first epoch, which is to be below the one before.
+  /// The loss after the first epoch; it should be below the loss before.
   private mutating func measure() throws(PruneError) {
     guard standing != nil, history.ending == nil, let loss = try probe?.loss(cancel: options.cancel) else { return }
     probed = (loss, true)

@@ -203,7 +203,7 @@ struct FitRun {
     let accuracy = setup.loss.isClassifier ? progress.accuracy : nil
     var entry = History.Epoch(number: epoch, loss: progress.loss, accuracy: accuracy, seconds: seconds)
     var last = event(epoch, setup.batches.count, progress, rate: rate * rateFactor)
-    // Stopped in the middle, nobody waits for a validation.
+    // A cancelled epoch is not validated.
     if let validation, history.ending == nil {
       let scores = try setup.validate(validation, cancel: options.cancel)
       (entry.validationLoss, entry.validationAccuracy) = (scores?.loss, scores?.accuracy)

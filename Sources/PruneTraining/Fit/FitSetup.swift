@@ -4,7 +4,7 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// What a fit settles before its first step: loss, parameters, batches, and that all of it fits together.
+/// The preparation of a fit: loss, parameters and batches, checked for contradictions.
 struct FitSetup {
   let loss: TrainingLoss
   let trainer: Trainer

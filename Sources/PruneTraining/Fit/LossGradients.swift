@@ -22,7 +22,7 @@ package final class LossGradients {
   ///   - output: what the loss is taken of; nil is the first output.
   ///   - parameters: names of initializers; nil means all that training would train.
   ///   - squaresSamples: whether in place of gradients of the mean loss come the sums, over the samples of a batch, of
-  ///     the squared gradients of each sample's own loss, as far as samples have nothing to do with each other.
+  ///     the squared gradients of each sample's own loss, where samples do not depend on each other.
   package init(
     _ model: Model, loss: String? = nil, settings: TrainingLoss.Settings = .init(), targets: DType,
     output: String? = nil,

@@ -121,7 +121,7 @@ struct RestoredNormalization {
   private mutating func insert(
     _ place: Place, _ raw: String, mean: [Double], variance: [Double]
   ) throws(PruneError) -> Node {
-    // What was measured has the bias in it, what is normalized has not.
+    // The measured statistics include the bias; the normalized values do not.
     let bias = try place.bias.flatMap { source.graph.initializer($0) }.map { tensor throws(PruneError) in
       try tensor.doubles()
     }

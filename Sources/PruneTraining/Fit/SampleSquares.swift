@@ -4,7 +4,7 @@ import PruneTensor
 /// Sums, over the samples of a batch, of the squared gradients of each sample's loss: what the Fisher information is
 /// the mean of, at about the cost of the batch.
 ///
-/// A gradient of weights is a sum over samples, of which the nodes that make it are told apart: a convolution's as one
+/// A gradient of weights is a sum over samples. The nodes that compute it are recognized: a convolution's as one
 /// of a group a sample, a matrix's as a product a sample. Of a matrix that sees one row a sample the squares are the
 /// product of squares.
 struct SampleSquares {

@@ -92,7 +92,7 @@ final class Trainer {
   ) throws(PruneError) -> Outcome {
     guard let communicator else {
       let (step, inputs) = try prepared(try batch(), factor)
-      // Not cancelled half-way: weights are either all of this step or all of the one before.
+      // A step is not cancelled half-way: either all weights are of this step, or all of the step before.
       return try finish(step.graph, try step.program.run(inputs))
     }
     var local: (Step, inputs: [String: Tensor], results: [String: Tensor])?, failure: PruneError?
@@ -234,7 +234,7 @@ final class Trainer {
     (penalties, stepCount, isStateStale) = (snapshot.penalties, snapshot.stepCount, false)
   }
 
-  /// The learning rate of all that have none of their own.
+  /// The learning rate of all parameters without their own.
   func setRate(_ rate: Double) { plan.groups.setRate(rate) }
 
   /// Weights and statistics with a number that is none, by name.

@@ -59,7 +59,7 @@ extension Zoo {
   }
 }
 
-/// Convolutions whose result is added to what they were given.
+/// Convolutions with a residual addition of their input.
 private struct ResidualBlock {
   let name: String
   let width: Int

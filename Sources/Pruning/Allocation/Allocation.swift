@@ -99,7 +99,7 @@ package enum Allocation: Sendable, Hashable {
     return units >= Double(count) ? count : Int(units)
   }
 
-  /// The lowest of each weight by itself.
+  /// The lowest scores of each weight separately.
   private static func each(_ weights: [Tensor], _ scores: Scores, _ counts: [Int]) throws(PruneError) -> [Result] {
     var results: [Result] = []
     for (index, weight) in weights.enumerated() where index < counts.count {

@@ -15,7 +15,7 @@ struct BudgetDivision {
   private var options: PruneOptions { context.options }
   private var extents: BoundExtents { context.extents }
 
-  /// How often the sum of what groups save by themselves is corrected by what they save together.
+  /// How often the sum of the separate savings of groups is corrected by their common saving.
   private static let corrections = 8
   /// Cuts that are timed to find where cutting on saves no time.
   private static let parts = 6
@@ -65,7 +65,7 @@ struct BudgetDivision {
     }
     guard kind == .latency else { return (try refined(best, budget), nil) }
     guard least > budget + CostTarget.tolerance else { return (best, nil) }
-    // It is not to be had. Of cuts of rising size the first that is as fast as the fastest, which may be none at all.
+    // The target cannot be met. The choice is the smallest cut that is as fast as the fastest; it may be empty.
     var tried: [(counts: [Int], floor: Double?)] = [(none, current)]
     for part in 1...Self.parts {
       try options.cancel?.check()

@@ -47,11 +47,11 @@ struct StructuralCertificate {
     return (result, nil)
   }
 
-  /// A network that should give what another gives.
+  /// Checks that a network gives the outputs of another.
   /// - Parameters:
-  ///   - noise: the other one, with what it gives.
+  ///   - noise: the other network, with its inputs and outputs.
   ///   - owner: the name of that network in the error text.
-  ///   - compare: the difference of outputs from those wanted.
+  ///   - compare: the difference of the outputs from the expected ones.
   static func checked(
     _ candidate: Model, _ noise: RoundingNoise, _ owner: String,
     _ compare: ([String: Tensor], [String: Tensor]) throws(PruneError) -> Double = {

@@ -36,7 +36,7 @@ struct AxisSolver {
     let beside: [SpaceForest.ID]
   }
 
-  /// An axis that a node sums over: what of it is masked contributes nothing.
+  /// An axis that a node sums over: masked positions contribute nothing.
   struct Contraction: Sendable {
     let node: Int
     let input: Int

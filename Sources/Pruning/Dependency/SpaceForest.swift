@@ -55,7 +55,7 @@ struct SpaceForest: Sendable {
 
   /// Reasons kept for a leaf; more tell a reader nothing.
   private static let pinLimit = 4
-  /// More copies of one block are not told apart.
+  /// More copies of one block are not distinguished.
   private static let copyLimit = 64
 
   // MARK: - Making spaces
@@ -93,7 +93,7 @@ struct SpaceForest: Sendable {
     return id
   }
 
-  /// Units of a space in another order, or some of them. Positions must be within it.
+  /// Units of a space in another order, or some of its units. Positions must be in range.
   mutating func pick(_ base: ID, _ positions: [Int]) -> ID {
     let base = root(base)
     if positions.count == sizes[base], positions == Array(positions.indices) { return base }

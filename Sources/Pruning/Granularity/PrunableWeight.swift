@@ -83,7 +83,7 @@ package struct PrunableWeights: Sendable {
     }
   }
 
-  /// Gives all uses of a weight but the first a whole copy of it. The bytes are shared until the first loses weights.
+  /// Gives every use of a weight except the first its own copy. The bytes are shared until one of them changes.
   /// - Returns: the names of the layers that got one, and what the copies take in a file.
   mutating func splitUses() -> (layers: [String], bytes: Int) {
     var split: [String] = [], bytes = 0

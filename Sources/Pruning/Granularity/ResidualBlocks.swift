@@ -1,7 +1,7 @@
 import PruneGraph
 import PruneTensor
 
-/// Layers that can go as a whole: branches that are added to what they are computed from.
+/// Blocks that can be removed as a whole: branches that are added to their own input.
 struct ResidualBlocks {
   struct Block: Sendable {
     /// The Add, by its layer name.

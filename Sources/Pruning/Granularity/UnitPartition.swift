@@ -3,7 +3,7 @@ import PruneTensor
 /// A weight's elements gathered into units that are removed as one. Units may overlap: an element goes with the first of
 /// its units that goes.
 struct UnitPartition {
-  /// The elements of all units, in storage order, one unit behind the other.
+  /// The elements of all units, in storage order, unit after unit.
   private let elements: [Int32]
   /// Where each unit begins, and the end of the last.
   private let starts: [Int]

@@ -103,7 +103,7 @@ struct GatePass {
     let gates: [String]
   }
 
-  /// By place; nil where samples of a batch cannot be told apart.
+  /// The sums by place; nil where the samples of a batch cannot be separated.
   private func gradients(
     _ samples: [Int], _ inputBinding: InputBinding, _ sources: inout [Int: Gated]
   ) throws(PruneError) -> [[Float]]? {

@@ -48,7 +48,7 @@ struct GradientImportance: Importance {
 }
 
 extension ScoringContext {
-  /// Sees to it that all ranks score the same weights on as much data.
+  /// Ensures that all ranks score the same weights on the same amount of data.
   func agree(_ criterion: String) throws(PruneError) {
     guard let communicator else { return }
     var values = Fingerprint()

@@ -19,8 +19,8 @@ package struct LayerMatrix: Sendable, Hashable {
   package var rows: Int { groups * outputs }
   package var columns: Int { inputs * taps }
 
-  /// The matrix that `node` makes of a weight of this shape, given at input `operand`; `isTurned` when its two axes are
-  /// swapped on the way there. Nil when it is none.
+  /// The matrix that `node` makes of a weight of this shape at input `operand`; `isTransposed` when a Transpose
+  /// before it swaps its two axes. Nil when the node multiplies no matrix.
   package init?(_ shape: Shape, node: Node, operand: Int, isTransposed: Bool = false) {
     let dims = shape.dims
     guard dims.count >= 2, shape.count > 0 else { return nil }

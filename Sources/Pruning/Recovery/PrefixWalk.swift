@@ -28,7 +28,7 @@ struct PrefixWalk {
   ) throws(PruneError) {
     try advance(to: node, for: names, model, cancel)
     let missing = names.filter { arrived.first?[$0] == nil }
-    // What a sum adds may be made behind the layer, in a branch that does not read it.
+    // The other operand of a sum may be computed after the layer, in a branch that does not read it.
     let end = missing.reduce(node) { max($0, (producers[$1] ?? -1) + 1) }
     let session = missing.isEmpty ? nil : self.session(model, to: end, missing.sorted())
     for (number, values) in arrived.enumerated() {

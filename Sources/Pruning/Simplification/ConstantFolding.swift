@@ -33,7 +33,7 @@ struct ConstantFolding {
     return result
   }
 
-  /// Shapes, and what is computed from them.
+  /// Shapes, and values that are computed from them.
   mutating func foldShapes(_ types: GraphTypes) {
     var nodes: [Node] = []
     for node in model.graph.nodes {

@@ -42,7 +42,7 @@ package func simplify(_ model: Model, seed: UInt64 = 0, cancel: CancelFlag? = ni
   return (current, report)
 }
 
-/// Nodes that give back what they take, and constants that are stored twice.
+/// Nodes that return their input unchanged, and constants that are stored twice.
 private struct Tidying {
   private var model: Model
   private let types: GraphTypes

@@ -5,7 +5,7 @@ extension Chart {
   struct Bar {
     let label: String
     let value: Double
-    /// Drawn behind it: what there was before.
+    /// The value before, drawn behind the bar.
     var before: Double?
     /// At its end; the value itself if not given.
     var text: String?
@@ -76,7 +76,7 @@ extension Chart {
     let x: Double
     let y: Double
     let tip: String
-    /// "one", "two", or "hollow" for what was given up.
+    /// "one", "two", or "hollow" for a rejected point.
     var kind = "one"
     var isChosen = false
   }

@@ -35,7 +35,7 @@ extension Report {
       }, isConnected: true, note: "Filled points keep what was asked for; the ring is the model that was returned.")
   }
 
-  /// Steps of a prune: the guard's metric against what is left.
+  /// Steps of a prune: the guard's metric against the share that is left.
   private var journalPlane: Chart? {
     let steps = rows("journal")
     // The guard's metric is what stands before its drop.

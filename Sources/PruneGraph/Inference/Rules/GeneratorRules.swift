@@ -44,7 +44,7 @@ package enum GeneratorRules {
     "BlackmanWindow": window,
   ]
 
-  /// The tensor a Constant node stands for; nil for kinds that are no numbers.
+  /// The tensor of a Constant node; nil for kinds that are no numbers.
   package static func constant(_ node: Node) throws(PruneError) -> Tensor? {
     guard
       let attribute = node.attributes.first(where: {

@@ -139,7 +139,7 @@ package struct SliceRanges: Sendable {
         ranges[axis] = range
         output[axis] = .fixed(range.count)
       } else if start == .fixed(0), step == 1 {
-        // The whole axis, or a symbol's length of it.
+        // The whole axis, or as many elements as a symbol says.
         if case .named = end {
           output[axis] = end
         } else {

@@ -9,7 +9,7 @@ enum ConvolutionKernels: KernelFamily {
     "Conv": forward, "ai.libprune.ConvGradInput": gradInput, "ai.libprune.ConvGradWeight": gradWeight,
   ]
 
-  /// The convolution that an operation is, or is a gradient of; nil where none of these kernels does it.
+  /// The convolution of an operation or of its gradient; nil where none of these kernels computes it.
   static func problem(_ op: Dataflow.Op, _ emitter: any Emitter) -> Problem? {
     let (x, w, y): (Int?, Int?, Int?) =
       switch op.key {

@@ -2,7 +2,7 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// Operators that map each axis by a matrix of its own: Resize, Upsample, and paddings that repeat what is inside. What
+/// Operators that map each axis by a matrix of its own: Resize, Upsample, and paddings that repeat inner elements. What
 /// the operator makes of the unit vectors along an axis is that matrix; the gradient goes through its transpose.
 enum LinearMapRules {
   static let resize = GradientRule([0]) { (writer: GradientWriter) throws(PruneError) in

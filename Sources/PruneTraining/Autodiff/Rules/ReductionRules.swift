@@ -1,7 +1,7 @@
 import PruneGraph
 import PruneTensor
 
-/// Reductions whose gradient is spread back over what was reduced.
+/// Reductions whose gradient is spread back over the reduced elements.
 enum ReductionRules {
   static let table: [String: GradientRule] = [
     "ReduceSum": GradientRule([0]) { (writer: GradientWriter) throws(PruneError) in

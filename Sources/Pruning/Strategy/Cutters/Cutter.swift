@@ -4,7 +4,7 @@ import PruneTensor
 
 /// What takes units out of a model, and proves what that did to it: by zeros that stay in place, or by surgery.
 ///
-/// How far a step goes, what is trained before and after it, and whether it is kept are `PruneRun`'s. A cutter knows
+/// `PruneRun` decides how far a step goes, what is trained before and after it, and whether it is kept. A cutter knows
 /// its units, makes candidates of models that it is given, and reports what is its own.
 protocol Cutter {
   /// What a cutter knows of a candidate besides its model.
