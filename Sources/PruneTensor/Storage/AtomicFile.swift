@@ -2,7 +2,7 @@
   import Glibc
 #endif
 
-/// A file that appears under its name only when it is complete: written to a temporary file next to it, synced, then renamed.
+/// A file that appears under its name only when it is complete: written to a temporary file, synced, then renamed.
 ///
 /// If `commit` is not reached, the temporary file is removed and the old file stays. A file that is
 /// replaced keeps its mode and, where this process may set them, its owner and extended attributes. A link stays; the
