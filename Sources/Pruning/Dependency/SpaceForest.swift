@@ -30,8 +30,8 @@ package struct UnitRole: OptionSet, Sendable, Hashable {
 ///
 /// A space is a leaf with a number of units, the concatenation of spaces (an axis after Concat), their row-major
 /// product (an axis after Reshape), or units picked from another space by index (an axis after Gather). Axes whose
-/// units go together share spaces: unifying two spaces makes them one, splitting and factoring refine a space wherever it is
-/// used. Example: 48 = 4 heads x 12; factoring the 48 outputs of a matrix into [4, 12] makes its columns a product, and
+/// units go together share spaces: unifying two spaces makes them one, splitting and factoring refine a space wherever
+/// it is used. Example: 48 = 4 heads x 12; factoring the 48 outputs of a matrix into [4, 12] makes its columns a product, and
 /// unifying the 4 with another matrix's 4 couples their heads.
 struct SpaceForest: Sendable {
   typealias ID = Int
