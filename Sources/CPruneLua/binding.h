@@ -76,7 +76,7 @@ const char *pl_check_path(lua_State *L, int index);
 
 /* ---- calls (call.c) ---- */
 
-enum { PL_HELD_MAX = 16 };
+enum { PL_HANDLES_MAX = 16 };
 
 /** One call into libprune that may take long: the objects that it uses, and the callbacks it makes. */
 typedef struct pl_call {
@@ -85,8 +85,8 @@ typedef struct pl_call {
   const char *where;
   /** "fit", for the progress line. */
   const char *what;
-  handle *held[PL_HELD_MAX];
-  int held_count;
+  handle *handles[PL_HANDLES_MAX];
+  int handle_count;
   /** Stack positions of Lua functions, 0 for none: after a step, an epoch, a pruning step, and the progress line. */
   int on_batch, on_epoch, on_step, progress;
   /** Stack positions of Lua functions that score weights, and that measure models. */

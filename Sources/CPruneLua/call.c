@@ -12,10 +12,10 @@ static double now(void) {
 }
 
 void pl_hold(pl_call *call, handle *object) {
-  if (call->held_count == PL_HELD_MAX) {
-    pl_error(call->L, "invalid_argument", call->where, NULL, "more than %d objects in one call", PL_HELD_MAX);
+  if (call->handle_count == PL_HANDLES_MAX) {
+    pl_error(call->L, "invalid_argument", call->where, NULL, "more than %d objects in one call", PL_HANDLES_MAX);
   }
-  call->held[call->held_count++] = object;
+  call->handles[call->handle_count++] = object;
 }
 
 volatile int pl_running_calls;
@@ -24,7 +24,7 @@ void pl_begin(pl_call *call, handle *changing) {
   luaL_checkstack(call->L, LUA_MINSTACK, "too many nested calls");
   lua_pushnil(call->L);
   call->error = lua_gettop(call->L);
-  for (int i = 0; i < call->held_count; i++) call->held[i]->users++;
+  for (int i = 0; i < call->handle_count; i++) call->handles[i]->users++;
   if (changing) {
     changing->users++;
     changing->busy = true;
@@ -43,7 +43,7 @@ static void finish_progress(pl_call *call) {
 void pl_end(pl_call *call, handle *changing) {
   pl_running_calls = pl_running_calls - 1;
   if (call->progress) pl_ticker_end();
-  for (int i = 0; i < call->held_count; i++) call->held[i]->users--;
+  for (int i = 0; i < call->handle_count; i++) call->handles[i]->users--;
   if (changing) {
     changing->users--;
     changing->busy = false;
@@ -121,8 +121,8 @@ typedef struct delivery {
 /* Under lua_pcall: calls the progress line and the user's function; returns whether to stop. Its frame has its own stack
  * positions, so the functions come as arguments: delivery, progress or nil, callback or nil. */
 static int deliver(lua_State *L) {
-  const delivery *given = lua_touserdata(L, 1);
-  push_event(L, given->event);
+  const delivery *message = lua_touserdata(L, 1);
+  push_event(L, message->event);
   if (!lua_isnil(L, 2)) {
     lua_pushvalue(L, 2);
     lua_pushvalue(L, 4);
@@ -166,9 +166,9 @@ int pl_event(const prune_event *event, void *user) {
   if (!callback && !progress) return 0;
   if (progress) pl_ticker_silence();
   if (!lua_checkstack(L, LUA_MINSTACK)) return 0;
-  delivery given = {event, call};
+  delivery message = {event, call};
   lua_pushcfunction(L, deliver);
-  lua_pushlightuserdata(L, &given);
+  lua_pushlightuserdata(L, &message);
   push_or_nil(L, progress);
   push_or_nil(L, callback);
   if (lua_pcall(L, 3, 1, 0) != LUA_OK) {

@@ -45,9 +45,9 @@ prune_dtype pl_dtype(lua_State *L, const char *name, const char *where) {
     if (strcmp(dtypes[i].name, name) == 0) return dtypes[i].dtype;
     if (pl_similar(name, dtypes[i].name, &best)) nearest = dtypes[i].name;
   }
-  const char *known = "known: float32 float64 float16 bfloat16 int64 int32 int16 int8 uint64 uint32 uint16 uint8 bool";
-  if (nearest) pl_error(L, "invalid_argument", where, known, "unknown dtype '%s', did you mean '%s'?", name, nearest);
-  pl_error(L, "invalid_argument", where, known, "unknown dtype '%s'", name);
+  const char *hint = "known: float32 float64 float16 bfloat16 int64 int32 int16 int8 uint64 uint32 uint16 uint8 bool";
+  if (nearest) pl_error(L, "invalid_argument", where, hint, "unknown dtype '%s', did you mean '%s'?", name, nearest);
+  pl_error(L, "invalid_argument", where, hint, "unknown dtype '%s'", name);
 }
 
 static float float_of_bits(uint32_t bits) {

@@ -6,7 +6,7 @@ typedef struct measuring {
   double *value;
 } measuring;
 
-/* A guard's function, beside which the call may have another. */
+/* The metric function of a guard; the call may have one of its own besides. */
 typedef struct guard_metric {
   pl_call *call;
   int function;
@@ -14,11 +14,11 @@ typedef struct guard_metric {
 
 /* Under lua_pcall, with the measuring and the function: calls it with a model of its own. */
 static int measure(lua_State *L) {
-  const measuring *given = lua_touserdata(L, 1);
+  const measuring *request = lua_touserdata(L, 1);
   lua_pushvalue(L, 2);
   handle *object = pl_new(L, &pl_model);
   prune_model *copy = NULL;
-  prune_status status = prune_model_clone(given->model, &copy);
+  prune_status status = prune_model_clone(request->model, &copy);
   object->pointer = copy;
   pl_check(L, status);
   lua_call(L, 1, 1);
@@ -26,16 +26,16 @@ static int measure(lua_State *L) {
     pl_error(L, "invalid_argument", "metric", "return how good the model is", "the metric must return a number, got %s",
              pl_type_name(L, -1));
   }
-  *given->value = lua_tonumber(L, -1);
+  *request->value = lua_tonumber(L, -1);
   return 0;
 }
 
 static int call_measure(pl_call *call, int function, prune_model *model, double *out_value) {
   lua_State *L = call->L;
   if (call->failed || !lua_checkstack(L, LUA_MINSTACK)) return 1;
-  measuring given = {model, out_value};
+  measuring request = {model, out_value};
   lua_pushcfunction(L, measure);
-  lua_pushlightuserdata(L, &given);
+  lua_pushlightuserdata(L, &request);
   lua_pushvalue(L, function);
   if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
     lua_replace(L, call->error);
@@ -74,10 +74,10 @@ const prune_guard *pl_read_guard(pl_call *call, guard_options *options) {
   lua_State *L = call->L;
   if (!options) return NULL;
   if (options->metric && lua_type(L, options->metric) == LUA_TFUNCTION) {
-    guard_metric *own = pl_scratch(L, sizeof *own);
-    *own = (guard_metric){call, options->metric};
+    guard_metric *metric = pl_scratch(L, sizeof *metric);
+    *metric = (guard_metric){call, options->metric};
     options->guard.on_metric = call_guard_metric;
-    options->guard.user = own;
+    options->guard.user = metric;
   } else {
     prune_metric_callback none = NULL;
     pl_read_metric(call, options->metric, &options->guard.metric, &none);

@@ -10,9 +10,9 @@ typedef struct place {
   const char *where, *name;
 } place;
 
-static _Noreturn void wrong_type(const place *at, int value, const char *wanted) {
+static _Noreturn void wrong_type(const place *at, int value, const char *expected) {
   lua_State *L = at->call->L;
-  pl_error(L, "invalid_argument", at->where, NULL, "option '%s' must be %s, got %s", at->name, wanted,
+  pl_error(L, "invalid_argument", at->where, NULL, "option '%s' must be %s, got %s", at->name, expected,
            pl_type_name(L, value));
 }
 
@@ -80,7 +80,7 @@ const prune_shape *pl_shapes(lua_State *L, int index, const char *where, size_t 
     size_t rank = 0;
     const int64_t *extents = pl_integers(L, -2, 1, what, &rank);
     shapes[entry++] = (prune_shape){name, extents, rank};
-    /* The extents stay below the key, which goes on top for the next round. */
+    /* The extents stay below the key; the key is pushed on top for the next round. */
     lua_replace(L, -3);
     lua_pop(L, 1);
     lua_insert(L, -2);
@@ -89,31 +89,31 @@ const prune_shape *pl_shapes(lua_State *L, int index, const char *where, size_t 
   return shapes;
 }
 
-static double number_at(const place *at, int value, const char *wanted) {
+static double number_at(const place *at, int value, const char *expected) {
   lua_State *L = at->call->L;
-  if (lua_type(L, value) != LUA_TNUMBER) wrong_type(at, value, wanted);
+  if (lua_type(L, value) != LUA_TNUMBER) wrong_type(at, value, expected);
   return lua_tonumber(L, value);
 }
 
-static _Noreturn void out_of_range(const place *at, int value, const char *wanted) {
+static _Noreturn void out_of_range(const place *at, int value, const char *expected) {
   lua_State *L = at->call->L;
-  pl_error(L, "invalid_argument", at->where, NULL, "option '%s' must be %s, got %s", at->name, wanted,
+  pl_error(L, "invalid_argument", at->where, NULL, "option '%s' must be %s, got %s", at->name, expected,
            luaL_tolstring(L, value, NULL));
 }
 
-static lua_Integer integer_at(const place *at, int value, lua_Integer least, lua_Integer most, const char *wanted) {
+static lua_Integer integer_at(const place *at, int value, lua_Integer least, lua_Integer most, const char *expected) {
   lua_State *L = at->call->L;
-  number_at(at, value, wanted);
+  number_at(at, value, expected);
   int is_integer = 0;
   lua_Integer number = lua_tointegerx(L, value, &is_integer);
-  if (!is_integer || number < least || number > most) out_of_range(at, value, wanted);
+  if (!is_integer || number < least || number > most) out_of_range(at, value, expected);
   return number;
 }
 
 /* A string that C reads whole. */
-static const char *text_at(const place *at, int value, const char *wanted) {
+static const char *text_at(const place *at, int value, const char *expected) {
   lua_State *L = at->call->L;
-  if (lua_type(L, value) != LUA_TSTRING) wrong_type(at, value, wanted);
+  if (lua_type(L, value) != LUA_TSTRING) wrong_type(at, value, expected);
   const char *text = lua_tostring(L, value);
   if (strlen(text) != lua_rawlen(L, value)) {
     pl_error(L, "invalid_argument", at->where, NULL, "option '%s' is '%s…', which has a zero byte behind it", at->name,
@@ -306,14 +306,14 @@ static _Noreturn void unknown_option(lua_State *L, const option_set *set, const 
   }
   if (nearest)
     pl_error(L, "invalid_argument", set->name, NULL, "unknown option '%s', did you mean '%s'?", name, nearest);
-  luaL_Buffer known;
-  luaL_buffinit(L, &known);
-  luaL_addstring(&known, "known: ");
+  luaL_Buffer hint;
+  luaL_buffinit(L, &hint);
+  luaL_addstring(&hint, "known: ");
   for (size_t i = 0; i < set->count; i++) {
-    if (i) luaL_addstring(&known, ", ");
-    luaL_addstring(&known, set->options[i].name);
+    if (i) luaL_addstring(&hint, ", ");
+    luaL_addstring(&hint, set->options[i].name);
   }
-  luaL_pushresult(&known);
+  luaL_pushresult(&hint);
   pl_error(L, "invalid_argument", set->name, lua_tostring(L, -1), "unknown option '%s'", name);
 }
 

@@ -76,7 +76,7 @@ static const char *read_granularity(pl_call *call, int value) {
              "write {block = {rows, columns}}, or inside kernels {block = {outputs, inputs, height, width}}",
              "a block has 2 extents or 4, got %zu", count);
   }
-  int given = lua_getfield(L, value, "stride");
+  int stride_type = lua_getfield(L, value, "stride");
   for (lua_pushnil(L); lua_next(L, value); lua_pop(L, 1)) {
     const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
     if (strcmp(key, "block") != 0 && strcmp(key, "stride") != 0) {
@@ -85,14 +85,14 @@ static const char *read_granularity(pl_call *call, int value) {
     }
   }
   if (count == 2) {
-    if (given != LUA_TNIL) {
+    if (stride_type != LUA_TNIL) {
       pl_error(L, "invalid_argument", call->where, NULL, "stride is of blocks inside kernels, which have 4 extents");
     }
     return lua_pushfstring(L, "block:%Ix%I", (LUAI_UACINT)extents[0], (LUAI_UACINT)extents[1]);
   }
   const char *block = lua_pushfstring(L, "block:%Ix%Ix%Ix%I", (LUAI_UACINT)extents[0], (LUAI_UACINT)extents[1],
                                       (LUAI_UACINT)extents[2], (LUAI_UACINT)extents[3]);
-  if (given == LUA_TNIL) return block;
+  if (stride_type == LUA_TNIL) return block;
   const int64_t *steps = pl_integers(L, -2, 1, "option 'granularity'", &strides);
   if (strides != 4) {
     pl_error(L, "invalid_argument", call->where, "write stride = {outputs, inputs, height, width}",

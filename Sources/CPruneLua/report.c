@@ -66,8 +66,8 @@ static void push_report(lua_State *L, int root, const prune_report *report) {
   luaL_setmetatable(L, REPORT_CLASS);
   push_nodes(L);
   lua_pushvalue(L, -2);
-  node *own = lua_newuserdatauv(L, sizeof *own, 1);
-  own->report = report;
+  node *record = lua_newuserdatauv(L, sizeof *record, 1);
+  record->report = report;
   lua_pushvalue(L, root);
   lua_setiuservalue(L, -2, 1);
   luaL_setmetatable(L, NODE_CLASS);
@@ -81,7 +81,7 @@ void pl_push_report(lua_State *L, int index) {
 }
 
 void pl_notice(lua_State *L) {
-  /* Inside a callback, what comes back is nobody's result yet. */
+  /* Inside a callback the report is not yet the result of a call. */
   if (pl_running_calls) return;
   pl_push_internals(L);
   if (lua_getfield(L, -1, "notice") == LUA_TFUNCTION) {
@@ -100,8 +100,8 @@ static const prune_report *report_at(lua_State *L, int index) {
   lua_pushvalue(L, index);
   lua_rawget(L, -2);
   lua_remove(L, -2);
-  const node *own = luaL_testudata(L, -1, NODE_CLASS);
-  return own ? own->report : NULL;
+  const node *record = luaL_testudata(L, -1, NODE_CLASS);
+  return record ? record->report : NULL;
 }
 
 /* Width and colour as given, or as internals.display says; the two are pushed. */

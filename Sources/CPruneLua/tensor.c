@@ -23,9 +23,9 @@ void pl_push_borrowed_tensor(lua_State *L, const prune_tensor *tensor) {
   carrier->pointer = tensors;
   pl_check(L, prune_tensors_set(tensors, "t", tensor));
   handle *object = pl_new(L, &pl_tensor);
-  prune_tensor *own = NULL;
-  prune_status status = prune_tensors_get(tensors, "t", &own);
-  object->pointer = own;
+  prune_tensor *copy = NULL;
+  prune_status status = prune_tensors_get(tensors, "t", &copy);
+  object->pointer = copy;
   pl_check(L, status);
   pl_release(carrier, &pl_tensors);
   lua_remove(L, -2);
@@ -147,11 +147,11 @@ static int tensor_reshape(lua_State *L) {
   const prune_tensor *tensor = pl_check_tensor(L, 1);
   size_t rank = 0;
   int64_t *shape = pl_integers(L, 2, -1, "Tensor:reshape", &rank);
-  int64_t known = 1;
+  int64_t product = 1;
   ptrdiff_t open = -1;
   for (size_t i = 0; i < rank; i++) {
     if (shape[i] >= 0) {
-      if (__builtin_mul_overflow(known, shape[i], &known)) known = INT64_MAX;
+      if (__builtin_mul_overflow(product, shape[i], &product)) product = INT64_MAX;
     } else if (open >= 0) {
       pl_error(L, "invalid_argument", "Tensor:reshape", NULL, "only one extent can be -1");
     } else {
@@ -160,10 +160,10 @@ static int tensor_reshape(lua_State *L) {
   }
   int64_t count = (int64_t)prune_tensor_count(tensor);
   if (open >= 0) {
-    shape[open] = known > 0 ? count / known : 0;
-    if (__builtin_mul_overflow(known, shape[open], &known)) known = INT64_MAX;
+    shape[open] = product > 0 ? count / product : 0;
+    if (__builtin_mul_overflow(product, shape[open], &product)) product = INT64_MAX;
   }
-  if (known != count) {
+  if (product != count) {
     pl_error(L, "mismatch", "Tensor:reshape", NULL, "%lld elements do not fill the given shape", (long long)count);
   }
   const void *data = readable_data(L, tensor);

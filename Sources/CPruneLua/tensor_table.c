@@ -84,23 +84,23 @@ static prune_tensor *build(builder *b, int index, const int64_t *shape, size_t r
              : seen & SEEN_INTEGER ? PRUNE_INT64
              : seen & SEEN_BOOL    ? PRUNE_BOOL
                                    : PRUNE_FLOAT32;
-  int64_t given = 1, wanted = 1;
-  for (size_t i = 0; i < b->rank; i++) given *= b->shape[i]; /* all these elements exist */
+  int64_t actual = 1, expected = 1;
+  for (size_t i = 0; i < b->rank; i++) actual *= b->shape[i]; /* all these elements exist */
   for (size_t i = 0; shape && i < rank; i++) {
-    if (__builtin_mul_overflow(wanted, shape[i], &wanted)) wanted = -1;
-    if (wanted < 0) break;
+    if (__builtin_mul_overflow(expected, shape[i], &expected)) expected = -1;
+    if (expected < 0) break;
   }
-  bool zeros = shape && given == 0;
-  if (shape && !zeros && given != wanted) {
+  bool zeros = shape && actual == 0;
+  if (shape && !zeros && actual != expected) {
     pl_error(L, "invalid_argument", "prune.tensor", NULL, "%lld elements do not fill the shape of %lld",
-             (long long)given, (long long)wanted);
+             (long long)actual, (long long)expected);
   }
   handle *object = pl_new(L, &pl_tensor);
   prune_tensor *tensor = NULL;
   prune_status status = prune_tensor_create(b->dtype, shape ? rank : b->rank, shape ? shape : b->shape, NULL, &tensor);
   object->pointer = tensor;
   pl_check(L, status);
-  if (!zeros && given > 0) {
+  if (!zeros && actual > 0) {
     pl_check(L, prune_tensor_data_mutable(tensor, &b->data));
     fill(b, index, 0);
   }

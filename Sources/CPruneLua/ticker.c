@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Calls that end sooner show nothing; then so many milliseconds between lines. */
+/* Calls that end before the first time show nothing; the second is the milliseconds between lines. */
 enum { PATIENCE_MS = 500, INTERVAL_MS = 250 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -79,27 +79,27 @@ int64_t ps_count_unequal(const uint8_t *values, int64_t outer, int64_t channels,
 
 struct finite {
   const float *x;
-  int32_t found;
+  int32_t is_wild;
 };
 
 /// Whether one has all bits of its exponent.
 CLONES static uint32_t has_wild(const float *x, int64_t n) {
-  uint32_t found = 0;
+  uint32_t is_wild = 0;
   for (int64_t i = 0; i < n; i++) {
     uint32_t bits;
     memcpy(&bits, x + i, sizeof bits);
-    found |= (bits & 0x7f800000u) == 0x7f800000u;
+    is_wild |= (bits & 0x7f800000u) == 0x7f800000u;
   }
-  return found;
+  return is_wild;
 }
 
 static void look(int64_t first, int64_t last, void *user) {
   struct finite *args = user;
-  if (has_wild(args->x + first, last - first)) __atomic_store_n(&args->found, 1, __ATOMIC_RELAXED);
+  if (has_wild(args->x + first, last - first)) __atomic_store_n(&args->is_wild, 1, __ATOMIC_RELAXED);
 }
 
 int32_t ps_is_finite(const float *x, int64_t n) {
   struct finite args = {x, 0};
   ps_parallel_for(n, 1 << 18, look, &args);
-  return !args.found;
+  return !args.is_wild;
 }

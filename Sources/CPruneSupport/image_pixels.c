@@ -29,7 +29,7 @@ void ps_image_taps(int32_t from, int32_t to, int32_t *starts, int32_t *counts, i
     if (first < 0) first = 0;
     if (end > from) end = from;
     int32_t count = end - first < limit ? end - first : limit;
-    int32_t *own = weights + (int64_t)index * limit;
+    int32_t *filter = weights + (int64_t)index * limit;
     for (int32_t tap = 0; tap < count; tap++) {
       double distance = fabs((tap + first - centre + 0.5) / support);
       sum += distance < 1 ? 1 - distance : 0;
@@ -37,7 +37,7 @@ void ps_image_taps(int32_t from, int32_t to, int32_t *starts, int32_t *counts, i
     for (int32_t tap = 0; tap < count; tap++) {
       double distance = fabs((tap + first - centre + 0.5) / support), weight = distance < 1 ? 1 - distance : 0;
       if (sum != 0) weight /= sum;
-      own[tap] = (int32_t)(0.5 + weight * (1 << FRACTION));
+      filter[tap] = (int32_t)(0.5 + weight * (1 << FRACTION));
     }
     starts[index] = first;
     counts[index] = count;
@@ -56,12 +56,12 @@ static void resize_rows_of_3(const uint8_t *source, int32_t from, int64_t rows, 
     const uint8_t *line = source + row * from * 3;
     for (int32_t index = 0; index < to; index++) {
       const uint8_t *pixel = line + (int64_t)starts[index] * 3;
-      const int32_t *own = weights + (int64_t)index * limit;
+      const int32_t *filter = weights + (int64_t)index * limit;
       int32_t r = 1 << (FRACTION - 1), g = r, b = r;
       for (int32_t tap = 0; tap < counts[index]; tap++) {
-        r += pixel[3 * tap] * own[tap];
-        g += pixel[3 * tap + 1] * own[tap];
-        b += pixel[3 * tap + 2] * own[tap];
+        r += pixel[3 * tap] * filter[tap];
+        g += pixel[3 * tap + 1] * filter[tap];
+        b += pixel[3 * tap + 2] * filter[tap];
       }
       *target++ = clipped(r);
       *target++ = clipped(g);

@@ -154,10 +154,10 @@ static int decode_png(const uint8_t *data, size_t size, int32_t width, int32_t h
   struct png_header header;
   void *decoder = png_open(data, size, &header, message);
   if (!decoder) return PS_IMAGE_BROKEN;
-  size_t wanted = 3 * (size_t)width * (size_t)height, found = 0;
-  int status = png_check(png.size(decoder, SPNG_FMT_RGB8, &found), message);
-  if (status == PS_IMAGE_OK && found != wanted) status = fail(PS_IMAGE_BROKEN, message, "the extents changed");
-  if (status == PS_IMAGE_OK) status = png_check(png.decode(decoder, rgb, wanted, SPNG_FMT_RGB8, 0), message);
+  size_t expected = 3 * (size_t)width * (size_t)height, actual = 0;
+  int status = png_check(png.size(decoder, SPNG_FMT_RGB8, &actual), message);
+  if (status == PS_IMAGE_OK && actual != expected) status = fail(PS_IMAGE_BROKEN, message, "the extents changed");
+  if (status == PS_IMAGE_OK) status = png_check(png.decode(decoder, rgb, expected, SPNG_FMT_RGB8, 0), message);
   png.close(decoder);
   return status;
 }

@@ -23,7 +23,7 @@ static inline float unordered(int32_t key) {
 }
 
 CLONES void ps_min_max(const float *values, int64_t count, float *low, float *high) {
-  // In this order NaN lies beyond the infinities, on the side of its sign.
+  // In this order NaN is beyond the infinities, on the side of its sign.
   int32_t least = INT32_MAX, most = INT32_MIN;
   for (int64_t i = 0; i < count; i++) {
     int32_t key = ordered(values[i]);

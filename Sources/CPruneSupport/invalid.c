@@ -17,8 +17,8 @@ int32_t ps_invalid_hold(void) {
   return state & INVALID;
 }
 
-void ps_invalid_release(int32_t held) {
-  if (held) _mm_setcsr(_mm_getcsr() | INVALID);
+void ps_invalid_release(int32_t token) {
+  if (token) _mm_setcsr(_mm_getcsr() | INVALID);
 }
 
 static void take(void *user) {
@@ -26,16 +26,16 @@ static void take(void *user) {
 }
 
 int32_t ps_invalid_take(int32_t threads) {
-  atomic_int found = 0;
-  if (threads > 1 && !omp_in_parallel()) GOMP_parallel(take, &found, (unsigned)threads, 0);
-  else take(&found);
-  return atomic_load_explicit(&found, memory_order_relaxed);
+  atomic_int any = 0;
+  if (threads > 1 && !omp_in_parallel()) GOMP_parallel(take, &any, (unsigned)threads, 0);
+  else take(&any);
+  return atomic_load_explicit(&any, memory_order_relaxed);
 }
 
 #else
 
 int32_t ps_invalid_hold(void) { return 0; }
-void ps_invalid_release(int32_t held) { (void)held; }
+void ps_invalid_release(int32_t token) { (void)token; }
 int32_t ps_invalid_take(int32_t threads) {
   (void)threads;
   return 0;

@@ -1,6 +1,6 @@
 // C = alpha * op(A) * op(B) + beta * C. After Goto and van de Geijn, "Anatomy of High-Performance Matrix
 // Multiplication" (2008): blocks that fit the caches, panels of B packed in the order they are read, and tiles of C
-// held in registers. Every number of C is summed in the same order whatever the number of threads.
+// held in registers. Every number of C is summed in the same order at any number of threads.
 #include <stdlib.h>
 
 #include "prune_kernels.h"
@@ -268,11 +268,11 @@ int32_t ps_product(char transpose_a, char transpose_b, int64_t m, int64_t n, int
   // A row or column has no direction: call it the one that is read in vectors.
   if (n <= NARROW && n < m) {
     // The transpose of c is op(B)' op(A)'.
-    struct product turned = p;
-    turned.a = b, turned.b = a, turned.m = n, turned.n = m;
-    turned.a_m = p.b_n, turned.a_k = p.b_k, turned.b_k = p.a_k, turned.b_n = p.a_m;
-    turned.c_m = 1, turned.c_n = ldc;
-    p = turned;
+    struct product swapped = p;
+    swapped.a = b, swapped.b = a, swapped.m = n, swapped.n = m;
+    swapped.a_m = p.b_n, swapped.a_k = p.b_k, swapped.b_k = p.a_k, swapped.b_n = p.a_m;
+    swapped.c_m = 1, swapped.c_n = ldc;
+    p = swapped;
   }
   // One or two rows leave registers free for more columns.
   p.columns = p.b_n == 1 && p.m <= 2 ? (p.m == 1 ? 8 : 4) * p.machine->lanes : p.machine->columns;

@@ -1,4 +1,4 @@
-// The innermost loops of a matrix product for one set of instructions, which whoever includes this file names: NAME(x),
+// The innermost loops of a matrix product for one set of instructions, which the including file names: NAME(x),
 // TARGET (a function attribute), LANES (numbers in a vector), ROWS and VECTORS (the largest tile whose sums fit the
 // registers).
 

@@ -72,8 +72,8 @@ void *ps_memory_map(size_t bytes) {
   return base == MAP_FAILED ? NULL : base;
 }
 
-void *ps_memory_resize(void *base, size_t bytes, size_t wanted) {
-  void *moved = mremap(base, bytes, wanted, MREMAP_MAYMOVE);
+void *ps_memory_resize(void *base, size_t bytes, size_t new_bytes) {
+  void *moved = mremap(base, bytes, new_bytes, MREMAP_MAYMOVE);
   return moved == MAP_FAILED ? NULL : moved;
 }
 
@@ -82,9 +82,9 @@ void ps_memory_unmap(void *base, size_t bytes) { munmap(base, bytes); }
 // MARK: - The reserve
 //
 // Swift's arrays, strings and objects take memory through swift_slowAlloc, which ends the process when there is none.
-// The linker puts the functions below in its place (--wrap). When the system refuses, they lend from a reserve that was
-// mapped before and costs no memory until then, and note it. The call that runs goes on to its next check, which
-// throws; what it had made is released, and with it what was lent.
+// The linker puts the functions below in its place (--wrap). When the system refuses, they take from a reserve that was
+// mapped before and costs no memory until then, and note it. The running call continues to its next check, which
+// throws; its objects are released, and with them the blocks of the reserve.
 
 enum { RESERVE_BYTES = 64 << 20, HEADER_BYTES = 16 };
 
@@ -101,10 +101,10 @@ static uint64_t this_call(void) { return (uint64_t)1 << (depth & 63); }
 
 static void prepare_reserve(void) {
   if (atomic_load_explicit(&reserve, memory_order_acquire)) return;
-  void *made = mmap(NULL, RESERVE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (made == MAP_FAILED) return;
+  void *block = mmap(NULL, RESERVE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (block == MAP_FAILED) return;
   char *none = NULL;
-  if (!atomic_compare_exchange_strong(&reserve, &none, made)) munmap(made, RESERVE_BYTES);
+  if (!atomic_compare_exchange_strong(&reserve, &none, block)) munmap(block, RESERVE_BYTES);
 }
 
 ps_account *ps_call_begin(void) {
@@ -158,7 +158,7 @@ static void *lend(size_t bytes, size_t alignment) {
 
 static void take_back(void) {
   while (atomic_flag_test_and_set_explicit(&reserve_lock, memory_order_acquire)) {}
-  // All or nothing: blocks are lent for the rest of one call.
+  // All or nothing: the reserve serves the rest of one call.
   if (--reserve_live == 0) {
     madvise(atomic_load_explicit(&reserve, memory_order_relaxed), RESERVE_BYTES, MADV_DONTNEED);
     reserve_used = 0;

@@ -55,7 +55,7 @@ INLINE void tile(int rows, int vectors, const ps_narrow_product_args *p, int64_t
   }
 }
 
-/// As many rows at a time as leave their sums in registers.
+/// As many rows at a time as have their sums in registers.
 INLINE void some(int rows, int vectors, const ps_narrow_product_args *p, int64_t first, int64_t last) {
   int64_t row = first;
   for (; row + rows < last; row += rows) tile(rows, vectors, p, row, 0);

@@ -28,15 +28,15 @@ static void run_share(void *data) {
 
 void ps_parallel_for(int64_t count, int64_t grain, void (*body)(int64_t, int64_t, void *), void *user) {
   if (count <= 0) return;
-  int64_t wanted = grain > 0 ? count / grain : count;
+  int64_t shares = grain > 0 ? count / grain : count;
   int64_t limit = omp_in_parallel() ? 1 : omp_get_max_threads();
-  if (wanted > limit) wanted = limit;
-  if (wanted <= 1) {
+  if (shares > limit) shares = limit;
+  if (shares <= 1) {
     body(0, count, user);
     return;
   }
   struct loop loop = {count, body, user};
-  GOMP_parallel(run_share, &loop, (unsigned)wanted, 0);
+  GOMP_parallel(run_share, &loop, (unsigned)shares, 0);
 }
 
 // What the process started with: one thread a core, or what OMP_NUM_THREADS says.

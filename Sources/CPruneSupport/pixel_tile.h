@@ -1,6 +1,6 @@
-// The innermost loops of convolutions with pixels in the lanes, for one set of instructions, which whoever includes
-// this file names: NAME(x), TARGET (a function attribute), LANES (numbers in a vector), EVEN (every second of
-// two vectors) and SUMS (vectors that stay in registers).
+// The innermost loops of convolutions with pixels in the lanes, for one set of instructions, which the including
+// file names: NAME(x), TARGET (a function attribute), LANES (numbers in a vector), EVEN (every second of two
+// vectors) and SUMS (vectors that stay in registers).
 
 typedef float NAME(vector) __attribute__((vector_size(LANES * 4), aligned(4)));
 typedef int32_t NAME(mask) __attribute__((vector_size(LANES * 4), aligned(4)));
@@ -38,7 +38,7 @@ TARGET static void NAME(finish)(int channels, int pixels, const struct tile *t, 
 
 /// `channels` results of `pixels` vectors: all sums in registers.
 TARGET INLINE void NAME(sum_tile)(int channels, int pixels, const struct tile *t, const struct place *places,
-                                  NAME(vector) * made) {
+                                  NAME(vector) * results) {
   NAME(vector) sums[MOST_CHANNELS][MOST_PIXELS];
   const float *x[MOST_PIXELS];
   UNROLL for (int r = 0; r < channels; r++) UNROLL for (int p = 0; p < pixels; p++) sums[r][p] = (NAME(vector)){0};
@@ -53,14 +53,15 @@ TARGET INLINE void NAME(sum_tile)(int channels, int pixels, const struct tile *t
       UNROLL for (int p = 0; p < pixels; p++) sums[r][p] += factor * line[p];
     }
   }
-  UNROLL for (int r = 0; r < channels; r++) UNROLL for (int p = 0; p < pixels; p++) made[r * pixels + p] = sums[r][p];
+  UNROLL for (int r = 0; r < channels; r++) UNROLL for (int p = 0; p < pixels; p++) results[r * pixels + p] =
+      sums[r][p];
 }
 
 #define TILE(channels, pixels) \
-  case (channels)*8 + (pixels): NAME(sum_tile)(channels, pixels, t, places, made); break;
+  case (channels)*8 + (pixels): NAME(sum_tile)(channels, pixels, t, places, results); break;
 
 TARGET static void NAME(some)(int channels, int pixels, const struct tile *t, const struct place *places) {
-  NAME(vector) made[SUMS];
+  NAME(vector) results[SUMS];
   switch (channels * 8 + pixels) {
     // clang-format off
     TILE(1, 1) TILE(1, 2) TILE(1, 3) TILE(1, 4)
@@ -76,7 +77,7 @@ TARGET static void NAME(some)(int channels, int pixels, const struct tile *t, co
 // clang-format on
 #endif
   }
-  NAME(finish)(channels, pixels, t, places, made);
+  NAME(finish)(channels, pixels, t, places, results);
 }
 
 #undef TILE
@@ -84,7 +85,7 @@ TARGET static void NAME(some)(int channels, int pixels, const struct tile *t, co
 TARGET static void NAME(tiles)(int channels, const struct tile *t, const struct place *places, int64_t count) {
   // A register for each vector of pixels, and one or two for weights.
   const int64_t most = SUMS >= 24 || channels < 3 ? MOST_PIXELS : channels == 3 ? 3 : 2;
-  // As even as they come: few vectors at a time leave the processor waiting.
+  // Shares as even as possible: with few vectors at a time the processor waits.
   const int64_t calls = (count + most - 1) / most;
   for (int64_t call = 0; call < calls; call++) {
     const int64_t pixels = count / calls + (call < count % calls);
@@ -110,7 +111,7 @@ TARGET static void NAME(rows)(const float *from, int64_t width, int64_t rows, fl
   }
 }
 
-/// Every second number, so many vectors of them.
+/// Every second number, as a number of vectors.
 TARGET static void NAME(seconds)(const float *from, int64_t vectors, float *to) {
   for (int64_t k = 0; k < vectors * LANES; k += LANES) {
     const NAME(vector) first = *(const NAME(vector) *)(from + 2 * k),

@@ -26,7 +26,7 @@ struct place {
   int64_t y, count;
 };
 
-/// Some results of all pixels at hand.
+/// Some results of all pixels of the tile.
 struct tile {
   const ps_pixel_convolution_args *args;
   const float *weights, *bias;
@@ -124,7 +124,7 @@ static struct plan plan_of(const ps_pixel_convolution_args *args) {
   p.band = p.is_flat ? 1 : (budget - input_rows(a, 1)) / a->strides[0] + 1;
   if (p.band < 1) p.band = 1;
   p.bands = up(a->rows, p.band);
-  // As many tasks as workers, or many times so many.
+  // As many tasks as workers, or a multiple of that.
   if (a->images * a->groups * p.bands < 4 * a->workers)
     p.bands = least(a->rows, up(4 * a->workers, a->images * a->groups));
   if (a->workers == 1) p.bands = up(a->rows, p.band);
@@ -305,7 +305,7 @@ static void run_windows(const struct plan *p, const struct part *part, const str
   run_tiles(p, part, m->offsets, m->places, count);
 }
 
-/// Each worker has memory of its own, and every so manieth part.
+/// Each worker has its own scratch memory and takes every workers-th part.
 static void work(int64_t first, int64_t last, void *user) {
   const struct plan *p = user;
   const ps_pixel_convolution_args *a = &p->args;
@@ -343,7 +343,7 @@ static void pack(int64_t first, int64_t last, void *user) {
         const int64_t number = group * a->group_stride + (start + o) * a->output_stride + i * a->input_stride;
         const char *from = (const char *)a->weights + number * a->taps * (int64_t)sizeof(float);
         for (int64_t tap = 0; tap < a->taps; tap++) {
-          memcpy(to + (i * a->taps + (a->is_turned ? a->taps - 1 - tap : tap)) * width + o,
+          memcpy(to + (i * a->taps + (a->is_rotated ? a->taps - 1 - tap : tap)) * width + o,
                  from + tap * (int64_t)sizeof(float), sizeof(float));
         }
       }

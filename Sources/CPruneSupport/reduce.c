@@ -17,9 +17,9 @@ SUM(absolute_row, fabsf(x[i]))
 
 CLONES static float max_row(const float *x, int64_t n) { return vector_max(x, n); }
 CLONES static int has_nan(const float *x, int64_t n) {
-  int found = 0;
-  COMPACT for (int64_t i = 0; i < n; i++) found |= x[i] != x[i];
-  return found;
+  int any = 0;
+  COMPACT for (int64_t i = 0; i < n; i++) any |= x[i] != x[i];
+  return any;
 }
 
 /// One number of a row, joined with what is there.

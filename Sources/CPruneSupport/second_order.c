@@ -139,9 +139,9 @@ struct sweep {
 
 // Marks the lowest of a group of columns of one row, given how many of a whole group stay.
 static void choose_group(const struct sweep *s, const float *w, uint8_t *removed, int64_t first, int64_t last) {
-  int64_t width = last - first, wanted = width * (s->of - s->keep) / s->of, gone = 0;
+  int64_t width = last - first, target = width * (s->of - s->keep) / s->of, gone = 0;
   for (int64_t j = first; j < last; j++) gone += removed[j];
-  for (; gone < wanted; gone++) {
+  for (; gone < target; gone++) {
     int64_t lowest = -1;
     float least = INFINITY;
     for (int64_t j = first; j < last; j++) {
@@ -187,7 +187,7 @@ static int compare_floats(const void *a, const void *b) {
 }
 
 // Marks the lowest of columns first..<last over all rows until `wanted` of them are gone.
-static int32_t choose_block(struct sweep *s, int64_t wanted) {
+static int32_t choose_block(struct sweep *s, int64_t target) {
   int64_t width = s->last - s->first, free_count = 0, gone = 0;
   float *scores = malloc((size_t)(s->rows * width) * sizeof *scores);
   if (!scores) return 1;
@@ -201,7 +201,7 @@ static int32_t choose_block(struct sweep *s, int64_t wanted) {
       scores[free_count++] = score * score;
     }
   }
-  int64_t left = wanted - gone;
+  int64_t left = target - gone;
   if (left > 0) {
     if (left > free_count) left = free_count;
     qsort(scores, (size_t)free_count, sizeof *scores, compare_floats);

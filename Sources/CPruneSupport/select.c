@@ -82,15 +82,15 @@ void ps_select_histogram_low(const float *weights, const float *scores, int64_t 
 // MARK: - Counting and masking
 
 FEW_CLONES static int64_t count_magnitude(const float *weights, int64_t count, uint32_t key) {
-  int64_t found = 0;
-  for (int64_t i = 0; i < count; i++) found += magnitude_key(bits_at(weights, i)) == key;
-  return found;
+  int64_t matches = 0;
+  for (int64_t i = 0; i < count; i++) matches += magnitude_key(bits_at(weights, i)) == key;
+  return matches;
 }
 
 FEW_CLONES static int64_t count_score(const float *weights, const float *scores, int64_t count, uint32_t key) {
-  int64_t found = 0;
-  for (int64_t i = 0; i < count; i++) found += score_key(bits_at(weights, i), bits_at(scores, i)) == key;
-  return found;
+  int64_t matches = 0;
+  for (int64_t i = 0; i < count; i++) matches += score_key(bits_at(weights, i), bits_at(scores, i)) == key;
+  return matches;
 }
 
 FEW_CLONES static int64_t mask_magnitude(const float *weights, float *out, int64_t count, uint32_t limit) {
@@ -117,9 +117,9 @@ FEW_CLONES static int64_t mask_score(const float *weights, const float *scores, 
 }
 
 FEW_CLONES static int64_t count_not_finite(const float *values, int64_t count) {
-  int64_t found = 0;
-  for (int64_t i = 0; i < count; i++) found += magnitude_key(bits_at(values, i)) >= 0x7f800000u;
-  return found;
+  int64_t matches = 0;
+  for (int64_t i = 0; i < count; i++) matches += magnitude_key(bits_at(values, i)) >= 0x7f800000u;
+  return matches;
 }
 
 struct sweep {
@@ -133,16 +133,16 @@ struct sweep {
 static void sweep_share(int64_t first, int64_t last, void *user) {
   struct sweep *s = user;
   const float *weights = s->weights + first, *scores = s->scores ? s->scores + first : NULL;
-  int64_t count = last - first, found;
+  int64_t count = last - first, matches;
   if (s->kind == 2) {
-    found = count_not_finite(weights, count);
+    matches = count_not_finite(weights, count);
   } else if (s->kind == 1) {
-    found = scores ? mask_score(weights, scores, s->out + first, count, s->key)
-                   : mask_magnitude(weights, s->out + first, count, s->key);
+    matches = scores ? mask_score(weights, scores, s->out + first, count, s->key)
+                     : mask_magnitude(weights, s->out + first, count, s->key);
   } else {
-    found = scores ? count_score(weights, scores, count, s->key) : count_magnitude(weights, count, s->key);
+    matches = scores ? count_score(weights, scores, count, s->key) : count_magnitude(weights, count, s->key);
   }
-  __atomic_fetch_add(&s->result, found, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&s->result, matches, __ATOMIC_RELAXED);
 }
 
 int64_t ps_select_count_equal(const float *weights, const float *scores, int64_t count, uint32_t key) {
@@ -158,13 +158,13 @@ int64_t ps_select_mask(const float *weights, const float *scores, float *out, in
   if (ties > 0) {
     for (int64_t left = ties; split < count && left > 0;) {
       int64_t step = count - split < grain ? count - split : grain;
-      int64_t found = scores ? count_score(weights + split, scores + split, step, key)
-                             : count_magnitude(weights + split, step, key);
-      if (found > left) {
+      int64_t matches = scores ? count_score(weights + split, scores + split, step, key)
+                               : count_magnitude(weights + split, step, key);
+      if (matches > left) {
         step = 0;
         while (left > 0) left -= key_at(weights, scores, split + step++) == key;
       } else {
-        left -= found;
+        left -= matches;
       }
       split += step;
     }

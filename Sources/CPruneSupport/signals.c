@@ -11,16 +11,16 @@ extern int omp_in_parallel(void);
 
 /// All but those that a thread brings upon itself.
 static void hold(sigset_t *before) {
-  sigset_t held;
-  sigfillset(&held);
-  sigdelset(&held, SIGSEGV);
-  sigdelset(&held, SIGBUS);
-  sigdelset(&held, SIGFPE);
-  sigdelset(&held, SIGILL);
-  sigdelset(&held, SIGTRAP);
-  sigdelset(&held, SIGABRT);
-  sigdelset(&held, SIGSYS);
-  pthread_sigmask(SIG_BLOCK, &held, before);
+  sigset_t blocked;
+  sigfillset(&blocked);
+  sigdelset(&blocked, SIGSEGV);
+  sigdelset(&blocked, SIGBUS);
+  sigdelset(&blocked, SIGFPE);
+  sigdelset(&blocked, SIGILL);
+  sigdelset(&blocked, SIGTRAP);
+  sigdelset(&blocked, SIGABRT);
+  sigdelset(&blocked, SIGSYS);
+  pthread_sigmask(SIG_BLOCK, &blocked, before);
 }
 
 // Threads of the pool never take signals again: others of the process do.

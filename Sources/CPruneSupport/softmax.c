@@ -82,11 +82,11 @@ int32_t ps_softmax_cross_entropy(void *user) {
     const float *x = args->logits + row * n;
     float *g = args->gradient + row * n;
     const int64_t label = args->labels ? args->labels[row] : -1;
-    const float *wanted = args->targets ? args->targets + row * n : NULL;
+    const float *row_targets = args->targets ? args->targets + row * n : NULL;
     float peak = row_max(x, n), mass = 0;
     double log_sum = (double)peak + log((double)row_exp_sum(x, peak, n)), row_loss = 0;
     for (int64_t i = 0; i < n; i++) {
-      float target = wanted ? wanted[i] : i == label;
+      float target = row_targets ? row_targets[i] : i == label;
       if (smoothing != 0) target = target * (1 - smoothing) + floor;
       mass += target;
       if (target != 0) row_loss -= (double)target * ((double)x[i] - log_sum);
@@ -94,7 +94,7 @@ int32_t ps_softmax_cross_entropy(void *user) {
     loss += row_loss;
     // The gradient may lie over the logits, so it comes last.
     for (int64_t i = 0; i < n; i++) {
-      float target = wanted ? wanted[i] : i == label;
+      float target = row_targets ? row_targets[i] : i == label;
       if (smoothing != 0) target = target * (1 - smoothing) + floor;
       g[i] = (vector_exp((float)((double)x[i] - log_sum)) * mass - target) * share;
     }

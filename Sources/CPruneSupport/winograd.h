@@ -8,12 +8,12 @@
 #include "prune_winograd.h"
 
 enum {
-  LANES = 16,            // channels that lie together
-  SIDE = 6,              // of a tile: what its results are made of
-  PLACES = SIDE * SIDE,  // of a tile, in the domain too
+  LANES = 16,                   // channels that lie together
+  SIDE = 6,                     // of a tile: what its results are made of
+  TILE_ELEMENTS = SIDE * SIDE,  // transformed tiles have as many
 };
 
-/// Blocks of results that are made together, where so many are left. The weights of those lie side by side.
+/// Blocks of results that are computed together, where enough are left. Their weights lie side by side.
 static inline int64_t winograd_width(int64_t left) { return left >= 4 ? 4 : left >= 2 ? 2 : 1; }
 
 #if defined(__x86_64__)
@@ -48,7 +48,7 @@ static inline struct tile tile_at(const ps_winograd_args *a, int64_t index) {
   return (struct tile){index / (across * down), index / across % down * a->step, index % across * a->step};
 }
 
-/// Numbers from a place of one tile's domain to the next. Odd numbers of vectors: those of a power of two would compete
+/// Numbers from one element of transformed tiles to the next: an odd number of vectors. Powers of two would compete
 /// for the same lines of the cache.
 static inline int64_t distance(int64_t tiles) { return (tiles | 1) * LANES; }
 
@@ -62,8 +62,8 @@ static inline struct span span_at(const ps_winograd_args *a, int64_t part) {
   return (struct span){part * size + (part < rest ? part : rest), size + (part < rest)};
 }
 
-/// A block of channels of some tiles of images into the domain, [places][tiles][LANES], places `distance` apart.
-void winograd_enter(const ps_winograd_args *a, int64_t first, int64_t count, int64_t block, float *v);
+/// The input transform of a block of channels of some tiles: [elements][tiles][LANES], elements `distance` apart.
+void winograd_input_transform(const ps_winograd_args *a, int64_t first, int64_t count, int64_t block, float *v);
 
 /// Powers of the points over what they are from each other; of infinity the last power of a window of three.
 static const float winograd_points[SIDE][4] = {

@@ -1,5 +1,5 @@
-// The gradient of a 3x3 convolution with respect to its weights, in Winograd's domain: where the convolution multiplies
-// there, so does the gradient, tile by tile.
+// The gradient of a 3x3 convolution with respect to its weights, by the Winograd transform: the
+// gradient multiplies transformed tiles, as the convolution does.
 
 #include <string.h>
 
@@ -8,8 +8,8 @@
 
 enum { TILE = LANES * LANES, TAPS = 9 };
 
-/// What out_of_domain does to four results, undone for their gradient.
-WIDE_INLINE void undo(const vector d[4], vector r[SIDE]) {
+/// The transpose of `output_transform`, for the gradient of four results.
+WIDE_INLINE void gradient_transform(const vector d[4], vector r[SIDE]) {
   const vector s = d[0] + A2 * d[2], q = A * d[1] + A3 * d[3], t = d[0] + B2 * d[2], e = B * d[1] + B3 * d[3];
   r[0] = d[0];
   r[1] = s + q;
@@ -19,9 +19,10 @@ WIDE_INLINE void undo(const vector d[4], vector r[SIDE]) {
   r[5] = d[3];
 }
 
-/// A block of channels of some tiles of the results' gradient into the domain; its sums are added to `sums`.
-WIDE static void enter(const ps_winograd_args *a, int64_t first, int64_t count, int64_t block, float *m, float *sums) {
-  const int64_t place = distance(count);
+/// Transforms the results' gradient of a block of channels of some tiles; adds the gradient's sums to `sums`.
+WIDE static void transform_gradient(const ps_winograd_args *a, int64_t first, int64_t count, int64_t block, float *m,
+                                    float *sums) {
+  const int64_t stride = distance(count);
   vector sum = load(sums);
   for (int64_t t = 0; t < count; t++, m += LANES) {
     const struct tile at = tile_at(a, first + t);
@@ -34,13 +35,13 @@ WIDE static void enter(const ps_winograd_args *a, int64_t first, int64_t count, 
         d[i] = is_inside ? load(y + (i * a->columns + j) * LANES) : (vector){0};
         sum += d[i];
       }
-      undo(d, r);
+      gradient_transform(d, r);
       UNROLLED for (int i = 0; i < SIDE; i++) half[i][j] = r[i];
     }
     UNROLLED for (int i = 0; i < SIDE; i++) {
       vector r[SIDE];
-      undo(half[i], r);
-      UNROLLED for (int j = 0; j < SIDE; j++) store(m + (i * SIDE + j) * place, r[j]);
+      gradient_transform(half[i], r);
+      UNROLLED for (int j = 0; j < SIDE; j++) store(m + (i * SIDE + j) * stride, r[j]);
     }
   }
   store(sums, sum);
@@ -78,8 +79,8 @@ WIDE static void product_4(const float *v, const float *m, int64_t block, int64_
 }
 
 static void multiply(const ps_winograd_args *a, int64_t count, const float *v, const float *m, float *u) {
-  const int64_t block = PLACES * distance(count);
-  for (int64_t place = 0; place < PLACES; place++, v += distance(count), m += distance(count)) {
+  const int64_t block = TILE_ELEMENTS * distance(count);
+  for (int64_t element = 0; element < TILE_ELEMENTS; element++, v += distance(count), m += distance(count)) {
     for (int64_t o = 0, width; o < a->outputs; o += width) {
       width = winograd_width(a->outputs - o);
       for (int64_t i = 0; i < a->inputs; i++, u += width * TILE) {
@@ -89,13 +90,13 @@ static void multiply(const ps_winograd_args *a, int64_t count, const float *v, c
   }
 }
 
-static int64_t weight_count(const ps_winograd_args *a) { return PLACES * TILE * a->inputs * a->outputs; }
+static int64_t weight_count(const ps_winograd_args *a) { return TILE_ELEMENTS * TILE * a->inputs * a->outputs; }
 
 int64_t ps_winograd_gradient_scratch(const ps_winograd_args *a) {
   return ps_winograd_scratch(a) + weight_count(a) + LANES * a->outputs;
 }
 
-/// Each worker has a domain and sums of its own, and every so manieth part.
+/// Each worker has its own scratch memory and sums, and takes every workers-th part.
 static void work(int64_t first, int64_t last, void *user) {
   const ps_winograd_gradient_args *g = user;
   const ps_winograd_args *a = &g->convolution;
@@ -105,17 +106,18 @@ static void work(int64_t first, int64_t last, void *user) {
     memset(u, 0, sizeof(float) * (size_t)(weight_count(a) + LANES * a->outputs));
     for (int64_t part = worker; part < a->parts; part += a->workers) {
       const struct span span = span_at(a, part);
-      const int64_t block = PLACES * distance(span.count);
+      const int64_t block = TILE_ELEMENTS * distance(span.count);
       float *m = v + a->inputs * block;
-      for (int64_t i = 0; i < a->inputs; i++) winograd_enter(a, span.first, span.count, i, v + i * block);
-      for (int64_t o = 0; o < a->outputs; o++) enter(a, span.first, span.count, o, m + o * block, sums + o * LANES);
+      for (int64_t i = 0; i < a->inputs; i++) winograd_input_transform(a, span.first, span.count, i, v + i * block);
+      for (int64_t o = 0; o < a->outputs; o++)
+        transform_gradient(a, span.first, span.count, o, m + o * block, sums + o * LANES);
       multiply(a, span.count, v, m, u);
     }
   }
 }
 
-/// The sums of all workers out of the domain: for each input of a block, and a block of results, nine taps.
-WIDE static void leave(int64_t first, int64_t last, void *user) {
+/// The weight transform of the sums of all workers: nine taps for each input of a block and a block of results.
+WIDE static void transform_weights(int64_t first, int64_t last, void *user) {
   const ps_winograd_gradient_args *g = user;
   const ps_winograd_args *a = &g->convolution;
   const int64_t size = ps_winograd_gradient_scratch(a);
@@ -126,11 +128,11 @@ WIDE static void leave(int64_t first, int64_t last, void *user) {
     const float *u =
         a->scratch + (start * a->inputs + input / LANES * width) * TILE + (input % LANES * width + o - start) * LANES;
     vector half[SIDE][3] = {0}, taps[TAPS] = {0};
-    ROLLED for (int place = 0; place < PLACES; place++) {
-      const int i = place / SIDE, j = place % SIDE;
+    ROLLED for (int element = 0; element < TILE_ELEMENTS; element++) {
+      const int i = element / SIDE, j = element % SIDE;
       vector sum = {0};
       ROLLED for (int64_t worker = 0; worker < a->workers; worker++) {
-        sum += load(u + worker * size + place * TILE * a->inputs * a->outputs);
+        sum += load(u + worker * size + element * TILE * a->inputs * a->outputs);
       }
       UNROLLED for (int k = 0; k < 3; k++) half[i][k] += winograd_points[j][k] * sum;
     }
@@ -148,7 +150,7 @@ int32_t ps_winograd_gradient(void *args) {
   const ps_winograd_gradient_args *g = args;
   const ps_winograd_args *a = &g->convolution;
   ps_parallel_for(a->workers, 1, work, args);
-  ps_parallel_for(a->outputs * g->inputs, 64, leave, args);
+  ps_parallel_for(a->outputs * g->inputs, 64, transform_weights, args);
   for (int64_t o = 0; g->db && o < g->outputs; o++) {
     g->db[o] = 0;
     for (int64_t worker = 0; worker < a->workers; worker++) {

@@ -1,4 +1,4 @@
-// The weights of a convolution in Winograd's domain, and images whose pixels go in fours.
+// The weight transform of the Winograd convolution, and images whose pixels are folded in fours.
 
 #include <string.h>
 
@@ -8,25 +8,25 @@
 
 enum { MOST = 4, TILE = LANES * LANES };
 
-/// For each number of a kernel where it goes: to which tap of a window, and behind its input's first lane.
-struct places {
+/// For each number of a kernel: its tap of the window, and its lane after the first lane of its input.
+struct tap_map {
   int32_t tap[PS_WINOGRAD_SIDE * PS_WINOGRAD_SIDE], lane[PS_WINOGRAD_SIDE * PS_WINOGRAD_SIDE];
 };
 
-static struct places places_of(const ps_winograd_weights_args *a) {
-  struct places made;
+static struct tap_map tap_map_of(const ps_winograd_weights_args *a) {
+  struct tap_map result;
   for (int64_t n = 0; n < a->side * a->side; n++) {
     const int64_t row = n / a->side, column = n % a->side;
-    made.tap[n] = (int32_t)(a->is_folded   ? row / 2 * a->taps + column / 2
-                            : a->is_turned ? a->taps * a->taps - 1 - n
-                                           : n);
-    made.lane[n] = (int32_t)(a->is_folded ? row % 2 * 2 + column % 2 : 0);
+    result.tap[n] = (int32_t)(a->is_folded    ? row / 2 * a->taps + column / 2
+                              : a->is_rotated ? a->taps * a->taps - 1 - n
+                                              : n);
+    result.lane[n] = (int32_t)(a->is_folded ? row % 2 * 2 + column % 2 : 0);
   }
-  return made;
+  return result;
 }
 
 // A tile of kernels, [taps][inputs][outputs]; nothing where there are no such channels. A file may leave any offset.
-static void gather(const ps_winograd_weights_args *a, const struct places *places, int64_t output, int64_t input,
+static void gather(const ps_winograd_weights_args *a, const struct tap_map *map, int64_t output, int64_t input,
                    float kernels[][TILE]) {
   const int64_t size = a->side * a->side, lanes = a->is_folded ? 4 : 1;
   memset(kernels, 0, sizeof(float) * (size_t)(a->taps * a->taps) * TILE);
@@ -35,7 +35,7 @@ static void gather(const ps_winograd_weights_args *a, const struct places *place
       float kernel[PS_WINOGRAD_SIDE * PS_WINOGRAD_SIDE];
       const int64_t number = (output + o) * a->output_stride + (input + i) * a->input_stride;
       memcpy(kernel, (const char *)a->weights + number * size * (int64_t)sizeof *kernel, sizeof *kernel * (size_t)size);
-      for (int64_t n = 0; n < size; n++) kernels[places->tap[n]][(i * lanes + places->lane[n]) * LANES + o] = kernel[n];
+      for (int64_t n = 0; n < size; n++) kernels[map->tap[n]][(i * lanes + map->lane[n]) * LANES + o] = kernel[n];
     }
   }
 }
@@ -56,25 +56,26 @@ CLONES static void combine(int point, int64_t taps, const float *kernels, int64_
 static void transform(int64_t first, int64_t last, void *user) {
   const ps_winograd_weights_args *a = user;
   const int64_t taps = a->taps, inputs = (a->inputs + LANES - 1) / LANES, outputs = (a->outputs + LANES - 1) / LANES;
-  const struct places places = places_of(a);
-  float kernels[MOST * MOST][TILE], rows[MOST][TILE], made[TILE];
+  const struct tap_map map = tap_map_of(a);
+  float kernels[MOST * MOST][TILE], rows[MOST][TILE], result[TILE];
   for (int64_t task = first; task < last; task++) {
     const int64_t block = task / inputs, input = task % inputs;
     int64_t start = 0, width;
     while (width = winograd_width(outputs - start), block >= start + width) start += width;
-    gather(a, &places, block * LANES, input * LANES, kernels);
-    for (int u = 0; u < PLACES; u++) {
+    gather(a, &map, block * LANES, input * LANES, kernels);
+    for (int u = 0; u < TILE_ELEMENTS; u++) {
       const int i = u / SIDE, j = u % SIDE;
       for (int64_t k = 0; j == 0 && k < taps; k++) combine(i, taps, kernels[k], taps, rows[k]);
-      combine(j, taps, rows[0], 1, made);
+      combine(j, taps, rows[0], 1, result);
       float *to = a->result + (u * outputs + start) * inputs * TILE + (input * LANES * width + block - start) * LANES;
-      for (int row = 0; row < LANES; row++) memcpy(to + row * width * LANES, made + row * LANES, sizeof(float) * LANES);
+      for (int row = 0; row < LANES; row++)
+        memcpy(to + row * width * LANES, result + row * LANES, sizeof(float) * LANES);
     }
   }
 }
 
 int64_t ps_winograd_weight_count(int64_t outputs, int64_t inputs) {
-  return PLACES * TILE * ((inputs + LANES - 1) / LANES) * ((outputs + LANES - 1) / LANES);
+  return TILE_ELEMENTS * TILE * ((inputs + LANES - 1) / LANES) * ((outputs + LANES - 1) / LANES);
 }
 
 int32_t ps_winograd_weights(void *args) {

@@ -44,12 +44,12 @@ public func prune_context_set_axis_rule(
 
 /// What a node is, nil, with the thread's error set, for what is no node.
 private func question(_ node: OpaquePointer?) -> CustomRule.Question? {
-  var found: CustomRule.Question?
+  var question: CustomRule.Question?
   _ = call { () throws(PruneError) in
     let node: AxisNode = try Handles.object(node)
-    found = node.question
+    question = node.question
   }
-  return found
+  return question
 }
 
 private func add(_ relation: CustomRule.Relation, to node: OpaquePointer?) -> prune_status {

@@ -36,16 +36,16 @@ func output<T>(_ pointer: UnsafeMutablePointer<T>?, _ name: String) throws(Prune
 
 /// A required string.
 func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(PruneError) -> String {
-  guard let found = try optionalText(pointer, name) else { throw PruneError(.invalidArgument, "\(name) is NULL") }
-  return found
+  guard let string = try optionalText(pointer, name) else { throw PruneError(.invalidArgument, "\(name) is NULL") }
+  return string
 }
 
 func optionalText(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(PruneError) -> String? {
   guard let pointer else { return nil }
-  guard let found = String(validatingCString: pointer) else {
+  guard let string = String(validatingCString: pointer) else {
     throw PruneError(.invalidArgument, "\(name) is not valid UTF-8")
   }
-  return found
+  return string
 }
 
 /// An array of strings; NULL with a count of 0 is empty.

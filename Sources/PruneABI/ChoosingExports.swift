@@ -13,11 +13,11 @@ public func prune_ensemble_create(
     let boxes = try elements(models, count, "models").mapThrowing { handle throws(PruneError) in
       try ModelBox.enter(handle)
     }
-    var wanted = EnsembleOptions()
-    try wanted.read(try PruneABI.options(options))
-    wanted.cancel = boxes.first?.cancel
+    var settings = EnsembleOptions()
+    try settings.read(try PruneABI.options(options))
+    settings.cancel = boxes.first?.cancel
     let members = boxes.enumerated().map { (label: "model \($0 + 1)", model: $1.model) }
-    let (model, report) = try ensemble(members, wanted)
+    let (model, report) = try ensemble(members, settings)
     out.pointee = Handles.make(ModelBox(model, boxes.first?.context))
     give(report, out_report)
   }
@@ -31,13 +31,13 @@ public func prune_model_search(
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box = try ModelBox.enter(model)
-    let given = try PruneABI.options(options)
-    var wanted = SearchOptions()
-    try wanted.read(given)
-    wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
-    (wanted.cancel, wanted.communicator) = (box.cancel, box.communicator)
-    let sink = EventSink(callback: given.on_event, user: given.user)
-    wanted.onCandidate = { candidate in
+    let request = try PruneABI.options(options)
+    var settings = SearchOptions()
+    try settings.read(request)
+    settings.custom = customMetric(request.on_metric, request.user, request.lower_is_better, box.context)
+    (settings.cancel, settings.communicator) = (box.cancel, box.communicator)
+    let sink = EventSink(callback: request.on_event, user: request.user)
+    settings.onCandidate = { candidate in
       var event = EventSink.blank(PRUNE_EVENT_PRUNE)
       event.step = UInt32(clamping: candidate.number)
       event.amount = candidate.amount
@@ -45,8 +45,8 @@ public func prune_model_search(
       event.eta_seconds = candidate.secondsLeft
       return sink.send(event, name: candidate.way)
     }
-    let (found, report) = try search(box.model, wanted)
-    out.pointee = Handles.make(ModelBox(found, box.context))
+    let (best, report) = try search(box.model, settings)
+    out.pointee = Handles.make(ModelBox(best, box.context))
     give(report, out_report)
   }
 }

@@ -16,18 +16,18 @@ final class CommunicatorTable: CollectiveTransport, @unchecked Sendable {
 
   /// - Throws: `.unsupported` for a table of another version, `.invalidArgument` for one with a function missing.
   init(_ pointer: UnsafePointer<prune_communicator>, seconds: Double) throws(PruneError) {
-    // Safe: a table begins with its size and version, whatever its version.
-    let given = UnsafeRawPointer(pointer).load(as: UInt32.self)
+    // Safe: a table of any version begins with its size and version.
+    let byteCount = UnsafeRawPointer(pointer).load(as: UInt32.self)
     let version = UnsafeRawPointer(pointer).load(fromByteOffset: 4, as: UInt32.self)
     guard version == PRUNE_COMMUNICATOR_VERSION else {
       throw PruneError(
         .unsupported, "the communicator is of version \(version), wanted \(PRUNE_COMMUNICATOR_VERSION)",
         at: "communicator", hint: "use the plugin that came with this libprune")
     }
-    guard Int(given) >= MemoryLayout<prune_communicator>.size else {
+    guard Int(byteCount) >= MemoryLayout<prune_communicator>.size else {
       throw PruneError(
         .invalidArgument,
-        "prune_communicator.struct_size is \(given), wanted \(MemoryLayout<prune_communicator>.size)",
+        "prune_communicator.struct_size is \(byteCount), wanted \(MemoryLayout<prune_communicator>.size)",
         at: "communicator", hint: "set it to sizeof(prune_communicator)")
     }
     guard seconds >= 0, seconds.isFinite else {
@@ -81,7 +81,7 @@ final class CommunicatorTable: CollectiveTransport, @unchecked Sendable {
   func abort(_ status: Int32) { table.abort?(table.user, status) }
 }
 
-/// Where plugins are: beside the library or the program, in the folder of libraries next to that, where the loader looks.
+/// Where plugins are: next to the library or the program, in the library folder next to that, or on the loader's path.
 private enum Plugin {
   typealias Entry = @convention(c) (UInt32, UnsafeMutablePointer<CChar>?, Int) -> UnsafePointer<prune_communicator>?
 
@@ -111,10 +111,10 @@ private enum Plugin {
     return ["\(folder)/\(name)", "\(folder)/../lib/\(name)"].filter { access($0, F_OK) == 0 } + [name]
   }
 
-  /// - Throws: `.notFound` for what cannot be loaded, `.unsupported` for what is no plugin.
-  static func load(_ given: String?) throws(PruneError) -> Entry {
+  /// - Throws: `.notFound` for a file that cannot be loaded, `.unsupported` for one that is no plugin.
+  static func load(_ file: String?) throws(PruneError) -> Entry {
     var reason = "it is nowhere"
-    for path in given.map({ [$0] }) ?? paths() {
+    for path in file.map({ [$0] }) ?? paths() {
       // MPI loads parts of its own, which look for its names among those of the program.
       guard let library = dlopen(path, RTLD_NOW | RTLD_GLOBAL) else {
         reason = dlerror().map { String(cString: $0) } ?? reason
@@ -127,7 +127,7 @@ private enum Plugin {
       return unsafeBitCast(symbol, to: Entry.self)
     }
     throw PruneError(
-      .notFound, "the MPI plugin cannot be loaded: \(reason)", at: given ?? name,
+      .notFound, "the MPI plugin cannot be loaded: \(reason)", at: file ?? name,
       hint: "it is built where mpicc is installed (Debian: libopenmpi-dev), and needs MPI to run (openmpi-bin)")
   }
 }

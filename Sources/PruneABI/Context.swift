@@ -43,8 +43,8 @@ final class ContextBox: Box {
 
   static func enter(_ context: ContextBox?) {
     (context?.memory ?? .standard).enter()
-    let wanted = context?.count.load(ordering: .relaxed) ?? standard.load(ordering: .relaxed)
-    if Parallel.threads != wanted || wanted == 0 { Parallel.threads = wanted }
+    let threads = context?.count.load(ordering: .relaxed) ?? standard.load(ordering: .relaxed)
+    if Parallel.threads != threads || threads == 0 { Parallel.threads = threads }
   }
 
   /// Sets the thread count of a context, or of calls without one.

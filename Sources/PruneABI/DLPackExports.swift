@@ -32,16 +32,16 @@ public func prune_tensor_export_dlpack(
 ) -> prune_status {
   call { () throws(PruneError) in
     let out = try output(out_managed, "out_managed")
-    let lent = try Handles.object(tensor, TensorBox.self).tensor.aligned()
-    guard let type = lent.dtype.dlpack else {
-      throw PruneError(.unsupported, "DLPack has no type for \(lent.dtype.name)")
+    let source = try Handles.object(tensor, TensorBox.self).tensor.aligned()
+    guard let type = source.dtype.dlpack else {
+      throw PruneError(.unsupported, "DLPack has no type for \(source.dtype.name)")
     }
-    let owner = Unmanaged.passRetained(Lender(lent))
-    let dims = lent.shape.dims.map(Int64.init)
+    let owner = Unmanaged.passRetained(Lender(source))
+    let dims = source.shape.dims.map(Int64.init)
     // Safe: ps_dlpack_lend copies the shape; the owner keeps the bytes until the deleter releases it.
     let managed = dims.withUnsafeBufferPointer { shape in
       var view = ps_dlpack_view(
-        data: lent.storage.base.advanced(by: lent.byteOffset), rank: Int32(dims.count), code: type.code,
+        data: source.storage.base.advanced(by: source.byteOffset), rank: Int32(dims.count), code: type.code,
         bits: type.bits,
         shape: shape.baseAddress, strides: nil)
       return ps_dlpack_lend(&view, owner.toOpaque()) { pointer in
@@ -83,7 +83,7 @@ public func prune_tensor_import_dlpack(
       try elements(pointer, extents.rank, "DLPack strides").map(Int.init)
     }
     let isDense =
-      strides.map { given in zip(extents.dims, zip(given, extents.strides)).allSatisfy { $0 <= 1 || $1.0 == $1.1 } }
+      strides.map { numbers in zip(extents.dims, zip(numbers, extents.strides)).allSatisfy { $0 <= 1 || $1.0 == $1.1 } }
       ?? true
     if isDense, UInt(bitPattern: data) % 16 == 0 {
       let storage = Storage(borrowing: data, byteCount: type.byteCount(extents.count) ?? 0, isWritable: false) { _ in

@@ -9,27 +9,27 @@ final class DatasetBox: Box {
   static let kind = "dataset"
   let dataset: Dataset
   let context: ContextBox?
-  private let lent = CStringArena()
-  private lazy var lentClassNames = dataset.classNames.map(lent.string)
-  private lazy var lentInfos = dataset.columns.map { column in
+  private let strings = CStringArena()
+  private lazy var cClassNames = dataset.classNames.map(strings.string)
+  private lazy var cInfos = dataset.columns.map { column in
     var info = prune_value_info()
     info.struct_size = UInt32(MemoryLayout<prune_value_info>.size)
     info.dtype = column.dtype.rawValue
-    info.name = lent.string(column.name)
+    info.name = strings.string(column.name)
     info.rank = column.dims.count
-    info.shape = lent.array(column.dims.map { Int64($0) })
+    info.shape = strings.array(column.dims.map { Int64($0) })
     return info
   }
 
   func info(_ index: Int) throws(PruneError) -> prune_value_info {
-    guard lentInfos.indices.contains(index) else {
-      throw PruneError(.notFound, "the data set has \(lentInfos.count) inputs, asked for number \(index)")
+    guard cInfos.indices.contains(index) else {
+      throw PruneError(.notFound, "the data set has \(cInfos.count) inputs, asked for number \(index)")
     }
-    return lentInfos[index]
+    return cInfos[index]
   }
 
-  func lentClassName(_ index: Int) -> UnsafePointer<CChar>? {
-    lentClassNames.indices.contains(index) ? lentClassNames[index] : nil
+  func cClassName(_ index: Int) -> UnsafePointer<CChar>? {
+    cClassNames.indices.contains(index) ? cClassNames[index] : nil
   }
 
   init(_ dataset: Dataset, _ context: ContextBox?) {
@@ -99,12 +99,12 @@ public func prune_dataset_npz(
     let file = try text(path, "path")
     let arrays = TensorsBox(try Npz.load(path: file))
     func array(_ name: String) throws(PruneError) -> Tensor {
-      guard let found = arrays[name] else {
+      guard let array = arrays[name] else {
         throw PruneError(
           .notFound, "no array named '\(name)'", at: file,
           hint: "it has: \(arrays.names.prefix(20).joined(separator: ", "))")
       }
-      return found
+      return array
     }
     let samples = try array(try optionalText(x, "x") ?? "x")
     let targets = try optionalText(y, "y").map { name throws(PruneError) in try array(name) } ?? arrays["y"]

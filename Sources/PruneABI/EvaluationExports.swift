@@ -11,10 +11,10 @@ public func prune_model_evaluate(
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
     let box = try ModelBox.enter(model)
-    var wanted = EvaluateOptions()
-    try wanted.read(try PruneABI.options(options))
-    (wanted.cancel, wanted.communicator) = (box.cancel, box.communicator)
-    give(try evaluate(session: box.compiled(), try Handles.object(data, DatasetBox.self).dataset, wanted), out)
+    var settings = EvaluateOptions()
+    try settings.read(try PruneABI.options(options))
+    (settings.cancel, settings.communicator) = (box.cancel, box.communicator)
+    give(try evaluate(session: box.compiled(), try Handles.object(data, DatasetBox.self).dataset, settings), out)
   }
 }
 
@@ -26,10 +26,10 @@ public func prune_model_benchmark(
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
     let box = try ModelBox.enter(model)
-    var wanted = BenchmarkOptions()
-    try wanted.read(try PruneABI.options(options))
-    wanted.cancel = box.cancel
-    give(try benchmark(box.model, wanted), out)
+    var settings = BenchmarkOptions()
+    try settings.read(try PruneABI.options(options))
+    settings.cancel = box.cancel
+    give(try benchmark(box.model, settings), out)
   }
 }
 
@@ -79,11 +79,11 @@ public func prune_model_differences(
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
     let box = try ModelBox.enter(model)
-    var wanted = DifferencesOptions()
-    try wanted.read(try PruneABI.options(options))
-    wanted.cancel = box.cancel
+    var settings = DifferencesOptions()
+    try settings.read(try PruneABI.options(options))
+    settings.cancel = box.cancel
     let dataset = try Handles.object(data, DatasetBox.self).dataset
-    give(try differences(box.model, try ModelBox.enter(other).model, dataset, wanted), out)
+    give(try differences(box.model, try ModelBox.enter(other).model, dataset, settings), out)
   }
 }
 

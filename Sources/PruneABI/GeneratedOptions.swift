@@ -25,18 +25,18 @@ public func prune_images_options_init(_ options: UnsafeMutablePointer<prune_imag
 
 extension ImageOptions {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_images_options) throws(PruneError) {
-    if let value = try optionalText(given.path, "path") { path = value }
-    size = try elements(given.size, given.size_rank, "size").map { Int($0) }
-    if let value = try choice(given.resize, "resize", among: ["shorter", "stretch", "pad"]) { resize = value }
-    shorter = Int(given.shorter)
-    if let value = try choice(given.color, "color", among: ["rgb", "bgr", "gray"]) { color = value }
-    mean = try elements(given.mean, given.mean_count, "mean")
-    std = try elements(given.std, given.std_count, "std")
-    scale = try number(given.scale, "scale", .positive)
-    if let value = try choice(given.layout, "layout", among: ["nchw", "nhwc"]) { layout = value }
-    strict = given.strict != 0
-    check = given.check != 0
+  mutating func read(_ request: prune_images_options) throws(PruneError) {
+    if let value = try optionalText(request.path, "path") { path = value }
+    size = try elements(request.size, request.size_rank, "size").map { Int($0) }
+    if let value = try choice(request.resize, "resize", among: ["shorter", "stretch", "pad"]) { resize = value }
+    shorter = Int(request.shorter)
+    if let value = try choice(request.color, "color", among: ["rgb", "bgr", "gray"]) { color = value }
+    mean = try elements(request.mean, request.mean_count, "mean")
+    std = try elements(request.std, request.std_count, "std")
+    scale = try number(request.scale, "scale", .positive)
+    if let value = try choice(request.layout, "layout", among: ["nchw", "nhwc"]) { layout = value }
+    strict = request.strict != 0
+    check = request.check != 0
   }
 }
 
@@ -55,9 +55,9 @@ public func prune_load_options_init(_ options: UnsafeMutablePointer<prune_load_o
 
 extension LoadOptions {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_load_options) throws(PruneError) {
-    copy = given.copy != 0
-    shapes = try shapeBinding(given.shapes, given.shape_count, "shapes")
+  mutating func read(_ request: prune_load_options) throws(PruneError) {
+    copy = request.copy != 0
+    shapes = try shapeBinding(request.shapes, request.shape_count, "shapes")
   }
 }
 
@@ -77,10 +77,10 @@ public func prune_weights_options_init(_ options: UnsafeMutablePointer<prune_wei
 
 extension WeightsOptions {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_weights_options) throws(PruneError) {
-    mapFrom = try texts(given.map_from, given.map_from_count, "map_from")
-    mapTo = try texts(given.map_to, given.map_to_count, "map_to")
-    strict = given.strict != 0
+  mutating func read(_ request: prune_weights_options) throws(PruneError) {
+    mapFrom = try texts(request.map_from, request.map_from_count, "map_from")
+    mapTo = try texts(request.map_to, request.map_to_count, "map_to")
+    strict = request.strict != 0
   }
 }
 
@@ -99,8 +99,8 @@ public func prune_stats_options_init(_ options: UnsafeMutablePointer<prune_stats
 
 extension StatsOptions {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_stats_options) throws(PruneError) {
-    shapes = try shapeBinding(given.shapes, given.shape_count, "shapes")
+  mutating func read(_ request: prune_stats_options) throws(PruneError) {
+    shapes = try shapeBinding(request.shapes, request.shape_count, "shapes")
   }
 }
 
@@ -120,17 +120,17 @@ public func prune_zoo_options_init(_ options: UnsafeMutablePointer<prune_zoo_opt
 
 extension ZooOptions {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_zoo_options) throws(PruneError) {
-    classes = Int(given.classes)
-    input = try elements(given.input, given.input_rank, "input").map { Int($0) }
-    hidden = try elements(given.hidden, given.hidden_count, "hidden").map { Int($0) }
-    if let value = try choice(given.activation, "activation", among: ["relu", "leaky_relu", "tanh", "sigmoid", "hard_swish"]) { activation = value }
-    seed = given.seed
-    width = try number(given.width, "width", .positive)
-    if let value = try choice(given.stem, "stem", among: ["imagenet", "small"]) { stem = value }
-    depth = Int(given.depth)
-    patch = Int(given.patch)
-    heads = Int(given.heads)
+  mutating func read(_ request: prune_zoo_options) throws(PruneError) {
+    classes = Int(request.classes)
+    input = try elements(request.input, request.input_rank, "input").map { Int($0) }
+    hidden = try elements(request.hidden, request.hidden_count, "hidden").map { Int($0) }
+    if let value = try choice(request.activation, "activation", among: ["relu", "leaky_relu", "tanh", "sigmoid", "hard_swish"]) { activation = value }
+    seed = request.seed
+    width = try number(request.width, "width", .positive)
+    if let value = try choice(request.stem, "stem", among: ["imagenet", "small"]) { stem = value }
+    depth = Int(request.depth)
+    patch = Int(request.patch)
+    heads = Int(request.heads)
   }
 }
 
@@ -164,12 +164,12 @@ public func prune_augmentation_init(_ options: UnsafeMutablePointer<prune_augmen
 
 extension Augmentation {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_augmentation) throws(PruneError) {
-    flip = given.flip != 0
-    crop = try count(given.crop, "crop", least: 0)
-    cutout = try count(given.cutout, "cutout", least: 0)
-    mixup = try number(given.mixup, "mixup", .nonnegative)
-    cutmix = try number(given.cutmix, "cutmix", .nonnegative)
+  mutating func read(_ request: prune_augmentation) throws(PruneError) {
+    flip = request.flip != 0
+    crop = try count(request.crop, "crop", least: 0)
+    cutout = try count(request.cutout, "cutout", least: 0)
+    mixup = try number(request.mixup, "mixup", .nonnegative)
+    cutmix = try number(request.cutmix, "cutmix", .nonnegative)
   }
 }
 
@@ -191,11 +191,11 @@ public func prune_regularizer_init(_ options: UnsafeMutablePointer<prune_regular
 
 extension Regularizer {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_regularizer) throws(PruneError) {
-    strength = try number(given.strength, "strength", .nonnegative)
-    limit = try number(given.limit, "limit", .positive)
-    interval = try count(given.interval, "interval", least: 1)
-    scope = try texts(given.scope, given.scope_count, "scope")
+  mutating func read(_ request: prune_regularizer) throws(PruneError) {
+    strength = try number(request.strength, "strength", .nonnegative)
+    limit = try number(request.limit, "limit", .positive)
+    interval = try count(request.interval, "interval", least: 1)
+    scope = try texts(request.scope, request.scope_count, "scope")
   }
 }
 
@@ -230,48 +230,48 @@ public func prune_fit_options_init(_ options: UnsafeMutablePointer<prune_fit_opt
 
 extension FitOptions {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_fit_options) throws(PruneError) {
-    epochs = try count(given.epochs, "epochs", least: 1)
-    batchSize = try count(given.batch_size, "batch_size", least: 1)
-    shuffle = given.shuffle != 0
-    if let value = try choice(given.optimizer, "optimizer", among: ["adam", "adamw", "sgd", "rmsprop"]) { optimizer = value }
-    if let value = try optionalNumber(given.lr, "lr", .positive) { lr = value }
-    momentum = try number(given.momentum, "momentum", .fraction)
-    nesterov = given.nesterov != 0
-    beta1 = try number(given.beta1, "beta1", .fraction)
-    beta2 = try number(given.beta2, "beta2", .fraction)
-    epsilon = try number(given.epsilon, "epsilon", .positive)
-    weightDecay = try number(given.weight_decay, "weight_decay", .nonnegative)
-    rho = try number(given.rho, "rho", .fraction)
-    clipNorm = try number(given.clip_norm, "clip_norm", .nonnegative)
-    clipValue = try number(given.clip_value, "clip_value", .nonnegative)
-    if let value = try choice(given.loss, "loss", among: ["cross_entropy", "mse", "mae", "huber", "bce", "kl"]) { loss = value }
-    if let value = try optionalText(given.output, "output") { output = value }
-    lossSettings.labelSmoothing = try number(given.label_smoothing, "label_smoothing", .fraction)
-    lossSettings.classWeights = try elements(given.class_weights, given.class_weight_count, "class_weights")
-    lossSettings.delta = try number(given.delta, "delta", .positive)
-    lossSettings.fromProbabilities = given.from_probabilities != 0
-    if let value = try choice(given.schedule, "schedule", among: ["constant", "linear", "cosine", "step", "one_cycle", "reduce_on_plateau"]) { schedule = value }
-    warmup = try count(given.warmup, "warmup", least: 0)
-    stepEpochs = Int(given.step_epochs)
-    gamma = try number(given.gamma, "gamma", .fraction)
-    patience = try count(given.patience, "patience", least: 1)
-    validation = try Handles.optional(given.validation, DatasetBox.self)?.dataset
-    validationSplit = try number(given.validation_split, "validation_split", .fraction)
-    stopping.patience = try count(given.early_stopping, "early_stopping", least: 0)
-    stopping.minDelta = try number(given.min_delta, "min_delta", .nonnegative)
-    if let value = try choice(given.monitor, "monitor", among: ["loss", "accuracy", "validation_loss", "validation_accuracy"]) { stopping.monitor = value }
-    stopping.restoresBest = given.restore_best != 0
-    checkpointEpochs = try count(given.checkpoint_epochs, "checkpoint_epochs", least: 1)
-    if let value = try optionalNumber(given.dropout, "dropout", .fraction) { dropout = value }
-    recomputes = given.checkpointing != 0
-    palettes = given.palettes != 0
-    keepsZeros = given.keep_zeros != 0
-    restoresNormalization = given.batch_norm != 0
-    seed = given.seed
-    frozen = try texts(given.frozen, given.frozen_count, "frozen")
-    lossSettings.graph = try Handles.optional(given.loss_graph, ModelBox.self)?.model
-    isDeterministic = given.deterministic != 0
+  mutating func read(_ request: prune_fit_options) throws(PruneError) {
+    epochs = try count(request.epochs, "epochs", least: 1)
+    batchSize = try count(request.batch_size, "batch_size", least: 1)
+    shuffle = request.shuffle != 0
+    if let value = try choice(request.optimizer, "optimizer", among: ["adam", "adamw", "sgd", "rmsprop"]) { optimizer = value }
+    if let value = try optionalNumber(request.lr, "lr", .positive) { lr = value }
+    momentum = try number(request.momentum, "momentum", .fraction)
+    nesterov = request.nesterov != 0
+    beta1 = try number(request.beta1, "beta1", .fraction)
+    beta2 = try number(request.beta2, "beta2", .fraction)
+    epsilon = try number(request.epsilon, "epsilon", .positive)
+    weightDecay = try number(request.weight_decay, "weight_decay", .nonnegative)
+    rho = try number(request.rho, "rho", .fraction)
+    clipNorm = try number(request.clip_norm, "clip_norm", .nonnegative)
+    clipValue = try number(request.clip_value, "clip_value", .nonnegative)
+    if let value = try choice(request.loss, "loss", among: ["cross_entropy", "mse", "mae", "huber", "bce", "kl"]) { loss = value }
+    if let value = try optionalText(request.output, "output") { output = value }
+    lossSettings.labelSmoothing = try number(request.label_smoothing, "label_smoothing", .fraction)
+    lossSettings.classWeights = try elements(request.class_weights, request.class_weight_count, "class_weights")
+    lossSettings.delta = try number(request.delta, "delta", .positive)
+    lossSettings.fromProbabilities = request.from_probabilities != 0
+    if let value = try choice(request.schedule, "schedule", among: ["constant", "linear", "cosine", "step", "one_cycle", "reduce_on_plateau"]) { schedule = value }
+    warmup = try count(request.warmup, "warmup", least: 0)
+    stepEpochs = Int(request.step_epochs)
+    gamma = try number(request.gamma, "gamma", .fraction)
+    patience = try count(request.patience, "patience", least: 1)
+    validation = try Handles.optional(request.validation, DatasetBox.self)?.dataset
+    validationSplit = try number(request.validation_split, "validation_split", .fraction)
+    stopping.patience = try count(request.early_stopping, "early_stopping", least: 0)
+    stopping.minDelta = try number(request.min_delta, "min_delta", .nonnegative)
+    if let value = try choice(request.monitor, "monitor", among: ["loss", "accuracy", "validation_loss", "validation_accuracy"]) { stopping.monitor = value }
+    stopping.restoresBest = request.restore_best != 0
+    checkpointEpochs = try count(request.checkpoint_epochs, "checkpoint_epochs", least: 1)
+    if let value = try optionalNumber(request.dropout, "dropout", .fraction) { dropout = value }
+    recomputes = request.checkpointing != 0
+    palettes = request.palettes != 0
+    keepsZeros = request.keep_zeros != 0
+    restoresNormalization = request.batch_norm != 0
+    seed = request.seed
+    frozen = try texts(request.frozen, request.frozen_count, "frozen")
+    lossSettings.graph = try Handles.optional(request.loss_graph, ModelBox.self)?.model
+    isDeterministic = request.deterministic != 0
   }
 }
 
@@ -291,11 +291,11 @@ public func prune_evaluate_options_init(_ options: UnsafeMutablePointer<prune_ev
 
 extension EvaluateOptions {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_evaluate_options) throws(PruneError) {
-    metrics = try texts(given.metrics, given.metric_count, "metrics")
-    batchSize = try count(given.batch_size, "batch_size", least: 1)
-    if let value = try choice(given.loss, "loss", among: ["cross_entropy", "mse", "mae", "huber", "bce", "kl"]) { loss = value }
-    if let value = try optionalText(given.output, "output") { output = value }
+  mutating func read(_ request: prune_evaluate_options) throws(PruneError) {
+    metrics = try texts(request.metrics, request.metric_count, "metrics")
+    batchSize = try count(request.batch_size, "batch_size", least: 1)
+    if let value = try choice(request.loss, "loss", among: ["cross_entropy", "mse", "mae", "huber", "bce", "kl"]) { loss = value }
+    if let value = try optionalText(request.output, "output") { output = value }
   }
 }
 
@@ -317,13 +317,13 @@ public func prune_benchmark_options_init(_ options: UnsafeMutablePointer<prune_b
 
 extension BenchmarkOptions {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_benchmark_options) throws(PruneError) {
-    batchSize = try count(given.batch_size, "batch_size", least: 1)
-    threads = Int(given.threads)
-    runs = try count(given.runs, "runs", least: 1)
-    warmup = try count(given.warmup, "warmup", least: 0)
-    shapes = try shapeBinding(given.shapes, given.shape_count, "shapes")
-    steps = given.steps != 0
+  mutating func read(_ request: prune_benchmark_options) throws(PruneError) {
+    batchSize = try count(request.batch_size, "batch_size", least: 1)
+    threads = Int(request.threads)
+    runs = try count(request.runs, "runs", least: 1)
+    warmup = try count(request.warmup, "warmup", least: 0)
+    shapes = try shapeBinding(request.shapes, request.shape_count, "shapes")
+    steps = request.steps != 0
   }
 }
 
@@ -343,8 +343,8 @@ public func prune_differences_options_init(_ options: UnsafeMutablePointer<prune
 
 extension DifferencesOptions {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_differences_options) throws(PruneError) {
-    samples = try count(given.samples, "samples", least: 1)
+  mutating func read(_ request: prune_differences_options) throws(PruneError) {
+    samples = try count(request.samples, "samples", least: 1)
   }
 }
 
@@ -364,11 +364,11 @@ public func prune_loss_options_init(_ options: UnsafeMutablePointer<prune_loss_o
 
 extension Losses.Settings {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_loss_options) throws(PruneError) {
-    fromLogits = given.from_logits != 0
-    labelSmoothing = try number(given.label_smoothing, "label_smoothing", .fraction)
-    classWeights = try elements(given.class_weights, given.class_weight_count, "class_weights")
-    delta = try number(given.delta, "delta", .positive)
+  mutating func read(_ request: prune_loss_options) throws(PruneError) {
+    fromLogits = request.from_logits != 0
+    labelSmoothing = try number(request.label_smoothing, "label_smoothing", .fraction)
+    classWeights = try elements(request.class_weights, request.class_weight_count, "class_weights")
+    delta = try number(request.delta, "delta", .positive)
   }
 }
 
@@ -388,14 +388,14 @@ public func prune_significance_options_init(_ options: UnsafeMutablePointer<prun
 
 extension SignificanceOptions {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_significance_options) throws(PruneError) {
-    if let value = try choice(given.criterion, "criterion", among: ["magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random", "gate"]) { criterion = value }
-    data = try Handles.optional(given.data, DatasetBox.self)?.dataset
-    batchSize = try count(given.batch_size, "batch_size", least: 1)
-    seed = given.seed
-    if let value = try optionalText(given.output, "output") { output = value }
-    scope = try texts(given.scope, given.scope_count, "scope")
-    ignore = try texts(given.ignore, given.ignore_count, "ignore")
+  mutating func read(_ request: prune_significance_options) throws(PruneError) {
+    if let value = try choice(request.criterion, "criterion", among: ["magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random", "gate"]) { criterion = value }
+    data = try Handles.optional(request.data, DatasetBox.self)?.dataset
+    batchSize = try count(request.batch_size, "batch_size", least: 1)
+    seed = request.seed
+    if let value = try optionalText(request.output, "output") { output = value }
+    scope = try texts(request.scope, request.scope_count, "scope")
+    ignore = try texts(request.ignore, request.ignore_count, "ignore")
   }
 }
 
@@ -416,19 +416,19 @@ public func prune_sensitivity_options_init(_ options: UnsafeMutablePointer<prune
 
 extension SensitivityOptions {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_sensitivity_options) throws(PruneError) {
-    data = try Handles.optional(given.data, DatasetBox.self)?.dataset
-    amounts = try elements(given.amounts, given.amount_count, "amounts")
-    if let value = try optionalText(given.metric, "metric") { metric = value }
-    maxDrop = try number(given.max_drop, "max_drop", .nonnegative)
-    if let value = try choice(given.criterion, "criterion", among: ["magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random", "gate"]) { criterion = value }
-    if let value = try optionalText(given.granularity, "granularity") { granularity = value }
-    scope = try texts(given.scope, given.scope_count, "scope")
-    ignore = try texts(given.ignore, given.ignore_count, "ignore")
-    batchSize = try count(given.batch_size, "batch_size", least: 1)
-    seed = given.seed
-    if let value = try optionalText(given.output, "output") { output = value }
-    shapes = try shapeBinding(given.shapes, given.shape_count, "shapes")
+  mutating func read(_ request: prune_sensitivity_options) throws(PruneError) {
+    data = try Handles.optional(request.data, DatasetBox.self)?.dataset
+    amounts = try elements(request.amounts, request.amount_count, "amounts")
+    if let value = try optionalText(request.metric, "metric") { metric = value }
+    maxDrop = try number(request.max_drop, "max_drop", .nonnegative)
+    if let value = try choice(request.criterion, "criterion", among: ["magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random", "gate"]) { criterion = value }
+    if let value = try optionalText(request.granularity, "granularity") { granularity = value }
+    scope = try texts(request.scope, request.scope_count, "scope")
+    ignore = try texts(request.ignore, request.ignore_count, "ignore")
+    batchSize = try count(request.batch_size, "batch_size", least: 1)
+    seed = request.seed
+    if let value = try optionalText(request.output, "output") { output = value }
+    shapes = try shapeBinding(request.shapes, request.shape_count, "shapes")
   }
 }
 
@@ -471,42 +471,42 @@ public func prune_prune_options_init(_ options: UnsafeMutablePointer<prune_prune
 
 extension PruneOptions {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_prune_options) throws(PruneError) {
-    if let value = try choice(given.strategy, "strategy", among: ["global", "local", "threshold", "block", "cost_aware", "layerwise", "shared", "penalty", "regularized"]) { strategy = value }
-    if let value = try choice(given.criterion, "criterion", among: ["magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random", "gate"]) { criterion = value }
-    if let value = try optionalText(given.granularity, "granularity") { granularity = value }
-    if let value = try choice(given.allocation, "allocation", among: ["global", "local", "uniform", "row", "lamp", "erk", "isomorphic", "sensitivity"]) { allocation = value }
-    if let value = try choice(given.reconstruct, "reconstruct", among: ["none", "obs", "sparsegpt", "least_squares"]) { reconstruct = value }
-    if let value = try choice(given.cost, "cost", among: ["params", "macs", "bytes", "latency"]) { cost = value }
-    if let value = try optionalText(given.metric, "metric") { metric = value }
-    if let value = try choice(given.shared, "shared", among: ["one", "all"]) { shared = value }
-    if let value = try optionalText(given.recipe, "recipe") { recipe = value }
-    rewind = try Handles.optional(given.rewind, ModelBox.self)?.model
-    if let value = try optionalNumber(given.amount, "amount", .any) { amount = value }
-    if let value = try optionalNumber(given.threshold, "threshold", .any) { threshold = value }
-    if let value = try choice(given.mode, "mode", among: ["mask", "remove"]) { mode = value }
-    if let value = try optionalText(given.device, "device") { device = value }
-    data = try Handles.optional(given.data, DatasetBox.self)?.dataset
-    validate = try Handles.optional(given.validate, DatasetBox.self)?.dataset
-    if let value = try choice(given.schedule, "schedule", among: ["one_shot", "linear", "cubic", "dynamic"]) { schedule = value }
-    scope = try texts(given.scope, given.scope_count, "scope")
-    ignore = try texts(given.ignore, given.ignore_count, "ignore")
-    batchSize = try count(given.batch_size, "batch_size", least: 1)
-    seed = given.seed
-    if let value = try optionalText(given.output, "output") { output = value }
-    if let value = try optionalNumber(given.max_fraction, "max_fraction", .fraction) { maxFraction = value }
-    roundTo = Int(given.round_to)
-    isIsomorphic = given.isomorphic != 0
-    followsWidth = given.width != 0
-    if let value = try choice(given.reduce, "reduce", among: ["mean", "sum", "max"]) { reduction = value }
-    if let value = try choice(given.normalize, "normalize", among: ["mean", "max", "lamp", "none"]) { normalization = value }
-    benchmarks = given.benchmark != 0
-    reestimates = given.reestimate != 0
-    steps = Int(given.schedule_steps)
-    recoverData = try Handles.optional(given.recover_data, DatasetBox.self)?.dataset
-    trainData = try Handles.optional(given.train_data, DatasetBox.self)?.dataset
-    shapes = try shapeBinding(given.shapes, given.shape_count, "shapes")
-    if given.residual != PRUNE_FLAG_NOT_GIVEN { prunesStreams = given.residual != 0 }
+  mutating func read(_ request: prune_prune_options) throws(PruneError) {
+    if let value = try choice(request.strategy, "strategy", among: ["global", "local", "threshold", "block", "cost_aware", "layerwise", "shared", "penalty", "regularized"]) { strategy = value }
+    if let value = try choice(request.criterion, "criterion", among: ["magnitude", "l2", "gradient", "taylor", "fisher", "hessian", "snip", "grasp", "movement", "wanda", "apoz", "bn_scale", "fpgm", "cosine", "mutual", "lamp", "random", "gate"]) { criterion = value }
+    if let value = try optionalText(request.granularity, "granularity") { granularity = value }
+    if let value = try choice(request.allocation, "allocation", among: ["global", "local", "uniform", "row", "lamp", "erk", "isomorphic", "sensitivity"]) { allocation = value }
+    if let value = try choice(request.reconstruct, "reconstruct", among: ["none", "obs", "sparsegpt", "least_squares"]) { reconstruct = value }
+    if let value = try choice(request.cost, "cost", among: ["params", "macs", "bytes", "latency"]) { cost = value }
+    if let value = try optionalText(request.metric, "metric") { metric = value }
+    if let value = try choice(request.shared, "shared", among: ["one", "all"]) { shared = value }
+    if let value = try optionalText(request.recipe, "recipe") { recipe = value }
+    rewind = try Handles.optional(request.rewind, ModelBox.self)?.model
+    if let value = try optionalNumber(request.amount, "amount", .any) { amount = value }
+    if let value = try optionalNumber(request.threshold, "threshold", .any) { threshold = value }
+    if let value = try choice(request.mode, "mode", among: ["mask", "remove"]) { mode = value }
+    if let value = try optionalText(request.device, "device") { device = value }
+    data = try Handles.optional(request.data, DatasetBox.self)?.dataset
+    validate = try Handles.optional(request.validate, DatasetBox.self)?.dataset
+    if let value = try choice(request.schedule, "schedule", among: ["one_shot", "linear", "cubic", "dynamic"]) { schedule = value }
+    scope = try texts(request.scope, request.scope_count, "scope")
+    ignore = try texts(request.ignore, request.ignore_count, "ignore")
+    batchSize = try count(request.batch_size, "batch_size", least: 1)
+    seed = request.seed
+    if let value = try optionalText(request.output, "output") { output = value }
+    if let value = try optionalNumber(request.max_fraction, "max_fraction", .fraction) { maxFraction = value }
+    roundTo = Int(request.round_to)
+    isIsomorphic = request.isomorphic != 0
+    followsWidth = request.width != 0
+    if let value = try choice(request.reduce, "reduce", among: ["mean", "sum", "max"]) { reduction = value }
+    if let value = try choice(request.normalize, "normalize", among: ["mean", "max", "lamp", "none"]) { normalization = value }
+    benchmarks = request.benchmark != 0
+    reestimates = request.reestimate != 0
+    steps = Int(request.schedule_steps)
+    recoverData = try Handles.optional(request.recover_data, DatasetBox.self)?.dataset
+    trainData = try Handles.optional(request.train_data, DatasetBox.self)?.dataset
+    shapes = try shapeBinding(request.shapes, request.shape_count, "shapes")
+    if request.residual != PRUNE_FLAG_NOT_GIVEN { prunesStreams = request.residual != 0 }
   }
 }
 
@@ -526,11 +526,11 @@ public func prune_ensemble_options_init(_ options: UnsafeMutablePointer<prune_en
 
 extension EnsembleOptions {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_ensemble_options) throws(PruneError) {
-    if let value = try choice(given.method, "method", among: ["average", "vote", "stack"]) { method = value }
-    data = try Handles.optional(given.data, DatasetBox.self)?.dataset
-    epochs = try count(given.epochs, "epochs", least: 1)
-    seed = given.seed
+  mutating func read(_ request: prune_ensemble_options) throws(PruneError) {
+    if let value = try choice(request.method, "method", among: ["average", "vote", "stack"]) { method = value }
+    data = try Handles.optional(request.data, DatasetBox.self)?.dataset
+    epochs = try count(request.epochs, "epochs", least: 1)
+    seed = request.seed
   }
 }
 
@@ -551,16 +551,16 @@ public func prune_search_options_init(_ options: UnsafeMutablePointer<prune_sear
 
 extension SearchOptions {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_search_options) throws(PruneError) {
-    data = try Handles.optional(given.data, DatasetBox.self)?.dataset
-    calibration = try Handles.optional(given.calibration, DatasetBox.self)?.dataset
-    if let value = try choice(given.objective, "objective", among: ["macs", "bytes", "latency"]) { objective = value }
-    if let value = try optionalText(given.metric, "metric") { metric = value }
-    maxDrop = try number(given.max_drop, "max_drop", .nonnegative)
-    budget = try number(given.budget, "budget", .positive)
-    seed = given.seed
-    if let value = try optionalText(given.output, "output") { output = value }
-    shapes = try shapeBinding(given.shapes, given.shape_count, "shapes")
+  mutating func read(_ request: prune_search_options) throws(PruneError) {
+    data = try Handles.optional(request.data, DatasetBox.self)?.dataset
+    calibration = try Handles.optional(request.calibration, DatasetBox.self)?.dataset
+    if let value = try choice(request.objective, "objective", among: ["macs", "bytes", "latency"]) { objective = value }
+    if let value = try optionalText(request.metric, "metric") { metric = value }
+    maxDrop = try number(request.max_drop, "max_drop", .nonnegative)
+    budget = try number(request.budget, "budget", .positive)
+    seed = request.seed
+    if let value = try optionalText(request.output, "output") { output = value }
+    shapes = try shapeBinding(request.shapes, request.shape_count, "shapes")
   }
 }
 
@@ -582,29 +582,29 @@ public func prune_quantize_options_init(_ options: UnsafeMutablePointer<prune_qu
 
 extension QuantizeOptions {
   /// Takes over what C gives.
-  mutating func read(_ given: prune_quantize_options) throws(PruneError) {
-    if let value = try choice(given.scheme, "scheme", among: ["static", "dynamic", "weight_only", "float32", "float16", "bfloat16", "palette", "joint"]) { scheme = value }
-    bits = Int(given.bits)
-    perChannel = given.per_channel != 0
-    symmetric = given.symmetric != 0
-    blockSize = Int(given.block_size)
-    percentile = try number(given.percentile, "percentile", .positive)
-    groupSize = Int(given.group_size)
-    fisher = given.fisher != 0
-    equalize = given.equalize != 0
-    biasCorrection = given.bias_correction != 0
-    mixed = given.mixed != 0
-    qat = given.qat != 0
-    if let value = try choice(given.rounding, "rounding", among: ["nearest", "gptq", "adaround", "awq"]) { rounding = value }
-    smooth = try number(given.smooth, "smooth", .fraction)
-    learnScales = given.learn_scales != 0
-    keepFaster = given.keep_faster != 0
-    if let value = try optionalNumber(given.bytes, "bytes", .positive) { bytes = value }
-    calibration = try Handles.optional(given.calibration, DatasetBox.self)?.dataset
-    if let value = try choice(given.calibrator, "calibrator", among: ["auto", "minmax", "moving_average", "percentile", "entropy", "mse"]) { calibrator = value }
-    if let value = try choice(given.format, "format", among: ["qdq", "qoperator", "matmul_nbits"]) { format = value }
-    validate = try Handles.optional(given.validate, DatasetBox.self)?.dataset
-    ignore = try texts(given.ignore, given.ignore_count, "ignore")
-    batchSize = Int(given.batch_size)
+  mutating func read(_ request: prune_quantize_options) throws(PruneError) {
+    if let value = try choice(request.scheme, "scheme", among: ["static", "dynamic", "weight_only", "float32", "float16", "bfloat16", "palette", "joint"]) { scheme = value }
+    bits = Int(request.bits)
+    perChannel = request.per_channel != 0
+    symmetric = request.symmetric != 0
+    blockSize = Int(request.block_size)
+    percentile = try number(request.percentile, "percentile", .positive)
+    groupSize = Int(request.group_size)
+    fisher = request.fisher != 0
+    equalize = request.equalize != 0
+    biasCorrection = request.bias_correction != 0
+    mixed = request.mixed != 0
+    qat = request.qat != 0
+    if let value = try choice(request.rounding, "rounding", among: ["nearest", "gptq", "adaround", "awq"]) { rounding = value }
+    smooth = try number(request.smooth, "smooth", .fraction)
+    learnScales = request.learn_scales != 0
+    keepFaster = request.keep_faster != 0
+    if let value = try optionalNumber(request.bytes, "bytes", .positive) { bytes = value }
+    calibration = try Handles.optional(request.calibration, DatasetBox.self)?.dataset
+    if let value = try choice(request.calibrator, "calibrator", among: ["auto", "minmax", "moving_average", "percentile", "entropy", "mse"]) { calibrator = value }
+    if let value = try choice(request.format, "format", among: ["qdq", "qoperator", "matmul_nbits"]) { format = value }
+    validate = try Handles.optional(request.validate, DatasetBox.self)?.dataset
+    ignore = try texts(request.ignore, request.ignore_count, "ignore")
+    batchSize = Int(request.batch_size)
   }
 }

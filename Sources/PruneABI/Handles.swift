@@ -15,9 +15,9 @@ enum Handles {
   /// Makes a handle for an object, at its own address unless the object has another.
   static func make(_ object: AnyObject, at address: OpaquePointer? = nil) -> OpaquePointer {
     let handle = address ?? OpaquePointer(Unmanaged.passUnretained(object).toOpaque())
-    let held = HandleEntry(object: object)
+    let entry = HandleEntry(object: object)
     let key = UInt(bitPattern: handle)
-    table.withLock { $0[key] = held }
+    table.withLock { $0[key] = entry }
     return handle
   }
 
@@ -26,15 +26,15 @@ enum Handles {
   static func object<T: Box>(_ handle: OpaquePointer?, _: T.Type = T.self) throws(PruneError) -> T {
     guard let handle else { throw PruneError(.invalidArgument, "\(T.kind) is NULL") }
     let key = UInt(bitPattern: handle)
-    let held = table.withLock { $0[key] }
-    guard let found = held?.object else {
+    let entry = table.withLock { $0[key] }
+    guard let object = entry?.object else {
       throw PruneError(
         .invalidArgument, "\(T.kind) is not a live handle", hint: "it was freed already, or never came from libprune")
     }
-    guard let typed = found as? T else {
+    guard let typed = object as? T else {
       throw PruneError(
         .invalidArgument,
-        "\(T.kind) wanted, got a \((found as? any Box).map { type(of: $0).kind } ?? "handle of another kind")")
+        "\(T.kind) wanted, got a \((object as? any Box).map { type(of: $0).kind } ?? "handle of another kind")")
     }
     return typed
   }
@@ -48,15 +48,15 @@ enum Handles {
     guard let handle else { return }
     // The object is released outside the lock: its deinit may free other handles.
     let key = UInt(bitPattern: handle)
-    let held = table.withLock { $0[key]?.object is T ? $0.removeValue(forKey: key) : nil }
-    _ = held
+    let removed = table.withLock { $0[key]?.object is T ? $0.removeValue(forKey: key) : nil }
+    _ = removed
   }
 
   /// Forgets a handle that is not the caller's to free, such as a child of a report.
   static func forget(_ handle: OpaquePointer) {
     let key = UInt(bitPattern: handle)
-    let held = table.withLock { $0.removeValue(forKey: key) }
-    _ = held
+    let removed = table.withLock { $0.removeValue(forKey: key) }
+    _ = removed
   }
 }
 
@@ -66,7 +66,7 @@ protocol Box: AnyObject {
   static var kind: String { get }
 }
 
-/// C strings and arrays lent to the caller for as long as this object lives.
+/// C strings and arrays that the caller may read as long as this object lives.
 final class CStringArena {
   private var blocks: [UnsafeMutableRawPointer] = []
 

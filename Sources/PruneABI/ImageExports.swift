@@ -21,7 +21,7 @@ public func prune_dataset_input(
 
 @_cdecl("prune_dataset_class_name") @implementation
 public func prune_dataset_class_name(_ dataset: OpaquePointer!, _ index: Int) -> UnsafePointer<CChar>! {
-  (try? Handles.object(dataset, DatasetBox.self))?.lentClassName(index)
+  (try? Handles.object(dataset, DatasetBox.self))?.cClassName(index)
 }
 
 @_cdecl("prune_dataset_broken") @implementation
@@ -47,8 +47,8 @@ public func prune_dataset_layout(_ dataset: OpaquePointer!) -> UnsafePointer<CCh
 
 /// Safe: two strings that nobody writes to or frees.
 nonisolated(unsafe) private let layoutNames: (nchw: UnsafePointer<CChar>?, nhwc: UnsafePointer<CChar>?) = {
-  let lent = Unmanaged.passRetained(CStringArena()).takeUnretainedValue()
-  return (lent.string("nchw"), lent.string("nhwc"))
+  let strings = Unmanaged.passRetained(CStringArena()).takeUnretainedValue()
+  return (strings.string("nchw"), strings.string("nhwc"))
 }()
 
 @_cdecl("prune_dataset_to_layout") @implementation
@@ -65,11 +65,11 @@ public func prune_dataset_set_layout(
   _ dataset: OpaquePointer!, _ layout: UnsafePointer<CChar>!, _ out_dataset: UnsafeMutablePointer<OpaquePointer?>!
 ) -> prune_status {
   derive(dataset, out_dataset) { data throws(PruneError) in
-    let wanted = try Layout("layout", named: try text(layout, "layout"))
-    guard !data.isStream || wanted == data.layout else {
+    let target = try Layout("layout", named: try text(layout, "layout"))
+    guard !data.isStream || target == data.layout else {
       throw PruneError(
         .unsupported, "the images are read as \(data.layout.rawValue)", hint: "give layout to prune.data.images")
     }
-    return data.declared(wanted)
+    return data.declared(target)
   }
 }

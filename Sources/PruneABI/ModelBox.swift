@@ -13,10 +13,10 @@ final class ModelBox: Box {
   private var isChanged = false
   let context: ContextBox?
   private let session = Mutex<Session?>(nil)
-  private var lent = CStringArena()
-  private var lentInfos: [Bool: [prune_value_info]] = [:]
-  private var lentNames: [UnsafePointer<CChar>]?
-  private(set) lazy var lentName: UnsafePointer<CChar> = lent.string(model.graph.name)
+  private var strings = CStringArena()
+  private var cInfos: [Bool: [prune_value_info]] = [:]
+  private var cNames: [UnsafePointer<CChar>]?
+  private(set) lazy var cName: UnsafePointer<CChar> = strings.string(model.graph.name)
 
   init(_ model: Model, _ context: ContextBox?) {
     self.model = model
@@ -50,15 +50,15 @@ final class ModelBox: Box {
   var cancel: CancelFlag? { context?.cancel }
   var communicator: Communicator? { context?.communicator }
 
-  /// Replaces the model: what was compiled or lent from the old one goes.
+  /// Replaces the model: compiled programs and C strings of the old one are dropped.
   func replace(_ model: Model) {
     self.model = model
     isChanged = true
     session.withLock { $0 = nil }
-    lent = CStringArena()
-    lentInfos = [:]
-    lentNames = nil
-    lentName = lent.string(model.graph.name)
+    strings = CStringArena()
+    cInfos = [:]
+    cNames = nil
+    cName = strings.string(model.graph.name)
   }
 
   /// The programs of the model as it is now. Several threads may ask at once.
@@ -75,8 +75,8 @@ final class ModelBox: Box {
   func values(isInput: Bool) -> [ValueInfo] { isInput ? model.graph.trueInputs : model.graph.outputs }
 
   func info(isInput: Bool, _ index: Int) throws(PruneError) -> prune_value_info {
-    let all = lentInfos[isInput] ?? values(isInput: isInput).map(describe)
-    lentInfos[isInput] = all
+    let all = cInfos[isInput] ?? values(isInput: isInput).map(describe)
+    cInfos[isInput] = all
     guard index >= 0, index < all.count else {
       throw PruneError(
         .notFound, "the model has \(all.count) \(isInput ? "inputs" : "outputs"), asked for number \(index)")
@@ -89,20 +89,20 @@ final class ModelBox: Box {
     let dims = value.type?.dims ?? []
     info.struct_size = UInt32(MemoryLayout<prune_value_info>.size)
     info.dtype = value.type?.dtype?.rawValue ?? 0
-    info.name = lent.string(value.name)
+    info.name = strings.string(value.name)
     info.rank = dims.count
-    info.shape = lent.array(dims.map { Int64($0.value ?? -1) })
-    info.symbols = lent.array(
+    info.shape = strings.array(dims.map { Int64($0.value ?? -1) })
+    info.symbols = strings.array(
       dims.map { dim in
-        if case .named(let name) = dim { Optional(lent.string(name)) } else { nil }
+        if case .named(let name) = dim { Optional(strings.string(name)) } else { nil }
       })
     return info
   }
 
-  func lentParameterName(_ index: Int) -> UnsafePointer<CChar>? {
+  func cParameterName(_ index: Int) -> UnsafePointer<CChar>? {
     guard index >= 0, index < model.graph.initializers.count else { return nil }
-    let names = lentNames ?? model.graph.initializers.map { lent.string($0.name) }
-    lentNames = names
+    let names = cNames ?? model.graph.initializers.map { strings.string($0.name) }
+    cNames = names
     return names[index]
   }
 }

@@ -14,12 +14,12 @@ public func prune_model_load(
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box = try ContextBox.enter(context)
-    var wanted = LoadOptions()
-    try wanted.read(try PruneABI.options(options))
-    let model = try ModelFormats.load(path: try text(path, "path"), wanted)
+    var settings = LoadOptions()
+    try settings.read(try PruneABI.options(options))
+    let model = try ModelFormats.load(path: try text(path, "path"), settings)
     out.pointee = Handles.make(
-      wanted.shapes.isEmpty
-        ? try ModelBox(read: model, box) : ModelBox(try fixShapes(try model.opened(), wanted.shapes), box))
+      settings.shapes.isEmpty
+        ? try ModelBox(read: model, box) : ModelBox(try fixShapes(try model.opened(), settings.shapes), box))
   }
 }
 
@@ -72,12 +72,12 @@ private func save(_ model: Model, _ path: String, _ cancel: CancelFlag?) throws(
 /// would be gone from a model for one sample.
 private func answersAlike(_ model: Model, _ candidate: Model) -> Bool {
   guard let written = try? KerasWriter.content(of: candidate),
-    let again = try? Keras.model(written.file, written.weights),
-    again.graph.trueInputs.count == model.graph.trueInputs.count
+    let reloaded = try? Keras.model(written.file, written.weights),
+    reloaded.graph.trueInputs.count == model.graph.trueInputs.count
   else { return false }
-  var given: [String: Tensor] = [:]
+  var inputs: [String: Tensor] = [:]
   var others: [String: Tensor] = [:]
-  for (input, other) in zip(model.graph.trueInputs, again.graph.trueInputs) {
+  for (input, other) in zip(model.graph.trueInputs, reloaded.graph.trueInputs) {
     guard let dims = input.type?.dims?.dropFirst().map({ $0.value ?? 1 }), let dtype = input.type?.dtype,
       let shape = try? Shape([3] + dims)
     else { return false }
@@ -86,10 +86,10 @@ private func answersAlike(_ model: Model, _ candidate: Model) -> Bool {
       values[index] = dtype.isFloatingPoint ? Float((index * 7919) % 101) / 50 - 1 : Float(index % 2)
     }
     guard let whole = try? Tensor(values, shape), let tensor = try? whole.cast(to: dtype) else { return false }
-    (given[input.name], others[other.name]) = (tensor, tensor)
+    (inputs[input.name], others[other.name]) = (tensor, tensor)
   }
-  guard let left = try? Session(model).run(given), let right = try? Session(again).run(others) else { return false }
-  for (output, other) in zip(model.graph.outputs, again.graph.outputs) {
+  guard let left = try? Session(model).run(inputs), let right = try? Session(reloaded).run(others) else { return false }
+  for (output, other) in zip(model.graph.outputs, reloaded.graph.outputs) {
     guard let a = try? left[output.name]?.cast(to: .float32).array(of: Float.self),
       let b = try? right[other.name]?.cast(to: .float32).array(of: Float.self), a.count == b.count
     else { return false }
@@ -139,16 +139,20 @@ public func prune_model_free(_ model: OpaquePointer!) { Handles.free(model, Mode
 
 // MARK: - Looking
 
-private func found(_ handle: OpaquePointer?) -> ModelBox? { try? Handles.object(handle) }
+private func modelBox(_ handle: OpaquePointer?) -> ModelBox? { try? Handles.object(handle) }
 
 @_cdecl("prune_model_name") @implementation
-public func prune_model_name(_ model: OpaquePointer!) -> UnsafePointer<CChar>! { found(model)?.lentName }
+public func prune_model_name(_ model: OpaquePointer!) -> UnsafePointer<CChar>! { modelBox(model)?.cName }
 
 @_cdecl("prune_model_input_count") @implementation
-public func prune_model_input_count(_ model: OpaquePointer!) -> Int { found(model)?.values(isInput: true).count ?? 0 }
+public func prune_model_input_count(_ model: OpaquePointer!) -> Int {
+  modelBox(model)?.values(isInput: true).count ?? 0
+}
 
 @_cdecl("prune_model_output_count") @implementation
-public func prune_model_output_count(_ model: OpaquePointer!) -> Int { found(model)?.values(isInput: false).count ?? 0 }
+public func prune_model_output_count(_ model: OpaquePointer!) -> Int {
+  modelBox(model)?.values(isInput: false).count ?? 0
+}
 
 @_cdecl("prune_model_input") @implementation
 public func prune_model_input(
@@ -172,12 +176,12 @@ private func describe(
 
 @_cdecl("prune_model_parameter_count") @implementation
 public func prune_model_parameter_count(_ model: OpaquePointer!) -> Int {
-  found(model)?.model.graph.initializers.count ?? 0
+  modelBox(model)?.model.graph.initializers.count ?? 0
 }
 
 @_cdecl("prune_model_parameter_name") @implementation
 public func prune_model_parameter_name(_ model: OpaquePointer!, _ index: Int) -> UnsafePointer<CChar>! {
-  found(model)?.lentParameterName(index)
+  modelBox(model)?.cParameterName(index)
 }
 
 private func parameter(_ name: String, of model: Model) throws(PruneError) -> Tensor {
@@ -206,15 +210,15 @@ public func prune_model_set_parameter(
 ) -> prune_status {
   call { () throws(PruneError) in
     let box: ModelBox = try Handles.object(model)
-    let wanted = try text(name, "name")
+    let parameterName = try text(name, "name")
     let new = try Handles.object(tensor, TensorBox.self).tensor
-    let old = try parameter(wanted, of: box.model)
+    let old = try parameter(parameterName, of: box.model)
     guard old.dtype == new.dtype, old.shape == new.shape else {
       throw PruneError(
-        .mismatch, "parameter '\(wanted)' is \(old.dtype.name) \(old.shape), got \(new.dtype.name) \(new.shape)")
+        .mismatch, "parameter '\(parameterName)' is \(old.dtype.name) \(old.shape), got \(new.dtype.name) \(new.shape)")
     }
     var changed = box.model
-    changed.graph.setInitializer(wanted, new)
+    changed.graph.setInitializer(parameterName, new)
     box.replace(changed)
   }
 }
@@ -227,9 +231,9 @@ public func prune_model_stats(
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
     let box = try ModelBox.enter(model)
-    var wanted = StatsOptions()
-    try wanted.read(try PruneABI.options(options))
-    give(try ModelStats.of(box.model, shapes: wanted.shapes).report, out)
+    var settings = StatsOptions()
+    try settings.read(try PruneABI.options(options))
+    give(try ModelStats.of(box.model, shapes: settings.shapes).report, out)
   }
 }
 
@@ -270,9 +274,9 @@ public func prune_model_summary(
   call { () throws(PruneError) in
     let out = try output(out_text, "out_text")
     let box = try ModelBox.enter(model)
-    var wanted = StatsOptions()
-    try wanted.read(try PruneABI.options(options))
-    let text = try summary(box.model, shapes: wanted.shapes, color: color != 0, width: try columns(width))
+    var settings = StatsOptions()
+    try settings.read(try PruneABI.options(options))
+    let text = try summary(box.model, shapes: settings.shapes, color: color != 0, width: try columns(width))
     try fill(out, with: Array(text.utf8))
   }
 }

@@ -10,7 +10,7 @@ protocol OptionsOfC {
   var struct_tag: UInt32 { get }
 }
 
-/// PRUNE_NOT_GIVEN: a number that nobody gave.
+/// PRUNE_NOT_GIVEN: the caller did not set this number.
 let notGiven = -Double.greatestFiniteMagnitude
 
 /// Reads an options struct of this version or an earlier one: fields that the caller's header did not have get their
@@ -22,7 +22,7 @@ func options<T: OptionsOfC & BitwiseCopyable>(_ pointer: UnsafePointer<T>?, at p
   var result = T.defaults
   guard let pointer else { return result }
   let raw = UnsafeRawPointer(pointer)
-  let size = Int(raw.load(as: UInt32.self)), known = MemoryLayout<T>.size
+  let size = Int(raw.load(as: UInt32.self)), fullSize = MemoryLayout<T>.size
   // Safe: the tag is the second field, read only where the caller says that there is one.
   guard size >= 8, raw.load(fromByteOffset: 4, as: UInt32.self) == UInt32(PRUNE_STRUCT_TAG) else {
     throw PruneError(
@@ -30,17 +30,17 @@ func options<T: OptionsOfC & BitwiseCopyable>(_ pointer: UnsafePointer<T>?, at p
       hint:
         "begin with \(T.name) options = \(T.name.uppercased())_INIT, or call \(T.name)_init(&options, sizeof options)")
   }
-  guard size <= known else {
+  guard size <= fullSize else {
     throw PruneError(
-      .unsupported, "\(T.name) has \(size) bytes, this version of libprune knows \(known) of them", at: place,
+      .unsupported, "\(T.name) has \(size) bytes, this version of libprune knows \(fullSize) of them", at: place,
       hint: "the program was built for a newer libprune than \(versionText)")
   }
-  // Safe: at most `known` bytes are copied, and the caller promises struct_size of them.
+  // Safe: at most `fullSize` bytes are copied, and the caller promises struct_size of them.
   withUnsafeMutableBytes(of: &result) { $0.baseAddress?.copyMemory(from: raw, byteCount: size) }
   return result
 }
 
-/// An array of options structs, one behind the other as the caller's header declares them.
+/// An array of options structs, with the struct size of the caller's header.
 func optionsList<T: OptionsOfC & BitwiseCopyable>(_ pointer: UnsafePointer<T>?, _ count: Int, _ name: String)
   throws(PruneError) -> [T]
 {
@@ -85,7 +85,7 @@ enum NumberRange {
     }
   }
 
-  var wanted: String {
+  var requirement: String {
     switch self {
     case .any: "a finite number"
     case .positive: "a number above 0"
@@ -96,7 +96,9 @@ enum NumberRange {
 }
 
 func number(_ value: Double, _ name: String, _ range: NumberRange) throws(PruneError) -> Double {
-  guard range.contains(value) else { throw PruneError(.invalidArgument, "\(name) is \(value), wanted \(range.wanted)") }
+  guard range.contains(value) else {
+    throw PruneError(.invalidArgument, "\(name) is \(value), wanted \(range.requirement)")
+  }
   return value
 }
 

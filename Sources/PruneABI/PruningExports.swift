@@ -12,12 +12,12 @@ public func prune_model_significance(
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
     let box = try ModelBox.enter(model)
-    let given = try PruneABI.options(options)
-    var wanted = SignificanceOptions()
-    try wanted.read(given)
-    wanted.scores = try userScores(given.scores, given.on_score, given.user)
-    (wanted.cancel, wanted.communicator) = (box.cancel, box.communicator)
-    give(try significance(box.model, wanted), out)
+    let request = try PruneABI.options(options)
+    var settings = SignificanceOptions()
+    try settings.read(request)
+    settings.scores = try userScores(request.scores, request.on_score, request.user)
+    (settings.cancel, settings.communicator) = (box.cancel, box.communicator)
+    give(try significance(box.model, settings), out)
   }
 }
 
@@ -29,13 +29,13 @@ public func prune_model_sensitivity(
   call { () throws(PruneError) in
     let out = try output(out_report, "out_report")
     let box = try ModelBox.enter(model)
-    let given = try PruneABI.options(options)
-    var wanted = SensitivityOptions()
-    try wanted.read(given)
-    wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
-    (wanted.cancel, wanted.communicator) = (box.cancel, box.communicator)
-    let sink = EventSink(callback: given.on_event, user: given.user)
-    wanted.onLayer = { progress in
+    let request = try PruneABI.options(options)
+    var settings = SensitivityOptions()
+    try settings.read(request)
+    settings.custom = customMetric(request.on_metric, request.user, request.lower_is_better, box.context)
+    (settings.cancel, settings.communicator) = (box.cancel, box.communicator)
+    let sink = EventSink(callback: request.on_event, user: request.user)
+    settings.onLayer = { progress in
       var event = EventSink.blank(PRUNE_EVENT_PRUNE)
       event.step = UInt32(clamping: progress.layer)
       event.steps = UInt32(clamping: progress.layers)
@@ -44,7 +44,7 @@ public func prune_model_sensitivity(
       event.eta_seconds = progress.seconds / Double(max(progress.layer, 1)) * Double(progress.layers - progress.layer)
       return sink.send(event, name: progress.name)
     }
-    give(try sensitivity(box.model, wanted), out)
+    give(try sensitivity(box.model, settings), out)
   }
 }
 
@@ -52,15 +52,15 @@ public func prune_model_sensitivity(
 private func userScores(
   _ tensors: OpaquePointer?, _ callback: prune_score_callback?, _ user: UnsafeMutableRawPointer?
 ) throws(PruneError) -> ((String, Tensor) throws(PruneError) -> Tensor)? {
-  if let given = try Handles.optional(tensors, TensorsBox.self) {
+  if let scoreTensors = try Handles.optional(tensors, TensorsBox.self) {
     guard callback == nil else {
       throw PruneError(.invalidArgument, "both scores and on_score are given", hint: "give one of the two")
     }
     return { name, _ throws(PruneError) in
-      guard let scores = given[name] else {
+      guard let scores = scoreTensors[name] else {
         throw PruneError(
           .notFound, "there are no scores of weight '\(name)'",
-          hint: Suggestion.hint(for: name, among: given.names))
+          hint: Suggestion.hint(for: name, among: scoreTensors.names))
       }
       return scores
     }
@@ -81,30 +81,30 @@ private func userScores(
 /// A guard of C as that of Swift.
 func guardOptions(_ pointer: UnsafePointer<prune_guard>?, _ context: ContextBox?) throws(PruneError) -> GuardOptions? {
   guard pointer != nil else { return nil }
-  let given = try options(pointer, at: "guard")
-  let data = try Handles.optional(given.data, DatasetBox.self)?.dataset
-  let custom = customMetric(given.on_metric, given.user, given.lower_is_better, context)
+  let request = try options(pointer, at: "guard")
+  let data = try Handles.optional(request.data, DatasetBox.self)?.dataset
+  let custom = customMetric(request.on_metric, request.user, request.lower_is_better, context)
   guard data != nil || custom != nil else {
     throw PruneError(
       .invalidArgument, "the guard has no data",
       hint: "set guard.data to the data its metric is measured on, or guard.on_metric to a metric of your own")
   }
-  guard given.lower_is_better == 0 || custom != nil else {
+  guard request.lower_is_better == 0 || custom != nil else {
     throw PruneError(.invalidArgument, "guard.lower_is_better is of a metric of your own, and there is none")
   }
   let implied = custom != nil ? "metric" : data?.y?.dtype == .int64 ? "accuracy" : "loss"
   return GuardOptions(
-    data: data, metric: try optionalText(given.metric, "guard.metric") ?? implied,
-    maxDrop: try optionalNumber(given.max_drop, "guard.max_drop", .nonnegative),
-    bound: try optionalNumber(given.bound, "guard.bound", .any), custom: custom,
-    output: try optionalText(given.output, "guard.output"))
+    data: data, metric: try optionalText(request.metric, "guard.metric") ?? implied,
+    maxDrop: try optionalNumber(request.max_drop, "guard.max_drop", .nonnegative),
+    bound: try optionalNumber(request.bound, "guard.bound", .any), custom: custom,
+    output: try optionalText(request.output, "guard.output"))
 }
 
 /// The costs that a prune aims at.
-private func targets(_ given: prune_prune_options) throws(PruneError) -> [CostTarget] {
+private func targets(_ request: prune_prune_options) throws(PruneError) -> [CostTarget] {
   let fields: [(CostTarget.Kind, Double)] = [
-    (.macs, given.target_macs), (.params, given.target_params), (.bytes, given.target_bytes),
-    (.latency, given.target_latency),
+    (.macs, request.target_macs), (.params, request.target_params), (.bytes, request.target_bytes),
+    (.latency, request.target_latency),
   ]
   var result: [CostTarget] = []
   for (kind, fraction) in fields where fraction != notGiven {
@@ -136,20 +136,22 @@ public func prune_model_draw(_ model: OpaquePointer!, _ path: UnsafePointer<CCha
 private func pruneOptions(
   _ options: UnsafePointer<prune_prune_options>?, _ box: ModelBox
 ) throws(PruneError) -> PruneOptions {
-  let given = try PruneABI.options(options)
-  var wanted = PruneOptions()
-  try wanted.read(given)
-  if given.recover != nil { wanted.recover = try fitOptions(given.recover, box.context, at: "recover") }
-  if given.train != nil { wanted.train = try fitOptions(given.train, box.context, at: "train", spreadsGrowth: true) }
-  wanted.guard = try guardOptions(given.guard, box.context)
-  wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
-  wanted.scores = try userScores(given.scores, given.on_score, given.user)
-  wanted.targets = try targets(given)
-  wanted.amounts = try layerAmounts(given)
-  (wanted.cancel, wanted.communicator) = (box.cancel, box.communicator)
-  wanted.rules = box.context?.rules ?? [:]
-  let sink = EventSink(callback: given.on_event, user: given.user)
-  wanted.onStep = { step in
+  let request = try PruneABI.options(options)
+  var settings = PruneOptions()
+  try settings.read(request)
+  if request.recover != nil { settings.recover = try fitOptions(request.recover, box.context, at: "recover") }
+  if request.train != nil {
+    settings.train = try fitOptions(request.train, box.context, at: "train", spreadsGrowth: true)
+  }
+  settings.guard = try guardOptions(request.guard, box.context)
+  settings.custom = customMetric(request.on_metric, request.user, request.lower_is_better, box.context)
+  settings.scores = try userScores(request.scores, request.on_score, request.user)
+  settings.targets = try targets(request)
+  settings.amounts = try layerAmounts(request)
+  (settings.cancel, settings.communicator) = (box.cancel, box.communicator)
+  settings.rules = box.context?.rules ?? [:]
+  let sink = EventSink(callback: request.on_event, user: request.user)
+  settings.onStep = { step in
     var event = EventSink.blank(PRUNE_EVENT_PRUNE)
     event.step = UInt32(clamping: step.step)
     event.steps = UInt32(clamping: step.steps)
@@ -157,13 +159,13 @@ private func pruneOptions(
     event.amount = step.sparsity
     return sink.send(event)
   }
-  return wanted
+  return settings
 }
 
 /// Amounts by layer: patterns, and a fraction for each.
-private func layerAmounts(_ given: prune_prune_options) throws(PruneError) -> [LayerAmounts.Entry] {
-  let layers = try texts(given.amount_layers, given.amount_layer_count, "amount_layers")
-  let values = try elements(given.amount_values, given.amount_value_count, "amount_values")
+private func layerAmounts(_ request: prune_prune_options) throws(PruneError) -> [LayerAmounts.Entry] {
+  let layers = try texts(request.amount_layers, request.amount_layer_count, "amount_layers")
+  let values = try elements(request.amount_values, request.amount_value_count, "amount_values")
   guard layers.count == values.count else {
     throw PruneError(
       .invalidArgument, "there are \(layers.count) amount_layers and \(values.count) amount_values: one belongs to each"
@@ -213,19 +215,19 @@ public func prune_model_keep_classes(
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box = try ModelBox.enter(model)
-    var wanted = KeepClassesOptions()
-    wanted.classes = try elements(classes, count, "classes").map { Int($0) }
-    wanted.cancel = box.cancel
+    var keepOptions = KeepClassesOptions()
+    keepOptions.classes = try elements(classes, count, "classes").map { Int($0) }
+    keepOptions.cancel = box.cancel
     if options != nil {
       let settings = try pruneOptions(options, box)
-      wanted.validate = settings.validate
-      wanted.batchSize = settings.batchSize
+      keepOptions.validate = settings.validate
+      keepOptions.batchSize = settings.batchSize
       if settings.amount != nil || settings.threshold != nil || settings.target != nil {
-        wanted.prune = settings
-        wanted.prune?.validate = nil
+        keepOptions.prune = settings
+        keepOptions.prune?.validate = nil
       }
     }
-    let (small, report) = try keepClasses(box.model, wanted)
+    let (small, report) = try keepClasses(box.model, keepOptions)
     out.pointee = Handles.make(ModelBox(small, box.context))
     give(report, out_report)
   }
@@ -279,12 +281,12 @@ public func prune_model_quantize(
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box = try ModelBox.enter(model)
-    let given = try PruneABI.options(options)
-    var wanted = QuantizeOptions()
-    try wanted.read(given)
-    wanted.guard = try guardOptions(given.guard, box.context)
-    wanted.cancel = box.cancel
-    let (quantized, report) = try quantize(box.model, wanted)
+    let request = try PruneABI.options(options)
+    var settings = QuantizeOptions()
+    try settings.read(request)
+    settings.guard = try guardOptions(request.guard, box.context)
+    settings.cancel = box.cancel
+    let (quantized, report) = try quantize(box.model, settings)
     out.pointee = Handles.make(ModelBox(quantized, box.context))
     give(report, out_report)
   }

@@ -10,12 +10,12 @@ final class ReportBox: Box {
   let entries: [(key: String?, value: ReportValue)]
   /// The whole, for rendering: nil for lists.
   let report: Report?
-  /// Of a prune: the models on the way, and how to go it again.
+  /// The report of a prune has more: the models of its steps, and a recipe to repeat it.
   var journal: Journal?
   private let isRoot: Bool
-  private let lent = CStringArena()
-  private var made: [Int: (prune_report_entry, child: OpaquePointer?)] = [:]
-  private(set) lazy var lentTitle: UnsafePointer<CChar> = lent.string(title)
+  private let strings = CStringArena()
+  private var cached: [Int: (prune_report_entry, child: OpaquePointer?)] = [:]
+  private(set) lazy var cTitle: UnsafePointer<CChar> = strings.string(title)
 
   struct Journal {
     let snapshots: [Int: Model]
@@ -40,7 +40,7 @@ final class ReportBox: Box {
   }
 
   deinit {
-    for entry in made.values { if let child = entry.child { Handles.forget(child) } }
+    for entry in cached.values { if let child = entry.child { Handles.forget(child) } }
   }
 
   static func free(_ handle: OpaquePointer?) {
@@ -54,12 +54,12 @@ final class ReportBox: Box {
     guard index >= 0, index < entries.count else {
       throw PruneError(.notFound, "report has \(entries.count) entries, asked for number \(index)")
     }
-    if let (entry, _) = made[index] { return entry }
+    if let (entry, _) = cached[index] { return entry }
     let (key, value) = entries[index]
     var entry = prune_report_entry()
     var child: OpaquePointer?
     entry.struct_size = UInt32(MemoryLayout<prune_report_entry>.size)
-    entry.key = key.map(lent.string)
+    entry.key = key.map(strings.string)
     entry.number = .nan
     switch value {
     case .number(let number):
@@ -75,7 +75,7 @@ final class ReportBox: Box {
       entry.number = flag ? 1 : 0
     case .text(let text), .drawing(let text):
       entry.kind = PRUNE_REPORT_TEXT
-      entry.text = lent.string(text)
+      entry.text = strings.string(text)
     case .report(let report):
       entry.kind = PRUNE_REPORT_REPORT
       child = Handles.make(ReportBox(report, isRoot: false))
@@ -90,7 +90,7 @@ final class ReportBox: Box {
       child = Handles.make(TensorBox(tensor))
       entry.tensor = child
     }
-    made[index] = (entry, child)
+    cached[index] = (entry, child)
     return entry
   }
 
@@ -104,7 +104,7 @@ final class ReportBox: Box {
     }
     for (index, rest) in candidates.sorted(by: { $0.rest.count < $1.rest.count }) {
       guard let child = try entry(index).child else { continue }
-      if let found = try? Handles.object(child, ReportBox.self).entry(path: String(rest)) { return found }
+      if let entry = try? Handles.object(child, ReportBox.self).entry(path: String(rest)) { return entry }
     }
     throw PruneError(
       .notFound, "report has no '\(path)'", at: title,
@@ -122,7 +122,7 @@ public func prune_report_free(_ report: OpaquePointer!) { ReportBox.free(report)
 
 @_cdecl("prune_report_title") @implementation
 public func prune_report_title(_ report: OpaquePointer!) -> UnsafePointer<CChar>! {
-  (try? Handles.object(report, ReportBox.self))?.lentTitle
+  (try? Handles.object(report, ReportBox.self))?.cTitle
 }
 
 @_cdecl("prune_report_count") @implementation
@@ -159,10 +159,10 @@ public func prune_report_number(
 ) -> prune_status {
   call { () throws(PruneError) in
     let out = try output(out_number, "out_number")
-    let wanted = try text(path, "path")
-    let entry = try Handles.object(report, ReportBox.self).entry(path: wanted)
+    let pathText = try text(path, "path")
+    let entry = try Handles.object(report, ReportBox.self).entry(path: pathText)
     guard [PRUNE_REPORT_NUMBER, PRUNE_REPORT_INTEGER, PRUNE_REPORT_FLAG].contains(where: { $0 == entry.kind }) else {
-      throw PruneError(.mismatch, "'\(wanted)' is not a number")
+      throw PruneError(.mismatch, "'\(pathText)' is not a number")
     }
     out.pointee = entry.number
   }

@@ -6,8 +6,8 @@ final class TensorBox: Box {
   static let kind = "tensor"
   var tensor: Tensor
   /// The extents as C wants them, made when asked for.
-  private(set) lazy var shape: UnsafePointer<Int64> = lent.array(tensor.shape.dims.map(Int64.init))
-  private let lent = CStringArena()
+  private(set) lazy var shape: UnsafePointer<Int64> = strings.array(tensor.shape.dims.map(Int64.init))
+  private let strings = CStringArena()
 
   init(_ tensor: Tensor) { self.tensor = tensor }
 }
@@ -19,10 +19,10 @@ func shape(_ rank: Int, _ pointer: UnsafePointer<Int64>?, _ name: String) throws
 }
 
 private func numericType(_ dtype: prune_dtype) throws(PruneError) -> DType {
-  guard let found = DType(rawValue: Int32(bitPattern: dtype.rawValue)), found.bitWidth >= 8, found.bitWidth <= 64,
-    found != .complex64
+  guard let type = DType(rawValue: Int32(bitPattern: dtype.rawValue)), type.bitWidth >= 8, type.bitWidth <= 64,
+    type != .complex64
   else { throw PruneError(.invalidArgument, "dtype \(dtype.rawValue) is not one that tensors can be made of") }
-  return found
+  return type
 }
 
 @_cdecl("prune_tensor_create") @implementation
@@ -60,28 +60,28 @@ public func prune_tensor_from_data(
 @_cdecl("prune_tensor_free") @implementation
 public func prune_tensor_free(_ tensor: OpaquePointer!) { Handles.free(tensor, TensorBox.self) }
 
-private func found(_ handle: OpaquePointer?) -> TensorBox? { try? Handles.object(handle) }
+private func tensorBox(_ handle: OpaquePointer?) -> TensorBox? { try? Handles.object(handle) }
 
 @_cdecl("prune_tensor_dtype") @implementation
 public func prune_tensor_dtype(_ tensor: OpaquePointer!) -> prune_dtype {
-  prune_dtype(rawValue: UInt32(bitPattern: found(tensor)?.tensor.dtype.rawValue ?? 0))
+  prune_dtype(rawValue: UInt32(bitPattern: tensorBox(tensor)?.tensor.dtype.rawValue ?? 0))
 }
 
 @_cdecl("prune_tensor_rank") @implementation
-public func prune_tensor_rank(_ tensor: OpaquePointer!) -> Int { found(tensor)?.tensor.shape.rank ?? 0 }
+public func prune_tensor_rank(_ tensor: OpaquePointer!) -> Int { tensorBox(tensor)?.tensor.shape.rank ?? 0 }
 
 @_cdecl("prune_tensor_shape") @implementation
-public func prune_tensor_shape(_ tensor: OpaquePointer!) -> UnsafePointer<Int64>! { found(tensor)?.shape }
+public func prune_tensor_shape(_ tensor: OpaquePointer!) -> UnsafePointer<Int64>! { tensorBox(tensor)?.shape }
 
 @_cdecl("prune_tensor_count") @implementation
-public func prune_tensor_count(_ tensor: OpaquePointer!) -> Int { found(tensor)?.tensor.count ?? 0 }
+public func prune_tensor_count(_ tensor: OpaquePointer!) -> Int { tensorBox(tensor)?.tensor.count ?? 0 }
 
 @_cdecl("prune_tensor_byte_count") @implementation
-public func prune_tensor_byte_count(_ tensor: OpaquePointer!) -> Int { found(tensor)?.tensor.byteCount ?? 0 }
+public func prune_tensor_byte_count(_ tensor: OpaquePointer!) -> Int { tensorBox(tensor)?.tensor.byteCount ?? 0 }
 
 @_cdecl("prune_tensor_data") @implementation
 public func prune_tensor_data(_ tensor: OpaquePointer!) -> UnsafeRawPointer! {
-  guard let box = found(tensor) else { return nil }
+  guard let box = tensorBox(tensor) else { return nil }
   // A host reads elements, not bytes: what a file left misaligned is moved once.
   if let aligned = try? box.tensor.aligned() { box.tensor = aligned }
   return UnsafeRawPointer(box.tensor.storage.base.advanced(by: box.tensor.byteOffset))

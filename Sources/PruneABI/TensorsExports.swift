@@ -7,8 +7,8 @@ final class TensorsBox: Box {
   static let kind = "tensors"
   private(set) var names: [String] = []
   private(set) var tensors: [String: Tensor] = [:]
-  private var lent = CStringArena()
-  private var lentNames: [UnsafePointer<CChar>]?
+  private var strings = CStringArena()
+  private var cNames: [UnsafePointer<CChar>]?
 
   init(_ entries: [(name: String, tensor: Tensor)] = []) {
     for entry in entries { self[entry.name] = entry.tensor }
@@ -19,8 +19,8 @@ final class TensorsBox: Box {
     set {
       if tensors[name] == nil, newValue != nil {
         names.append(name)
-        lentNames = nil
-        lent = CStringArena()
+        cNames = nil
+        strings = CStringArena()
       }
       tensors[name] = newValue
     }
@@ -30,10 +30,10 @@ final class TensorsBox: Box {
     names.compactMap { name in tensors[name].map { (name: name, tensor: $0) } }
   }
 
-  func lentName(_ index: Int) -> UnsafePointer<CChar>? {
+  func cName(_ index: Int) -> UnsafePointer<CChar>? {
     guard index >= 0, index < names.count else { return nil }
-    let all = lentNames ?? names.map(lent.string)
-    lentNames = all
+    let all = cNames ?? names.map(strings.string)
+    cNames = all
     return all[index]
   }
 }
@@ -55,7 +55,7 @@ public func prune_tensors_count(_ tensors: OpaquePointer!) -> Int {
 
 @_cdecl("prune_tensors_name") @implementation
 public func prune_tensors_name(_ tensors: OpaquePointer!, _ index: Int) -> UnsafePointer<CChar>! {
-  (try? Handles.object(tensors, TensorsBox.self))?.lentName(index)
+  (try? Handles.object(tensors, TensorsBox.self))?.cName(index)
 }
 
 @_cdecl("prune_tensors_get") @implementation
@@ -65,10 +65,11 @@ public func prune_tensors_get(
   call { () throws(PruneError) in
     let out = try output(out_tensor, "out_tensor")
     let box: TensorsBox = try Handles.object(tensors)
-    let wanted = try text(name, "name")
-    guard let tensor = box[wanted] else {
+    let tensorName = try text(name, "name")
+    guard let tensor = box[tensorName] else {
       throw PruneError(
-        .notFound, "no tensor named '\(wanted)'", hint: "there are: \(box.names.prefix(20).joined(separator: ", "))")
+        .notFound, "no tensor named '\(tensorName)'", hint: "there are: \(box.names.prefix(20).joined(separator: ", "))"
+      )
     }
     out.pointee = Handles.make(TensorBox(tensor))
   }

@@ -11,9 +11,9 @@ public func prune_zoo_create(
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box = try ContextBox.enter(context)
-    var wanted = ZooOptions()
-    try wanted.read(try PruneABI.options(options))
-    out.pointee = Handles.make(ModelBox(try Zoo.make(try text(name, "name"), wanted), box))
+    var settings = ZooOptions()
+    try settings.read(try PruneABI.options(options))
+    out.pointee = Handles.make(ModelBox(try Zoo.make(try text(name, "name"), settings), box))
   }
 }
 
@@ -73,11 +73,11 @@ public func prune_model_fit(
   call { () throws(PruneError) in
     let box = try ModelBox.enter(model)
     let dataset = try Handles.object(data, DatasetBox.self).dataset
-    let wanted = try fitOptions(options, box.context)
+    let settings = try fitOptions(options, box.context)
     var trained = box.model
     let history: Report
-    do throws(PruneError) { history = try fit(&trained, dataset, wanted) } catch {
-      // Those of before the fit, or of the last epoch's end.
+    do throws(PruneError) { history = try fit(&trained, dataset, settings) } catch {
+      // The weights from before the fit, or from the end of the last epoch.
       if error.status == .numeric { box.replace(trained) }
       throw error
     }

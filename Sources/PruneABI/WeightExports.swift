@@ -16,7 +16,7 @@ extension LoadedWeights {
         var entry = Report(title: "")
         entry["name"] = .text(one.name)
         entry["model"] = text(one.expected)
-        entry["file"] = text(one.found)
+        entry["file"] = text(one.actual)
         entry["transposition"] = one.transposition.map { .list($0.map { .integer($0) }) }
         return .report(entry)
       })

@@ -6,7 +6,7 @@ import PruneTensor
 /// packed_bytes, median_ms, min_ms, p90_ms}, without what the data's targets do not give, and "threads", "batch_size"
 /// and "runs" of the times.
 ///
-/// Each round of runs takes every model once, so that what else the machine does falls on all alike.
+/// Each round of runs takes every model once, so that other load of the machine slows all models alike.
 /// - Parameters:
 ///   - data: what accuracy and loss are measured on; nil leaves them out.
 ///   - files: bytes of a model as ONNX file and as packed file; nil for a model that cannot be written so.

@@ -84,8 +84,8 @@ package func valueDifferences(
   let inputBinding = try InputBinding(data, model), otherBinding = try InputBinding(data, other)
   var size = 4
   switch (inputBinding.fixedBatch, otherBinding.fixedBatch) {
-  case (let fixed?, let wanted?) where fixed != wanted:
-    throw PruneError(.mismatch, "one model runs \(fixed) samples at a time, the other \(wanted)")
+  case (let fixed?, let otherFixed?) where fixed != otherFixed:
+    throw PruneError(.mismatch, "one model runs \(fixed) samples at a time, the other \(otherFixed)")
   case (let fixed?, _), (_, let fixed?): size = fixed
   default: break
   }
@@ -124,11 +124,11 @@ package func valueDifferences(
 package func differences(_ model: Model, _ other: Model, _ data: Dataset, _ options: DifferencesOptions)
   throws(PruneError) -> Report
 {
-  let found = try valueDifferences(model, other, data, options)
+  let entries = try valueDifferences(model, other, data, options)
   let order = Dictionary(
-    found.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { first, _ in first })
+    entries.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { first, _ in first })
   func rank(_ value: ValueDifference) -> (Int, Double, Int) { (-value.lost, -value.distance, order[value.name] ?? 0) }
-  let sorted = found.sorted { rank($0) < rank($1) }
+  let sorted = entries.sorted { rank($0) < rank($1) }
   let scale = sorted.lazy.map(\.distance).filter(\.isFinite).max() ?? 0
   func row(_ value: ValueDifference) -> ReportValue {
     var row = Report(
@@ -144,7 +144,7 @@ package func differences(_ model: Model, _ other: Model, _ data: Dataset, _ opti
   let outputs = Set(model.graph.outputs.map(\.name))
   var report = Report(title: "differences on \(data.name)")
   report["samples"] = .integer(min(options.samples, data.count))
-  report["compared"] = .integer(found.count)
+  report["compared"] = .integer(entries.count)
   report["outputs"] = .list(sorted.filter { outputs.contains($0.name) }.map(row))
   report["values"] = .list(sorted.map(row))
   return report

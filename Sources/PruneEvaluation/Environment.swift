@@ -1,7 +1,7 @@
 import PruneRuntime
 import PruneTensor
 
-/// What results depend on beside the model and the data: versions, processor, instruction sets, threads.
+/// What results depend on besides the model and the data: versions, processor, instruction sets, threads.
 /// - Parameter version: that of the library.
 package func environment(version: String) -> Report {
   var report = Report(title: "libprune")

@@ -18,24 +18,24 @@ package struct LatencyRun {
     if let extents = options.extents {
       bindings = [extents]
     } else {
-      bindings = try BoundExtents.attempts(model, given: options.shapes)
+      bindings = try BoundExtents.attempts(model, shapes: options.shapes)
     }
     session = Session(model)
     cancel = options.cancel
     var inputs: [String: Tensor] = [:]
-    var taken: BoundExtents?
+    var chosen: BoundExtents?
     for (index, binding) in bindings.enumerated() {
       inputs = try randomInputs(model, binding, options)
       do {
         _ = try session.run(inputs, cancel: options.cancel)
-        taken = binding
+        chosen = binding
         break
       } catch {
         if error.status == .cancelled || index == bindings.count - 1 { throw error }
       }
     }
     self.inputs = inputs
-    extents = taken
+    extents = chosen
     for _ in 1..<max(options.warmup, 1) { _ = try session.run(inputs, cancel: options.cancel) }
     times.reserveCapacity(min(options.runs, 1 << 20))
   }
@@ -75,7 +75,7 @@ package struct Latency {
   /// Whether runs differed by more than a machine with nothing else to do would make them.
   package var isDisturbed: Bool { p90 > 2 * least }
 
-  /// What to say of it.
+  /// The note in the report.
   package static let disturbance =
     "the machine is busy: a tenth of the runs took more than twice the shortest; trust min_ms, or time again"
 }

@@ -3,7 +3,7 @@ import PruneTensor
 
 /// A kind of file that holds a model. Files are recognized by what is in them, and written by the name they are given.
 package protocol ModelFormat: Sendable {
-  /// As errors and help call it.
+  /// The name in errors and help.
   var name: String { get }
   /// How names of such files end, with the dot.
   var suffixes: [String] { get }
@@ -12,7 +12,7 @@ package protocol ModelFormat: Sendable {
   /// - Throws: `.badFormat`, `.invalidModel`, `.mismatch` or `.unsupported`, naming the node or tensor.
   func read(_ file: ModelFile) throws(PruneError) -> Model
   /// Writes the model, atomically.
-  /// - Throws: `.io`; whatever was at `path` before then stays.
+  /// - Throws: `.io`; then the file that was at `path` before stays.
   func write(_ model: Model, to path: String, cancel: CancelFlag?) throws(PruneError)
 }
 

@@ -8,12 +8,12 @@ extension Graph {
     guard !doubled.isEmpty else { return }
     var owners: [String: [Node]] = [:]
     for node in original.nodes where doubled[node.name] != nil { owners[node.name, default: []].append(node) }
-    var taken = Set(places.keys)
+    var usedNames = Set(places.keys)
     for (_, same) in doubled.sorted(by: { $0.key < $1.key }) {
       let before = owners[nodes[same[0]].name] ?? []
       guard before.count < same.count else { continue }
-      // Those that were there keep their name: what writes the same values, or is of the same operator, then the first
-      // ones.
+      // Nodes of the original keep their names: nodes that write the same values first, then nodes of the same
+      // operator, then the first ones.
       func rank(_ place: Int) -> Int {
         let node = nodes[place]
         if before.contains(where: { $0.opType == node.opType && $0.outputs == node.outputs }) { return 0 }
@@ -21,7 +21,7 @@ extension Graph {
       }
       let ranked = same.sorted { (rank($0), $0) < (rank($1), $1) }
       for place in ranked.dropFirst(max(before.count, 1)) {
-        nodes[place].name = Self.uniqueName(nodes[place].name, &taken)
+        nodes[place].name = Self.uniqueName(nodes[place].name, &usedNames)
       }
     }
   }

@@ -72,12 +72,12 @@ package struct Graph: Sendable {
     return names
   }
 
-  /// `wanted`, or `wanted_2`, `wanted_3`, … so that it is not among `taken`; the result is added to `taken`.
-  package static func uniqueName(_ wanted: String, _ taken: inout Set<String>) -> String {
-    var candidate = wanted
+  /// `base`, or `base_2`, `base_3`, …: the first that is not among `usedNames`. The result is added to `usedNames`.
+  package static func uniqueName(_ base: String, _ usedNames: inout Set<String>) -> String {
+    var candidate = base
     var number = 2
-    while !taken.insert(candidate).inserted {
-      candidate = "\(wanted)_\(number)"
+    while !usedNames.insert(candidate).inserted {
+      candidate = "\(base)_\(number)"
       number += 1
     }
     return candidate

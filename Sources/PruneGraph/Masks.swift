@@ -21,10 +21,10 @@ extension Model {
   /// Lists those of the initializers that hold a zero.
   package mutating func maskZeros(of names: [String]) {
     var masked = maskedParameters
-    var known = Set(masked)
-    for name in names where !known.contains(name) {
+    var present = Set(masked)
+    for name in names where !present.contains(name) {
       guard let tensor = graph.initializer(name), tensor.nonzeroCount < tensor.count else { continue }
-      known.insert(name)
+      present.insert(name)
       masked.append(name)
     }
     if masked.count != maskedParameters.count { maskedParameters = masked }

@@ -16,7 +16,7 @@ package struct Model: Sendable {
   package var metadata: [MetadataEntry]
   package var functions: [FunctionDefinition]
   package var extra: ExtraFields
-  /// From the last fit, for the next one; nil before the first.
+  /// The state that the last fit left for the next one; nil before the first.
   package var optimizerState: OptimizerState?
 
   package init(graph: Graph, opset: Int64 = Model.defaultOpset) {

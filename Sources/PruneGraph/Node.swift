@@ -91,7 +91,7 @@ package struct Node: Sendable {
   package func int(_ name: String, default value: Int) -> Int { int(name) ?? value }
 
   package func float(_ name: String, default value: Float) -> Float {
-    if case .float(let found)? = attribute(name) { return found }
+    if case .float(let number)? = attribute(name) { return number }
     return value
   }
   package func ints(_ name: String) -> [Int]? {

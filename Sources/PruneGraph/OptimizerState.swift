@@ -6,8 +6,8 @@ package struct OptimizerState: Sendable {
   package var optimizer: String
   /// Steps done.
   package var step: Int
-  /// By parameter, then by what the optimizer calls it ("m", "v"); each tensor is of the parameter's shape. Whoever
-  /// cuts channels out of a parameter cuts the same out of these.
+  /// Tensors by parameter and by the optimizer's name ("m", "v"), each of the parameter's shape. Code that removes
+  /// channels of a parameter must remove the same channels of these.
   package var tensors: [String: [String: Tensor]]
 
   package init(optimizer: String, step: Int, tensors: [String: [String: Tensor]]) {

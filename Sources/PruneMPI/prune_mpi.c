@@ -40,7 +40,7 @@ static int32_t finish(const char *what, int code, MPI_Request *request, double s
     code = MPI_Test(request, &done, MPI_STATUS_IGNORE);
     if (code != MPI_SUCCESS) return failed(what, code);
     if (done) return 0;
-    /* Ranks may be more than processors: whoever waits lets the others work. */
+    /* There may be more ranks than processors: a rank that waits yields to the others. */
     if (turn < 64) continue;
     sched_yield();
     if ((turn & 63) == 0 && seconds > 0 && now() - start > seconds) {

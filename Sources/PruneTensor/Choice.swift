@@ -7,9 +7,9 @@ extension Choice {
   /// The case of a name.
   /// - Throws: `.invalidArgument` naming the option, with the nearest name.
   package init(_ option: String, named name: String) throws(PruneError) {
-    guard let found = Self(rawValue: name) else {
+    guard let value = Self(rawValue: name) else {
       throw PruneError(.invalidArgument, "\(option) is '\(name)'", hint: Suggestion.hint(for: name, among: Self.names))
     }
-    self = found
+    self = value
   }
 }

@@ -39,8 +39,8 @@ package enum DType: Int32, Sendable, CaseIterable {
 
   /// The dtype of a lower-case name, or nil.
   package init?(name: String) {
-    guard let found = Self.allCases.first(where: { $0.name == name }) else { return nil }
-    self = found
+    guard let type = Self.allCases.first(where: { $0.name == name }) else { return nil }
+    self = type
   }
 
   /// Bytes that `count` elements take (4-bit types pack two to a byte), or nil on overflow.

@@ -35,15 +35,15 @@ package struct NamePattern: Sendable, CustomStringConvertible {
 package enum Suggestion {
   /// The candidates closest to `name` (by edit distance), best first; empty when nothing is similar.
   package static func closest(to name: String, among candidates: [String], limit: Int = 3) -> [String] {
-    let wanted = Array(name.lowercased().prefix(64))
+    let target = Array(name.lowercased().prefix(64))
     let core = name.filter { $0 != "*" && $0 != "?" }.lowercased()
     let holdsCore = NamePattern("*\(core)*")
     var rated: [(distance: Int, position: Int)] = []
     for (position, candidate) in candidates.prefix(10_000).enumerated() {
       let lowered = candidate.lowercased()
       let contains = core.count > 1 && holdsCore.matches(lowered)
-      let distance = contains ? 0 : Self.distance(wanted, Array(lowered.prefix(64)))
-      if distance <= max(2, wanted.count / 3) { rated.append((distance, position)) }
+      let distance = contains ? 0 : Self.distance(target, Array(lowered.prefix(64)))
+      if distance <= max(2, target.count / 3) { rated.append((distance, position)) }
     }
     return rated.sorted { ($0.distance, $0.position) < ($1.distance, $1.position) }.prefix(limit).map {
       candidates[$0.position]

@@ -10,7 +10,7 @@ extension PruneOptions {
 
   /// What the open extents of a model's inputs are, for everything that a prune measures and times.
   func extents(of model: Model) throws(PruneError) -> BoundExtents {
-    try BoundExtents(model, given: shapes, samples: sampleShapes(of: model), assumes: true)
+    try BoundExtents(model, shapes: shapes, samples: sampleShapes(of: model), assumes: true)
   }
 
   /// What a prune's certificates compare on.

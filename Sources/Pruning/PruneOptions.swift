@@ -18,7 +18,7 @@ package struct PruneOptions {
   package var granularity = "weight"
   /// The fraction of all units in scope that are zero afterwards, those that already were included: 0...1.
   package var amount: Double?
-  /// In place of one amount: of each layer its own. Layers that no pattern matches stay as they are.
+  /// Amounts by layer, in place of one amount. Layers that no pattern matches stay as they are.
   package var amounts: [LayerAmounts.Entry] = []
   /// How the amount is divided over layers: "global", "local" ("uniform"), "row", "lamp", "erk", "isomorphic" or
   /// "sensitivity"; nil is what the strategy says, and "row" for Wanda.
@@ -81,7 +81,7 @@ package struct PruneOptions {
   /// Patterns (`*`, `?`) on layer or weight names; empty means all.
   package var scope: [String] = []
   package var ignore: [String] = []
-  /// Of data-driven criteria and of evaluation; 0 is 64.
+  /// The batch size of data-driven criteria and of evaluation; 0 is 64.
   package var batchSize = 0
   /// For random choices.
   package var seed: UInt64 = 0
@@ -122,7 +122,7 @@ package struct PruneOptions {
   package init() {}
 }
 
-/// Where a running prune stands, given to `PruneOptions.onStep` after every step.
+/// The progress of a running prune, given to `PruneOptions.onStep` after every step.
 package struct PruneEvent: Sendable {
   /// 1-based.
   package var step: Int

@@ -31,7 +31,7 @@ import Testing
       ("mask", [.named("B"), .named("P + T")]),
     ])
     #expect(OpenExtents(cached).names == ["T", "P"])
-    let bound = try BoundExtents(cached, given: ShapeBinding([("T", [3]), ("P", [5])]), assumes: false)
+    let bound = try BoundExtents(cached, shapes: ShapeBinding([("T", [3]), ("P", [5])]), assumes: false)
     #expect(bound.shapes(of: cached)?["mask"]?.dims == [1, 8] && bound.open.isEmpty)
     #expect(ExtentExpression("(a + 7)//8*2")?.value { $0 == "a" ? 9 : nil } == 4)
     for plain in ["height", "7", "a +", "a b", "floor(a)", "(a + 1", "a ++ b"] {
@@ -43,14 +43,14 @@ import Testing
   @Test func oneNameIsOneExtentInAnOrderOfSources() throws {
     let model = image
     let given = ShapeBinding([("H", [48])]), samples = ["x": [3, 32, 20]]
-    let bound = try BoundExtents(model, given: given, samples: samples, assumes: true)
+    let bound = try BoundExtents(model, shapes: given, samples: samples, assumes: true)
     #expect(bound.extents[.named("H")] == 48 && bound.extents[.named("W")] == 20)
     #expect(bound.assumption == "axis 1 of 'size' = 64")
     #expect(bound.shapes(of: model, batch: 2)?["x"]?.dims == [2, 3, 48, 20])
     let open = try BoundExtents(model, assumes: false)
     #expect(open.open == ["H", "W", "axis 1 of 'size'"] && open.shapes(of: model) == nil)
     let whole = try BoundExtents(
-      model, given: ShapeBinding([("x", [1, 3, 64, 32]), ("size", [1, 2])]), assumes: false)
+      model, shapes: ShapeBinding([("x", [1, 3, 64, 32]), ("size", [1, 2])]), assumes: false)
     #expect(whole.open.isEmpty && whole.extents[.named("W")] == 32)
   }
 

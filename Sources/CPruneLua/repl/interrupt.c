@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Ctrl-C so many times, each within two seconds of the one before, ends the program. */
+/* This many Ctrl-C, each within two seconds of the one before, end the program. */
 enum { PRESSES_THAT_END = 5 };
 
 static lua_State *volatile watched_state;
@@ -71,8 +71,8 @@ static void give_stack(void) {
   static char stack[1 << 16];
   stack_t present;
   if (sigaltstack(NULL, &present) == 0 && !(present.ss_flags & SS_DISABLE)) return;
-  stack_t own = {.ss_sp = stack, .ss_size = sizeof stack};
-  sigaltstack(&own, NULL);
+  stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
+  sigaltstack(&alternate, NULL);
 }
 
 static void install(struct sigaction *before) {

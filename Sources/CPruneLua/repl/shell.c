@@ -169,14 +169,14 @@ static int host_page(lua_State *L) {
   sigaction(SIGPIPE, &ignore, &before);
   sigaction(SIGINT, &ignore, &interrupt);
   FILE *pipe = popen(pager ? pager : "command -v less >/dev/null && exec less -FRX || exec cat", "w");
-  bool shown = pipe != NULL;
+  bool is_paged = pipe != NULL;
   if (pipe) {
     fwrite(text, 1, size, pipe);
     pclose(pipe);
   }
   sigaction(SIGINT, &interrupt, NULL);
   sigaction(SIGPIPE, &before, NULL);
-  lua_pushboolean(L, shown);
+  lua_pushboolean(L, is_paged);
   return 1;
 }
 
@@ -196,7 +196,7 @@ typedef struct command_line {
 
 /* Under a protected call: returns the exit status. */
 static int run(lua_State *L) {
-  const command_line *given = lua_touserdata(L, 1);
+  const command_line *arguments = lua_touserdata(L, 1);
   luaL_openlibs(L);
   luaL_requiref(L, "prune", luaopen_prune, 0);
   lua_setglobal(L, "prune");
@@ -207,9 +207,9 @@ static int run(lua_State *L) {
   lua_setfield(L, -2, "internals");
   shell_push_chunk(L, "shell");
   lua_insert(L, -2);
-  lua_createtable(L, given->count, 0);
-  for (int i = 0; i < given->count; i++) {
-    lua_pushstring(L, given->words[i]);
+  lua_createtable(L, arguments->count, 0);
+  for (int i = 0; i < arguments->count; i++) {
+    lua_pushstring(L, arguments->words[i]);
     lua_rawseti(L, -2, i);
   }
   lua_call(L, 2, 1);
@@ -229,10 +229,10 @@ int prune_shell_main(int argc, char **argv, const prune_shell_editor *editor) {
   }
   shell_state = L;
   shell_editor = editor;
-  command_line given = {argc, argv};
+  command_line arguments = {argc, argv};
   lua_pushcfunction(L, with_traceback);
   lua_pushcfunction(L, run);
-  lua_pushlightuserdata(L, &given);
+  lua_pushlightuserdata(L, &arguments);
   int status = 1;
   if (lua_pcall(L, 1, 1, 1) == LUA_OK) {
     status = (int)lua_tointeger(L, -1);
@@ -288,15 +288,15 @@ static char **word_list(lua_State *L) {
   if (count == 0) return NULL;
   char **words = calloc(count + 2, sizeof *words);
   if (!words) return NULL;
-  size_t found = 0;
+  size_t match_count = 0;
   for (size_t i = 1; i <= count; i++) {
-    if (lua_rawgeti(L, -2, (lua_Integer)i) == LUA_TSTRING) words[found + 1] = strdup(lua_tostring(L, -1));
+    if (lua_rawgeti(L, -2, (lua_Integer)i) == LUA_TSTRING) words[match_count + 1] = strdup(lua_tostring(L, -1));
     lua_pop(L, 1);
-    if (words[found + 1]) found++;
+    if (words[match_count + 1]) match_count++;
   }
-  if (found) words[0] = strndup(words[1], common_prefix(words + 1, found));
+  if (match_count) words[0] = strndup(words[1], common_prefix(words + 1, match_count));
   if (!words[0]) {
-    for (size_t i = 1; i <= found; i++) free(words[i]);
+    for (size_t i = 1; i <= match_count; i++) free(words[i]);
     free(words);
     return NULL;
   }

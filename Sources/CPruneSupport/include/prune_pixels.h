@@ -1,4 +1,4 @@
-// Convolutions with pixels in the lanes of vectors: any count of channels takes the time of just so many.
+// Convolutions with pixels in the lanes of vectors: the time is in proportion to the number of channels, at any number.
 #ifndef PRUNE_PIXELS_H
 #define PRUNE_PIXELS_H
 
@@ -22,13 +22,13 @@ int32_t ps_pixel_convolution(void *args);
 int64_t ps_pixel_scratch(const ps_pixel_convolution_args *args);
 
 /// Kernels (o, i) of `taps` numbers, o * output_stride + i * input_stride kernels from the first, at any address,
-/// packed for `ps_pixel_convolution`: as many numbers as there are. `is_turned` turns each by half a turn, as a
-/// gradient wants them.
+/// packed for `ps_pixel_convolution`: as many numbers as there are. `is_rotated` rotates each by 180 degrees, as
+/// a gradient needs them.
 typedef struct {
   const void *weights;
   float *result;
   int64_t groups, inputs, outputs, taps, group_stride, output_stride, input_stride;
-  int32_t is_turned;
+  int32_t is_rotated;
 } ps_pixel_weights_args;
 int32_t ps_pixel_weights(void *args);
 

@@ -20,7 +20,7 @@ typedef struct ps_account ps_account;
 /// NULL without memory. Has one reference, the caller's.
 ps_account *ps_account_create(void);
 ps_account *ps_account_standard(void);
-/// That of the calling thread's call.
+/// The account of the call that runs on this thread.
 ps_account *ps_account_current(void);
 void ps_account_retain(ps_account *account);
 void ps_account_release(ps_account *account);
@@ -43,7 +43,7 @@ void ps_account_give(ps_account *account, int64_t bytes);
 /// Whole pages of zeros that can grow without a copy; NULL without memory.
 void *ps_memory_map(size_t bytes);
 /// NULL without memory; then the old pages stay.
-void *ps_memory_resize(void *base, size_t bytes, size_t wanted);
+void *ps_memory_resize(void *base, size_t bytes, size_t new_bytes);
 void ps_memory_unmap(void *base, size_t bytes);
 
 /// Whether memory was refused since the thread's call began: what was refused may have been passed over as something
@@ -82,10 +82,10 @@ int32_t ps_get_threads(void);
 
 // MARK: - The machine (machine.c); both write a C string of less than `size` bytes, empty where nothing is known
 void ps_processor_name(char *name, size_t size);
-/// Those of the processor that kernels ask for, by the compiler's names, apart by spaces.
+/// The instruction sets that kernels ask for and the processor has: the compiler's names, separated by spaces.
 void ps_instruction_sets(char *names, size_t size);
 
-/// Runs `body` while no signal is handled on the calling thread or those of its pool; what comes in between waits.
+/// Runs `body` with signals blocked on the calling thread and its pool; a signal that arrives meanwhile waits.
 int32_t ps_without_signals(int32_t (*body)(void *), void *user);
 
 // MARK: - NaN that arithmetic met (invalid.c): the flag "invalid operation" of the processor, which every comparison
@@ -94,8 +94,8 @@ int32_t ps_without_signals(int32_t (*body)(void *), void *user);
 /// Takes the calling thread's flag down and says whether it was up.
 int32_t ps_invalid_hold(void);
 /// Puts up what `ps_invalid_hold` took down, so that a caller who looks at it finds it.
-void ps_invalid_release(int32_t held);
-/// Whether it is up on one of so many threads of the pool, the calling one included; takes it down on all of them.
+void ps_invalid_release(int32_t token);
+/// Whether the flag is up on one of `threads` threads of the pool, the calling one included; clears it on all of them.
 int32_t ps_invalid_take(int32_t threads);
 
 /// Whether none of n numbers is infinite or NaN.
@@ -127,7 +127,7 @@ double ps_sum(const float *values, int64_t count);
 // MARK: - Slices (slices.c). A tensor is [outer, count, inner].
 /// Adds to sums[count] the absolute values, or the squares, of each slice.
 void ps_slice_sums(const float *values, int64_t outer, int64_t count, int64_t inner, int32_t squares, double *sums);
-/// Copies `count` blocks of so many bytes from byte offsets, one behind the other.
+/// Copies `count` blocks of equal size from byte offsets, one after the other.
 void ps_gather_blocks(void *to, const void *from, const int64_t *offsets, int64_t count, int64_t block);
 // MARK: - Second order (second_order.c)
 /// out[i, j] = rows[i] . rows[j], of `count` rows.

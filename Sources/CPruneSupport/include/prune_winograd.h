@@ -6,15 +6,15 @@
 
 enum { PS_WINOGRAD_SIDE = 8 };
 
-/// Kernels in Winograd's domain, as `ps_winograd` reads them. Kernel (o, i) of side * side numbers, at most
+/// Transformed kernels, as `ps_winograd` reads them. Kernel (o, i) of side * side numbers, at most
 /// PS_WINOGRAD_SIDE a side, begins at o * output_stride + i * input_stride kernels, at any address. Windows have taps *
-/// taps pixels: the kernel's, turned by half a turn for a gradient, or where images are folded those of pixels that go
+/// taps pixels: the kernel's, rotated by 180 degrees for a gradient, or of folded images those of pixels
 /// in fours, 4 * i + 2 * (row % 2) + column % 2 being an input.
 typedef struct {
   const void *weights;
   float *result;
   int64_t outputs, inputs, output_stride, input_stride, side, taps;
-  int32_t is_turned, is_folded;
+  int32_t is_rotated, is_folded;
 } ps_winograd_weights_args;
 int64_t ps_winograd_weight_count(int64_t outputs, int64_t inputs);
 int32_t ps_winograd_weights(void *args);

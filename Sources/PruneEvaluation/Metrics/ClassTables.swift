@@ -38,14 +38,14 @@ extension MetricAccumulator {
   }
 
   private func row(_ index: Int) -> Report {
-    let (hits, predicted, wanted) = confusion[index]
+    let (hits, predicted, actual) = confusion[index]
     func share(_ count: Int) -> Double { count > 0 ? Double(hits) / Double(count) : .nan }
     return Report(
       title: "",
       entries: [
-        ("class", .integer(index)), ("samples", .integer(wanted)), ("precision", .number(share(predicted))),
-        ("recall", .number(share(wanted))),
-        ("f1", .number(predicted + wanted > 0 ? 2 * Double(hits) / Double(predicted + wanted) : .nan)),
+        ("class", .integer(index)), ("samples", .integer(actual)), ("precision", .number(share(predicted))),
+        ("recall", .number(share(actual))),
+        ("f1", .number(predicted + actual > 0 ? 2 * Double(hits) / Double(predicted + actual) : .nan)),
       ])
   }
 

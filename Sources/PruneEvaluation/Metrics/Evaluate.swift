@@ -52,9 +52,9 @@ package func evaluate(
       let inputs = try inputBinding.inputs(of: data.rows(first, last), filling: size)
       let results = try session.run(inputs, cancel: options.cancel)
       guard let result = results[output.name] else { throw PruneError(.internal, "the run gave no '\(output.name)'") }
-      let wanted = try targets.rows(first, last)
-      try add(result, output.name, targets: wanted, first, to: &sums)
-      try lossSum?.add(result, wanted)
+      let truth = try targets.rows(first, last)
+      try add(result, output.name, targets: truth, first, to: &sums)
+      try lossSum?.add(result, truth)
     }
   }
   if let communicator {
@@ -89,12 +89,12 @@ extension Model {
   /// - Throws: `.notFound` with the nearest name.
   package func output(named name: String?) throws(PruneError) -> ValueInfo? {
     guard let name else { return graph.outputs.first }
-    guard let found = graph.outputs.first(where: { $0.name == name }) else {
+    guard let output = graph.outputs.first(where: { $0.name == name }) else {
       throw PruneError(
         .notFound, "the model has no output '\(name)'",
         hint: Suggestion.hint(for: name, among: graph.outputs.map(\.name)))
     }
-    return found
+    return output
   }
 }
 

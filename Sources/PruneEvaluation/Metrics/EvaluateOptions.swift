@@ -10,7 +10,7 @@ package struct EvaluateOptions {
   package var metrics: [String] = []
   /// A name of `LossKind`; nil: cross-entropy where targets are classes, else the mean squared error.
   package var loss: String?
-  /// The output to judge, nil for the first one.
+  /// The output to evaluate; nil is the first one.
   package var output: String?
   package var cancel: CancelFlag?
   /// The ranks that evaluate together: each runs its share of the batches, and all get the same report. Nil is one alone.

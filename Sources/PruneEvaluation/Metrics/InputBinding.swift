@@ -51,8 +51,8 @@ package struct InputBinding: Sendable {
   private static func matched(
     _ data: Dataset, _ inputs: [ValueInfo], ignoringOthers: Bool
   ) throws(PruneError) -> [(ValueInfo, Int)] {
-    let wanted = inputs.map(\.name), given = data.columns.map(\.name)
-    let missing = wanted.filter { !given.contains($0) }, others = given.filter { !wanted.contains($0) }
+    let expected = inputs.map(\.name), columns = data.columns.map(\.name)
+    let missing = expected.filter { !columns.contains($0) }, others = columns.filter { !expected.contains($0) }
     guard missing.isEmpty, others.isEmpty || ignoringOthers else {
       var complaints: [String] = []
       if !missing.isEmpty { complaints.append("it lacks \(list(missing))") }
@@ -61,12 +61,12 @@ package struct InputBinding: Sendable {
       }
       throw PruneError(
         .mismatch,
-        "data set '\(data.name)' does not fit the model's inputs (\(list(wanted))): \(complaints.joined(separator: ", and "))",
+        "data set '\(data.name)' does not fit the model's inputs (\(list(expected))): \(complaints.joined(separator: ", and "))",
         hint: missing.first.map { Suggestion.hint(for: $0, among: others) } ?? "leave it out of the data set")
     }
     var result: [(ValueInfo, Int)] = []
     for input in inputs {
-      if let column = given.firstIndex(of: input.name) { result.append((input, column)) }
+      if let column = columns.firstIndex(of: input.name) { result.append((input, column)) }
     }
     return result
   }
@@ -85,14 +85,14 @@ package struct InputBinding: Sendable {
         "samples of data set '\(data.name)' are \(column.dtype.name) [\(sample.map(String.init).joined(separator: ","))], input '\(input.name)' of the model is \(input.type?.description ?? "?")",
         hint: dims.isEmpty
           ? "a data set feeds inputs whose first axis counts samples: make the scalar a constant of the model"
-          : turned(sample, dims, data) ?? mend(Array(sample), dims.dropFirst().map(\.value), input.name))
+          : layoutHint(sample, dims, data) ?? mend(Array(sample), dims.dropFirst().map(\.value), input.name))
     }
   }
 
   /// What to do about samples of another shape than the model takes.
-  private static func mend(_ sample: [Int], _ wanted: [Int?], _ input: String) -> String {
-    func fits(_ given: [Int]) -> Bool {
-      given.count == wanted.count && zip(wanted, given).allSatisfy { $0 == nil || $0 == $1 }
+  private static func mend(_ sample: [Int], _ expected: [Int?], _ input: String) -> String {
+    func fits(_ dims: [Int]) -> Bool {
+      dims.count == expected.count && zip(expected, dims).allSatisfy { $0 == nil || $0 == $1 }
     }
     if sample.count == 3, fits([sample[2], sample[0], sample[1]]) {
       return
@@ -104,18 +104,18 @@ package struct InputBinding: Sendable {
         "the samples have their channels first, the model wants them last (height, width, channels): move the axes when the data is made, "
         + "as numpy's x.transpose(0, 2, 3, 1) does; the order of the numbers changes, so a new shape alone will not do"
     }
-    if sample.count == 3, wanted.count == 3, wanted[0] == sample[0] || wanted[0] == nil, let height = wanted[1],
-      let width = wanted[2]
+    if sample.count == 3, expected.count == 3, expected[0] == sample[0] || expected[0] == nil, let height = expected[1],
+      let width = expected[2]
     {
       return "the images have another size: data:resize{\(height), \(width)}"
     }
-    if sample.count == 3, wanted.count == 3, let channels = wanted[0], channels != sample[0] {
+    if sample.count == 3, expected.count == 3, let channels = expected[0], channels != sample[0] {
       return "the images have \(sample[0]) channel\(sample[0] == 1 ? "" : "s"), the model wants \(channels)"
     }
-    if sample.count + 1 == wanted.count, wanted.contains(1) || wanted.contains(nil) {
+    if sample.count + 1 == expected.count, expected.contains(1) || expected.contains(nil) {
       return "input '\(input)' has an axis more: give the samples one of extent 1, such as the channel of grey images"
     }
-    if wanted.count == 1, let count = wanted[0],
+    if expected.count == 1, let count = expected[0],
       sample.reduce(1, { $0.multipliedReportingOverflow(by: $1).partialValue }) == count
     {
       return "the model takes each sample as one row of \(count) numbers: give x as [N, \(count)]"
@@ -123,12 +123,12 @@ package struct InputBinding: Sendable {
     return "the first extent counts the samples of a batch"
   }
 
-  /// What to do about images whose channels are where the model does not look for them.
-  private static func turned(_ sample: ArraySlice<Int>, _ dims: [Dim], _ data: Dataset) -> String? {
+  /// The hint for images whose layout (NCHW or NHWC) is not that of the model.
+  private static func layoutHint(_ sample: ArraySlice<Int>, _ dims: [Dim], _ data: Dataset) -> String? {
     guard sample.count == 3, dims.count == 4 else { return nil }
-    let own = Array(sample), other: Layout = data.layout == .nchw ? .nhwc : .nchw
-    let turned = other == .nchw ? [own[2], own[0], own[1]] : [own[1], own[2], own[0]]
-    guard zip(dims.dropFirst(), turned).allSatisfy({ $0.value == nil || $0.value == $1 }) else { return nil }
+    let extents = Array(sample), other: Layout = data.layout == .nchw ? .nhwc : .nchw
+    let swapped = other == .nchw ? [extents[2], extents[0], extents[1]] : [extents[1], extents[2], extents[0]]
+    guard zip(dims.dropFirst(), swapped).allSatisfy({ $0.value == nil || $0.value == $1 }) else { return nil }
     let how =
       data.isStream
       ? "give layout = \"\(other.rawValue)\" to prune.data.images"
@@ -139,12 +139,12 @@ package struct InputBinding: Sendable {
   }
 
   /// Samples a run: as many as the model fixes, or as are wanted (0: 64) and there.
-  package func batchSize(_ wanted: Int, of data: Dataset) throws(PruneError) -> Int {
-    guard wanted >= 0 else { throw PruneError(.invalidArgument, "batch_size is \(wanted), it must be 0 or more") }
-    return fixedBatch ?? max(min(wanted == 0 ? 64 : wanted, data.count), 1)
+  package func batchSize(_ requested: Int, of data: Dataset) throws(PruneError) -> Int {
+    guard requested >= 0 else { throw PruneError(.invalidArgument, "batch_size is \(requested), it must be 0 or more") }
+    return fixedBatch ?? max(min(requested == 0 ? 64 : requested, data.count), 1)
   }
 
-  /// The shapes of the inputs for so many samples.
+  /// The shapes of the inputs for `count` samples.
   package func shapes(of data: Dataset, count: Int) throws(PruneError) -> [String: Shape] {
     var result: [String: Shape] = [:]
     for (input, column) in bindings {

@@ -20,8 +20,8 @@ struct LossSum {
     let outputs = try result.rows(0, rows).cast(to: .float32)
     // One output for two classes: the class is the number itself.
     let isBinary = targets.dtype == .int64 && outputs.count == rows
-    let wanted = isBinary || targets.dtype != .int64 ? try targets.cast(to: .float32).reshaped(outputs.shape) : targets
-    sum += try Losses.compute(kind.rawValue, true: wanted, predicted: outputs, settings) * Double(rows)
+    let truth = isBinary || targets.dtype != .int64 ? try targets.cast(to: .float32).reshaped(outputs.shape) : targets
+    sum += try Losses.compute(kind.rawValue, true: truth, predicted: outputs, settings) * Double(rows)
     samples += rows
   }
 

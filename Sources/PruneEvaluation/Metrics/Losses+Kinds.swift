@@ -9,7 +9,7 @@ extension Losses {
   package struct Settings: Sendable {
     /// Predictions are logits rather than probabilities (cross-entropy, bce, kl).
     package var fromLogits = false
-    /// Cross-entropy: what is spread evenly over all classes, 0..<1.
+    /// Cross-entropy: the share that is spread evenly over all classes, 0..<1.
     package var labelSmoothing = 0.0
     /// Cross-entropy: one a class, none for equal weights; the mean is weighted as well.
     package var classWeights: [Double] = []
@@ -41,7 +41,7 @@ extension Losses {
     let rows = q.count / width
     let isByRow = kind == .crossEntropy || kind == .divergence
     if isByRow, settings.fromLogits { q = softmax(q, width) }
-    let t = try wanted(truth, predicted, rows: rows, width: width)
+    let t = try targetRows(truth, predicted, rows: rows, width: width)
     switch kind {
     case .crossEntropy: return try crossEntropy(t, q, width, settings)
     case .meanSquaredError: return mean(t, q) { ($0 - $1) * ($0 - $1) }
@@ -81,7 +81,7 @@ extension Losses {
   }
 
   /// Targets as numbers of the predictions' shape; class numbers become one-hot rows.
-  private static func wanted(
+  private static func targetRows(
     _ truth: Tensor, _ predicted: Tensor, rows: Int, width: Int
   ) throws(PruneError) -> [Double] {
     if truth.shape == predicted.shape { return try truth.doubles() }

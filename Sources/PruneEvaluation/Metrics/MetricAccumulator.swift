@@ -13,7 +13,7 @@ struct MetricAccumulator {
   /// `ranked[r]` counts the samples whose class has r higher outputs; those with NaN are in none.
   private var ranked: [Int] = []
   /// True positives, predictions and targets of each class.
-  private(set) var confusion: [(hits: Int, predicted: Int, wanted: Int)] = []
+  private(set) var confusion: [(hits: Int, predicted: Int, actual: Int)] = []
   /// Row by row, how often a class was taken for each; empty where nobody asks, or there are too many classes.
   private(set) var matrix: [Int64] = []
   private let isMatrixNeeded: Bool
@@ -41,17 +41,17 @@ struct MetricAccumulator {
       prepare(classCount)
     }
     for row in 0..<classes.count {
-      guard let wanted = Int(exactly: classes[row]), wanted >= 0, wanted < classCount else {
+      guard let actual = Int(exactly: classes[row]), actual >= 0, actual < classCount else {
         throw PruneError(
           .mismatch,
           "sample \(firstSample + row) has class \(classes[row]), the model tells \(classCount) classes apart",
           hint: "data:classes{…} keeps those that a model knows")
       }
-      curve?.add(outputs, row * width, width, wanted)
+      curve?.add(outputs, row * width, width, actual)
       if width == 1 {
-        addBinary(outputs[row], wanted)
+        addBinary(outputs[row], actual)
       } else {
-        addRow(outputs, row * width, width, wanted)
+        addRow(outputs, row * width, width, actual)
       }
       samples += 1
     }
@@ -78,9 +78,9 @@ struct MetricAccumulator {
           crossEntropy -= Double(values[start + index]) * logProbability(outputs, start, width, index)
         }
       }
-      if let wanted = Self.highest(values, start, width) {
-        curve?.add(outputs, start, width, wanted)
-        rank(outputs, start, width, wanted)
+      if let actual = Self.highest(values, start, width) {
+        curve?.add(outputs, start, width, actual)
+        rank(outputs, start, width, actual)
       }
     }
   }
@@ -95,7 +95,7 @@ struct MetricAccumulator {
     let numbersOfAll = try communicator.sum([crossEntropy, squares, magnitudes])
     (crossEntropy, squares, magnitudes) = (numbersOfAll[0], numbersOfAll[1], numbersOfAll[2])
     var counts = [samples, numbers] + ranked
-    for entry in confusion { counts += [entry.hits, entry.predicted, entry.wanted] }
+    for entry in confusion { counts += [entry.hits, entry.predicted, entry.actual] }
     counts = try communicator.sum(counts + matrix.map { Int($0) })
     (samples, numbers) = (counts[0], counts[1])
     for index in ranked.indices { ranked[index] = counts[2 + index] }
@@ -113,53 +113,53 @@ struct MetricAccumulator {
     if isMatrixNeeded, classes <= Self.mostClasses { matrix = [Int64](repeating: 0, count: classes * classes) }
   }
 
-  private mutating func count(_ predicted: Int, _ wanted: Int) {
+  private mutating func count(_ predicted: Int, _ actual: Int) {
     confusion[predicted].predicted += 1
-    if predicted == wanted { confusion[wanted].hits += 1 }
-    if !matrix.isEmpty { matrix[wanted * confusion.count + predicted] += 1 }
+    if predicted == actual { confusion[actual].hits += 1 }
+    if !matrix.isEmpty { matrix[actual * confusion.count + predicted] += 1 }
   }
 
-  private mutating func addRow(_ outputs: Span<Float>, _ start: Int, _ width: Int, _ wanted: Int) {
-    if isCrossEntropyNeeded { crossEntropy -= logProbability(outputs, start, width, wanted) }
-    for index in 0..<width { addDifference(Double(outputs[start + index]), index == wanted ? 1 : 0) }
-    rank(outputs, start, width, wanted)
+  private mutating func addRow(_ outputs: Span<Float>, _ start: Int, _ width: Int, _ actual: Int) {
+    if isCrossEntropyNeeded { crossEntropy -= logProbability(outputs, start, width, actual) }
+    for index in 0..<width { addDifference(Double(outputs[start + index]), index == actual ? 1 : 0) }
+    rank(outputs, start, width, actual)
   }
 
-  private mutating func addBinary(_ output: Float, _ wanted: Int) {
+  private mutating func addBinary(_ output: Float, _ actual: Int) {
     let value = Double(output)
     let probability = kind == .logits ? 1 / (1 + exponential(-value)) : value
     if isCrossEntropyNeeded {
       // -log(sigmoid(±z)) without overflow.
-      let signed = wanted == 1 ? value : -value
+      let signed = actual == 1 ? value : -value
       crossEntropy +=
         kind == .logits
         ? max(-signed, 0) + logarithm(1 + exponential(-signed.magnitude))
-        : -Self.clippedLogarithm(wanted == 1 ? probability : 1 - probability)
+        : -Self.clippedLogarithm(actual == 1 ? probability : 1 - probability)
     }
-    addDifference(probability, Double(wanted))
-    confusion[wanted].wanted += 1
+    addDifference(probability, Double(actual))
+    confusion[actual].actual += 1
     guard !probability.isNaN else { return }
     let predicted = probability > 0.5 ? 1 : 0
-    count(predicted, wanted)
-    ranked[predicted == wanted ? 0 : 1] += 1
+    count(predicted, actual)
+    ranked[predicted == actual ? 0 : 1] += 1
   }
 
-  private mutating func addDifference(_ output: Double, _ wanted: Double) {
-    let difference = output - wanted
+  private mutating func addDifference(_ output: Double, _ actual: Double) {
+    let difference = output - actual
     squares += difference * difference
     magnitudes += difference.magnitude
     numbers += 1
   }
 
-  private mutating func rank(_ outputs: Span<Float>, _ start: Int, _ width: Int, _ wanted: Int) {
-    confusion[wanted].wanted += 1
-    // Not a number anywhere is no answer.
+  private mutating func rank(_ outputs: Span<Float>, _ start: Int, _ width: Int, _ actual: Int) {
+    confusion[actual].actual += 1
+    // An output with a NaN is no prediction.
     guard let best = Self.highest(outputs, start, width) else { return }
-    count(best, wanted)
-    let score = outputs[start + wanted]
+    count(best, actual)
+    let score = outputs[start + actual]
     var higher = 0
     // Equal outputs rank by class number, as argmax takes the first.
-    for index in 0..<width where outputs[start + index] > score || (outputs[start + index] == score && index < wanted) {
+    for index in 0..<width where outputs[start + index] > score || (outputs[start + index] == score && index < actual) {
       higher += 1
     }
     ranked[higher] += 1
@@ -175,8 +175,8 @@ struct MetricAccumulator {
     return best
   }
 
-  private func logProbability(_ outputs: Span<Float>, _ start: Int, _ width: Int, _ wanted: Int) -> Double {
-    let value = Double(outputs[start + wanted])
+  private func logProbability(_ outputs: Span<Float>, _ start: Int, _ width: Int, _ actual: Int) -> Double {
+    let value = Double(outputs[start + actual])
     switch kind {
     case .probabilities, .sigmoid: return Self.clippedLogarithm(value)
     case .logProbabilities: return value
@@ -194,7 +194,7 @@ struct MetricAccumulator {
 
   // MARK: - Results
 
-  /// The metric over what was added, nil when this data has none such.
+  /// The metric over the added samples; nil when the data has no such metric.
   func value(_ metric: Metric, loss: LossKind) -> Double? {
     let count = Double(samples)
     guard samples > 0 else { return nil }
@@ -208,17 +208,17 @@ struct MetricAccumulator {
     case .rootMeanSquaredError: return (squares / Double(numbers)).squareRoot()
     case .meanAbsoluteError: return magnitudes / Double(numbers)
     case .areaUnderCurve: return curve?.area
-    case .macroF1: return mean { 2 * Double($0.hits) / Double($0.predicted + $0.wanted) }
+    case .macroF1: return mean { 2 * Double($0.hits) / Double($0.predicted + $0.actual) }
     // A class that is never told scores 0, as its recall does.
     case .macroPrecision: return mean { $0.predicted > 0 ? Double($0.hits) / Double($0.predicted) : 0 }
-    case .macroRecall: return mean { $0.wanted > 0 ? Double($0.hits) / Double($0.wanted) : 0 }
+    case .macroRecall: return mean { $0.actual > 0 ? Double($0.hits) / Double($0.actual) : 0 }
     case .perClass, .confusion: return nil
     }
   }
 
   /// The mean over the classes that occur.
-  private func mean(_ value: ((hits: Int, predicted: Int, wanted: Int)) -> Double) -> Double? {
-    let present = confusion.filter { $0.predicted + $0.wanted > 0 }
+  private func mean(_ value: ((hits: Int, predicted: Int, actual: Int)) -> Double) -> Double? {
+    let present = confusion.filter { $0.predicted + $0.actual > 0 }
     return present.isEmpty ? nil : present.reduce(0) { $0 + value($1) } / Double(present.count)
   }
 }

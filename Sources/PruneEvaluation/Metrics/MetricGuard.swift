@@ -22,7 +22,7 @@ package struct GuardOptions {
   package var metric: String
   /// Absolute: 0.01 of accuracy is one point. Nil is 0, or any drop down to `bound` where that is given.
   package var maxDrop: Double?
-  /// What the metric may not be worse than, whatever it was before. Alone, without `maxDrop`, it decides.
+  /// The worst allowed value of the metric, whatever the baseline is. It decides alone where `maxDrop` is not given.
   package var bound: Double?
   package var custom: CustomMetric?
   /// What the metric is of; nil is the first output.
@@ -45,7 +45,7 @@ package struct GuardOptions {
   }
 }
 
-/// A guard at work: it measured a model before the transformation and judges what comes after it.
+/// A running guard: it has measured a model before the transformation, and accepts or refuses the models after it.
 package struct MetricGuard {
   package let options: GuardOptions
   /// The metric of the model before.
@@ -85,13 +85,13 @@ package struct MetricGuard {
     }
   }
 
-  /// The metric of a model that came after. Not a number where the model computes none.
+  /// The metric of a transformed model. NaN where the model gives none.
   package func measure(_ model: Model) throws(PruneError) -> Double {
     try Self.measure(model, options, batchSize, cancel, communicator)
   }
 
-  /// The same guard for models that this rank measures on its own.
-  package var alone: MetricGuard {
+  /// The same guard without the other ranks: this rank measures its models itself.
+  package var local: MetricGuard {
     var copy = self
     copy.communicator = nil
     return copy

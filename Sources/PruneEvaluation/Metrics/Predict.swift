@@ -3,7 +3,7 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// A model's first output for all samples of a data set, one behind the other, run in batches.
+/// A model's first output for all samples of a data set, in order, computed in batches.
 /// - Throws: `.mismatch` when the data does not fit the model, or when the output does not have a row a sample.
 package func predict(
   _ session: Session, _ data: Dataset, batchSize: Int = 0, cancel: CancelFlag? = nil

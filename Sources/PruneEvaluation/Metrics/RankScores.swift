@@ -4,15 +4,15 @@ import PruneTensor
 /// The scores of all samples for each class, for the area under the receiver operating characteristic.
 struct RankScores {
   private let kind: OutputKind
-  /// By class, one a sample; of two classes only the second.
+  /// The scores of each class, one number a sample; for two classes only the second class.
   private var scores: [[Float]] = []
-  private var wanted: [Int32] = []
+  private var actual: [Int32] = []
 
   init(_ kind: OutputKind) { self.kind = kind }
 
   /// Adds a sample: `width` numbers from `start`; one alone is that of class 1 of two.
-  mutating func add(_ outputs: Span<Float>, _ start: Int, _ width: Int, _ wanted: Int) {
-    self.wanted.append(Int32(truncatingIfNeeded: wanted))
+  mutating func add(_ outputs: Span<Float>, _ start: Int, _ width: Int, _ actual: Int) {
+    self.actual.append(Int32(truncatingIfNeeded: actual))
     if scores.isEmpty { scores = [[Float]](repeating: [], count: width <= 2 ? 1 : width) }
     guard width > 2 else {
       // The order of the logits' difference is that of the probability, without its rounding at the ends.
@@ -28,14 +28,14 @@ struct RankScores {
     var sum = 0.0
     for index in 0..<width { sum += exponential(Double(outputs[start + index]) - peak) }
     for index in 0..<width {
-      let own = Double(outputs[start + index])
+      let score = Double(outputs[start + index])
       // log p - log(1 - p): comparable between samples, and never rounded to one.
-      var rest = sum - exponential(own - peak)
-      if own == peak {
+      var rest = sum - exponential(score - peak)
+      if score == peak {
         rest = 0
         for other in 0..<width where other != index { rest += exponential(Double(outputs[start + other]) - peak) }
       }
-      scores[index].append(Float(own - peak - logarithm(max(rest, .leastNormalMagnitude))))
+      scores[index].append(Float(score - peak - logarithm(max(rest, .leastNormalMagnitude))))
     }
   }
 
@@ -44,7 +44,7 @@ struct RankScores {
     let width = try communicator.max([scores.count])[0]
     scores += [[Float]](repeating: [], count: width - scores.count)
     var counts = [Int](repeating: 0, count: communicator.size)
-    counts[communicator.rank] = wanted.count
+    counts[communicator.rank] = actual.count
     counts = try communicator.sum(counts)
     let first = counts.prefix(communicator.rank).reduce(0, +), all = counts.reduce(0, +)
     // Zeros everywhere else: a sum is each rank's own.
@@ -52,8 +52,8 @@ struct RankScores {
       let column = [Float](repeating: 0, count: first) + scores[index]
       scores[index] = try communicator.sum(column + [Float](repeating: 0, count: all - column.count))
     }
-    let labels = [Int](repeating: 0, count: first) + wanted.map { Int($0) }
-    wanted = try communicator.sum(labels + [Int](repeating: 0, count: all - labels.count))
+    let labels = [Int](repeating: 0, count: first) + actual.map { Int($0) }
+    actual = try communicator.sum(labels + [Int](repeating: 0, count: all - labels.count))
       .map { Int32(truncatingIfNeeded: $0) }
   }
 
@@ -68,15 +68,15 @@ struct RankScores {
   }
 
   private func area(_ column: [Float], of label: Int32) -> Double? {
-    let positives = wanted.count { $0 == label }
-    guard positives > 0, positives < column.count, column.count == wanted.count else { return nil }
+    let positives = actual.count { $0 == label }
+    guard positives > 0, positives < column.count, column.count == actual.count else { return nil }
     if column.contains(where: \.isNaN) { return .nan }
     let order = column.indices.sorted { column[$0] < column[$1] }
     var ranks = 0.0, first = 0
     while first < order.count {
       var last = first, hits = 0
       while last < order.count, column[order[last]] == column[order[first]] {
-        if wanted[order[last]] == label { hits += 1 }
+        if actual[order[last]] == label { hits += 1 }
         last += 1
       }
       // Equal scores share the mean of their ranks.

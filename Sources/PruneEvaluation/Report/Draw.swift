@@ -47,22 +47,22 @@ package enum Draw {
     var columns = header.indices.map { column in
       max(self.width(header[column]), rows.map { column < $0.count ? self.width($0[column]) : 0 }.max() ?? 0)
     }
-    var shown = Array(header.indices)
+    var visible = Array(header.indices)
     var dropped: [Int] = []
     func least(_ column: Int) -> Int {
       rightAligned.contains(column) || rigid.contains(column)
         ? columns[column] : min(columns[column], paths.contains(column) ? 16 : 8)
     }
     func excess(_ widths: (Int) -> Int) -> Int {
-      shown.reduce(0) { $0 + widths($1) } + 2 * max(shown.count - 1, 0) - width
+      visible.reduce(0) { $0 + widths($1) } + 2 * max(visible.count - 1, 0) - width
     }
-    for column in dispensable where excess(least) > 0 && shown.count > 1 {
-      shown.removeAll { $0 == column }
+    for column in dispensable where excess(least) > 0 && visible.count > 1 {
+      visible.removeAll { $0 == column }
       dropped.append(column)
     }
     var over = excess { columns[$0] }
     while over > 0,
-      let widest = shown.filter({ columns[$0] > least($0) })
+      let widest = visible.filter({ columns[$0] > least($0) })
         .max(by: { columns[$0] < columns[$1] })
     {
       let cut = min(over, columns[widest] - least(widest))
@@ -70,7 +70,7 @@ package enum Draw {
       over -= cut
     }
     func line(_ cells: [String]) -> String {
-      let parts = shown.map { column in
+      let parts = visible.map { column in
         let cell = column < cells.count ? cells[column] : ""
         return fitted(
           paths.contains(column) ? ending(cell, columns[column]) : cell, columns[column],
@@ -80,7 +80,7 @@ package enum Draw {
       while text.last == " " { text.removeLast() }
       return text
     }
-    let rule = shown.map { String(repeating: "─", count: columns[$0]) }.joined(separator: "──")
+    let rule = visible.map { String(repeating: "─", count: columns[$0]) }.joined(separator: "──")
     var lines = [line(header), rule] + rows.map(line)
     if !dropped.isEmpty {
       let names = dropped.sorted().map { header[$0] }.joined(separator: ", ")

@@ -3,7 +3,7 @@ import PruneTensor
 /// A tensor as a picture: rows are the first axis, columns all others; each point the mean magnitude of the elements
 /// that fall on it, so that what a mask took is dark. Also what a network attends to, scores, confusion.
 package struct HeatMap {
-  /// From 0 to 1, row by row; 1 is the largest magnitude.
+  /// Values from 0 to 1, row by row; 1 is the largest magnitude.
   private let points: [[Double]]
   private let largest: Double
   private let zeros: Int

@@ -12,10 +12,13 @@ extension Report {
         guard !pairs.isEmpty else { continue }
         lines += ["| | |", "|---|---|"]
         lines +=
-          pairs.map { key, value in "| \(Self.escaped(key)) | \(Self.escaped(value?.shown(for: key) ?? "")) |" } + [""]
+          pairs.map { key, value in "| \(Self.escaped(key)) | \(Self.escaped(value?.displayText(for: key) ?? "")) |" }
+          + [""]
       } else if section.table.header.count == 1 {
         lines +=
-          heading(section) + section.table.rows.map { "- " + Self.escaped($0.first??.shown(for: "") ?? "") } + [""]
+          heading(section) + section.table.rows.map { "- " + Self.escaped($0.first??.displayText(for: "") ?? "") } + [
+            ""
+          ]
       } else {
         lines += heading(section) + Self.table(section.table) + [""]
       }
@@ -31,7 +34,8 @@ extension Report {
     func line(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |" }
     let rule = table.header.indices.map { table.isNumeric($0) ? "---:" : "---" }
     return [line(table.header.map(escaped)), line(rule)]
-      + table.rows.map { row in line(zip(table.header, row).map { key, value in escaped(value?.shown(for: key) ?? "") })
+      + table.rows.map { row in
+        line(zip(table.header, row).map { key, value in escaped(value?.displayText(for: key) ?? "") })
       }
   }
 

@@ -8,9 +8,9 @@ extension Report {
 
   private func lines(color: Bool, width: Int) -> [String] {
     var result = opening(color: color, width: width)
-    let shown = entries.filter { $0.key != "headline" }
-    let keys = shown.filter { $0.value.isScalar }.map { Draw.width($0.key) }.max() ?? 0
-    for (key, value) in shown {
+    let rows = entries.filter { $0.key != "headline" }
+    let keys = rows.filter { $0.value.isScalar }.map { Draw.width($0.key) }.max() ?? 0
+    for (key, value) in rows {
       switch value {
       case .text(let text) where text.contains("\n"), .drawing(let text) where text.contains("\n"):
         result.append("  \(key)")
@@ -28,7 +28,7 @@ extension Report {
         result.append("  \(key)")
         result.append(contentsOf: Self.table(of: list, width: width - 4).map { "    " + $0 })
       default:
-        result.append("  " + Draw.fitted(key, keys) + "  " + value.shown(for: key))
+        result.append("  " + Draw.fitted(key, keys) + "  " + value.displayText(for: key))
       }
     }
     return result
@@ -54,8 +54,9 @@ extension Report {
 
   /// A list's lines: a table when it holds reports, else one item a line.
   private static func table(of list: [ReportValue], width: Int) -> [String] {
-    guard let table = ReportTable(list, withDrawings: true) else { return list.map { $0.shown(for: "") } }
-    let cells = table.rows.map { row in zip(table.header, row).map { key, value in value?.shown(for: key) ?? "" } }
+    guard let table = ReportTable(list, withDrawings: true) else { return list.map { $0.displayText(for: "") } }
+    let cells = table.rows.map { row in zip(table.header, row).map { key, value in value?.displayText(for: key) ?? "" }
+    }
     return Draw.table(
       header: table.header, rows: cells, rightAligned: Set(table.header.indices.filter(table.isNumeric)), width: width,
       paths: Set(table.header.indices.filter { ReportTable.paths.contains(table.header[$0]) }),
@@ -84,7 +85,7 @@ extension ReportValue {
   }
 
   /// A value as a person reads it: the key tells bytes and ratios from plain numbers.
-  package func shown(for key: String) -> String {
+  package func displayText(for key: String) -> String {
     switch self {
     case .number(let value):
       if value.isNaN { return "–" }

@@ -16,7 +16,7 @@ package struct Report: Sendable {
     get {
       for (key, value) in entries where path == key || path.hasPrefix(key + ".") {
         if path == key { return value }
-        if let found = value.lookUp(path.dropFirst(key.count + 1)) { return found }
+        if let match = value.lookUp(path.dropFirst(key.count + 1)) { return match }
       }
       return nil
     }
@@ -59,7 +59,7 @@ package indirect enum ReportValue: Sendable {
   case report(Report)
   case list([ReportValue])
   case tensor(Tensor)
-  /// A number that depends on what nobody has said: null in JSON, "open" for people, absent for programs.
+  /// A number that depends on an open extent: null in JSON, "open" in text, absent in the C API.
   case open
 
   /// A count, or `open`.

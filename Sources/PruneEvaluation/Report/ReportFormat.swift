@@ -14,19 +14,19 @@ package enum ReportFormat: String, Choice {
       self = .tfevents
       return
     }
-    guard let found = ReportFormat(rawValue: suffix) else {
+    guard let format = ReportFormat(rawValue: suffix) else {
       throw PruneError(
         .invalidArgument, "'\(path)' does not say how to write a report",
         hint: "end the name in .\(Self.names.joined(separator: ", ."))")
     }
-    self = found
+    self = format
   }
 }
 
 extension Report {
   /// The report in a format.
   /// - Parameter recipe: of a prune, for the page.
-  /// - Throws: `.unsupported` for a drawing of what has nothing to draw, and events of what has no steps.
+  /// - Throws: `.unsupported` for a drawing of a report without charts, and for events of a report without steps.
   package func bytes(_ format: ReportFormat, madeBy: String, recipe: String? = nil) throws(PruneError) -> [UInt8] {
     let text: String
     switch format {

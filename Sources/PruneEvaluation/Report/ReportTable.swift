@@ -3,7 +3,7 @@ import PruneTensor
 /// A list of reports as rows and columns.
 package struct ReportTable {
   package let header: [String]
-  /// A value a column; nil where a row has none of that key.
+  /// One value for each column; nil where a row does not have that key.
   package let rows: [[ReportValue?]]
 
   /// Columns of names that exporters make long; their end tells more than their beginning.
@@ -23,11 +23,11 @@ package struct ReportTable {
     }
     guard reports.count == list.count, !reports.isEmpty else { return nil }
     var header: [String] = []
-    var known: Set<String> = []
+    var keys: Set<String> = []
     for report in reports {
-      for entry in report.entries where !known.contains(entry.key) && entry.value.isScalar {
+      for entry in report.entries where !keys.contains(entry.key) && entry.value.isScalar {
         if case .drawing = entry.value, !withDrawings { continue }
-        known.insert(entry.key)
+        keys.insert(entry.key)
         header.append(entry.key)
       }
     }

@@ -21,11 +21,11 @@ package struct ModelStats: Sendable {
   package var effectiveMacs: Int?
   /// Bytes of all stored tensors, int8 being one a number.
   package var bytes: Int
-  /// What the MACs depend on and nobody has said: extents of the inputs, else layers whose shapes follow from the data.
+  /// The unknowns that the MACs depend on: extents of the inputs, else layers whose shapes depend on the data.
   /// Empty while the MACs are known.
   package var open: [String] = []
   /// What was taken for extents that neither the caller nor data told: `H = 64 (assumed)`.
-  package var taken: String?
+  package var assumedShapes: String?
 
   /// The share of parameters that are zero.
   package var sparsity: Double { params == 0 ? 0 : 1 - Double(nonzero) / Double(params) }
@@ -34,7 +34,7 @@ package struct ModelStats: Sendable {
   /// - Parameter shapes: extents that the inputs leave open.
   /// - Throws: `.mismatch` when shapes in the model contradict each other, and what `ShapeBinding.extents` throws.
   package static func of(_ model: Model, shapes: ShapeBinding = .init()) throws(PruneError) -> ModelStats {
-    try of(model, at: try BoundExtents(model, given: shapes, assumes: false))
+    try of(model, at: try BoundExtents(model, shapes: shapes, assumes: false))
   }
 
   /// The same with extents that were bound before.
@@ -50,7 +50,7 @@ package struct ModelStats: Sendable {
       stats.open = extents.open.isEmpty ? layers : extents.open
     } else {
       let parts = [extents.implication.map { "\($0) (the model's own)" }, extents.assumption.map { "\($0) (assumed)" }]
-      stats.taken = parts.contains { $0 != nil } ? parts.compactMap { $0 }.joined(separator: ", ") : nil
+      stats.assumedShapes = parts.contains { $0 != nil } ? parts.compactMap { $0 }.joined(separator: ", ") : nil
     }
     return stats
   }
@@ -66,7 +66,7 @@ package struct ModelStats: Sendable {
         ("effective_macs", .count(effectiveMacs)), ("bytes", .integer(bytes)),
       ])
     if !open.isEmpty { report["open"] = .list(open.map { .text($0) }) }
-    if let taken { report["shapes"] = .text(taken) }
+    if let assumedShapes { report["shapes"] = .text(assumedShapes) }
     report["layers"] = .list(rows)
     return report
   }

@@ -8,7 +8,7 @@ struct TracedParameter {
   /// The name made unique among the scopes of subgraphs.
   var key: String
   var tensor: Tensor
-  /// Scales and zero points on the way: stored with the parameter but none themselves.
+  /// Its scales and zero points: stored with the parameter, but not parameters.
   fileprivate(set) var quantization: [Tensor] = []
   fileprivate(set) var zeroPoint: (tensor: Tensor, axis: Int)?
 
@@ -51,34 +51,35 @@ struct ParameterTracing {
     if node.isStorage { return node.output(0).flatMap { parameter($0, isIntegerWeight: false) }.map { [$0] } ?? [] }
     var result: [TracedParameter] = []
     for index in node.inputs.indices where !Self.isSetting(node, index) {
-      guard let name = node.input(index), let found = parameter(name, isIntegerWeight: Self.takesIntegers(node)),
-        !result.contains(where: { $0.key == found.key })
+      guard let name = node.input(index),
+        let tracedParameter = parameter(name, isIntegerWeight: Self.takesIntegers(node)),
+        !result.contains(where: { $0.key == tracedParameter.key })
       else { continue }
-      result.append(found)
+      result.append(tracedParameter)
     }
     return result
   }
 
-  /// The parameter behind a value, nil when it is data, a single factor, or integers that stand for nothing else.
+  /// The parameter of a value; nil for data, a single factor, and integers that are not quantized numbers.
   private func parameter(_ value: String, isIntegerWeight: Bool) -> TracedParameter? {
-    guard let found = trace(value), found.tensor.shape.rank > 0,
-      found.tensor.count > 1 || !literals.contains(found.name)
+    guard let source = trace(value), source.tensor.shape.rank > 0,
+      source.tensor.count > 1 || !literals.contains(source.name)
     else { return nil }
-    let isWeight = found.tensor.dtype.isFloatingPoint || !found.quantization.isEmpty || isIntegerWeight
-    return isWeight ? found : nil
+    let isWeight = source.tensor.dtype.isFloatingPoint || !source.quantization.isEmpty || isIntegerWeight
+    return isWeight ? source : nil
   }
 
-  /// The stored tensor behind a value, with the scales and zero points on the way.
+  /// The stored tensor that a value is computed from, with its scales and zero points.
   private func trace(_ value: String) -> TracedParameter? {
     guard let source = sources.source(of: value) else { return nil }
-    var found = TracedParameter(name: source.name, key: source.key, tensor: source.tensor)
+    var parameter = TracedParameter(name: source.name, key: source.key, tensor: source.tensor)
     for node in source.path where node.opType == "DequantizeLinear" || node.opType == "QuantizeLinear" {
-      found.quantization += node.inputs.dropFirst().compactMap { sources.source(of: $0)?.tensor }
+      parameter.quantization += node.inputs.dropFirst().compactMap { sources.source(of: $0)?.tensor }
       if node.opType == "DequantizeLinear", let tensor = node.input(2).flatMap({ sources.source(of: $0)?.tensor }) {
-        found.zeroPoint = (tensor, node.int("axis", default: 1))
+        parameter.zeroPoint = (tensor, node.int("axis", default: 1))
       }
     }
-    return found
+    return parameter
   }
 
   /// Inputs that say how an operator works rather than being weights.

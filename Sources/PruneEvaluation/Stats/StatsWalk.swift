@@ -10,8 +10,8 @@ struct StatsWalk {
   /// Elements that are not zero of each parameter that a node has claimed.
   private var claimed: [String: Int] = [:]
   private let outputs: Set<String>
-  /// Values that depend on what is fed; the others are arithmetic on constants.
-  private var fed: Set<String>
+  /// Values that depend on the inputs; the others are arithmetic on constants.
+  private var dataValues: Set<String>
 
   /// - Parameters:
   ///   - symbolic: types as the model declares them; `concrete`: types for `batch` samples.
@@ -20,15 +20,17 @@ struct StatsWalk {
     self.concrete = concrete
     self.batch = batch
     outputs = Set(model.graph.outputs.map(\.name))
-    fed = []
+    dataValues = []
   }
 
   mutating func add(_ graph: Graph, _ tracing: ParameterTracing, scope: String) {
     for (_, tensor) in ParameterTracing.stored(in: graph) {
       stats.bytes = stats.bytes.addingReportingOverflow(tensor.byteCount).partialValue
     }
-    fed.formUnion(graph.trueInputs.map(\.name))
-    for node in graph.nodes where node.allReads.contains(where: fed.contains) { fed.formUnion(node.outputs) }
+    dataValues.formUnion(graph.trueInputs.map(\.name))
+    for node in graph.nodes where node.allReads.contains(where: dataValues.contains) {
+      dataValues.formUnion(node.outputs)
+    }
     var layers = [LayerStats?](repeating: nil, count: graph.nodes.count)
     // A weight belongs to the first node that computes with it; to one that only moves it when there is no other.
     for moves in [false, true] {
@@ -75,8 +77,8 @@ struct StatsWalk {
       layer.nonzero += nonzero
       layer.bytes += parameter.tensor.byteCount + parameter.quantization.reduce(0) { $0 + $1.byteCount }
     }
-    // What computes shapes or masks out of constants alone costs nothing whatever its extents are.
-    let isData = fed.contains(output) || !parameters.isEmpty
+    // Nodes that compute shapes or masks from constants only cost nothing, at any extents.
+    let isData = dataValues.contains(output) || !parameters.isEmpty
     layer.macs =
       isData
       ? NodeCost.macs(
@@ -88,11 +90,11 @@ struct StatsWalk {
     return layer
   }
 
-  /// Nodes that nobody who looks at a network thinks of as layers.
+  /// Nodes that are not layers to a reader of the summary.
   private func isPlumbing(_ node: Node) -> Bool {
     guard let output = node.output(0) else { return true }
     if outputs.contains(output) { return false }
-    if !fed.contains(output) { return true }
+    if !dataValues.contains(output) { return true }
     switch node.opType {
     case "QuantizeLinear", "DequantizeLinear", "Constant", "Identity", "Shape", "Cast", "Size": return node.isStandard
     default:

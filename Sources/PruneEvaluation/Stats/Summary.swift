@@ -29,12 +29,12 @@ private struct Summary {
 
   func text(color: Bool) -> String {
     let header = ["Layer", "Type", "Output shape", "Params", "MACs"] + (isSparse ? ["Sparsity"] : [])
-    let shown = stats.layers.filter { !$0.isPlumbing }
-    var rows = model.graph.trueInputs.map(row) + shown.map(row)
+    let layers = stats.layers.filter { !$0.isPlumbing }
+    var rows = model.graph.trueInputs.map(row) + layers.map(row)
     fit(&rows, header)
     let table = Draw.table(header: header, rows: rows, rightAligned: [3, 4, 5], width: width)
     let rule = table.split(separator: "\n").first { $0.hasPrefix("─") }.map(String.init) ?? ""
-    return (title(color: color) + [table, rule] + totals(hidden: stats.layers.count - shown.count)).joined(
+    return (title(color: color) + [table, rule] + totals(hidden: stats.layers.count - layers.count)).joined(
       separator: "\n")
   }
 
@@ -75,7 +75,7 @@ private struct Summary {
     }
   }
 
-  /// A node's name in so many columns. Exporters repeat modules and end in the operator, as in
+  /// A node's name, cut to a number of columns. Exporters repeat modules and end in the operator, as in
   /// `/layer1/layer1.0/conv1/Conv`; what is redundant goes first: `layer1.0/conv1`.
   private static func name(_ name: String, type: String, _ columns: Int) -> String {
     guard Draw.width(name) > columns else { return name }
@@ -99,7 +99,7 @@ private struct Summary {
       lines[0] += ", \(Draw.grouped(stats.nonzero)) not zero (sparsity \(Self.percent(stats.sparsity)))"
       if let effective = stats.effectiveMacs { lines[2] += ", effective \(Draw.grouped(effective))" }
     }
-    if let taken = stats.taken { lines[2] += ", \(taken)" }
+    if let shapes = stats.assumedShapes { lines[2] += ", \(shapes)" }
     if hidden > 0 { lines.append("\(hidden) nodes that only move or describe data are not shown") }
     return lines.map { Draw.shortened($0, width) }
   }
@@ -107,11 +107,11 @@ private struct Summary {
   /// Extents as Keras writes them. Symbols that exporters made up from names of values tell nothing.
   private static func shape(_ type: TensorType) -> String {
     guard let dims = type.dims else { return "?" }
-    let shown = dims.map { dim -> String in
+    let extents = dims.map { dim -> String in
       if case .named(let name) = dim, name.count > 12 || name.contains("/") { return "?" }
       return dim.description
     }
-    return "(" + shown.joined(separator: ", ") + ")"
+    return "(" + extents.joined(separator: ", ") + ")"
   }
 
   private static func percent(_ value: Double) -> String { formatted(value * 100, digits: 1) + " %" }

@@ -7,7 +7,7 @@ enum GGUFBlock: String, CaseIterable {
   case q2_K = "Q2_K", q3_K = "Q3_K", q4_K = "Q4_K", q5_K = "Q5_K", q6_K = "Q6_K", q8_K = "Q8_K"
   case iq4_nl = "IQ4_NL", iq4_xs = "IQ4_XS"
 
-  /// By `ggml_type`.
+  /// The names of types by `ggml_type`.
   private static let names = [
     "F32", "F16", "Q4_0", "Q4_1", "Q4_2", "Q4_3", "Q5_0", "Q5_1", "Q8_0", "Q8_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K",
     "Q6_K", "Q8_K",

@@ -67,9 +67,9 @@ struct HDF5Chunks {
     var cursor = try file.cursor(at: address)
     try cursor.expect("TREE", "a list of chunks")
     let kind = try cursor.byte()
-    let own = try cursor.byte()
+    let nodeLevel = try cursor.byte()
     let count = try cursor.number(2)
-    guard kind == 1, own < 32, level == nil || own == level else {
+    guard kind == 1, nodeLevel < 32, level == nil || nodeLevel == level else {
       throw PruneError(.badFormat, "the chunks of the data set are no tree", hint: "the file is damaged")
     }
     try cursor.skip(16)
@@ -84,8 +84,8 @@ struct HDF5Chunks {
       guard budget > 0 else {
         throw PruneError(.badFormat, "the data set has more chunks than fit", hint: "the file is damaged")
       }
-      if own > 0 {
-        try node(at: child, level: own - 1)
+      if nodeLevel > 0 {
+        try node(at: child, level: nodeLevel - 1)
       } else {
         try place(try unpacked(try file.part(at: child, size), skipped: skipped), at: origin)
       }
@@ -93,18 +93,19 @@ struct HDF5Chunks {
   }
 
   private func unpacked(_ packed: Bytes, skipped: Int) throws(PruneError) -> [UInt8] {
-    let wanted = chunk.count * (dtype.bitWidth / 8)
+    let byteCount = chunk.count * (dtype.bitWidth / 8)
     var data = packed
     for (index, filter) in filters.all.enumerated().reversed() where skipped >> index & 1 == 0 {
       switch filter {
       case .fletcher32: data = data.slice(0, max(data.count - 4, 0)) ?? data
-      case .deflate: data = try inflate(data, limit: wanted + 4)
+      case .deflate: data = try inflate(data, limit: byteCount + 4)
       case .shuffle: data = try Bytes(unshuffled(data.array))
       }
     }
-    guard data.count == wanted else {
+    guard data.count == byteCount else {
       throw PruneError(
-        .badFormat, "a chunk of \(chunk) takes \(wanted) bytes, \(data.count) were found", hint: "the file is damaged")
+        .badFormat, "a chunk of \(chunk) takes \(byteCount) bytes, \(data.count) were found",
+        hint: "the file is damaged")
     }
     return data.array
   }

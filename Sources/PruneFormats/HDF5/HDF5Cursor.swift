@@ -40,12 +40,12 @@ struct HDF5Cursor {
   }
 
   /// Reads a signature.
-  /// - Throws: `.badFormat` when other bytes stand there.
+  /// - Throws: `.badFormat` when other bytes are there.
   mutating func expect(_ signature: String, _ what: String) throws(PruneError) {
-    let found = try take(signature.utf8.count)
-    guard found.array == Array(signature.utf8) else {
+    let bytes = try take(signature.utf8.count)
+    guard bytes.array == Array(signature.utf8) else {
       throw PruneError(
-        .badFormat, "\(what) was wanted at byte \(found.offset) of the HDF5 file, something else stands there",
+        .badFormat, "\(what) was wanted at byte \(bytes.offset) of the HDF5 file, something else stands there",
         hint: "the file is damaged")
     }
   }

@@ -98,11 +98,11 @@ package struct HDF5File: Sendable {
     let size = try cursor.size()
     var left = size - 16
     while left >= 16 {
-      let found = try cursor.number(2)
+      let number = try cursor.number(2)
       try cursor.skip(6)
       let count = try cursor.size()
-      if found == 0 { break }
-      if found == index { return try cursor.take(count) }
+      if number == 0 { break }
+      if number == index { return try cursor.take(count) }
       let (padded, overflow) = count.addingReportingOverflow(7)
       guard !overflow, count >= 0 else { break }
       try cursor.skip(padded & ~7)

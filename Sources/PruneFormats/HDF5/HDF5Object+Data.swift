@@ -26,7 +26,7 @@ extension HDF5Object {
     }
   }
 
-  private func attribute(_ body: Bytes, named wanted: String) throws(PruneError) -> HDF5Value? {
+  private func attribute(_ body: Bytes, named name: String) throws(PruneError) -> HDF5Value? {
     var cursor = HDF5Cursor(body)
     let version = try cursor.byte()
     let flags = try cursor.byte()
@@ -38,7 +38,7 @@ extension HDF5Object {
     let spaceSize = try cursor.number(2)
     if version == 3 { try cursor.skip(1) }
     func padded(_ size: Int) -> Int { version == 1 ? (size + 7) & ~7 : size }
-    guard HDF5Value.terminated(try cursor.take(padded(nameSize))) == wanted else { return nil }
+    guard HDF5Value.terminated(try cursor.take(padded(nameSize))) == name else { return nil }
     guard version == 1 || flags & 3 == 0 else {
       throw PruneError(.unsupported, "its type is shared with other objects, which is not read")
     }

@@ -29,8 +29,8 @@ extension HDF5Object {
 
   /// The object of that name in a group, nil when there is none.
   package func child(_ name: String) throws(PruneError) -> HDF5Object? {
-    guard let found = try links.first(where: { $0.name == name }) else { return nil }
-    return try open(found)
+    guard let link = try links.first(where: { $0.name == name }) else { return nil }
+    return try open(link)
   }
 
   package func open(_ link: (name: String, address: Int)) throws(PruneError) -> HDF5Object {
@@ -77,22 +77,22 @@ extension HDF5Object {
     let size = try heap.size()
     try heap.skip(8)
     let names = try file.part(at: try heap.size(), size)
-    var found: [(name: String, address: Int)] = []
+    var entries: [(name: String, address: Int)] = []
     var budget = file.bytes.count / 40 + 1
-    try nodes(at: tree, names, level: nil, &found, &budget)
-    return found
+    try nodes(at: tree, names, level: nil, &entries, &budget)
+    return entries
   }
 
   /// - Parameter level: what the node's level has to be; every step down is one less, so no tree runs in circles.
   private func nodes(
-    at address: Int, _ names: Bytes, level: Int?, _ found: inout [(name: String, address: Int)], _ budget: inout Int
+    at address: Int, _ names: Bytes, level: Int?, _ entries: inout [(name: String, address: Int)], _ budget: inout Int
   ) throws(PruneError) {
     var cursor = try file.cursor(at: address)
     try cursor.expect("TREE", "a group")
     let kind = try cursor.byte()
-    let own = try cursor.byte()
+    let nodeLevel = try cursor.byte()
     let count = try cursor.number(2)
-    guard kind == 0, own < 32, level == nil || own == level else {
+    guard kind == 0, nodeLevel < 32, level == nil || nodeLevel == level else {
       throw PruneError(.badFormat, "a group of the HDF5 file is no tree", hint: "the file is damaged")
     }
     try cursor.skip(16 + 8)
@@ -103,16 +103,16 @@ extension HDF5Object {
       guard budget > 0 else {
         throw PruneError(.badFormat, "a group of the HDF5 file has more members than fit", hint: "the file is damaged")
       }
-      if own > 0 {
-        try nodes(at: child, names, level: own - 1, &found, &budget)
+      if nodeLevel > 0 {
+        try nodes(at: child, names, level: nodeLevel - 1, &entries, &budget)
       } else {
-        try leaf(at: child, names, &found, &budget)
+        try leaf(at: child, names, &entries, &budget)
       }
     }
   }
 
   private func leaf(
-    at address: Int, _ names: Bytes, _ found: inout [(name: String, address: Int)], _ budget: inout Int
+    at address: Int, _ names: Bytes, _ entries: inout [(name: String, address: Int)], _ budget: inout Int
   ) throws(PruneError) {
     var cursor = try file.cursor(at: address)
     try cursor.expect("SNOD", "members of a group")
@@ -128,7 +128,7 @@ extension HDF5Object {
       }
       let name = HDF5Value.terminated(text)
       guard cache != 2 else { throw Self.elsewhere(name, false) }
-      found.append((name, target))
+      entries.append((name, target))
     }
   }
 }

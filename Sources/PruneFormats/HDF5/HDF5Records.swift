@@ -18,14 +18,14 @@ struct HDF5Records {
     var cursor = try file.cursor(at: tree)
     try cursor.expect("BTHD", "a list of records")
     try cursor.skip(1)
-    let found = try cursor.byte()
+    let nodeKind = try cursor.byte()
     let nodeSize = try cursor.number(4)
     let recordSize = try cursor.number(2)
     let depth = try cursor.number(2)
     try cursor.skip(2)
     let root = try cursor.size()
     let count = try cursor.number(2)
-    guard found == kind, depth < 8, nodeSize > 32, recordSize >= (kind == 5 ? 11 : 17) else {
+    guard nodeKind == kind, depth < 8, nodeSize > 32, recordSize >= (kind == 5 ? 11 : 17) else {
       throw PruneError(.badFormat, "a list of records of the HDF5 file is not readable", hint: "the file is damaged")
     }
     var result: [Bytes] = []
@@ -35,7 +35,7 @@ struct HDF5Records {
     return result
   }
 
-  /// How wide the counts beside child pointers are: they follow from how many records fit.
+  /// The width of the counts next to child pointers: it follows from how many records fit.
   private struct Layout {
     let recordSize: Int
     private(set) var countWidths: [Int] = []

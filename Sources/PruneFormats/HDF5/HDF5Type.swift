@@ -4,7 +4,7 @@ import PruneTensor
 struct HDF5Type {
   enum Kind {
     case tensor(DType)
-    /// Texts of so many bytes each.
+    /// Texts of a fixed number of bytes each.
     case fixedText
     /// Texts in a heap of the file.
     case text
@@ -106,10 +106,10 @@ package enum HDF5Value: Sendable {
       self = .empty
       return
     }
-    let (wanted, overflow) = type.size.multipliedReportingOverflow(by: shape.count)
-    guard !overflow, wanted >= 0, let exact = data.slice(0, wanted) else {
+    let (byteCount, overflow) = type.size.multipliedReportingOverflow(by: shape.count)
+    guard !overflow, byteCount >= 0, let exact = data.slice(0, byteCount) else {
       throw PruneError(
-        .badFormat, "an attribute of shape \(shape) wants \(wanted) bytes, it has \(data.count)",
+        .badFormat, "an attribute of shape \(shape) wants \(byteCount) bytes, it has \(data.count)",
         hint: "the file is damaged")
     }
     switch type.kind {

@@ -5,7 +5,7 @@ import PruneTensor
 package indirect enum JSON: Sendable {
   case null
   case bool(Bool)
-  /// As written; Python's NaN and Infinity are among them.
+  /// The number as written; also Python's NaN and Infinity.
   case number(String)
   case string(String)
   case array([JSON])
@@ -70,8 +70,8 @@ package indirect enum JSON: Sendable {
   /// A list of whole numbers.
   package var ints: [Int]? {
     guard let values = array else { return nil }
-    let found = values.compactMap(\.int)
-    return found.count == values.count ? found : nil
+    let integers = values.compactMap(\.int)
+    return integers.count == values.count ? integers : nil
   }
 
   // MARK: - Writing

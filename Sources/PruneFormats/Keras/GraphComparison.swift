@@ -1,7 +1,7 @@
 import PruneGraph
 import PruneTensor
 
-/// Whether two graphs compute the same: the same operators of the same weights, whatever names and order nodes have.
+/// Whether two graphs compute the same: the same operators with the same weights, at any names and order of nodes.
 package struct GraphComparison {
   /// The first node of the first graph that the second one has no equal of; nil when all outputs are equal.
   package private(set) var difference: String?
@@ -12,13 +12,14 @@ package struct GraphComparison {
     let right = number(second, beside: first)
     let outputs = (first.outputs.map { left[$0.name] }, second.outputs.map { right[$0.name] })
     guard outputs.0 != outputs.1 else { return }
-    let known = Set(right.values)
-    let node = first.nodes.first { node in node.outputs.contains { left[$0].map { !known.contains($0) } ?? false } }
+    let rightValues = Set(right.values)
+    let node = first.nodes.first { node in node.outputs.contains { left[$0].map { !rightValues.contains($0) } ?? false }
+    }
     difference = node?.label ?? "the order of outputs"
   }
 
   private mutating func number(_ text: String) -> Int {
-    if let found = numbers[text] { return found }
+    if let number = numbers[text] { return number }
     numbers[text] = numbers.count
     return numbers.count - 1
   }

@@ -3,7 +3,7 @@ import PruneTensor
 
 /// What a Keras file holds besides weights; kept in the model's metadata, so that it can be written again.
 package struct KerasFile {
-  /// `{"class_name": …, "config": …}`, and what Keras 3 puts beside it.
+  /// `{"class_name": …, "config": …}`, and the further keys of Keras 3.
   package var config: JSON
   /// How the model was compiled, as `.h5` files say it; "" for none.
   var training = ""
@@ -75,12 +75,12 @@ package enum Keras {
     for weight in try KerasWeights.all(of: outermost(layer), scope: "") {
       let path = weight.path + "vars"
       if groups[path] == nil { groups[path] = try variables(root, path) }
-      guard let group = groups[path], let found = try group.child(String(weight.index)) else {
+      guard let group = groups[path], let child = try group.child(String(weight.index)) else {
         throw PruneError(
           .badFormat, "model.weights.h5 has no '\(path)/\(weight.index)', the \(weight.name) of '\(weight.key)'",
           hint: "the file is damaged")
       }
-      weights[weight.key] = try found.tensor()
+      weights[weight.key] = try child.tensor()
     }
     var model = try model(file, weights)
     model.maskZeros(of: (about[Model.maskedKey]?.array ?? []).compactMap(\.string))
@@ -89,7 +89,7 @@ package enum Keras {
 
   /// The variables of an object; early files of Keras 2.13 name the layers otherwise.
   private static func variables(_ root: HDF5Object, _ path: String) throws(PruneError) -> HDF5Object? {
-    if let found = try root.descendant(path) { return found }
+    if let object = try root.descendant(path) { return object }
     guard path.hasPrefix("layers/") else { return nil }
     return try root.descendant("_layer_checkpoint_dependencies/" + path.dropFirst(7))
   }
@@ -123,25 +123,25 @@ enum KerasLegacyWeights {
   static func read(_ group: HDF5Object, of model: KerasLayer) throws(PruneError) -> [String: Tensor] {
     var result: [String: Tensor] = [:]
     for entry in try KerasNetwork(try Keras.outermost(model), scope: "").entries {
-      var wanted = try KerasWeights.legacy(of: entry.layer, adapters: true)
-      if wanted.isEmpty { continue }
-      guard let own = try group.child(entry.layer.name) else {
+      var expected = try KerasWeights.legacy(of: entry.layer, adapters: true)
+      if expected.isEmpty { continue }
+      guard let layerGroup = try group.child(entry.layer.name) else {
         throw PruneError(.badFormat, "\(entry.layer.label) has no weights in the file")
       }
-      let names = try texts(own, "weight_names")
-      if names.count != wanted.count { wanted = try KerasWeights.legacy(of: entry.layer) }
-      guard names.count == wanted.count else {
+      let names = try texts(layerGroup, "weight_names")
+      if names.count != expected.count { expected = try KerasWeights.legacy(of: entry.layer) }
+      guard names.count == expected.count else {
         throw PruneError(
           .mismatch,
-          "\(entry.layer.label) has \(names.count) weights in the file, its configuration wants \(wanted.count)")
+          "\(entry.layer.label) has \(names.count) weights in the file, its configuration wants \(expected.count)")
       }
-      for (weight, name) in zip(wanted, names) {
-        guard let found = try own.descendant(name) else {
+      for (weight, name) in zip(expected, names) {
+        guard let child = try layerGroup.descendant(name) else {
           throw PruneError(.badFormat, "\(entry.layer.label): the file has no '\(name)'")
         }
-        result[weight.key] = try found.tensor()
+        result[weight.key] = try child.tensor()
       }
-      try KerasAdapter.merge(wanted, &result)
+      try KerasAdapter.merge(expected, &result)
     }
     return result
   }

@@ -17,8 +17,8 @@ extension KerasBuilder {
   }
 
   /// The mean over the steps that count.
-  mutating func mean(of given: KerasValue, _ mask: String, _ layer: KerasLayer) throws(PruneError) -> KerasValue {
-    let value = plain(given)
+  mutating func mean(of input: KerasValue, _ mask: String, _ layer: KerasLayer) throws(PruneError) -> KerasValue {
+    let value = plain(input)
     let name = layer.path
     guard value.rank == 3 else { throw layer.unsupported("its input has \(value.rank) axes and a mask") }
     let keeps = layer.flag("keepdims", default: false)

@@ -39,10 +39,10 @@ extension KerasBuilder {
     }
     for (reference, value) in zip(network.inputs, call.inputs) where isExact {
       let shape = network.entries.first { $0.layer.name == reference.layer }?.layer.batchShape ?? []
-      for (wanted, found) in zip(shape, value.dims) {
-        guard wanted == nil || found == nil || wanted == found else {
+      for (expected, actual) in zip(shape, value.dims) {
+        guard expected == nil || actual == nil || expected == actual else {
           throw PruneError(
-            .mismatch, "\(model.label) takes \(shape.count) axes with \(wanted ?? 0), it is given \(found ?? 0)")
+            .mismatch, "\(model.label) takes \(shape.count) axes with \(expected ?? 0), it is given \(actual ?? 0)")
         }
       }
     }
@@ -57,12 +57,12 @@ extension KerasBuilder {
       var waiting: [(entry: Int, call: Int)] = []
       for (index, number) in open {
         let entry = network.entries[index]
-        let wanted = entry.calls[number]
+        let call = entry.calls[number]
         var ready = KerasCall()
-        ready.inputs = wanted.inputs.compactMap { values[$0] }
-        for (name, reference) in wanted.named { ready.named[name] = values[reference] }
-        (ready.constants, ready.options) = (wanted.constants, wanted.options)
-        guard ready.inputs.count == wanted.inputs.count, ready.named.count == wanted.named.count else {
+        ready.inputs = call.inputs.compactMap { values[$0] }
+        for (name, reference) in call.named { ready.named[name] = values[reference] }
+        (ready.constants, ready.options) = (call.constants, call.options)
+        guard ready.inputs.count == call.inputs.count, ready.named.count == call.named.count else {
           waiting.append((index, number))
           continue
         }
@@ -87,8 +87,8 @@ extension KerasBuilder {
   }
 
   /// Adds the nodes of one call of a layer, which may be a model.
-  mutating func emit(_ layer: KerasLayer, _ given: KerasCall, depth: Int = 0) throws(PruneError) -> [KerasValue] {
-    var call = given
+  mutating func emit(_ layer: KerasLayer, _ original: KerasCall, depth: Int = 0) throws(PruneError) -> [KerasValue] {
+    var call = original
     // Keras 3 writes the mask of a functional model out.
     if let mask = call.named["mask"], !call.inputs.isEmpty, mask.rank == 2 {
       call.named["mask"] = nil

@@ -5,7 +5,7 @@ import PruneTensor
 struct KerasBuilder {
   /// Where weights come from.
   enum Source {
-    /// As the file holds them, by key.
+    /// The tensors of the file, by key.
     case file([String: Tensor])
     /// A graph that was built before: its initializers are read back into Keras's layout.
     case graph(Graph)
@@ -19,9 +19,9 @@ struct KerasBuilder {
   private let source: Source
   /// Arguments of layers as the graph says them now: what pruning changed that no weight's shape shows. By path.
   private(set) var refitted: [String: [(key: String, value: JSON)]] = [:]
-  private var taken: Set<String> = []
+  private var usedNames: Set<String> = []
   /// Transposed values, by name and order.
-  private var turned: [String: KerasValue] = [:]
+  private var reordered: [String: KerasValue] = [:]
 
   init(_ source: Source, version: String, backend: String = "") {
     self.source = source
@@ -39,9 +39,9 @@ struct KerasBuilder {
   /// The initializer of a weight, and its shape in Keras's layout.
   /// - Parameters:
   ///   - name: with the path inside the layer: `forward_layer/cell/kernel`.
-  ///   - wanted: the extents that the configuration says, nil where it says none.
+  ///   - expected: the extents by the configuration; nil where it names none.
   mutating func weight(
-    _ layer: KerasLayer, _ name: String, _ form: KerasForm = .same, wanted: [Int?]? = nil
+    _ layer: KerasLayer, _ name: String, _ form: KerasForm = .same, expected: [Int?]? = nil
   ) throws(PruneError) -> (name: String, shape: Shape) {
     let key = "\(layer.path)/\(name)"
     do throws(PruneError) {
@@ -50,22 +50,22 @@ struct KerasBuilder {
         guard let tensor = weights[key] else {
           throw PruneError(.badFormat, "the file has no weights '\(name)' for it")
         }
-        if let wanted, !Self.fits(tensor.shape, wanted) {
-          let text = wanted.map { $0.map(String.init) ?? "?" }.joined(separator: ",")
+        if let expected, !Self.fits(tensor.shape, expected) {
+          let text = expected.map { $0.map(String.init) ?? "?" }.joined(separator: ",")
           throw PruneError(.mismatch, "'\(name)' is \(tensor.shape), its configuration wants [\(text)]")
         }
         if !graph.hasInitializer(key) { graph.setInitializer(key, try form.forward(tensor)) }
-        taken.insert(key)
+        usedNames.insert(key)
         return (key, tensor.shape)
       case .graph(let built):
         guard let tensor = built.initializer(key) else {
           throw PruneError(.unsupported, "the graph no longer has its weight '\(name)'")
         }
-        let back = try form.inverse(tensor)
-        collected[key] = back
+        let layerTensor = try form.inverse(tensor)
+        collected[key] = layerTensor
         graph.setInitializer(key, tensor)
-        taken.insert(key)
-        return (key, back.shape)
+        usedNames.insert(key)
+        return (key, layerTensor.shape)
       }
     } catch {
       var located = error
@@ -84,14 +84,14 @@ struct KerasBuilder {
     _ = try weight(layer, name)
   }
 
-  private static func fits(_ shape: Shape, _ wanted: [Int?]) -> Bool {
-    shape.rank == wanted.count && zip(shape.dims, wanted).allSatisfy { $1 == nil || $0 == $1 }
+  private static func fits(_ shape: Shape, _ expected: [Int?]) -> Bool {
+    shape.rank == expected.count && zip(shape.dims, expected).allSatisfy { $1 == nil || $0 == $1 }
   }
 
   /// The constant that an input of a node is in the graph that was built before; nil where it is read from a file.
   func built(_ node: String, input: Int) -> Tensor? {
-    guard case .graph(let graph) = source, let found = graph.nodes.first(where: { $0.name == node }),
-      let name = found.input(input)
+    guard case .graph(let graph) = source, let producer = graph.nodes.first(where: { $0.name == node }),
+      let name = producer.input(input)
     else { return nil }
     if let tensor = graph.initializer(name) { return tensor }
     return graph.nodes.first { $0.opType == "Constant" && $0.outputs.first == name }?.tensor("value")
@@ -104,7 +104,7 @@ struct KerasBuilder {
 
   /// A tensor of our own as an initializer.
   mutating func constant(_ tensor: Tensor, _ name: String) -> String {
-    let unique = Graph.uniqueName(name, &taken)
+    let unique = Graph.uniqueName(name, &usedNames)
     graph.setInitializer(unique, tensor)
     return unique
   }
@@ -121,9 +121,9 @@ struct KerasBuilder {
   mutating func node(
     _ op: String, _ inputs: [String], _ name: String, _ attributes: [(String, AttributeValue)] = [], outputs: Int = 1
   ) -> [String] {
-    let unique = Graph.uniqueName(name, &taken)
+    let unique = Graph.uniqueName(name, &usedNames)
     var names = [unique]
-    for index in 1..<max(outputs, 1) { names.append(Graph.uniqueName("\(unique)_out\(index)", &taken)) }
+    for index in 1..<max(outputs, 1) { names.append(Graph.uniqueName("\(unique)_out\(index)", &usedNames)) }
     graph.nodes.append(
       Node(op, name: unique, inputs: inputs, outputs: names, attributes: attributes.map { Attribute($0, $1) }))
     return names
@@ -150,21 +150,21 @@ struct KerasBuilder {
   mutating func ordered(_ value: KerasValue, _ order: [Int]) -> KerasValue {
     if value.order == order { return value }
     let key = "\(value.name) \(value.order) \(order)"
-    if let found = turned[key] { return found }
+    if let cached = reordered[key] { return cached }
     // Axis j of the result is Keras's axis i with order[i] == j, which lies at value.order[i].
     var axes = [Int](repeating: 0, count: order.count)
     for (index, place) in order.enumerated() { axes[place] = value.order[index] }
     var result = value
     result.name = single("Transpose", [value.name], "\(value.name)/transpose", [("perm", .integers(axes))])
     result.order = order
-    turned[key] = result
+    reordered[key] = result
     return result
   }
 
-  /// With its axes as Keras has them.
+  /// The value with its axes in the order of Keras.
   mutating func plain(_ value: KerasValue) -> KerasValue { ordered(value, Array(0..<value.rank)) }
 
-  /// With the channels behind the batch, where convolutions want them.
+  /// The value with the channels after the batch, as ONNX convolutions need it.
   /// - Parameter channel: which of Keras's axes they are.
   mutating func channelsFirst(_ value: KerasValue, channel: Int) -> KerasValue {
     var order = [Int](repeating: 0, count: value.rank)
@@ -181,7 +181,7 @@ struct KerasBuilder {
     }
     try Self.check(shape, of: layer)
     let dtype = try Self.dtype(layer)
-    let unique = Graph.uniqueName(name, &taken)
+    let unique = Graph.uniqueName(name, &usedNames)
     let dims = shape.enumerated().map { index, extent -> Dim in
       extent.map(Dim.fixed) ?? .named(index == 0 ? "N" : "\(unique)_\(index)")
     }

@@ -65,10 +65,10 @@ extension KerasExport {
   }
 
   /// The window with padding as Keras can say it, and its input, padded by a layer of its own where it cannot.
-  private mutating func prepared(_ window: inout Window, _ given: Value, _ name: String, zerosAreRight: Bool)
+  private mutating func prepared(_ window: inout Window, _ input: Value, _ name: String, zerosAreRight: Bool)
     throws(PruneError) -> Value
   {
-    let value = last(given)
+    let value = last(input)
     if window.isSame || window.pads.allSatisfy({ $0 == 0 }) { return value }
     if window.matchesSame(Array(value.dims.dropFirst(2))) {
       window.isSame = true
@@ -90,9 +90,9 @@ extension KerasExport {
     let group = node.int("group", default: 1)
     let bias = constant(node, 2)
     guard node.input(2) == nil || bias != nil else { throw PruneError(.unsupported, "its bias is computed") }
-    let given = try value(node, 0)
-    guard given.rank == rank + 2 else { throw PruneError(.unsupported, "its input has \(given.rank) axes") }
-    let input = try prepared(&window, given, node.name, zerosAreRight: true)
+    let source = try value(node, 0)
+    guard source.rank == rank + 2 else { throw PruneError(.unsupported, "its input has \(source.rank) axes") }
+    let input = try prepared(&window, source, node.name, zerosAreRight: true)
     let isDepthwise = group > 1 && kernel.shape[1] == 1 && rank < 3 && kernel.shape[0] % group == 0
     var config =
       window.config + [
@@ -123,15 +123,15 @@ extension KerasExport {
     let rank = kernel.shape.rank - 2
     let bias = constant(node, 2)
     var window = try Window(node, kernel: Array(kernel.shape.dims.dropFirst(2)))
-    let given = try value(node, 0)
-    guard given.rank == rank + 2, node.input(2) == nil || bias != nil,
+    let source = try value(node, 0)
+    guard source.rank == rank + 2, node.input(2) == nil || bias != nil,
       window.kernel.indices.allSatisfy({ window.reach($0) >= window.strides[$0] })
     else {
       throw PruneError(.unsupported, "its window is smaller than its strides, or its bias is computed")
     }
     let pads = window.pads
     window.pads = [Int](repeating: 0, count: 2 * rank)
-    let input = last(given)
+    let input = last(source)
     var result = input
     let config =
       window.config + [
@@ -189,17 +189,17 @@ extension KerasExport {
       }
       if node.int("transB", default: 0) == 1 { kernel = try kernel.permuted([1, 0]) }
       if node.input(2) != nil {
-        guard let found = constant(node, 2) else { throw PruneError(.unsupported, "its bias is computed") }
-        bias = found.count == kernel.shape[1] ? try found.reshaped(try Shape([kernel.shape[1]])) : nil
-        guard bias != nil else { throw PruneError(.unsupported, "its bias is \(found.shape)") }
+        guard let vector = constant(node, 2) else { throw PruneError(.unsupported, "its bias is computed") }
+        bias = vector.count == kernel.shape[1] ? try vector.reshaped(try Shape([kernel.shape[1]])) : nil
+        guard bias != nil else { throw PruneError(.unsupported, "its bias is \(vector.shape)") }
       }
     } else if let next = consumers[output], next.count == 1, let place = next.first, graph.nodes[place].opType == "Add",
       !graph.outputs.contains(where: { $0.name == output })
     {
       let sum = graph.nodes[place]
       let side = sum.input(0) == output ? 1 : 0
-      if let found = constant(sum, side), found.shape.dims == [kernel.shape[1]], let name = sum.output(0) {
-        (bias, target) = (found, name)
+      if let vector = constant(sum, side), vector.shape.dims == [kernel.shape[1]], let name = sum.output(0) {
+        (bias, target) = (vector, name)
         done.insert(place)
       }
     }
@@ -214,18 +214,18 @@ extension KerasExport {
   }
 
   mutating func pooling(_ node: Node) throws(PruneError) -> Value {
-    let given = try value(node, 0)
-    guard (3...5).contains(given.rank) else { throw PruneError(.unsupported, "its input has \(given.rank) axes") }
-    let rank = given.rank - 2
+    let source = try value(node, 0)
+    guard (3...5).contains(source.rank) else { throw PruneError(.unsupported, "its input has \(source.rank) axes") }
+    let rank = source.rank - 2
     if node.opType.hasPrefix("Global") || node.opType == "ReduceMean" {
       let keeps = node.opType != "ReduceMean" || node.int("keepdims", default: 1) == 1
       if node.opType == "ReduceMean" {
-        let axes = (try constant(node, 1)?.integers() ?? node.ints("axes") ?? []).map { $0 < 0 ? $0 + given.rank : $0 }
-        guard axes.sorted() == Array(2..<given.rank) else {
+        let axes = (try constant(node, 1)?.integers() ?? node.ints("axes") ?? []).map { $0 < 0 ? $0 + source.rank : $0 }
+        guard axes.sorted() == Array(2..<source.rank) else {
           throw PruneError(.unsupported, "Keras has means over all spatial axes alone")
         }
       }
-      let input = last(given)
+      let input = last(source)
       let kind = node.opType == "GlobalMaxPool" ? "Max" : "Average"
       var result = input
       result.layer = add(
@@ -250,9 +250,9 @@ extension KerasExport {
       // Zeros that count are zeros that are there.
       let pads = [0, 0] + window.pads[..<rank] + [0, 0] + window.pads[rank...]
       window.pads = [Int](repeating: 0, count: 2 * rank)
-      return try pooled(node, window, try padded(given, pads, "\(node.name)_pad"), isMax)
+      return try pooled(node, window, try padded(source, pads, "\(node.name)_pad"), isMax)
     }
-    let input = try prepared(&window, given, node.name, zerosAreRight: isMax && given.isPositive)
+    let input = try prepared(&window, source, node.name, zerosAreRight: isMax && source.isPositive)
     return try pooled(node, window, input, isMax)
   }
 

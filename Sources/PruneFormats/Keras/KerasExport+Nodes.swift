@@ -99,21 +99,21 @@ extension KerasExport {
     return result
   }
 
-  private mutating func concatenation(_ node: Node, _ given: [Value]) throws(PruneError) -> Value {
-    var inputs = given
+  private mutating func concatenation(_ node: Node, _ operands: [Value]) throws(PruneError) -> Value {
+    var inputs = operands
     guard let head = inputs.first else { throw PruneError(.unsupported, "it has no inputs") }
     if inputs.contains(where: { $0.isLast != head.isLast }) {
       for index in inputs.indices { inputs[index] = last(inputs[index]) }
     }
     var result = inputs[0]
     let place = node.int("axis", default: 0)
-    let own = place < 0 ? place + result.rank : place
+    let resultAxis = place < 0 ? place + result.rank : place
     let axis = try axis(place, of: result)
     var sum: Int? = 0
     for input in inputs where input.rank == result.rank {
-      sum = sum.flatMap { sum in input.dims[own].map { $0 + sum } }
+      sum = sum.flatMap { sum in input.dims[resultAxis].map { $0 + sum } }
     }
-    result.dims[own] = sum
+    result.dims[resultAxis] = sum
     result.isPositive = inputs.allSatisfy(\.isPositive)
     result.layer = add("Concatenate", node.name, [("axis", JSON(axis))], from: inputs)
     return result
@@ -157,9 +157,9 @@ extension KerasExport {
 
   /// Everything behind the batch in one axis, or other extents that are known.
   private mutating func flattened(_ node: Node) throws(PruneError) -> Value {
-    let given = try value(node, 0)
+    let operand = try value(node, 0)
     var rest = 1
-    for extent in given.dims.dropFirst() {
+    for extent in operand.dims.dropFirst() {
       guard let extent, extent < 1 << 31, rest < 1 << 31 else {
         throw PruneError(.unsupported, "its input has an open extent")
       }
@@ -174,42 +174,46 @@ extension KerasExport {
       target = [rest]
     case "Squeeze":
       let axes = try constant(node, 1)?.integers() ?? node.ints("axes") ?? []
-      let gone = Set(axes.map { $0 < 0 ? $0 + given.rank : $0 })
-      guard !gone.contains(0), !gone.isEmpty else { throw PruneError(.unsupported, "it may take the batch axis") }
-      target = given.dims.enumerated().filter { $0.offset > 0 && !gone.contains($0.offset) }.map { $0.element ?? 1 }
+      let removedAxes = Set(axes.map { $0 < 0 ? $0 + operand.rank : $0 })
+      guard !removedAxes.contains(0), !removedAxes.isEmpty else {
+        throw PruneError(.unsupported, "it may take the batch axis")
+      }
+      target = operand.dims.enumerated().filter { $0.offset > 0 && !removedAxes.contains($0.offset) }.map {
+        $0.element ?? 1
+      }
     default:
-      guard var wanted = try constant(node, 1)?.integers(), wanted.count >= 2, wanted.count <= 16,
+      guard var shape = try constant(node, 1)?.integers(), shape.count >= 2, shape.count <= 16,
         node.int("allowzero", default: 0) == 0
       else {
         throw PruneError(.unsupported, "its shape is computed, Keras wants it fixed")
       }
-      for index in wanted.indices where wanted[index] == 0 && index < given.rank && index > 0 {
-        wanted[index] = given.dims[index] ?? -1
+      for index in shape.indices where shape[index] == 0 && index < operand.rank && index > 0 {
+        shape[index] = operand.dims[index] ?? -1
       }
-      let known = wanted.dropFirst().filter { $0 > 0 && $0 < 1 << 31 }.reduce(1) {
+      let fixedCount = shape.dropFirst().filter { $0 > 0 && $0 < 1 << 31 }.reduce(1) {
         $0.multipliedReportingOverflow(by: $1).partialValue
       }
-      target = wanted.dropFirst().map { $0 == -1 && known > 0 ? rest / known : $0 }
+      target = shape.dropFirst().map { $0 == -1 && fixedCount > 0 ? rest / fixedCount : $0 }
       // The batch stays what it is.
-      guard wanted[0] <= 0 || wanted[0] == 1,
+      guard shape[0] <= 0 || shape[0] == 1,
         target.reduce(1, { $0.multipliedReportingOverflow(by: $1).partialValue }) == rest
       else {
         throw PruneError(.unsupported, "it changes the batch axis")
       }
     }
     // The order of elements matters unless there is one per channel.
-    let isSpread = given.rank >= 3 && given.dims.dropFirst(2).contains { $0 != 1 } && given.dims[1] != 1
-    let source = isSpread ? first(given) : given
+    let isSpread = operand.rank >= 3 && operand.dims.dropFirst(2).contains { $0 != 1 } && operand.dims[1] != 1
+    let source = isSpread ? first(operand) : operand
     let name =
       target.count == 1
       ? add("Flatten", node.name, [], from: [source])
       : add("Reshape", node.name, [("target_shape", JSON(target))], from: [source])
-    return Value(layer: name, dims: [given.dims.first ?? nil] + target.map { $0 }, isPositive: given.isPositive)
+    return Value(layer: name, dims: [operand.dims.first ?? nil] + target.map { $0 }, isPositive: operand.isPositive)
   }
 
   /// Zeros around axes. `pads` has the first of all axes, then the last of all.
-  mutating func padded(_ given: Value, _ pads: [Int], _ name: String) throws(PruneError) -> Value {
-    let rank = given.rank
+  mutating func padded(_ value: Value, _ pads: [Int], _ name: String) throws(PruneError) -> Value {
+    let rank = value.rank
     guard pads.count == 2 * rank, (3...5).contains(rank), pads.allSatisfy({ $0 >= 0 && $0 < 1 << 30 }), pads[0] == 0,
       pads[rank] == 0
     else {
@@ -221,7 +225,7 @@ extension KerasExport {
     guard !padsChannels || (pads[rank - 1] == 0 && pads[2 * rank - 1] == 0) else {
       throw PruneError(.unsupported, "Keras does not pad channels and the last axis at once")
     }
-    var result = padsChannels ? first(given) : last(given)
+    var result = padsChannels ? first(value) : last(value)
     let margins = (padsChannels ? Array(1..<rank - 1) : Array(2..<rank)).map { JSON([pads[$0], pads[$0 + rank]]) }
     result.layer = add(
       "ZeroPadding\(rank - 2)D", name, [("padding", rank == 3 ? margins[0] : .array(margins))], from: [result])
@@ -231,8 +235,8 @@ extension KerasExport {
 
   /// A part of the spatial axes, or every nth element of them.
   private mutating func sliced(_ node: Node) throws(PruneError) -> Value {
-    let given = try value(node, 0)
-    let rank = given.rank
+    let source = try value(node, 0)
+    let rank = source.rank
     guard let starts = try constant(node, 1)?.integers() ?? node.ints("starts"),
       let ends = try constant(node, 2)?.integers() ?? node.ints("ends"),
       (3...5).contains(rank), starts.count == ends.count
@@ -246,7 +250,7 @@ extension KerasExport {
     }
     var crop = [(first: Int, last: Int)](repeating: (0, 0), count: rank)
     var stride = [Int](repeating: 1, count: rank)
-    var dims = given.dims
+    var dims = source.dims
     for (index, axis) in axes.enumerated() {
       guard (2..<rank).contains(axis), let extent = dims[axis], steps[index] > 0, steps[index] < 1 << 30 else {
         throw PruneError(.unsupported, "Keras takes parts of spatial axes of known extents alone, forwards")
@@ -259,7 +263,7 @@ extension KerasExport {
       (crop[axis], stride[axis]) = ((start, extent - end), steps[index])
       dims[axis] = (end - start + steps[index] - 1) / steps[index]
     }
-    var result = last(given)
+    var result = last(source)
     if crop.contains(where: { $0.first > 0 || $0.last > 0 }) {
       let margins = (2..<rank).map { JSON([crop[$0].first, crop[$0].last]) }
       result.layer = add(

@@ -28,7 +28,7 @@ struct KerasExport {
   var values: [String: Value] = [:]
   private var names: Set<String> = []
   /// Values by layer and order, so that each is turned once.
-  private var turned: [String: Value] = [:]
+  private var reordered: [String: Value] = [:]
   /// Nodes that an earlier node's layer already computes.
   var done: Set<Int> = []
 
@@ -111,9 +111,9 @@ struct KerasExport {
 
   /// Adds a layer that takes the outputs of others; its name.
   mutating func add(
-    _ className: String, _ wanted: String, _ config: [(key: String, value: JSON)], from: [Value], named: Bool = false
+    _ className: String, _ baseName: String, _ config: [(key: String, value: JSON)], from: [Value], named: Bool = false
   ) -> String {
-    let name = Graph.uniqueName(Self.sanitized(wanted.isEmpty ? className : wanted), &names)
+    let name = Graph.uniqueName(Self.sanitized(baseName.isEmpty ? className : baseName), &names)
     var all: [(key: String, value: JSON)] = [("name", .string(name))]
     if !named { all += [("trainable", .bool(true)), ("dtype", .string("float32"))] }
     sources[name] = from.map(\.layer)
@@ -181,7 +181,7 @@ struct KerasExport {
   /// The weight or constant that an input of a node is.
   func constant(_ node: Node, _ index: Int) -> Tensor? {
     guard let name = node.input(index) else { return nil }
-    if let found = graph.initializer(name) { return found }
+    if let tensor = graph.initializer(name) { return tensor }
     return graph.nodes.first { $0.opType == "Constant" && $0.outputs.first == name }?.tensor("value")
   }
 
@@ -199,20 +199,22 @@ struct KerasExport {
 
   private mutating func permuted(_ value: Value, _ dims: [Int], isLast: Bool) -> Value {
     let key = "\(value.layer) \(isLast)"
-    if let found = turned[key] { return found }
+    if let cached = reordered[key] { return cached }
     var result = value
     result.layer = add(
       "Permute", "\(value.layer)_\(isLast ? "channels_last" : "channels_first")", [("dims", JSON(dims))], from: [value])
     result.isLast = isLast
-    turned[key] = result
+    reordered[key] = result
     return result
   }
 
   /// The layer's axis that an axis of the graph is.
   func axis(_ axis: Int, of value: Value) throws(PruneError) -> Int {
-    let found = axis < 0 ? axis + value.rank : axis
-    guard found > 0, found < value.rank else { throw PruneError(.unsupported, "axis \(axis) is the batch's or none") }
-    guard value.isLast, value.rank >= 3 else { return found }
-    return found == 1 ? value.rank - 1 : found - 1
+    let position = axis < 0 ? axis + value.rank : axis
+    guard position > 0, position < value.rank else {
+      throw PruneError(.unsupported, "axis \(axis) is the batch's or none")
+    }
+    guard value.isLast, value.rank >= 3 else { return position }
+    return position == 1 ? value.rank - 1 : position - 1
   }
 }

@@ -2,7 +2,7 @@ import PruneTensor
 
 /// How a weight lies in a Keras file and in the graph.
 struct KerasForm: Sendable {
-  /// From the file to the graph.
+  /// Converts a tensor of the file to the graph's form.
   let forward: @Sendable (Tensor) throws(PruneError) -> Tensor
   /// And back.
   let inverse: @Sendable (Tensor) throws(PruneError) -> Tensor
@@ -11,9 +11,9 @@ struct KerasForm: Sendable {
     forward: { tensor throws(PruneError) in tensor }, inverse: { tensor throws(PruneError) in tensor })
 
   static func permuted(_ axes: [Int]) -> KerasForm {
-    var back = [Int](repeating: 0, count: axes.count)
-    for (index, axis) in axes.enumerated() { back[axis] = index }
-    let inverse = back
+    var inverseAxes = [Int](repeating: 0, count: axes.count)
+    for (index, axis) in axes.enumerated() { inverseAxes[axis] = index }
+    let inverse = inverseAxes
     return KerasForm(
       forward: { tensor throws(PruneError) in try tensor.permuted(axes) },
       inverse: { tensor throws(PruneError) in try tensor.permuted(inverse) })
@@ -27,8 +27,9 @@ struct KerasForm: Sendable {
     let kernel = permuted([rank, rank + 1] + Array(0..<rank))
     return KerasForm(
       forward: { tensor throws(PruneError) in
-        let turned = try kernel.forward(tensor)
-        return try turned.reshaped(try Shape([turned.shape[0] * turned.shape[1], 1] + turned.shape.dims.dropFirst(2)))
+        let transposed = try kernel.forward(tensor)
+        return try transposed.reshaped(
+          try Shape([transposed.shape[0] * transposed.shape[1], 1] + transposed.shape.dims.dropFirst(2)))
       },
       inverse: { tensor throws(PruneError) in
         guard tensor.shape.rank == rank + 2, tensor.shape[1] == 1, tensor.shape[0] % multiplier == 0 else {
@@ -52,8 +53,8 @@ struct KerasForm: Sendable {
 extension Tensor {
   /// The tensor of these extents; the one that is nil takes what is left.
   fileprivate func reshaped(filling dims: [Int?]) throws(PruneError) -> Tensor {
-    let known = dims.reduce(1) { $0.multipliedReportingOverflow(by: max($1 ?? 1, 1)).partialValue }
-    return try reshaped(try Shape(dims.map { $0 ?? count / max(known, 1) }))
+    let fixedCount = dims.reduce(1) { $0.multipliedReportingOverflow(by: max($1 ?? 1, 1)).partialValue }
+    return try reshaped(try Shape(dims.map { $0 ?? count / max(fixedCount, 1) }))
   }
 
   /// The axes in another order: axis `axes[i]` becomes axis i.

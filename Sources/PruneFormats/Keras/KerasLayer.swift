@@ -61,16 +61,16 @@ struct KerasLayer {
 
   /// One number for every spatial axis, where one number stands for all.
   func extents(_ key: String, rank: Int, default value: Int) throws(PruneError) -> [Int] {
-    let found: [Int]
+    let extents: [Int]
     switch config[key] {
-    case nil, .null?: found = [Int](repeating: value, count: rank)
-    case let json?: found = json.ints ?? json.int.map { [Int](repeating: $0, count: rank) } ?? []
+    case nil, .null?: extents = [Int](repeating: value, count: rank)
+    case let json?: extents = json.ints ?? json.int.map { [Int](repeating: $0, count: rank) } ?? []
     }
-    guard found.count == rank, found.allSatisfy({ $0 >= 1 && $0 < 1 << 30 }) else {
+    guard extents.count == rank, extents.allSatisfy({ $0 >= 1 && $0 < 1 << 30 }) else {
       throw PruneError(
         .badFormat, "\(label) has '\(key)' \(config[key]?.text ?? "null"), \(rank) positive whole numbers were wanted")
     }
-    return found
+    return extents
   }
 
   /// Whether channels come last; Keras's own default where nothing is said.
@@ -179,10 +179,10 @@ struct KerasValue {
 
   /// The axis that an argument means; negative counts from the end.
   func axis(_ axis: Int, of layer: KerasLayer) throws(PruneError) -> Int {
-    let found = axis < 0 ? axis + rank : axis
+    let index = axis < 0 ? axis + rank : axis
     guard axis >= -rank, axis < rank else {
       throw PruneError(.badFormat, "\(layer.label) wants axis \(axis) of a value of \(rank) axes")
     }
-    return found
+    return index
   }
 }

@@ -29,46 +29,46 @@ struct KerasShortening {
       self.config = layers.count < (config["config"]?["layers"]?.array?.count ?? 0) ? result : nil
       return
     }
-    // From the inputs on, so that a layer behind one that is gone takes what that one took.
+    // In order from the inputs: a layer after a removed layer reads the inputs of the removed layer.
     guard let model = try? KerasLayer(config, scope: ""), let network = try? KerasNetwork(model, scope: "") else {
       self.config = nil
       return
     }
-    var gone: [String: KerasNetwork.Reference] = [:]
+    var removed: [String: KerasNetwork.Reference] = [:]
     func source(_ reference: KerasNetwork.Reference) -> KerasNetwork.Reference {
-      var found = reference
+      var origin = reference
       var steps = 0
-      while let next = gone[found.layer], steps < gone.count + 1 { (found, steps) = (next, steps + 1) }
-      return found
+      while let next = removed[origin.layer], steps < removed.count + 1 { (origin, steps) = (next, steps + 1) }
+      return origin
     }
     var changed = true
     while changed {
       changed = false
-      for entry in network.entries where gone[entry.layer.name] == nil && Self.isGone(entry.layer, scopes) {
+      for entry in network.entries where removed[entry.layer.name] == nil && Self.isGone(entry.layer, scopes) {
         guard entry.calls.count == 1, let call = entry.calls.first else { continue }
         // A branch is gone when it comes from a layer that is gone, and so does all that it computed.
         let alive = call.inputs.filter { input in
           network.entries.contains { $0.layer.name == input.layer && !Self.isGone($0.layer, scopes) }
-            || gone[input.layer] != nil && call.inputs.count == 1
+            || removed[input.layer] != nil && call.inputs.count == 1
         }
-        let candidates = alive.isEmpty ? call.inputs.filter { gone[$0.layer] != nil } : alive
+        let candidates = alive.isEmpty ? call.inputs.filter { removed[$0.layer] != nil } : alive
         guard let one = Set(candidates.map(source)).count == 1 ? candidates.first : nil else { continue }
-        gone[entry.layer.name] = source(one)
+        removed[entry.layer.name] = source(one)
         changed = true
       }
     }
-    guard !gone.isEmpty else {
+    guard !removed.isEmpty else {
       self.config = nil
       return
     }
     func renamed(_ json: JSON, _ depth: Int) -> JSON {
       guard depth < 32 else { return json }
       if let parts = json.array {
-        if parts.count >= 3, let name = parts[0].string, gone[name] != nil, let call = parts[1].int,
+        if parts.count >= 3, let name = parts[0].string, removed[name] != nil, let call = parts[1].int,
           let tensor = parts[2].int
         {
-          let found = source(.init(layer: name, call: call, tensor: tensor))
-          return .array([.string(found.layer), JSON(found.call), JSON(found.tensor)] + parts.dropFirst(3))
+          let origin = source(.init(layer: name, call: call, tensor: tensor))
+          return .array([.string(origin.layer), JSON(origin.call), JSON(origin.tensor)] + parts.dropFirst(3))
         }
         return .array(parts.map { renamed($0, depth + 1) })
       }

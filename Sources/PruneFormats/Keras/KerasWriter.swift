@@ -18,12 +18,12 @@ package enum KerasWriter {
     let reason: PruneError
     do throws(PruneError) {
       var content: KerasContent
-      do throws(PruneError) { content = try known(file, graph) } catch {
+      do throws(PruneError) { content = try layerContent(file, graph) } catch {
         // Pruning by layer took layers away.
         guard let shorter = KerasShortening(file.config, graph).config else { throw error }
         var rest = file
         rest.config = shorter
-        content = try known(rest, graph)
+        content = try layerContent(rest, graph)
       }
       content.masked = model.maskedParameters.filter { content.weights[$0] != nil }
       return content
@@ -37,13 +37,13 @@ package enum KerasWriter {
 
   /// The configuration that the model was read with, made to fit its weights as they are now.
   /// - Throws: `.unsupported` when the graph is no longer what such a configuration means.
-  static func known(_ file: KerasFile, _ given: Graph) throws(PruneError) -> KerasContent {
-    let graph = try KerasMultiHeadAttention.rescaled(given)
+  static func layerContent(_ file: KerasFile, _ original: Graph) throws(PruneError) -> KerasContent {
+    let graph = try KerasMultiHeadAttention.rescaled(original)
     let built = try KerasBuilder.build(try file.layer(), .graph(graph), version: file.version, backend: file.backend)
     var content = KerasContent(file: file, weights: built.collected)
     content.file.config = try fitted(file.config, built, scope: "", depth: 0, isOutermost: true)
-    let again = try Keras.model(content.file, content.weights)
-    if let place = GraphComparison(graph, again.graph).difference {
+    let reloaded = try Keras.model(content.file, content.weights)
+    if let place = GraphComparison(graph, reloaded.graph).difference {
       throw PruneError(.unsupported, "\(place) is not what the Keras configuration of this model computes")
     }
     return content
@@ -98,15 +98,15 @@ package enum KerasWriter {
     group.set("backend", .text(backend))
     group.set("keras_version", .text(version))
     for entry in entries {
-      var own = HDF5Tree()
+      var tree = HDF5Tree()
       var names: [String] = []
       for weight in try KerasWeights.legacy(of: entry.layer) {
         let name = weight.key + ":0"
         names.append(name)
-        try own.set(name, try tensor(weight, content))
+        try tree.set(name, try tensor(weight, content))
       }
-      KerasLegacyWeights.write(names, "weight_names", to: &own)
-      group.group([Substring(entry.layer.name)]) { $0 = own }
+      KerasLegacyWeights.write(names, "weight_names", to: &tree)
+      group.group([Substring(entry.layer.name)]) { $0 = tree }
     }
     // Keras 3 looks for the model's own variables, of which there are none.
     group.group(["top_level_model_weights"]) { $0.set("weight_names", .texts([])) }

@@ -4,7 +4,7 @@ import PruneTensor
 package enum Npy {
   private static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
 
-  /// The array, in row-major order and little-endian whatever the file has.
+  /// The array, converted to row-major order and little-endian.
   /// - Throws: `.badFormat`, or `.unsupported` for arrays of strings, objects and records.
   package static func decode(_ bytes: Bytes) throws(PruneError) -> Tensor {
     guard bytes.count >= 10, bytes.slice(0, 6)?.array == magic else {
@@ -25,8 +25,8 @@ package enum Npy {
         hint: "the file was cut short")
     }
     let parsed = try NpyHeader(header.array)
-    guard let wanted = parsed.dtype.byteCount(parsed.shape.count), wanted <= data.count,
-      let values = data.slice(0, wanted)
+    guard let byteCount = parsed.dtype.byteCount(parsed.shape.count), byteCount <= data.count,
+      let values = data.slice(0, byteCount)
     else {
       throw PruneError(
         .badFormat,
@@ -44,11 +44,11 @@ package enum Npy {
   /// NumPy has no bfloat16, no floats of 8 bits and no integers of 4: they become float32 and int8 or uint8, which hold
   /// every value of them.
   /// - Throws: `.unsupported` for texts.
-  package static func encode(_ given: Tensor) throws(PruneError) -> [UInt8] {
-    var tensor = given
-    if NpyHeader.code(of: given.dtype) == nil, given.dtype != .string {
-      let isSigned = given.dtype == .int4
-      tensor = try given.cast(to: given.dtype.isFloatingPoint ? .float32 : isSigned ? .int8 : .uint8)
+  package static func encode(_ original: Tensor) throws(PruneError) -> [UInt8] {
+    var tensor = original
+    if NpyHeader.code(of: original.dtype) == nil, original.dtype != .string {
+      let isSigned = original.dtype == .int4
+      tensor = try original.cast(to: original.dtype.isFloatingPoint ? .float32 : isSigned ? .int8 : .uint8)
     }
     guard let code = NpyHeader.code(of: tensor.dtype) else {
       throw PruneError(

@@ -28,13 +28,13 @@ struct NpyHeader {
       throw PruneError(.badFormat, "the array's header has no fortran_order or shape")
     }
     let order = code.first ?? "?"
-    guard let found = Self.codes.first(where: { $0.code == code.dropFirst() }), "<>|=".contains(order) else {
+    guard let entry = Self.codes.first(where: { $0.code == code.dropFirst() }), "<>|=".contains(order) else {
       throw PruneError(
         .unsupported, "the array's elements are '\(code.prefix(40))', which is no tensor type",
         hint: "save it as float32 or an integer type: array.astype('float32')")
     }
-    dtype = found.dtype
-    swapsBytes = order == ">" && found.width > 1
+    dtype = entry.dtype
+    swapsBytes = order == ">" && entry.width > 1
     self.isColumnMajor = isColumnMajor
     guard dims.count <= 64 else { throw PruneError(.badFormat, "the array has \(dims.count) axes") }
     do throws(PruneError) { shape = try Shape(dims) } catch { throw PruneError(.badFormat, error.message) }
@@ -94,9 +94,9 @@ private struct Parser {
       return nil
     }
     guard let end = text[(position + 1)...].firstIndex(of: text[position]) else { return nil }
-    let found = String(decoding: text[(position + 1)..<end], as: UTF8.self)
+    let string = String(decoding: text[(position + 1)..<end], as: UTF8.self)
     position = end + 1
-    return found
+    return string
   }
 
   private mutating func value() throws(PruneError) -> Value {

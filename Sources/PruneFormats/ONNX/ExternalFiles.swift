@@ -18,9 +18,9 @@ struct ExternalFiles {
 
   /// The folders of a model file.
   static func folders(of path: String) -> [String] {
-    let own = FilePath.folder(of: path)
-    guard FilePath.link(at: path) != nil, let real = FilePath.real(path) else { return [own] }
-    return [own, FilePath.folder(of: real)]
+    let folder = FilePath.folder(of: path)
+    guard FilePath.link(at: path) != nil, let real = FilePath.real(path) else { return [folder] }
+    return [folder, FilePath.folder(of: real)]
   }
 
   /// The bytes that `external_data` entries point to.
@@ -38,12 +38,12 @@ struct ExternalFiles {
       throw PruneError(.mismatch, "its shape takes \(byteCount) bytes, but external_data gives it \(length)")
     }
     let file = try open(location)
-    guard length <= file.count, offset <= file.count - length, let found = file.slice(offset, offset + length) else {
+    guard length <= file.count, offset <= file.count - length, let bytes = file.slice(offset, offset + length) else {
       throw PruneError(
         .mismatch, "its data is bytes \(offset)..<\(offset)+\(length) of '\(location)', which has \(file.count)",
         hint: "the file was cut short, or belongs to another model")
     }
-    return (found, location)
+    return (bytes, location)
   }
 
   private static func number(_ text: String?, _ key: String) throws(PruneError) -> Int? {

@@ -2,7 +2,7 @@ import PruneTensor
 
 /// What a file that is not ONNX looks like, so that an error can say so.
 enum FileKind {
-  /// An error for bytes that cannot be ONNX, whatever follows.
+  /// The error for bytes whose beginning already shows that they are not ONNX.
   static func refusal(of bytes: Bytes) -> PruneError? {
     if bytes.count == 0 { return PruneError(.badFormat, "the file is empty, an ONNX model was wanted") }
     guard let (kind, hint) = marked(bytes) else { return nil }

@@ -27,28 +27,28 @@ struct GraphValidator {
       throw PruneError(
         .invalidModel, "an initializer \(value.tensor.dtype.name) \(value.tensor.shape) has no name", at: label)
     }
-    let given = graph.inputs.map(\.name) + graph.initializers.map(\.name)
-    try check(nodes: graph.nodes, given: given, outputs: graph.outputs.map(\.name), of: label)
+    let names = graph.inputs.map(\.name) + graph.initializers.map(\.name)
+    try check(nodes: graph.nodes, inputs: names, outputs: graph.outputs.map(\.name), of: label)
   }
 
   /// - Parameters:
-  ///   - given: names that no node of the list writes.
+  ///   - inputs: names that no node of the list writes.
   ///   - label: the graph or function, for errors.
   mutating func check(
-    nodes: [Node], given: [String], outputs: [String], of label: String
+    nodes: [Node], inputs: [String], outputs: [String], of label: String
   ) throws(PruneError) {
-    scopes.append(Set(given))
+    scopes.append(Set(inputs))
     levels.append((nodes, 0))
     defer {
       scopes.removeLast()
       levels.removeLast()
     }
-    let here = scopes.count - 1
+    let depth = scopes.count - 1
     for (index, node) in nodes.enumerated() {
-      levels[here].current = index
+      levels[depth].current = index
       do throws(PruneError) { try check(node) } catch { throw error.located(at: node.label) }
     }
-    levels[here].current = nodes.count
+    levels[depth].current = nodes.count
     for output in outputs {
       guard !output.isEmpty else { throw PruneError(.invalidModel, "an output has no name", at: label) }
       guard isVisible(output) else {
@@ -104,10 +104,10 @@ struct GraphValidator {
       }
       if let circle = Self.circle(from: producer, to: level.current, level.nodes) {
         let labels = circle.map { level.nodes[$0].label }
-        let shown = labels.count > 6 ? Array(labels.prefix(3)) + ["…"] + labels.suffix(2) : labels
+        let cycle = labels.count > 6 ? Array(labels.prefix(3)) + ["…"] + labels.suffix(2) : labels
         return PruneError(
           .invalidModel,
-          "the graph has a cycle: '\(name)' depends on itself through " + shown.joined(separator: " <- "),
+          "the graph has a cycle: '\(name)' depends on itself through " + cycle.joined(separator: " <- "),
           hint: "a graph must be acyclic; loops are written with the operator Loop")
       }
       return PruneError(

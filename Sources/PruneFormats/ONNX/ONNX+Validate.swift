@@ -2,7 +2,7 @@ import PruneGraph
 import PruneTensor
 
 extension ONNX {
-  /// Checks what the standard asks of any model, whatever its operators: each value is written once, before it is
+  /// Checks what the standard asks of every model, at any operators: each value is written once, before it is
   /// read; every operator set that is used is imported; functions do not call themselves.
   ///
   /// Looks at no weight. Shapes against byte counts need no check here: a `Tensor` cannot be made of too few bytes.
@@ -55,7 +55,7 @@ extension ONNX {
     do throws(PruneError) {
       var validator = GraphValidator(opsets: function.opsets + model.opsets)
       try validator.check(
-        nodes: function.nodes, given: function.inputs, outputs: function.outputs, of: "function '\(function.name)'")
+        nodes: function.nodes, inputs: function.inputs, outputs: function.outputs, of: "function '\(function.name)'")
     } catch { throw error.located(at: "function '\(function.name)'") }
   }
 
@@ -71,11 +71,11 @@ extension ONNX {
 
   /// Functions may call functions, but never in a circle: callees are taken away until none, or only circles are left.
   private static func validateCalls(_ functions: [FunctionDefinition]) throws(PruneError) {
-    let known = Set(functions.map(FunctionName.init))
+    let functionNames = Set(functions.map(FunctionName.init))
     var waiting: [FunctionName: Int] = [:]
     var callers: [FunctionName: [FunctionName]] = [:]
     for function in functions {
-      let callees = Set(calls(function.nodes)).intersection(known)
+      let callees = Set(calls(function.nodes)).intersection(functionNames)
       waiting[FunctionName(function)] = callees.count
       for callee in callees { callers[callee, default: []].append(FunctionName(function)) }
     }

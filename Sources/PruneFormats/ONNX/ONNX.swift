@@ -28,7 +28,7 @@ package enum ONNX {
   /// Tensors whose bytes came from another file, and all large ones when the model is too big for one protobuf message,
   /// go to a new file: `path` + ".data", or `path` + "." + 8 digits + ".data" when there is such a file already. Those
   /// of the replaced model are removed.
-  /// - Throws: `.io`, or what `validate` throws; whatever was at `path` before then stays.
+  /// - Throws: `.io`, or what `validate` throws; then the file that was at `path` before stays.
   package static func save(_ model: Model, path: String) throws(PruneError) {
     do throws(PruneError) {
       try validate(model)

@@ -23,9 +23,9 @@ extension ONNXDecoder {
         guard parts.tensor == nil else { throw Self.repeated("a tensor", in: parts.name) }
         parts.tensor = try tensor(value, kind: "attribute '\(parts.name)'")
       case (6, .bytes(let value)):
-        var found = parts.graph ?? Graph()
-        try graph(value, into: &found)
-        parts.graph = found
+        var subgraph = parts.graph ?? Graph()
+        try graph(value, into: &subgraph)
+        parts.graph = subgraph
       case (7, .fixed32(let value)): parts.floats.append(Float(bitPattern: value))
       case (7, .bytes(let value)): parts.floats.append(contentsOf: try Self.packedFloats(value))
       case (8, .varint(let value)): parts.ints.append(Int64(bitPattern: value))
@@ -34,9 +34,9 @@ extension ONNXDecoder {
       case (9, .bytes(let value)): parts.strings.append(value.array)
       case (10, .bytes(let value)): parts.tensors.append(try tensor(value, kind: "attribute '\(parts.name)'"))
       case (11, .bytes(let value)):
-        var found = Graph()
-        try graph(value, into: &found)
-        parts.graphs.append(found)
+        var subgraph = Graph()
+        try graph(value, into: &subgraph)
+        parts.graphs.append(subgraph)
       case (13, .bytes(let value)): parts.docString = String(validating: value.array, as: UTF8.self) ?? ""
       case (20, .varint(let value)): parts.type = Int64(bitPattern: value)
       case (21, .bytes(let value)): parts.referenceName = try Self.name(value)

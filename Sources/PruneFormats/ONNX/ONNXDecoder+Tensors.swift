@@ -22,8 +22,8 @@ extension ONNXDecoder {
         guard dtype != .string, let byteCount = dtype.byteCount(shape.count) else {
           throw PruneError(.badFormat, "strings cannot be external data")
         }
-        let (found, file) = try external.bytes(parts.external, byteCount: byteCount)
-        tensor = try Tensor(dtype, shape, over: found)
+        let (bytes, file) = try external.bytes(parts.external, byteCount: byteCount)
+        tensor = try Tensor(dtype, shape, over: bytes)
         location = file
       } else {
         tensor = try parts.tensor(dtype, shape)
@@ -109,9 +109,9 @@ private struct TensorParts {
   func tensor(_ dtype: DType, _ shape: Shape) throws(PruneError) -> Tensor {
     let used = typed.keys.sorted()
     if dtype == .string {
-      let found = typed[TensorField.stringData]?.occurrences ?? 0
-      guard found == shape.count else {
-        throw PruneError(.mismatch, "string \(shape) takes \(shape.count) strings, the file holds \(found)")
+      let stringCount = typed[TensorField.stringData]?.occurrences ?? 0
+      guard stringCount == shape.count else {
+        throw PruneError(.mismatch, "string \(shape) takes \(shape.count) strings, the file holds \(stringCount)")
       }
       return try Tensor(zeros: .string, shape)
     }

@@ -107,15 +107,15 @@ struct ONNXDecoder {
       case (1, .bytes(let value)): graph.nodes.append(try node(value))
       case (2, .bytes(let value)): keep(value, in: &graph.name, &graph.extra, reader, field)
       case (5, .bytes(let value)), (15, .bytes(let value)):
-        let found =
+        let initializer =
           field.number == 5
           ? try tensor(value, kind: "initializer") : try sparseTensor(value, kind: "sparse initializer")
-        guard !graph.hasInitializer(found.name) else {
+        guard !graph.hasInitializer(initializer.name) else {
           throw PruneError(
-            .invalidModel, "two initializers are named '\(found.name)'; each name may be given once",
+            .invalidModel, "two initializers are named '\(initializer.name)'; each name may be given once",
             at: "graph '\(graph.name)'")
         }
-        graph.append(initializer: found)
+        graph.append(initializer: initializer)
       case (10, .bytes(let value)): keep(value, in: &graph.docString, &graph.extra, reader, field)
       case (11, .bytes(let value)): graph.inputs.append(try valueInfo(value))
       case (12, .bytes(let value)): graph.outputs.append(try valueInfo(value))

@@ -132,9 +132,9 @@ extension AttributeValue {
 extension Node {
   /// The files that tensors of attributes, subgraphs included, have their bytes in.
   var externalLocations: Set<String> {
-    attributes.reduce(into: []) { found, attribute in
-      found.formUnion(attribute.value.tensors.compactMap(\.externalLocation))
-      for graph in attribute.value.graphs { found.formUnion(graph.externalLocations) }
+    attributes.reduce(into: []) { locations, attribute in
+      locations.formUnion(attribute.value.tensors.compactMap(\.externalLocation))
+      for graph in attribute.value.graphs { locations.formUnion(graph.externalLocations) }
     }
   }
 }

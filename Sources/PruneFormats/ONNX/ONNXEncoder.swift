@@ -9,7 +9,7 @@ struct ONNXEncoder {
   enum Placement {
     /// All into the model.
     case inside
-    /// Those that came from another file, and what is new and not small, into a data file.
+    /// Tensors from a data file, and large new tensors, go to a data file.
     case asLoaded(dataFile: String)
     /// All that are not small into a data file.
     case beside(dataFile: String)
@@ -184,7 +184,7 @@ struct ExternalLayout {
 
   private(set) var pieces: [(offset: Int, bytes: Bytes)] = []
   private var end = 0
-  private var known: [Key: Int] = [:]
+  private var offsets: [Key: Int] = [:]
 
   private struct Key: Hashable {
     let storage: ObjectIdentifier
@@ -196,11 +196,11 @@ struct ExternalLayout {
   mutating func add(_ tensor: Tensor) -> Int {
     let bytes = tensor.bytes
     let key = Key(storage: ObjectIdentifier(bytes.storage), offset: bytes.offset, count: bytes.count)
-    if let offset = known[key] { return offset }
+    if let offset = offsets[key] { return offset }
     let offset = (end + Self.alignment - 1) / Self.alignment * Self.alignment
     pieces.append((offset, bytes))
     end = offset + bytes.count
-    known[key] = offset
+    offsets[key] = offset
     return offset
   }
 }

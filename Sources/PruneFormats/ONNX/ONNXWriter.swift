@@ -51,7 +51,7 @@ package enum ONNXWriter {
     return true
   }
 
-  /// To a pipe or a terminal: there is no place beside it for data.
+  /// Writes to a pipe or a terminal, which cannot have a data file.
   private static func stream(_ model: Model, to target: FileTarget, limit: Int) throws(PruneError) {
     var encoder = ONNXEncoder(placement: .inside)
     let message = try encoder.model(model)
@@ -87,7 +87,7 @@ private struct DataFiles {
   private let path: String
   private let folder: String
   private let stem: String
-  /// Those that are there. `<model>.data` may also be somebody else's.
+  /// The data files that exist. `<model>.data` may belong to another model.
   let present: [String]
 
   init(model target: FileTarget) {
@@ -102,8 +102,8 @@ private struct DataFiles {
     attempt == 0 && present.isEmpty ? "\(stem).data" : "\(stem).\(FilePath.randomDigits()).data"
   }
 
-  /// Those that the model uses which is at the path now, and numbered ones that a killed save left: for `remove`, once
-  /// the model is replaced.
+  /// The data files of the model that is at the path now, and numbered files of a killed save. `remove` deletes them
+  /// when the model is replaced.
   var outdated: [String] {
     let used = Self.used(by: path) ?? []
     return present.filter { $0 != "\(stem).data" || used.contains($0) }

@@ -78,11 +78,11 @@ struct ProtoReader {
       if byte < 0x80 { return result }
       shift += 7
     }
-    throw truncated("a number", wanted: 1)
+    throw truncated("a number", byteCount: 1)
   }
 
   private mutating func fixed(_ count: Int) throws(PruneError) -> UInt64 {
-    guard bytes.count - position >= count else { throw truncated("a number", wanted: UInt64(count)) }
+    guard bytes.count - position >= count else { throw truncated("a number", byteCount: UInt64(count)) }
     var result: UInt64 = 0
     for index in 0..<count { result |= UInt64(bytes[position + index]) << UInt64(8 * index) }
     position += count
@@ -91,11 +91,11 @@ struct ProtoReader {
 
   private mutating func chunk() throws(PruneError) -> Bytes {
     let length = try varint()
-    guard length <= UInt64(bytes.count - position), let found = bytes.slice(position, position + Int(length)) else {
-      throw truncated("a field", wanted: length)
+    guard length <= UInt64(bytes.count - position), let field = bytes.slice(position, position + Int(length)) else {
+      throw truncated("a field", byteCount: length)
     }
-    position += found.count
-    return found
+    position += field.count
+    return field
   }
 
   /// Skips to behind the end of a group (an old kind of nesting that only unknown fields have), without recursion.
@@ -125,10 +125,10 @@ struct ProtoReader {
       hint: "the file is damaged, or is not ONNX")
   }
 
-  private func truncated(_ what: String, wanted: UInt64) -> PruneError {
+  private func truncated(_ what: String, byteCount: UInt64) -> PruneError {
     PruneError(
       .badFormat,
-      "\(what) at byte \(bytes.offset + position) wants \(wanted) bytes, but \(bytes.count - position) are left",
+      "\(what) at byte \(bytes.offset + position) wants \(byteCount) bytes, but \(bytes.count - position) are left",
       hint: "the file was cut short or damaged: copy or download it again")
   }
 }

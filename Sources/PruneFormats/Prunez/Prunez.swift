@@ -68,14 +68,14 @@ package enum Prunez {
   /// The tensors whose elements lie in the file as one run of bytes, in the order of the file.
   private static func stored(in onnx: Bytes) throws(PruneError) -> [(name: String, tensor: Tensor)] {
     let graph = try ONNX.decode(onnx, folder: nil).graph
-    var found: [(name: String, tensor: Tensor)] = graph.initializers.map { ($0.name, $0.tensor) }
+    var tensors: [(name: String, tensor: Tensor)] = graph.initializers.map { ($0.name, $0.tensor) }
     for node in graph.nodes {
       for attribute in node.attributes {
-        if case .tensor(let value) = attribute.value { found.append((node.outputs.first ?? node.name, value.tensor)) }
+        if case .tensor(let value) = attribute.value { tensors.append((node.outputs.first ?? node.name, value.tensor)) }
       }
     }
     return
-      found.filter { _, tensor in
+      tensors.filter { _, tensor in
         tensor.storage === onnx.storage && tensor.byteCount >= least && tensor.shape.rank <= 8
       }.sorted { $0.tensor.byteOffset < $1.tensor.byteOffset }
   }

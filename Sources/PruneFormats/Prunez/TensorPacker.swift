@@ -3,7 +3,7 @@ import PruneTensor
 /// One tensor's payload, in whichever of the forms of prunez.h is small: a palette where few different values occur,
 /// else the bytes of an element one by one, with flags for zeros where there are many.
 struct TensorPacker {
-  /// As the directory lists them.
+  /// A packed tensor, as the directory lists it.
   struct Packed {
     let codec: Int
     let width: Int
@@ -55,13 +55,13 @@ struct TensorPacker {
 
   /// The different elements in the order of their values, nil when there are more than 256.
   private func palette() -> [UInt64]? {
-    var found: Set<UInt64> = []
+    var patterns: Set<UInt64> = []
     var last: UInt64?
     for index in 0..<count {
       let pattern = pattern(index)
       if pattern == last { continue }
       last = pattern
-      if found.insert(pattern).inserted, found.count > 256 { return nil }
+      if patterns.insert(pattern).inserted, patterns.count > 256 { return nil }
     }
     let sign: UInt64 = 1 << UInt64(width * 8 - 1)
     func order(_ pattern: UInt64) -> Int64 {
@@ -72,7 +72,7 @@ struct TensorPacker {
       }
       return Int64(bitPattern: pattern & UInt64(Int64.max))
     }
-    return found.sorted { (order($0), $0) < (order($1), $1) }
+    return patterns.sorted { (order($0), $0) < (order($1), $1) }
   }
 
   private func coded(palette: [UInt64], hasFlags: Bool) -> Packed {

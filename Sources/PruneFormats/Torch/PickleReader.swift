@@ -100,10 +100,10 @@ struct PickleReader {
     guard containers.count < Self.mostContainers else {
       throw damaged("it holds more than \(Self.mostContainers) lists")
     }
-    let made = PickleContainer(callee: callee)
-    made.items = items
-    containers.append(made)
-    return made
+    let container = PickleContainer(callee: callee)
+    container.items = items
+    containers.append(container)
+    return container
   }
 
   private mutating func push(tuple items: [PickleValue]) throws(PruneError) {
@@ -204,10 +204,10 @@ struct PickleReader {
       case UInt8(ascii: "Q"): stack.append(try persistent(try pop()))
       case UInt8(ascii: "R"), 0x81:
         let arguments = try pop(), callee = try pop()
-        stack.append(try made(by: callee, arguments))
+        stack.append(try callResult(of: callee, arguments))
       case 0x92:
         let (_, arguments) = (try pop(), try pop())
-        stack.append(try made(by: try pop(), arguments))
+        stack.append(try callResult(of: try pop(), arguments))
       case UInt8(ascii: "b"): try build()
       default:
         throw PruneError(
@@ -228,7 +228,7 @@ struct PickleReader {
     }
   }
 
-  private mutating func made(by callee: PickleValue, _ arguments: PickleValue) throws(PruneError) -> PickleValue {
+  private mutating func callResult(of callee: PickleValue, _ arguments: PickleValue) throws(PruneError) -> PickleValue {
     guard case .global(let name) = callee else {
       guard case .object(let object) = callee else { throw damaged("a call has no function") }
       return .object(try container(callee: object.callee))
@@ -247,11 +247,11 @@ struct PickleReader {
       "torch._utils._rebuild_parameter_with_state":
       return list.first ?? .none
     case "torch._tensor._rebuild_from_type_v2" where list.count >= 3:
-      // Of a subclass of Tensor: what it is rebuilt by, its class, the arguments.
+      // A subclass of Tensor has: the function that rebuilds it, its class, the arguments.
       guard case .global(let inner) = list[0], inner.hasPrefix("torch._utils.") else {
         return .object(try container(callee: name))
       }
-      return try made(by: list[0], list[2])
+      return try callResult(of: list[0], list[2])
     case "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3":
       return try TorchTypes.tensor(list, isTyped: name.hasSuffix("v3"))
     default: return .object(try container(callee: name))

@@ -24,11 +24,11 @@ enum PickleValue {
 
 /// A list, tuple, dictionary or object. A reference: pickles fill them after they were named.
 final class PickleContainer {
-  /// Of lists, tuples; empty otherwise.
+  /// The items of a list or tuple; empty otherwise.
   var items: [PickleValue] = []
-  /// Of dictionaries, and of objects that have a state.
+  /// The entries of a dictionary, or of the state of an object.
   var entries: [(key: PickleValue, value: PickleValue)] = []
-  /// Of objects: what they were made by.
+  /// The class or function that made an object.
   let callee: String
 
   init(callee: String = "") { self.callee = callee }

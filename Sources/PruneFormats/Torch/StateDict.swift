@@ -21,8 +21,8 @@ struct StateDict {
       !container.entries.contains(where: { if case .tensor = $0.value { true } else { false } })
     {
       for key in Self.usualKeys {
-        if let found = container.entries.last(where: { $0.key.text == key })?.value, found.holdsValues {
-          value = found
+        if let entry = container.entries.last(where: { $0.key.text == key })?.value, entry.holdsValues {
+          value = entry
           break
         }
       }

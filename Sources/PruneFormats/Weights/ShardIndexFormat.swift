@@ -41,15 +41,15 @@ struct ShardIndexFormat: WeightFormat {
     return result
   }
 
-  private func read(_ shard: String, _ wanted: Set<String>, _ folders: [String]) throws(PruneError) -> [WeightEntry] {
+  private func read(_ shard: String, _ names: Set<String>, _ folders: [String]) throws(PruneError) -> [WeightEntry] {
     let places = folders.map { $0.isEmpty ? shard : "\($0)/\(shard)" }
     guard let path = places.first(where: FileReader.exists) ?? places.first else { return [] }
     do throws(PruneError) {
       let bytes = try FileReader.bytes(of: path)
       guard !matches(bytes) else { throw PruneError(.badFormat, "a shard is itself an index") }
-      let entries = try WeightFormats.read(ModelFile(bytes: bytes)).filter { wanted.contains($0.name) }
-      if entries.count < wanted.count {
-        let found = Set(entries.map(\.name)), missing = wanted.subtracting(found).sorted()
+      let entries = try WeightFormats.read(ModelFile(bytes: bytes)).filter { names.contains($0.name) }
+      if entries.count < names.count {
+        let present = Set(entries.map(\.name)), missing = names.subtracting(present).sorted()
         throw PruneError(
           .badFormat, "the shard lacks \(missing.count) tensors of the index, such as '\(missing.first ?? "")'")
       }

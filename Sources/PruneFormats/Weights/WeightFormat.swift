@@ -30,7 +30,7 @@ package struct WeightEntry: Sendable {
 
 /// A file of weights: named tensors without a graph. Its content decides how it is read, its name how it is written.
 package protocol WeightFormat: Sendable {
-  /// As errors and help call it.
+  /// The name in errors and help.
   var name: String { get }
   /// How names of such files end, with the dot.
   var suffixes: [String] { get }
@@ -82,8 +82,8 @@ package enum WeightFormats {
   }
 
   static func unknown(_ message: String) -> PruneError {
-    let known = all.map { "\($0.name) (\($0.suffixes.joined(separator: ", ")))" }.joined(separator: "; ")
-    return PruneError(.badFormat, message, hint: "libprune reads weights of \(known)")
+    let formats = all.map { "\($0.name) (\($0.suffixes.joined(separator: ", ")))" }.joined(separator: "; ")
+    return PruneError(.badFormat, message, hint: "libprune reads weights of \(formats)")
   }
 
   /// Writes tensors in the format that the path's suffix says.

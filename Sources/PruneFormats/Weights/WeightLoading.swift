@@ -17,7 +17,7 @@ package struct LoadedWeights: Sendable {
   package struct Difference: Sendable {
     package let name: String
     package let expected: (dtype: DType, shape: Shape)
-    package let found: (dtype: DType, shape: Shape)
+    package let actual: (dtype: DType, shape: Shape)
     /// The order of the file's axes that would fit.
     package let transposition: [Int]?
   }
@@ -73,8 +73,8 @@ package struct LoadedWeights: Sendable {
     missing = names.trained.filter { chosen[$0] == nil }
     let order = model.graph.initializers.map(\.name).filter { chosen[$0] != nil }
     for name in order {
-      guard let (entry, isTransposed) = chosen[name], let own = model.graph.initializer(name) else { continue }
-      if let difference = Self.difference(name, own, entry, isTransposed) {
+      guard let (entry, isTransposed) = chosen[name], let target = model.graph.initializer(name) else { continue }
+      if let difference = Self.difference(name, target, entry, isTransposed) {
         differing.append(difference)
       } else {
         matched.append(name)
@@ -82,46 +82,46 @@ package struct LoadedWeights: Sendable {
     }
     if options.strict { try requireAll() }
     for name in matched {
-      guard let (entry, isTransposed) = chosen[name], let own = model.graph.initializer(name) else { continue }
+      guard let (entry, isTransposed) = chosen[name], let target = model.graph.initializer(name) else { continue }
       let tensor = try entry.tensor()
-      let turned = isTransposed ? try tensor.transposed() : tensor
-      self.model.graph.setInitializer(name, try turned.cast(to: own.dtype).reshaped(own.shape))
+      let oriented = isTransposed ? try tensor.transposed() : tensor
+      self.model.graph.setInitializer(name, try oriented.cast(to: target.dtype).reshaped(target.shape))
     }
   }
 
   /// Exporters store equal tensors once, and let an Identity give the others' names: `bn.running_mean` of a network that
   /// was never trained is `bn.bias`. Each name that the file has gets a tensor of its own.
-  private static func separate(_ wanted: Set<String>, in graph: inout Graph) -> [String] {
+  private static func separate(_ names: Set<String>, in graph: inout Graph) -> [String] {
     var tensors: [String: Tensor] = [:]
     for initializer in graph.initializers { tensors[initializer.name] = initializer.tensor }
     var done: [String] = []
     for node in graph.nodes where node.opType == "Identity" && node.isStandard {
       guard let output = node.output(0), let source = node.input(0), let tensor = tensors[source] else { continue }
       tensors[output] = tensor
-      if wanted.contains(output), !graph.outputs.contains(where: { $0.name == output }) { done.append(output) }
+      if names.contains(output), !graph.outputs.contains(where: { $0.name == output }) { done.append(output) }
     }
-    let gone = Set(done)
-    graph.nodes.removeAll { $0.opType == "Identity" && $0.isStandard && ($0.output(0).map(gone.contains) ?? false) }
+    let removed = Set(done)
+    graph.nodes.removeAll { $0.opType == "Identity" && $0.isStandard && ($0.output(0).map(removed.contains) ?? false) }
     for name in done {
       if let tensor = tensors[name] { graph.setInitializer(name, tensor) }
     }
     return done
   }
 
-  private static func difference(_ name: String, _ own: Tensor, _ entry: WeightEntry, _ isTransposed: Bool)
+  private static func difference(_ name: String, _ target: Tensor, _ entry: WeightEntry, _ isTransposed: Bool)
     -> Difference?
   {
     let dims = isTransposed ? entry.shape.dims.reversed() : entry.shape.dims
     // Extents of 1 change no order: slopes [C] are [C, 1, 1] in ONNX.
-    let fits = dims == own.shape.dims || dims.filter { $0 != 1 } == own.shape.dims.filter { $0 != 1 }
+    let fits = dims == target.shape.dims || dims.filter { $0 != 1 } == target.shape.dims.filter { $0 != 1 }
     let converts =
-      entry.dtype == own.dtype || entry.dtype.isFloatingPoint && own.dtype.isFloatingPoint
-      || entry.dtype.isInteger && own.dtype.isInteger && entry.dtype.bitWidth <= own.dtype.bitWidth
-        && own.dtype == .int64
+      entry.dtype == target.dtype || entry.dtype.isFloatingPoint && target.dtype.isFloatingPoint
+      || entry.dtype.isInteger && target.dtype.isInteger && entry.dtype.bitWidth <= target.dtype.bitWidth
+        && target.dtype == .int64
     if fits && converts { return nil }
     return Difference(
-      name: name, expected: (own.dtype, own.shape), found: (entry.dtype, entry.shape),
-      transposition: fits ? nil : transposition(of: dims, to: own.shape.dims))
+      name: name, expected: (target.dtype, target.shape), actual: (entry.dtype, entry.shape),
+      transposition: fits ? nil : transposition(of: dims, to: target.shape.dims))
   }
 
   /// The axes of `dims` in an order that gives `expected`: those of the layouts that frameworks have before any other.
@@ -129,10 +129,10 @@ package struct LoadedWeights: Sendable {
     guard dims.count == expected.count, dims.count > 1, dims.count <= 6, dims.sorted() == expected.sorted() else {
       return nil
     }
-    // Of matrices; kernels [width…, inputs, outputs] as [outputs, inputs, width…], and depthwise ones.
+    // Orders of axes: matrices, kernels [width…, inputs, outputs] to [outputs, inputs, width…], depthwise kernels.
     let usual = [[1, 0], [2, 1, 0], [3, 2, 0, 1], [4, 3, 0, 1, 2], [2, 3, 0, 1], [0, 3, 1, 2]]
     func fits(_ order: [Int]) -> Bool { order.count == dims.count && order.map { dims[$0] } == expected }
-    if let known = usual.first(where: fits) { return known }
+    if let order = usual.first(where: fits) { return order }
     var order: [Int] = []
     func complete() -> Bool {
       guard order.count < dims.count else { return true }
@@ -158,7 +158,7 @@ package struct LoadedWeights: Sendable {
     for one in differing.prefix(3) {
       let order = one.transposition.map { ", which axes \($0) would make fit" } ?? ""
       parts.append(
-        "'\(one.name)' is \(one.expected.dtype.name) \(one.expected.shape), in the file \(one.found.dtype.name) \(one.found.shape)\(order)"
+        "'\(one.name)' is \(one.expected.dtype.name) \(one.expected.shape), in the file \(one.actual.dtype.name) \(one.actual.shape)\(order)"
       )
     }
     if differing.count > 3 { parts.append("\(differing.count - 3) more differ in shape or type") }

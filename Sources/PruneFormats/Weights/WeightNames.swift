@@ -74,7 +74,7 @@ struct WeightMap {
           hint: "a pattern has one *, and its new name at most one: {[\"module.*\"] = \"*\"}")
       }
     }
-    // The most specific first, whatever order a table had.
+    // The most specific first: the order of a Lua table is not defined.
     rules = zip(from, to).sorted { one, other in
       let (first, second) = (one.0.contains("*") ? 1 : 0, other.0.contains("*") ? 1 : 0)
       return (first, other.0.count, one.0) < (second, one.0.count, other.0)

@@ -8,15 +8,15 @@ extension Model {
       kept.append(node)
     }
     graph.nodes = kept.reversed()
-    var known = needed
-    for node in graph.nodes { known.formUnion(node.outputs) }
+    var names = needed
+    for node in graph.nodes { names.formUnion(node.outputs) }
     graph.removeInitializers { !needed.contains($0.name) }
-    graph.valueInfo.removeAll { !known.contains($0.name) }
+    graph.valueInfo.removeAll { !names.contains($0.name) }
     // Before IR version 4 weights are inputs too; those go with their initializers.
     if irVersion < 4 {
       let graph = graph
-      let fed = Set(graph.trueInputs.map(\.name))
-      self.graph.inputs.removeAll { !needed.contains($0.name) && !fed.contains($0.name) }
+      let inputNames = Set(graph.trueInputs.map(\.name))
+      self.graph.inputs.removeAll { !needed.contains($0.name) && !inputNames.contains($0.name) }
     }
   }
 }

@@ -18,7 +18,7 @@ extension Model {
     }
   }
 
-  /// The model with all its floating-point numbers in float32: weights, constants and what is computed from them.
+  /// The model with all its floating-point numbers in float32: weights, constants and computed values.
   /// Tensors that are float32 already are shared.
   ///
   /// - Parameter keepsInterface: inputs and outputs keep their types, and casts stand between.

@@ -19,8 +19,8 @@ package struct FunctionInlining {
   package static func run(_ model: Model, contributed: Bool = true) throws(PruneError) -> Model {
     guard !model.functions.isEmpty || contributed && ContributedOperators.occur(in: model.graph) else { return model }
     var inlining = FunctionInlining(
-      functions: model.functions, opsets: model.opsets, names: FreeNames(taken: model.graph.allNames),
-      nodeNames: FreeNames(taken: Set(model.graph.nodes.map(\.name))), expands: contributed)
+      functions: model.functions, opsets: model.opsets, names: FreeNames(usedNames: model.graph.allNames),
+      nodeNames: FreeNames(usedNames: Set(model.graph.nodes.map(\.name))), expands: contributed)
     var result = model
     result.graph.nodes = try inlining.inlined(model.graph.nodes, depth: 0)
     result.opsets = inlining.opsets
@@ -87,8 +87,8 @@ package struct FunctionInlining {
       }
       var copy = Self.bound(inner, names, attributes)
       copy.outputs = inner.outputs.map { names[$0] ?? $0 }
-      let own = inner.name.isEmpty ? inner.opType : inner.name
-      copy.name = nodeNames.make(node.name.isEmpty ? own : "\(node.name)/\(own)")
+      let innerName = inner.name.isEmpty ? inner.opType : inner.name
+      copy.name = nodeNames.make(node.name.isEmpty ? innerName : "\(node.name)/\(innerName)")
       try inline(copy, depth: depth + 1, into: &nodes)
     }
   }
@@ -118,19 +118,19 @@ package struct FunctionInlining {
 
 /// Value names that nothing has yet. Goes on from the number it gave last, so that many alike stay cheap.
 private final class FreeNames {
-  private var taken: Set<String>
+  private var usedNames: Set<String>
   private var numbers: [String: Int] = [:]
 
-  init(taken: Set<String>) { self.taken = taken }
+  init(usedNames: Set<String>) { self.usedNames = usedNames }
 
-  func make(_ wanted: String) -> String {
-    var number = numbers[wanted] ?? 1
-    var candidate = number == 1 ? wanted : "\(wanted)_\(number)"
-    while !taken.insert(candidate).inserted {
+  func make(_ base: String) -> String {
+    var number = numbers[base] ?? 1
+    var candidate = number == 1 ? base : "\(base)_\(number)"
+    while !usedNames.insert(candidate).inserted {
       number += 1
-      candidate = "\(wanted)_\(number)"
+      candidate = "\(base)_\(number)"
     }
-    numbers[wanted] = number + 1
+    numbers[base] = number + 1
     return candidate
   }
 }

@@ -16,7 +16,7 @@ extension ContributedOperators {
       let threshold = number(node.float("threshold", default: 0))
       add("CastLike", [add("Greater", [floats(), threshold]), input(0)], [], result)
     case "Imputer": return impute()
-    // Names for columns, in maps that no tensor holds: what is run and measured are the numbers in front.
+    // Maps from names to columns, which no tensor can hold: the numbers before them are run and measured.
     case "ZipMap": add("Identity", [input(0)], [], result)
     default: return false
     }
@@ -70,7 +70,7 @@ extension ContributedOperators {
 
   // MARK: - Parts
 
-  /// The input as float32, which these operators compute in whatever they are given.
+  /// The input as float32: these operators compute in it for every input type.
   private mutating func floats() -> String {
     add("Cast", [input(0)], [Attribute("to", .int(Int64(DType.float32.rawValue)))])
   }

@@ -47,8 +47,8 @@ package enum InferenceRules {
     do { outputs = try rule(operands) } catch { throw error.located(at: operands.node.label) }
     for output in outputs {
       guard let dims = output.dims else { continue }
-      let known = dims.compactMap(\.value)
-      do { _ = try Shape(known) } catch { throw operands.fail(error.message) }
+      let extents = dims.compactMap(\.value)
+      do { _ = try Shape(extents) } catch { throw operands.fail(error.message) }
     }
     return outputs
   }

@@ -108,9 +108,9 @@ package struct Operands {
   package func axes(_ axes: [Int], rank: Int) throws(PruneError) -> [Int] {
     var result: [Int] = []
     for entry in axes {
-      let found = try axis(entry, rank: rank)
-      guard !result.contains(found) else { throw fail("axis \(entry) is listed twice") }
-      result.append(found)
+      let position = try axis(entry, rank: rank)
+      guard !result.contains(position) else { throw fail("axis \(entry) is listed twice") }
+      result.append(position)
     }
     return result
   }
@@ -128,10 +128,10 @@ package struct Operands {
   package func int(_ name: String, default value: Int, in range: ClosedRange<Int>)
     throws(PruneError) -> Int
   {
-    let found = node.int(name, default: value)
-    guard range.contains(found) else {
-      throw fail("attribute \(name) is \(found), wanted \(range.lowerBound)...\(range.upperBound)")
+    let number = node.int(name, default: value)
+    guard range.contains(number) else {
+      throw fail("attribute \(name) is \(number), wanted \(range.lowerBound)...\(range.upperBound)")
     }
-    return found
+    return number
   }
 }

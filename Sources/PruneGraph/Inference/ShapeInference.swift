@@ -14,13 +14,13 @@ package struct ShapeInference {
     var walk = ShapeInference(model: model, trustsDeclarations: inputs.isEmpty)
     let bindings = try walk.bindInputs(inputs)
     try walk.infer(model.graph, bindings, depth: 0)
-    return walk.found
+    return walk.graphTypes
   }
 
   private let model: Model
   /// Declared types of inner values fill gaps only while nothing was overridden: they may be of another batch size.
   private let trustsDeclarations: Bool
-  private var found = GraphTypes()
+  private var graphTypes = GraphTypes()
   private var constants: [String: Tensor] = [:]
 
   private init(model: Model, trustsDeclarations: Bool) {
@@ -65,28 +65,28 @@ package struct ShapeInference {
       PruneError(.mismatch, "input '\(info.name)' is declared \(declared), got \(override)")
     }
     var result = override
-    if let wanted = declared.dtype {
-      if let given = override.dtype, given != wanted { throw mismatch() }
-      result.dtype = wanted
+    if let declaredType = declared.dtype {
+      if let overrideType = override.dtype, overrideType != declaredType { throw mismatch() }
+      result.dtype = declaredType
     }
-    guard let given = override.dims else {
+    guard let overrideDims = override.dims else {
       result.dims = declared.dims
       return result
     }
-    guard let wanted = declared.dims else { return result }
-    guard given.count == wanted.count else { throw mismatch() }
-    for (have, want) in zip(given, wanted) {
-      switch want {
+    guard let declaredDims = declared.dims else { return result }
+    guard overrideDims.count == declaredDims.count else { throw mismatch() }
+    for (dim, declaredDim) in zip(overrideDims, declaredDims) {
+      switch declaredDim {
       case .fixed:
-        if have.value != nil, have != want { throw mismatch() }
+        if dim.value != nil, dim != declaredDim { throw mismatch() }
       case .named(let name):
-        if let bound = symbols[name], have.value != nil, bound.value != nil, bound != have {
+        if let bound = symbols[name], dim.value != nil, bound.value != nil, bound != dim {
           throw PruneError(
             .mismatch,
             "input '\(info.name)' is declared \(declared) and '\(name)' is \(bound) elsewhere, got \(override)"
           )
         }
-        if have.value != nil { symbols[name] = have }
+        if dim.value != nil { symbols[name] = dim }
       case .unknown: break
       }
     }
@@ -106,8 +106,8 @@ package struct ShapeInference {
     }
     for info in graph.inputs {
       // A name of an outer graph may be used again inside.
-      found.types[info.name] = inputs[info.name] ?? info.type
-      found.values[info.name] = nil
+      graphTypes.types[info.name] = inputs[info.name] ?? info.type
+      graphTypes.values[info.name] = nil
       constants[info.name] = nil
     }
     for initializer in graph.initializers { define(initializer.name, initializer.tensor) }
@@ -120,8 +120,8 @@ package struct ShapeInference {
 
   private mutating func define(_ name: String, _ tensor: Tensor) {
     constants[name] = tensor
-    found.types[name] = TensorType(tensor.dtype, tensor.shape)
-    found.values[name] = SymbolicValue(tensor)
+    graphTypes.types[name] = TensorType(tensor.dtype, tensor.shape)
+    graphTypes.values[name] = SymbolicValue(tensor)
   }
 
   private mutating func infer(_ node: Node, _ declared: [String: TensorType], depth: Int)
@@ -134,9 +134,9 @@ package struct ShapeInference {
     if try inferContributed(node, declared, depth: depth) { return }
     let opset = model.opset(node.domain) ?? 1
     let operands = try Operands(
-      node, types: node.inputs.map { found.types[$0] },
+      node, types: node.inputs.map { graphTypes.types[$0] },
       constants: node.inputs.map { constants[$0] },
-      values: node.inputs.map { found.values[$0] }, opset: opset)
+      values: node.inputs.map { graphTypes.values[$0] }, opset: opset)
     var types: [TensorType?]
     if node.isStandard, !node.subgraphs.isEmpty {
       types = try inferControlFlow(node, operands, depth: depth)
@@ -145,16 +145,16 @@ package struct ShapeInference {
     }
     for (index, output) in node.outputs.enumerated() where !output.isEmpty {
       let inferred = index < types.count ? types[index] : nil
-      found.types[output] = Self.filled(inferred, from: declared[output])
-      found.values[output] = nil
+      graphTypes.types[output] = Self.filled(inferred, from: declared[output])
+      graphTypes.values[output] = nil
       constants[output] = nil
     }
     if let output = node.output(0), let value = SymbolicEvaluation.evaluate(operands) {
-      found.values[output] = value
+      graphTypes.values[output] = value
       // Values find shapes that the rule, seeing types alone, could not.
-      if found.types[output]?.dims == nil {
-        found.types[output] = TensorType(
-          found.types[output]?.dtype ?? .int64, value.dims.map(Dim.fixed))
+      if graphTypes.types[output]?.dims == nil {
+        graphTypes.types[output] = TensorType(
+          graphTypes.types[output]?.dtype ?? .int64, value.dims.map(Dim.fixed))
       }
     }
   }
@@ -174,8 +174,8 @@ package struct ShapeInference {
     }
     let kept = Set(node.outputs)
     for name in parts.flatMap(\.outputs) where !kept.contains(name) {
-      found.types[name] = nil
-      found.values[name] = nil
+      graphTypes.types[name] = nil
+      graphTypes.values[name] = nil
       constants[name] = nil
     }
     return true
@@ -215,7 +215,7 @@ package struct ShapeInference {
         throw PruneError(.invalidModel, "attribute \(name) is missing", at: node.label)
       }
       try infer(graph, [:], depth: depth + 1)
-      branches.append(graph.outputs.map { found.types[$0.name] })
+      branches.append(graph.outputs.map { graphTypes.types[$0.name] })
     }
     return node.outputs.indices.map { index in
       let sides = branches.map { index < $0.count ? $0[index] : nil }
@@ -248,29 +248,31 @@ package struct ShapeInference {
         "the body carries \(carried) values but the node has \(max(operands.inputCount - 2, 0))",
         at: node.label)
     }
-    // What a loop carries may change its extents on the way: those stay that the body gives back as it took them.
+    // Carried values of a loop may change their extents: only extents that the body does not change are known.
     let unknown = (0..<carried).map { TensorType(operands.dtype($0 + 2), nil) }
     // The tries of loops within loops would multiply.
     var tries = depth < 3 ? 2 : 0
-    var taken = tries > 0 ? (0..<carried).map { operands.type($0 + 2) ?? unknown[$0] } : unknown
+    var stateTypes = tries > 0 ? (0..<carried).map { operands.type($0 + 2) ?? unknown[$0] } : unknown
     while true {
       var types: [String: TensorType] = [
         body.inputs[0].name: TensorType(.int64, [Dim]()), body.inputs[1].name: TensorType(.bool, [Dim]()),
       ]
-      for (info, type) in zip(body.inputs.dropFirst(2), taken) { types[info.name] = type }
+      for (info, type) in zip(body.inputs.dropFirst(2), stateTypes) { types[info.name] = type }
       do throws(PruneError) { try infer(body, types, depth: depth + 1) } catch {
-        guard taken != unknown else { throw error }
-        taken = unknown
+        guard stateTypes != unknown else { throw error }
+        stateTypes = unknown
         continue
       }
-      let kept = zip(taken, body.outputs.dropFirst()).map { Self.common($0, found.types[$1.name]) }
-      if kept == taken { break }
+      let kept = zip(stateTypes, body.outputs.dropFirst()).map { Self.common($0, graphTypes.types[$1.name]) }
+      if kept == stateTypes { break }
       tries -= 1
-      taken = tries > 0 ? kept : unknown
+      stateTypes = tries > 0 ? kept : unknown
     }
     return body.outputs.dropFirst().enumerated().map { index, info in
-      let type = found.types[info.name]
-      guard index >= carried else { return taken[index].dims == nil ? type ?? taken[index] : taken[index] }
+      let type = graphTypes.types[info.name]
+      guard index >= carried else {
+        return stateTypes[index].dims == nil ? type ?? stateTypes[index] : stateTypes[index]
+      }
       return TensorType(type?.dtype, type?.dims.map { [.unknown] + $0 })
     }
   }
@@ -306,8 +308,8 @@ package struct ShapeInference {
       }
       if first == 1, !dims.isEmpty { dims.removeFirst() }
       if index >= states {
-        let wanted = index - states < axes.count && first == 0 ? axes[index - states] : 0
-        let axis = try operands.axis(wanted, rank: dims.count)
+        let number = index - states < axes.count && first == 0 ? axes[index - states] : 0
+        let axis = try operands.axis(number, rank: dims.count)
         length = dims.remove(at: axis)
       }
       types[info.name] = TensorType(type?.dtype, dims)
@@ -317,14 +319,14 @@ package struct ShapeInference {
     let batch = first == 1 ? operands.dims(1)?.first ?? .unknown : nil
     var result: [TensorType?] = []
     for (index, info) in body.outputs.enumerated() {
-      let type = found.types[info.name]
+      let type = graphTypes.types[info.name]
       guard var dims = type?.dims else {
         result.append(TensorType(type?.dtype, nil))
         continue
       }
       if index >= states {
-        let wanted = index - states < outAxes.count && first == 0 ? outAxes[index - states] : 0
-        dims.insert(length, at: try operands.axis(wanted, rank: dims.count + 1))
+        let number = index - states < outAxes.count && first == 0 ? outAxes[index - states] : 0
+        dims.insert(length, at: try operands.axis(number, rank: dims.count + 1))
       }
       result.append(TensorType(type?.dtype, (batch.map { [$0] } ?? []) + dims))
     }

@@ -76,8 +76,8 @@ enum SymbolicEvaluation {
       guard let data = input(operands, 0),
         let dims = try InferenceRules.infer(operands)?.first?.dims
       else { return nil }
-      let known = dims.compactMap(\.value)
-      return known.count == dims.count ? SymbolicValue(data.elements, dims: known) : nil
+      let extents = dims.compactMap(\.value)
+      return extents.count == dims.count ? SymbolicValue(data.elements, dims: extents) : nil
     case "Add", "Sub", "Mul", "Div", "Equal", "Max", "Min", "Mod": return pairwise(operands)
     case "Neg":
       guard let data = input(operands, 0) else { return nil }

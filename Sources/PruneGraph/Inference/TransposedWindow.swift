@@ -37,9 +37,9 @@ package struct TransposedWindow: Sendable {
     let extra = try list("output_padding", rank, default: 0, from: 0)
     let pads = try list("pads", 2 * rank, default: 0, from: 0)
     let auto = node.string("auto_pad", default: "NOTSET")
-    let wanted = node.ints("output_shape").map { Array($0.suffix(rank)) }
-    if let wanted, wanted.count != rank || wanted.contains(where: { $0 < 0 || $0 > Self.limit }) {
-      throw fail("attribute output_shape is \(wanted), wanted \(rank) extents")
+    let extents = node.ints("output_shape").map { Array($0.suffix(rank)) }
+    if let extents, extents.count != rank || extents.contains(where: { $0 < 0 || $0 > Self.limit }) {
+      throw fail("attribute output_shape is \(extents), wanted \(rank) extents")
     }
     var begin: [Int] = []
     var end: [Int] = []
@@ -49,12 +49,12 @@ package struct TransposedWindow: Sendable {
       guard let extent = input[axis].value, extent <= Self.limit else {
         begin.append(pads[axis])
         end.append(pads[axis + rank])
-        output.append(wanted.map { .fixed($0[axis]) } ?? .unknown)
+        output.append(extents.map { .fixed($0[axis]) } ?? .unknown)
         continue
       }
       let full = (max(extent, 1) - 1) * strides[axis] + extra[axis] + reach
-      if wanted != nil || auto.hasPrefix("SAME") {
-        let target = wanted?[axis] ?? (extent * strides[axis])
+      if extents != nil || auto.hasPrefix("SAME") {
+        let target = extents?[axis] ?? (extent * strides[axis])
         let total = max(full - target, 0)
         begin.append(auto == "SAME_UPPER" ? total / 2 : total - total / 2)
         end.append(total - begin[axis])

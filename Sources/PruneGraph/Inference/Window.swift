@@ -53,17 +53,17 @@ package struct Window: Sendable {
       guard let extent = input[axis].value else {
         begin.append(auto.hasPrefix("SAME") || auto == "VALID" ? 0 : pads[axis])
         end.append(auto.hasPrefix("SAME") || auto == "VALID" ? 0 : pads[axis + rank])
-        // A stride of one with pads that make up for the kernel keeps the extent, whatever it is.
+        // A stride of one with pads that balance the kernel keeps any extent.
         let keeps = auto.hasPrefix("SAME") || begin[axis] + end[axis] == reach - 1
         output.append(keeps && strides[axis] == 1 ? input[axis] : .unknown)
         continue
       }
       if auto.hasPrefix("SAME") {
-        let wanted = (extent + strides[axis] - 1) / strides[axis]
-        let total = max((wanted - 1) * strides[axis] + reach - extent, 0)
+        let outputExtent = (extent + strides[axis] - 1) / strides[axis]
+        let total = max((outputExtent - 1) * strides[axis] + reach - extent, 0)
         begin.append(auto == "SAME_UPPER" ? total / 2 : total - total / 2)
         end.append(total - begin[axis])
-        output.append(.fixed(max(wanted, 0)))
+        output.append(.fixed(max(outputExtent, 0)))
         continue
       }
       begin.append(auto == "VALID" ? 0 : pads[axis])

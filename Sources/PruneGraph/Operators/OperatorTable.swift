@@ -4,7 +4,7 @@
 /// whether a gradient ends here by its nature, whether each sample is worked on by itself.
 package struct Operator: Sendable {
   package enum Kind: String, Sendable, CaseIterable {
-    /// Each element of the first input by itself; further inputs are settings.
+    /// A function of each element of the first input; further inputs are settings.
     case unary
     /// Elements of all inputs that broadcasting brings together.
     case broadcasting
@@ -12,7 +12,7 @@ package struct Operator: Sendable {
     case storage
     /// The same elements in the same order under other extents.
     case reshaping
-    /// The same elements elsewhere, some of them left out or repeated.
+    /// Moves elements; some may be dropped or repeated.
     case moving
     /// Windows of images without weights.
     case window
@@ -21,7 +21,7 @@ package struct Operator: Sendable {
     case normalization
     /// Exponentials over their sum, along an axis.
     case softmax
-    /// Some axes gone or of one element.
+    /// Some axes are removed or become one element.
     case reduction
     case recurrent
     case attention
@@ -37,11 +37,11 @@ package struct Operator: Sendable {
     package let rawValue: Int
     package init(rawValue: Int) { self.rawValue = rawValue }
 
-    /// Zero gives zero, whatever the attributes.
+    /// Zero gives zero, at any attributes.
     package static let keepsZero = Traits(rawValue: 1)
     /// The result is true or false.
     package static let givesFlags = Traits(rawValue: 2)
-    /// Small changes of the inputs do not change the result, which is meant so.
+    /// Small changes of the inputs do not change the result, by design.
     package static let endsGradient = Traits(rawValue: 4)
     /// Each sample, along the first axis of the first input, comes from the same one of that input alone. (All
     /// elementwise operators are so besides, as far as their operands are.)

@@ -17,51 +17,51 @@ package struct BoundExtents: Sendable {
   /// - Parameter samples: extents of a sample, without the batch, by input.
   /// - Throws: what `ShapeBinding.extents` throws.
   package init(
-    _ model: Model, given: ShapeBinding = .init(), samples: [String: [Int]] = [:], assumes: Bool
+    _ model: Model, shapes: ShapeBinding = .init(), samples: [String: [Int]] = [:], assumes: Bool
   ) throws(PruneError) {
-    self = try Self.attempts(model, given: given, samples: samples, assumes: assumes, limit: 1)[0]
+    self = try Self.attempts(model, shapes: shapes, samples: samples, assumes: assumes, limit: 1)[0]
   }
 
   /// Bindings to try one after the other where the first does not run: at least one, and one alone where nothing is
   /// assumed.
   package static func attempts(
-    _ model: Model, given: ShapeBinding = .init(), samples: [String: [Int]] = [:], assumes: Bool = true, limit: Int = 3
+    _ model: Model, shapes: ShapeBinding = .init(), samples: [String: [Int]] = [:], assumes: Bool = true, limit: Int = 3
   ) throws(PruneError) -> [BoundExtents] {
-    var known = BoundExtents(layout: OpenExtents(model, samples: samples))
-    known.extents = try given.extents(of: model)
+    var base = BoundExtents(layout: OpenExtents(model, samples: samples))
+    base.extents = try shapes.extents(of: model)
     for input in model.graph.trueInputs {
-      guard let sample = samples[input.name], let dims = known.layout.dims(of: input), dims.count == sample.count + 1
+      guard let sample = samples[input.name], let dims = base.layout.dims(of: input), dims.count == sample.count + 1
       else {
         continue
       }
       for (axis, value) in sample.enumerated() {
-        guard let extent = OpenExtent(dims[axis + 1], input: input.name, axis: axis + 1), known.extents[extent] == nil
+        guard let extent = OpenExtent(dims[axis + 1], input: input.name, axis: axis + 1), base.extents[extent] == nil
         else { continue }
-        known.extents[extent] = value
+        base.extents[extent] = value
       }
     }
     for (extent, value) in ImpliedExtents.of(model)
-    where known.extents[extent] == nil && !known.layout.batch.contains(extent) {
-      known.extents[extent] = value
-      known.implied.append(extent)
+    where base.extents[extent] == nil && !base.layout.batch.contains(extent) {
+      base.extents[extent] = value
+      base.implied.append(extent)
     }
-    let missing = known.layout.others.filter { known.extents[$0] == nil }
-    known.open =
+    let missing = base.layout.others.filter { base.extents[$0] == nil }
+    base.open =
       missing.map(\.description)
-      + known.layout.rankless.filter { name in
-        !given.entries.contains { $0.name == name }
+      + base.layout.rankless.filter { name in
+        !shapes.entries.contains { $0.name == name }
       }.map { "the shape of '\($0)'" }
-    guard assumes, known.open.count == missing.count, !missing.isEmpty else { return [known] }
-    var found: [BoundExtents] = []
+    guard assumes, base.open.count == missing.count, !missing.isEmpty else { return [base] }
+    var attempts: [BoundExtents] = []
     for values in assumptions(missing) {
-      var attempt = known
+      var attempt = base
       for (extent, value) in zip(missing, values) { attempt.extents[extent] = value }
       (attempt.open, attempt.assumed) = ([], missing)
       guard (try? ShapeInference.run(model, inputs: attempt.types(of: model))) != nil else { continue }
-      found.append(attempt)
-      if found.count == limit { break }
+      attempts.append(attempt)
+      if attempts.count == limit { break }
     }
-    return found.isEmpty ? [known] : found
+    return attempts.isEmpty ? [base] : attempts
   }
 
   private init(layout: OpenExtents) { self.layout = layout }
@@ -80,7 +80,7 @@ package struct BoundExtents: Sendable {
 
   // MARK: - Shapes
 
-  /// The types of the inputs for so many samples. A batch that was given stays unless `overrides`.
+  /// The types of the inputs for `count` samples. A batch size that the caller gave stays unless `overrides`.
   package func types(of model: Model, batch: Int = 1, overrides: Bool = false) -> [String: TensorType] {
     var result: [String: TensorType] = [:]
     for input in model.graph.trueInputs {
@@ -98,7 +98,7 @@ package struct BoundExtents: Sendable {
     return result
   }
 
-  /// The shapes of all inputs for so many samples; nil while an extent is open.
+  /// The shapes of all inputs for a number of samples; nil while an extent is open.
   package func shapes(of model: Model, batch: Int = 1, overrides: Bool = false) -> [String: Shape]? {
     let bound = types(of: model, batch: batch, overrides: overrides)
     var result: [String: Shape] = [:]
@@ -118,14 +118,14 @@ package struct BoundExtents: Sendable {
 
   private func value(_ extent: OpenExtent, _ batch: Int, _ overrides: Bool) -> Int? {
     if layout.batch.contains(extent) { return overrides ? batch : extents[extent] ?? batch }
-    if let known = extents[extent] { return known }
+    if let value = extents[extent] { return value }
     guard case .named(let name) = extent, let expression = layout.derived[name] else { return nil }
     return expression.value { value(.named($0), batch, overrides) }
   }
 
   // MARK: - In words
 
-  /// `H = 64, W = 64` of what is assumed; nil where nothing is.
+  /// The assumed extents as `H = 64, W = 64`; nil where none is assumed.
   package var assumption: String? { assumed.isEmpty ? nil : text(assumed) }
   /// The same of what the model itself says.
   package var implication: String? { implied.isEmpty ? nil : text(implied) }

@@ -9,14 +9,14 @@ package struct ExtentExpression: Sendable {
     case sign(Character)
   }
 
-  /// Nil for a plain name, and for what is no sum, product or quotient of names and numbers.
+  /// Nil for a plain name, and for a text that is no sum, product or quotient of names and numbers.
   package init?(_ text: String) {
     guard text.count <= 256, let tokens = Self.tokens(text), tokens.count > 1 else { return nil }
     var names: Set<String> = []
     for case .name(let name) in tokens { names.insert(name) }
     self.names = names
     self.tokens = tokens
-    // What does not parse has no value whatever its names are.
+    // An expression that does not parse has no value.
     guard !names.isEmpty, value({ _ in 1 }) != nil else { return nil }
   }
 

@@ -1,6 +1,6 @@
 import PruneTensor
 
-/// Extents that a model leaves open in its inputs and yet says elsewhere: only what is certain.
+/// Open extents of the inputs that follow with certainty from other parts of the model.
 enum ImpliedExtents {
   /// - Returns: in a fixed order.
   static func of(_ model: Model) -> [(extent: OpenExtent, value: Int)] {
@@ -9,14 +9,14 @@ enum ImpliedExtents {
     return readers(model) + constants(model) + imageSize(model)
   }
 
-  /// What the layers that read an input want of it.
+  /// The extents that the layers after an input require of it.
   private static func readers(_ model: Model) -> [(extent: OpenExtent, value: Int)] {
     let implied = ImpliedInputs.of(model)
     var result: [(extent: OpenExtent, value: Int)] = []
     for input in model.graph.trueInputs {
-      guard let found = implied[input.name] else { continue }
-      let dims = input.type?.dims ?? found.map { _ in .unknown }
-      for (axis, value) in found.enumerated() {
+      guard let extents = implied[input.name] else { continue }
+      let dims = input.type?.dims ?? extents.map { _ in .unknown }
+      for (axis, value) in extents.enumerated() {
         guard let value, let extent = OpenExtent(dims[axis], input: input.name, axis: axis),
           !result.contains(where: { $0.extent == extent })
         else { continue }
@@ -29,7 +29,7 @@ enum ImpliedExtents {
   /// What operators on constants demand: a table that is added to a sequence has the sequence's length, a matrix as
   /// many rows as what it is multiplied with.
   private static func constants(_ model: Model) -> [(extent: OpenExtent, value: Int)] {
-    guard let found = try? ShapeInference.run(model) else { return [] }
+    guard let graphTypes = try? ShapeInference.run(model) else { return [] }
     var result: [(extent: OpenExtent, value: Int)] = []
     func equal(_ a: Dim, _ b: Dim) {
       guard case .named(let name) = a, let value = b.value, value > 1 else { return }
@@ -37,7 +37,7 @@ enum ImpliedExtents {
       if !result.contains(where: { $0.extent == extent }) { result.append((extent, value)) }
     }
     for node in model.graph.nodes where node.isStandard {
-      let dims = node.inputs.map { found.types[$0]?.dims }
+      let dims = node.inputs.map { graphTypes.types[$0]?.dims }
       switch node.opType {
       case _ where node.operation?.kind == .broadcasting:
         for (index, a) in dims.enumerated() {

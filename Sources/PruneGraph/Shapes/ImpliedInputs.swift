@@ -10,8 +10,8 @@ package enum ImpliedInputs {
     let graph = model.graph, consumers = graph.consumers, sources = WeightSources(graph)
     var result: [String: [Int?]] = [:]
     for input in open {
-      let found = Self.dims(of: input, graph, consumers, sources)
-      if let found, found.count == input.type?.dims?.count ?? found.count { result[input.name] = found }
+      let dims = Self.dims(of: input, graph, consumers, sources)
+      if let dims, dims.count == input.type?.dims?.count ?? dims.count { result[input.name] = dims }
     }
     return result
   }
@@ -31,11 +31,11 @@ package enum ImpliedInputs {
       for place in consumers[value] ?? [] {
         let node = graph.nodes[place]
         guard node.isStandard, let output = node.output(0) else { continue }
-        if let found = demanded(by: node, of: value, rank: axes?.count ?? rank, sources) {
-          guard let axes else { return found }
-          guard axes.count == found.count else { continue }
-          var result = found
-          for (axis, origin) in axes.enumerated() { result[origin] = found[axis] }
+        if let demand = demanded(by: node, of: value, rank: axes?.count ?? rank, sources) {
+          guard let axes else { return demand }
+          guard axes.count == demand.count else { continue }
+          var result = demand
+          for (axis, origin) in axes.enumerated() { result[origin] = demand[axis] }
           return result
         }
         switch node.operation?.kind {
@@ -90,10 +90,10 @@ extension Model {
     var result = self
     for (place, info) in graph.inputs.enumerated() {
       if let dims = info.type?.dims {
-        guard let found = implied[info.name],
-          dims.indices.contains(where: { dims[$0].value == nil && found[$0] != nil })
+        guard let demand = implied[info.name],
+          dims.indices.contains(where: { dims[$0].value == nil && demand[$0] != nil })
         else { continue }
-        result.graph.inputs[place].type?.dims = zip(dims, found).map { dim, value in
+        result.graph.inputs[place].type?.dims = zip(dims, demand).map { dim, value in
           dim.value == nil ? value.map(Dim.fixed) ?? dim : dim
         }
         continue

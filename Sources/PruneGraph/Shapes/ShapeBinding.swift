@@ -23,9 +23,9 @@ package struct ShapeBinding: Hashable, Sendable {
   package func extents(of model: Model) throws(PruneError) -> [OpenExtent: Int] {
     var result: [OpenExtent: Int] = [:]
     func bind(_ extent: OpenExtent, _ value: Int) throws(PruneError) {
-      if let known = result[extent], known != value {
+      if let previous = result[extent], previous != value {
         throw PruneError(
-          .mismatch, "shapes: \(extent) is given as \(known) and as \(value)",
+          .mismatch, "shapes: \(extent) is given as \(previous) and as \(value)",
           hint: "an extent of one name is the same everywhere")
       }
       result[extent] = value
@@ -44,13 +44,13 @@ package struct ShapeBinding: Hashable, Sendable {
         continue
       }
       guard let input = inputs.first(where: { $0.name == entry.name }) else {
-        let known = names + inputs.map(\.name)
+        let candidates = names + inputs.map(\.name)
         throw PruneError(
           .notFound,
           names.contains(entry.name)
             ? "shapes: extent '\(entry.name)' is one number, got \(entry.extents)"
             : "shapes: the model has neither an open extent nor an input '\(entry.name)'",
-          hint: names.contains(entry.name) ? "" : Suggestion.hint(for: entry.name, among: known))
+          hint: names.contains(entry.name) ? "" : Suggestion.hint(for: entry.name, among: candidates))
       }
       let dims = input.type?.dims ?? entry.extents.map { _ in .unknown }
       func mismatch() -> PruneError {

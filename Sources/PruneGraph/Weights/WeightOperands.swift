@@ -1,4 +1,4 @@
-/// Where layers take the parameters that they were trained with.
+/// The operands at which layers take their trained parameters.
 extension Node {
   /// Inputs at which the operator takes its kernel, matrix, table or gates: what is pruned and quantized. Empty for an
   /// operator that has none.

@@ -4,7 +4,7 @@ import PruneTensor
 package struct WeightSource {
   /// The initializer, or the output of the Constant node, that holds the elements.
   package let name: String
-  /// The name, told apart from those of other graphs inside nodes.
+  /// The name, unique among all graphs inside nodes.
   package let key: String
   package let tensor: Tensor
   /// The storage nodes between it and the reader, the one at the initializer first.
@@ -38,14 +38,14 @@ package struct WeightSources {
     var name = value
     var path: [Node] = []
     for _ in 0...Self.longestPath {
-      if let tensor = graph.initializer(name) { return found(name, tensor, path) }
+      if let tensor = graph.initializer(name) { return weightSource(name, tensor, path) }
       guard let position = producers[name], graph.nodes.indices.contains(position) else {
         guard let source = outer.first?.source(of: name, through: passes) else { return nil }
         return WeightSource(
           name: source.name, key: source.key, tensor: source.tensor, path: source.path + path.reversed())
       }
       let node = graph.nodes[position]
-      if let tensor = node.constant { return found(name, tensor, path) }
+      if let tensor = node.constant { return weightSource(name, tensor, path) }
       guard passes(node), let input = node.input(0), node.output(0) == name else { return nil }
       path.append(node)
       name = input
@@ -53,7 +53,7 @@ package struct WeightSources {
     return nil
   }
 
-  private func found(_ name: String, _ tensor: Tensor, _ path: [Node]) -> WeightSource {
+  private func weightSource(_ name: String, _ tensor: Tensor, _ path: [Node]) -> WeightSource {
     WeightSource(name: name, key: scope + name, tensor: tensor, path: path.reversed())
   }
 }

@@ -32,20 +32,20 @@ extension Activation {
 
   /// A node of its own that does the same, in the form of opset 6.
   func node(named name: String) -> Node {
-    func made(_ opType: String, _ attributes: [Attribute] = []) -> Node {
+    func node(_ opType: String, _ attributes: [Attribute] = []) -> Node {
       Node(opType, name: name, inputs: [], outputs: [], attributes: attributes)
     }
     return switch self {
-    case .relu: made("Relu")
-    case .leakyRelu(let alpha): made("LeakyRelu", [Attribute("alpha", .float(alpha))])
-    case .clip(let low, let high): made("Clip", [Attribute("min", .float(low)), Attribute("max", .float(high))])
-    case .sigmoid: made("Sigmoid")
-    case .tanh: made("Tanh")
-    case .elu(let alpha): made("Elu", [Attribute("alpha", .float(alpha))])
-    case .hardSwish: made("HardSwish")
-    case .gelu: made("Gelu")
-    case .geluTanh: made("Gelu", [Attribute("approximate", .string(Array("tanh".utf8)))])
-    case .swish(let alpha): made("Swish", [Attribute("alpha", .float(alpha))])
+    case .relu: node("Relu")
+    case .leakyRelu(let alpha): node("LeakyRelu", [Attribute("alpha", .float(alpha))])
+    case .clip(let low, let high): node("Clip", [Attribute("min", .float(low)), Attribute("max", .float(high))])
+    case .sigmoid: node("Sigmoid")
+    case .tanh: node("Tanh")
+    case .elu(let alpha): node("Elu", [Attribute("alpha", .float(alpha))])
+    case .hardSwish: node("HardSwish")
+    case .gelu: node("Gelu")
+    case .geluTanh: node("Gelu", [Attribute("approximate", .string(Array("tanh".utf8)))])
+    case .swish(let alpha): node("Swish", [Attribute("alpha", .float(alpha))])
     }
   }
 

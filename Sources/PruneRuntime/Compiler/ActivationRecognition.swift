@@ -128,7 +128,7 @@ enum ActivationRecognition {
     return a + b
   }
 
-  /// The product of `x`, 0.5 and 1 + the result at `position`, in whatever order it is formed.
+  /// The product of `x`, 0.5 and 1 + the result at `position`, in any order of the factors.
   private static func gelu(
     _ position: Int, argument x: Int?, _ kind: String, _ flow: inout Dataflow, _ index: FlowIndex
   ) {

@@ -23,15 +23,15 @@ struct BatchDivision {
     func bytes(_ value: Int) -> Double {
       Double(flow.values[value].shape?.count ?? 0) * Double(flow.values[value].dtype?.bitWidth ?? 8) / 8
     }
-    var (most, made) = (0.0, 0.0), weights: [Int: Double] = [:]
+    var (most, outputBytes) = (0.0, 0.0), weights: [Int: Double] = [:]
     for op in flow.ops {
       let outputs = op.outputs.compactMap { $0 }, constants = Set(op.reads.filter { flow.values[$0].constant != nil })
       most = max(most, (outputs + op.reads.filter { !constants.contains($0) }).reduce(0.0) { $0 + bytes($1) })
-      made += outputs.reduce(0.0) { $0 + bytes($1) }
+      outputBytes += outputs.reduce(0.0) { $0 + bytes($1) }
       for constant in constants { weights[constant] = bytes(constant) }
     }
     let target = Self.bytesPerThread * Double(max(Parallel.threads, 1)), sample = most / Double(batch)
-    guard most > max(Self.leastBytes, 2 * target), made / Double(batch) > weights.values.reduce(0, +) else {
+    guard most > max(Self.leastBytes, 2 * target), outputBytes / Double(batch) > weights.values.reduce(0, +) else {
       return nil
     }
     let part = (1...max(Int(target / sample), 1)).last { batch % $0 == 0 } ?? 1
@@ -41,12 +41,12 @@ struct BatchDivision {
 
   /// The same options for a part of the batch.
   func applied(to options: ProgramOptions) -> ProgramOptions? {
-    var made = options
+    var result = options
     for (name, shape) in options.inputShapes {
       guard let shape = try? Shape([part] + shape.dims.dropFirst()) else { return nil }
-      made.inputShapes[name] = shape
+      result.inputShapes[name] = shape
     }
-    return made
+    return result
   }
 
   /// Whether `flow`, compiled for a part, is what a part of the batch needs: a model may say in constants how large its
@@ -93,7 +93,7 @@ struct BatchDivision {
         isBatched($0) ? dims($0).count == y.count : dims($0).count < y.count || dims($0).first == 1
       }
     }
-    // Of images, and constants.
+    // Operands are images or constants.
     if row?.traits.contains(.keepsSamplesApart) ?? false {
       return x.count > 2 && !others.contains(where: isBatched) && op.node.int("training_mode", default: 0) == 0
     }

@@ -123,8 +123,8 @@ enum BlockProducts {
     let (k, n, bits, size) = (form.k, form.n, form.bits, form.size)
     guard node.input(4) == nil else { throw PruneError(.unsupported, "its columns are permuted by g_idx") }
     func constant(_ index: Int, _ what: String) throws(PruneError) -> Tensor? {
-      guard let given = operand(index) else { return nil }
-      guard let tensor = given else { throw PruneError(.unsupported, "its \(what) are no constants") }
+      guard let constant = operand(index) else { return nil }
+      guard let tensor = constant else { throw PruneError(.unsupported, "its \(what) are no constants") }
       return tensor
     }
     let (blocks, rowBytes, zeroBytes) = (form.blocks, form.rowBytes, form.zeroBytes)

@@ -19,12 +19,12 @@ enum CodeOperators {
       }
       func name(_ end: String) -> String { Graph.uniqueName(output + end, &names) }
       func dequantized(_ inputs: [String], axis: Int, _ end: String) -> String {
-        let made = name(end)
+        let output = name(end)
         nodes.append(
           Node(
-            "DequantizeLinear", name: node.name, inputs: inputs, outputs: [made],
+            "DequantizeLinear", name: node.name, inputs: inputs, outputs: [output],
             attributes: [Attribute("axis", .int(Int64(axis)))]))
-        return made
+        return output
       }
       let isConv = node.opType == "QLinearConv"
       var inputs = [
@@ -64,7 +64,7 @@ enum CodeOperators {
     return fits(1, -1) && fits(6, -1) && fits(4, channels)
   }
 
-  /// Puts the Clip of a QuantizeLinear's codes in front of it, where it is fused like any activation function.
+  /// Moves the Clip of a QuantizeLinear's result before it, where it is fused like an activation function.
   private static func clipsOfFloats(_ model: Model) throws(PruneError) -> Model {
     let graph = model.graph
     let clips = graph.nodes.indices.filter { graph.nodes[$0].isStandard && graph.nodes[$0].opType == "Clip" }

@@ -64,24 +64,24 @@ package struct ComputedWeights {
 
   /// The model with such weights stored. Other readers of what they are computed from read it as before.
   package func folded() -> Model {
-    var result = model, names: Set<String>?, made: [String: String] = [:]
+    var result = model, names: Set<String>?, directNames: [String: String] = [:]
     for (position, node) in model.graph.nodes.enumerated() {
       for place in node.weightOperands {
         guard let value = node.input(place), !outputs.contains(value) else { continue }
-        if made[value] == nil, case .nodes(let order, let elements)? = origin(of: value),
+        if directNames[value] == nil, case .nodes(let order, let elements)? = origin(of: value),
           let tensor = evaluated(value, order), tensor.count <= 2 * elements, tensor.dtype.isFloatingPoint,
           tensor.shape.rank > 1
         {
-          var taken = names ?? model.graph.allNames
-          let name = Graph.uniqueName(value + "_direct", &taken)
-          names = taken
+          var usedNames = names ?? model.graph.allNames
+          let name = Graph.uniqueName(value + "_direct", &usedNames)
+          names = usedNames
           result.graph.setInitializer(name, tensor)
-          made[value] = name
+          directNames[value] = name
         }
-        if let name = made[value] { result.graph.nodes[position].inputs[place] = name }
+        if let name = directNames[value] { result.graph.nodes[position].inputs[place] = name }
       }
     }
-    guard !made.isEmpty else { return model }
+    guard !directNames.isEmpty else { return model }
     result.irVersion = max(result.irVersion, 4)
     result.removeDeadNodes()
     return result

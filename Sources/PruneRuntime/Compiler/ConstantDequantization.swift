@@ -21,7 +21,7 @@ enum ConstantDequantization {
     var inputs: [Tensor?] = []
     for input in op.inputs { inputs.append(input.flatMap { flow.values[$0].constant }) }
     guard zip(op.inputs, inputs).allSatisfy({ $0 == nil || $1 != nil }) else { return nil }
-    if let made = try plain(op, inputs) { return made }
+    if let result = try plain(op, inputs) { return result }
     guard let kernel = ReferenceKernels.kernel(for: op.node, opset: op.opset) else { return nil }
     do { return try kernel(op.node, inputs, op.opset).first } catch { throw error.located(at: op.node.label) }
   }
@@ -51,8 +51,8 @@ enum ConstantDequantization {
     guard let list = try integers(codes) else { return nil }
     var zeros = [Int32](repeating: 0, count: scales.count)
     if inputs.count > 2, let points = inputs[2] {
-      guard let found = try integers(points), found.count == scales.count else { return nil }
-      zeros = found
+      guard let offsets = try integers(points), offsets.count == scales.count else { return nil }
+      zeros = offsets
     }
     var values = [Float](repeating: 0, count: list.count)
     guard !list.isEmpty, inner > 0 else { return try Tensor(values, codes.shape) }

@@ -97,20 +97,20 @@ struct Dataflow {
     addValue(Value(name: name, dtype: tensor.dtype, shape: tensor.shape, origin: .constant(tensor)))
   }
 
-  private var wanted: [Int] { outputs.map(\.value) + watched.map(\.value) }
+  private var roots: [Int] { outputs.map(\.value) + watched.map(\.value) }
 
   /// How many operations read each value; requested outputs count as a reader.
   var useCounts: [Int] {
     var counts = [Int](repeating: 0, count: values.count)
     for op in ops { for value in op.reads { counts[value] += 1 } }
-    for value in wanted { counts[value] += 1 }
+    for value in roots { counts[value] += 1 }
     return counts
   }
 
   /// Drops operations whose results nobody reads, updates of variables excepted.
   mutating func removeDeadOps() {
     var isNeeded = [Bool](repeating: false, count: values.count)
-    for value in wanted { isNeeded[value] = true }
+    for value in roots { isNeeded[value] = true }
     var kept: [Op] = []
     for op in ops.reversed() {
       guard op.updatedInputs != nil || op.outputs.contains(where: { $0.map { isNeeded[$0] } ?? false }) else {

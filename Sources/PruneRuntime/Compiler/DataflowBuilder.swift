@@ -1,7 +1,7 @@
 import PruneGraph
 import PruneTensor
 
-/// Model to dataflow: names become numbers, shapes concrete, and whatever depends on constants alone a constant.
+/// Model to dataflow: names become numbers, shapes concrete, and values that depend only on constants become constants.
 struct DataflowBuilder {
   /// Folding stops where it would make more than this out of little.
   private static let foldedByteLimit = 64 << 20
@@ -73,7 +73,7 @@ struct DataflowBuilder {
         .unsupported, "input '\(input.name)' is not a tensor", hint: "sequences, maps and optionals cannot be fed")
     }
     if options.openInputs.contains(input.name) { return (dtype, nil) }
-    guard let given = options.inputShapes[input.name] else {
+    guard let boundShape = options.inputShapes[input.name] else {
       guard let shape = type.shape else {
         throw PruneError(
           .invalidArgument, "input '\(input.name)' is declared \(type): its shape is open",
@@ -82,12 +82,13 @@ struct DataflowBuilder {
       return (dtype, shape)
     }
     if let dims = type.dims {
-      let fits = dims.count == given.rank && zip(dims, given.dims).allSatisfy { $0.value == nil || $0.value == $1 }
+      let fits =
+        dims.count == boundShape.rank && zip(dims, boundShape.dims).allSatisfy { $0.value == nil || $0.value == $1 }
       guard fits else {
-        throw PruneError(.mismatch, "input '\(input.name)' wants \(type), got shape \(given)")
+        throw PruneError(.mismatch, "input '\(input.name)' wants \(type), got shape \(boundShape)")
       }
     }
-    return (dtype, given)
+    return (dtype, boundShape)
   }
 
   // MARK: - Nodes
@@ -160,8 +161,8 @@ struct DataflowBuilder {
   /// Adds an If, Loop or Scan; says false for other nodes.
   private mutating func control(_ node: Node, _ inputs: [Int?], _ opset: Int64) throws(PruneError) -> Bool {
     guard node.operation?.kind == .control else { return false }
-    if node.opType == "If", let condition = inputs.first ?? nil, let known = flow.values[condition].constant {
-      let attribute = try ControlFlow.branchName(known, node)
+    if node.opType == "If", let condition = inputs.first ?? nil, let constant = flow.values[condition].constant {
+      let attribute = try ControlFlow.branchName(constant, node)
       guard let branch = node.graph(attribute) else {
         throw PruneError(.invalidModel, "attribute \(attribute) is missing", at: node.label)
       }

@@ -28,7 +28,7 @@ package enum DirectWeights {
     let sources = WeightSources(model.graph), opset = model.opset() ?? Model.defaultOpset
     var result = model
     var names = model.graph.allNames
-    /// By the value that a layer reads.
+    /// The direct weights, by the value that a layer reads.
     var direct: [String: (name: String, origin: String)] = [:]
     for (position, node) in model.graph.nodes.enumerated() {
       for place in node.parameterOperands {
@@ -76,8 +76,8 @@ package enum DirectWeights {
         operands.append(operand.tensor)
       }
       guard let kernel = ReferenceKernels.kernel(for: node, opset: opset),
-        let made = try? kernel(node, operands, opset),
-        let first = made.first
+        let outputs = try? kernel(node, operands, opset),
+        let first = outputs.first
       else { return nil }
       tensor = first
     }
@@ -89,8 +89,8 @@ extension Model {
   /// Gives a weight its old name where no node reads it in the old form.
   fileprivate mutating func restoreNames(of direct: [(name: String, origin: String)], names masked: inout [String]) {
     let forms = Dictionary(grouping: direct, by: \.origin)
-    for (origin, made) in forms.sorted(by: { $0.key < $1.key }) {
-      guard !graph.hasInitializer(origin), made.count == 1, let name = made.first?.name,
+    for (origin, entries) in forms.sorted(by: { $0.key < $1.key }) {
+      guard !graph.hasInitializer(origin), entries.count == 1, let name = entries.first?.name,
         let tensor = graph.initializer(name),
         !graph.nodes.contains(where: { $0.outputs.contains(origin) }),
         !graph.inputs.contains(where: { $0.name == origin })

@@ -20,7 +20,7 @@ enum DynamicProducts {
       model.graph.nodes.contains(where: { $0.isStandard && $0.opType == "MatMulInteger" })
     else { return model }
     let search = Search(
-      model, wanted: Set((options.outputs ?? model.graph.outputs.map(\.name)) + options.watched.map(\.name)))
+      model, roots: Set((options.outputs ?? model.graph.outputs.map(\.name)) + options.watched.map(\.name)))
     var result = model
     var replaced: [Int: Node] = [:], dropped: Set<Int> = []
     for place in model.graph.nodes.indices {
@@ -40,15 +40,15 @@ enum DynamicProducts {
     let producers: [String: Int]
     let consumers: [String: [Int]]
     /// Values that somebody outside wants to see.
-    let wanted: Set<String>
+    let roots: Set<String>
 
-    init(_ model: Model, wanted: Set<String>) {
-      (graph, producers, consumers, self.wanted) = (model.graph, model.graph.producers, model.graph.consumers, wanted)
+    init(_ model: Model, roots: Set<String>) {
+      (graph, producers, consumers, self.roots) = (model.graph, model.graph.producers, model.graph.consumers, roots)
     }
 
     /// The node that alone reads a value.
     private func reader(of value: String?, _ opType: String) -> Int? {
-      guard let value, !wanted.contains(value), let readers = consumers[value], readers.count == 1,
+      guard let value, !roots.contains(value), let readers = consumers[value], readers.count == 1,
         let place = readers.first,
         graph.nodes[place].isStandard, graph.nodes[place].opType == opType
       else { return nil }

@@ -1,11 +1,11 @@
 import PruneGraph
 import PruneTensor
 
-/// Lets convolutions, Gemm and MatMul do what follows them: a bias, a residual addition, an activation. A
+/// Fuses into convolutions, Gemm and MatMul what follows them: a bias, a residual addition, an activation. A
 /// BatchNormalization takes a Relu.
 ///
-/// Only where nobody else reads what lies between. The fused operation runs where the last one it swallowed stood, so
-/// everything it reads is there.
+/// Fusion needs that no other operation reads the values between. The fused operation runs in the position of the last
+/// operation that it absorbs, so all its inputs are computed by then.
 enum Fusion {
   static func run(_ flow: inout Dataflow) {
     let counts = flow.useCounts

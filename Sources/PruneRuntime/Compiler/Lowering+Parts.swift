@@ -21,20 +21,20 @@ extension Lowering {
 
   /// What `op` was made of, with values of its own between: those of the graph may be made by others as well.
   func separate(_ parts: [Dataflow.Op], into op: Dataflow.Op) throws(PruneError) -> [Dataflow.Op] {
-    var own: [Int: Int] = [:]
+    var copies: [Int: Int] = [:]
     var result: [Dataflow.Op] = []
     for part in parts {
       var part = part
       if let output = part.output(0), let tensor = try ConstantDequantization.tensor(part, flow) {
-        own[output] = temporary(like: output, origin: .constant(tensor))
+        copies[output] = temporary(like: output, origin: .constant(tensor))
         continue
       }
-      part.inputs = part.inputs.map { $0.map { own[$0] ?? $0 } }
+      part.inputs = part.inputs.map { $0.map { copies[$0] ?? $0 } }
       part.outputs = part.outputs.map { output in
         guard let output, !op.outputs.contains(output) else { return output }
-        let made = temporary(like: output)
-        own[output] = made
-        return made
+        let copy = temporary(like: output)
+        copies[output] = copy
+        return copy
       }
       result.append(part)
     }

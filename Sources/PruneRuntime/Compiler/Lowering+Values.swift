@@ -45,7 +45,7 @@ extension Lowering {
     return buffer
   }
 
-  /// The value's elements in whatever order they lie, with nothing between them.
+  /// The value's elements in any order, with no gap between them.
   func unordered(_ id: Int) throws(PruneError) -> Int {
     let home = try home(id)
     guard let layout = home.layout, layout.byteCount != value(id).dtype?.byteCount(count(id)) else {
@@ -126,14 +126,14 @@ extension Lowering {
   func define(
     _ id: Int, layout: Layout, holding other: Int, type: dnnl_data_type_t?, in op: Dataflow.Op
   ) throws(PruneError) -> Int {
-    let held = type.map(layout.typed) ?? layout
-    if canOverwrite(other, in: op) { return define(id, layout: layout, over: try buffer(other, in: held)) }
+    let typedLayout = type.map(layout.typed) ?? layout
+    if canOverwrite(other, in: op) { return define(id, layout: layout, over: try buffer(other, in: typedLayout)) }
     let home = try home(other)
-    guard let from = home.layout ?? Layout.plain(held.dims, type: held.type) else {
+    guard let from = home.layout ?? Layout.plain(typedLayout.dims, type: typedLayout.type) else {
       throw PruneError(.internal, "value '\(flow.values[other].name)' has no layout")
     }
     let buffer = try define(id, layout: layout)
-    try emitReorder(from: from, home.buffer, to: held, buffer)
+    try emitReorder(from: from, home.buffer, to: typedLayout, buffer)
     return buffer
   }
 

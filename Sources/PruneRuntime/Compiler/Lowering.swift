@@ -31,11 +31,11 @@ final class Lowering: Emitter {
   var slots: [Int: Int] = [:]
   /// The first step that may write a variable.
   var firstUpdate = Int.max
-  /// The last operation that reads each value, `Int.max` for outputs; views count with what they are views of.
+  /// The last operation that reads each value, `Int.max` for outputs; views count as their base value.
   var lastUse: [Int]
   var viewGroup: [Int]
   var current = 0
-  /// Whether what is emitted runs on one thread, which it must be made for.
+  /// Whether the emitted steps run on one thread; they must be made for it.
   var isSingleThreaded = false
   /// What kernels left for later ones, by the type of the notes.
   var notes: [ObjectIdentifier: any KernelNotes] = [:]
@@ -104,7 +104,7 @@ final class Lowering: Emitter {
 
   // MARK: - Operations
 
-  /// Lets go of constants that nothing reads any more: what was packed is not kept twice.
+  /// Drops constants that nothing reads any more: a packed constant is not kept twice.
   private func releaseConstants(_ op: Dataflow.Op) {
     for id in op.reads where lastUse[viewGroup[id]] == current && flow.values[id].constant != nil {
       flow.values[id].origin = .computed
@@ -129,7 +129,7 @@ final class Lowering: Emitter {
   private func lowerFast(_ op: Dataflow.Op) throws(PruneError) -> Bool {
     if weightUse?.isSparse ?? false {
       if let kernel = SparseKernels.kernels[op.key],
-        try attempt(KernelCandidate(family: SparseKernels.self, kernel: kernel), before: [], op) == .taken
+        try attempt(KernelCandidate(family: SparseKernels.self, kernel: kernel), before: [], op) == .accepted
       {
         return true
       }
@@ -138,7 +138,7 @@ final class Lowering: Emitter {
     let candidates = FastKernels.candidates(for: op)
     for (index, candidate) in candidates.enumerated() {
       switch try attempt(candidate, before: candidates[(index + 1)...], op) {
-      case .taken: return true
+      case .accepted: return true
       case .left: return false
       case .passed: continue
       }
@@ -147,10 +147,10 @@ final class Lowering: Emitter {
   }
 
   private enum Attempt {
-    case taken
-    /// To the next candidate.
+    case accepted
+    /// Declined: the next candidate is asked.
     case passed
-    /// To no other: what follows the operation is to be taken off it.
+    /// No kernel fits: the fused operations must be split off.
     case left
   }
 
@@ -162,7 +162,7 @@ final class Lowering: Emitter {
     kernel = candidate.family.name
     let (attempt, reason) = try outcome(of: candidate, before: others, op)
     if let reason { refusals.append("\(candidate.family.name): \(reason)") }
-    guard attempt != .taken else { return attempt }
+    guard attempt != .accepted else { return attempt }
     kernel = Self.reference
     drafts.removeSubrange(draftCount...)
     steps.removeSubrange(stepCount...)
@@ -184,7 +184,7 @@ final class Lowering: Emitter {
       }
     }
     if case .takesBare(let reason) = verdict { return (.left, reason) }
-    return try candidate.kernel(op, self) ? (.taken, nil) : (.passed, "it has no kernel of this form")
+    return try candidate.kernel(op, self) ? (.accepted, nil) : (.passed, "it has no kernel of this form")
   }
 
   /// A value that only parts of the current operation touch.

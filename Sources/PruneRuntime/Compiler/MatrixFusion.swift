@@ -1,7 +1,7 @@
 import PruneGraph
 import PruneTensor
 
-/// Lets Gemm and MatMul with constant weights do what follows them: a bias, an activation of any kind, a residual
+/// Fuses into Gemm and MatMul with constant weights what follows them: a bias, an activation of any kind, a residual
 /// addition, in the order they come.
 enum MatrixFusion {
   static func run(_ flow: inout Dataflow) {

@@ -6,8 +6,8 @@ enum NormalizationRecognition {
   static func run(_ flow: inout Dataflow) throws(PruneError) {
     let index = FlowIndex(flow)
     for position in flow.ops.indices where flow.ops[position].key == "Sqrt" {
-      guard let found = match(flow.ops[position], flow, index) else { continue }
-      try replace(found, &flow, index)
+      guard let pattern = match(flow.ops[position], flow, index) else { continue }
+      try replace(pattern, &flow, index)
     }
     flow.removeDeadOps()
   }
@@ -27,7 +27,7 @@ enum NormalizationRecognition {
     }
     let rank = flow.dims(x).count
     var axes = op.node.ints("axes") ?? []
-    if let given = op.input(1).flatMap({ flow.values[$0].constant }) { axes = (try? given.integers()) ?? [] }
+    if let axesTensor = op.input(1).flatMap({ flow.values[$0].constant }) { axes = (try? axesTensor.integers()) ?? [] }
     return axes == [-1] || axes == [rank - 1]
   }
 

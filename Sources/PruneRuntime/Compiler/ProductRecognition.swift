@@ -16,8 +16,8 @@ enum ProductRecognition {
     let index = FlowIndex(flow)
     for position in flow.ops.indices {
       let op = flow.ops[position]
-      let made = op.key == "MatMul" ? product(op, flow, index) : op.key == "Einsum" ? einsum(op, flow) : nil
-      if let made { flow.ops[position] = made }
+      let replacement = op.key == "MatMul" ? product(op, flow, index) : op.key == "Einsum" ? einsum(op, flow) : nil
+      if let replacement { flow.ops[position] = replacement }
     }
     flow.removeDeadOps()
   }
@@ -40,15 +40,15 @@ enum ProductRecognition {
     let dims = flow.dims(y)
     let dense = Layout.rowMajorStrides(dims)
     func outer(_ view: StridedView, _ axis: Int) -> Int {
-      let own = axis - (rank - view.dims.count)
-      return own < 0 || view.dims[own] == 1 ? 0 : view.strides[own]
+      let viewAxis = axis - (rank - view.dims.count)
+      return viewAxis < 0 || view.dims[viewAxis] == 1 ? 0 : view.strides[viewAxis]
     }
     var axes = (0..<(rank - 2)).map { Axis(extent: dims[$0], a: outer(a, $0), b: outer(b, $0), c: dense[$0]) }
     let (ai, bi) = (a.dims.count - 2, b.dims.count - 2)
     axes.append(Axis(extent: dims[rank - 2], a: a.strides[ai], b: 0, c: dense[rank - 2]))
     axes.append(Axis(extent: a.dims[ai + 1], a: a.strides[ai + 1], b: b.strides[bi], c: 0))
     axes.append(Axis(extent: dims[rank - 1], a: 0, b: b.strides[bi + 1], c: 1))
-    return made(op, a, b, axes, flow)
+    return productOp(op, a, b, axes, flow)
   }
 
   /// Whether a matrix product can take the last two axes as they lie, or transposed.
@@ -91,8 +91,8 @@ enum ProductRecognition {
     var axes: [Axis] = []
     var used = Set<Character>()
     for letter in first + second where used.insert(letter).inserted {
-      guard let made = axis(letter) else { return nil }
-      axes.append(made)
+      guard let entry = axis(letter) else { return nil }
+      axes.append(entry)
     }
     // A letter of one operand alone that is not in the result would have to be summed first.
     guard axes.allSatisfy({ $0.c != 0 || ($0.a != 0 && $0.b != 0) }), equation.output.allSatisfy(used.contains) else {
@@ -103,24 +103,24 @@ enum ProductRecognition {
     let summed = axes.indices.filter { axes[$0].c == 0 }
     guard summed.count <= 1 else { return nil }
     let one = Axis(extent: 1, a: 1, b: 1, c: 1)
-    // The one axis of each kind that lies densest makes the matrix, the others are gone through one by one.
+    // The densest axis of each kind makes the matrix; the others are loops.
     let column = columns.min { axes[$0].c < axes[$1].c }
     let row = rows.min { axes[$0].c < axes[$1].c }
     let chosen = [row, summed.first, column]
     let outer = axes.indices.filter { !chosen.contains($0) }.map { axes[$0] }
     let (m, n) = (row.map { axes[$0] } ?? one, column.map { axes[$0] } ?? one)
     let k = summed.first.map { axes[$0] } ?? one
-    if n.c == 1 || n.extent == 1 { return made(op, arrays[0], arrays[1], outer + [m, k, n], flow) }
+    if n.c == 1 || n.extent == 1 { return productOp(op, arrays[0], arrays[1], outer + [m, k, n], flow) }
     // The result lies the other way round: so does the product.
     func swapped(_ axis: Axis) -> Axis { Axis(extent: axis.extent, a: axis.b, b: axis.a, c: axis.c) }
     guard m.c == 1 else { return nil }
-    return made(op, arrays[1], arrays[0], outer.map(swapped) + [swapped(n), swapped(k), swapped(m)], flow)
+    return productOp(op, arrays[1], arrays[0], outer.map(swapped) + [swapped(n), swapped(k), swapped(m)], flow)
   }
 
   // MARK: - The operation
 
-  /// From the outer axes and those of rows, sum and columns; nil when a matrix product cannot take them.
-  private static func made(_ op: Dataflow.Op, _ a: StridedView, _ b: StridedView, _ axes: [Axis], _ flow: Dataflow)
+  /// The product with these outer axes and axes of rows, sum and columns; nil when no matrix product has this form.
+  private static func productOp(_ op: Dataflow.Op, _ a: StridedView, _ b: StridedView, _ axes: [Axis], _ flow: Dataflow)
     -> Dataflow.Op?
   {
     let outer = axes.dropLast(3).filter { $0.extent != 1 }

@@ -15,7 +15,7 @@ struct Quantized {
     var limits: (low: Float, high: Float) {
       dtype == .uint8 ? (Float(-zero), Float(255 - zero)) : (Float(-128 - zero), Float(127 - zero))
     }
-    /// What turns a code into an unsigned one, which counts from 128 more when it was signed.
+    /// The offset that makes a quantized value unsigned: 128 where it was signed.
     var flip: UInt8 { dtype == .uint8 ? 0 : 0x80 }
     /// The zero point among the unsigned codes.
     var unsignedZero: Float { Float(dtype == .uint8 ? zero : zero + 128) }
@@ -24,7 +24,7 @@ struct Quantized {
   /// What happens to the products' sums, or to a sum of operands, before they are written; in order.
   enum Stage {
     case activation(Activation)
-    /// Rounds to codes, saturating, and goes on with the numbers they stand for.
+    /// Rounds to quantized values, saturating, and continues with the numbers that they stand for.
     case round(Codes)
     /// Adds the numbers that codes of the last input stand for.
     case add(Codes)

@@ -4,7 +4,7 @@ import PruneTensor
 /// Lets what stands between DequantizeLinear and QuantizeLinear work on the codes themselves.
 ///
 /// The result is that of the nodes one by one, intermediate roundings and saturations included, but for the order of
-/// float operations: a number that lies between two codes may go to either.
+/// float operations: a number halfway between two quantized values may round to either.
 struct QuantizedFusion {
   private var flow: Dataflow
   private let operands: QuantizedOperands
@@ -51,7 +51,7 @@ struct QuantizedFusion {
     case "Concat": return joined(core, target, stages, result, tail)
     case "BatchNormalization", "AveragePool", "GlobalAveragePool":
       guard let source = operands.operand(core.input(0)) else { return nil }
-      return made(
+      return quantizedOp(
         core, [source.value] + core.inputs.dropFirst(), [source.codes], stages, target, result,
         [source.node, core] + tail)
     case "MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose":
@@ -66,7 +66,7 @@ struct QuantizedFusion {
   }
 
   /// An operation of our own on codes.
-  private func made(
+  private func quantizedOp(
     _ core: Dataflow.Op, _ inputs: [Int?], _ codes: [Quantized.Codes], _ stages: [Quantized.Stage],
     _ target: Quantized.Codes?, _ result: Int, _ parts: [Dataflow.Op], scales: [Float] = []
   ) -> Dataflow.Op {
@@ -104,12 +104,12 @@ struct QuantizedFusion {
     var parts = [source.node, node]
     var bias: Int?
     if let id = core.input(2) {
-      guard let found = operands.bias(id, channels: shape[axis]) else { return nil }
-      bias = flow.addConstant(found.tensor, name: flow.values[id].name)
-      if let node = found.node { parts.append(node) }
+      guard let operandBias = operands.bias(id, channels: shape[axis]) else { return nil }
+      bias = flow.addConstant(operandBias.tensor, name: flow.values[id].name)
+      if let node = operandBias.node { parts.append(node) }
     }
     let codes = flow.addConstant(weight.codes, name: flow.values[core.input(1) ?? 0].name)
-    return made(
+    return quantizedOp(
       core, [source.value, codes, bias], [source.codes], stages, target, result, parts + [core] + tail,
       scales: weight.scales)
   }
@@ -133,20 +133,21 @@ struct QuantizedFusion {
         op.inputs.append(addend.value)
         return op
       }
-      if let own = operands.operand(value), own.value != addend.value, operands.isReadOnce(own.value),
-        var op = operands.producers[own.value].map({ flow.ops[$0] }), op.key == "ai.libprune.QuantizedConv",
-        let layer = op.quantized, layer.result == own.codes, op.inputs.count == 3
+      if let operand = operands.operand(value), operand.value != addend.value, operands.isReadOnce(operand.value),
+        var op = operands.producers[operand.value].map({ flow.ops[$0] }), op.key == "ai.libprune.QuantizedConv",
+        let layer = op.quantized, layer.result == operand.codes, op.inputs.count == 3
       {
         op.inputs.append(addend.value)
         op.outputs = [result]
-        op.quantized?.stages = layer.stages + [.round(own.codes)] + sum
+        op.quantized?.stages = layer.stages + [.round(operand.codes)] + sum
         op.quantized?.result = target
-        op.quantized?.parts = layer.parts + [own.node, addend.node, core] + tail
+        op.quantized?.parts = layer.parts + [operand.node, addend.node, core] + tail
         if op.quantized?.attributes != nil { return op }
       }
     }
     guard let a = operands.operand(left), let b = operands.operand(right) else { return nil }
-    return made(core, [a.value, b.value], [a.codes, b.codes], stages, target, result, [a.node, b.node, core] + tail)
+    return quantizedOp(
+      core, [a.value, b.value], [a.codes, b.codes], stages, target, result, [a.node, b.node, core] + tail)
   }
 
   // MARK: - The rest
@@ -160,7 +161,7 @@ struct QuantizedFusion {
       sources.append(source)
     }
     guard !sources.isEmpty else { return nil }
-    return made(
+    return quantizedOp(
       core, sources.map(\.value), sources.map(\.codes), stages, target, result, sources.map(\.node) + [core] + tail)
   }
 
@@ -169,7 +170,7 @@ struct QuantizedFusion {
     guard let result = op.output(0), let source = operands.operand(op.input(0)) else { return nil }
     var core = op
     core.node.opType = "Rescale"
-    return made(core, [source.value], [source.codes], [], target, result, [node, op])
+    return quantizedOp(core, [source.value], [source.codes], [], target, result, [node, op])
   }
 
   /// A function of one code is a table of 256.
@@ -177,6 +178,6 @@ struct QuantizedFusion {
     _ node: Dataflow.Op, _ function: Dataflow.Op, _ op: Dataflow.Op, _ target: Quantized.Codes
   ) -> Dataflow.Op? {
     guard let result = op.output(0), let source = operands.operand(function.input(0)) else { return nil }
-    return made(function, [source.value], [source.codes], [], target, result, [node, function, op])
+    return quantizedOp(function, [source.value], [source.codes], [], target, result, [node, function, op])
   }
 }

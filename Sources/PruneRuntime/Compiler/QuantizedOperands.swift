@@ -21,7 +21,7 @@ struct QuantizedOperands {
 
   func producer(_ value: Int?) -> Dataflow.Op? { value.flatMap { producers[$0] }.map { flow.ops[$0] } }
 
-  /// Codes behind a dequantized value, and the node that dequantizes them.
+  /// The quantized values of a dequantized value, and the node that dequantizes them.
   struct Operand {
     let value: Int
     let codes: Quantized.Codes
@@ -31,9 +31,9 @@ struct QuantizedOperands {
   func operand(_ value: Int?) -> Operand? {
     guard let op = producer(value), op.key == "DequantizeLinear", let codes = op.input(0),
       flow.values[codes].constant == nil,
-      flow.values[codes].isStatic, let found = scheme(op, codes)
+      flow.values[codes].isStatic, let format = scheme(op, codes)
     else { return nil }
-    return Operand(value: codes, codes: found, node: op)
+    return Operand(value: codes, codes: format, node: op)
   }
 
   /// The one scale and zero point of a DequantizeLinear or QuantizeLinear whose codes are `codes`.
@@ -84,9 +84,9 @@ struct QuantizedOperands {
     case .int8: return point == 0 ? tensor : nil
     case .uint8:
       guard let codes = try? tensor.array(of: UInt8.self) else { return nil }
-      let moved = codes.map { Int32($0) - point }
-      guard moved.allSatisfy({ (-128...127).contains($0) }) else { return nil }
-      return try? Tensor(moved.map { Int8($0) }, tensor.shape)
+      let shifted = codes.map { Int32($0) - point }
+      guard shifted.allSatisfy({ (-128...127).contains($0) }) else { return nil }
+      return try? Tensor(shifted.map { Int8($0) }, tensor.shape)
     default: return nil
     }
   }
@@ -101,9 +101,9 @@ struct QuantizedOperands {
       let steps = numbers(op.input(1)), steps.count == 1 || steps.count == channels,
       op.input(2).map({ zeros($0)?.allSatisfy { $0 == 0 } ?? false }) ?? true,
       let list = try? tensor.array(of: Int32.self),
-      let made = try? Tensor(list.indices.map { Float(list[$0]) * steps[steps.count == 1 ? 0 : $0] })
+      let scales = try? Tensor(list.indices.map { Float(list[$0]) * steps[steps.count == 1 ? 0 : $0] })
     else { return nil }
-    return (made, op)
+    return (scales, op)
   }
 
   func numbers(_ value: Int?) -> [Float]? {

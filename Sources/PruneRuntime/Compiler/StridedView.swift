@@ -37,21 +37,21 @@ struct StridedView {
     guard target.reduce(1, *) == dims.reduce(1, *), !target.contains(0) else { return nil }
     var result = [Int](repeating: 0, count: target.count)
     var source = dims.indices.filter { dims[$0] != 1 }[...]
-    var wanted = target.indices.filter { target[$0] != 1 }[...]
-    while let first = source.first, let goal = wanted.first {
+    var extents = target.indices.filter { target[$0] != 1 }[...]
+    while let first = source.first, let goal = extents.first {
       // The shortest runs of axes on both sides that hold as many elements.
       var (from, to) = ([first], [goal])
-      var (have, need) = (dims[first], target[goal])
+      var (product, need) = (dims[first], target[goal])
       source.removeFirst()
-      wanted.removeFirst()
-      while have != need {
-        if have < need {
+      extents.removeFirst()
+      while product != need {
+        if product < need {
           guard let next = source.popFirst() else { return nil }
           guard strides[from[from.count - 1]] == strides[next] * dims[next] else { return nil }
           from.append(next)
-          have *= dims[next]
+          product *= dims[next]
         } else {
-          guard let next = wanted.popFirst() else { return nil }
+          guard let next = extents.popFirst() else { return nil }
           to.append(next)
           need *= target[next]
         }
@@ -72,7 +72,7 @@ struct StridedView {
   static func resolve(
     _ value: Int, _ flow: Dataflow, _ index: FlowIndex, where accepts: (StridedView) -> Bool
   ) -> StridedView? {
-    // From the value upwards, every operation that only moves; then the furthest start that works.
+    // All operations before the value that only move elements; then the furthest start that works.
     var chain: [(op: Dataflow.Op, output: Int)] = []
     var current = value
     while chain.count < 12, let position = index.producer(of: current), let source = flow.ops[position].input(0),

@@ -4,7 +4,7 @@ import PruneTensor
 /// How long operations take on one thread, roughly, and so which of them are worth a second one.
 ///
 /// Waking a thread costs tens of microseconds unless it was busy a moment ago, and far more on a busy machine. An
-/// operation shorter than that runs alone on the calling thread, and so does a longer one among short ones.
+/// operation shorter than that runs on the calling thread only, and so does a longer one among short ones.
 enum WorkEstimate {
   /// An operation below has nothing to share out.
   private static let least = 25_000.0
@@ -39,7 +39,7 @@ enum WorkEstimate {
     return result
   }
 
-  /// Whether moving so many bytes is too little to share out.
+  /// Whether moving these bytes is too little work for several threads.
   static func isSmall(movedBytes: Int) -> Bool { Double(movedBytes) / bytesPerNanosecond < least }
 
   /// Nil when nothing can be said: operators without a fast kernel, and those that run graphs.

@@ -36,12 +36,12 @@ extension Communicator {
     }
     for (index, fact) in facts.enumerated() {
       guard let other = other(index + 1) else { continue }
-      let found =
+      let difference =
         fact.isCount
         ? "\(fact.name) is \(all[index + 1]) on rank 0 and \(all[other * width + index + 1]) on rank \(other)"
         : "\(fact.name) of rank \(other) is not that of rank 0"
       throw PruneError(
-        .mismatch, "the ranks disagree: \(found)", at: call,
+        .mismatch, "the ranks disagree: \(difference)", at: call,
         hint: "every rank needs the same model, data and options")
     }
   }

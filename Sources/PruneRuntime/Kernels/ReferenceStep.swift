@@ -84,7 +84,7 @@ extension Lowering {
     }
   }
 
-  /// Shows a value to whoever watches the run.
+  /// Passes a value to the observer of the run.
   func emitWatch(_ watched: (name: String, value: Int, isOrdered: Bool), of node: Node) throws(PruneError) {
     let op = Dataflow.Op(node: node, opset: 1, inputs: [watched.value], outputs: [])
     try emit(op, kernel: "watch", isOrdered: watched.isOrdered) { (frame, inputs) throws(PruneError) in

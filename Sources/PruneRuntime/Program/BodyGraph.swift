@@ -21,9 +21,9 @@ final class BodyGraph: Sendable {
     let threads: Int
     let program: Program
 
-    func takes(_ wanted: [TensorType]) -> Bool {
+    func takes(_ requested: [TensorType]) -> Bool {
       types.indices.allSatisfy {
-        open.contains($0) ? types[$0].dtype == wanted[$0].dtype : types[$0] == wanted[$0]
+        open.contains($0) ? types[$0].dtype == requested[$0].dtype : types[$0] == requested[$0]
       }
     }
   }
@@ -36,7 +36,7 @@ final class BodyGraph: Sendable {
 
   /// Programs kept; the oldest goes first.
   private static let capacity = 8
-  /// After so many programs the inputs that differ are left open.
+  /// After this many programs, inputs whose shapes differ are left open.
   private static let patience = 4
   private static let depthLimit = 32
 
@@ -51,15 +51,15 @@ final class BodyGraph: Sendable {
     guard options.depth < Self.depthLimit else {
       throw PruneError(.invalidModel, "graphs are nested more than \(Self.depthLimit) deep")
     }
-    let own = graph.inputs.map(\.name)
-    inputNames = own + captured
+    let names = graph.inputs.map(\.name)
+    inputNames = names + captured
     outputNames = graph.outputs.map(\.name)
     guard Set(inputNames).count == inputNames.count else {
       throw PruneError(.invalidModel, "graph '\(graph.name)' has two inputs of one name")
     }
     var body = graph
     // What is fed needs no default.
-    body.removeInitializers { own.contains($0.name) }
+    body.removeInitializers { names.contains($0.name) }
     for (name, tensor) in constants where !body.hasInitializer(name) { body.setInitializer(name, tensor) }
     var copy = Model(graph: body)
     copy.opsets = model.opsets
@@ -96,7 +96,7 @@ final class BodyGraph: Sendable {
       throw PruneError(.invalidModel, "the graph takes \(inputNames.count) values, got \(types.count)")
     }
     let threads = Parallel.threads
-    let (known, open) = state.withLock { state -> (Program?, Set<Int>) in
+    let (cached, open) = state.withLock { state -> (Program?, Set<Int>) in
       if let entry = state.entries.last(where: { $0.threads == threads && $0.takes(types) }) {
         return (entry.program, [])
       }
@@ -105,7 +105,7 @@ final class BodyGraph: Sendable {
       }
       return (nil, state.open)
     }
-    if let known { return known }
+    if let cached { return cached }
     var (model, options) = (model, options)
     model.graph.inputs = zip(inputNames, types).map { ValueInfo(name: $0, type: $1) }
     options.openInputs = Set(open.map { inputNames[$0] })

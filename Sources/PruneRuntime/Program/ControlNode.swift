@@ -41,10 +41,10 @@ final class ControlNode {
     }
   }
 
-  /// The types of the outputs as far as they are the same whatever happens; nil where only a run can tell.
+  /// The types of the outputs as far as all branches agree; nil where only a run can tell.
   /// - Throws: `.unsupported` when a loop's body has a node that no kernel runs.
   func outputTypes(_ inputs: [TensorType?]) throws(PruneError) -> [TensorType]? {
-    let own = Array(inputs[..<ownCount])
+    let operands = Array(inputs[..<ownCount])
     var captured: [TensorType] = []
     for type in inputs[ownCount...] {
       guard let type, type.shape != nil, type.dtype != nil else { return nil }
@@ -53,19 +53,19 @@ final class ControlNode {
     switch node.opType {
     case "If":
       // A branch that cannot be compiled may be one that is never taken.
-      guard let taken = try? body("then_branch").outputTypes(captured),
+      guard let thenTypes = try? body("then_branch").outputTypes(captured),
         let other = try? body("else_branch").outputTypes(captured)
       else { return nil }
-      return zip(taken, other).map { Self.common($0, $1) }
-    case "Loop": return try loopTypes(own, captured)
+      return zip(thenTypes, other).map { Self.common($0, $1) }
+    case "Loop": return try loopTypes(operands, captured)
     default: return nil
     }
   }
 
   /// What carried values are if the first iteration leaves their types as they were.
-  private func loopTypes(_ own: [TensorType?], _ captured: [TensorType]) throws(PruneError) -> [TensorType]? {
+  private func loopTypes(_ operands: [TensorType?], _ captured: [TensorType]) throws(PruneError) -> [TensorType]? {
     var carried: [TensorType] = []
-    for type in own.dropFirst(2) {
+    for type in operands.dropFirst(2) {
       guard let type, type.shape != nil, type.dtype != nil else { return nil }
       carried.append(type)
     }

@@ -36,9 +36,9 @@ final class Frame {
     do { arena = try Storage(byteCount: plan.arenaByteCount) } catch { throw error.located(at: plan.largestLabel) }
     slots = [Tensor?](repeating: nil, count: plan.slotCount)
     pointers = []
-    var made: dnnl_stream_t?
-    if let engine = OneDNN.engine, dnnl_stream_create(&made, engine, 0) == dnnl_success {
-      stream = made
+    var handle: dnnl_stream_t?
+    if let engine = OneDNN.engine, dnnl_stream_create(&handle, engine, 0) == dnnl_success {
+      stream = handle
     } else {
       stream = nil
     }
@@ -65,9 +65,9 @@ final class Frame {
     var bound: [BoundStep] = []
     bound.reserveCapacity(plan.steps.count)
     for step in plan.steps {
-      var made = try step.bind(self)
-      made.isSingleThreaded = step.isSingleThreaded
-      bound.append(made)
+      var kernel = try step.bind(self)
+      kernel.isSingleThreaded = step.isSingleThreaded
+      bound.append(kernel)
     }
     steps = bound
     boundAddresses = variables

@@ -20,7 +20,7 @@ struct Caution: Sendable {
   var program: Program?
   /// Runs in which the flag was up at the end.
   var alarms = 0
-  /// After so many alarms a program looks around each step.
+  /// After this many alarms, a program checks every step.
   static let patience = 3
 }
 

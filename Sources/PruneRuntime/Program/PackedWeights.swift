@@ -20,7 +20,7 @@ struct Derivation {
     self.parameter = parameter
   }
 
-  /// Whether both stand for the same elements. Storage that is gone stands for nothing: its address may be another's
+  /// Whether both are the same elements. Freed storage equals nothing: its address may be another's
   /// now.
   func isSame(as other: Derivation) -> Bool {
     parts.count == other.parts.count && parameter == other.parameter

@@ -27,7 +27,7 @@ struct Plan {
     var losesNaN = false
     /// Whether it runs the graphs of If, Loop or Scan, which look after their own NaN.
     var runsPrograms = false
-    /// Of an operation with constant weights, how it multiplies with them.
+    /// How an operation with constant weights multiplies with them.
     var weights: WeightUse?
     let bind: (Frame) throws(PruneError) -> BoundStep
 

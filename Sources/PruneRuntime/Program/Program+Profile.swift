@@ -9,7 +9,7 @@ package struct StepTime: Sendable {
   package let kernel: String
   /// The shortest of the runs.
   package var seconds: Double
-  /// Of a layer with constant weights, how it multiplies with them.
+  /// How a layer with constant weights multiplies with them.
   package var weights: WeightUse?
 }
 
@@ -36,10 +36,10 @@ extension Program {
     return times
   }
 
-  /// Labels of the steps that run on one thread, whatever the pool's size.
+  /// Labels of the steps that run on one thread, at any size of the pool.
   package var lonelyLabels: [String] { plan.steps.filter(\.isSingleThreaded).map(\.label) }
 
-  /// By which kernels the steps run, in order, and why those that were asked before did not take them.
+  /// The kernel of each step, in order, and why the kernels asked before declined.
   package var kernelChoices: [(label: String, kernel: String, refusals: [String])] {
     plan.steps.map { ($0.label, $0.kernel, $0.refusals) }
   }

@@ -5,7 +5,7 @@ import Synchronization
 
 /// A model compiled for given input shapes and the current number of threads, ready to run many times.
 ///
-/// Several threads may run one program at once as long as it updates no variable: each run works in a frame of its own.
+/// Several threads may run one program at once as long as it updates no variable: each run has its own frame.
 package final class Program: @unchecked Sendable {
   package let inputTypes: [String: TensorType]
   package let outputTypes: [String: TensorType]
@@ -61,15 +61,15 @@ package final class Program: @unchecked Sendable {
     try run(inputs, cancel: cancel, watch: watch, onStep: nil)
   }
 
-  /// As `run`, telling after each step how many nanoseconds it took.
+  /// As `run`; reports after each step how many nanoseconds it took.
   func run(
     _ inputs: [String: Tensor], cancel: CancelFlag?, watch: Watch? = nil, onStep: ((Int, UInt64) -> Void)?
   ) throws(PruneError) -> [String: Tensor] {
     try check(inputs)
     // Timed steps are this program's own.
     guard let source, onStep == nil else { return try attempt(inputs, cancel, watch, onStep, .never) ?? [:] }
-    let held = ps_invalid_hold()
-    defer { ps_invalid_release(held) }
+    let hold = ps_invalid_hold()
+    defer { ps_invalid_release(hold) }
     // Whoever watches is shown each value once, as far as it goes.
     let alarms = caution.withLock { $0.alarms }
     if watch == nil, alarms < Caution.patience {
@@ -88,7 +88,7 @@ package final class Program: @unchecked Sendable {
     return try careful.run(inputs, cancel: cancel, watch: watch)
   }
 
-  /// As `run`; nil when a NaN became a number on the way, or may have.
+  /// As `run`; nil when a kernel turned, or may have turned, a NaN into a number.
   private func attempt(
     _ inputs: [String: Tensor], _ cancel: CancelFlag?, _ watch: Watch?, _ onStep: ((Int, UInt64) -> Void)?,
     _ looks: LooksForNaN
@@ -234,15 +234,15 @@ package final class Program: @unchecked Sendable {
 
   /// Memory for the outputs that steps leave in the arena; nil for others.
   private func storages() throws(PruneError) -> [Storage?] {
-    var made: [Storage?] = []
+    var buffers: [Storage?] = []
     for output in plan.outputs {
       guard case .buffer = output.source, let bytes = output.shape.flatMap({ output.dtype?.byteCount($0.count) }) else {
-        made.append(nil)
+        buffers.append(nil)
         continue
       }
-      made.append(try Storage(byteCount: bytes, zeroed: false))
+      buffers.append(try Storage(byteCount: bytes, zeroed: false))
     }
-    return made
+    return buffers
   }
 
   /// Copies what one part left in the arena.

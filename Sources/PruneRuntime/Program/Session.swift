@@ -42,13 +42,13 @@ package final class Session: @unchecked Sendable {
   /// The program for these input shapes and the calling thread's number of threads.
   package func program(for shapes: [String: Shape]) throws(PruneError) -> Program {
     let threads = Parallel.threads
-    let known = programs.withLock { entries -> Program? in
+    let cached = programs.withLock { entries -> Program? in
       guard let index = entries.lastIndex(where: { $0.threads == threads && $0.shapes == shapes }) else { return nil }
       let entry = entries.remove(at: index)
       entries.append(entry)
       return entry.program
     }
-    if let known { return known }
+    if let cached { return cached }
     try checkNames(of: shapes)
     // Compiled outside the lock: two threads may both do it, and the later one's is kept as well.
     var options = ProgramOptions(inputShapes: shapes, outputs: outputs, variables: variables)
@@ -63,14 +63,14 @@ package final class Session: @unchecked Sendable {
 
   /// Misnamed and missing inputs are told apart before compiling, which would only see shapes that are not known.
   private func checkNames(of shapes: [String: Shape]) throws(PruneError) {
-    let wanted = model.graph.trueInputs.map(\.name)
+    let names = model.graph.trueInputs.map(\.name)
     for name in shapes.keys.sorted() where !model.graph.inputs.contains(where: { $0.name == name }) {
       throw PruneError(
-        .notFound, "the model has no input '\(name)'", hint: "its inputs are: \(wanted.joined(separator: ", "))")
+        .notFound, "the model has no input '\(name)'", hint: "its inputs are: \(names.joined(separator: ", "))")
     }
-    if let missing = wanted.first(where: { shapes[$0] == nil }) {
+    if let missing = names.first(where: { shapes[$0] == nil }) {
       throw PruneError(
-        .notFound, "input '\(missing)' is missing", hint: "give all of: \(wanted.joined(separator: ", "))")
+        .notFound, "input '\(missing)' is missing", hint: "give all of: \(names.joined(separator: ", "))")
     }
   }
 }

@@ -16,11 +16,11 @@ package final class Variable {
 
 /// How a program multiplies with constant weights of which many are zeros.
 package enum SparsePolicy: Sendable {
-  /// By sparse kernels where these were measured to take less time.
+  /// Sparse kernels where measurements show that they are faster.
   case measured
-  /// By dense kernels.
+  /// Dense kernels.
   case never
-  /// By sparse kernels wherever there are any, whatever the weights.
+  /// Sparse kernels wherever they exist, at any weights.
   case always
 }
 

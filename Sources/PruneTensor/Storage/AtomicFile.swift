@@ -2,11 +2,11 @@
   import Glibc
 #endif
 
-/// A file that appears under its name only when it is complete: written beside it, synced, then renamed.
+/// A file that appears under its name only when it is complete: written to a temporary file, synced, then renamed.
 ///
-/// If `commit` is not reached the temporary file is removed and whatever was there before stays. A file that is
-/// replaced keeps its mode and, where this process may set them, its owner and extended attributes; a link stays, and
-/// what it leads to is replaced. Pipes, terminals and other character devices are written directly.
+/// If `commit` is not reached, the temporary file is removed and the old file stays. A file that is
+/// replaced keeps its mode and, where this process may set them, its owner and extended attributes. A link stays; the
+/// file that it leads to is replaced. Pipes, terminals and other character devices are written directly.
 package final class AtomicFile {
   private let target: FileTarget
   private let temporary: TemporaryFile?
@@ -59,7 +59,7 @@ package final class AtomicFile {
     syncFolder()
   }
 
-  /// As `commit`, but leaves what already has the name.
+  /// As `commit`, but does not replace an existing file.
   /// - Returns: whether the name was free.
   package func commitNew() throws(PruneError) -> Bool {
     try sync()
@@ -89,7 +89,7 @@ package final class AtomicFile {
 
   private static let bufferSize = 1 << 16
 
-  private func failure() -> PruneError { FileReader.failure("cannot write '\(target.given)'") }
+  private func failure() -> PruneError { FileReader.failure("cannot write '\(target.original)'") }
 
   /// The rename itself is durable once the folder is synced; a folder that cannot be opened does not undo it.
   private func syncFolder() {
@@ -126,8 +126,9 @@ private final class StreamFile {
     // Not blocking: nobody may ever read the pipe.
     descriptor = open(target.path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     guard descriptor >= 0 else {
-      guard errno == ENXIO else { throw FileReader.failure("cannot write '\(target.given)'") }
-      throw PruneError(.io, "cannot write '\(target.given)': nothing reads it", hint: "start the pipe's reader first")
+      guard errno == ENXIO else { throw FileReader.failure("cannot write '\(target.original)'") }
+      throw PruneError(
+        .io, "cannot write '\(target.original)': nothing reads it", hint: "start the pipe's reader first")
     }
     _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
   }

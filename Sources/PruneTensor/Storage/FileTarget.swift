@@ -5,7 +5,7 @@
 /// What a path that is to be written leads to, links followed to the end.
 package struct FileTarget: Sendable {
   /// The path as it was given, for errors.
-  let given: String
+  let original: String
   /// The file itself; it need not exist.
   package let path: String
   /// A terminal, pipe or character device: it takes bytes as they come, and is never replaced.
@@ -16,16 +16,16 @@ package struct FileTarget: Sendable {
 
   /// - Throws: `.invalidArgument` for what cannot be a path, `.io` for a folder, a socket, a block device, a file that
   ///   nobody may write, links in a circle, or what cannot be looked at.
-  package init(_ given: String) throws(PruneError) {
-    guard !given.isEmpty, !given.utf8.contains(0) else {
-      throw PruneError(.invalidArgument, "'\(given)' is not a path")
+  package init(_ original: String) throws(PruneError) {
+    guard !original.isEmpty, !original.utf8.contains(0) else {
+      throw PruneError(.invalidArgument, "'\(original)' is not a path")
     }
-    self.given = given
-    let (place, isDescriptor) = try Self.resolve(given)
+    self.original = original
+    let (place, isDescriptor) = try Self.resolve(original)
     path = place
     var info = stat()
     if stat(place, &info) != 0 {
-      guard errno == ENOENT else { throw FileReader.failure("cannot write '\(given)'") }
+      guard errno == ENOENT else { throw FileReader.failure("cannot write '\(original)'") }
       (isStream, mode, owner) = (false, nil, (0, 0))
       return
     }
@@ -35,13 +35,14 @@ package struct FileTarget: Sendable {
     case S_IFIFO, S_IFCHR: break
     default:
       throw PruneError(
-        .io, "cannot write '\(given)': it is \(Self.name(of: kind))",
+        .io, "cannot write '\(original)': it is \(Self.name(of: kind))",
         hint: "give the path of a file, a pipe or a terminal")
     }
     // A rename would replace a file that nobody may write.
     guard kind != S_IFREG || info.st_mode & 0o222 != 0 else {
       throw PruneError(
-        .io, "cannot write '\(given)': it is read-only", hint: "save under another name, or make it writable: chmod u+w"
+        .io, "cannot write '\(original)': it is read-only",
+        hint: "save under another name, or make it writable: chmod u+w"
       )
     }
     isStream = kind != S_IFREG
@@ -54,16 +55,16 @@ package struct FileTarget: Sendable {
   package var name: String { FilePath.name(of: path) }
 
   /// Follows links by their text, so that the last one may lead to a file that does not exist yet. The links in a
-  /// folder of /proc stand for open files, whatever their text says.
-  private static func resolve(_ given: String) throws(PruneError) -> (path: String, isDescriptor: Bool) {
-    var place = given
+  /// folder of /proc stand for open files; the text of the link does not matter.
+  private static func resolve(_ original: String) throws(PruneError) -> (path: String, isDescriptor: Bool) {
+    var place = original
     for _ in 0..<40 {
       guard let link = FilePath.link(at: place) else { return (place, false) }
       let folder = FilePath.folder(of: place)
       if FilePath.real(folder)?.hasPrefix("/proc/") == true { return (place, true) }
       place = link.hasPrefix("/") ? link : "\(folder)/\(link)"
     }
-    throw PruneError(.io, "cannot write '\(given)': its links lead in a circle")
+    throw PruneError(.io, "cannot write '\(original)': its links lead in a circle")
   }
 
   private static func name(of kind: mode_t) -> String {
@@ -93,9 +94,9 @@ package enum FilePath {
 
   /// The absolute path without links, nil when nothing is there or its name is no UTF-8.
   package static func real(_ path: String) -> String? {
-    guard !path.utf8.contains(0), let found = realpath(path, nil) else { return nil }
-    defer { free(found) }
-    return String(validatingCString: found)
+    guard !path.utf8.contains(0), let resolved = realpath(path, nil) else { return nil }
+    defer { free(resolved) }
+    return String(validatingCString: resolved)
   }
 
   /// What a symbolic link says, nil for all else.

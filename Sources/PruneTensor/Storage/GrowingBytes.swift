@@ -18,12 +18,12 @@ package final class GrowingBytes {
   package init() throws(PruneError) {
     let account = MemoryAccount.current
     try account.take(Self.page)
-    guard let made = ps_memory_map(Self.page) else {
+    guard let memory = ps_memory_map(Self.page) else {
       account.give(Self.page)
       ps_memory_refused()
       throw Storage.shortage(Self.page)
     }
-    (base, capacity, self.account) = (made, Self.page, account)
+    (base, capacity, self.account) = (memory, Self.page, account)
   }
 
   deinit {
@@ -40,15 +40,15 @@ package final class GrowingBytes {
     guard needed > capacity else { return }
     guard capacity > 0 else { throw PruneError(.internal, "bytes were added behind the end") }
     // Twice as much, or by 256 MB at most: near the end of memory every byte counts.
-    let wanted = (max(needed, capacity + min(capacity, 1 << 28)) + Self.page - 1) / Self.page * Self.page
-    try Storage.checkMachine(wanted - capacity)
-    try account.take(wanted - capacity)
-    guard let moved = ps_memory_resize(base, capacity, wanted) else {
-      account.give(wanted - capacity)
+    let size = (max(needed, capacity + min(capacity, 1 << 28)) + Self.page - 1) / Self.page * Self.page
+    try Storage.checkMachine(size - capacity)
+    try account.take(size - capacity)
+    guard let moved = ps_memory_resize(base, capacity, size) else {
+      account.give(size - capacity)
       ps_memory_refused()
-      throw Storage.shortage(wanted)
+      throw Storage.shortage(size)
     }
-    (base, capacity) = (moved, wanted)
+    (base, capacity) = (moved, size)
   }
 
   /// Adds the elements' bytes.

@@ -19,9 +19,9 @@ package func gunzip(_ bytes: Bytes, limit: Int) throws(PruneError) -> Bytes {
     try output.reserve(1 << 16)
     let (place, room) = output.end
     // Safe: room bytes may be written at place.
-    let got = try inflater.read(into: place, room)
-    guard got > 0 else { break }
-    output.grow(by: got)
+    let count = try inflater.read(into: place, room)
+    guard count > 0 else { break }
+    output.grow(by: count)
   }
   return output.finish()
 }
@@ -51,9 +51,9 @@ package final class ByteStream {
       return whole
     }
     // Safe: the storage has byteCount bytes, and nobody else writes to it.
-    let got = try inflater.read(into: piece.base, piece.byteCount)
-    isDone = got == 0
-    return isDone ? nil : Bytes(storage: piece).slice(0, got)
+    let count = try inflater.read(into: piece.base, piece.byteCount)
+    isDone = count == 0
+    return isDone ? nil : Bytes(storage: piece).slice(0, count)
   }
 }
 
@@ -97,15 +97,15 @@ private final class Inflater {
     while done < room, !isDone {
       if !isOpen { try open() }
       let give = min(input.count - consumed, 1 << 30)
-      let want = min(room - done, 1 << 30)
+      let chunk = min(room - done, 1 << 30)
       // Safe: give and want stay within the two blocks; zlib only reads next_in.
       stream.next_in = input.storage.base.advanced(by: input.offset + consumed).assumingMemoryBound(to: UInt8.self)
       stream.avail_in = UInt32(give)
       stream.next_out = place.advanced(by: done).assumingMemoryBound(to: UInt8.self)
-      stream.avail_out = UInt32(want)
+      stream.avail_out = UInt32(chunk)
       let status = inflate(&stream, Z_NO_FLUSH)
       consumed += give - Int(stream.avail_in)
-      done += want - Int(stream.avail_out)
+      done += chunk - Int(stream.avail_out)
       try check(status, isStuck: Int(stream.avail_out) > 0 && consumed == input.count)
     }
     produced += done

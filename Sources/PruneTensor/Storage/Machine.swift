@@ -4,7 +4,7 @@ import CZlib
 
 /// What this machine is called and can do.
 package enum Machine {
-  /// As the processor calls itself; empty where it does not.
+  /// The processor's name for itself; empty where it has none.
   package static var processor: String { text(ps_processor_name) }
 
   /// Instruction sets that kernels ask for.

@@ -32,12 +32,13 @@ package enum FileReader {
     var done = 0
     while done < size {
       // Safe: at most size - done bytes are written behind done.
-      let got = read(descriptor, storage.base.advanced(by: done), size - done)
-      if got < 0, errno == EINTR { continue }
-      guard got > 0 else {
-        throw got < 0 ? failure("cannot read '\(path)'") : PruneError(.io, "'\(path)' became shorter while it was read")
+      let count = read(descriptor, storage.base.advanced(by: done), size - done)
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else {
+        throw count < 0
+          ? failure("cannot read '\(path)'") : PruneError(.io, "'\(path)' became shorter while it was read")
       }
-      done += got
+      done += count
     }
     return Bytes(storage: storage)
   }

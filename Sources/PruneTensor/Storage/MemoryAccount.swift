@@ -8,8 +8,10 @@ package final class MemoryAccount: @unchecked Sendable {
 
   /// An account without a limit.
   package init() throws(PruneError) {
-    guard let made = ps_account_create() else { throw PruneError(.outOfMemory, "no memory for an account of memory") }
-    pointer = made
+    guard let account = ps_account_create() else {
+      throw PruneError(.outOfMemory, "no memory for an account of memory")
+    }
+    pointer = account
   }
 
   private init(retaining pointer: OpaquePointer) {
@@ -22,7 +24,7 @@ package final class MemoryAccount: @unchecked Sendable {
   /// What calls without a context take from.
   package static let standard = MemoryAccount(retaining: ps_account_standard())
 
-  /// That of the call that the calling thread is in.
+  /// The account of the call that runs on this thread.
   package static var current: MemoryAccount {
     let pointer = ps_account_current()
     guard let pointer, pointer != standard.pointer else { return standard }
@@ -38,7 +40,7 @@ package final class MemoryAccount: @unchecked Sendable {
   /// The most bytes that ever were in use.
   package var peak: Int { Int(ps_account_peak(pointer)) }
 
-  /// - Throws: `.outOfMemory` when the limit does not allow so many bytes more. The call must then end: see `isShort`.
+  /// - Throws: `.outOfMemory` when the limit does not allow these bytes. The call must then end: see `isShort`.
   func take(_ byteCount: Int) throws(PruneError) {
     guard ps_account_take(pointer, Int64(byteCount)) == 0 else {
       ps_memory_refused()
@@ -46,7 +48,7 @@ package final class MemoryAccount: @unchecked Sendable {
     }
   }
 
-  /// As `take` for work that is only planned.
+  /// As `take`, but only checks: for planned work.
   func check(_ byteCount: Int) throws(PruneError) {
     guard ps_account_take(pointer, Int64(byteCount)) == 0 else { throw refusal(byteCount) }
     give(byteCount)
@@ -70,8 +72,8 @@ package final class MemoryAccount: @unchecked Sendable {
   /// Makes this the account of the call that the calling thread is in.
   package func enter() { ps_account_enter(pointer) }
 
-  /// Whether memory was refused in this call. Code that goes on without a tensor (a constant that could not be folded,
-  /// a range that could not be told) took the refusal for something else: what the call gives is not to be trusted.
+  /// Whether memory was refused in this call. Code that continued without a tensor (a constant that could not be
+  /// folded, an unknown range) may have taken the refusal for something else: do not trust the result of the call.
   package static var isShort: Bool { ps_memory_is_short() != 0 }
 
   /// - Throws: `.outOfMemory` when `isShort`.

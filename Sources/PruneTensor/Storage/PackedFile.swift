@@ -17,10 +17,10 @@ package enum PackedFile {
       guard workSize > 0 else { throw damaged }
       let work = try Storage(byteCount: Int(workSize), zeroed: false)
       let table = work.base.assumingMemoryBound(to: UInt32.self)
-      let wanted = ps_prunez_onnx_size(data, size, table, workSize)
-      guard wanted > 0 else { throw damaged }
-      let target = try Storage(byteCount: Int(wanted))
-      guard ps_prunez_onnx(data, size, table, workSize, target.base.assumingMemoryBound(to: UInt8.self), wanted) == 0
+      let byteCount = ps_prunez_onnx_size(data, size, table, workSize)
+      guard byteCount > 0 else { throw damaged }
+      let target = try Storage(byteCount: Int(byteCount))
+      guard ps_prunez_onnx(data, size, table, workSize, target.base.assumingMemoryBound(to: UInt8.self), byteCount) == 0
       else {
         throw damaged
       }

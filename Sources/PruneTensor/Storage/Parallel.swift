@@ -33,8 +33,8 @@ package final class CancelFlag: @unchecked Sendable {
   // Safe: the C side is one lock-free atomic; freed only when no reference is left.
   package let pointer: OpaquePointer
   package init() throws(PruneError) {
-    guard let made = ps_cancel_create() else { throw PruneError(.outOfMemory, "no memory for a cancel flag") }
-    pointer = made
+    guard let flag = ps_cancel_create() else { throw PruneError(.outOfMemory, "no memory for a cancel flag") }
+    pointer = flag
   }
   deinit { ps_cancel_free(pointer) }
 

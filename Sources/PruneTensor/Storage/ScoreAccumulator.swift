@@ -95,7 +95,7 @@ extension Tensor {
   /// The sum of a float32 tensor's elements.
   package func sum() throws(PruneError) -> Double { try sums(rows: 1)[0] }
 
-  /// The sums of so many equal runs of a float32 tensor's elements.
+  /// The sums of equal runs of a float32 tensor's elements; the caller says how many runs.
   package func sums(rows: Int) throws(PruneError) -> [Double] {
     try withSpan(of: Float.self) { span throws(PruneError) in
       // Safe: the runs lie within the span.

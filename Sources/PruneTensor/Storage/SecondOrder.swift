@@ -44,7 +44,7 @@ package enum SecondOrder {
   /// What a sweep removes besides what is marked already.
   package enum Choice: Sendable {
     case nothing
-    /// Until this share of the matrix is gone.
+    /// Prunes this share of the matrix.
     case amount(Double)
     /// All but `keep` of every `of` neighbours in a row; groups begin anew every `segment` columns.
     case groups(keep: Int, of: Int, segment: Int)

@@ -4,14 +4,14 @@ import CPruneSupport
   import Glibc
 #endif
 
-/// A run of bytes that tensors are views of: allocated here (64-byte aligned), memory-mapped, or lent by a host.
+/// A run of bytes that tensors are views of: allocated here (64-byte aligned), memory-mapped, or borrowed from a host.
 ///
 /// Safe: the bytes stay valid as long as the object lives. Only `Tensor` writes to them, and only while it holds the
 /// one reference to a writable storage, so a shared storage never changes.
 package final class Storage: @unchecked Sendable {
   package let base: UnsafeMutableRawPointer
   package let byteCount: Int
-  /// False for mapped and lent bytes: whoever wants to write copies first.
+  /// False for mapped and borrowed bytes: a writer must copy them first.
   package let isWritable: Bool
   /// Whether the bytes are those of a file, mapped.
   private let isMapped: Bool
@@ -116,7 +116,7 @@ package final class Storage: @unchecked Sendable {
     account = nil
   }
 
-  /// Gives the memory of a part of a mapped file back; whoever reads it again reads the file. Other bytes stay.
+  /// Gives the memory of a part of a mapped file back; a later read loads it from the file again. Other bytes stay.
   package func forget(from offset: Int, count: Int) {
     let page = 1 << 12
     guard isMapped, offset >= 0, count > page, count <= byteCount, offset <= byteCount - count else { return }

@@ -21,20 +21,22 @@ final class TemporaryFile {
     let stem = stem.utf8.count <= 200 ? stem : hexadecimal(stem.utf8.reduce(5381) { ($0 &* 33) ^ UInt64($1) })
     let folder = target.folder
     Self.removeLeft(in: folder, stem)
-    var found: (String, Int32)?
-    for _ in 0..<100 where found == nil {
+    var file: (String, Int32)?
+    for _ in 0..<100 where file == nil {
       let path = "\(folder)/\(stem).\(FilePath.randomDigits())\(Self.suffix)"
       let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, target.mode == nil ? 0o666 : 0o600)
       if descriptor < 0, errno == EEXIST { continue }
-      guard descriptor >= 0 else { throw FileReader.failure("cannot write '\(target.given)'") }
+      guard descriptor >= 0 else { throw FileReader.failure("cannot write '\(target.original)'") }
       if Self.isHeld(descriptor) {
-        found = (path, descriptor)
+        file = (path, descriptor)
       } else {
         close(descriptor)
       }
     }
-    guard let found else { throw PruneError(.io, "cannot write '\(target.given)': no free name for a temporary file") }
-    (path, descriptor) = found
+    guard let file else {
+      throw PruneError(.io, "cannot write '\(target.original)': no free name for a temporary file")
+    }
+    (path, descriptor) = file
     if let mode = target.mode { copyAttributes(of: target, mode) }
   }
 

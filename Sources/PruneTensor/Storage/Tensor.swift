@@ -53,7 +53,7 @@ package struct Tensor: Sendable {
   /// A view of bytes that already hold the elements.
   /// - Throws: `.mismatch` when there are not exactly as many bytes as the shape needs.
   package init(_ dtype: DType, _ shape: Shape, over bytes: Bytes) throws(PruneError) {
-    guard let wanted = dtype.byteCount(shape.count), wanted == bytes.count else {
+    guard let byteCount = dtype.byteCount(shape.count), byteCount == bytes.count else {
       throw PruneError(
         .mismatch, "\(dtype.name) \(shape) takes \(dtype.byteCount(shape.count) ?? -1) bytes, got \(bytes.count)")
     }
@@ -66,11 +66,11 @@ package struct Tensor: Sendable {
   /// A copy of elements in memory. Safe: the caller vouches that `source` has as many bytes as the shape needs.
   package init(copying source: UnsafeRawPointer, _ dtype: DType, _ shape: Shape) throws(PruneError) {
     let bytes = dtype.byteCount(shape.count) ?? 0
-    let own = try Storage(byteCount: bytes, zeroed: false)
-    own.base.copyMemory(from: source, byteCount: bytes)
+    let copy = try Storage(byteCount: bytes, zeroed: false)
+    copy.base.copyMemory(from: source, byteCount: bytes)
     self.dtype = dtype
     self.shape = shape
-    storage = own
+    storage = copy
     byteOffset = 0
   }
 
@@ -189,9 +189,9 @@ package struct Tensor: Sendable {
   }
 
   private mutating func makeOwned() throws(PruneError) {
-    let own = try Storage(byteCount: byteCount, zeroed: false)
-    own.base.copyMemory(from: storage.base.advanced(by: byteOffset), byteCount: byteCount)
-    storage = own
+    let copy = try Storage(byteCount: byteCount, zeroed: false)
+    copy.base.copyMemory(from: storage.base.advanced(by: byteOffset), byteCount: byteCount)
+    storage = copy
     byteOffset = 0
   }
 

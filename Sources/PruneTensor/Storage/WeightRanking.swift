@@ -2,7 +2,7 @@ import CPruneSupport
 
 /// One ranking over the elements of several float32 tensors, and the cut that removes its lowest.
 ///
-/// Without scores an element ranks by its absolute value, and nothing is stored beside the tensors themselves; with
+/// Without scores an element ranks by its absolute value, and nothing is stored besides the tensors; with
 /// scores (any finite numbers, one an element) it ranks by its score, except that an element that is exactly zero
 /// always ranks lowest. Equal elements rank by position. Selection is by histograms of the keys' bits: exact, three
 /// linear passes, and independent of the number of threads.
@@ -38,7 +38,7 @@ package struct WeightRanking: Sendable {
   /// - Throws: `.mismatch` when a tensor is not float32 or its scores have another shape.
   package init(_ weights: [Tensor], scores: [Tensor]? = nil) throws(PruneError) {
     self.weights = try Self.readable(weights)
-    self.scores = try scores.map { found throws(PruneError) in try Self.readable(found) }
+    self.scores = try scores.map { tensor throws(PruneError) in try Self.readable(tensor) }
     count = weights.reduce(0) { $0 + $1.count }
     guard let scores else { return }
     guard scores.count == weights.count, zip(weights, scores).allSatisfy({ $0.count == $1.count }) else {
@@ -62,11 +62,11 @@ package struct WeightRanking: Sendable {
   /// Elements that are exactly zero.
   package var zeroCount: Int { weights.indices.reduce(0) { $0 + countEqual($1, 0) } }
 
-  /// The cut after which exactly `wanted` elements are zero, or as many as already are when that is more.
-  package func cut(removing wanted: Int) -> Cut {
-    guard wanted > 0 else { return cut(0, ties: 0) }
-    guard wanted < count else { return cut(.max, ties: 0) }
-    let high = Self.find(wanted, in: histogram(high: nil))
+  /// The cut that leaves exactly `number` elements zero, or as many as are zero already where those are more.
+  package func cut(removing number: Int) -> Cut {
+    guard number > 0 else { return cut(0, ties: 0) }
+    guard number < count else { return cut(.max, ties: 0) }
+    let high = Self.find(number, in: histogram(high: nil))
     let low = Self.find(high.left, in: histogram(high: UInt32(high.bin)))
     let key = UInt32(high.bin) << 16 | UInt32(low.bin)
     // All of the equal ones go: a plain limit does it.
@@ -87,14 +87,15 @@ package struct WeightRanking: Sendable {
     for (index, weight) in weights.enumerated() {
       let score = scores?[index]
       let equal = ties > 0 ? countEqual(index, cut.key) : 0
-      let taken = min(ties, equal)
-      ties -= taken
-      let whole = taken > 0 && taken == equal
+      let removedTies = min(ties, equal)
+      ties -= removedTies
+      let whole = removedTies > 0 && removedTies == equal
       let output = try Tensor(unfilled: .float32, weight.shape)
       // Safe: the output has no other owner yet, and the three hold count elements each.
       let target = output.storage.base.assumingMemoryBound(to: Float.self)
       let zeros = withPointers(weight, score) {
-        ps_select_mask($0, $1, target, Int64(weight.count), whole ? cut.key &+ 1 : cut.key, whole ? 0 : Int64(taken))
+        ps_select_mask(
+          $0, $1, target, Int64(weight.count), whole ? cut.key &+ 1 : cut.key, whole ? 0 : Int64(removedTies))
       }
       result.append(Masked(tensor: output, zeros: Int(zeros)))
     }
@@ -121,9 +122,9 @@ package struct WeightRanking: Sendable {
     return counts
   }
 
-  /// The bin in which the `wanted`-th element lies, how many of it are needed, and how many it holds.
-  private static func find(_ wanted: Int, in counts: [Int64]) -> (bin: Int, left: Int, count: Int) {
-    var left = wanted
+  /// The bin in which the `rank`-th element lies, how many of it are needed, and how many it holds.
+  private static func find(_ rank: Int, in counts: [Int64]) -> (bin: Int, left: Int, count: Int) {
+    var left = rank
     for (bin, count) in counts.enumerated() {
       if left <= Int(count) { return (bin, left, Int(count)) }
       left -= Int(count)

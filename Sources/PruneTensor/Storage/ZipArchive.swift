@@ -73,7 +73,7 @@ package final class ZipArchive {
 
   deinit { zip_discard(archive) }
 
-  /// What libzip says of a failure, which is `.outOfMemory` whatever was done when memory was what it lacked.
+  /// libzip's message of a failure; `.outOfMemory` when libzip ran out of memory.
   static func failure(_ what: String, _ reason: UnsafeMutablePointer<zip_error_t>?, _ status: Status = .io)
     -> PruneError
   {
@@ -114,16 +114,16 @@ package final class ZipArchive {
     var done = 0
     while done < entry.byteCount {
       // Safe: at most byteCount - done bytes are written behind done. libzip miscounts what 32 bits do not hold.
-      let got = zip_fread(file, storage.base.advanced(by: done), UInt64(min(entry.byteCount - done, 1 << 30)))
-      guard got > 0 else {
+      let count = zip_fread(file, storage.base.advanced(by: done), UInt64(min(entry.byteCount - done, 1 << 30)))
+      guard count > 0 else {
         var error =
-          got < 0
+          count < 0
           ? Self.failure("cannot read '\(entry.name)'", zip_file_get_error(file), .badFormat)
           : PruneError(.badFormat, "cannot read '\(entry.name)': it ends after \(done) of \(entry.byteCount) bytes")
         if error.status == .badFormat { error.hint = "the archive is damaged" }
         throw error
       }
-      done += Int(got)
+      done += Int(count)
     }
     // Reading past the end is what makes libzip compare the checksum.
     var extra: UInt8 = 0

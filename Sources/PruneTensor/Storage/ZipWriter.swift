@@ -62,9 +62,9 @@ package struct ZipWriter {
     let chunk = try Storage(byteCount: 1 << 20)
     while true {
       // Safe: at most the chunk's size is read into it.
-      let got = zip_source_read(source, chunk.base, UInt64(chunk.byteCount))
-      guard got >= 0 else { throw PruneError(.io, "cannot read the archive back from memory") }
-      guard got > 0, let part = Bytes(storage: chunk).slice(0, Int(got)) else { return }
+      let count = zip_source_read(source, chunk.base, UInt64(chunk.byteCount))
+      guard count >= 0 else { throw PruneError(.io, "cannot read the archive back from memory") }
+      guard count > 0, let part = Bytes(storage: chunk).slice(0, Int(count)) else { return }
       try file.write(part)
     }
   }

@@ -15,7 +15,7 @@ final class GradientWriter {
 
   private let forwardTypes: [String: TensorType]
   private let active: Set<String>
-  private var taken: Set<String>
+  private var usedNames: Set<String>
   private var contributions: [String: [String]] = [:]
   private var constantNames: [String: String] = [:]
 
@@ -23,7 +23,7 @@ final class GradientWriter {
     self.model = model
     forwardTypes = types.types
     self.active = active
-    taken = model.graph.allNames
+    usedNames = model.graph.allNames
     for (value, gradient) in seeds { contributions[value] = [gradient] }
   }
 
@@ -42,7 +42,7 @@ final class GradientWriter {
     return sum
   }
 
-  // MARK: - The node at hand
+  // MARK: - The current node
 
   /// The opset of the standard domain.
   var opset: Int64 { model.opset() ?? Model.defaultOpset }
@@ -71,8 +71,8 @@ final class GradientWriter {
   /// The gradient of the first output. `differentiate` calls a rule of one output only when it is there.
   var gradient: String {
     get throws(PruneError) {
-      guard let found = gradient(ofOutput: 0) else { throw PruneError(.internal, "no gradient reaches \(node.label)") }
-      return found
+      guard let result = gradient(ofOutput: 0) else { throw PruneError(.internal, "no gradient reaches \(node.label)") }
+      return result
     }
   }
 
@@ -147,7 +147,7 @@ final class GradientWriter {
     _ opType: String, domain: String, _ inputs: [String], _ attributes: [Attribute], outputs: Int, name: String?
   ) -> [String] {
     let base = name ?? "\(node.outputs.first ?? "").\(opType)"
-    let names = (0..<outputs).map { _ in Graph.uniqueName(base, &taken) }
+    let names = (0..<outputs).map { _ in Graph.uniqueName(base, &usedNames) }
     let label = "grad/\(node.layerName)"
     nodes.append(Node(opType, domain: domain, name: label, inputs: inputs, outputs: names, attributes: attributes))
     return names
@@ -165,14 +165,14 @@ final class GradientWriter {
 
   /// A constant tensor of its own.
   func tensor(_ tensor: Tensor) -> String {
-    let name = Graph.uniqueName("\(node.outputs.first ?? "").constant", &taken)
+    let name = Graph.uniqueName("\(node.outputs.first ?? "").constant", &usedNames)
     constants.append((name, tensor))
     return name
   }
 
   private func constant(_ key: String, _ tensor: Tensor) throws(PruneError) -> String {
     if let name = constantNames[key] { return name }
-    let name = Graph.uniqueName(key, &taken)
+    let name = Graph.uniqueName(key, &usedNames)
     constants.append((name, tensor))
     constantNames[key] = name
     return name

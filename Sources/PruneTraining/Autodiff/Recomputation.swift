@@ -9,7 +9,7 @@ enum Recomputation {
 
   /// - Parameters:
   ///   - graph: the forward nodes, `count` of them, and after them the nodes that compute gradients.
-  ///   - kept: values that are needed whatever happens.
+  ///   - kept: values that are needed in any case.
   static func apply(to graph: Graph, forward count: Int, types: GraphTypes, keeping kept: Set<String>) -> Graph {
     let forward = graph.nodes.prefix(count)
     func byteCount(_ value: String) -> Int {
@@ -41,25 +41,26 @@ enum Recomputation {
     }
     for (value, segment) in home where segment == last || byteCount(value) <= smallest { stays.insert(value) }
 
-    var wanted: [Int: Set<String>] = [:]
+    var requests: [Int: Set<String>] = [:]
     for node in graph.nodes.dropFirst(count) {
       for input in node.allReads where !stays.contains(input) {
-        if let segment = home[input] { wanted[segment, default: []].insert(input) }
+        if let segment = home[input] { requests[segment, default: []].insert(input) }
       }
     }
-    var taken = graph.allNames
-    var again: [String: String] = [:]
+    var usedNames = graph.allNames
+    var copiedNames: [String: String] = [:]
     var result = graph
     result.nodes = Array(forward)
     for node in graph.nodes.dropFirst(count) {
       for input in node.allReads where !stays.contains(input) {
-        guard let segment = home[input], let values = wanted.removeValue(forKey: segment) else { continue }
+        guard let segment = home[input], let values = requests.removeValue(forKey: segment) else { continue }
         result.nodes += copies(
-          of: values, in: forward.indices.filter { segmentOf[$0] == segment }.map { forward[$0] }, stays, &again, &taken
+          of: values, in: forward.indices.filter { segmentOf[$0] == segment }.map { forward[$0] }, stays, &copiedNames,
+          &usedNames
         )
       }
       var copy = node
-      copy.inputs = node.inputs.map { again[$0] ?? $0 }
+      copy.inputs = node.inputs.map { copiedNames[$0] ?? $0 }
       result.nodes.append(copy)
     }
     return result
@@ -67,8 +68,8 @@ enum Recomputation {
 
   /// The nodes of a segment that make `values`, once more, with names of their own.
   private static func copies(
-    of values: Set<String>, in nodes: [Node], _ stays: Set<String>, _ again: inout [String: String],
-    _ taken: inout Set<String>
+    of values: Set<String>, in nodes: [Node], _ stays: Set<String>, _ copiedNames: inout [String: String],
+    _ usedNames: inout Set<String>
   ) -> [Node] {
     var needed = values
     var chosen: [Node] = []
@@ -78,11 +79,11 @@ enum Recomputation {
     }
     return chosen.reversed().map { node in
       var copy = node
-      copy.inputs = node.inputs.map { again[$0] ?? $0 }
+      copy.inputs = node.inputs.map { copiedNames[$0] ?? $0 }
       copy.outputs = node.outputs.map { output in
         guard !output.isEmpty else { return output }
-        let name = Graph.uniqueName("\(output).again", &taken)
-        if !stays.contains(output) { again[output] = name }
+        let name = Graph.uniqueName("\(output).again", &usedNames)
+        if !stays.contains(output) { copiedNames[output] = name }
         return name
       }
       return copy

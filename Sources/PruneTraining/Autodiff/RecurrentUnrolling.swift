@@ -27,8 +27,8 @@ struct RecurrentUnrolling {
     if node.attribute("activation_alpha") != nil || node.attribute("activation_beta") != nil {
       return "its activations have parameters"
     }
-    let known = Set(functions.keys)
-    return names(node).first { !known.contains($0) }.map { "its activation '\($0)' has no gradient" }
+    let supported = Set(functions.keys)
+    return names(node).first { !supported.contains($0) }.map { "its activation '\($0)' has no gradient" }
   }
 
   private static let functions = [
@@ -41,8 +41,8 @@ struct RecurrentUnrolling {
   private static func names(_ node: Node) -> [String] {
     let usual =
       node.opType == "LSTM" ? ["sigmoid", "tanh", "tanh"] : node.opType == "GRU" ? ["sigmoid", "tanh"] : ["tanh"]
-    guard case .strings(let given)? = node.attribute("activations"), !given.isEmpty else { return usual + usual }
-    let names = given.map { String(decoding: $0, as: UTF8.self).lowercased() }
+    guard case .strings(let strings)? = node.attribute("activations"), !strings.isEmpty else { return usual + usual }
+    let names = strings.map { String(decoding: $0, as: UTF8.self).lowercased() }
     return names.count == usual.count ? names + names : names
   }
 
@@ -121,10 +121,10 @@ struct RecurrentUnrolling {
   }
 
   private mutating func write() throws(PruneError) {
-    guard let given = node.input(0), let w = node.input(1), let r = node.input(2) else {
+    guard let input = node.input(0), let w = node.input(1), let r = node.input(2) else {
       throw PruneError(.invalidModel, "an input is missing", at: node.label)
     }
-    let x = isBatchFirst ? emit("Transpose", [given], [Attribute("perm", .integers([1, 0, 2]))]) : given
+    let x = isBatchFirst ? emit("Transpose", [input], [Attribute("perm", .integers([1, 0, 2]))]) : input
     let masks = try stepMasks()
     var (sequences, last, lastCell): ([String], [String], [String]) = ([], [], [])
     let direction = node.string("direction", default: "forward")
@@ -170,8 +170,8 @@ struct RecurrentUnrolling {
     _ x: String, _ w: String, _ r: String, _ direction: Int, _ masks: [String]?, isReverse: Bool
   ) throws(PruneError) -> (sequence: String, hidden: String, cell: String?) {
     let rows = gates * hidden
-    let turned = emit("Transpose", [w], [Attribute("perm", .integers([1, 0]))])
-    var own = emit("MatMul", [x, turned])
+    let transposed = emit("Transpose", [w], [Attribute("perm", .integers([1, 0]))])
+    var projection = emit("MatMul", [x, transposed])
     var (inputBias, backBias): (String?, String?) = (nil, nil)
     if let bias = node.input(3) {
       let both = try reshape(bias, [directions * 2, rows])
@@ -179,9 +179,9 @@ struct RecurrentUnrolling {
       backBias = try row(2 * direction + 1, of: both)
     }
     if let first = inputBias, let second = backBias, gates != 3 {
-      own = emit("Add", [own, emit("Add", [first, second])])
+      projection = emit("Add", [projection, emit("Add", [first, second])])
     } else if let inputBias {
-      own = emit("Add", [own, inputBias])
+      projection = emit("Add", [projection, inputBias])
     }
     var cell = Cell(direction: direction, r: r, bias: gates == 3 ? backBias : nil)
     if gates == 4, let peepholes = node.input(7) {
@@ -191,7 +191,7 @@ struct RecurrentUnrolling {
       cell.parts = try split(r, axis: 0, [2 * hidden, hidden])
       if let bias = backBias { cell.biases = try split(bias, axis: 0, [2 * hidden, hidden]) }
     }
-    let pieces = try split(own, axis: 0, [Int](repeating: 1, count: steps))
+    let pieces = try split(projection, axis: 0, [Int](repeating: 1, count: steps))
     var (h, c) = (try initial(5, direction), gates == 4 ? try initial(6, direction) : nil)
     var outputs = [String](repeating: "", count: steps)
     let zeros = masks == nil ? "" : constant(try Tensor(zeros: .float32, Shape([batch, hidden])))
@@ -273,8 +273,8 @@ struct RecurrentUnrolling {
   }
 
   private mutating func gru(_ cell: Cell, _ input: String, _ h: String?) throws(PruneError) -> String {
-    let mine = try split(input, axis: 1, [2 * hidden, hidden])
-    var (gated, candidate) = (mine[0], mine[1])
+    let inputParts = try split(input, axis: 1, [2 * hidden, hidden])
+    var (gated, candidate) = (inputParts[0], inputParts[1])
     var back: String?
     if cell.parts.isEmpty {
       // The recurrent part of all three, its candidate's weighted by the reset gate afterwards.

@@ -4,7 +4,7 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// A network to learn from beside the labels.
+/// A teacher network to learn from, in addition to the labels.
 package struct Distillation: Sendable {
   package var teacher: Model
   /// Softens the probabilities of both (Hinton et al. 2015).
@@ -53,13 +53,13 @@ struct DistillationPlan {
 
   /// - Parameters:
   ///   - data, batch: what samples are like, and how many make a batch.
-  ///   - known: adaptors of an earlier fit.
+  ///   - restored: adaptors of an earlier fit.
   /// - Throws: `.notFound` for a feature that is none, `.mismatch` where teacher and student do not fit.
   init(
     _ settings: Distillation, student: Model, _ studentBinding: InputBinding, loss: TrainingLoss, _ data: Dataset,
     batch: Int,
     seed: UInt64,
-    known: [String: Tensor]
+    restored: [String: Tensor]
   ) throws(PruneError) {
     try settings.check()
     var settings = settings
@@ -73,26 +73,26 @@ struct DistillationPlan {
     output = try TrainingLoss(
       loss.isClassifier ? "cross_entropy" : "mse", model: settings.teacher, targets: .float32, output: named
     ).value
-    let given = student
+    let studentModel = student
     let student = try Specialization(student, inputs: studentBinding.shapes(of: data, count: batch), variables: [])
       .types
     let teacher = try Specialization(
       settings.teacher, inputs: inputBinding.shapes(of: data, count: batch), variables: []
     ).types
-    let (mine, theirs) = (student.shape(loss.value), teacher.shape(output))
-    for (shape, whose, model, value) in [
-      (theirs, "teacher", settings.teacher, output), (mine, "student", given, loss.value),
+    let (studentShape, teacherShape) = (student.shape(loss.value), teacher.shape(output))
+    for (shape, owner, model, value) in [
+      (teacherShape, "teacher", settings.teacher, output), (studentShape, "student", studentModel, loss.value),
     ] where shape == nil {
       guard let node = model.graph.controlFlow(behind: value) else { continue }
       throw PruneError(
         .unsupported,
-        "the \(whose)'s '\(value)' depends on \(node.opType) '\(node.name)', whose shape the data decides",
+        "the \(owner)'s '\(value)' depends on \(node.opType) '\(node.name)', whose shape the data decides",
         at: "teacher", hint: Graph.controlFlowHint)
     }
-    guard let mine, let theirs, mine.count == theirs.count else {
+    guard let studentShape, let teacherShape, studentShape.count == teacherShape.count else {
       throw PruneError(
         .mismatch,
-        "the student gives \(mine?.description ?? "an open shape") at '\(loss.value)', the teacher \(theirs?.description ?? "an open shape") at '\(output)'",
+        "the student gives \(studentShape?.description ?? "an open shape") at '\(loss.value)', the teacher \(teacherShape?.description ?? "an open shape") at '\(output)'",
         at: "teacher")
     }
     var random = RandomSource(seed: seed).fork(0xADA)
@@ -107,7 +107,7 @@ struct DistillationPlan {
           at: "teacher")
       }
       let name = "adaptor/\(index)"
-      if let old = known[name], old.shape == shape {
+      if let old = restored[name], old.shape == shape {
         adaptors.append(Adaptor(name: name, tensor: old, feature: index))
         continue
       }
@@ -124,20 +124,20 @@ struct DistillationPlan {
   private static func listed(
     _ features: [(student: String, teacher: String)], _ student: Model, _ teacher: Model
   ) -> [(student: String, teacher: String)] {
-    let values = student.graph.nodes.flatMap(\.outputs), known = Set(values),
-      theirs = Set(teacher.graph.nodes.flatMap(\.outputs))
+    let values = student.graph.nodes.flatMap(\.outputs), names = Set(values),
+      teacherNames = Set(teacher.graph.nodes.flatMap(\.outputs))
     return features.flatMap { feature in
-      guard feature.student == feature.teacher, !known.contains(feature.student) else { return [feature] }
+      guard feature.student == feature.teacher, !names.contains(feature.student) else { return [feature] }
       let pattern = NamePattern(feature.student)
-      let found = values.filter { !$0.isEmpty && theirs.contains($0) && pattern.matches($0) }
-      return found.isEmpty ? [feature] : found.map { (student: $0, teacher: $0) }
+      let matches = values.filter { !$0.isEmpty && teacherNames.contains($0) && pattern.matches($0) }
+      return matches.isEmpty ? [feature] : matches.map { (student: $0, teacher: $0) }
     }
   }
 
-  private static func shape(of value: String, _ types: GraphTypes, _ whose: String) throws(PruneError) -> Shape {
+  private static func shape(of value: String, _ types: GraphTypes, _ owner: String) throws(PruneError) -> Shape {
     guard let shape = types.shape(value) else {
       throw PruneError(
-        .notFound, "the \(whose) has no value '\(value)' of a known shape", at: "teacher",
+        .notFound, "the \(owner) has no value '\(value)' of a known shape", at: "teacher",
         hint: Suggestion.hint(for: value, among: types.types.keys.sorted()))
     }
     return shape
@@ -175,7 +175,7 @@ extension LossWriter {
   /// - Parameter types: of the teacher's values.
   /// - Returns: the whole loss, and the inputs that the teacher's values are fed to.
   mutating func teach(
-    _ teaching: DistillationPlan, _ task: String, _ prediction: String, isClassifier: Bool,
+    _ distillation: DistillationPlan, _ task: String, _ prediction: String, isClassifier: Bool,
     _ types: [String: TensorType]
   ) throws(PruneError) -> (loss: String, inputs: [(name: String, value: String)]) {
     var inputs: [(name: String, value: String)] = []
@@ -185,26 +185,27 @@ extension LossWriter {
       inputs.append((name, value))
       return name
     }
-    let settings = teaching.settings
+    let settings = distillation.settings
     let shape = try shape(prediction)
-    let said = try reshape(feed(teaching.output), to: shape)
+    let teacherOutput = try reshape(feed(distillation.output), to: shape)
     let domain = GradientRules.trainingDomain
     var total = task
     if settings.alpha > 0 {
       var difference: String
       if isClassifier {
         let cooler = try number(1 / settings.temperature)
-        let soft = try emit("Mul", [said, cooler])
-        let wanted = try emit("Softmax", [soft])
+        let soft = try emit("Mul", [teacherOutput, cooler])
+        let softTargets = try emit("Softmax", [soft])
         let cross = try emit(
-          "SoftmaxCrossEntropy", [emit("Mul", [prediction, cooler]), wanted], domain: domain, outputs: 2)
+          "SoftmaxCrossEntropy", [emit("Mul", [prediction, cooler]), softTargets], domain: domain, outputs: 2)
         // The entropy of what the teacher says has no gradient; without it the loss would not go to zero.
-        let entropy = try emit("SoftmaxCrossEntropy", [soft, wanted], domain: domain, outputs: 2)
+        let entropy = try emit("SoftmaxCrossEntropy", [soft, softTargets], domain: domain, outputs: 2)
         difference = try emit("Sub", [cross, entropy])
         difference = try emit("Mul", [difference, number(settings.temperature * settings.temperature)])
       } else {
-        let (mine, theirs) = settings.scalesByVariance ? try whitened(prediction, said) : (prediction, said)
-        difference = try emit("MeanSquaredError", [mine, theirs], domain: domain, outputs: 2)
+        let (studentValue, teacherValue) =
+          settings.scalesByVariance ? try whitened(prediction, teacherOutput) : (prediction, teacherOutput)
+        difference = try emit("MeanSquaredError", [studentValue, teacherValue], domain: domain, outputs: 2)
       }
       difference = try emit("Mul", [difference, number(settings.alpha)])
       total =
@@ -212,12 +213,12 @@ extension LossWriter {
         ? difference : try emit("Add", [emit("Mul", [task, number(1 - settings.alpha)]), difference])
     }
     for (index, feature) in settings.features.enumerated() {
-      let theirs = try feed(feature.teacher)
-      var mine = feature.student
-      if let adaptor = teaching.adaptors.first(where: { $0.feature == index }) {
-        mine = try emit(adaptor.tensor.shape.rank == 2 ? "MatMul" : "Conv", [mine, adaptor.name])
+      let teacherValue = try feed(feature.teacher)
+      var studentValue = feature.student
+      if let adaptor = distillation.adaptors.first(where: { $0.feature == index }) {
+        studentValue = try emit(adaptor.tensor.shape.rank == 2 ? "MatMul" : "Conv", [studentValue, adaptor.name])
       }
-      let difference = try emit("MeanSquaredError", [mine, theirs], domain: domain, outputs: 2)
+      let difference = try emit("MeanSquaredError", [studentValue, teacherValue], domain: domain, outputs: 2)
       total = try emit("Add", [total, emit("Mul", [difference, number(settings.featureWeight)])])
     }
     return (total, inputs)

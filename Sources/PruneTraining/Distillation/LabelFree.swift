@@ -12,12 +12,12 @@ extension FitOptions {
   /// - Throws: what running the teacher throws; `.mismatch` where it does not fit the data.
   func withTeachersAnswers(for model: Model, _ data: Dataset) throws(PruneError) -> (options: FitOptions, data: Dataset)
   {
-    guard data.y == nil, let teaching = distillation else { return (self, data) }
+    guard data.y == nil, let source = distillation else { return (self, data) }
     var options = self
     options.distillation?.alpha = 1
     options.distillation?.scalesByVariance = true
     let loss = try TrainingLoss(self.loss, model: model, targets: .float32, output: output, lossSettings)
-    var teacher = teaching.teacher
+    var teacher = source.teacher
     if let named = teacher.graph.outputs.first(where: { $0.name == loss.output.name }) {
       teacher.graph.outputs = [named]
     }

@@ -32,7 +32,7 @@ enum DataCheck {
 
   /// Labels must be classes that the output has: `classes` of them, or as many as it declares.
   static func checkLabels(
-    _ data: Dataset, _ targets: Tensor, _ loss: TrainingLoss, classes known: Int? = nil
+    _ data: Dataset, _ targets: Tensor, _ loss: TrainingLoss, classes classCount: Int? = nil
   ) throws(PruneError) {
     let isBinary = loss.isBinary && targets.dtype == .int64
     guard loss.isClassifier || isBinary else { return }
@@ -49,7 +49,7 @@ enum DataCheck {
       for index in 0..<labels.count { (low, high) = (min(low, labels[index]), max(high, labels[index])) }
       return (low, high)
     }
-    let classes = isBinary ? 2 : known ?? loss.output.type?.dims.flatMap { $0.count > 1 ? $0[1].value : nil }
+    let classes = isBinary ? 2 : classCount ?? loss.output.type?.dims.flatMap { $0.count > 1 ? $0[1].value : nil }
     guard low >= 0, high < Int64(classes ?? Int.max) else {
       let isFromOne = low == 1 && classes.map { Int64($0) == high } == true
       throw PruneError(

@@ -30,8 +30,8 @@ package func fit(_ model: inout Model, _ data: Dataset, _ options: FitOptions) t
 
 private func fitted(_ model: inout Model, _ data: Dataset, _ options: FitOptions) throws(PruneError) -> Report {
   if let communicator = options.communicator { try communicator.agree("fit", options.shared(model, data)) }
-  let communicator = options.communicator, given = model, whole = data
-  let prepared = try communicator.each { () throws(PruneError) in try PreparedFit(given, whole, options) }
+  let communicator = options.communicator, original = model, whole = data
+  let prepared = try communicator.each { () throws(PruneError) in try PreparedFit(original, whole, options) }
   var run = prepared.run
   do {
     let history = try run.train()

@@ -1,4 +1,4 @@
-/// Where a running fit stands, given to `FitOptions.onEvent` after every step and at the end of every epoch.
+/// The progress of a running fit, given to `FitOptions.onEvent` after every step and at the end of every epoch.
 package struct FitEvent: Sendable {
   /// 1-based.
   package var epoch: Int
@@ -16,7 +16,7 @@ package struct FitEvent: Sendable {
   package var learningRate: Double
   /// Since the fit began.
   package var secondsElapsed: Double
-  /// Until the fit ends, judged by the steps so far.
+  /// The estimated time until the fit ends, from the steps so far.
   package var etaSeconds: Double
   package var isEpochEnd: Bool
 }

@@ -18,7 +18,7 @@ package struct FitOptions {
   package var beta2 = 0.999
   package var rho = 0.99
   package var epsilon = 1e-8
-  /// Of weights with two axes or more: biases and scales of normalizations are not decayed.
+  /// Applies to weights with two axes or more, not to biases and scales of normalizations.
   package var weightDecay = 0.0
   /// Parameters with a learning rate or decay of their own.
   package var groups: [ParameterGroup] = []
@@ -34,16 +34,16 @@ package struct FitOptions {
   /// The share of values that a training step drops, in place of what the graph's Dropout nodes say; nil leaves it to
   /// them. A graph without such nodes drops before its fully connected layers.
   package var dropout: Double?
-  /// A network to learn from beside the targets.
+  /// A teacher network to learn from, in addition to the targets.
   package var distillation: Distillation?
   /// A name of `LearningRateSchedule.Kind`.
   package var schedule = "constant"
   /// Steps over which the learning rate rises at the start.
   package var warmup = 0
   package var stepEpochs = 0
-  /// Of the schedules "step" and "reduce_on_plateau"; 0 is 0.1.
+  /// For the schedules "step" and "reduce_on_plateau"; 0 is 0.1.
   package var gamma = 0.0
-  /// Of the schedule "reduce_on_plateau", in epochs; 0 is 5.
+  /// For the schedule "reduce_on_plateau", in epochs; 0 is 5.
   package var patience = 0
   /// Evaluated after each epoch.
   package var validation: Dataset?
@@ -52,7 +52,7 @@ package struct FitOptions {
   package var stopping = Stopping()
   /// Computes parts of the forward pass again for the backward pass rather than keeping them in memory.
   package var recomputes = false
-  /// Weights of few different values keep which of them they have; the values are trained. See `SharedValues`.
+  /// Weights with few distinct values keep their assignment; the values are trained. See `SharedValues`.
   package var palettes = false
   /// Zeros of trained weights of two axes or more stay zero, whoever made them; those of `Model.maskedParameters`
   /// always do.
@@ -63,13 +63,13 @@ package struct FitOptions {
   package var augmentation: Augmentation?
   package var seed: UInt64 = 0
   package var shuffle = true
-  /// The same bits whatever the number of threads: the fit works on one.
+  /// The same bits at any number of threads: the fit uses one thread.
   package var isDeterministic = false
   /// Name patterns of parameters that stay as they are. A BatchNormalization whose scale and bias both stay keeps its
   /// statistics too.
   package var frozen: [String] = []
   package var resume = Resume.never
-  /// Called every `checkpointEpochs` (0 is 1) with what is needed to go on from there.
+  /// Called every `checkpointEpochs` (0 is 1) with the state that a later fit needs to continue.
   package var onCheckpoint: ((FitState) throws(PruneError) -> Void)?
   package var checkpointEpochs = 0
   /// Called after every step and epoch; true stops the fit after the step it was called for.
@@ -93,7 +93,7 @@ package struct FitOptions {
 
   package enum Resume {
     case never
-    /// The optimizer goes on with the state that the model has from its last fit.
+    /// The optimizer continues with the state that the model keeps of its last fit.
     case optimizer
     /// Weights, optimizer and count of epochs go on where a checkpoint was made.
     case checkpoint(FitState)
@@ -145,8 +145,8 @@ package struct FitOptions {
   }
 
   private func checkNumbers() throws(PruneError) {
-    func require(_ name: String, _ value: Double, _ isValid: Bool, _ wanted: String) throws(PruneError) {
-      guard isValid else { throw PruneError(.invalidArgument, "\(name) is \(value), wanted \(wanted)") }
+    func require(_ name: String, _ value: Double, _ isValid: Bool, _ requirement: String) throws(PruneError) {
+      guard isValid else { throw PruneError(.invalidArgument, "\(name) is \(value), wanted \(requirement)") }
     }
     let counts = [
       ("epochs", epochs), ("batch_size", batchSize), ("warmup", warmup), ("step_epochs", stepEpochs),
@@ -176,7 +176,7 @@ enum Monitor: String, Choice {
   var isRising: Bool { self == .accuracy || self == .validationAccuracy }
   var needsValidation: Bool { self == .validationLoss || self == .validationAccuracy }
 
-  /// - Throws: `.unsupported` for the accuracy of what is no classifier.
+  /// - Throws: `.unsupported` for the accuracy of a model that is no classifier.
   func value(of epoch: History.Epoch) throws(PruneError) -> Double {
     let value =
       switch self {

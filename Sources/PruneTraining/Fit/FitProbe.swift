@@ -23,9 +23,9 @@ struct FitProbe {
     guard source.count > 0, source.y != nil, !setup.isFixed || source.count >= batch else { return nil }
     size = min(batch, source.count)
     let least = min(Self.least, data.count / Self.largestShare)
-    let wanted = min(max(data.count / Self.share, least, size), Self.most, source.count)
+    let sampleCount = min(max(data.count / Self.share, least, size), Self.most, source.count)
     var random = RandomSource(seed: seed).fork(0x9205E)
-    order = Array(random.permutation(source.count).prefix(max(wanted / size, 1) * size))
+    order = Array(random.permutation(source.count).prefix(max(sampleCount / size, 1) * size))
     self.setup = setup
     self.data = source
   }
@@ -56,10 +56,10 @@ struct FitProbe {
 /// How good a network is before a fit.
 struct FitStanding {
   let loss: Double
-  /// With the targets of other samples.
+  /// The loss with the targets of other samples.
   let mismatched: Double
 
-  /// Of the loss with other targets, what a trained network is below.
+  /// A trained network has a loss below this share of the loss with the targets of other samples.
   private static let trainedShare = 0.8
   /// Differences of losses that are nothing: of the loss itself, and of what there is to lose.
   private static let (relative, absolute) = (0.02, 0.002)

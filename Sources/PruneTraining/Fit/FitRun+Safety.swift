@@ -11,7 +11,7 @@ extension FitRun {
     guard options.lr == nil else { return }
     if case .checkpoint(let state) = options.resume {
       reason = "the checkpoint's"
-      if let known = state.rate { setRate(known) } else { reason = "the optimizer's own" }
+      if let rate = state.rate { setRate(rate) } else { reason = "the optimizer's own" }
       return
     }
     guard let standing else {
@@ -25,9 +25,9 @@ extension FitRun {
     let finder = RateFinder(
       setup: setup, data: data, probe: probe, standing: standing, seed: options.seed, cancel: options.cancel,
       bound: checked.rate)
-    guard let found = try finder.find() else { return }
-    setRate(found.rate)
-    (reason, isRateFound) = (found.reason, true)
+    guard let proposal = try finder.find() else { return }
+    setRate(proposal.rate)
+    (reason, isRateFound) = (proposal.reason, true)
   }
 
   private mutating func setRate(_ rate: Double) {
@@ -46,24 +46,24 @@ extension FitRun {
       return progress
     }
     let start = setup.trainer.snapshot(), steps = stepsDone
-    // The last is not taken back: what comes of it is compared with the network before when the fit ends.
+    // The last epoch is not taken back: its result is compared with the original network when the fit ends.
     for share in [0.25, 0.25] {
-      var lowered = share, found = "the loss on \(probe?.count ?? 0) samples rose from \(Self.text(standing.loss))"
+      var lowered = share, cause = "the loss on \(probe?.count ?? 0) samples rose from \(Self.text(standing.loss))"
       do {
         let progress = try pass(epoch, order)
         try measure()
         guard history.ending == nil, let loss = probed?.loss, standing.isWorse(loss) else { return progress }
-        found += " to \(Self.text(loss))"
+        cause += " to \(Self.text(loss))"
       } catch {
         guard error.status == .numeric else { throw error }
         // A quarter of what gave no numbers at all is not enough.
-        (lowered, found) = (0.1, "the loss or a gradient was no number")
+        (lowered, cause) = (0.1, "the loss or a gradient was no number")
       }
       try setup.trainer.restore(start)
       stepsDone = steps
       let old = rate
       setRate(old * lowered)
-      warn(["the first epoch was taken back and done again with lr \(Self.text(rate)): with \(Self.text(old)) \(found)"]
+      warn(["the first epoch was taken back and done again with lr \(Self.text(rate)): with \(Self.text(old)) \(cause)"]
       )
       history.rateReason += "; lowered after the first epoch, which made the loss worse"
     }
@@ -72,7 +72,7 @@ extension FitRun {
     return progress
   }
 
-  /// The loss after the first epoch, which is to be below the one before.
+  /// The loss after the first epoch; it should be below the loss before.
   private mutating func measure() throws(PruneError) {
     guard standing != nil, history.ending == nil, let loss = try probe?.loss(cancel: options.cancel) else { return }
     probed = (loss, true)

@@ -65,7 +65,7 @@ struct FitRun {
     if case .checkpoint = options.resume {} else { standing = try FitStanding(probe, cancel: options.cancel) }
     try settleRate()
     var random = RandomSource(seed: options.seed)
-    // A resumed fit draws what the one before drew, and goes on.
+    // A resumed fit repeats the random draws of the fit before, and continues.
     for _ in 0..<min(setup.epochsDone, checked.epochs) where options.shuffle { _ = random.permutation(data.count) }
     stepsDone = setup.epochsDone * setup.batches.count
     for epoch in (setup.epochsDone + 1)..<max(checked.epochs + 1, setup.epochsDone + 1) {
@@ -143,7 +143,7 @@ struct FitRun {
     }
     let part = part.isEmpty ? 0..<1 : part
     guard let augmentation = options.augmentation else { return try rows(part) }
-    // By the number of the step, so that a resumed fit goes on the same way; of the whole batch, as it may mix samples.
+    // Seeded by the number of the step: a resumed fit draws the same. For the whole batch, as samples may be mixed.
     var random = RandomSource(seed: options.seed).fork(UInt64(stepsDone) &+ 0xA06)
     let whole = try augmentation.apply(rows(0..<samples.count), random: &random)
     return part.count == samples.count ? whole : try whole.rows(part.lowerBound, part.upperBound)
@@ -153,11 +153,11 @@ struct FitRun {
   private func share(of samples: ArraySlice<Int>, _ part: Range<Int>) throws(PruneError) -> Double {
     guard let communicator = setup.communicator else { return 1 }
     guard !options.lossSettings.classWeights.isEmpty else { return Double(part.count) / Double(samples.count) }
-    let own = try setup.communicator.each { () throws(PruneError) in
+    let local = try setup.communicator.each { () throws(PruneError) in
       part.isEmpty ? 0 : try weight(of: batch(samples, part).y)
     }
-    let all = try communicator.sum([own])[0]
-    return all > 0 ? own / all : Double(part.count) / Double(samples.count)
+    let all = try communicator.sum([local])[0]
+    return all > 0 ? local / all : Double(part.count) / Double(samples.count)
   }
 
   /// The class weights of labels, or of rows of targets, together.
@@ -203,7 +203,7 @@ struct FitRun {
     let accuracy = setup.loss.isClassifier ? progress.accuracy : nil
     var entry = History.Epoch(number: epoch, loss: progress.loss, accuracy: accuracy, seconds: seconds)
     var last = event(epoch, setup.batches.count, progress, rate: rate * rateFactor)
-    // Stopped in the middle, nobody waits for a validation.
+    // A cancelled epoch is not validated.
     if let validation, history.ending == nil {
       let scores = try setup.validate(validation, cancel: options.cancel)
       (entry.validationLoss, entry.validationAccuracy) = (scores?.loss, scores?.accuracy)
@@ -212,7 +212,7 @@ struct FitRun {
     }
     history.epochs.append(entry)
     guard history.ending == nil else { return }
-    try judge(entry)
+    try checkStopping(entry)
     // All ranks have the same state: one writes it.
     let saves = setup.communicator.rank == 0
     if let save = options.onCheckpoint, epoch % max(options.checkpointEpochs, 1) == 0 || epoch == checked.epochs {
@@ -230,8 +230,8 @@ struct FitRun {
     try notify(last)
   }
 
-  /// Whether the epoch was the best, and what follows when none has been for long.
-  private mutating func judge(_ epoch: History.Epoch) throws(PruneError) {
+  /// Notes the best epoch; lowers the rate or ends the fit when no epoch has improved for the patience.
+  private mutating func checkStopping(_ epoch: History.Epoch) throws(PruneError) {
     if checked.schedule.kind == .plateau, !plateau.improves(try checked.monitor.value(of: epoch)),
       plateau.epochsWithout >= checked.schedule.patience
     {
@@ -259,8 +259,8 @@ struct FitRun {
       if let listener = options.onEvent, try listener(event) { history.ending = .callback }
     } catch { failure = error }
     if options.cancel?.isRequested == true { history.ending = .cancelled }
-    let own = failure == nil ? endings.firstIndex(of: history.ending) ?? 0 : endings.count
-    let worst = try communicator.max([own])[0]
+    let local = failure == nil ? endings.firstIndex(of: history.ending) ?? 0 : endings.count
+    let worst = try communicator.max([local])[0]
     guard worst < endings.count else { return try communicator.settle(failure) }
     history.ending = endings[worst]
   }

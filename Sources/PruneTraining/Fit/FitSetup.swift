@@ -4,7 +4,7 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// What a fit settles before its first step: loss, parameters, batches, and that all of it fits together.
+/// The preparation of a fit: loss, parameters and batches, checked for contradictions.
 struct FitSetup {
   let loss: TrainingLoss
   let trainer: Trainer
@@ -53,9 +53,9 @@ struct FitSetup {
     let parameters = try TrainableParameters.names(in: model, frozen: options.frozen)
     let untrainable = try UntrainableWeight.all(in: model)
     guard !parameters.isEmpty else {
-      let held = untrainable.first.map { "; '\($0.name)' \($0.reason)" } ?? ""
+      let note = untrainable.first.map { "; '\($0.name)' \($0.reason)" } ?? ""
       throw PruneError(
-        .unsupported, "there is nothing to train: no float32 weight is left\(held)", at: "fit",
+        .unsupported, "there is nothing to train: no float32 weight is left\(note)", at: "fit",
         hint: !options.frozen.isEmpty
           ? "freeze fewer parameters"
           : model.hasOtherFloatWeights
@@ -73,7 +73,8 @@ struct FitSetup {
       // Ranks drop different values.
       dropout: TrainingDropout(
         ratio: options.dropout, seed: options.seed &+ UInt64(communicator.rank) &* 0x9E37_79B9_7F4A_7C15),
-      teaching: try Self.teaching(options, model, loss, data, inputBinding, batch: min(checked.batchSize, data.count)),
+      distillation: try Self.distillation(
+        options, model, loss, data, inputBinding, batch: min(checked.batchSize, data.count)),
       recomputes: options.recomputes)
     trainer = try Trainer(plan, resuming: optimizerState, communicator: communicator)
     zeros = ZeroCensus(trainer.weights(), parameters, masked: Set(plan.masks.keys))
@@ -84,11 +85,11 @@ struct FitSetup {
     }
 
     // A graph that was made for one batch size may take others; if not, it gets its own.
-    let wanted = min(checked.batchSize, data.count)
-    let (graph, own, isFixed) = try Self.graph(
-      trainer, data, targets, batch: (wanted + ranks - 1) / ranks, fixed: fixed)
-    let size = isFixed ? own * ranks : wanted
-    scoreSize = isFixed ? own : size
+    let requested = min(checked.batchSize, data.count)
+    let (graph, localBatch, isFixed) = try Self.graph(
+      trainer, data, targets, batch: (requested + ranks - 1) / ranks, fixed: fixed)
+    let size = isFixed ? localBatch * ranks : requested
+    scoreSize = isFixed ? localBatch : size
     blocked = untrainable.map(\.blocked) + graph.blocked
     try DataCheck.checkLabels(data, targets, loss, classes: graph.classes)
     self.isFixed = isFixed
@@ -128,7 +129,7 @@ struct FitSetup {
     case .checkpoint(let state):
       var result = model
       for (name, tensor) in state.parameters.sorted(by: { $0.key < $1.key }) {
-        // What distillation trained beside the model; see `DistillationPlan`.
+        // The adaptors that distillation trained with the model; see `DistillationPlan`.
         if name.hasPrefix("adaptor/"), !model.graph.hasInitializer(name) { continue }
         guard let old = model.graph.initializer(name), old.dtype == tensor.dtype, old.shape == tensor.shape else {
           throw PruneError(
@@ -157,17 +158,18 @@ struct FitSetup {
     return result
   }
 
-  private static func teaching(
+  private static func distillation(
     _ options: FitOptions, _ model: Model, _ loss: TrainingLoss, _ data: Dataset, _ inputBinding: InputBinding,
     batch: Int
   ) throws(PruneError) -> DistillationPlan? {
     guard let distillation = options.distillation else { return nil }
-    var known: [String: Tensor] = [:]
-    if case .checkpoint(let state) = options.resume { known = state.parameters }
+    var restored: [String: Tensor] = [:]
+    if case .checkpoint(let state) = options.resume { restored = state.parameters }
     let fixed = inputBinding.fixedBatch
     func settled(_ count: Int) throws(PruneError) -> DistillationPlan {
       try DistillationPlan(
-        distillation, student: model, inputBinding, loss: loss, data, batch: count, seed: options.seed, known: known)
+        distillation, student: model, inputBinding, loss: loss, data, batch: count, seed: options.seed,
+        restored: restored)
     }
     do { return try settled(batch) } catch {
       guard let fixed, fixed > 0, fixed != batch, error.status == .mismatch else { throw error }

@@ -33,7 +33,7 @@ package struct FitState: Sendable {
     self.stopping = stopping
   }
 
-  /// As named tensors, which a file can hold.
+  /// The state as named tensors, for a file.
   package func tensors() throws(PruneError) -> [(name: String, tensor: Tensor)] {
     let kind = Optimizer.Kind.allCases.firstIndex { $0.rawValue == optimizer.optimizer } ?? 0
     let numbers: [Double] = [

@@ -30,14 +30,14 @@ struct History {
   /// Why the fit ended early.
   var ending: Ending?
   var blocked: [Autodiff.Blocked] = []
-  /// The epoch with the best figure, where somebody wanted to know.
+  /// The epoch with the best monitored value, where the fit monitors one.
   var bestEpoch: Int?
   var warnings: [String] = []
   var workingByteCount = 0
   /// The learning rate that a schedule then changes, and where it is from.
   var rate = 0.0
   var rateReason = ""
-  /// Normalizations that the model had while it was trained, nil where nobody asked for any.
+  /// The normalizations that the model had during the training; nil where the caller asked for none.
   var restoredNormalizations: Int?
 
   /// The report: "epochs", a list of {epoch, loss, accuracy, validation_loss, validation_accuracy, seconds}; "steps",

@@ -22,7 +22,7 @@ package final class LossGradients {
   ///   - output: what the loss is taken of; nil is the first output.
   ///   - parameters: names of initializers; nil means all that training would train.
   ///   - squaresSamples: whether in place of gradients of the mean loss come the sums, over the samples of a batch, of
-  ///     the squared gradients of each sample's own loss, as far as samples have nothing to do with each other.
+  ///     the squared gradients of each sample's own loss, where samples do not depend on each other.
   package init(
     _ model: Model, loss: String? = nil, settings: TrainingLoss.Settings = .init(), targets: DType,
     output: String? = nil,
@@ -55,15 +55,15 @@ package final class LossGradients {
   package func unreached(_ inputs: [String: Tensor], _ y: Tensor) throws(PruneError) -> [String] {
     let key = BatchType(inputs, y)
     let parts = try LossGraph(model, loss: loss, batch: key.shapes, targets: key.targets, parameters: parameters)
-    let known = Set(parts.gradients.keys).union(parts.blocked.flatMap(\.parameters))
-    return parameters.filter { !known.contains($0) }
+    let names = Set(parts.gradients.keys).union(parts.blocked.flatMap(\.parameters))
+    return parameters.filter { !names.contains($0) }
   }
 
   private func compiled(
     _ inputs: [String: Tensor], _ y: Tensor
   ) throws(PruneError) -> (parts: LossGraph, values: [String: String], program: Program) {
     let key = BatchType(inputs, y)
-    if let found = programs[key] { return found }
+    if let cached = programs[key] { return cached }
     let parts = try LossGraph(
       model, loss: loss, batch: key.shapes, targets: key.targets, parameters: parameters)
     blocked = parts.blocked

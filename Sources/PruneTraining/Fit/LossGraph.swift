@@ -17,7 +17,7 @@ struct LossGraph {
   /// The value that holds each parameter's gradient, where one reaches it.
   let gradients: [String: String]
   let blocked: [Autodiff.Blocked]
-  /// Of values of the forward pass.
+  /// The shapes of values of the forward pass.
   let shapes: [String: Shape]
   /// Inputs for what the teacher says, with the teacher's values.
   let teacherInputs: [(name: String, value: String)]
@@ -30,29 +30,29 @@ struct LossGraph {
   ///     training mode.
   ///   - others: more initializers that change between runs.
   ///   - dropout: what a training step drops; nil drops nothing.
-  ///   - teaching: whom to learn from beside the targets, with the types of the teacher's values.
+  ///   - distillation: the teacher to learn from beside the targets, with the types of the teacher's values.
   ///   - recomputes: keeps little of the forward pass for the backward pass; see `Recomputation`.
   /// - Throws: `.mismatch` when batch, targets and model do not fit each other, naming them.
   init(
     _ source: Model, loss kind: TrainingLoss, batch: [String: Shape], targets: TensorType, parameters: [String],
     statistics: Set<String> = [], variables others: Set<String> = [], dropout: TrainingDropout? = nil,
-    teaching: (DistillationPlan, types: [String: TensorType])? = nil, recomputes: Bool = false
+    distillation: (DistillationPlan, types: [String: TensorType])? = nil, recomputes: Bool = false
   ) throws(PruneError) {
-    let adaptors = teaching?.0.adaptors ?? []
+    let adaptors = distillation?.0.adaptors ?? []
     let variables = others.union(parameters).union(statistics).union(adaptors.map(\.name))
     var special = try Specialization(source, inputs: batch, variables: variables)
-    var taken = special.model.graph.allNames.union(variables)
-    newStatistics = Self.trainNormalizations(&special, statistics, &taken)
-    dropout?.apply(to: &special, parameters: Set(parameters), &taken)
+    var usedNames = special.model.graph.allNames.union(variables)
+    newStatistics = Self.trainNormalizations(&special, statistics, &usedNames)
+    dropout?.apply(to: &special, parameters: Set(parameters), &usedNames)
     for adaptor in adaptors { special.define(adaptor.name, adaptor.tensor) }
-    target = Graph.uniqueName("target", &taken)
+    target = Graph.uniqueName("target", &usedNames)
     special.types.types[target] = targets
-    var writer = LossWriter(special, taken: taken)
+    var writer = LossWriter(special, usedNames: usedNames)
     prediction = try Self.rows(of: kind, &writer)
     classes = kind.isClassifier ? writer.special.types.shape(prediction)?.dims.last : nil
     let task = try writer.loss(kind, prediction, target, targets)
-    if let (teaching, types) = teaching {
-      (loss, teacherInputs) = try writer.teach(teaching, task, prediction, isClassifier: kind.isClassifier, types)
+    if let (distillation, types) = distillation {
+      (loss, teacherInputs) = try writer.teach(distillation, task, prediction, isClassifier: kind.isClassifier, types)
     } else {
       (loss, teacherInputs) = (task, [])
     }
@@ -78,25 +78,25 @@ struct LossGraph {
 
   /// Turns each BatchNormalization whose statistics are to be trained into its training form.
   private static func trainNormalizations(
-    _ special: inout Specialization, _ statistics: Set<String>, _ taken: inout Set<String>
+    _ special: inout Specialization, _ statistics: Set<String>, _ usedNames: inout Set<String>
   ) -> [(value: String, initializer: String)] {
-    var moved: [(String, String)] = []
+    var updates: [(String, String)] = []
     for (index, node) in special.model.graph.nodes.enumerated() {
       guard node.isStandard, node.opType == "BatchNormalization", let mean = node.input(3),
         let variance = node.input(4),
         let output = node.output(0), statistics.contains(mean), statistics.contains(variance)
       else { continue }
       let names = ["saved_mean", "saved_inv_std", "new_mean", "new_var"].map {
-        Graph.uniqueName("\(output).\($0)", &taken)
+        Graph.uniqueName("\(output).\($0)", &usedNames)
       }
       let type = special.types.types[mean]
       for name in names { special.types.types[name] = type }
       special.model.graph.nodes[index] = Node(
         "BatchNormTrain", domain: GradientRules.trainingDomain, name: node.name, inputs: node.inputs,
         outputs: [output] + names, attributes: node.attributes.filter { ["epsilon", "momentum"].contains($0.name) })
-      moved += [(names[2], mean), (names[3], variance)]
+      updates += [(names[2], mean), (names[3], variance)]
     }
-    return moved
+    return updates
   }
 
   /// The value the loss reads, as [N, classes] where the model gives [N, classes, 1, …].

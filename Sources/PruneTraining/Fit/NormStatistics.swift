@@ -19,7 +19,7 @@ package struct NormStatistics {
     let types = try ShapeInference.run(model)
     var live = model
     var names = live.graph.allNames
-    var found: [(mean: String, variance: String, meanName: String, varianceName: String)] = []
+    var entries: [(mean: String, variance: String, meanName: String, varianceName: String)] = []
     for (place, node) in model.graph.nodes.enumerated() {
       guard node.isStandard, node.opType == "BatchNormalization", let x = node.input(0), let output = node.output(0),
         let meanName = node.input(3), let varianceName = node.input(4), (types.types[x]?.dims?.count ?? 0) >= 2,
@@ -28,17 +28,17 @@ package struct NormStatistics {
       let epsilon = Attribute("epsilon", .float(node.float("epsilon", default: 1e-5)))
       let measured = Self.node(Array(node.inputs.prefix(5)), output: output, [epsilon], &names)
       live.graph.nodes[place] = measured.node
-      found.append((measured.mean, measured.variance, meanName, varianceName))
+      entries.append((measured.mean, measured.variance, meanName, varianceName))
     }
-    guard !found.isEmpty, !batches.isEmpty else { return 0 }
-    let means = try averages(live, of: found.flatMap { [$0.mean, $0.variance] })
-    for entry in found {
+    guard !entries.isEmpty, !batches.isEmpty else { return 0 }
+    let means = try averages(live, of: entries.flatMap { [$0.mean, $0.variance] })
+    for entry in entries {
       for (name, values) in [(entry.meanName, means[entry.mean]), (entry.varianceName, means[entry.variance])] {
         guard let values, let old = model.graph.initializer(name), values.count == old.count else { continue }
         model.graph.setInitializer(name, try Tensor(values, old.shape).cast(to: old.dtype))
       }
     }
-    return found.count
+    return entries.count
   }
 
   /// A normalization by the batch's own statistics, and the values that hold them.

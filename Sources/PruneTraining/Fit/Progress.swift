@@ -29,10 +29,10 @@ enum Accuracy {
   static func correct(_ prediction: Tensor, _ targets: Tensor) throws(PruneError) -> Int {
     let classes = prediction.shape.dims.last ?? 0
     guard classes > 0 else { return 0 }
-    let found = try largest(prediction, classes)
-    let wanted =
+    let predicted = try largest(prediction, classes)
+    let actual =
       targets.dtype == .int64 ? try targets.array(of: Int64.self).map { Int($0) } : try largest(targets, classes)
-    return zip(found, wanted).count { $0 == $1 }
+    return zip(predicted, actual).count { $0 == $1 }
   }
 
   private static func largest(_ tensor: Tensor, _ classes: Int) throws(PruneError) -> [Int] {

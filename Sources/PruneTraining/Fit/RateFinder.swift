@@ -68,7 +68,7 @@ struct RateFinder {
     return Outcome(rate: borne, reason: "\(name); \(trial)")
   }
 
-  /// The rate, or a part of it, with which steps make the network as it is used no worse; nil when cancelled.
+  /// The rate, or a part of it, at which steps do not make the network (in inference) worse; nil when cancelled.
   private func borne(
     _ first: Double, _ order: [Int], _ size: Int, steps: Int, _ start: Trainer.Snapshot
   ) throws(PruneError) -> Double? {

@@ -11,7 +11,7 @@ import PruneTensor
 /// scale and shift undo them. Trained as networks with batch normalization are, by the statistics of each batch, it
 /// bears the learning rates that those bear. Afterwards it is folded again, and the graph is the one that was given.
 struct RestoredNormalization {
-  /// With the normalizations.
+  /// The model with the restored normalizations.
   private(set) var model: Model
   private let source: Model
   private var places: [Place] = []
@@ -121,7 +121,7 @@ struct RestoredNormalization {
   private mutating func insert(
     _ place: Place, _ raw: String, mean: [Double], variance: [Double]
   ) throws(PruneError) -> Node {
-    // What was measured has the bias in it, what is normalized has not.
+    // The measured statistics include the bias; the normalized values do not.
     let bias = try place.bias.flatMap { source.graph.initializer($0) }.map { tensor throws(PruneError) in
       try tensor.doubles()
     }

@@ -4,7 +4,7 @@ import PruneTensor
 /// Sums, over the samples of a batch, of the squared gradients of each sample's loss: what the Fisher information is
 /// the mean of, at about the cost of the batch.
 ///
-/// A gradient of weights is a sum over samples, of which the nodes that make it are told apart: a convolution's as one
+/// A gradient of weights is a sum over samples. The nodes that compute it are recognized: a convolution's as one
 /// of a group a sample, a matrix's as a product a sample. Of a matrix that sees one row a sample the squares are the
 /// product of squares.
 struct SampleSquares {
@@ -13,7 +13,7 @@ struct SampleSquares {
   /// The value that holds each parameter's sum of squares.
   private(set) var values: [String: String] = [:]
   private let count: Int
-  private var taken: Set<String>
+  private var usedNames: Set<String>
   private var nodes: [Node] = []
 
   /// Nil when the gradient of a parameter is made in another way.
@@ -21,7 +21,7 @@ struct SampleSquares {
   init?(_ parts: LossGraph, count: Int) throws(PruneError) {
     self.count = count
     model = parts.model
-    taken = model.graph.allNames
+    usedNames = model.graph.allNames
     if count == 1 {
       // A sample alone has the gradient of the batch, however it is made.
       for (parameter, value) in parts.gradients.sorted(by: { $0.key < $1.key }) {
@@ -88,7 +88,7 @@ struct SampleSquares {
   }
 
   private mutating func reshaped(_ value: String, _ dims: [Int]) throws(PruneError) -> String {
-    let name = Graph.uniqueName("samples.shape", &taken)
+    let name = Graph.uniqueName("samples.shape", &usedNames)
     model.graph.setInitializer(name, try Tensor(dims.map(Int64.init)))
     return emit("Reshape", [value, name])
   }
@@ -96,7 +96,7 @@ struct SampleSquares {
   private mutating func emit(
     _ opType: String, _ inputs: [String], _ attributes: [Attribute] = [], domain: String = ""
   ) -> String {
-    let output = Graph.uniqueName("samples.\(opType)", &taken)
+    let output = Graph.uniqueName("samples.\(opType)", &usedNames)
     nodes.append(Node(opType, domain: domain, name: output, inputs: inputs, outputs: [output], attributes: attributes))
     return output
   }

@@ -57,16 +57,16 @@ enum SharedValues {
     let limit = max(most, min(weight.count / 4, mostGrouped))
     var places = try Tensor(zeros: .int32, weight.shape)
     var palette: [Float] = []
-    var known: [Float: Int32] = [:]
+    var indices: [Float: Int32] = [:]
     try weight.withSpan(of: Float.self) { values throws(PruneError) in
       try places.withMutableSpan(of: Int32.self) { target throws(PruneError) in
         for place in values.indices where palette.count <= limit {
           let value = values[place]
-          if let found = known[value] {
-            target[place] = found
+          if let index = indices[value] {
+            target[place] = index
           } else {
             target[place] = Int32(palette.count)
-            known[value] = target[place]
+            indices[value] = target[place]
             palette.append(value)
           }
         }

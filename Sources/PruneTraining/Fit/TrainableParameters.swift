@@ -15,14 +15,14 @@ package enum TrainableParameters {
   /// that are added or multiplied (the bias of a one-unit layer excepted).
   package static func names(in model: Model) -> [String] {
     let producers = model.graph.producers
-    var found: Set<String> = []
+    var names: Set<String> = []
     for node in model.graph.nodes {
       for (index, name) in node.inputs.enumerated() {
         guard let tensor = model.graph.initializer(name), tensor.dtype == .float32, tensor.count > 0 else { continue }
-        if isWeight(node, index, tensor, { producers[$0].map { model.graph.nodes[$0].opType } }) { found.insert(name) }
+        if isWeight(node, index, tensor, { producers[$0].map { model.graph.nodes[$0].opType } }) { names.insert(name) }
       }
     }
-    return model.graph.initializers.map(\.name).filter(found.contains)
+    return model.graph.initializers.map(\.name).filter(names.contains)
   }
 
   private static func isWeight(

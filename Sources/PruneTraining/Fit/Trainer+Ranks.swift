@@ -60,15 +60,15 @@ extension Trainer {
     _ graph: TrainingGraph, _ results: [String: Tensor], into inputs: inout [String: Tensor]
   ) throws(PruneError) -> [String: Tensor] {
     guard let bucket else { return [:] }
-    var found: [String: Tensor] = [:], end = 0
+    var sums: [String: Tensor] = [:], end = 0
     for (index, name) in Self.names(graph).enumerated() {
-      guard let own = results[name] else { continue }
-      let sum = try bucket.rows(end, end + own.count).reshaped(own.shape)
-      end += own.count
+      guard let tensor = results[name] else { continue }
+      let sum = try bucket.rows(end, end + tensor.count).reshaped(tensor.shape)
+      end += tensor.count
       if index < graph.reduced.count { inputs[graph.reduced[index]] = sum }
-      if index == 0 || index >= graph.reduced.count { found[name] = sum }
+      if index == 0 || index >= graph.reduced.count { sums[name] = sum }
     }
-    return found
+    return sums
   }
 
   /// Gives all ranks the weights, statistics and optimizer state of the first: processors may round differently.

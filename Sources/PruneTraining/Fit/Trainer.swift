@@ -35,8 +35,8 @@ final class Trainer {
     self.plan.isShared = communicator != nil
     self.communicator = communicator
     penalties = plan.penalties
-    let known = state?.optimizer == plan.optimizer.kind.rawValue ? state : nil
-    stepCount = known?.step ?? 0
+    let saved = state?.optimizer == plan.optimizer.kind.rawValue ? state : nil
+    stepCount = saved?.step ?? 0
     var variables: [String: Variable] = [:]
     for name in plan.trainable + plan.statistics.sorted() {
       guard let tensor = plan.initial(name) else {
@@ -49,7 +49,7 @@ final class Trainer {
       for (state, variable) in zip(plan.optimizer.states, plan.optimizer.stateNames(of: name)) {
         guard let shape = variables[name]?.tensor.shape else { continue }
         var tensor = try Tensor(zeros: .float32, shape)
-        if let old = known?.tensors[name]?[state], old.shape == shape, old.dtype == .float32 {
+        if let old = saved?.tensors[name]?[state], old.shape == shape, old.dtype == .float32 {
           tensor = try old.copied()
         }
         variables[variable] = Variable(name: variable, tensor: tensor)
@@ -58,12 +58,12 @@ final class Trainer {
     self.variables = variables
   }
 
-  /// The training graph for so many samples of a data set, compiled when it is new.
+  /// The training graph for a number of samples of a data set, compiled at its first use.
   func graph(_ data: Dataset, _ targets: Tensor, count: Int) throws(PruneError) -> TrainingGraph {
     let type = BatchType(
       try plan.inputBinding.shapes(of: data, count: count),
       TensorType(targets.dtype, try Shape([count] + targets.shape.dims.dropFirst())))
-    return try compiled(type, teacher: plan.teaching?.inputBinding.shapes(of: data, count: count) ?? [:]).graph
+    return try compiled(type, teacher: plan.distillation?.inputBinding.shapes(of: data, count: count) ?? [:]).graph
   }
 
   /// What a step came to.
@@ -92,7 +92,7 @@ final class Trainer {
   ) throws(PruneError) -> Outcome {
     guard let communicator else {
       let (step, inputs) = try prepared(try batch(), factor)
-      // Not cancelled half-way: weights are either all of this step or all of the one before.
+      // A step is not cancelled half-way: either all weights are of this step, or all of the step before.
       return try finish(step.graph, try step.program.run(inputs))
     }
     var local: (Step, inputs: [String: Tensor], results: [String: Tensor])?, failure: PruneError?
@@ -107,9 +107,9 @@ final class Trainer {
       try communicator.settle(failure)
       throw PruneError(.internal, "a rank failed and did not say why")
     }
-    var given = inputs.filter { update.inputTypes[$0.key] != nil }
-    var summed = try emptied(step.graph, results, into: &given)
-    summed.merge(try update.run(given)) { $1 }
+    var updateInputs = inputs.filter { update.inputTypes[$0.key] != nil }
+    var summed = try emptied(step.graph, results, into: &updateInputs)
+    summed.merge(try update.run(updateInputs)) { $1 }
     return try finish(step.graph, results.merging(summed) { $1 })
   }
 
@@ -117,17 +117,17 @@ final class Trainer {
   private func prepared(_ batch: Dataset, _ factor: Double) throws(PruneError) -> (Step, inputs: [String: Tensor]) {
     guard let targets = batch.y else { throw PruneError(.invalidArgument, "dataset '\(batch.name)' has no targets") }
     var inputs = try plan.inputBinding.inputs(of: batch)
-    let shown = try plan.teaching?.inputBinding.inputs(of: batch) ?? [:]
-    let step = try compiled(BatchType(inputs, targets), teacher: shown.mapValues(\.shape)), graph = step.graph
+    let teacherInputs = try plan.distillation?.inputBinding.inputs(of: batch) ?? [:]
+    let step = try compiled(BatchType(inputs, targets), teacher: teacherInputs.mapValues(\.shape)), graph = step.graph
     inputs[graph.parts.target] = targets
     inputs[graph.step] = try Tensor(scalar: Float(stepCount + 1))
     for (name, rate) in zip(graph.rates, plan.groups.rates) { inputs[name] = try Tensor(scalar: Float(rate * factor)) }
     for growth in penalties.growths where graph.trained.contains(growth.parameter) {
       inputs[growth.input] = try Tensor(growth.strengths)
     }
-    if plan.teaching != nil {
-      let said = try teacher(shown.mapValues(\.shape)).run(shown)
-      for (name, value) in graph.parts.teacherInputs { inputs[name] = said[value] }
+    if plan.distillation != nil {
+      let teacherOutputs = try teacher(teacherInputs.mapValues(\.shape)).run(teacherInputs)
+      for (name, value) in graph.parts.teacherInputs { inputs[name] = teacherOutputs[value] }
     }
     return (step, inputs)
   }
@@ -151,11 +151,11 @@ final class Trainer {
 
   /// The teacher for batches of these shapes.
   private func teacher(_ batch: [String: Shape]) throws(PruneError) -> Program {
-    if let found = teachers[batch] { return found }
-    guard let teaching = plan.teaching else { throw PruneError(.internal, "no teacher") }
-    let outputs = teaching.values.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+    if let cached = teachers[batch] { return cached }
+    guard let distillation = plan.distillation else { throw PruneError(.internal, "no teacher") }
+    let outputs = distillation.values.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
     let program = try Program(
-      teaching.settings.teacher, ProgramOptions(inputShapes: batch, outputs: outputs))
+      distillation.settings.teacher, ProgramOptions(inputShapes: batch, outputs: outputs))
     teachers[batch] = program
     return program
   }
@@ -173,7 +173,7 @@ final class Trainer {
   }
 
   private func scorer(_ type: BatchType) throws(PruneError) -> (graph: LossGraph, program: Program) {
-    if let found = scorers[type] { return found }
+    if let cached = scorers[type] { return cached }
     let names = plan.statistics.union(plan.parameters)
     let graph = try LossGraph(
       plan.model, loss: plan.loss, batch: type.shapes, targets: type.targets, parameters: [], variables: names)
@@ -234,7 +234,7 @@ final class Trainer {
     (penalties, stepCount, isStateStale) = (snapshot.penalties, snapshot.stepCount, false)
   }
 
-  /// The learning rate of all that have none of their own.
+  /// The learning rate of all parameters without their own.
   func setRate(_ rate: Double) { plan.groups.setRate(rate) }
 
   /// Weights and statistics with a number that is none, by name.
@@ -262,7 +262,7 @@ final class Trainer {
     return OptimizerState(optimizer: plan.optimizer.kind.rawValue, step: stepCount, tensors: tensors)
   }
 
-  /// Memory that a step works in beside weights and state.
+  /// The memory that a step needs besides weights and state.
   var workingByteCount: Int { programs.values.map(\.program.arenaByteCount).max() ?? 0 }
 
   /// The first node that reads a parameter.
@@ -270,14 +270,14 @@ final class Trainer {
     plan.model.graph.nodes.first { $0.inputs.contains(parameter) }?.label
   }
 
-  private func compiled(_ type: BatchType, teacher shown: [String: Shape]) throws(PruneError) -> Step {
-    if let found = programs[type] { return found }
-    let types = plan.teaching == nil ? [:] : try teacher(shown).outputTypes
+  private func compiled(_ type: BatchType, teacher shapes: [String: Shape]) throws(PruneError) -> Step {
+    if let cached = programs[type] { return cached }
+    let types = plan.distillation == nil ? [:] : try teacher(shapes).outputTypes
     let graph = try TrainingGraph(plan, batch: type.shapes, targets: type.targets, teacher: types)
     let decisions = [graph.gate, graph.norms]
     let values = [graph.parts.loss, graph.parts.prediction] + graph.parts.newStatistics.map(\.value)
     let states = Set(graph.trained.flatMap(plan.optimizer.stateNames))
-    let known = variables.filter {
+    let tracked = variables.filter {
       states.contains($0.key) || graph.trained.contains($0.key) || plan.statistics.contains($0.key)
     }
     let step: Step
@@ -287,13 +287,14 @@ final class Trainer {
       step = Step(
         graph: graph,
         program: try Program(
-          graph.model, ProgramOptions(outputs: outputs, variables: known.filter { !states.contains($0.key) })),
+          graph.model, ProgramOptions(outputs: outputs, variables: tracked.filter { !states.contains($0.key) })),
         update: try Program(
-          update, ProgramOptions(outputs: decisions, variables: known.filter { !plan.statistics.contains($0.key) })))
+          update, ProgramOptions(outputs: decisions, variables: tracked.filter { !plan.statistics.contains($0.key) })))
     } else {
       let outputs = values + decisions
       step = Step(
-        graph: graph, program: try Program(graph.model, ProgramOptions(outputs: outputs, variables: known)), update: nil
+        graph: graph, program: try Program(graph.model, ProgramOptions(outputs: outputs, variables: tracked)),
+        update: nil
       )
     }
     programs[type] = step

@@ -6,7 +6,7 @@ import PruneTensor
 ///
 /// Where ranks share the step it is two models: `model` ends with the gradients, `update` begins with them.
 struct TrainingGraph {
-  /// What a step is made of, whatever the batch.
+  /// What the graphs of all batch sizes share.
   struct Plan {
     var model: Model
     /// What the data's columns are fed to.
@@ -24,17 +24,17 @@ struct TrainingGraph {
     var statistics: Set<String>
     var penalties: Penalties
     var dropout: TrainingDropout
-    var teaching: DistillationPlan?
+    var distillation: DistillationPlan?
     var recomputes = false
     /// Whether gradients are reduced over ranks before the updates: those are a program of their own then.
     var isShared = false
 
-    /// Everything an update changes: the model's weights, and what distillation trains beside them.
-    var trainable: [String] { parameters + (teaching?.adaptors.map(\.name) ?? []) }
+    /// Everything an update changes: the model's weights and the adaptors of distillation.
+    var trainable: [String] { parameters + (distillation?.adaptors.map(\.name) ?? []) }
 
     /// A trained tensor as it was before the fit.
     func initial(_ name: String) -> Tensor? {
-      model.graph.initializer(name) ?? teaching?.adaptors.first { $0.name == name }?.tensor
+      model.graph.initializer(name) ?? distillation?.adaptors.first { $0.name == name }?.tensor
     }
   }
 
@@ -61,18 +61,18 @@ struct TrainingGraph {
     dropout.step = step
     let parts = try LossGraph(
       plan.model, loss: plan.loss, batch: batch, targets: targets, parameters: plan.parameters,
-      statistics: plan.statistics, dropout: dropout, teaching: plan.teaching.map { ($0, teacher) },
+      statistics: plan.statistics, dropout: dropout, distillation: plan.distillation.map { ($0, teacher) },
       recomputes: plan.recomputes)
     self.parts = parts
     trained = plan.trainable.filter { parts.gradients[$0] != nil }
     var result = parts.model
-    var taken = result.graph.allNames.union(plan.trainable.flatMap(plan.optimizer.stateNames)).union([step])
+    var usedNames = result.graph.allNames.union(plan.trainable.flatMap(plan.optimizer.stateNames)).union([step])
     let scalar = TensorType(.float32, .scalar)
     var reduced: [String] = []
     if plan.isShared {
       result.graph.nodes = []
-      reduced = [Graph.uniqueName("reduced.loss", &taken)]
-      for name in trained { reduced.append(Graph.uniqueName("reduced/\(name)", &taken)) }
+      reduced = [Graph.uniqueName("reduced.loss", &usedNames)]
+      for name in trained { reduced.append(Graph.uniqueName("reduced/\(name)", &usedNames)) }
       result.graph.inputs = [ValueInfo(name: reduced[0], type: scalar)]
       for (name, input) in zip(trained, reduced.dropFirst()) {
         guard let shape = plan.initial(name)?.shape else { continue }
@@ -83,13 +83,13 @@ struct TrainingGraph {
     let loss = reduced.first ?? parts.loss
     var gradients: [String] = []
     for (index, name) in trained.enumerated() {
-      guard let own = parts.gradients[name] else { continue }
-      let gradient = plan.isShared ? reduced[index + 1] : own
-      gradients.append(try plan.penalties.gradient(gradient, of: name, in: &result.graph, &taken))
+      guard let localGradient = parts.gradients[name] else { continue }
+      let gradient = plan.isShared ? reduced[index + 1] : localGradient
+      gradients.append(try plan.penalties.gradient(gradient, of: name, in: &result.graph, &usedNames))
     }
-    rates = plan.groups.rates.indices.map { _ in Graph.uniqueName("learning_rate", &taken) }
-    gate = Graph.uniqueName("gate", &taken)
-    norms = Graph.uniqueName("norms", &taken)
+    rates = plan.groups.rates.indices.map { _ in Graph.uniqueName("learning_rate", &usedNames) }
+    gate = Graph.uniqueName("gate", &usedNames)
+    norms = Graph.uniqueName("norms", &usedNames)
     result.graph.nodes.append(
       Node(
         "GradientGate", domain: GradientRules.trainingDomain, name: "gate",
@@ -100,7 +100,7 @@ struct TrainingGraph {
       guard let weight = plan.initial(name) else { continue }
       var mask: String?
       if let tensor = plan.masks[name] {
-        let constant = Graph.uniqueName("\(name).mask", &taken)
+        let constant = Graph.uniqueName("\(name).mask", &usedNames)
         result.graph.setInitializer(constant, tensor)
         mask = constant
       }
@@ -109,9 +109,9 @@ struct TrainingGraph {
       result.graph.nodes.append(
         plan.optimizer.node(
           weight: name, rank: weight.shape.rank, decay: plan.groups.decay(of: name), inputs,
-          output: Graph.uniqueName("\(name).updated", &taken)))
+          output: Graph.uniqueName("\(name).updated", &usedNames)))
     }
-    let projections = plan.penalties.projections(of: trained, in: &result.graph, &taken)
+    let projections = plan.penalties.projections(of: trained, in: &result.graph, &usedNames)
     result.graph.nodes += projections
     for growth in plan.penalties.growths where trained.contains(growth.parameter) {
       let type = TensorType(.float32, [.fixed(growth.strengths.count)])

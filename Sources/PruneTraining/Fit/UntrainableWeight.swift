@@ -10,7 +10,7 @@ struct UntrainableWeight {
 
   /// Beyond this nothing is a weight: the lowest float stands for minus infinity in masks.
   private static let largest: Float = 1e30
-  /// What masks of attention add where nothing is to be looked at, and lower.
+  /// The number that attention masks add at masked positions; lower numbers count too.
   private static let shut: Float = -1e4
 
   /// Nil for what may be trained.
@@ -20,7 +20,7 @@ struct UntrainableWeight {
     try tensor.withSpan(of: Float.self) { values throws(PruneError) in
       for index in values.indices {
         let value = values[index]
-        // Not a number is not below it either.
+        // NaN is not below it either.
         if !(value.magnitude < Self.largest) { outside += 1 }
         if value != 0 {
           if lowest == 0 { lowest = value }
@@ -43,12 +43,12 @@ struct UntrainableWeight {
   static func all(in model: Model) throws(PruneError) -> [UntrainableWeight] {
     var result: [UntrainableWeight] = []
     for name in TrainableParameters.names(in: model) {
-      if let found = try UntrainableWeight(name, in: model) { result.append(found) }
+      if let weight = try UntrainableWeight(name, in: model) { result.append(weight) }
     }
     return result
   }
 
-  /// For the history's list of what is frozen.
+  /// The entry in the history's list of frozen weights.
   var blocked: Autodiff.Blocked { Autodiff.Blocked(node: layer, reason: "'\(name)' \(reason)", parameters: [name]) }
 }
 

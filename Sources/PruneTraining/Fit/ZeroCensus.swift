@@ -1,6 +1,6 @@
 import PruneTensor
 
-/// The zeros of trained weights that nothing keeps, counted before a fit, to say afterwards which of them grew back.
+/// Counts the zeros of trained weights that no mask keeps before a fit, to report afterwards which weights regrew.
 struct ZeroCensus {
   private var counts: [(name: String, zeros: Int)] = []
 

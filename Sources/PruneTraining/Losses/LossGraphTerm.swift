@@ -19,9 +19,10 @@ extension LossWriter {
         hint: "its first input is the prediction, its second the targets, its output the loss")
     }
     try adoptOpsets(of: part, place)
-    for (input, given) in [(inputs[0], special.types.types[prediction]), (inputs[1], type)] {
-      guard let wanted = input.type?.dtype, let found = given?.dtype, wanted != found else { continue }
-      throw PruneError(.mismatch, "its input '\(input.name)' is \(wanted.name), the data give \(found.name)", at: place)
+    for (input, actualType) in [(inputs[0], special.types.types[prediction]), (inputs[1], type)] {
+      guard let expected = input.type?.dtype, let actual = actualType?.dtype, expected != actual else { continue }
+      throw PruneError(
+        .mismatch, "its input '\(input.name)' is \(expected.name), the data give \(actual.name)", at: place)
     }
     var names = [inputs[0].name: prediction, inputs[1].name: target, "": ""]
     for weight in part.graph.initializers where names[weight.name] == nil {
@@ -35,10 +36,10 @@ extension LossWriter {
       for output in node.outputs where names[output] == nil { names[output] = name("loss.\(output)") }
       copy.outputs = node.outputs.map { names[$0] ?? $0 }
       for (index, input) in node.inputs.enumerated() {
-        guard let known = names[input] else {
+        guard let value = names[input] else {
           throw PruneError(.invalidModel, "\(node.label) reads '\(input)', which nothing before it writes", at: place)
         }
-        copy.inputs[index] = known
+        copy.inputs[index] = value
       }
       do { try special.append(copy) } catch { throw error.located(at: place) }
     }

@@ -24,24 +24,24 @@ extension LossWriter {
     case .meanSquaredError: return try emit("MeanSquaredError", [prediction, target], domain: domain, outputs: 2)
     case nil: return try graph(loss, prediction, target, type)
     case .meanAbsoluteError:
-      let wanted = try rows(target, type, shape)
-      return try total(emit("Abs", [emit("Sub", [prediction, wanted])]), mean: true)
+      let targetRows = try rows(target, type, shape)
+      return try total(emit("Abs", [emit("Sub", [prediction, targetRows])]), mean: true)
     case .huber: return try huber(prediction, rows(target, type, shape), loss.settings.delta)
     case .binaryCrossEntropy:
-      let wanted = try rows(target, type, shape)
+      let targetRows = try rows(target, type, shape)
       guard loss.readsProbabilities else {
-        let product = try emit("Mul", [prediction, wanted])
+        let product = try emit("Mul", [prediction, targetRows])
         return try total(emit("Sub", [emit("Softplus", [prediction]), product]), mean: true)
       }
       let one = try number(1)
-      let hit = try emit("Mul", [wanted, logarithm(prediction)])
-      let miss = try emit("Mul", [emit("Sub", [one, wanted]), logarithm(emit("Sub", [one, prediction]))])
+      let hit = try emit("Mul", [targetRows, logarithm(prediction)])
+      let miss = try emit("Mul", [emit("Sub", [one, targetRows]), logarithm(emit("Sub", [one, prediction]))])
       return try emit("Neg", [total(emit("Add", [hit, miss]), mean: true)])
     case .divergence:
-      let wanted = try rows(target, type, shape)
+      let targetRows = try rows(target, type, shape)
       let predicted = loss.readsProbabilities ? try logarithm(prediction) : try emit("LogSoftmax", [prediction])
-      let difference = try emit("Sub", [logarithm(wanted), predicted])
-      return try perRow(emit("Mul", [wanted, difference]), shape)
+      let difference = try emit("Sub", [logarithm(targetRows), predicted])
+      return try perRow(emit("Mul", [targetRows, difference]), shape)
     }
   }
 
@@ -58,13 +58,13 @@ extension LossWriter {
     }
     let weights = constant(try Tensor(loss.settings.classWeights.map { Float($0) }))
     let weighted = try emit("Mul", [rows(target, type, shape), weights])
-    var wanted = weighted
+    var distribution = weighted
     if smoothing > 0 {
       let even = constant(try Tensor(loss.settings.classWeights.map { Float($0 * smoothing / Double(classes)) }))
-      wanted = try emit("Add", [emit("Mul", [weighted, number(1 - smoothing)]), even])
+      distribution = try emit("Add", [emit("Mul", [weighted, number(1 - smoothing)]), even])
     }
     let predicted = loss.readsProbabilities ? try logarithm(prediction) : try emit("LogSoftmax", [prediction])
-    let sum = try emit("Neg", [total(emit("Mul", [wanted, predicted]))])
+    let sum = try emit("Neg", [total(emit("Mul", [distribution, predicted]))])
     // A batch of classes that weigh nothing has a loss of 0.
     let mass = try emit("Max", [total(weighted), number(1e-15)])
     return try emit("Div", [sum, mass])
@@ -72,9 +72,9 @@ extension LossWriter {
 
   /// c·(|d| - c/2) with c = min(|d|, delta): a square up to delta, a straight line from there (Huber 1964).
   private mutating func huber(
-    _ prediction: String, _ wanted: String, _ delta: Double
+    _ prediction: String, _ target: String, _ delta: Double
   ) throws(PruneError) -> String {
-    let distance = try emit("Abs", [emit("Sub", [prediction, wanted])])
+    let distance = try emit("Abs", [emit("Sub", [prediction, target])])
     let near = try emit("Min", [distance, number(delta)])
     let rest = try emit("Sub", [distance, emit("Mul", [near, number(0.5)])])
     return try total(emit("Mul", [near, rest]), mean: true)
@@ -98,7 +98,7 @@ extension LossWriter {
 
   /// The shape of the prediction.
   private func checked(_ loss: TrainingLoss, _ prediction: String, _ targets: TensorType) throws(PruneError) -> Shape {
-    guard let shape = special.types.shape(prediction), let wanted = targets.shape else {
+    guard let shape = special.types.shape(prediction), let targetShape = targets.shape else {
       if let node = special.model.graph.controlFlow(behind: prediction) {
         throw PruneError(
           .unsupported, "no gradient passes \(node.opType), and output '\(loss.output.name)' depends on it",
@@ -117,9 +117,9 @@ extension LossWriter {
       guard shape.rank == 2 else {
         throw PruneError(.mismatch, "output '\(loss.output.name)' is \(shape), wanted [N, classes]", at: place)
       }
-      guard isLabels ? wanted.count == shape[0] : wanted == shape else { throw misfit }
+      guard isLabels ? targetShape.count == shape[0] : targetShape == shape else { throw misfit }
     case .binaryCrossEntropy:
-      guard wanted.count == shape.count || (isLabels && shape.rank == 2 && wanted.count == shape[0]) else {
+      guard targetShape.count == shape.count || (isLabels && shape.rank == 2 && targetShape.count == shape[0]) else {
         throw misfit
       }
     case .meanSquaredError, .meanAbsoluteError, .huber:
@@ -128,7 +128,7 @@ extension LossWriter {
           .mismatch, "targets are \(targets.dtype?.name ?? "unknown") labels, wanted float32 values", at: place,
           hint: "use loss cross_entropy for class labels")
       }
-      guard wanted.count == shape.count else { throw misfit }
+      guard targetShape.count == shape.count else { throw misfit }
     }
     return shape
   }

@@ -4,14 +4,14 @@ import PruneTensor
 /// Appends the nodes of losses to a specialized model.
 struct LossWriter {
   var special: Specialization
-  var taken: Set<String>
+  var usedNames: Set<String>
 
-  init(_ special: Specialization, taken: Set<String>) {
+  init(_ special: Specialization, usedNames: Set<String>) {
     self.special = special
-    self.taken = taken
+    self.usedNames = usedNames
   }
 
-  mutating func name(_ base: String) -> String { Graph.uniqueName(base, &taken) }
+  mutating func name(_ base: String) -> String { Graph.uniqueName(base, &usedNames) }
 
   /// Appends a node and returns its first output.
   mutating func emit(

@@ -4,7 +4,7 @@ import PruneTensor
 
 /// What training minimises, and the value of the graph it is taken of.
 package struct TrainingLoss: Sendable {
-  /// What a loss can be told beside its name.
+  /// The settings of a loss besides its name.
   package struct Settings: Sendable {
     /// Cross-entropy: the part of each target that is spread evenly over all classes, 0..<1 (Szegedy et al. 2016).
     package var labelSmoothing = 0.0
@@ -23,7 +23,7 @@ package struct TrainingLoss: Sendable {
   /// Nil for a loss that the user wrote as a graph.
   package var kind: LossKind?
   package var settings: Settings
-  /// The value that the loss reads: logits, also where the model goes on to make probabilities of them.
+  /// The value that the loss reads: logits, also where the model computes probabilities from them.
   package var value: String
   /// The model's own output, in its order of classes.
   package var output: ValueInfo
@@ -43,11 +43,11 @@ package struct TrainingLoss: Sendable {
   /// - Parameters:
   ///   - name: of a kind, or nil: cross-entropy for int64 labels, binary cross-entropy where the output is one number a
   ///     sample, else mean squared error.
-  ///   - wanted: the name of an output, or nil: the first that is float32.
+  ///   - outputName: the name of an output, or nil: the first that is float32.
   /// - Throws: `.invalidArgument` for an unknown name or a setting out of range, `.unsupported` for a model without a
   ///   float32 output, `.notFound` for an output that is none.
   package init(
-    _ name: String?, model: Model, targets: DType, output wanted: String? = nil, _ settings: Settings = Settings()
+    _ name: String?, model: Model, targets: DType, output outputName: String? = nil, _ settings: Settings = Settings()
   ) throws(PruneError) {
     if let name {
       let named = try LossKind("loss", named: name)
@@ -60,8 +60,9 @@ package struct TrainingLoss: Sendable {
     }
     let isChosen = name == nil
     let outputs = model.graph.outputs
-    if let wanted { _ = try model.output(named: wanted) }
-    guard let output = outputs.first(where: { $0.type?.dtype ?? .float32 == .float32 && $0.name == wanted ?? $0.name })
+    if let outputName { _ = try model.output(named: outputName) }
+    guard
+      let output = outputs.first(where: { $0.type?.dtype ?? .float32 == .float32 && $0.name == outputName ?? $0.name })
     else {
       throw PruneError(
         .unsupported, "the model has no float32 output to train",

@@ -11,8 +11,8 @@ package struct LearningRateSchedule: Sendable {
     case cosine
     /// Times `gamma` every `stepEpochs`; by default after half of the steps and after three quarters.
     case step
-    /// From a 25th up to all of it in the first three tenths of the steps, then down to nearly nothing, both along half
-    /// a cosine (Smith and Topin 2018).
+    /// The rate rises from 1/25 of its maximum in the first 30 % of the steps, then falls to nearly 0, both along
+    /// half a cosine (Smith and Topin 2018).
     case oneCycle = "one_cycle"
     /// Times `gamma` when `patience` epochs brought no improvement.
     case plateau = "reduce_on_plateau"

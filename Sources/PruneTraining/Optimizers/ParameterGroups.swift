@@ -40,13 +40,13 @@ struct ParameterGroups: Sendable {
       }
       guard !group.parameters.isEmpty else { throw PruneError(.invalidArgument, "it names no parameters", at: place) }
       for text in group.parameters {
-        let found = parameters.filter(NamePattern(text).matches)
-        guard !found.isEmpty else {
+        let names = parameters.filter(NamePattern(text).matches)
+        guard !names.isEmpty else {
           throw PruneError(
             .notFound, "no trained parameter matches '\(text)'", at: place,
             hint: Suggestion.hint(for: text, among: parameters))
         }
-        for name in found {
+        for name in names {
           guard groupOf[name] ?? (index + 1) == index + 1 else {
             throw PruneError(.invalidArgument, "'\(name)' is in group \(groupOf[name] ?? 0) already", at: place)
           }

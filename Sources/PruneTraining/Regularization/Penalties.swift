@@ -3,7 +3,7 @@ import PruneTensor
 
 /// The regularizers of a fit, settled for its parameters.
 struct Penalties {
-  /// A strength for each channel of one parameter, or one for all, growing as the fit goes on.
+  /// A strength for each channel of one parameter, or one for all; it grows during the fit.
   struct Growth {
     let regularizer: Regularizer
     let parameter: String
@@ -55,20 +55,20 @@ struct Penalties {
   }
 
   /// Appends what the penalties add to a parameter's gradient; returns the value that holds the sum.
-  func gradient(_ gradient: String, of parameter: String, in graph: inout Graph, _ taken: inout Set<String>)
+  func gradient(_ gradient: String, of parameter: String, in graph: inout Graph, _ usedNames: inout Set<String>)
     throws(PruneError) -> String
   {
     var result = gradient
     for entry in entries where entry.parameter == parameter && !entry.regularizer.isProjection {
       func constant(_ tensor: Tensor, _ base: String) -> String {
-        let name = Graph.uniqueName("\(parameter).\(base)", &taken)
+        let name = Graph.uniqueName("\(parameter).\(base)", &usedNames)
         graph.setInitializer(name, tensor)
         return name
       }
       // What was selected is pulled alone: weights of zero are not.
       let pulled: String
       if let selected = entry.regularizer.selection[parameter] {
-        pulled = Graph.uniqueName("\(parameter).selected", &taken)
+        pulled = Graph.uniqueName("\(parameter).selected", &usedNames)
         graph.nodes.append(
           Node(
             "Mul", name: "select/\(parameter)", inputs: [parameter, constant(selected, "selection")], outputs: [pulled])
@@ -91,7 +91,7 @@ struct Penalties {
         inputs.append(constant(try Tensor(scalar: Float(entry.regularizer.strength)), "strength"))
       }
       if let signs = entry.signs { inputs.append(constant(signs, "signs")) }
-      let output = Graph.uniqueName("\(parameter).penalized", &taken)
+      let output = Graph.uniqueName("\(parameter).penalized", &usedNames)
       graph.nodes.append(
         Node(
           "PenaltyGrad", domain: GradientRules.trainingDomain, name: "penalty/\(parameter)", inputs: inputs,
@@ -103,17 +103,17 @@ struct Penalties {
   }
 
   /// Nodes that bring the norms of channels, or the signs of weights, back within their bounds, for behind the updates.
-  func projections(of parameters: [String], in graph: inout Graph, _ taken: inout Set<String>) -> [Node] {
+  func projections(of parameters: [String], in graph: inout Graph, _ usedNames: inout Set<String>) -> [Node] {
     entries.filter { $0.regularizer.isProjection && parameters.contains($0.parameter) }.map { entry in
       var inputs = [entry.parameter]
       if let signs = entry.signs {
-        let name = Graph.uniqueName("\(entry.parameter).signs", &taken)
+        let name = Graph.uniqueName("\(entry.parameter).signs", &usedNames)
         graph.setInitializer(name, signs)
         inputs.append(name)
       }
       return Node(
         "ProjectUpdate", domain: GradientRules.trainingDomain, name: "project/\(entry.parameter)", inputs: inputs,
-        outputs: [Graph.uniqueName("\(entry.parameter).projected", &taken)],
+        outputs: [Graph.uniqueName("\(entry.parameter).projected", &usedNames)],
         attributes: [
           Attribute("bound", .float(Float(entry.regularizer.strength))), Attribute("axis", .int(Int64(entry.axis))),
           Attribute("norm", .int(entry.regularizer.kind == .maxNormL1 ? 1 : 2)),

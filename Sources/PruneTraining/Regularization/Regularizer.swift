@@ -1,7 +1,7 @@
 import PruneGraph
 import PruneTensor
 
-/// A pull on weights beside the loss, or a bound on them.
+/// A penalty on weights, added to the loss, or a bound on them.
 package struct Regularizer: Sendable {
   package enum Kind: String, Choice {
     /// strength Σ|w|.
@@ -60,9 +60,10 @@ package struct Regularizer: Sendable {
   }
 
   func check() throws(PruneError) {
-    func require(_ name: String, _ value: Double, _ isValid: Bool, _ wanted: String) throws(PruneError) {
+    func require(_ name: String, _ value: Double, _ isValid: Bool, _ requirement: String) throws(PruneError) {
       guard isValid else {
-        throw PruneError(.invalidArgument, "\(name) is \(value), wanted \(wanted)", at: "regularizer \(kind.rawValue)")
+        throw PruneError(
+          .invalidArgument, "\(name) is \(value), wanted \(requirement)", at: "regularizer \(kind.rawValue)")
       }
     }
     // A growing one may start from nothing.
@@ -90,20 +91,20 @@ package struct Regularizer: Sendable {
   /// - Throws: `.notFound` when there are none.
   func parameters(of model: Model, among trained: [String]) throws(PruneError) -> [String] {
     let scales = kind == .scales ? Self.scales(of: model) : []
-    let found = trained.filter { name in
+    let names = trained.filter { name in
       if kind == .greg1, selection[name] == nil { return false }
       guard scope.isEmpty else { return scope.contains { NamePattern($0).matches(name) } }
       if kind == .scales { return scales.contains(name) }
       return (model.graph.initializer(name)?.shape.rank ?? 0) > 1
     }
-    guard !found.isEmpty else {
+    guard !names.isEmpty else {
       throw PruneError(
         .notFound, "no trained parameter is in its scope\(scope.isEmpty ? "" : " \(scope)")",
         at: "regularizer \(kind.rawValue)",
         hint: scope.first.map { Suggestion.hint(for: $0, among: trained) }
           ?? (kind == .scales ? "the model has no batch normalization" : ""))
     }
-    return found
+    return names
   }
 
   private static func scales(of model: Model) -> Set<String> {

@@ -11,7 +11,7 @@ struct TrainingDropout {
 
   /// Makes the graph's Dropout nodes drop. With a ratio of its own and no such node, drops before each fully connected
   /// layer that reads what a trained weight made.
-  func apply(to special: inout Specialization, parameters: Set<String>, _ taken: inout Set<String>) {
+  func apply(to special: inout Specialization, parameters: Set<String>, _ usedNames: inout Set<String>) {
     guard ratio != 0 else { return }
     special.types.types[step] = TensorType(.float32, .scalar)
     var nodes: [Node] = []
@@ -28,7 +28,7 @@ struct TrainingDropout {
     for node in special.model.graph.nodes {
       guard node.isStandard, node.opType == "Dropout", node.outputs.dropFirst().allSatisfy(\.isEmpty),
         let input = node.input(0),
-        let output = node.output(0), let share = ratio ?? own(node, special), share > 0, share < 1
+        let output = node.output(0), let share = ratio ?? nodeRatio(node, special), share > 0, share < 1
       else {
         nodes.append(node)
         continue
@@ -44,7 +44,7 @@ struct TrainingDropout {
           parameters.contains(weight),
           let input = node.input(0), trained.contains(input)
         {
-          let output = Graph.uniqueName("\(input).dropped", &taken)
+          let output = Graph.uniqueName("\(input).dropped", &usedNames)
           special.types.types[output] = special.types.types[input]
           nodes.append(dropping(input, output, "dropout/\(node.name)", ratio))
           copy.inputs[0] = output
@@ -57,7 +57,7 @@ struct TrainingDropout {
   }
 
   /// The ratio a node declares: an attribute up to opset 11, an input after; 0.5 when it does not.
-  private func own(_ node: Node, _ special: Specialization) -> Double? {
+  private func nodeRatio(_ node: Node, _ special: Specialization) -> Double? {
     guard let name = node.input(1) else { return Double(node.float("ratio", default: 0.5)) }
     return (try? special.model.graph.initializer(name)?.array(of: Float.self).first).flatMap { $0 }.map { Double($0) }
   }

@@ -26,7 +26,7 @@ extension Zoo {
 }
 
 extension NetworkBuilder {
-  /// To ONNX's order of sequences, [steps, N, features].
+  /// Transposes to ONNX's order of sequences, [steps, N, features].
   fileprivate mutating func stepsFirst() throws(PruneError) {
     if extents.count == 2 {
       emit("Transpose", "steps", [], [Attribute("perm", .integers([1, 0, 2]))], to: extents)

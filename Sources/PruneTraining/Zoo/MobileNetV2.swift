@@ -35,9 +35,9 @@ extension Zoo {
 
   /// The nearest multiple of 8 that is at least nine tenths of the wanted width.
   private static func channels(_ count: Int, _ width: Double) -> Int {
-    let wanted = Double(count) * width
-    let rounded = max(8, Int(wanted + 4) / 8 * 8)
-    return Double(rounded) < 0.9 * wanted ? rounded + 8 : rounded
+    let channels = Double(count) * width
+    let rounded = max(8, Int(channels + 4) / 8 * 8)
+    return Double(rounded) < 0.9 * channels ? rounded + 8 : rounded
   }
 
   /// Convolution, normalization and ReLU6.

@@ -72,7 +72,7 @@ struct NetworkBuilder {
     place = Place(value: append(opType, name, [value] + inputs, attributes), extents: extents)
   }
 
-  /// A node beside the running value. Returns its output, `NAME.out`.
+  /// A node that does not change the running value. Returns its output, `NAME.out`.
   @discardableResult
   mutating func append(
     _ opType: String, _ name: String, _ inputs: [String], _ attributes: [Attribute] = [], outputs: [String] = []

@@ -59,7 +59,7 @@ extension Zoo {
   }
 }
 
-/// Convolutions whose result is added to what they were given.
+/// Convolutions with a residual addition of their input.
 private struct ResidualBlock {
   let name: String
   let width: Int
@@ -71,7 +71,7 @@ private struct ResidualBlock {
     try layer(&net, 1, width, kernel: 3, stride: stride)
     net.activate(name + ".act1")
     try layer(&net, 2, width, kernel: 3)
-    try join(&net, start, width, projects: projects)
+    try addShortcut(&net, start, width, projects: projects)
   }
 
   /// Down to `width` channels, a convolution of 3x3, up to four times as many.
@@ -82,7 +82,7 @@ private struct ResidualBlock {
     try layer(&net, 2, width, kernel: 3, stride: stride)
     net.activate(name + ".act2")
     try layer(&net, 3, 4 * width, kernel: 1)
-    try join(&net, start, 4 * width, projects: true)
+    try addShortcut(&net, start, 4 * width, projects: true)
   }
 
   private func layer(
@@ -92,7 +92,7 @@ private struct ResidualBlock {
     try net.batchNorm("\(name).bn\(index)")
   }
 
-  private func join(
+  private func addShortcut(
     _ net: inout NetworkBuilder, _ start: NetworkBuilder.Place, _ channels: Int, projects: Bool
   ) throws(PruneError) {
     let end = net.place

@@ -34,7 +34,7 @@ extension Zoo {
   }
 }
 
-/// Attention and two layers, each normalized before and added to what came in.
+/// Attention and two layers, each with a normalization before it and a residual addition after it.
 private struct TransformerBlock {
   let tokens: Int
   let width: Int

@@ -83,7 +83,7 @@ struct ImageOptions {
   let input: [Int]
   /// Whether the first layers reduce the image, as on ImageNet.
   let reduces: Bool
-  /// As given, or 1000 for large images, 10 for small ones.
+  /// The number of classes: the option, or 1000 for large images and 10 for small ones.
   let classes: Int
 
   /// - Throws: `.invalidArgument` when the input is no image or the stem is none.

@@ -18,7 +18,7 @@ package enum Allocation: Sendable, Hashable {
     /// One ranking in each class of layers of the same operator and kernel (after Isomorphic Pruning, Fang et al.,
     /// 2024).
     case isomorphic
-    /// Of each layer as much as costs the same loss, by curves measured on data.
+    /// Each layer loses as much as costs the same loss, by curves measured on data.
     case sensitivity
     /// The cuts that cost least loss for what they save first, by the same curves.
     case costAware = "cost_aware"
@@ -29,9 +29,9 @@ package enum Allocation: Sendable, Hashable {
   case threshold(Double)
   /// What the granularity itself prescribes, as n:m does.
   case prescribed
-  /// As much as it takes for a fraction of a cost to be left.
+  /// As much as is needed to leave a fraction of a cost.
   case target(Double, Division)
-  /// So many units of each weight.
+  /// A number of units for each weight.
   case counts([Int])
 
   /// What an allocation leaves of one weight.
@@ -80,8 +80,9 @@ package enum Allocation: Sendable, Hashable {
             relative.append(try LampImportance.scores(weight, power: 2))
           }
         }
-        let own = try WeightRanking(weights, scores: relative)
-        return try Self.results(own, own.cut(removing: Self.units(amount, of: own.count)), .tensors(relative))
+        let ranking = try WeightRanking(weights, scores: relative)
+        return try Self.results(
+          ranking, ranking.cut(removing: Self.units(amount, of: ranking.count)), .tensors(relative))
       case .erk:
         return try Self.each(weights, scores, LayerKind.erkCounts(layers, weights.map(\.count), amount))
       case .isomorphic:
@@ -98,12 +99,12 @@ package enum Allocation: Sendable, Hashable {
     return units >= Double(count) ? count : Int(units)
   }
 
-  /// The lowest of each weight by itself.
+  /// The lowest scores of each weight separately.
   private static func each(_ weights: [Tensor], _ scores: Scores, _ counts: [Int]) throws(PruneError) -> [Result] {
     var results: [Result] = []
     for (index, weight) in weights.enumerated() where index < counts.count {
-      let own = try WeightRanking([weight], scores: scores.tensor(index).map { [$0] })
-      results += try Self.results(own, own.cut(removing: counts[index]), scores)
+      let ranking = try WeightRanking([weight], scores: scores.tensor(index).map { [$0] })
+      results += try Self.results(ranking, ranking.cut(removing: counts[index]), scores)
     }
     return results
   }
@@ -115,9 +116,9 @@ package enum Allocation: Sendable, Hashable {
     var results = [Result?](repeating: nil, count: weights.count)
     for signature in Set(layers.map(\.signature)).sorted() {
       let members = weights.indices.filter { $0 < layers.count && layers[$0].signature == signature }
-      let own = try WeightRanking(
+      let ranking = try WeightRanking(
         members.map { weights[$0] }, scores: scores.hasTensors ? members.compactMap { scores.tensor($0) } : nil)
-      let cut = try Self.results(own, own.cut(removing: units(amount, of: own.count)), scores)
+      let cut = try Self.results(ranking, ranking.cut(removing: units(amount, of: ranking.count)), scores)
       for (index, result) in zip(members, cut) { results[index] = result }
     }
     return results.compactMap { $0 }

@@ -15,7 +15,7 @@ struct BudgetDivision {
   private var options: PruneOptions { context.options }
   private var extents: BoundExtents { context.extents }
 
-  /// How often the sum of what groups save by themselves is corrected by what they save together.
+  /// How often the sum of the separate savings of groups is corrected by their common saving.
   private static let corrections = 8
   /// Cuts that are timed to find where cutting on saves no time.
   private static let parts = 6
@@ -27,7 +27,7 @@ struct BudgetDivision {
   func counts(goal: Double, of whole: CostModel.Cost) throws(PruneError) -> (counts: [Int], floor: Double?) {
     let times = LayerTimes(extents, cancel: options.cancel)
     let before = kind == .latency ? try times.times(of: dependencies.model) : [:]
-    // Times are counted in shares of the original's, which was timed beside the model as it is.
+    // Times are shares of the original's time; the original was timed in turns with the current model.
     let pair = kind == .latency ? try LatencyPair(context.original, dependencies.model, extents, options.cancel) : nil
     let start = pair?.ratio ?? value(costs.cost([:]))
     func saved(_ group: Int, _ count: Int) throws(PruneError) -> Double {
@@ -42,30 +42,30 @@ struct BudgetDivision {
     let table = try WidthTable(
       limits: allocation.groups.indices.map { allocation.limit($0, 1) }, rounded: { allocation.rounded($0, $1) },
       loss: try losses(), saving: (saved, kind == .latency))
-    let wanted = kind == .latency ? goal : goal * value(whole), current = start
+    let budget = kind == .latency ? goal : goal * value(whole), current = start
     let none = allocation.groups.map { _ in 0 }
-    guard current > wanted else { return (none, nil) }
-    var asked = current - wanted, low = 0.0, high = Double.infinity
-    var best = table.counts(saving: asked), distance = Double.infinity, least = current
+    guard current > budget else { return (none, nil) }
+    var saving = current - budget, low = 0.0, high = Double.infinity
+    var best = table.counts(saving: saving), distance = Double.infinity, least = current
     func reached(_ counts: [Int]) throws(PruneError) -> Double {
       guard kind == .latency else { return value(costs.cost(dependencies.kept(counts))) }
       return try LatencyPair(context.original, shrunk(counts), extents, options.cancel).ratio
     }
     for _ in 0..<Self.corrections {
       try options.cancel?.check()
-      let counts = table.counts(saving: asked)
+      let counts = table.counts(saving: saving)
       let reached = try reached(counts)
       least = min(least, reached)
-      if abs(reached - wanted) < distance { (best, distance) = (counts, abs(reached - wanted)) }
-      if distance <= CostTarget.tolerance / 4 * max(wanted, 1e-12) { break }
+      if abs(reached - budget) < distance { (best, distance) = (counts, abs(reached - budget)) }
+      if distance <= CostTarget.tolerance / 4 * max(budget, 1e-12) { break }
       // Together groups save less than by themselves where one's outputs are the other's inputs.
-      if reached > wanted { low = max(low, asked) } else { high = min(high, asked) }
-      let next = asked * (current - wanted) / max(current - reached, (current - wanted) / 16)
-      asked = next > low && next < high ? next : high.isFinite ? (low + high) / 2 : asked * 1.25
+      if reached > budget { low = max(low, saving) } else { high = min(high, saving) }
+      let next = saving * (current - budget) / max(current - reached, (current - budget) / 16)
+      saving = next > low && next < high ? next : high.isFinite ? (low + high) / 2 : saving * 1.25
     }
-    guard kind == .latency else { return (try refined(best, wanted), nil) }
-    guard least > wanted + CostTarget.tolerance else { return (best, nil) }
-    // It is not to be had. Of cuts of rising size the first that is as fast as the fastest, which may be none at all.
+    guard kind == .latency else { return (try refined(best, budget), nil) }
+    guard least > budget + CostTarget.tolerance else { return (best, nil) }
+    // The target cannot be met. The choice is the smallest cut that is as fast as the fastest; it may be empty.
     var tried: [(counts: [Int], floor: Double?)] = [(none, current)]
     for part in 1...Self.parts {
       try options.cancel?.check()
@@ -77,18 +77,18 @@ struct BudgetDivision {
   }
 
   /// The counts with single units more or fewer, which the table's widths are too coarse for.
-  private func refined(_ counts: [Int], _ wanted: Double) throws(PruneError) -> [Int] {
+  private func refined(_ counts: [Int], _ budget: Double) throws(PruneError) -> [Int] {
     guard allocation.roundTo <= 1 else { return counts }
-    var best = counts, distance = abs(value(costs.cost(dependencies.kept(counts))) - wanted)
-    for _ in 0..<64 where distance > CostTarget.tolerance / 8 * wanted {
+    var best = counts, distance = abs(value(costs.cost(dependencies.kept(counts))) - budget)
+    for _ in 0..<64 where distance > CostTarget.tolerance / 8 * budget {
       try options.cancel?.check()
-      let isTooMuch = value(costs.cost(dependencies.kept(best))) > wanted
+      let isTooMuch = value(costs.cost(dependencies.kept(best))) > budget
       var step: (counts: [Int], distance: Double)?
       for group in best.indices {
         var next = best
         next[group] += isTooMuch ? 1 : -1
         guard next[group] >= 0, next[group] <= allocation.limit(group, 1) else { continue }
-        let reached = abs(value(costs.cost(dependencies.kept(next))) - wanted)
+        let reached = abs(value(costs.cost(dependencies.kept(next))) - budget)
         if reached < step?.distance ?? distance { step = (next, reached) }
       }
       guard let step else { break }

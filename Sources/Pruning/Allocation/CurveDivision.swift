@@ -11,7 +11,7 @@ struct CurveDivision {
   private var plan: PrunePlan { context.plan }
   private var options: PruneOptions { context.options }
 
-  /// Where the curves are measured; between them they are straight.
+  /// The amounts at which the curves are measured; between them the curves are linear.
   private static let amounts = [0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98]
 
   /// Whether a division is one by curves.
@@ -29,8 +29,8 @@ struct CurveDivision {
     guard divides(allocation) else { return }
     guard custom == nil else { return }
     let division: Allocation.Division =
-      if case .amount(_, let found) = allocation { found } else if case .target(_, let found) = allocation {
-        found
+      if case .amount(_, let division) = allocation { division } else if case .target(_, let division) = allocation {
+        division
       } else { .global }
     guard let data = options.guard?.data ?? options.data, data.y != nil else {
       throw PruneError(
@@ -103,21 +103,21 @@ struct CurveDivision {
     return weights.weights.map { weight in Double(Set(weight.layers).reduce(0) { $0 + (macs[$1] ?? 0) }) }
   }
 
-  /// From each layer the amount that costs the same, in all the wanted share of the weights.
+  /// The amounts of the layers that cost the same loss; together they make the target share of the weights.
   private static func equal(_ lines: [CostLine], _ sizes: [Double], _ amount: Double) -> [Double] {
-    let wanted = amount * sizes.reduce(0, +)
+    let target = amount * sizes.reduce(0, +)
     var low = 0.0, high = (lines.compactMap(\.drops.last).filter(\.isFinite).max() ?? 1) + 1
     for _ in 0..<60 {
       let middle = (low + high) / 2
       let total = zip(lines, sizes).reduce(0.0) { $0 + $1.0.amount(costing: middle) * $1.1 }
-      if total < wanted { low = middle } else { high = middle }
+      if total < target { low = middle } else { high = middle }
     }
-    // Where a curve is flat the amount jumps: what is wanted lies between the two sides.
+    // Where a curve is flat the amount jumps: the target lies between the two sides.
     let below = lines.map { $0.amount(costing: low) }, above = lines.map { $0.amount(costing: high) }
     let least = zip(below, sizes).reduce(0.0) { $0 + $1.0 * $1.1 },
       most = zip(above, sizes).reduce(0.0) { $0 + $1.0 * $1.1 }
-    let part = most > least ? min(max((wanted - least) / (most - least), 0), 1) : 1
-    return scaled(zip(below, above).map { $0 + ($1 - $0) * part }, sizes, wanted)
+    let part = most > least ? min(max((target - least) / (most - least), 0), 1) : 1
+    return scaled(zip(below, above).map { $0 + ($1 - $0) * part }, sizes, target)
   }
 
   /// The cuts of least cost for what they save first, until the wanted share is saved.
@@ -140,10 +140,10 @@ struct CurveDivision {
   }
 
   /// Curves end before whole layers go: an amount beyond them takes the same share of what is left everywhere.
-  private static func scaled(_ shares: [Double], _ sizes: [Double], _ wanted: Double) -> [Double] {
+  private static func scaled(_ shares: [Double], _ sizes: [Double], _ target: Double) -> [Double] {
     let total = zip(shares, sizes).reduce(0.0) { $0 + $1.0 * $1.1 }, all = sizes.reduce(0, +)
-    guard wanted > total, all > total else { return shares }
-    let more = (wanted - total) / (all - total)
+    guard target > total, all > total else { return shares }
+    let more = (target - total) / (all - total)
     return shares.map { $0 + (1 - $0) * more }
   }
 }

@@ -33,7 +33,7 @@ package struct LayerAmounts: Sendable {
 
   package var largest: Double { entries.map(\.amount).max() ?? 0 }
 
-  /// In the order in which they are looked at.
+  /// The entries, in the order in which they are matched.
   package var text: String {
     entries.map { "\($0.pattern) \(formatted($0.amount, digits: 4, style: "g"))" }.joined(separator: ", ")
   }

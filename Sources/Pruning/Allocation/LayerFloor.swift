@@ -2,7 +2,7 @@ import PruneTensor
 
 /// What no ranking takes: the best unit of each layer, without which everything behind the layer would see only biases.
 struct LayerFloor {
-  /// Of each weight the elements of its best unit, in storage order; none for a weight that was all zero before.
+  /// The elements of the best unit of each weight, in storage order; none for a weight that was all zero before.
   private let places: [[Int]]
 
   /// - Parameter units: of each weight; nil where every element is one.
@@ -26,7 +26,7 @@ struct LayerFloor {
       try scores.withSpan(of: Float.self) { scores throws(PruneError) in
         var best: Int?
         for index in values.indices where values[index] != 0 {
-          if let found = best, scores[index] <= scores[found] { continue }
+          if let current = best, scores[index] <= scores[current] { continue }
           best = index
         }
         return best
@@ -52,10 +52,10 @@ struct LayerFloor {
   func filling(_ results: [Allocation.Result], from tensors: [Tensor]) throws(PruneError) -> [Allocation.Result] {
     var results = results
     for (index, places) in places.enumerated() where !places.isEmpty && results[index].zeros == tensors[index].count {
-      let given = tensors[index]
-      try given.withSpan(of: Float.self) { given throws(PruneError) in
+      let tensor = tensors[index]
+      try tensor.withSpan(of: Float.self) { values throws(PruneError) in
         try results[index].tensor.withMutableSpan(of: Float.self) { span throws(PruneError) in
-          for place in places where place < span.count { span[place] = given[place] }
+          for place in places where place < span.count { span[place] = values[place] }
         }
       }
       results[index].zeros = try WeightRanking([results[index].tensor]).zeroCount

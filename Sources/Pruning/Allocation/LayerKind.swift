@@ -31,12 +31,12 @@ package struct LayerKind: Sendable {
       guard sum > 0 else { break }
       var grew = false
       for index in counts.indices where !isDense[index] {
-        let wanted = max(left, 0) * raw[index] / sum
-        if wanted >= Double(counts[index]) {
+        let share = max(left, 0) * raw[index] / sum
+        if share >= Double(counts[index]) {
           isDense[index] = true
           grew = true
         }
-        kept[index] = min(max(Int(wanted), 0), counts[index])
+        kept[index] = min(max(Int(share), 0), counts[index])
       }
       if !grew { break }
     }
@@ -71,7 +71,7 @@ enum RowCut {
   }
 
   private static func cut(
-    _ weight: Tensor, _ scores: Tensor, _ matrix: LayerMatrix, _ wanted: Int
+    _ weight: Tensor, _ scores: Tensor, _ matrix: LayerMatrix, _ count: Int
   ) throws(PruneError) -> Allocation.Result {
     var result = weight
     var zeros = 0
@@ -87,7 +87,7 @@ enum RowCut {
             row.append((span[place] == 0 ? -.infinity : scores[place], place))
           }
           row.sort { ($0.score, $0.place) < ($1.score, $1.place) }
-          for (score, place) in row.prefix(wanted) {
+          for (score, place) in row.prefix(count) {
             span[place] = 0
             if score.isFinite { highest = max(highest, score) }
           }

@@ -6,7 +6,7 @@ struct UnitAllocation {
   enum Target: Sendable {
     /// The share of units, over all groups or in each.
     case amount(Double, isLocal: Bool)
-    /// So many of each group.
+    /// A number of units for each group.
     case each([Int])
     /// What scores below, unnormalized.
     case threshold(Double)
@@ -30,13 +30,13 @@ struct UnitAllocation {
   /// Units by rising normalized score, class by class; ties by position.
   private let order: [[(group: Int, unit: Int)]]
   /// Units of each group by rising score.
-  private let own: [[Int]]
+  private let orders: [[Int]]
 
   init(_ groups: [Group], maxFraction: Double, roundTo: Int) {
     self.groups = groups
     self.maxFraction = maxFraction
     self.roundTo = max(roundTo, 1)
-    own = groups.map { group in group.scores.indices.sorted { (group.scores[$0], $0) < (group.scores[$1], $1) } }
+    orders = groups.map { group in group.scores.indices.sorted { (group.scores[$0], $0) < (group.scores[$1], $1) } }
     var classes: [Int: [(score: Double, group: Int, unit: Int)]] = [:]
     for (index, group) in groups.enumerated() {
       for unit in group.scores.indices {
@@ -87,7 +87,7 @@ struct UnitAllocation {
 
   /// The units that go of each group: its lowest.
   func units(_ counts: [Int]) -> [[Int]] {
-    zip(own, counts).map { order, count in order.prefix(count).sorted() }
+    zip(orders, counts).map { order, count in order.prefix(count).sorted() }
   }
 
   func limit(_ index: Int, _ amount: Double) -> Int {

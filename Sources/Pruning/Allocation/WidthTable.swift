@@ -64,9 +64,9 @@ struct WidthTable {
   var mostSaved: Double { lines.reduce(0) { $0 + ($1.savings.last ?? 0) } }
 
   /// The widths of least loss that save so much, by dynamic programming; the narrowest where nothing saves so much.
-  func counts(saving wanted: Double) -> [Int] {
-    guard wanted > 0 else { return lines.map { _ in 0 } }
-    let unit = wanted / Double(Self.bins)
+  func counts(saving target: Double) -> [Int] {
+    guard target > 0 else { return lines.map { _ in 0 } }
+    let unit = target / Double(Self.bins)
     // least[b]: the least loss of the groups so far that saves b parts or more.
     var least = [Double](repeating: .infinity, count: Self.bins + 1)
     least[0] = 0

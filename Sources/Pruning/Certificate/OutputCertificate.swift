@@ -12,11 +12,11 @@ enum OutputCertificate {
     let outcome = try SampleInputs(model, seed: seed).first(model) { inputs throws(PruneError) in
       try Program(model, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
     }
-    guard case .ran(let inputs, let wanted) = outcome else {
+    guard case .ran(let inputs, let outputs) = outcome else {
       if case .missing(let reason) = outcome { report["certificate_missing"] = .text(reason) }
       return
     }
-    let noise = RoundingNoise(model: model, inputs: inputs, outputs: wanted, seed: seed)
+    let noise = RoundingNoise(model: model, inputs: inputs, outputs: outputs, seed: seed)
     let compared = try StructuralCertificate.checked(result, noise, "the given model's")
     report["certificate"] = .number(compared.difference)
     if let rounding = compared.rounding { report["certificate_rounding"] = .number(rounding) }

@@ -19,7 +19,7 @@ struct RoundingNoise {
 
   /// Runs with numbers moved, of which the largest difference counts.
   private static let runs = 3
-  /// Two networks may differ by so many times the difference that was found: few runs do not show the largest.
+  /// Two networks may differ by this factor times the measured difference: few runs do not show the largest.
   private static let margin = 8.0
   /// More of the largest output is never rounding; with steps that were seen not to hide anything, and with those that
   /// were not.
@@ -38,11 +38,11 @@ struct RoundingNoise {
     var noise = 0.0
     for run in 1...Self.runs {
       let random = RandomSource(seed: seed).fork(UInt64(run))
-      let (moved, fed) = try moved(random, by: most)
+      let (moved, movedInputs) = try moved(random, by: most)
       // What no longer runs, or gives other extents, tells nothing.
-      let settings = ProgramOptions(inputShapes: fed.mapValues(\.shape))
-      guard let found = try? Program(moved, settings).run(fed) else { continue }
-      let difference = try StructuralCertificate.difference(found, outputs)
+      let settings = ProgramOptions(inputShapes: movedInputs.mapValues(\.shape))
+      guard let noisy = try? Program(moved, settings).run(movedInputs) else { continue }
+      let difference = try StructuralCertificate.difference(noisy, outputs)
       if difference.isFinite { noise = max(noise, difference) }
     }
     let limit = isQuantized ? isSeen ? Self.limits.seen : Self.limits.steps : Self.limits.plain
@@ -59,11 +59,13 @@ struct RoundingNoise {
     for value in model.graph.initializers where value.tensor.dtype == .float32 && !exact.contains(value.name) {
       model.graph.setInitializer(value.name, try Self.moved(value.tensor, &random, by: most))
     }
-    var fed = inputs
+    var movedInputs = inputs
     for name in inputs.keys.sorted() {
-      if let tensor = inputs[name], tensor.dtype == .float32 { fed[name] = try Self.moved(tensor, &random, by: most) }
+      if let tensor = inputs[name], tensor.dtype == .float32 {
+        movedInputs[name] = try Self.moved(tensor, &random, by: most)
+      }
     }
-    return (model, fed)
+    return (model, movedInputs)
   }
 
   /// Each number moved by a whole number of units in the last place, up to `most` either way.

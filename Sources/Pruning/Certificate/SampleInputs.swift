@@ -15,7 +15,7 @@ struct SampleInputs {
   /// - Parameter samples: extents of a sample by input.
   init(_ model: Model, shapes: ShapeBinding = .init(), samples: [String: [Int]] = [:], seed: UInt64) throws(PruneError)
   {
-    bindings = try BoundExtents.attempts(model, given: shapes, samples: samples)
+    bindings = try BoundExtents.attempts(model, shapes: shapes, samples: samples)
     self.seed = seed
   }
 

@@ -25,15 +25,15 @@ struct StructuralCertificate {
   func compare(
     _ candidate: Model, isShrunk: Bool, _ samples: SampleInputs
   ) throws(PruneError) -> (result: Result?, missing: String?) {
-    var masked = try masked(), given = dependencies.model, candidate = candidate
-    if given.hasOtherFloatWeights, given.functions.isEmpty {
+    var masked = try masked(), original = dependencies.model, candidate = candidate
+    if original.hasOtherFloatWeights, original.functions.isEmpty {
       // Half precision rounds by more than a wrong cut may show: all three are compared in float32.
       masked = try masked.float32Form(keepsInterface: false)
-      given = try given.float32Form(keepsInterface: false)
+      original = try original.float32Form(keepsInterface: false)
       candidate = try candidate.float32Form(keepsInterface: false)
     }
     // What the given model cannot do tells nothing about the shrunk one.
-    let outcome = try samples.first(given) { inputs throws(PruneError) in
+    let outcome = try samples.first(original) { inputs throws(PruneError) in
       try Program(masked, ProgramOptions(inputShapes: inputs.mapValues(\.shape))).run(inputs)
     }
     guard case .ran(let inputs, let reference) = outcome else {
@@ -41,87 +41,87 @@ struct StructuralCertificate {
       return (nil, nil)
     }
     let noise = RoundingNoise(model: masked, inputs: inputs, outputs: reference, seed: 1)
-    let result = try Self.checked(candidate, noise, "the masked model's") { found, wanted throws(PruneError) in
-      try difference(found, wanted, isShrunk: isShrunk)
+    let result = try Self.checked(candidate, noise, "the masked model's") { actual, expected throws(PruneError) in
+      try difference(actual, expected, isShrunk: isShrunk)
     }
     return (result, nil)
   }
 
-  /// A network that should give what another gives.
+  /// Checks that a network gives the outputs of another.
   /// - Parameters:
-  ///   - given: the other one, with what it gives.
-  ///   - whose: what that one is called.
-  ///   - compare: the difference of outputs from those wanted.
+  ///   - noise: the other network, with its inputs and outputs.
+  ///   - owner: the name of that network in the error text.
+  ///   - compare: the difference of the outputs from the expected ones.
   static func checked(
-    _ candidate: Model, _ given: RoundingNoise, _ whose: String,
+    _ candidate: Model, _ noise: RoundingNoise, _ owner: String,
     _ compare: ([String: Tensor], [String: Tensor]) throws(PruneError) -> Double = {
-      found, wanted throws(PruneError) in try StructuralCertificate.difference(found, wanted)
+      actual, expected throws(PruneError) in try StructuralCertificate.difference(actual, expected)
     }
   ) throws(PruneError) -> Result {
-    let settings = ProgramOptions(inputShapes: given.inputs.mapValues(\.shape))
-    let found: [String: Tensor]
-    do { found = try Program(candidate, settings).run(given.inputs) } catch {
+    let settings = ProgramOptions(inputShapes: noise.inputs.mapValues(\.shape))
+    let results: [String: Tensor]
+    do { results = try Program(candidate, settings).run(noise.inputs) } catch {
       throw PruneError(
         .refused, "the pruned model does not run: \(error.message)", at: error.place,
         hint: "the model is left as it was")
     }
-    let difference = try compare(found, given.outputs)
+    let difference = try compare(results, noise.outputs)
     guard difference > tolerance else { return Result(difference: difference) }
     var isSeen = false
-    if let plain = QuantizedActivations.removed(from: given.model),
+    if let plain = QuantizedActivations.removed(from: noise.model),
       let smooth = QuantizedActivations.removed(from: candidate)
     {
       // What no step hides must agree as that of any other network.
-      let wanted = try Program(plain, settings).run(given.inputs)
+      let outputs = try Program(plain, settings).run(noise.inputs)
       _ = try checked(
-        smooth, RoundingNoise(model: plain, inputs: given.inputs, outputs: wanted, seed: given.seed), whose, compare)
+        smooth, RoundingNoise(model: plain, inputs: noise.inputs, outputs: outputs, seed: noise.seed), owner, compare)
       isSeen = true
     }
-    let bound = try given.bound(isSeen: isSeen)
-    guard difference <= bound.allowed else { throw failure(difference, whose, bound) }
+    let bound = try noise.bound(isSeen: isSeen)
+    guard difference <= bound.allowed else { throw failure(difference, owner, bound) }
     return Result(difference: difference, rounding: bound.noise)
   }
 
-  private static func failure(_ difference: Double, _ whose: String, _ bound: RoundingNoise.Bound) -> PruneError {
+  private static func failure(_ difference: Double, _ owner: String, _ bound: RoundingNoise.Bound) -> PruneError {
     func text(_ value: Double) -> String { formatted(value, digits: 3, style: "g") }
     return PruneError(
       .refused,
-      "the certificate failed: outputs differ by \(text(difference)) from \(whose), "
+      "the certificate failed: outputs differ by \(text(difference)) from \(owner), "
         + "at most \(text(bound.allowed)) is allowed, and rounding makes \(text(bound.noise))",
       hint: "the model is left as it was; leave layers out with ignore to find what cannot be pruned")
   }
 
   /// The largest difference of any output from the masked model's, less the units that went from it.
   private func difference(
-    _ found: [String: Tensor], _ reference: [String: Tensor], isShrunk: Bool
+    _ actual: [String: Tensor], _ reference: [String: Tensor], isShrunk: Bool
   ) throws(PruneError) -> Double {
-    guard isShrunk else { return try Self.difference(found, reference) }
-    var wanted = reference
+    guard isShrunk else { return try Self.difference(actual, reference) }
+    var expected = reference
     for (name, tensor) in reference {
       let masks = (dependencies.axes[name] ?? []).map { dependencies.forest.mask($0, cut.kept) }
       guard masks.count == tensor.shape.rank, masks.contains(where: { $0 != nil }) else { continue }
-      wanted[name] = try tensor.keeping(masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } })
+      expected[name] = try tensor.keeping(masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } })
     }
-    return try Self.difference(found, wanted)
+    return try Self.difference(actual, expected)
   }
 
   /// The largest difference of any output that both have, relative to the largest value of that output.
-  static func difference(_ found: [String: Tensor], _ wanted: [String: Tensor]) throws(PruneError) -> Double {
+  static func difference(_ actual: [String: Tensor], _ expected: [String: Tensor]) throws(PruneError) -> Double {
     var largest = 0.0
-    for (name, tensor) in wanted {
-      if let other = found[name] { largest = max(largest, try difference(other, tensor)) }
+    for (name, tensor) in expected {
+      if let other = actual[name] { largest = max(largest, try difference(other, tensor)) }
     }
     return largest
   }
 
   /// The given model with masks on what nodes sum over.
   func masked() throws(PruneError) -> Model {
-    let given = dependencies.model.graph
+    let graph = dependencies.model.graph
     var model = dependencies.model
     var names = model.graph.allNames
-    var added = [[Node]](repeating: [], count: given.nodes.count)
+    var added = [[Node]](repeating: [], count: graph.nodes.count)
     for contraction in dependencies.contractions {
-      let node = given.nodes[contraction.node]
+      let node = graph.nodes[contraction.node]
       guard let operand = node.input(contraction.input), let spaces = dependencies.axes[operand],
         contraction.axis < spaces.count,
         let mask = dependencies.forest.mask(spaces[contraction.axis], cut.kept)
@@ -138,7 +138,7 @@ struct StructuralCertificate {
     }
     var replaced: [Int: [Node]] = [:]
     for statistic in dependencies.statistics {
-      guard let operand = given.nodes[statistic.node].input(0), let spaces = dependencies.axes[operand],
+      guard let operand = graph.nodes[statistic.node].input(0), let spaces = dependencies.axes[operand],
         statistic.axis < spaces.count,
         let mask = dependencies.forest.mask(spaces[statistic.axis], cut.kept)
       else { continue }

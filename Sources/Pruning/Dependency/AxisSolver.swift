@@ -30,13 +30,13 @@ struct AxisSolver {
     let axis: Int
   }
 
-  /// An axis of one position that a node makes longer, and the axes beside it that it leaves as they are.
+  /// An axis of one position that a node makes longer, and the other axes, which it leaves as they are.
   private struct Repetition {
     let space: SpaceForest.ID
     let beside: [SpaceForest.ID]
   }
 
-  /// An axis that a node sums over: what of it is masked contributes nothing.
+  /// An axis that a node sums over: masked positions contribute nothing.
   struct Contraction: Sendable {
     let node: Int
     let input: Int
@@ -118,14 +118,14 @@ struct AxisSolver {
   mutating func input(_ node: Node, _ index: Int) -> [SpaceForest.ID]? { node.input(index).flatMap { axesOf($0) } }
 
   mutating func axesOf(_ name: String) -> [SpaceForest.ID]? {
-    if let found = axes[name] { return found }
+    if let cached = axes[name] { return cached }
     guard let tensor = stored[name] else { return nil }
     // Extents, axes and indices are no weights.
     let isPlain = tensor.dtype == .int64 || tensor.dtype == .bool || tensor.dtype == .string
     let pins = isPlain ? [Pin(place: "constant '\(name)'", reason: "it holds \(tensor.dtype.name) numbers")] : []
-    let made = tensor.shape.dims.map { forest.leaf($0, pins: pins) }
-    axes[name] = made
-    return made
+    let spaces = tensor.shape.dims.map { forest.leaf($0, pins: pins) }
+    axes[name] = spaces
+    return spaces
   }
 
   func tensor(_ node: Node, _ index: Int) -> Tensor? { node.input(index).flatMap { stored[$0] } }
@@ -230,7 +230,7 @@ struct AxisSolver {
     axes[name] = dims.map { forest.leaf($0, pins: [pin]) }
   }
 
-  /// Spaces of operands joined as broadcasting joins them: from the last axis, those of one unit stretched.
+  /// Spaces of operands unified as in broadcasting: from the last axis on, those of one unit are stretched.
   mutating func broadcast(_ operands: [[SpaceForest.ID]], _ node: Node) -> [SpaceForest.ID] {
     let rank = operands.map(\.count).max() ?? 0
     var result: [SpaceForest.ID] = []
@@ -276,7 +276,7 @@ struct NodeEdit: Sendable {
     /// The sizes of a Split's outputs along an axis.
     case split([SpaceForest.ID])
     /// A Slice's bounds along an axis: what lies before it, and what it takes.
-    case slice(axis: Int, before: SpaceForest.ID?, taken: SpaceForest.ID)
+    case slice(axis: Int, before: SpaceForest.ID?, part: SpaceForest.ID)
     /// The positions along an axis that a Gather, or a Slice that steps, picks from a space.
     case pick(axis: Int, from: SpaceForest.ID, positions: [Int])
     /// A Pad's counts along an axis.

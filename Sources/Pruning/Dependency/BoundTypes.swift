@@ -38,7 +38,7 @@ struct BoundTypes {
     var extents: [Dim: Int] = [:]
     var next = 0
     func extent(_ dim: Dim) -> Int {
-      if dim != .unknown, let known = extents[dim] { return known }
+      if dim != .unknown, let value = extents[dim] { return value }
       extents[dim] = number(next)
       next += 1
       return extents[dim] ?? 1
@@ -50,7 +50,7 @@ struct BoundTypes {
       inputs[input.name] = type
     }
     guard var types = try? ShapeInference.run(model, inputs: inputs) else { return nil }
-    // Behind operators that inference does not know: what the file declares.
+    // After operators that inference does not know, the types are those that the file declares.
     for (name, declared) in declared.types where types.types[name]?.dims == nil {
       guard let dims = declared.dims else { continue }
       let bound = dims.map { dim in dim.value == nil ? extents[dim].map(Dim.fixed) ?? .unknown : dim }
@@ -71,9 +71,9 @@ struct BoundTypes {
       guard let dims = type.dims, let others = second.types.types[name]?.dims, dims.count == others.count else {
         continue
       }
-      let given = declared.types[name]?.dims
-      let known = given?.count == dims.count ? given : nil
-      var refined = known ?? [Dim](repeating: .unknown, count: dims.count)
+      let declaredDims = declared.types[name]?.dims
+      let base = declaredDims?.count == dims.count ? declaredDims : nil
+      var refined = base ?? [Dim](repeating: .unknown, count: dims.count)
       for axis in dims.indices where refined[axis].value == nil {
         guard let a = dims[axis].value, let b = others[axis].value else { continue }
         if a == b {

@@ -24,7 +24,7 @@ package struct Dependencies: Sendable {
   ///   - rules: for operators of other domains, by `domain.name`.
   ///   - output: an output whose last axis may lose units.
   ///   - width: whether units that layer normalizations take statistics over may go.
-  ///   - shapes: extents that the inputs leave open, where the model is meant for those alone.
+  ///   - shapes: extents that the inputs leave open, where the model is for these extents only.
   ///   - samples: extents of a sample of inputs that do not declare how many axes they have.
   /// - Throws: `.mismatch` when shapes in the model contradict each other.
   package init(

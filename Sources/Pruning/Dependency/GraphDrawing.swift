@@ -10,7 +10,7 @@ package struct GraphDrawing {
   private struct Box {
     let name: String
     let op: String
-    /// Units and why they stay, for whoever points at it.
+    /// Units and why they stay: the tooltip.
     let tip: String
     /// Degrees on the circle of colours; nil for grey and white ones.
     let hue: Int?

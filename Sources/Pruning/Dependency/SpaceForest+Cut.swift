@@ -23,7 +23,7 @@ extension SpaceForest {
   /// Spaces that pick their units from others.
   var picks: [ID] { forms.indices.filter { if case .pick = forms[$0] { true } else { false } } }
 
-  /// Units left of a space when so many of each leaf are; about so many where it picks some of a leaf's.
+  /// The units left of a space, from the units left of each leaf; an estimate where it picks some units of a leaf.
   func count(_ id: ID, _ kept: [ID: Int]) -> Int {
     let id = root(id)
     switch form(id) {

@@ -28,10 +28,10 @@ package struct UnitRole: OptionSet, Sendable, Hashable {
 
 /// The units that axes are made of.
 ///
-/// A space is a leaf of so many units, the concatenation of spaces (an axis behind Concat), or their row-major product
-/// (an axis behind Reshape), or units picked out of another space by number (an axis behind Gather). Axes whose units
-/// go together share spaces: unifying two spaces makes them one, splitting and factoring refine a space wherever it is
-/// used. Example: 48 = 4 heads x 12; factoring the 48 outputs of a matrix into [4, 12] makes its columns a product, and
+/// A space is a leaf with a number of units, the concatenation of spaces (an axis after Concat), their row-major
+/// product (an axis after Reshape), or units picked from another space by index (an axis after Gather). Axes whose
+/// units go together share spaces: unifying two spaces makes them one, splitting and factoring refine a space wherever
+/// it is used. Example: 48 = 4 heads x 12; factoring the 48 outputs of a matrix into [4, 12] makes its columns a product, and
 /// unifying the 4 with another matrix's 4 couples their heads.
 struct SpaceForest: Sendable {
   typealias ID = Int
@@ -55,7 +55,7 @@ struct SpaceForest: Sendable {
 
   /// Reasons kept for a leaf; more tell a reader nothing.
   private static let pinLimit = 4
-  /// More copies of one block are not told apart.
+  /// More copies of one block are not distinguished.
   private static let copyLimit = 64
 
   // MARK: - Making spaces
@@ -93,7 +93,7 @@ struct SpaceForest: Sendable {
     return id
   }
 
-  /// Units of a space in another order, or some of them. Positions must be within it.
+  /// Units of a space in another order, or some of its units. Positions must be in range.
   mutating func pick(_ base: ID, _ positions: [Int]) -> ID {
     let base = root(base)
     if positions.count == sizes[base], positions == Array(positions.indices) { return base }
@@ -205,14 +205,14 @@ struct SpaceForest: Sendable {
   mutating func factor(_ id: ID, into dims: [Int]) -> [ID]? {
     let id = root(id)
     guard !dims.contains(where: { $0 < 1 }) else { return nil }
-    let wanted = dims.filter { $0 != 1 }
+    let extents = dims.filter { $0 != 1 }
     let parts: [ID]
-    if wanted.count <= 1 {
-      guard (wanted.first ?? 1) == sizes[id] else { return nil }
-      parts = wanted.isEmpty ? [] : [id]
+    if extents.count <= 1 {
+      guard (extents.first ?? 1) == sizes[id] else { return nil }
+      parts = extents.isEmpty ? [] : [id]
     } else {
-      guard let found = factorParts(id, wanted) else { return nil }
-      parts = found
+      guard let factors = factorParts(id, extents) else { return nil }
+      parts = factors
     }
     var next = parts.makeIterator()
     var result: [ID] = []
@@ -276,23 +276,23 @@ struct SpaceForest: Sendable {
     var result: [ID] = []
     for dim in dims {
       var need = dim
-      var taken: [ID] = []
+      var ids: [ID] = []
       while need > 1 {
         guard index < queue.count else { return nil }
         let factor = root(queue[index]), size = sizes[factor]
         if size <= need {
           guard size > 0, need % size == 0 else { return nil }
-          taken.append(factor)
+          ids.append(factor)
           need /= size
           index += 1
         } else {
           guard size % need == 0, let parts = self.factor(factor, into: [need, size / need]) else { return nil }
-          taken.append(parts[0])
+          ids.append(parts[0])
           queue[index] = parts[1]
           need = 1
         }
       }
-      result.append(product(taken))
+      result.append(product(ids))
     }
     return result
   }

@@ -11,7 +11,7 @@ package struct EnsembleOptions {
   package var method = "average"
   /// What stack trains on, and what members and ensemble are measured on.
   package var data: Dataset?
-  /// Of stack; 0 is 5.
+  /// The epochs of the method "stack"; 0 is 5.
   package var epochs = 0
   package var seed: UInt64 = 0
   package var cancel: CancelFlag?
@@ -92,15 +92,15 @@ struct EnsembleGraph {
         throw PruneError(error.status, error.message, at: entry.label, hint: error.hint)
       }
       let prefix = "m\(index + 1)/"
-      // One input is shared whatever its name, several by their names.
+      // A single input is shared under any name, several inputs by their names.
       var shared: [String: String] = [:]
       for input in entry.model.graph.trueInputs { shared[input.name] = inputs.count == 1 ? inputs[0].name : input.name }
       let member = entry.model.graph.prefixed(prefix, shared: shared)
       graph.nodes += member.nodes
       for value in member.initializers { graph.append(initializer: value) }
       // Before IR version 4 initializers are inputs as well.
-      let fed = Set(inputs.map(\.name))
-      graph.inputs += member.inputs.filter { !fed.contains($0.name) }
+      let inputNames = Set(inputs.map(\.name))
+      graph.inputs += member.inputs.filter { !inputNames.contains($0.name) }
       masked += entry.model.maskedParameters.map { prefix + $0 }
       probabilities.append(Self.probability(member, prefix, &graph))
     }
@@ -119,21 +119,23 @@ struct EnsembleGraph {
   }
 
   private static func check(_ model: Model, like first: Model, _ classes: Int) throws(PruneError) {
-    let inputs = model.graph.trueInputs, wanted = first.graph.trueInputs
+    let inputs = model.graph.trueInputs, expected = first.graph.trueInputs
     func names(_ inputs: [ValueInfo]) -> String { inputs.map { "'\($0.name)'" }.joined(separator: ", ") }
-    guard inputs.count == wanted.count, inputs.count == 1 || Set(inputs.map(\.name)) == Set(wanted.map(\.name)) else {
+    guard inputs.count == expected.count, inputs.count == 1 || Set(inputs.map(\.name)) == Set(expected.map(\.name))
+    else {
       throw PruneError(
-        .mismatch, "its inputs are \(names(inputs)), the first model's \(names(wanted)): an ensemble shares all of them"
+        .mismatch,
+        "its inputs are \(names(inputs)), the first model's \(names(expected)): an ensemble shares all of them"
       )
     }
     for input in inputs {
-      let other = inputs.count == 1 ? wanted.first : wanted.first { $0.name == input.name }
-      guard let own = input.type, let shared = other?.type else { continue }
+      let other = inputs.count == 1 ? expected.first : expected.first { $0.name == input.name }
+      guard let type = input.type, let shared = other?.type else { continue }
       let fits =
-        own.dtype == shared.dtype && own.dims?.count == shared.dims?.count
-        && zip(own.dims ?? [], shared.dims ?? []).allSatisfy { $0.value == $1.value }
+        type.dtype == shared.dtype && type.dims?.count == shared.dims?.count
+        && zip(type.dims ?? [], shared.dims ?? []).allSatisfy { $0.value == $1.value }
       guard fits else {
-        throw PruneError(.mismatch, "its input '\(input.name)' is \(own), the first model's \(shared)")
+        throw PruneError(.mismatch, "its input '\(input.name)' is \(type), the first model's \(shared)")
       }
     }
     guard Self.classes(model) == classes else {

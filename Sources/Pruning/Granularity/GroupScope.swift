@@ -17,18 +17,18 @@ struct GroupScope {
     let groups = dependencies.groups
     func names(_ group: UnitGroup) -> [String] { [group.name] + group.members.flatMap { [$0.layer, $0.tensor] } }
     if checks {
-      let known = Set(groups.flatMap(names) + dependencies.model.graph.nodes.map(\.layerName))
+      let allNames = Set(groups.flatMap(names) + dependencies.model.graph.nodes.map(\.layerName))
       for (option, patterns) in [("scope", scope), ("ignore", ignore)] {
         for pattern in patterns {
           let matcher = NamePattern(pattern)
-          guard !known.contains(where: matcher.matches) else { continue }
+          guard !allNames.contains(where: matcher.matches) else { continue }
           throw PruneError(
             .notFound, "\(option) pattern '\(pattern)' matches no layer and no weight",
             hint: Suggestion.hint(for: pattern, among: groups.map(\.name)))
         }
       }
     }
-    let wanted = scope.map { NamePattern($0) }, unwanted = ignore.map { NamePattern($0) }
+    let scopePatterns = scope.map { NamePattern($0) }, ignorePatterns = ignore.map { NamePattern($0) }
     func isMatched(_ group: UnitGroup, _ patterns: [NamePattern], makes: Bool) -> Bool {
       patterns.contains { pattern in
         pattern.matches(group.name)
@@ -42,8 +42,8 @@ struct GroupScope {
     }
     // Scope names what makes units; a layer to ignore must not change at all.
     chosen = zip(groups, candidates).map { group, isCandidate in
-      isCandidate && (wanted.isEmpty || isMatched(group, wanted, makes: true))
-        && !isMatched(group, unwanted, makes: false)
+      isCandidate && (scopePatterns.isEmpty || isMatched(group, scopePatterns, makes: true))
+        && !isMatched(group, ignorePatterns, makes: false)
     }
     guard checks, !chosen.contains(true) else { return }
     if candidates.contains(true) {

@@ -83,7 +83,7 @@ package struct PrunableWeights: Sendable {
     }
   }
 
-  /// Gives all uses of a weight but the first a whole copy of it. The bytes are shared until the first loses weights.
+  /// Gives every use of a weight except the first its own copy. The bytes are shared until one of them changes.
   /// - Returns: the names of the layers that got one, and what the copies take in a file.
   mutating func splitUses() -> (layers: [String], bytes: Int) {
     var split: [String] = [], bytes = 0
@@ -113,10 +113,10 @@ package struct PrunableWeights: Sendable {
     for (option, patterns) in [("scope", scope), ("ignore", ignore)] {
       for pattern in patterns { try Self.check(pattern, option: option, all, model.graph) }
     }
-    let wanted = scope.map { NamePattern($0) }, unwanted = ignore.map { NamePattern($0) }
+    let scopePatterns = scope.map { NamePattern($0) }, ignorePatterns = ignore.map { NamePattern($0) }
     weights = all.filter { weight in
-      (wanted.isEmpty || wanted.contains { weight.isMatched(by: $0) })
-        && !unwanted.contains { weight.isMatched(by: $0) }
+      (scopePatterns.isEmpty || scopePatterns.contains { weight.isMatched(by: $0) })
+        && !ignorePatterns.contains { weight.isMatched(by: $0) }
     }
     guard weights.isEmpty else { return }
     guard all.isEmpty else {

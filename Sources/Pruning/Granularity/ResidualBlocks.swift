@@ -1,13 +1,13 @@
 import PruneGraph
 import PruneTensor
 
-/// Layers that can go as a whole: branches that are added to what they are computed from.
+/// Blocks that can be removed as a whole: branches that are added to their own input.
 struct ResidualBlocks {
   struct Block: Sendable {
     /// The Add, by its layer name.
     let name: String
     let add: Int
-    /// The operand that goes on without the branch.
+    /// The operand that stays when the branch is removed.
     let skip: String
     /// Which input of the Add is the branch.
     let branchInput: Int
@@ -25,7 +25,7 @@ struct ResidualBlocks {
     let graph = model.graph, producers = graph.producers, consumers = graph.consumers
     let types = try ShapeInference.run(model).types
     let outputs = Set(graph.outputs.map(\.name))
-    var taken: Set<Int> = []
+    var usedNodes: Set<Int> = []
     for (index, node) in graph.nodes.enumerated()
     where node.isStandard && node.opType == "Add" && node.inputs.count == 2 {
       // What graphs inside nodes read by name is left alone.
@@ -37,13 +37,13 @@ struct ResidualBlocks {
         guard branch != skip, let type = types[skip], type.dims != nil, types[branch] == type,
           !graph.hasInitializer(skip),
           let nodes = Self.branch(branch, skip, index, graph, producers, consumers, outputs),
-          taken.isDisjoint(with: nodes)
+          usedNodes.isDisjoint(with: nodes)
         else { continue }
         let weights = Set(nodes.flatMap { graph.nodes[$0].inputs }).filter { name in
           graph.hasInitializer(name) && (consumers[name] ?? []).allSatisfy(nodes.contains)
         }
         guard weights.contains(where: { (graph.initializer($0)?.shape.rank ?? 0) > 1 }) else { continue }
-        taken.formUnion(nodes)
+        usedNodes.formUnion(nodes)
         blocks.append(
           Block(
             name: node.layerName, add: index, skip: skip, branchInput: branchInput, nodes: nodes.sorted(),
@@ -59,7 +59,7 @@ struct ResidualBlocks {
     _ consumers: [String: [Int]],
     _ outputs: Set<String>
   ) -> Set<Int>? {
-    var found: Set<Int> = []
+    var region: Set<Int> = []
     var queue = [branch]
     var meetsSkip = false
     while let name = queue.popLast() {
@@ -69,18 +69,18 @@ struct ResidualBlocks {
       }
       if graph.hasInitializer(name) || name.isEmpty { continue }
       guard let index = producers[name] else { return nil }
-      guard found.insert(index).inserted else { continue }
-      guard found.count <= 256, graph.nodes[index].subgraphs.isEmpty else { return nil }
+      guard region.insert(index).inserted else { continue }
+      guard region.count <= 256, graph.nodes[index].subgraphs.isEmpty else { return nil }
       queue += graph.nodes[index].inputs
     }
     guard meetsSkip else { return nil }
-    for index in found {
+    for index in region {
       for output in graph.nodes[index].outputs where !output.isEmpty {
-        guard !outputs.contains(output), (consumers[output] ?? []).allSatisfy({ $0 == add || found.contains($0) })
+        guard !outputs.contains(output), (consumers[output] ?? []).allSatisfy({ $0 == add || region.contains($0) })
         else { return nil }
       }
     }
-    return found
+    return region
   }
 
   /// The model without some blocks.

@@ -3,7 +3,7 @@ import PruneTensor
 /// A weight's elements gathered into units that are removed as one. Units may overlap: an element goes with the first of
 /// its units that goes.
 struct UnitPartition {
-  /// The elements of all units, in storage order, one unit behind the other.
+  /// The elements of all units, in storage order, unit after unit.
   private let elements: [Int32]
   /// Where each unit begins, and the end of the last.
   private let starts: [Int]
@@ -112,8 +112,8 @@ enum NeighbourMask {
           for tap in 0..<matrix.taps {
             for first in stride(from: 0, to: matrix.inputs, by: of) {
               let width = min(of, matrix.inputs - first)
-              let wanted = width * (of - keep) / of
-              guard wanted > 0 else { continue }
+              let zeroCount = width * (of - keep) / of
+              guard zeroCount > 0 else { continue }
               group.removeAll(keepingCapacity: true)
               for input in first..<first + width {
                 let place = matrix.offset(row, tap * matrix.inputs + input)
@@ -121,7 +121,7 @@ enum NeighbourMask {
                 group.append((place, span[place] == 0 ? -.infinity : scores[place]))
               }
               group.sort { ($0.score, $0.place) < ($1.score, $1.place) }
-              for index in 0..<wanted { span[group[index].place] = 0 }
+              for index in 0..<zeroCount { span[group[index].place] = 0 }
             }
           }
         }

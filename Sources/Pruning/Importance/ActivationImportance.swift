@@ -14,7 +14,7 @@ struct WandaImportance: Importance {
     guard let data = context.data else { return .tensors([]) }
     let weights = context.weights.weights, uses = context.weights.uses()
     var probe = ActivationProbe(context.weights.model)
-    var wanted: [(weight: Int, value: String)] = []
+    var probes: [(weight: Int, value: String)] = []
     let unobserved = Set(context.weights.unobserved().map(\.weight.name))
     guard unobserved.count < weights.count || weights.isEmpty else {
       throw LayerMatrix.missing(weights[0], criterion: name)
@@ -22,8 +22,8 @@ struct WandaImportance: Importance {
     for (index, weight) in weights.enumerated() where !unobserved.contains(weight.name) {
       for use in uses[index] {
         let value = try LayerInputs(use: use, shape: weight.tensor.shape).squares(&probe)
-        probe.want(value)
-        wanted.append((index, value))
+        probe.observe(value)
+        probes.append((index, value))
       }
     }
     var sums = weights.indices.map { index in
@@ -33,7 +33,7 @@ struct WandaImportance: Importance {
     try probe.run(
       data, batchSize: context.batchSize, cancel: context.cancel, communicator: context.communicator
     ) { values, _ throws(PruneError) in
-      for (index, value) in wanted {
+      for (index, value) in probes {
         guard let tensor = values[value], tensor.count == sums[index].count else { continue }
         try tensor.withSpan(of: Float.self) { span throws(PruneError) in
           for place in span.indices { sums[index][place] += Double(span[place]) }
@@ -81,7 +81,7 @@ struct ActivityImportance: Importance {
     var probe = ActivationProbe(context.weights.model)
     let zero = try probe.integers([0])
     let threshold = probe.emit("Cast", [zero], [Attribute("to", .int(1))])
-    var wanted: [(weight: Int, value: String)] = []
+    var probes: [(weight: Int, value: String)] = []
     for (index, uses) in uses.enumerated() {
       guard let use = uses.first, let relu = Self.activation(behind: use.output, graph, consumers) else { continue }
       let positive = probe.emit(
@@ -89,23 +89,23 @@ struct ActivityImportance: Importance {
       let isMap = use.node.opType.hasPrefix("Conv")
       let table = try probe.reshape(positive, isMap ? [0, use.matrix.rows, -1] : [-1, use.matrix.outputs, 1])
       let value = probe.emit("ReduceMean", [table] + (try Self.axes(&probe)), Self.axesAttributes(probe))
-      probe.want(value)
-      wanted.append((index, value))
+      probe.observe(value)
+      probes.append((index, value))
     }
     var shares = [[Float]?](repeating: nil, count: weights.count)
-    guard !wanted.isEmpty else { return try FilterImportance.spread(shares, weights, uses, criterion: name) }
+    guard !probes.isEmpty else { return try FilterImportance.spread(shares, weights, uses, criterion: name) }
     try context.agree(name)
     try probe.run(
       data, batchSize: context.batchSize, cancel: context.cancel, communicator: context.communicator
     ) { values, count throws(PruneError) in
-      for (index, value) in wanted {
+      for (index, value) in probes {
         guard let tensor = values[value] else { continue }
         let batch = try tensor.array(of: Float.self).map { $0 * Float(count) / Float(data.count) }
         shares[index] = shares[index].map { zip($0, batch).map(+) } ?? batch
       }
     }
     if let communicator = context.communicator {
-      for (index, _) in wanted {
+      for (index, _) in probes {
         let count = try communicator.max([shares[index]?.count ?? 0])[0]
         shares[index] = try communicator.sum(shares[index] ?? [Float](repeating: 0, count: count))
       }

@@ -8,35 +8,35 @@ import PruneTensor
 /// added to it, and only those leave a run.
 struct ActivationProbe {
   private(set) var model: Model
-  private var taken: Set<String>
+  private var usedNames: Set<String>
   private var outputs: [String] = []
   /// Of the given model's values.
   private lazy var types = (try? ShapeInference.run(model).types) ?? [:]
 
   init(_ model: Model) {
     self.model = model
-    taken = model.graph.allNames
+    usedNames = model.graph.allNames
   }
 
-  /// Wants a value of the graph.
-  mutating func want(_ value: String) { outputs.append(value) }
+  /// Makes a value of the graph an output.
+  mutating func observe(_ value: String) { outputs.append(value) }
 
   /// Appends a node and returns its output.
   mutating func emit(_ opType: String, _ inputs: [String], _ attributes: [Attribute] = []) -> String {
-    let output = Graph.uniqueName("probe.\(opType)", &taken)
+    let output = Graph.uniqueName("probe.\(opType)", &usedNames)
     model.graph.nodes.append(Node(opType, name: output, inputs: inputs, outputs: [output], attributes: attributes))
     return output
   }
 
   mutating func integers(_ values: [Int]) throws(PruneError) -> String {
-    let name = Graph.uniqueName("probe.integers", &taken)
+    let name = Graph.uniqueName("probe.integers", &usedNames)
     model.graph.setInitializer(name, try Tensor(values.map(Int64.init)))
     return name
   }
 
   /// A constant of the probe's own.
   mutating func constant(_ tensor: Tensor) -> String {
-    let name = Graph.uniqueName("probe.constant", &taken)
+    let name = Graph.uniqueName("probe.constant", &usedNames)
     model.graph.setInitializer(name, tensor)
     return name
   }

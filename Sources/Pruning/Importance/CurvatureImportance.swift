@@ -62,7 +62,7 @@ struct CurvatureImportance: Importance {
       length += try tensor.zipped(with: tensor, *).total()
       scale += try weight.tensor.zipped(with: weight.tensor, *).total()
     }
-    // A direction of zeros leads nowhere.
+    // A direction of zeros gives no information.
     guard length > 0, length.isFinite else { return direction }
     let step = Float(Self.step * (scale > 0 ? scale : 1).squareRoot() / length.squareRoot())
     func gradients(_ step: Float) throws(PruneError) -> [Tensor] {

@@ -85,13 +85,13 @@ struct FilterImportance: Importance {
     return try products.withSpan(of: Float.self) { span throws(PruneError) in
       var result = [Float](repeating: kind == .cosine ? 1 : 0, count: count)
       for row in 0..<count {
-        let own = span[row * count + row]
+        let rowSquare = span[row * count + row]
         for other in 0..<(kind == .cosine ? row : count) where other != row {
-          let theirs = span[other * count + other], both = span[row * count + other]
+          let otherSquare = span[other * count + other], both = span[row * count + other]
           if kind == .median {
-            result[row] += max(own + theirs - 2 * both, 0).squareRoot()
-          } else if own > 0, theirs > 0 {
-            result[row] = min(result[row], max(1 - abs(both) / (own * theirs).squareRoot(), 0))
+            result[row] += max(rowSquare + otherSquare - 2 * both, 0).squareRoot()
+          } else if rowSquare > 0, otherSquare > 0 {
+            result[row] = min(result[row], max(1 - abs(both) / (rowSquare * otherSquare).squareRoot(), 0))
           }
         }
       }

@@ -52,10 +52,10 @@ struct GateImportance: Importance {
 
   /// Scores of the units of groups; empty for groups that are not asked for. Groups that nobody reads come last.
   func units(
-    _ dependencies: Dependencies, _ wanted: [Bool], _ context: ScoringContext
+    _ dependencies: Dependencies, _ selection: [Bool], _ context: ScoringContext
   ) throws(PruneError) -> [[Double]] {
     var places: [GatePass.Place] = [], numbers: [GatePass.Place: Int] = [:], readings: [Reading] = []
-    for (index, group) in dependencies.groups.enumerated() where wanted[index] {
+    for (index, group) in dependencies.groups.enumerated() where selection[index] {
       for (place, units) in Self.places(of: group, dependencies) {
         let number = numbers[place] ?? places.count
         if number == places.count {
@@ -85,9 +85,9 @@ struct GateImportance: Importance {
       }
     }
     if let communicator = context.communicator {
-      for index in sums.indices where wanted[index] { sums[index] = try communicator.sum(sums[index]) }
+      for index in sums.indices where selection[index] { sums[index] = try communicator.sum(sums[index]) }
     }
-    for (index, group) in dependencies.groups.enumerated() where wanted[index] {
+    for (index, group) in dependencies.groups.enumerated() where selection[index] {
       guard let bad = sums[index].firstIndex(where: { !$0.isFinite }) else { continue }
       throw PruneError(
         .numeric, "criterion '\(name)' gives unit \(bad) of '\(group.name)' a score that is not finite", at: group.name,
@@ -95,12 +95,12 @@ struct GateImportance: Importance {
     }
     let read = Set(readings.map(\.group)), most = (sums.flatMap { $0 }.max() ?? 0) * 2 + 1
     return dependencies.groups.indices.map { index in
-      guard wanted[index] else { return [] }
+      guard selection[index] else { return [] }
       return read.contains(index) ? sums[index] : [Double](repeating: most, count: dependencies.groups[index].size)
     }
   }
 
-  /// Where layers read a group's units, else where layers make them.
+  /// The places where layers read a group's units, else the places where layers compute them.
   private static func places(of group: UnitGroup, _ dependencies: Dependencies) -> [(GatePass.Place, [Int])] {
     let graph = dependencies.model.graph, forest = dependencies.forest
     /// The axis of a value that has the group's units, and which.
@@ -111,22 +111,22 @@ struct GateImportance: Importance {
       }
       return nil
     }
-    var found: [(GatePass.Place, [Int])] = [], seen: Set<Int> = []
+    var places: [(GatePass.Place, [Int])] = [], seen: Set<Int> = []
     for contraction in dependencies.contractions where seen.insert(contraction.node).inserted {
       let node = graph.nodes[contraction.node]
       guard let name = node.outputs.first else { continue }
       for input in node.inputs.indices {
         guard let (axis, units) = node.input(input).flatMap(axis) else { continue }
-        found.append((.init(node: name, input: input, axis: axis), units))
+        places.append((.init(node: name, input: input, axis: axis), units))
         break
       }
     }
-    guard found.isEmpty else { return found }
+    guard places.isEmpty else { return places }
     let makers = Set(group.members.filter { !$0.isInput }.map(\.tensor))
     for node in graph.nodes where node.inputs.contains(where: makers.contains) {
       guard let name = node.outputs.first, let (axis, units) = axis(name) else { continue }
-      found.append((.init(node: name, input: nil, axis: axis), units))
+      places.append((.init(node: name, input: nil, axis: axis), units))
     }
-    return found
+    return places
   }
 }

@@ -103,7 +103,7 @@ struct GatePass {
     let gates: [String]
   }
 
-  /// By place; nil where samples of a batch cannot be told apart.
+  /// The sums by place; nil where the samples of a batch cannot be separated.
   private func gradients(
     _ samples: [Int], _ inputBinding: InputBinding, _ sources: inout [Int: Gated]
   ) throws(PruneError) -> [[Float]]? {
@@ -111,10 +111,10 @@ struct GatePass {
     guard let y = batch.y else { return [] }
     if sources[count] == nil { sources[count] = try gated(inputs.mapValues(\.shape), count) }
     guard let gated = sources[count] else { return nil }
-    let found = try gated.source.run(inputs, y, cancel: context.cancel).gradients
+    let gradients = try gated.source.run(inputs, y, cancel: context.cancel).gradients
     var result: [[Float]] = []
     for (gate, place) in zip(gated.gates, places) {
-      guard let gradient = found[gate] else {
+      guard let gradient = gradients[gate] else {
         // What the loss does not depend on has a gradient of zero; what a node cuts off has none.
         if let block = gated.source.blocked.first(where: { $0.parameters.contains(gate) }) {
           throw PruneError(
@@ -148,7 +148,7 @@ struct GatePass {
 
   private func gated(_ shapes: [String: Shape], _ count: Int) throws(PruneError) -> Gated? {
     let types = try Specialization(model, inputs: shapes, variables: []).types
-    var gated = model, taken = model.graph.allNames, gates: [String] = []
+    var gated = model, usedNames = model.graph.allNames, gates: [String] = []
     for place in places {
       guard let index = gated.graph.nodes.firstIndex(where: { $0.outputs.first == place.node }) else { return nil }
       let original = place.input.flatMap { gated.graph.nodes[index].input($0) } ?? place.node
@@ -157,7 +157,7 @@ struct GatePass {
       var dims = [Int](repeating: 1, count: shape.rank)
       dims[place.axis] = shape.dims[place.axis]
       if place.axis > 0, shape.dims[0] % count == 0 { dims[0] = shape.dims[0] } else if count > 1 { return nil }
-      let gate = Graph.uniqueName("gate", &taken), inner = Graph.uniqueName("\(original).gated", &taken)
+      let gate = Graph.uniqueName("gate", &usedNames), inner = Graph.uniqueName("\(original).gated", &usedNames)
       var ones = try Tensor(zeros: .float32, try Shape(dims))
       try ones.withMutableSpan(of: Float.self) { span throws(PruneError) in for i in span.indices { span[i] = 1 } }
       gated.graph.setInitializer(gate, ones)

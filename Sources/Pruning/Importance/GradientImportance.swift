@@ -48,7 +48,7 @@ struct GradientImportance: Importance {
 }
 
 extension ScoringContext {
-  /// Sees to it that all ranks score the same weights on as much data.
+  /// Ensures that all ranks score the same weights on the same amount of data.
   func agree(_ criterion: String) throws(PruneError) {
     guard let communicator else { return }
     var values = Fingerprint()
@@ -167,10 +167,10 @@ struct GradientPass {
   private func summed(
     _ accumulators: [ScoreAccumulator], _ kind: ScoreAccumulator.Kind
   ) throws(PruneError) -> [Tensor] {
-    let own = try accumulators.map { accumulator throws(PruneError) in try accumulator.scores() }
-    guard let communicator = context.communicator else { return own }
+    let scores = try accumulators.map { accumulator throws(PruneError) in try accumulator.scores() }
+    guard let communicator = context.communicator else { return scores }
     var result: [Tensor] = []
-    for tensor in own {
+    for tensor in scores {
       // A root of sums is no sum of roots.
       var sum = kind == .product ? try tensor.zipped(with: tensor, *) : tensor
       try communicator.sum(&sum)
@@ -192,7 +192,7 @@ struct GradientPass {
     }
     // A model of one batch size sees a sample alone as a batch that is full of it.
     let fixed = inputBinding.fixedBatch, copies = fixed ?? 1
-    func alone(_ sample: Int) throws(PruneError) -> [String: Tensor] {
+    func single(_ sample: Int) throws(PruneError) -> [String: Tensor] {
       try squares([Int](repeating: sample, count: copies))
     }
     let largest = weights.map(\.tensor.count).max() ?? 1
@@ -201,16 +201,16 @@ struct GradientPass {
     if size > 1 {
       if let fixed, size < fixed {
         size = 1
-      } else if try !isSeparable(samples: fixed ?? 2, copies, squares, alone) {
+      } else if try !isSeparable(samples: fixed ?? 2, copies, squares, single) {
         size = 1
       }
     }
     var accumulators: [ScoreAccumulator] = []
     for weight in weights { accumulators.append(try ScoreAccumulator(.plain, weight: weight.tensor)) }
-    func add(_ found: [String: Tensor], share: Float) throws(PruneError) {
+    func add(_ gradients: [String: Tensor], share: Float) throws(PruneError) {
       for (index, weight) in weights.enumerated() {
-        guard let sum = found[weight.name] else {
-          guard !found.isEmpty, !source.blocked.contains(where: { $0.parameters.contains(weight.name) }) else {
+        guard let sum = gradients[weight.name] else {
+          guard !gradients.isEmpty, !source.blocked.contains(where: { $0.parameters.contains(weight.name) }) else {
             throw missing(weight, source)
           }
           continue
@@ -224,23 +224,23 @@ struct GradientPass {
       if size > 1, fixed == nil || last - first == size {
         try add(squares(Array(first..<last)), share: count * count)
       } else {
-        for sample in first..<last { try add(alone(sample), share: Float(copies)) }
+        for sample in first..<last { try add(single(sample), share: Float(copies)) }
       }
     }
     return try summed(accumulators, .plain)
   }
 
-  /// Gradients of so many numbers are held for the samples of a batch.
+  /// The most gradient numbers that are kept for the samples of a batch.
   private static let sampleElements = 1 << 24
   /// How far the squares of samples together may be from those of each, relative to the largest.
   private static let tolerance: Float = 1e-3
 
-  /// Whether samples together give what each gives alone: that samples are told apart, and have nothing to do with
+  /// Whether a batch gives the same gradients as its samples one by one: samples must not depend on
   /// each other.
-  /// - Parameter copies: of a sample in a batch of it alone.
+  /// - Parameter copies: how often a sample stands in a batch of only this sample.
   private func isSeparable(
     samples count: Int, _ copies: Int, _ squares: ([Int]) throws(PruneError) -> [String: Tensor],
-    _ alone: (Int) throws(PruneError) -> [String: Tensor]
+    _ single: (Int) throws(PruneError) -> [String: Tensor]
   ) throws(PruneError) -> Bool {
     let together: [String: Tensor]
     do throws(PruneError) { together = try squares(Array(0..<count)) } catch {
@@ -248,7 +248,7 @@ struct GradientPass {
       return false
     }
     var each: [[String: Tensor]] = []
-    for sample in 0..<count { each.append(try alone(sample)) }
+    for sample in 0..<count { each.append(try single(sample)) }
     // The loss of a batch is the mean: each sample has a part of its own gradient.
     let share = Float(copies) / Float(count * count)
     for (name, sum) in together.sorted(by: { $0.key < $1.key }) {

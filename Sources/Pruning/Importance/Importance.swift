@@ -69,11 +69,11 @@ package enum Criterion {
   /// - Throws: `.invalidArgument` with the nearest name.
   package static func named(_ name: String) throws(PruneError) -> any Importance {
     let all = all
-    guard let found = all.first(where: { $0.name == name }) else {
+    guard let match = all.first(where: { $0.name == name }) else {
       throw PruneError(
         .invalidArgument, "criterion is '\(name)'", hint: Suggestion.hint(for: name, among: all.map(\.name)))
     }
-    return found
+    return match
   }
 }
 
@@ -120,14 +120,14 @@ extension Importance {
 
 extension PrunableWeights {
   fileprivate func checkFinite(_ ranking: WeightRanking, criterion: String) throws(PruneError) {
-    guard let found = ranking.firstNotFinite, found.index < weights.count else { return }
-    let weight = weights[found.index]
+    guard let entry = ranking.firstNotFinite, entry.index < weights.count else { return }
+    let weight = weights[entry.index]
     throw PruneError(
       .numeric,
-      found.inScores
+      entry.inScores
         ? "criterion '\(criterion)' gives weight '\(weight.name)' scores that are NaN or infinite"
         : "weight '\(weight.name)' holds NaN or infinity",
       at: "\(weight.operation) '\(weight.layer)'",
-      hint: found.inScores ? "the loss or its gradient is not finite on this data" : "")
+      hint: entry.inScores ? "the loss or its gradient is not finite on this data" : "")
   }
 }

@@ -32,13 +32,13 @@ struct LayerInputs {
       let joined = patches.count == 1 ? patches[0] : probe.emit("Concat", patches, [Attribute("axis", .int(1))])
       // [N, taps * groups * inputs, …] to [groups, N, positions, taps, inputs].
       let split = try probe.reshape(joined, [0, matrix.taps, matrix.groups, matrix.inputs, -1])
-      let turned = probe.emit("Transpose", [split], [Attribute("perm", .integers([2, 0, 4, 1, 3]))])
-      table = try probe.reshape(turned, [matrix.groups, -1, matrix.columns])
+      let transposed = probe.emit("Transpose", [split], [Attribute("perm", .integers([2, 0, 4, 1, 3]))])
+      table = try probe.reshape(transposed, [matrix.groups, -1, matrix.columns])
     } else {
       table = try rows(&probe)
     }
-    let turned = probe.emit("Transpose", [table], [Attribute("perm", .integers([0, 2, 1]))])
-    table = probe.emit("MatMul", [turned, table])
+    let transposed = probe.emit("Transpose", [table], [Attribute("perm", .integers([0, 2, 1]))])
+    table = probe.emit("MatMul", [transposed, table])
     return table
   }
 
@@ -51,9 +51,10 @@ struct LayerInputs {
     let node = use.node, matrix = use.matrix
     switch node.opType {
     case "Gemm":
-      // The data stands in front of the weight as [rows, inputs], behind it as [inputs, rows].
-      let isTurned = use.operand == 1 ? node.int("transA", default: 0) != 0 : node.int("transB", default: 0) == 0
-      let value = isTurned ? probe.emit("Transpose", [use.input], [Attribute("perm", .integers([1, 0]))]) : use.input
+      // Data as the left operand is [rows, inputs], as the right operand [inputs, rows].
+      let isTransposed = use.operand == 1 ? node.int("transA", default: 0) != 0 : node.int("transB", default: 0) == 0
+      let value =
+        isTransposed ? probe.emit("Transpose", [use.input], [Attribute("perm", .integers([1, 0]))]) : use.input
       return try probe.reshape(value, [1, -1, matrix.inputs])
     case "MatMul":
       if use.operand == 1, matrix.groups == 1 { return try probe.reshape(use.input, [1, -1, matrix.inputs]) }
@@ -77,9 +78,9 @@ struct LayerInputs {
     }
     let last = use.operand == 1 ? [rank - 2, rank - 1] : [rank - 1, rank - 2]
     let order = front + (0..<rank - 2).filter { !front.contains($0) } + last
-    let turned =
+    let transposed =
       order == Array(0..<rank) ? use.input : probe.emit("Transpose", [use.input], [Attribute("perm", .integers(order))])
-    return try probe.reshape(turned, [use.matrix.groups, -1, use.matrix.inputs])
+    return try probe.reshape(transposed, [use.matrix.groups, -1, use.matrix.inputs])
   }
 
   // MARK: - Windows
@@ -133,7 +134,7 @@ struct LayerInputs {
     return result
   }
 
-  /// By the operator itself, channel by channel, with a kernel that is one at the tap and zero elsewhere: that knows
+  /// Uses the operator itself, channel by channel, with a kernel that is one at the tap and zero elsewhere: that knows
   /// every way of padding, and what a transposed convolution spreads.
   private func selections(_ value: String, _ probe: inout ActivationProbe) throws(PruneError) -> [String] {
     let channels = use.matrix.groups * use.matrix.inputs, taps = use.matrix.taps

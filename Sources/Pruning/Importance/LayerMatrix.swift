@@ -19,28 +19,28 @@ package struct LayerMatrix: Sendable, Hashable {
   package var rows: Int { groups * outputs }
   package var columns: Int { inputs * taps }
 
-  /// The matrix that `node` makes of a weight of this shape, given at input `operand`; `isTurned` when its two axes are
-  /// swapped on the way there. Nil when it is none.
-  package init?(_ shape: Shape, node: Node, operand: Int, isTurned: Bool = false) {
+  /// The matrix that `node` makes of a weight of this shape at input `operand`; `isTransposed` when a Transpose
+  /// before it swaps its two axes. Nil when the node multiplies no matrix.
+  package init?(_ shape: Shape, node: Node, operand: Int, isTransposed: Bool = false) {
     let dims = shape.dims
     guard dims.count >= 2, shape.count > 0 else { return nil }
     let rest = dims.dropFirst(2).reduce(1, *)
     switch node.opType {
-    case "Conv" where !isTurned:
+    case "Conv" where !isTransposed:
       let parts = max(node.int("group", default: 1), 1)
       guard dims[0] % parts == 0 else { return nil }
       (groups, outputs, inputs, taps) = (parts, dims[0] / parts, dims[1], rest)
       (groupStride, outputStride, inputStride) = (dims[0] / parts * dims[1] * rest, dims[1] * rest, rest)
-    case "ConvTranspose" where !isTurned:
+    case "ConvTranspose" where !isTransposed:
       let parts = max(node.int("group", default: 1), 1)
       guard dims[0] % parts == 0 else { return nil }
       (groups, outputs, inputs, taps) = (parts, dims[1], dims[0] / parts, rest)
       (groupStride, outputStride, inputStride) = (dims[0] / parts * dims[1] * rest, rest, dims[1] * rest)
     case "Gemm", "MatMul":
-      guard node.opType == "MatMul" || dims.count == 2, !isTurned || dims.count == 2 else { return nil }
+      guard node.opType == "MatMul" || dims.count == 2, !isTransposed || dims.count == 2 else { return nil }
       let transposed = node.opType == "Gemm" && node.int(operand == 0 ? "transA" : "transB", default: 0) != 0
       // Behind the weight stands the input, before it the output: as stored, rows are outputs for operand 0.
-      let isRowMajor = (operand == 0) != (transposed != isTurned)
+      let isRowMajor = (operand == 0) != (transposed != isTransposed)
       let first = dims[dims.count - 2], last = dims[dims.count - 1]
       (groups, taps) = (shape.count / (first * last), 1)
       (outputs, inputs) = isRowMajor ? (first, last) : (last, first)
@@ -48,7 +48,7 @@ package struct LayerMatrix: Sendable, Hashable {
       (outputStride, inputStride) = isRowMajor ? (last, 1) : (1, last)
     case "LSTM", "GRU", "RNN":
       // Gates of all units below each other, one matrix a direction.
-      guard dims.count == 3, !isTurned else { return nil }
+      guard dims.count == 3, !isTransposed else { return nil }
       (groups, outputs, inputs, taps) = (dims[0], dims[1], dims[2], 1)
       (groupStride, outputStride, inputStride) = (dims[1] * dims[2], dims[2], 1)
     default: return nil
@@ -133,30 +133,30 @@ struct WeightUse {
 
   /// Every use of a weight that is a matrix, through Transpose, Identity and Cast.
   static func all(of weight: PrunableWeight, in graph: Graph, _ consumers: [String: [Int]]) -> [WeightUse] {
-    var found: [WeightUse] = []
-    var open: [(name: String, isTurned: Bool)] = [(weight.name, false)]
+    var uses: [WeightUse] = []
+    var open: [(name: String, isTransposed: Bool)] = [(weight.name, false)]
     // Chains of Transpose and Identity are short; one that is not, is a cycle.
     var steps = 0
-    while let (name, isTurned) = open.popLast(), steps < 1000 {
+    while let (name, isTransposed) = open.popLast(), steps < 1000 {
       steps += 1
       for position in consumers[name] ?? [] {
         let node = graph.nodes[position]
         guard node.isStandard, let output = node.output(0) else { continue }
         switch node.opType {
-        case "Identity", "Cast": open.append((output, isTurned))
+        case "Identity", "Cast": open.append((output, isTransposed))
         case "Transpose" where weight.tensor.shape.rank == 2:
-          open.append((output, isTurned != ((node.ints("perm") ?? [1, 0]) == [1, 0])))
+          open.append((output, isTransposed != ((node.ints("perm") ?? [1, 0]) == [1, 0])))
         case "Conv", "ConvTranspose", "Gemm", "MatMul":
           guard let operand = node.inputs.firstIndex(of: name), operand < 2,
-            let matrix = LayerMatrix(weight.tensor.shape, node: node, operand: operand, isTurned: isTurned),
+            let matrix = LayerMatrix(weight.tensor.shape, node: node, operand: operand, isTransposed: isTransposed),
             let input = node.input(1 - operand)
           else { continue }
-          found.append(WeightUse(node: node, operand: operand, matrix: matrix, input: input, output: output))
+          uses.append(WeightUse(node: node, operand: operand, matrix: matrix, input: input, output: output))
         default: break
         }
       }
     }
-    return found
+    return uses
   }
 }
 

@@ -51,27 +51,27 @@ struct MutualImportance: Importance {
     guard let data = context.data else { return .tensors([]) }
     let weights = context.weights.weights, uses = context.weights.uses()
     var probe = ActivationProbe(context.weights.model)
-    var wanted: [(weight: Int, shape: String, sums: String, products: String)] = []
+    var probes: [(weight: Int, shape: String, sums: String, products: String)] = []
     for (index, uses) in uses.enumerated() {
       guard let use = uses.first, use.matrix.rows <= Self.most else { continue }
       let table = try Self.table(use, &probe)
-      let turned = probe.emit("Transpose", [table], [Attribute("perm", .integers([1, 0]))])
-      wanted.append(
-        (index, probe.emit("Shape", [table]), try probe.sum(table, [1]), probe.emit("MatMul", [table, turned])))
+      let transposed = probe.emit("Transpose", [table], [Attribute("perm", .integers([1, 0]))])
+      probes.append(
+        (index, probe.emit("Shape", [table]), try probe.sum(table, [1]), probe.emit("MatMul", [table, transposed])))
     }
-    for entry in wanted {
-      probe.want(entry.shape)
-      probe.want(entry.sums)
-      probe.want(entry.products)
+    for entry in probes {
+      probe.observe(entry.shape)
+      probe.observe(entry.sums)
+      probe.observe(entry.products)
     }
     var rows = [[Float]?](repeating: nil, count: weights.count)
-    guard !wanted.isEmpty else { return try FilterImportance.spread(rows, weights, uses, criterion: name) }
-    var moments = wanted.map { Moments(uses[$0.weight][0].matrix.rows) }
+    guard !probes.isEmpty else { return try FilterImportance.spread(rows, weights, uses, criterion: name) }
+    var moments = probes.map { Moments(uses[$0.weight][0].matrix.rows) }
     try context.agree(name)
     try probe.run(
       data, batchSize: context.batchSize, cancel: context.cancel, communicator: context.communicator
     ) { values, _ throws(PruneError) in
-      for (place, entry) in wanted.enumerated() {
+      for (place, entry) in probes.enumerated() {
         guard let shape = try values[entry.shape]?.array(of: Int64.self), let sums = values[entry.sums],
           let products = values[entry.products], sums.count == moments[place].sums.count,
           products.count == moments[place].products.count
@@ -90,7 +90,7 @@ struct MutualImportance: Importance {
         moments[place].products = try communicator.sum(moments[place].products)
       }
     }
-    for (place, entry) in wanted.enumerated() where moments[place].count > 0 {
+    for (place, entry) in probes.enumerated() where moments[place].count > 0 {
       rows[entry.weight] = moments[place].scores()
     }
     return try FilterImportance.spread(rows, weights, uses, criterion: name)
@@ -103,7 +103,7 @@ struct MutualImportance: Importance {
       return probe.emit("Transpose", [rows], [Attribute("perm", .integers([1, 0]))])
     }
     let split = try probe.reshape(use.output, [0, use.matrix.rows, -1])
-    let turned = probe.emit("Transpose", [split], [Attribute("perm", .integers([1, 0, 2]))])
-    return try probe.reshape(turned, [use.matrix.rows, -1])
+    let transposed = probe.emit("Transpose", [split], [Attribute("perm", .integers([1, 0, 2]))])
+    return try probe.reshape(transposed, [use.matrix.rows, -1])
   }
 }

@@ -70,8 +70,8 @@ package func significance(_ model: Model, _ options: SignificanceOptions) throws
       return .report(row)
     })
   let units = try UnitSummary(weights, tensors)
-  report["bottom"] = .list(units.order.prefix(UnitSummary.shown).map(units.row))
-  report["top"] = .list(units.order.suffix(UnitSummary.shown).reversed().map(units.row))
+  report["bottom"] = .list(units.order.prefix(UnitSummary.listCount).map(units.row))
+  report["top"] = .list(units.order.suffix(UnitSummary.listCount).reversed().map(units.row))
   report["units"] = .report(try units.report())
   var scores = Report(title: "scores")
   for (weight, tensor) in zip(weights.weights, tensors) { scores[weight.name] = .tensor(tensor) }
@@ -99,10 +99,10 @@ private struct ScoreSummary {
 /// Mean scores of the outputs of layers.
 private struct UnitSummary {
   /// Rows of "top" and "bottom".
-  static let shown = 5
+  static let listCount = 5
 
   let weights: [PrunableWeight]
-  /// Of each weight, one number an output; empty for weights that are no matrices.
+  /// The importance of each output of each weight; empty for weights that are no matrices.
   var means: [[Float]] = []
   /// All outputs, from the lowest mean.
   var order: [(weight: Int, unit: Int)] = []

@@ -19,14 +19,14 @@ struct UnitImportance {
 
   /// Raw scores by group; empty for groups that are not asked for.
   func scores(
-    _ dependencies: Dependencies, _ wanted: [Bool], _ context: ScoringContext
+    _ dependencies: Dependencies, _ selection: [Bool], _ context: ScoringContext
   ) throws(PruneError) -> [[Double]] {
-    if importance.name == "bn_scale" { return try scales(dependencies, wanted) }
-    if let gate = importance as? GateImportance { return try gate.units(dependencies, wanted, context) }
+    if importance.name == "bn_scale" { return try scales(dependencies, selection) }
+    if let gate = importance as? GateImportance { return try gate.units(dependencies, selection, context) }
     var slices = try Slices(dependencies, importance, context)
     var result: [[Double]] = []
     for (index, group) in dependencies.groups.enumerated() {
-      guard wanted[index] else {
+      guard selection[index] else {
         result.append([])
         continue
       }
@@ -54,7 +54,7 @@ struct UnitImportance {
   }
 
   /// Network slimming: |γ| of the batch normalizations that scale a unit. Groups without one come last.
-  private func scales(_ dependencies: Dependencies, _ wanted: [Bool]) throws(PruneError) -> [[Double]] {
+  private func scales(_ dependencies: Dependencies, _ selection: [Bool]) throws(PruneError) -> [[Double]] {
     let names = Set(
       dependencies.model.graph.nodes.filter { $0.isStandard && $0.opType == "BatchNormalization" }.compactMap {
         $0.input(1)
@@ -62,7 +62,7 @@ struct UnitImportance {
     var result: [[Double]?] = []
     for (index, group) in dependencies.groups.enumerated() {
       var parts: [[Double]] = []
-      for member in group.members where wanted[index] && names.contains(member.tensor) {
+      for member in group.members where selection[index] && names.contains(member.tensor) {
         guard let tensor = dependencies.stored[member.tensor] else { continue }
         let values = try tensor.cast(to: .float32).array(of: Float.self)
         var part = [Double](repeating: 0, count: group.size)
@@ -71,9 +71,9 @@ struct UnitImportance {
         }
         parts.append(part)
       }
-      result.append(wanted[index] ? parts.isEmpty ? nil : reduced(parts, group.size) : [])
+      result.append(selection[index] ? parts.isEmpty ? nil : reduced(parts, group.size) : [])
     }
-    guard zip(result, wanted).contains(where: { $0.0 != nil && $0.1 }) else {
+    guard zip(result, selection).contains(where: { $0.0 != nil && $0.1 }) else {
       throw PruneError(
         .unsupported, "criterion 'bn_scale' finds no BatchNormalization at any of the groups",
         hint: "use criterion = \"magnitude\"")
@@ -122,7 +122,7 @@ private struct Slices {
   private let dependencies: Dependencies
   private var elements: [String: Tensor] = [:]
   private var squares: Bool?
-  private var known: [String: [Double]] = [:]
+  private var cache: [String: [Double]] = [:]
 
   init(_ dependencies: Dependencies, _ importance: any Importance, _ context: ScoringContext) throws(PruneError) {
     self.dependencies = dependencies
@@ -142,7 +142,7 @@ private struct Slices {
     guard let tensor = dependencies.stored[member.tensor], tensor.shape.rank > 1, tensor.count > member.positions.count
     else { return nil }
     let key = "\(member.tensor)\n\(member.axis)"
-    if let found = known[key] { return found }
+    if let cached = cache[key] { return cached }
     let source: Tensor
     if squares == nil {
       guard let scores = elements[member.tensor] else { return nil }
@@ -152,7 +152,7 @@ private struct Slices {
       source = try tensor.cast(to: .float32)
     }
     let sums = try source.sliceSums(axis: member.axis, squares: squares == true)
-    known[key] = sums
+    cache[key] = sums
     return sums
   }
 }

@@ -57,8 +57,8 @@ struct ConsumerFit {
     var (jobs, skipped) = jobs(model)
     guard !jobs.isEmpty else { return (0, skipped) }
     // What the first model gives is asked once, for all layers.
-    let wanted = Set(jobs.map(\.output) + jobs.compactMap(\.sum?.other))
-    let before = Session(origin?.model ?? dependencies.model, outputs: wanted.sorted())
+    let outputs = Set(jobs.map(\.output) + jobs.compactMap(\.sum?.other))
+    let before = Session(origin?.model ?? dependencies.model, outputs: outputs.sorted())
     for (number, batch) in batches.enumerated() {
       try cancel?.check()
       let values = try before.run(batch, cancel: cancel)
@@ -90,13 +90,13 @@ struct ConsumerFit {
     try job.layer.sampleTargets(value, count: rows(job), &random, &targets)
   }
 
-  /// In the order of the graph: layers that lost inputs, and layers that read what those change.
+  /// The jobs, in the order of the graph: layers that lost inputs, and layers that read values that these change.
   private func jobs(_ model: Model) -> ([Job], [String]) {
-    let given = dependencies.model.graph, shared = given.consumers
+    let graph = dependencies.model.graph, shared = graph.consumers
     let consumers = model.graph.consumers, producers = model.graph.producers
     var lost: [Int: String] = [:]
     for contraction in dependencies.contractions {
-      let node = given.nodes[contraction.node]
+      let node = graph.nodes[contraction.node]
       guard let weight = node.input(contraction.input), let spaces = dependencies.axes[weight],
         contraction.axis < spaces.count, dependencies.forest.mask(spaces[contraction.axis], cut.kept) != nil
       else { continue }
@@ -106,7 +106,7 @@ struct ConsumerFit {
     let first = origin.map { origin in origin.model.graph.producers }
     func isKnown(_ value: String) -> Bool { first.map { $0[value] != nil } ?? true }
     var jobs: [Job] = [], skipped: [String] = [], changed: Set<String> = []
-    for (place, node) in given.nodes.enumerated() {
+    for (place, node) in graph.nodes.enumerated() {
       let isReached = node.inputs.contains(where: changed.contains)
       if isReached { changed.formUnion(node.outputs) }
       // Every layer costs a run of those before it: matrices, of which transformers have hundreds, are left as they
@@ -153,10 +153,10 @@ struct ConsumerFit {
       var random = random(index, number)
       try layer.sampleInputs(x, count: rows(job), &random, &inputs)
       guard let other, let value = values[other] else { return }
-      var found: [Float] = []
-      try sample(job, value, index, number, &found)
+      var values: [Float] = []
+      try sample(job, value, index, number, &values)
       let first = number * rows(job) * layer.outputs
-      for place in found.indices where first + place < job.errors.count { job.errors[first + place] -= found[place] }
+      for place in values.indices where first + place < job.errors.count { job.errors[first + place] -= values[place] }
     }
     if let sum = job.sum, job.errors.count == job.targets.count {
       let scales = try sum.scales(model.graph)

@@ -4,7 +4,7 @@ import PruneGraph
 /// positions of its values are left. Errors of one step are then taken back by the fits of the next.
 struct FitOrigin: Sendable {
   let model: Model
-  /// Of each value, by axis, the positions that are left; nil is all of them. Values of which nothing went are left
+  /// The positions that are left of each value, by axis; nil is all of them. Values of which nothing went are left
   /// out.
   private let left: [String: [[Int]?]]
 

@@ -74,27 +74,27 @@ struct FittedLayer {
 
   // MARK: - Samples
 
-  /// Adds what the layer should give at so many places: rows of a matrix, positions of an image.
+  /// Adds what the layer should give at some places: rows of a matrix, positions of an image.
   func sampleTargets(
     _ y: Tensor, count: Int, _ random: inout RandomSource, _ targets: inout [Float]
   ) throws(PruneError) {
     guard y.dtype == .float32, y.count > 0 else { return }
     guard node.opType == "Conv" else {
       let rows = y.count / max(outputs, 1)
-      return try y.withSpan(of: Float.self) { wanted throws(PruneError) in
+      return try y.withSpan(of: Float.self) { expected throws(PruneError) in
         for _ in 0..<count {
           let row = Int(random.next() % UInt64(max(rows, 1)))
-          for output in 0..<outputs { targets.append(wanted[row * outputs + output]) }
+          for output in 0..<outputs { targets.append(expected[row * outputs + output]) }
         }
       }
     }
     guard y.shape.rank == 4, y.shape[1] == outputs else { return }
     let (rows, columns) = (y.shape[2], y.shape[3])
-    try y.withSpan(of: Float.self) { wanted throws(PruneError) in
+    try y.withSpan(of: Float.self) { expected throws(PruneError) in
       for _ in 0..<count {
         let (image, row, column) = Self.place(&random, y.shape[0], rows, columns)
         for output in 0..<outputs {
-          targets.append(wanted[((image * outputs + output) * rows + row) * columns + column])
+          targets.append(expected[((image * outputs + output) * rows + row) * columns + column])
         }
       }
     }

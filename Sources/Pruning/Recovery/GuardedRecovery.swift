@@ -12,18 +12,18 @@ struct GuardedRecovery {
   /// Nil: nothing is trained.
   @Boxed var settings: FitOptions?
   let data: Dataset?
-  /// Whether the step is one of a recipe: what it says of the training is done again, whatever a guard prefers now.
+  /// Whether the step is one of a recipe: the training of the recipe is repeated, without asking a guard.
   var isReplayed = false
   var prescribed: Prescribed?
 
-  /// What a guard made of a training.
+  /// What a recipe prescribes for the training of a step.
   enum Prescribed {
-    case taken
-    /// It was kept at this rate, half of what was asked for.
+    case untrained
+    /// It is trained at this rate, half of the rate asked for.
     case rate(Double)
   }
 
-  /// What came of a step.
+  /// The result of a step.
   struct Result {
     var model: Model
     var metric: Double?
@@ -53,7 +53,7 @@ struct GuardedRecovery {
       switch outcome {
       case .kept: nil
       case .halfRate: rate.map { .rate($0) }
-      case .takenBack, .cancelled: .taken
+      case .takenBack, .cancelled: .untrained
       }
     }
 
@@ -84,7 +84,7 @@ struct GuardedRecovery {
     guard let metricGuard, !isReplayed else {
       var settings = settings, outcome = Record.Outcome.kept
       switch prescribed {
-      case .taken?:
+      case .untrained?:
         return Result(model: cut, metric: try metricGuard?.measure(cut), record: Record(outcome: .takenBack))
       case .rate(let rate)?:
         outcome = .halfRate

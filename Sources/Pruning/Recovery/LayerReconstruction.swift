@@ -68,13 +68,13 @@ struct LayerReconstruction {
     var bytes = 0
     for index in changed {
       let matrix = uses[index][0].matrix
-      let own = matrix.groups * matrix.columns * matrix.columns * 4
-      if let last = result.last, last.count < most, bytes + own <= Self.byteLimit {
+      let matrixBytes = matrix.groups * matrix.columns * matrix.columns * 4
+      if let last = result.last, last.count < most, bytes + matrixBytes <= Self.byteLimit {
         result[result.count - 1].append(index)
-        bytes += own
+        bytes += matrixBytes
       } else {
         result.append([index])
-        bytes = own
+        bytes = matrixBytes
       }
     }
     return result
@@ -85,17 +85,17 @@ struct LayerReconstruction {
     of chunk: [Int], _ weights: PrunableWeights, _ uses: [[WeightUse]], in model: Model
   ) throws(PruneError) -> [Int: Tensor] {
     var probe = ActivationProbe(model)
-    var wanted: [(weight: Int, value: String)] = []
+    var probes: [(weight: Int, value: String)] = []
     for index in chunk {
       for use in uses[index] where use.matrix == uses[index][0].matrix {
         let value = try LayerInputs(use: use, shape: weights.weights[index].tensor.shape).products(&probe)
-        probe.want(value)
-        wanted.append((index, value))
+        probe.observe(value)
+        probes.append((index, value))
       }
     }
     var sums: [Int: ScoreAccumulator] = [:]
     try probe.run(data, batchSize: min(batchSize, 32), cancel: cancel) { values, _ throws(PruneError) in
-      for (index, value) in wanted {
+      for (index, value) in probes {
         guard let tensor = values[value] else { continue }
         if sums[index] == nil { sums[index] = try ScoreAccumulator(.plain, weight: tensor) }
         try sums[index]?.add(tensor, share: 1 / Float(data.count))

@@ -7,7 +7,7 @@ import PruneTensor
 struct PrefixWalk {
   private let cuts: ModelCuts?
   private let producers: [String: Int]
-  /// Where the kept values arrive, and what they are for each batch.
+  /// The position in the graph where the kept values are read, and their tensors for each batch.
   private var position = 0
   private var arrived: [[String: Tensor]]
 
@@ -28,7 +28,7 @@ struct PrefixWalk {
   ) throws(PruneError) {
     try advance(to: node, for: names, model, cancel)
     let missing = names.filter { arrived.first?[$0] == nil }
-    // What a sum adds may be made behind the layer, in a branch that does not read it.
+    // The other operand of a sum may be computed after the layer, in a branch that does not read it.
     let end = missing.reduce(node) { max($0, (producers[$1] ?? -1) + 1) }
     let session = missing.isEmpty ? nil : self.session(model, to: end, missing.sorted())
     for (number, values) in arrived.enumerated() {
@@ -51,8 +51,8 @@ struct PrefixWalk {
     var next: [[String: Tensor]] = [], bytes = 0
     for values in arrived {
       try cancel?.check()
-      let made = try computed.isEmpty ? [:] : session.run(values, cancel: cancel)
-      let kept = made.merging(values) { $1 }.filter { cut.values.contains($0.key) }
+      let results = try computed.isEmpty ? [:] : session.run(values, cancel: cancel)
+      let kept = results.merging(values) { $1 }.filter { cut.values.contains($0.key) }
       bytes += kept.values.reduce(0) { $0 + $1.count * 4 }
       guard bytes <= Self.byteLimit, kept.count == cut.values.count else { return }
       next.append(kept)

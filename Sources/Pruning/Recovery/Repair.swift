@@ -13,7 +13,7 @@ struct Repair {
   private var options: PruneOptions { context.options }
   private var batchSize: Int { context.batchSize }
 
-  /// Samples a repair looks at: what comes of more is not worth the time.
+  /// The samples that a repair reads: more samples gain too little for their time.
   private static let sampleLimit = 512
   /// Samples of tokens have rows enough.
   private static let sequenceLimit = 64

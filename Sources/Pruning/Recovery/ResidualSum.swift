@@ -1,7 +1,7 @@
 import PruneGraph
 import PruneTensor
 
-/// The sum that ends a residual block, behind the block's last layer and perhaps its normalization.
+/// The sum that ends a residual block, after the block's last layer and its normalization, if any.
 struct ResidualSum {
   /// What the layer's output is added to.
   let other: String

@@ -13,9 +13,9 @@ struct TrainingPhase {
 
   /// Epochs when the caller does not say.
   private static let epochs = 5
-  /// Of a growing strength whose growth is not given: the share of all steps after which it is at its limit.
+  /// The default growth of a growing strength: after this share of all steps it is at its limit.
   private static let rise = 0.6
-  /// Up to where the strength of GReg-2 grows before it picks (Wang et al. 2021, section 4).
+  /// The strength of GReg-2 at which it picks the units (Wang et al. 2021, section 4).
   private static let picking = 0.01
 
   private static let kinds: [Strategy: [Regularizer.Kind]] = [
@@ -27,7 +27,7 @@ struct TrainingPhase {
   static func settled(
     _ options: PruneOptions, _ strategy: Strategy, _ granularity: Granularity
   ) throws(PruneError) -> TrainingPhase? {
-    guard let own = kinds[strategy] else {
+    guard let allowedKinds = kinds[strategy] else {
       guard options.train == nil, options.trainData == nil else {
         throw PruneError(
           .invalidArgument,
@@ -37,9 +37,10 @@ struct TrainingPhase {
       return nil
     }
     guard let data = options.trainData ?? options.data, data.y != nil else {
-      let found = (options.trainData ?? options.data).map { "data set '\($0.name)' has no targets" } ?? "there is none"
+      let problem =
+        (options.trainData ?? options.data).map { "data set '\($0.name)' has no targets" } ?? "there is none"
       throw PruneError(
-        .invalidArgument, "strategy '\(strategy.rawValue)' trains on data with targets, and \(found)",
+        .invalidArgument, "strategy '\(strategy.rawValue)' trains on data with targets, and \(problem)",
         hint: "give data = …")
     }
     var train = options.train ?? options.recover ?? FitOptions()
@@ -48,10 +49,10 @@ struct TrainingPhase {
       train.epochs = max(train.epochs, epochs)
     }
     if train.regularizers.isEmpty { train.regularizers = [implied(strategy, granularity, options.criterion)] }
-    guard let first = train.regularizers.first(where: { own.contains($0.kind) }) else {
+    guard let first = train.regularizers.first(where: { allowedKinds.contains($0.kind) }) else {
       throw PruneError(
         .invalidArgument,
-        "strategy '\(strategy.rawValue)' trains with \(own.map(\.rawValue).joined(separator: ", ")), got \(train.regularizers.map(\.kind.rawValue).joined(separator: ", "))",
+        "strategy '\(strategy.rawValue)' trains with \(allowedKinds.map(\.rawValue).joined(separator: ", ")), got \(train.regularizers.map(\.kind.rawValue).joined(separator: ", "))",
         hint: strategy == .penalty
           ? "strategy = \"regularized\" has the others" : "strategy = \"penalty\" has sign and sign_constraint")
     }

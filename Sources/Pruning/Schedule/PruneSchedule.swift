@@ -9,8 +9,8 @@ package struct PruneSchedule: Sendable, Hashable {
     case linear
     /// Much at first and little at the end: s_f + (s_i - s_f)(1 - t/n)³ (Zhu and Gupta, 2017).
     case cubic
-    /// At once to the target, then step by step some of what was pruned comes back and as much goes again: dynamic
-    /// surgery (Guo et al., 2016), with what comes back chosen by the gradient (RigL, Evci et al., 2020).
+    /// The first step prunes to the target; each next step regrows some weights and prunes as many others: dynamic
+    /// surgery (Guo et al., 2016), with the regrown weights chosen by the gradient (RigL, Evci et al., 2020).
     case dynamic
   }
 

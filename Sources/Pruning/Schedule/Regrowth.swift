@@ -26,22 +26,24 @@ struct Regrowth {
       var tensor = weight.tensor
       try gradient.withSpan(of: Float.self) { gradient throws(PruneError) in
         try tensor.withMutableSpan(of: Float.self) { span throws(PruneError) in
-          var gone: [(pull: Float, place: Int)] = []
+          var candidates: [(pull: Float, place: Int)] = []
           var kept = 0
           var sum = 0.0
           for index in span.indices {
             if span[index] == 0 {
-              gone.append((abs(gradient[index]), index))
+              candidates.append((abs(gradient[index]), index))
             } else {
               kept += 1
               sum += Double(abs(span[index]))
             }
           }
-          let count = min(Int((share * Double(kept)).rounded()), gone.count)
+          let count = min(Int((share * Double(kept)).rounded()), candidates.count)
           guard count > 0, kept > 0 else { return }
-          gone.sort { ($0.pull, $1.place) > ($1.pull, $0.place) }
+          candidates.sort { ($0.pull, $1.place) > ($1.pull, $0.place) }
           let size = Float(sum / Double(kept) * 1e-4)
-          for (pull, place) in gone.prefix(count) where pull > 0 { span[place] = gradient[place] > 0 ? -size : size }
+          for (pull, place) in candidates.prefix(count) where pull > 0 {
+            span[place] = gradient[place] > 0 ? -size : size
+          }
         }
       }
       result.graph.setInitializer(weight.name, tensor)

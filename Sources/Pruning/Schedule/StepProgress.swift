@@ -1,9 +1,9 @@
-/// How far along the way to its target a run goes next.
+/// The next progress of a run on its way to the target.
 ///
 /// A step that the guard refuses is tried again at half of what it went beyond the last kept one; what is kept then is
 /// followed by half of the rest, as long as there are tries left.
 package struct StepProgress {
-  /// Of the whole way, 0...1.
+  /// The progress of the whole run, 0...1.
   package private(set) var progress: Double
   private var reached: Double
   private var refused: Double?
@@ -18,7 +18,7 @@ package struct StepProgress {
 
   package enum Next { case step, again, end }
 
-  package mutating func begin(_ wanted: Double) { progress = wanted }
+  package mutating func begin(_ target: Double) { progress = target }
 
   /// What follows the step to `progress`.
   package mutating func next(isKept: Bool) -> Next {

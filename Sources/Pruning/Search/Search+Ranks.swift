@@ -8,13 +8,13 @@ import PruneTensor
 extension SearchRun {
   /// Gives every rank the points of all, in the order of the ways, without their models.
   mutating func gather(_ ways: [Way], _ counts: [Int], _ communicator: Communicator) throws(PruneError) {
-    let own = points, counts = try communicator.sum(counts)
+    let localPoints = points, counts = try communicator.sum(counts)
     var next = 0
     points = []
     for (index, way) in ways.enumerated() {
       let root = index % communicator.size
       for _ in 0..<counts[index] {
-        let point: Point? = root == communicator.rank && next < own.count ? own[next] : nil
+        let point: Point? = root == communicator.rank && next < localPoints.count ? localPoints[next] : nil
         if point != nil { next += 1 }
         var numbers: [Double] = point.map { [$0.amount, $0.metric, $0.cost] } ?? [0, 0, 0]
         numbers = try communicator.sum(numbers)
@@ -73,7 +73,7 @@ extension Communicator {
   func broadcast(_ text: String, from root: Int) throws(PruneError) -> String {
     let count = try max([rank == root ? text.utf8.count : 0])[0]
     guard count > 0 else { return "" }
-    let own = rank == root ? Array(text.utf8) : [UInt8](repeating: 0, count: count)
-    return String(decoding: try broadcast(own, from: root), as: UTF8.self)
+    let bytes = rank == root ? Array(text.utf8) : [UInt8](repeating: 0, count: count)
+    return String(decoding: try broadcast(bytes, from: root), as: UTF8.self)
   }
 }

@@ -128,23 +128,27 @@ struct SearchRun {
     self.options = options
     self.data = data
     extents = try BoundExtents(
-      model, given: options.shapes, samples: InputBinding.sampleShapes(data, model), assumes: true)
+      model, shapes: options.shapes, samples: InputBinding.sampleShapes(data, model), assumes: true)
     if let kind = CostTarget.Kind(rawValue: objective.rawValue), kind != .bytes {
       try extents.check(kind, macs: try ModelStats.of(model, at: extents).macs)
     }
-    if let given = options.calibration { calibration = given } else { calibration = try data.take(256) }
+    if let calibrationData = options.calibration {
+      calibration = calibrationData
+    } else {
+      calibration = try data.take(256)
+    }
     let metric = options.metric ?? (options.custom != nil ? "metric" : data.y?.dtype == .int64 ? "accuracy" : "loss")
     var bounds = GuardOptions(
       data: data, metric: metric, maxDrop: options.maxDrop, custom: options.custom, output: options.output)
     let measured = try MetricGuard(
       bounds, model: model, batchSize: 64, cancel: options.cancel, communicator: communicator)
-    metricGuard = measured.alone
+    metricGuard = measured.local
     bounds.data = try data.take(Self.sample)
     quick =
       try options.custom == nil
       ? MetricGuard(
         bounds, model: model, batchSize: 64, cancel: options.cancel, communicator: communicator
-      ).alone : measured
+      ).local : measured
     start = monotonicSeconds()
     end = start + (options.budget > 0 ? options.budget : 10) * 60
   }
@@ -194,7 +198,7 @@ struct SearchRun {
     if let communicator { try gather(finalists.map(\.way), counts, communicator) }
   }
 
-  /// How far a way can go on a part of the data, and what that costs.
+  /// The largest amount of a way that the guard accepts on a part of the data, and its drop.
   private mutating func climb(_ way: Way) throws(PruneError) -> (amount: Double, drop: Double) {
     // From simple to complex: an amount that hurts ends the climb.
     var last = (amount: 0.0, drop: 0.0)

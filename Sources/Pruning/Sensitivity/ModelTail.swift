@@ -4,7 +4,7 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// Where a graph can be cut in two so that no more values, beside constants, cross than the model has inputs: what lies
+/// Where a graph can be cut in two so that no more values cross, constants aside, than the model has inputs: what lies
 /// before need not run again when only weights behind it change.
 struct ModelCuts {
   /// Node positions before which a cut is possible, with the values that cross, in order. The first is 0 with the
@@ -19,9 +19,9 @@ struct ModelCuts {
     var constants = Set(graph.initializers.map(\.name))
     var isConstant: [Bool] = []
     for node in graph.nodes {
-      let found = node.allReads.allSatisfy(constants.contains)
-      if found { constants.formUnion(node.outputs) }
-      isConstant.append(found)
+      let isFixed = node.allReads.allSatisfy(constants.contains)
+      if isFixed { constants.formUnion(node.outputs) }
+      isConstant.append(isFixed)
     }
     self.isConstant = isConstant
     // The last position that reads each value; outputs of the graph are read at its end.
@@ -74,9 +74,10 @@ struct ModelTail {
   /// Moves on to the last cut at or before a node of the whole model.
   mutating func advance(to node: Int, batchSize: Int, cancel: CancelFlag?) throws(PruneError) {
     guard let cuts, let cut = cuts.cuts.last(where: { $0.position <= node }), cut.position > position else { return }
-    let here = model.graph.trueInputs, passed = Set(here.map(\.name))
+    let graphInputs = model.graph.trueInputs, passed = Set(graphInputs.map(\.name))
     let head = cuts.part(
-      of: whole, from: position, to: cut.position, inputs: here, outputs: cut.values.filter { !passed.contains($0) })
+      of: whole, from: position, to: cut.position, inputs: graphInputs,
+      outputs: cut.values.filter { !passed.contains($0) })
     guard let arrived = try Self.run(head, data, cut.values, batchSize, cancel) else { return }
     let types = arrived.map { name, tensor in
       ValueInfo(
@@ -97,7 +98,7 @@ struct ModelTail {
     if let fixed = inputBinding.fixedBatch, fixed != 1 || data.count != 1 { return nil }
     var rows: [String: [Float]] = [:]
     var samples: [String: [Int]] = [:]
-    let given = Set(inputBinding.names).intersection(values), computed = values.filter { !given.contains($0) }
+    let inputNames = Set(inputBinding.names).intersection(values), computed = values.filter { !inputNames.contains($0) }
     var budget = byteLimit / 4 / data.count
     for first in stride(from: 0, to: data.count, by: batchSize) {
       try cancel?.check()
@@ -118,7 +119,7 @@ struct ModelTail {
         rows[value, default: []] += try result.array(of: Float.self)
       }
     }
-    var arrived = given.isEmpty ? [:] : try inputBinding.inputs(of: data).filter { given.contains($0.key) }
+    var arrived = inputNames.isEmpty ? [:] : try inputBinding.inputs(of: data).filter { inputNames.contains($0.key) }
     for value in computed {
       guard let sample = samples[value], let numbers = rows[value] else { return nil }
       arrived[value] = try Tensor(numbers, try Shape([data.count] + sample))

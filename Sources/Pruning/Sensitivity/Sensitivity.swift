@@ -39,7 +39,7 @@ package struct SensitivityOptions {
 /// A layer of a sensitivity analysis that is done.
 package struct SensitivityProgress: Sendable {
   package let name: String
-  /// From 1, of so many.
+  /// Counted from 1, and the total.
   package let layer, layers: Int
   /// The lowest of its metrics.
   package let lowest: Double
@@ -148,9 +148,9 @@ struct SensitivityRun {
 
   /// Extents that a caller gives must be those of the data, which everything is measured on.
   private static func check(_ shapes: ShapeBinding, _ samples: [String: [Int]], _ model: Model) throws(PruneError) {
-    let given = try BoundExtents(model, given: shapes, assumes: false)
+    let extents = try BoundExtents(model, shapes: shapes, assumes: false)
     for input in model.graph.trueInputs {
-      guard let sample = samples[input.name], let dims = given.types(of: model)[input.name]?.dims?.dropFirst(),
+      guard let sample = samples[input.name], let dims = extents.types(of: model)[input.name]?.dims?.dropFirst(),
         dims.count == sample.count
       else { continue }
       for (dim, extent) in zip(dims, sample) where dim.value.map({ $0 != extent }) ?? false {
@@ -233,7 +233,7 @@ struct SensitivityRun {
       } else {
         var pruned = model
         pruned.graph.setInitializer(weight.name, variable.tensor)
-        metric = try metricGuard.alone.measure(pruned)
+        metric = try metricGuard.local.measure(pruned)
       }
       curve.metrics.append(metric)
       curve.drops.append(metric.isFinite ? metricGuard.drop(of: metric) : .infinity)

@@ -12,7 +12,7 @@ struct ConstantFolding {
   /// Initializers that a caller may feed, and weights that pruning holds at zero by their names.
   private let changeable: Set<String>
 
-  /// A result may be so large whatever it is made of; larger ones take no more than their operands, which go.
+  /// The size that a folded result may always have; a larger one may not exceed the operands that it replaces.
   private static let freeBytes = 1 << 16
 
   init(_ model: Model) {
@@ -33,7 +33,7 @@ struct ConstantFolding {
     return result
   }
 
-  /// Shapes, and what is computed from them.
+  /// Shapes, and values that are computed from them.
   mutating func foldShapes(_ types: GraphTypes) {
     var nodes: [Node] = []
     for node in model.graph.nodes {
@@ -60,7 +60,7 @@ struct ConstantFolding {
     count += before - folded.graph.nodes.count
   }
 
-  /// Whatever else is computed from constants alone, by the kernels that would do it in every run.
+  /// All other values that depend only on constants, computed by the kernels that would run each time.
   mutating func foldConstants() {
     let readers = model.graph.consumers
     var nodes: [Node] = []
@@ -94,9 +94,12 @@ struct ConstantFolding {
     let opset = model.opset() ?? Model.defaultOpset
     let limit = max(bytes, Self.freeBytes)
     let types = operands.map { $0.map { TensorType($0.dtype, $0.shape) } }
-    guard let rule = InferenceRules.rule(for: node, opset: opset), let made = try? rule(node, types, operands, opset),
-      made.count == node.outputs.count,
-      made.allSatisfy({ type in type.shape.flatMap { type.dtype?.byteCount($0.count) }.map { $0 <= limit } ?? false }),
+    guard let rule = InferenceRules.rule(for: node, opset: opset),
+      let outputTypes = try? rule(node, types, operands, opset),
+      outputTypes.count == node.outputs.count,
+      outputTypes.allSatisfy({ type in
+        type.shape.flatMap { type.dtype?.byteCount($0.count) }.map { $0 <= limit } ?? false
+      }),
       let kernel = ReferenceKernels.kernel(for: node, opset: opset), let outputs = try? kernel(node, operands, opset),
       outputs.count == node.outputs.count
     else { return nil }

@@ -42,7 +42,7 @@ package func simplify(_ model: Model, seed: UInt64 = 0, cancel: CancelFlag? = ni
   return (current, report)
 }
 
-/// Nodes that give back what they take, and constants that are stored twice.
+/// Nodes that return their input unchanged, and constants that are stored twice.
 private struct Tidying {
   private var model: Model
   private let types: GraphTypes
@@ -65,8 +65,8 @@ private struct Tidying {
   mutating func removeIdentities() {
     var sources: [String: String] = [:]
     var nodes: [Node] = []
-    for given in model.graph.nodes {
-      var node = given
+    for original in model.graph.nodes {
+      var node = original
       node.inputs = node.inputs.map { sources[$0] ?? $0 }
       if let input = node.input(0), let output = node.output(0), node.outputs.dropFirst().allSatisfy(\.isEmpty),
         !kept.contains(output), changesNothing(node, input, output)

@@ -40,7 +40,7 @@ package func keepClasses(_ model: Model, _ options: KeepClassesOptions) throws(P
   }
   let ordered = kept.sorted()
   let samples = InputBinding.sampleShapes(options.validate ?? options.prune?.data, model)
-  let extents = try BoundExtents(model, given: options.prune?.shapes ?? .init(), samples: samples, assumes: false)
+  let extents = try BoundExtents(model, shapes: options.prune?.shapes ?? .init(), samples: samples, assumes: false)
   var (slim, difference) = try head.cut(to: ordered, samples: samples, options.cancel)
   var report = Report(title: "keep_classes")
   report["classes"] = .list(ordered.map { .integer($0) })
@@ -95,23 +95,24 @@ private struct Head {
   private let output: String
 
   init(_ model: Model) throws(PruneError) {
-    guard let given = model.graph.outputs.first else { throw PruneError(.invalidModel, "the model has no output") }
+    guard let outputInfo = model.graph.outputs.first else { throw PruneError(.invalidModel, "the model has no output") }
     var bare = model
     var last: Node?
-    if let place = bare.graph.nodes.firstIndex(where: { $0.outputs.contains(given.name) }),
+    if let place = bare.graph.nodes.firstIndex(where: { $0.outputs.contains(outputInfo.name) }),
       case let node = bare.graph.nodes[place], node.isStandard, ["Softmax", "LogSoftmax"].contains(node.opType),
       let logits = node.input(0)
     {
       last = node
       bare.graph.nodes.remove(at: place)
-      bare.graph.outputs[0] = ValueInfo(name: logits, type: given.type)
+      bare.graph.outputs[0] = ValueInfo(name: logits, type: outputInfo.type)
     }
     softmax = last
     output = bare.graph.outputs[0].name
     self.model = bare
     guard let count = try ShapeInference.run(bare).types[output]?.dims?.last?.value, count > 1 else {
       throw PruneError(
-        .unsupported, "the number of classes of output '\(given.name)' is not known", at: "output '\(given.name)'")
+        .unsupported, "the number of classes of output '\(outputInfo.name)' is not known",
+        at: "output '\(outputInfo.name)'")
     }
     classes = count
   }

@@ -6,7 +6,7 @@ import PruneTensor
 ///
 /// Step by step along the schedule: score, cut, recover, measure; a step that the guard refuses is taken back and ends
 /// the run. When the caller cancels after a step was kept, the last kept model is returned and the report says stopped.
-/// - Throws: whatever is wrong with the options, before any work; `.numeric` for weights that are not finite;
+/// - Throws: an error of the options, before any work; `.numeric` for weights that are not finite;
 ///   `.cancelled` when nothing was kept yet.
 package func prune(_ model: Model, _ options: PruneOptions) throws(PruneError) -> (model: Model, report: Report) {
   let outcome = try pruned(model, options)

@@ -12,7 +12,7 @@ final class PruneContext {
   /// What the open extents of the inputs are, throughout the run.
   let extents: BoundExtents
   let batchSize: Int
-  /// What criteria look at: of much data so many samples, evenly spread, where nobody named the criterion.
+  /// What criteria read: an evenly spread part of large data where the caller named no criterion.
   private let samples: Dataset?
 
   /// More samples change the order of units little; those of tokens take longer.
@@ -62,7 +62,7 @@ extension Dataset {
   /// Whether samples are sequences of integers.
   var isOfTokens: Bool { x.dtype.isInteger && sampleShape.count <= 1 }
 
-  /// At most so many samples, evenly spread over all.
+  /// At most `count` samples, evenly spread over all.
   func spread(over limit: Int) throws(PruneError) -> Dataset {
     count <= limit ? self : try subset((0..<limit).map { $0 * count / limit })
   }

@@ -60,7 +60,7 @@ extension PrunePlan {
     }
     var division: Allocation.Division?
     switch allocation {
-    case .amount(_, let found), .target(_, let found): division = found
+    case .amount(_, let value), .target(_, let value): division = value
     case .threshold, .prescribed, .counts: break
     }
     try refuse(

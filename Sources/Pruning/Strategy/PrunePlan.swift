@@ -45,8 +45,8 @@ package struct PrunePlan {
   ///   cannot do.
   package init(_ options: PruneOptions) throws(PruneError) {
     _ = try Device("device", named: options.device)
-    let given = try options.strategy.map { name throws(PruneError) in try Strategy("strategy", named: name) }
-    granularity = try Self.granularity(options, given)
+    let namedStrategy = try options.strategy.map { name throws(PruneError) in try Strategy("strategy", named: name) }
+    granularity = try Self.granularity(options, namedStrategy)
     let mode =
       try options.mode.map { name throws(PruneError) in try PruneMode("mode", named: name) } ?? granularity.modes[0]
     guard granularity.modes.contains(mode) else {
@@ -56,20 +56,20 @@ package struct PrunePlan {
     }
     removes = mode == .remove
     let costKind = try options.cost.map { name throws(PruneError) in try CostTarget.Kind("cost", named: name) }
-    let met = try Self.targets(options, granularity, mode)
+    let costTargets = try Self.targets(options, granularity, mode)
     targets =
-      met.isEmpty && given == .costAware
-      ? try Self.saving(options, granularity, mode, costKind).map { [$0] } ?? [] : met
+      costTargets.isEmpty && namedStrategy == .costAware
+      ? try Self.saving(options, granularity, mode, costKind).map { [$0] } ?? [] : costTargets
     let target = targets.first
     isIsomorphic = options.isIsomorphic
-    strategy = given ?? (options.threshold == nil ? .global : .threshold)
+    strategy = namedStrategy ?? (options.threshold == nil ? .global : .threshold)
     let shared = try options.shared.map { name throws(PruneError) in try SharedUses("shared", named: name) }
     prunesAllUses = shared == .all
     training = try TrainingPhase.settled(options, strategy, granularity)
     let slims = training?.isSlimming == true && granularity.isStructural
     reduction = try UnitImportance.Reduction("reduce", named: options.reduction ?? "mean")
-    if let given = options.maxFraction, !(0...1).contains(given) {
-      throw PruneError(.invalidArgument, "max_fraction is \(given), it must be a fraction from 0 to 1")
+    if let fraction = options.maxFraction, !(0...1).contains(fraction) {
+      throw PruneError(.invalidArgument, "max_fraction is \(fraction), it must be a fraction from 0 to 1")
     }
     maxFraction = options.maxFraction ?? max(0.9, options.amount ?? options.amounts.map(\.amount).max() ?? 0)
     rounding = try UnitRounding(options, granularity, targets)
@@ -79,16 +79,16 @@ package struct PrunePlan {
       implied: slims ? FilterImportance.Kind.scale.rawValue : Self.impliedCriterion(options, strategy, granularity))
     normalization = try UnitImportance.Normalization(
       "normalize", named: options.normalization ?? (slims ? "none" : "mean"))
-    var wanted = options
+    var request = options
     // A target is reached by as much as it takes.
-    if target != nil { wanted.amount = 1 }
-    if given == .layerwise {
+    if target != nil { request.amount = 1 }
+    if namedStrategy == .layerwise {
       try Self.checkLayerwise(options, granularity)
-      wanted.amount = options.amount ?? Self.layerwiseAmount
+      request.amount = options.amount ?? Self.layerwiseAmount
     }
     layerAmounts = try Self.layerAmounts(options, granularity)
-    if let layerAmounts { (wanted.amount, wanted.allocation) = (layerAmounts.largest, "local") }
-    let settled = try Self.allocation(wanted, given, granularity, importance)
+    if let layerAmounts { (request.amount, request.allocation) = (layerAmounts.largest, "local") }
+    let settled = try Self.allocation(request, namedStrategy, granularity, importance)
     if let target, !granularity.isStructural, case .amount(_, let division) = settled {
       allocation = .target(target.fraction, division)
     } else {
@@ -206,14 +206,14 @@ package struct PrunePlan {
 
   /// The granularity, that of strategy "block" being blocks.
   private static func granularity(_ options: PruneOptions, _ strategy: Strategy?) throws(PruneError) -> Granularity {
-    let given = try Granularity(name: options.granularity)
-    guard strategy == .block else { return given }
-    switch given {
+    let granularity = try Granularity(name: options.granularity)
+    guard strategy == .block else { return granularity }
+    switch granularity {
     case .weight: return .block(rows: 4, columns: 4)
-    case .block, .subBlock: return given
+    case .block, .subBlock: return granularity
     default:
       throw PruneError(
-        .invalidArgument, "strategy 'block' removes blocks, got granularity '\(given.name)'",
+        .invalidArgument, "strategy 'block' removes blocks, got granularity '\(granularity.name)'",
         hint: "use granularity = {block = {rows, columns}}, or another strategy")
     }
   }

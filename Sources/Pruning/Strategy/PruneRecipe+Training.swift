@@ -35,7 +35,7 @@ enum FitLines {
       ("batch_norm", \.restoresNormalization), ("keep_zeros", \.keepsZeros), ("deterministic", \.isDeterministic),
     ]
   }
-  private static let given = "given"
+  private static let mark = "given"
 
   static func lines(_ options: FitOptions, prefix: String) -> [(String, String)] {
     var values: [(String, String)] = []
@@ -72,8 +72,8 @@ enum FitLines {
         add("feature_of_teacher", [teacher])
       }
     }
-    if options.lossSettings.graph != nil { add("loss_graph", [given]) }
-    if options.validation != nil { add("validation", [given]) }
+    if options.lossSettings.graph != nil { add("loss_graph", [mark]) }
+    if options.validation != nil { add("validation", [mark]) }
     return values
   }
 
@@ -117,7 +117,7 @@ enum FitLines {
     let parts = value.split(separator: " ").map(String.init)
     func wants(_ count: Int) throws(PruneError) { if parts.count != count { throw PruneRecipe.bad(key, value) } }
     func number(_ place: Int) throws(PruneError) -> Double { try PruneRecipe.number(key, parts[place]) }
-    func wants(given isGiven: Bool, _ what: String, _ option: String) throws(PruneError) {
+    func wants(_ isGiven: Bool, _ what: String, _ option: String) throws(PruneError) {
       guard !isGiven else { return }
       throw PruneError(
         .invalidArgument,
@@ -159,7 +159,7 @@ enum FitLines {
       options.augmentation = changes
     case "teacher":
       try wants(3)
-      try wants(given: options.distillation != nil, "a teacher", "teacher")
+      try wants(options.distillation != nil, "a teacher", "teacher")
       options.distillation?.temperature = try number(0)
       options.distillation?.alpha = try number(1)
       options.distillation?.featureWeight = try number(2)
@@ -167,8 +167,8 @@ enum FitLines {
     case "feature": options.distillation?.features.append((value, value))
     case "feature_of_teacher":
       if let last = options.distillation?.features.indices.last { options.distillation?.features[last].teacher = value }
-    case "loss_graph": try wants(given: options.lossSettings.graph != nil, "a loss graph", "loss")
-    case "validation": try wants(given: options.validation != nil, "validation data", "validation")
+    case "loss_graph": try wants(options.lossSettings.graph != nil, "a loss graph", "loss")
+    case "validation": try wants(options.validation != nil, "validation data", "validation")
     default: throw PruneRecipe.bad(key, value)
     }
   }

@@ -25,7 +25,7 @@ package struct PruneRecipe {
 
   /// Nil for criteria that are not libprune's own.
   init?(_ options: PruneOptions, _ plan: PrunePlan, _ steps: [Step]) {
-    // Of channels a step says how many of all go, not of which layer.
+    // A step of channels says how many channels are removed in all, not of which layer.
     guard options.scores == nil, plan.layerAmounts == nil || !plan.granularity.isStructural else { return nil }
     // One that nobody named looks at a part of the data, and is implied again.
     var values: [(String, String)] = []
@@ -64,7 +64,7 @@ package struct PruneRecipe {
       case .target: return nil
       }
       switch step.recovery {
-      case .taken?: values.append(("recovery", "none"))
+      case .untrained?: values.append(("recovery", "none"))
       case .rate(let rate)?: values.append(("recovery", "\(rate)"))
       case nil: break
       }
@@ -102,7 +102,7 @@ package struct PruneRecipe {
         steps.append(Step(allocation: .counts(counts)))
       case "step_threshold": steps.append(Step(allocation: .threshold(try Self.number(key, value))))
       case "recovery" where !steps.isEmpty:
-        steps[steps.count - 1].recovery = value == "none" ? .taken : .rate(try Self.number(key, value))
+        steps[steps.count - 1].recovery = value == "none" ? .untrained : .rate(try Self.number(key, value))
       default: throw Self.bad(key, value)
       }
     }

@@ -1,6 +1,6 @@
 import PruneTensor
 
-/// How a run goes on when the guard has refused a step of all layers together, and halves of it: with some of the
+/// How a run continues when the guard has refused a step of all layers together, and halves of it: with some of the
 /// layers, the others stay as they are.
 struct LayerTries {
   /// Layers that go no further.
@@ -22,10 +22,10 @@ struct LayerStep {
   let name: String
   let size: Int
   /// Units that are gone of the last kept model, and that the step takes or leaves gone.
-  let kept, wanted: Int
+  let kept, target: Int
 
   /// The part of the layer that goes.
-  var growth: Double { Double(wanted - kept) / Double(max(size, 1)) }
+  var growth: Double { Double(target - kept) / Double(max(size, 1)) }
 }
 
 extension PruneRun {
@@ -42,7 +42,7 @@ extension PruneRun {
     }
     try options.cancel?.check()
     guard let steps = try cutter.layerSteps(model, goal) else { return false }
-    let order = steps.indices.filter { steps[$0].wanted > steps[$0].kept && !layers.spared.contains(steps[$0].name) }
+    let order = steps.indices.filter { steps[$0].target > steps[$0].kept && !layers.spared.contains(steps[$0].name) }
       .sorted { (steps[$0].growth, $0) < (steps[$1].growth, $1) }
     // All layers together were refused already when the tries begin.
     var sets = layers.left == LayerTries.most ? Self.halves(order) : [order]
@@ -55,7 +55,7 @@ extension PruneRun {
         continue
       }
       var counts = kept
-      for place in set { counts[place] = steps[place].wanted }
+      for place in set { counts[place] = steps[place].target }
       let (isKept, wantsStop) = try tried(
         step, of: count, StepGoal(progress: goal.progress, prescribed: .counts(counts)))
       if isKept {
@@ -68,7 +68,7 @@ extension PruneRun {
       if wantsStop { stop() }
       if isStopped { return false }
     }
-    return steps.contains { $0.wanted > $0.kept && !layers.spared.contains($0.name) }
+    return steps.contains { $0.target > $0.kept && !layers.spared.contains($0.name) }
   }
 
   /// None of fewer than two.

@@ -40,11 +40,11 @@ extension PruneRun {
       let order = layerImportances.indices.sorted {
         (layerImportances[$0].rise, $0) < (layerImportances[$1].rise, $1)
       }
-      var gone = steps.map(\.kept)
+      var removedCounts = steps.map(\.kept)
       for (number, index) in order.enumerated() {
         let place = layerImportances[index].place
-        let last = try prune(place, steps[place], &gone, step: number + 1, of: order.count)
-        layerImportances[index].removed = gone[place]
+        let last = try prune(place, steps[place], &removedCounts, step: number + 1, of: order.count)
+        layerImportances[index].removed = removedCounts[place]
         if last || isStopped { return stop() }
       }
     } catch let error where error.status == .cancelled && !journal.isEmpty {
@@ -62,10 +62,10 @@ extension PruneRun {
         batchSize: context.batchSize, cancel: options.cancel)
     }
     var result: [LayerImportance] = []
-    for (place, step) in steps.enumerated() where step.wanted > step.kept {
+    for (place, step) in steps.enumerated() where step.target > step.kept {
       try options.cancel?.check()
       var counts = steps.map(\.kept)
-      counts[place] = step.wanted
+      counts[place] = step.target
       let candidate = try cutter.candidate(
         of: model, StepGoal(progress: 1, prescribed: .counts(counts)), units: nil)
       let measured = try loss.measure(candidate.model)
@@ -79,19 +79,19 @@ extension PruneRun {
   /// Takes of a layer as much as the guard allows.
   /// - Returns: whether the caller asked to stop.
   private func prune(
-    _ place: Int, _ layer: LayerStep, _ gone: inout [Int], step: Int, of count: Int
+    _ place: Int, _ layer: LayerStep, _ removedCounts: inout [Int], step: Int, of count: Int
   ) throws(PruneError) -> Bool {
-    var refused = layer.wanted + 1
-    var next = layer.wanted
-    for _ in 0..<Self.tries where next > gone[place] && next < refused {
+    var refused = layer.target + 1
+    var next = layer.target
+    for _ in 0..<Self.tries where next > removedCounts[place] && next < refused {
       // Units that were removed by surgery are not there to be counted again.
-      var counts = cutter.keepsCounting ? gone : gone.map { _ in 0 }
-      counts[place] = cutter.keepsCounting ? next : next - gone[place]
+      var counts = cutter.keepsCounting ? removedCounts : removedCounts.map { _ in 0 }
+      counts[place] = cutter.keepsCounting ? next : next - removedCounts[place]
       let (isKept, wantsStop) = try tried(step, of: count, StepGoal(progress: 1, prescribed: .counts(counts)))
-      if isKept { gone[place] = next } else { refused = next }
+      if isKept { removedCounts[place] = next } else { refused = next }
       if wantsStop || isStopped { return true }
-      if gone[place] == layer.wanted { break }
-      next = (gone[place] + refused) / 2
+      if removedCounts[place] == layer.target { break }
+      next = (removedCounts[place] + refused) / 2
     }
     return false
   }

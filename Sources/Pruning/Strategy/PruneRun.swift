@@ -12,11 +12,11 @@ final class PruneRun<C: Cutter> {
   private(set) var model: Model
   private(set) var journal: [JournalEntry] = []
   private(set) var isStopped = false
-  /// Whether the last step was kept with all that it was to take, whatever was refused on the way.
+  /// Whether the last step was kept in full, even if the guard refused something before.
   private(set) var isComplete = false
   /// Layers that the guard let go no further while others went on.
   var spared: [String] = []
-  /// Of the strategy "layerwise", in the order of the graph.
+  /// The rows of the strategy "layerwise", in the order of the graph.
   var layerImportances: [LayerImportance] = []
   /// The allocations of the steps that were kept.
   private var committed: [PruneRecipe.Step] = []
@@ -56,37 +56,37 @@ final class PruneRun<C: Cutter> {
     !committed.isEmpty && cutter.isChanged(model) ? try cutter.finished(model) : context.original
   }
 
-  /// Until the end or a stop. A step that the guard refuses is tried with less, then layer by layer.
+  /// Runs until the end or a stop. A step that the guard refuses is tried with less, then layer by layer.
   private func run(_ recipe: [PruneRecipe.Step]?) throws(PruneError) {
     let count = max(recipe?.count ?? plan.schedule.steps, 1)
     let isHalved =
       recipe == nil && metricGuard != nil && plan.schedule.kind != .dynamic && plan.allocation != .prescribed
-    var way = StepProgress(halvings: isHalved ? StepProgress.halvings : 0)
+    var stepProgress = StepProgress(halvings: isHalved ? StepProgress.halvings : 0)
     var layers: LayerTries?
     do {
       for step in 1...count {
-        let wanted = plan.schedule.progress(step)
+        let progress = plan.schedule.progress(step)
         if layers != nil {
-          guard try goOn(step, of: count, StepGoal(progress: wanted, prescribed: nil), &layers) else { return }
+          guard try goOn(step, of: count, StepGoal(progress: progress, prescribed: nil), &layers) else { return }
           continue
         }
-        way.begin(wanted)
+        stepProgress.begin(progress)
         let prescribed = recipe.flatMap { step <= $0.count ? $0[step - 1] : nil }
         var next = StepProgress.Next.again
         while next == .again {
           let (isKept, wantsStop) = try tried(
             step, of: count,
             StepGoal(
-              progress: way.progress, prescribed: prescribed?.allocation, isReplayed: recipe != nil,
+              progress: stepProgress.progress, prescribed: prescribed?.allocation, isReplayed: recipe != nil,
               recovery: prescribed?.recovery))
-          next = way.next(isKept: isKept)
+          next = stepProgress.next(isKept: isKept)
           if wantsStop, next == .again || next == .step && step < count { isStopped = true }
           if isStopped { return }
         }
         guard next == .end else { continue }
         guard isHalved else { return }
         layers = LayerTries()
-        guard try goOn(step, of: count, StepGoal(progress: wanted, prescribed: nil), &layers) else { return }
+        guard try goOn(step, of: count, StepGoal(progress: progress, prescribed: nil), &layers) else { return }
       }
       isComplete = layers == nil
     } catch let error where error.status == .cancelled && !journal.isEmpty {
@@ -113,9 +113,9 @@ final class PruneRun<C: Cutter> {
     let (base, units) = try trained(step > 1 && plan.schedule.kind == .dynamic ? regrown(step) : model, goal)
     var candidate = try cutter.candidate(of: base, goal, units: units)
     var recover = options.recover
-    if let given = recover {
-      recover = try plan.training?.recovery(given, candidate.weights) ?? given
-      recover?.cancel = given.cancel ?? options.cancel
+    if let settings = recover {
+      recover = try plan.training?.recovery(settings, candidate.weights) ?? settings
+      recover?.cancel = settings.cancel ?? options.cancel
     }
     let recovered = try GuardedRecovery(
       metricGuard: metricGuard, settings: recover, data: options.recoverData ?? options.data,

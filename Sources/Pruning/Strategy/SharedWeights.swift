@@ -111,16 +111,16 @@ struct SharedWeights {
   private static func parallelFilters(_ rows: Tensor) throws(PruneError) -> Int {
     let count = rows.shape[0]
     return try SecondOrder.rowProducts(rows).withSpan(of: Float.self) { span throws(PruneError) in
-      var found = 0
+      var parallels = 0
       for row in 1..<count {
-        let own = span[row * count + row]
+        let rowSquare = span[row * count + row]
         let isParallel = (0..<row).contains { other in
-          let theirs = span[other * count + other], both = span[row * count + other]
-          return own > 0 && theirs > 0 && both * both > parallel * parallel * own * theirs
+          let otherSquare = span[other * count + other], both = span[row * count + other]
+          return rowSquare > 0 && otherSquare > 0 && both * both > parallel * parallel * rowSquare * otherSquare
         }
-        if isParallel { found += 1 }
+        if isParallel { parallels += 1 }
       }
-      return found
+      return parallels
     }
   }
 }

@@ -3,8 +3,8 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// Takes out what unstructured pruning left dead: units that nobody reads, and units that give one constant whatever
-/// the input, whose contribution goes into the next bias.
+/// Removes dead units after unstructured pruning: units that no node reads, and units that are constant at every
+/// input, whose contribution goes into the next bias.
 ///
 /// The report has before, after, rounds, groups of {name, units, removed, left}, and certificate: the largest relative
 /// difference of the outputs from the given model's.
@@ -68,7 +68,7 @@ private struct DeadUnits {
   let cut: Cut
 
   private let dependencies: Dependencies
-  /// Where constants are read: the layer, and the constant of each unit of its input that goes.
+  /// The layers that read constants, and the constant of each removed unit of their inputs.
   private let constants: [(node: Int, values: [Int: Double])]
 
   /// A constant that a layer reads at a position of its input, and the unit that gives it.
@@ -90,16 +90,16 @@ private struct DeadUnits {
       return try Self.zeroUnits(group, dependencies, inputs: true)
     }
     var candidates = silent
-    let found = try Self.keepConstant(&candidates, dependencies, seed)
+    let constantUnits = try Self.keepConstant(&candidates, dependencies, seed)
     let units = zip(dependencies.groups, zip(candidates, unread)).map { group, lists in
       var all = Set(lists.0).union(lists.1).sorted()
       if all.count == group.size { all.removeFirst() }
       return all
     }
     cut = Cut(dependencies, removed: units)
-    // What stays goes on giving its constant itself.
+    // A unit that stays computes its constant itself.
     var byNode: [Int: [Int: Double]] = [:]
-    for entry in found where entry.value != 0 && cut.removes(entry.unit, of: dependencies.groups[entry.group]) {
+    for entry in constantUnits where entry.value != 0 && cut.removes(entry.unit, of: dependencies.groups[entry.group]) {
       byNode[entry.node, default: [:]][entry.position] = entry.value
     }
     constants = byNode.keys.sorted().map { (node: $0, values: byNode[$0] ?? [:]) }
@@ -164,14 +164,14 @@ private struct DeadUnits {
     for index in blocked { candidates[index] = [] }
     let read = Set(sites.map(\.value)).subtracting(graph.trueInputs.map(\.name))
     var proof = ConstantUnits(dependencies)
-    let wanted = read.isEmpty ? [] : read.union(proof.wanted).sorted()
-    guard !wanted.isEmpty else {
+    let names = read.isEmpty ? [] : read.union(proof.neededValues).sorted()
+    guard !names.isEmpty else {
       candidates = candidates.map { _ in [] }
       return []
     }
     let outcome = try SampleInputs(dependencies.model, seed: seed).first(dependencies.model) {
       inputs throws(PruneError) in
-      try Program(dependencies.model, ProgramOptions(inputShapes: inputs.mapValues(\.shape), outputs: wanted)).run(
+      try Program(dependencies.model, ProgramOptions(inputShapes: inputs.mapValues(\.shape), outputs: names)).run(
         inputs)
     }
     guard case .ran(_, let values) = outcome else {
@@ -179,7 +179,7 @@ private struct DeadUnits {
       return []
     }
     proof.values = values
-    var found: [Constant] = []
+    var constants: [Constant] = []
     for site in sites {
       guard let spaces = dependencies.axes[site.value], site.axis < spaces.count, let tensor = values[site.value] else {
         continue
@@ -192,14 +192,14 @@ private struct DeadUnits {
           if low == high, low == 0 || takesConstants(graph.nodes[site.node], graph),
             proof.isProven(site.value, unit, of: dependencies.groups[index])
           {
-            found.append(Constant(node: site.node, group: index, unit: unit, position: place, value: low))
+            constants.append(Constant(node: site.node, group: index, unit: unit, position: place, value: low))
           } else {
             candidates[index].removeAll { $0 == unit }
           }
         }
       }
     }
-    return found
+    return constants
   }
 
   /// The operand that the stored one is multiplied with.

@@ -1,7 +1,7 @@
 import PruneGraph
 import PruneTensor
 
-/// The proof that what a unit gives does not depend on any input, whatever a run on some inputs shows: everything on
+/// The proof that the value of a unit depends on no input, which runs on some inputs cannot show: everything on
 /// the way from the layers that make the unit to a value is computed from those layers and from constants.
 ///
 /// A unit whose layers have zeros for weights gives their biases. `Where(mask, bias, 0)` behind them depends on the
@@ -22,7 +22,7 @@ struct ConstantUnits {
   private var graph: Graph { dependencies.model.graph }
 
   /// Factors and choices, of which it matters whether they are zero.
-  var wanted: Set<String> {
+  var neededValues: Set<String> {
     var result: Set<String> = []
     for node in graph.nodes where node.isStandard && ["Mul", "MatMul", "Where"].contains(node.opType) {
       let computed = node.inputs.filter { producers[$0] != nil && !graph.hasInitializer($0) }
@@ -33,56 +33,56 @@ struct ConstantUnits {
 
   /// Whether a value is the same for all inputs at a unit of a group.
   func isProven(_ value: String, _ unit: Int, of group: UnitGroup) -> Bool {
-    var known: [String: Bool] = [:]
-    return isConstant(value, unit, group, &known)
+    var cache: [String: Bool] = [:]
+    return isConstant(value, unit, group, &cache)
   }
 
-  private func isConstant(_ value: String, _ unit: Int, _ group: UnitGroup, _ known: inout [String: Bool]) -> Bool {
-    if let result = known[value] { return result }
+  private func isConstant(_ value: String, _ unit: Int, _ group: UnitGroup, _ cache: inout [String: Bool]) -> Bool {
+    if let result = cache[value] { return result }
     if graph.hasInitializer(value) && !inputs.contains(value) { return true }
     guard !inputs.contains(value), let place = producers[value], graph.nodes.indices.contains(place) else {
       return false
     }
     let node = graph.nodes[place]
     // A cycle is no proof.
-    known[value] = false
-    let result = isConstant(node, value, unit, group, &known)
-    known[value] = result
+    cache[value] = false
+    let result = isConstant(node, value, unit, group, &cache)
+    cache[value] = result
     return result
   }
 
   private func isConstant(
-    _ node: Node, _ value: String, _ unit: Int, _ group: UnitGroup, _ known: inout [String: Bool]
+    _ node: Node, _ value: String, _ unit: Int, _ group: UnitGroup, _ cache: inout [String: Bool]
   ) -> Bool {
     guard node.subgraphs.isEmpty, node.operation?.kind != .random else { return false }
     if makes(node, value, group) { return true }
-    guard node.isStandard else { return all(node.inputs, unit, group, &known) }
+    guard node.isStandard else { return all(node.inputs, unit, group, &cache) }
     switch node.opType {
     case "Shape", "Size", "Constant": return true
     case "Concat":
       // Other parts hold other units.
       let isAlong = hasUnit(value, group)
       return all(
-        node.inputs.filter { !isAlong || dependencies.axes[$0] == nil || hasUnit($0, group) }, unit, group, &known)
+        node.inputs.filter { !isAlong || dependencies.axes[$0] == nil || hasUnit($0, group) }, unit, group, &cache)
     case "Mul", "MatMul":
-      if all(node.inputs, unit, group, &known) { return true }
-      for input in node.inputs where isConstant(input, unit, group, &known) && isZero(input, unit, group) {
+      if all(node.inputs, unit, group, &cache) { return true }
+      for input in node.inputs where isConstant(input, unit, group, &cache) && isZero(input, unit, group) {
         return true
       }
       return false
     case "Where":
       let choices = node.inputs.dropFirst()
-      guard all(choices, unit, group, &known) else { return false }
-      return all(node.inputs.prefix(1), unit, group, &known) || choices.allSatisfy { isZero($0, unit, group) }
-    default: return all(node.inputs, unit, group, &known)
+      guard all(choices, unit, group, &cache) else { return false }
+      return all(node.inputs.prefix(1), unit, group, &cache) || choices.allSatisfy { isZero($0, unit, group) }
+    default: return all(node.inputs, unit, group, &cache)
     }
   }
 
   private func all(
-    _ values: some Sequence<String>, _ unit: Int, _ group: UnitGroup, _ known: inout [String: Bool]
+    _ values: some Sequence<String>, _ unit: Int, _ group: UnitGroup, _ cache: inout [String: Bool]
   ) -> Bool {
     for value in values where !value.isEmpty {
-      guard isConstant(value, unit, group, &known) else { return false }
+      guard isConstant(value, unit, group, &cache) else { return false }
     }
     return true
   }

@@ -55,8 +55,8 @@ extension Surgeon {
     }
     guard let rank = node.output(0).flatMap({ dependencies.axes[$0]?.count }) else { return nil }
     let (starts, ends, axes) = (current(1, "starts"), current(2, "ends"), current(3, "axes"))
-    let known = starts?.count ?? ends?.count ?? axes?.count ?? 1
-    return ((axes ?? Array(0..<known)).map { $0 < 0 ? $0 + rank : $0 }, starts, ends, current(4, "steps"))
+    let count = starts?.count ?? ends?.count ?? axes?.count ?? 1
+    return ((axes ?? Array(0..<count)).map { $0 < 0 ? $0 + rank : $0 }, starts, ends, current(4, "steps"))
   }
 
   mutating func rewriteSlice(_ index: Int, _ axis: Int, start: Int, count: Int) throws(PruneError) {

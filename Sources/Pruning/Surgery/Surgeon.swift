@@ -3,7 +3,7 @@ import PruneTensor
 
 /// Which units stay: a mask for every space that loses some.
 package struct Cut: Sendable {
-  /// By the group's space; true stays.
+  /// The mask of each group, by its space; true stays.
   var kept: [SpaceForest.ID: [Bool]]
 
   var isEmpty: Bool { kept.isEmpty }
@@ -151,9 +151,9 @@ struct Surgeon {
       let sizes = parts.map { newSize($0) }
       model.graph.nodes[edit.node].set("num_outputs", nil)
       try setIntegers(edit.node, input: opset >= 13 ? 1 : nil, attribute: "split", sizes)
-    case .slice(let axis, let before, let taken):
-      guard before.map({ isChanged($0) }) == true || isChanged(taken) else { return }
-      try rewriteSlice(edit.node, axis, start: before.map { newSize($0) } ?? 0, count: newSize(taken))
+    case .slice(let axis, let before, let part):
+      guard before.map({ isChanged($0) }) == true || isChanged(part) else { return }
+      try rewriteSlice(edit.node, axis, start: before.map { newSize($0) } ?? 0, count: newSize(part))
     case .pick(let axis, let space, let positions): try rewritePick(edit.node, axis, space, positions)
     case .pads(let axis, let before, let after):
       guard [before, after].contains(where: { $0.map { isChanged($0) } ?? false }) else { return }
@@ -216,14 +216,14 @@ struct Surgeon {
       model.graph.nodes[index].set("shape", .integers(shape))
       return
     }
-    if var given = storedShape(node.input(input)), given.count <= spaces.count {
+    if var shape = storedShape(node.input(input)), shape.count <= spaces.count {
       // Expand may name trailing axes alone, and says 1 for what its input gives.
-      let lead = spaces.count - given.count
+      let lead = spaces.count - shape.count
       for (axis, size) in changes
-      where axis >= lead && given[axis - lead] != -1 && (isReshape || given[axis - lead] != 1) {
-        given[axis - lead] = size
+      where axis >= lead && shape[axis - lead] != -1 && (isReshape || shape[axis - lead] != 1) {
+        shape[axis - lead] = size
       }
-      return try setIntegers(index, input: input, attribute: "shape", given)
+      return try setIntegers(index, input: input, attribute: "shape", shape)
     }
     let after = dependencies.symbolic.types[output]?.dims ?? []
     let before = node.input(0).flatMap { dependencies.symbolic.types[$0]?.dims } ?? []
@@ -240,8 +240,8 @@ struct Surgeon {
     }
     let open = entries.indices.filter { entries[$0] == nil }
     if isReshape, open.count == 1 { entries[open[0]] = -1 }
-    let known = entries.compactMap { $0 }
-    if known.count == entries.count { return try setIntegers(index, input: input, attribute: "shape", known) }
+    let numbers = entries.compactMap { $0 }
+    if numbers.count == entries.count { return try setIntegers(index, input: input, attribute: "shape", numbers) }
     guard !open.contains(where: { changes[$0] != nil }), let old = node.input(input) else {
       throw PruneError(
         .unsupported, "several of the extents it makes are open, and one of them shrinks", at: node.label)
@@ -288,19 +288,19 @@ struct Surgeon {
       }
       let rank = old.count
       func bound(_ name: String, _ value: Int) -> Int {
-        let given = node.int(name, default: value)
-        return min(max(given < 0 ? given + rank : given, 0), rank)
+        let number = node.int(name, default: value)
+        return min(max(number < 0 ? number + rank : number, 0), rank)
       }
       let first = bound("start", 0), last = max(bound("end", rank), first)
       var lost = [Int64](repeating: 0, count: last - first)
       for (axis, size) in changes where (first..<last).contains(axis) {
         lost[axis - first] = Int64((old[axis].value ?? size) - size)
       }
-      let now = Graph.uniqueName(output + "_now", &names), gone = Graph.uniqueName(output + "_removed", &names)
-      SharedConstants.store(gone, try Tensor(lost), &model)
+      let now = Graph.uniqueName(output + "_now", &names), removedName = Graph.uniqueName(output + "_removed", &names)
+      SharedConstants.store(removedName, try Tensor(lost), &model)
       node.outputs[0] = now
       nodes.append(node)
-      nodes.append(Node("Add", name: output, inputs: [now, gone], outputs: [output]))
+      nodes.append(Node("Add", name: output, inputs: [now, removedName], outputs: [output]))
     }
     model.graph.nodes = nodes
   }

@@ -7,7 +7,7 @@ enum UnitMasks {
     var model = dependencies.model
     let kept = statistics(model.graph)
     var listed = model.maskedParameters
-    var known = Set(listed)
+    var names = Set(listed)
     for (name, spaces) in dependencies.axes.sorted(by: { $0.key < $1.key }) {
       guard let tensor = dependencies.stored[name], tensor.dtype.isFloatingPoint, tensor.dtype.bitWidth >= 16,
         !kept.contains(name)
@@ -26,7 +26,7 @@ enum UnitMasks {
       } else {
         model.graph.setInitializer(name, result)
       }
-      if known.insert(name).inserted { listed.append(name) }
+      if names.insert(name).inserted { listed.append(name) }
     }
     model.maskedParameters = listed
     return model

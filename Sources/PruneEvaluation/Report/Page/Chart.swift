@@ -39,7 +39,7 @@ package enum Markup {
       case ">": result += "&gt;"
       case "\"": result += "&quot;"
       case "\t", "\n", "\r": result.unicodeScalars.append(scalar)
-      // No other control character may stand in XML.
+      // XML allows no other control character.
       case _
       where scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value)
         || scalar.value >= 0xFFFE && scalar.value <= 0xFFFF:

@@ -5,7 +5,7 @@ extension Chart {
   struct Bar {
     let label: String
     let value: Double
-    /// Drawn behind it: what there was before.
+    /// The value before, drawn behind the bar.
     var before: Double?
     /// At its end; the value itself if not given.
     var text: String?
@@ -76,20 +76,20 @@ extension Chart {
     let x: Double
     let y: Double
     let tip: String
-    /// "one", "two", or "hollow" for what was given up.
+    /// "one", "two", or "hollow" for a rejected point.
     var kind = "one"
     var isChosen = false
   }
 
-  /// Points, joined by a line where `joins` says so.
-  static func plane(_ title: String, x: String, y: String, _ all: [Point], joins: Bool = false, note: String = "")
+  /// Points; a line connects them where `isConnected`.
+  static func plane(_ title: String, x: String, y: String, _ all: [Point], isConnected: Bool = false, note: String = "")
     -> Chart?
   {
     let points = all.filter { $0.x.isFinite && $0.y.isFinite }
     guard points.count > 1 else { return nil }
     let frame = Frame(points.map(\.x), points.map(\.y))
     var body = frame.axes(x, y)
-    if joins { body += Markup.path(points.map { (frame.x($0.x), frame.y($0.y)) }, kind: "l3") }
+    if isConnected { body += Markup.path(points.map { (frame.x($0.x), frame.y($0.y)) }, kind: "l3") }
     for point in points {
       body += Markup.dot(frame.x(point.x), frame.y(point.y), 5, kind: point.kind, tip: point.tip)
       if point.isChosen { body += Markup.dot(frame.x(point.x), frame.y(point.y), 9, kind: "ring", tip: point.tip) }
@@ -101,12 +101,12 @@ extension Chart {
   static func lines(_ title: String, x: String, _ series: [(name: String, values: [Double])], note: String = "")
     -> Chart?
   {
-    let shown = series.filter { $0.values.filter(\.isFinite).count > 1 }.prefix(4)
-    guard !shown.isEmpty else { return nil }
+    let curves = series.filter { $0.values.filter(\.isFinite).count > 1 }.prefix(4)
+    guard !curves.isEmpty else { return nil }
     let frame = Frame(
-      [1, Double(shown.map(\.values.count).max() ?? 1)], shown.flatMap { $0.values.filter(\.isFinite) })
+      [1, Double(curves.map(\.values.count).max() ?? 1)], curves.flatMap { $0.values.filter(\.isFinite) })
     var body = frame.axes(x, "")
-    for (index, one) in shown.enumerated() {
+    for (index, one) in curves.enumerated() {
       let points = one.values.enumerated().filter { $1.isFinite }.map { (frame.x(Double($0 + 1)), frame.y($1)) }
       body += Markup.path(points, kind: "l\(index + 1)")
       let left = 60 + Double(index % 2) * 200, top = 10 + Double(index / 2) * 14

@@ -56,10 +56,11 @@ extension Report {
       "bytes",
       "baseline", "tried", "certificate", "units", "removed",
     ]
-    let shown = keys.compactMap { key in self[key].map { (key, $0.shown(for: key)) } }.filter { !$0.1.isEmpty }.prefix(
-      8)
-    guard !shown.isEmpty else { return "" }
-    let items = shown.map { "<div><dt>\(Markup.escaped($0.0))</dt><dd>\(Markup.escaped($0.1))</dd></div>\n" }.joined()
+    let facts = keys.compactMap { key in self[key].map { (key, $0.displayText(for: key)) } }.filter { !$0.1.isEmpty }
+      .prefix(
+        8)
+    guard !facts.isEmpty else { return "" }
+    let items = facts.map { "<div><dt>\(Markup.escaped($0.0))</dt><dd>\(Markup.escaped($0.1))</dd></div>\n" }.joined()
     return "<dl class=\"cards\">\n\(items)</dl>\n"
   }
 
@@ -70,14 +71,15 @@ extension Report {
       let change = value.number.flatMap { old in
         later?.number.map { new in old != 0 ? formatted(new / old, digits: 3, style: "g") + " ×" : "" }
       }
-      return [key, value.shown(for: key), later?.shown(for: key) ?? "", change ?? ""]
+      return [key, value.displayText(for: key), later?.displayText(for: key) ?? "", change ?? ""]
     }
     return "<h2>Before and after</h2>\n" + Self.table(["", "before", "after", ""], rows, numeric: [1, 2, 3])
   }
 
   private static func details(_ section: ReportSection) -> String {
     let table = section.table
-    let cells = table.rows.map { row in zip(table.header, row).map { key, value in value?.shown(for: key) ?? "" } }
+    let cells = table.rows.map { row in zip(table.header, row).map { key, value in value?.displayText(for: key) ?? "" }
+    }
     let open = cells.count <= 12 ? " open=\"open\"" : ""
     let content =
       table.header.count == 1
@@ -88,7 +90,7 @@ extension Report {
 
   private static func values(_ section: ReportSection) -> String {
     let rows = zip(section.table.header, section.table.rows.first ?? []).filter { $0.0 != "headline" }
-      .map { key, value in [key, value?.shown(for: key) ?? ""] }
+      .map { key, value in [key, value?.displayText(for: key) ?? ""] }
     return "<details><summary>all values (\(rows.count))</summary>\n\(table(["", ""], rows, numeric: []))</details>\n"
   }
 

@@ -1,7 +1,7 @@
 import PruneTensor
 
 extension Report {
-  /// What there is to see in a report, the most telling first: by the lists that it holds, whatever call made it.
+  /// The charts of a report, the most useful first. They follow from its lists, not from the call that made it.
   var charts: [Chart] {
     [front, journalPlane, models, sensitivityHeat, significanceBars, epochs, cuts, confusion, steps].compactMap { $0 }
   }
@@ -32,10 +32,10 @@ extension Report {
           x: x, y: row.number(metric) ?? .nan,
           tip: "\(row.text("way")), amount \(formatted(row.number("amount") ?? 0, digits: 3, style: "g"))",
           kind: row.flag("within") ? "one" : "hollow", isChosen: index == chosen)
-      }, joins: true, note: "Filled points keep what was asked for; the ring is the model that was returned.")
+      }, isConnected: true, note: "Filled points keep what was asked for; the ring is the model that was returned.")
   }
 
-  /// Steps of a prune: the guard's metric against what is left.
+  /// Steps of a prune: the guard's metric against the share that is left.
   private var journalPlane: Chart? {
     let steps = rows("journal")
     // The guard's metric is what stands before its drop.
@@ -50,7 +50,7 @@ extension Report {
         Chart.Point(
           x: row.number(cost) ?? .nan, y: row.number(metric) ?? .nan,
           tip:
-            "step \(row.entries.first?.value.shown(for: "") ?? ""): \(metric) \(formatted(row.number(metric) ?? .nan, digits: 4, style: "g"))",
+            "step \(row.entries.first?.value.displayText(for: "") ?? ""): \(metric) \(formatted(row.number(metric) ?? .nan, digits: 4, style: "g"))",
           kind: row.flag("kept") ? "one" : "hollow")
       }, note: "Filled steps were kept, hollow ones the guard took back.")
   }
@@ -66,7 +66,7 @@ extension Report {
         return Chart.Bar(
           label: "\(row.text("label")) \(key == "median_ms" ? "ms" : key)", value: largest > 0 ? value / largest : 0,
           before: 1,
-          text: row[key]?.shown(for: key))
+          text: row[key]?.displayText(for: key))
       }
     }
     return Chart.bars("models side by side", bars, note: "Each measure by itself, the largest of it being a whole bar.")

@@ -49,7 +49,7 @@ struct KerasActivation {
     ]
 
   func emit(_ function: String, _ value: KerasValue, _ builder: inout KerasBuilder) throws(PruneError) -> KerasValue {
-    if let found = Self.operators[function] { return builder.map(found.op, value, name, [], found.attributes) }
+    if let entry = Self.operators[function] { return builder.map(entry.op, value, name, [], entry.attributes) }
     let channel = AttributeValue.int(Int64(value.order.last ?? 0))
     switch function {
     case "linear": return value

@@ -37,17 +37,17 @@ struct KerasAttention: KerasLayerKind {
       var mixed = builder.single("Tanh", [pairs], "\(layer.path)/tanh")
       if hasScale(layer) {
         mixed = builder.single(
-          "Mul", [mixed, try builder.weight(layer, "scale", wanted: [query.dims[2]]).name], "\(layer.path)/scaled")
+          "Mul", [mixed, try builder.weight(layer, "scale", expected: [query.dims[2]]).name], "\(layer.path)/scaled")
       }
       scores = builder.single(
         "ReduceSum", [mixed, try builder.constant([3], "\(layer.path)/axes")], "\(layer.path)/scores",
         [("keepdims", .int(0))])
     } else {
-      let turned = builder.single("Transpose", [key.name], "\(layer.path)/key", [("perm", .integers([0, 2, 1]))])
-      scores = builder.single("MatMul", [query.name, turned], "\(layer.path)/scores")
+      let transposed = builder.single("Transpose", [key.name], "\(layer.path)/key", [("perm", .integers([0, 2, 1]))])
+      scores = builder.single("MatMul", [query.name, transposed], "\(layer.path)/scores")
       if hasScale(layer) {
         scores = builder.single(
-          "Mul", [scores, try builder.weight(layer, "scale", wanted: []).name], "\(layer.path)/scaled")
+          "Mul", [scores, try builder.weight(layer, "scale", expected: []).name], "\(layer.path)/scaled")
       }
     }
     if call.flag("use_causal_mask") { scores = try builder.causal(scores, query, key, layer) }
@@ -135,9 +135,9 @@ struct KerasMultiHeadAttention: KerasLayerKind {
       let path = Self.path(layer, part)
       let plain = builder.plain(source)
       let name = "\(layer.path)/\(part)"
-      let own = part == "query" ? heads : shared
+      let headCount = part == "query" ? heads : shared
       let kernel = try builder.weight(
-        layer, path + "kernel", .heads(size), wanted: [plain.dims[2], own, size])
+        layer, path + "kernel", .heads(size), expected: [plain.dims[2], headCount, size])
       if kernel.shape.rank == 3 {
         if part == "query" { heads = kernel.shape[1] } else { shared = kernel.shape[1] }
       }
@@ -153,17 +153,17 @@ struct KerasMultiHeadAttention: KerasLayerKind {
       var result = builder.single("MatMul", [plain.name, kernel.name], name)
       if useBias {
         let bias = try builder.weight(
-          layer, path + "bias", .reshaped([nil], back: [nil, size]), wanted: [part == "query" ? heads : shared, size])
+          layer, path + "bias", .reshaped([nil], back: [nil, size]), expected: [part == "query" ? heads : shared, size])
         result = builder.single("Add", [result, bias.name], "\(name)/add_bias")
       }
       // Queries that share a key have an axis of their own, which keys are repeated along.
       let extents = isGrouped ? [0, 0, shared, part == "query" ? heads / shared : 1, size] : [0, 0, shared, size]
       result = builder.single("Reshape", [result, try builder.constant(extents, "\(name)/heads")], "\(name)/split")
       let order = isGrouped ? [0, 2, 3, 1, 4] : [0, 2, 1, 3]
-      let turned = isGrouped ? [0, 2, 3, 4, 1] : [0, 2, 3, 1]
+      let transposed = isGrouped ? [0, 2, 3, 4, 1] : [0, 2, 3, 1]
       split.append(
         builder.single(
-          "Transpose", [result], "\(name)/turned", [("perm", .integers(part == "key" ? turned : order))]))
+          "Transpose", [result], "\(name)/turned", [("perm", .integers(part == "key" ? transposed : order))]))
     }
     let scale = try builder.constant(1 / Double(keyDim).squareRoot(), "\(layer.path)/scale")
     let scaled = builder.single("Mul", [split[0], scale], "\(layer.path)/scaled")
@@ -171,16 +171,16 @@ struct KerasMultiHeadAttention: KerasLayerKind {
     if call.flag("use_causal_mask") { scores = try builder.causal(scores, query, key, layer) }
     let weights = builder.single("Softmax", [scores], "\(layer.path)/softmax", [("axis", .int(-1))])
     let mixed = builder.single("MatMul", [weights, split[2]], "\(layer.path)/mixed")
-    let turned = builder.single(
+    let transposed = builder.single(
       "Transpose", [mixed], "\(layer.path)/back", [("perm", .integers(isGrouped ? [0, 3, 1, 2, 4] : [0, 2, 1, 3]))])
     let wide = heads.multipliedReportingOverflow(by: valueDim).partialValue
     let joined = builder.single(
-      "Reshape", [turned, try builder.constant([0, 0, wide], "\(layer.path)/joined_shape")], "\(layer.path)/joined")
+      "Reshape", [transposed, try builder.constant([0, 0, wide], "\(layer.path)/joined_shape")], "\(layer.path)/joined")
     let output = Self.path(layer, "output")
-    let kernel = try builder.weight(layer, output + "kernel", .joined(valueDim), wanted: [heads, valueDim, nil])
+    let kernel = try builder.weight(layer, output + "kernel", .joined(valueDim), expected: [heads, valueDim, nil])
     var result = builder.single("MatMul", [joined, kernel.name], layer.path)
     if useBias {
-      let bias = try builder.weight(layer, output + "bias", wanted: [kernel.shape.dims.last])
+      let bias = try builder.weight(layer, output + "bias", expected: [kernel.shape.dims.last])
       result = builder.single("Add", [result, bias.name], "\(layer.path)/add_bias")
     }
     return [KerasValue(result, [query.dims[0], query.dims[1], kernel.shape.dims.last])]
@@ -210,17 +210,17 @@ extension KerasMultiHeadAttention {
         let split = graph.nodes.first(where: { $0.name == "\(base)/query/split" })?.input(1),
         let size = try graph.initializer(split)?.integers().last, size > 0, let factor = try now.doubles().first
       else { continue }
-      let wanted = Float(1 / Double(size).squareRoot())
-      if Float(factor) == wanted { continue }
+      let standardScale = Float(1 / Double(size).squareRoot())
+      if Float(factor) == standardScale { continue }
       for part in ["query_dense", "_query_dense"] {
         for name in ["kernel", "bias"] {
           guard let tensor = graph.initializer("\(base)/\(part)/\(name)"), tensor.dtype == .float32 else { continue }
           let values: [Float] = try tensor.array()
-          let ratio = Float(factor / Double(wanted))
+          let ratio = Float(factor / Double(standardScale))
           result.setInitializer("\(base)/\(part)/\(name)", try Tensor(values.map { $0 * ratio }, tensor.shape))
         }
       }
-      result.setInitializer(scale, try Tensor([wanted], now.shape))
+      result.setInitializer(scale, try Tensor([standardScale], now.shape))
     }
     return result
   }

@@ -27,7 +27,7 @@ struct KerasCells: KerasLayerKind {
           "it runs a \(name), which is not read", hint: "LSTMCell, GRUCell and SimpleRNNCell are; or export it to ONNX")
       }
       for key in ["go_backwards", "stateful", "time_major"] { config[key] = layer.config[key] }
-      let own = try KerasLayer(
+      let cellLayer = try KerasLayer(
         .object([
           ("class_name", .string(String(name.dropLast(4)))), ("config", config), ("name", .string(layer.name)),
         ]), scope: layer.scope)
@@ -37,7 +37,7 @@ struct KerasCells: KerasLayerKind {
       let isAlone = !isStack && json.array == nil && list.count == 1
       result.append(
         Cell(
-          layer: own, path: isAlone ? "cell/" : "cell/cells/\(group)\(count == 0 ? "" : "_\(count)")/",
+          layer: cellLayer, path: isAlone ? "cell/" : "cell/cells/\(group)\(count == 0 ? "" : "_\(count)")/",
           place: isAlone ? nil : place))
     }
     guard !result.isEmpty else { throw PruneError(.badFormat, "\(layer.label) has no cells") }

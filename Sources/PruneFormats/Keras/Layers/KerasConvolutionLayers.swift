@@ -12,9 +12,9 @@ struct KerasWindow {
   init(_ layer: KerasLayer, rank: Int, kernel: [Int], stridesDefault: [Int]? = nil) throws(PruneError) {
     self.rank = rank
     self.kernel = kernel
-    let given = layer.config["strides"].map { !$0.isNull } ?? false
+    let hasStrides = layer.config["strides"].map { !$0.isNull } ?? false
     strides =
-      given || stridesDefault == nil ? try layer.extents("strides", rank: rank, default: 1) : stridesDefault ?? []
+      hasStrides || stridesDefault == nil ? try layer.extents("strides", rank: rank, default: 1) : stridesDefault ?? []
     dilation = try layer.extents("dilation_rate", rank: rank, default: 1)
     padding = layer.text("padding", default: "valid").lowercased()
     guard ["valid", "same", "causal"].contains(padding), padding != "causal" || rank == 1 else {
@@ -70,7 +70,7 @@ extension KerasLayer {
   /// The axis of a value that channels are on.
   func channel(of value: KerasValue) -> Int { isChannelsLast ? value.rank - 1 : 1 }
 
-  /// A value of so many spatial axes, channels behind the batch.
+  /// A value with a number of spatial axes and the channels after the batch.
   func spatial(_ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> KerasValue {
     let value = try call.input(of: self)
     guard value.rank == spatialRank + 2 else {
@@ -106,11 +106,11 @@ struct KerasConvolution: KerasLayerKind {
     }
     let kernel = try builder.weight(
       layer, "kernel", .kernel(rank),
-      wanted: window.kernel + [channels.map { $0 / groups }, try layer.required("filters")])
+      expected: window.kernel + [channels.map { $0 / groups }, try layer.required("filters")])
     let filters = kernel.shape.dims.last ?? 0
     var inputs = [value.name, kernel.name]
     if layer.flag("use_bias", default: true) {
-      inputs.append(try builder.weight(layer, "bias", wanted: [filters]).name)
+      inputs.append(try builder.weight(layer, "bias", expected: [filters]).name)
     }
     let (attributes, extents) = window.attributes(layer.extents(of: value))
     var result = value
@@ -157,11 +157,11 @@ struct KerasDepthwise: KerasLayerKind {
     let window = try KerasWindow(layer, rank: rank, kernel: try layer.extents("kernel_size", rank: rank, default: 1))
     let kernel = try builder.weight(
       layer, "depthwise_kernel", .depthwise(rank, multiplier: multiplier),
-      wanted: window.kernel + [value.dims[layer.channel(of: value)], multiplier])
+      expected: window.kernel + [value.dims[layer.channel(of: value)], multiplier])
     let channels = kernel.shape.rank == rank + 2 ? kernel.shape[rank] : 0
     var inputs = [value.name, kernel.name]
     if bias, layer.flag("use_bias", default: true) {
-      inputs.append(try builder.weight(layer, "bias", wanted: [channels * multiplier]).name)
+      inputs.append(try builder.weight(layer, "bias", expected: [channels * multiplier]).name)
     }
     let (attributes, extents) = window.attributes(layer.extents(of: value))
     var result = value
@@ -187,11 +187,11 @@ struct KerasSeparable: KerasLayerKind {
     let ones = [Int](repeating: 1, count: rank)
     let kernel = try builder.weight(
       layer, "pointwise_kernel", .kernel(rank),
-      wanted: ones.map { $0 } + [value.dims[channel], try layer.required("filters")])
+      expected: ones.map { $0 } + [value.dims[channel], try layer.required("filters")])
     let filters = kernel.shape.dims.last ?? 0
     var inputs = [value.name, kernel.name]
     if layer.flag("use_bias", default: true) {
-      inputs.append(try builder.weight(layer, "bias", wanted: [filters]).name)
+      inputs.append(try builder.weight(layer, "bias", expected: [filters]).name)
     }
     value.name = builder.single("Conv", inputs, layer.path, [("kernel_shape", .integers(ones))])
     value.dims[channel] = filters
@@ -221,11 +221,11 @@ struct KerasTransposedConvolution: KerasLayerKind {
     let window = try KerasWindow(layer, rank: rank, kernel: try layer.extents("kernel_size", rank: rank, default: 1))
     let kernel = try builder.weight(
       layer, "kernel", .kernel(rank),
-      wanted: window.kernel + [try layer.required("filters"), value.dims[layer.channel(of: value)]])
+      expected: window.kernel + [try layer.required("filters"), value.dims[layer.channel(of: value)]])
     let filters = kernel.shape.rank == rank + 2 ? kernel.shape[rank] : 0
     var inputs = [value.name, kernel.name]
     if layer.flag("use_bias", default: true) {
-      inputs.append(try builder.weight(layer, "bias", wanted: [filters]).name)
+      inputs.append(try builder.weight(layer, "bias", expected: [filters]).name)
     }
     let more = layer.config["output_padding"].flatMap { $0.isNull ? nil : $0 }
     let extra = more?.ints ?? more?.int.map { [Int](repeating: $0, count: rank) }
@@ -238,7 +238,7 @@ struct KerasTransposedConvolution: KerasLayerKind {
     var extents: [Int?] = []
     for (axis, extent) in layer.extents(of: value).enumerated() {
       let (reach, stride) = (window.reach(axis), window.strides[axis])
-      // By how much the output is shorter than what all windows cover, whatever the input's extent.
+      // How much shorter the output is than what all windows cover, at any extent of the input.
       let less: Int
       if let extra {
         less = 2 * (window.padding == "same" ? reach / 2 : 0) - extra[axis]

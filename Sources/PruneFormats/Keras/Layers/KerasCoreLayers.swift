@@ -21,9 +21,10 @@ struct KerasDense: KerasLayerKind {
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
     var value = builder.plain(try call.input(of: layer))
     guard value.rank >= 2 else { throw layer.unsupported("its input has \(value.rank) axes") }
-    let kernel = try builder.weight(layer, "kernel", wanted: [value.dims[value.rank - 1], try layer.required("units")])
+    let kernel = try builder.weight(
+      layer, "kernel", expected: [value.dims[value.rank - 1], try layer.required("units")])
     let units = kernel.shape.rank == 2 ? kernel.shape[1] : 0
-    let bias = layer.flag("use_bias", default: true) ? try builder.weight(layer, "bias", wanted: [units]).name : nil
+    let bias = layer.flag("use_bias", default: true) ? try builder.weight(layer, "bias", expected: [units]).name : nil
     if value.rank == 2 {
       value.name = builder.single("Gemm", [value.name, kernel.name] + (bias.map { [$0] } ?? []), layer.path)
     } else {
@@ -49,7 +50,7 @@ struct KerasEmbedding: KerasLayerKind {
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
     var value = builder.plain(try call.input(of: layer))
     let table = try builder.weight(
-      layer, "embeddings", wanted: [try layer.required("input_dim"), try layer.required("output_dim")])
+      layer, "embeddings", expected: [try layer.required("input_dim"), try layer.required("output_dim")])
     if ![DType.int32, .int64].contains(value.dtype) {
       value.name = builder.single(
         "Cast", [value.name], "\(layer.path)/cast", [("to", .int(Int64(DType.int64.rawValue)))])

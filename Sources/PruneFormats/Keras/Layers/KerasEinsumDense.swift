@@ -41,7 +41,7 @@ struct KerasEinsumDense: KerasLayerKind {
     let (input, axes, output) = try letters(of: layer, rank: value.rank)
     var extents: [Character: Int] = [:]
     for (letter, extent) in zip(input, value.dims) { extents[letter] = extent }
-    let kernel = try builder.weight(layer, "kernel", wanted: axes.map { extents[$0] })
+    let kernel = try builder.weight(layer, "kernel", expected: axes.map { extents[$0] })
     guard kernel.shape.rank == axes.count else {
       throw PruneError(.mismatch, "\(layer.label): 'kernel' is \(kernel.shape), its equation has \(axes.count) axes")
     }
@@ -55,11 +55,11 @@ struct KerasEinsumDense: KerasLayerKind {
         [("equation", .text("\(String(input)),\(String(axes))->\(String(output))"))])
     var result = KerasValue(name, output.map { letter in letter == input.first ? value.dims[0] : extents[letter] })
     if try weights(of: layer).count > 1 {
-      // From the first of its axes on; those between that it does not have are 1.
-      let own = layer.text("bias_axes", default: "")
-      let first = output.firstIndex { own.contains($0) } ?? 0
-      let wanted = output[first...].map { own.contains($0) ? extents[$0] : 1 }
-      let bias = try builder.weight(layer, "bias", wanted: wanted)
+      // The bias begins at the first of its axes; missing axes between have the extent 1.
+      let biasAxes = layer.text("bias_axes", default: "")
+      let first = output.firstIndex { biasAxes.contains($0) } ?? 0
+      let shape = output[first...].map { biasAxes.contains($0) ? extents[$0] : 1 }
+      let bias = try builder.weight(layer, "bias", expected: shape)
       result.name = builder.single("Add", [name, bias.name], "\(layer.path)/add_bias")
     }
     return [try KerasActivation.apply(layer, result, &builder)]

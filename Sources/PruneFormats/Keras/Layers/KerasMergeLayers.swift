@@ -129,7 +129,7 @@ struct KerasComparison: KerasLayerKind {
   }
 }
 
-/// `keras.ops.split`: into so many equal parts, or at places.
+/// `keras.ops.split`: into a number of equal parts, or at positions.
 struct KerasSplit: KerasLayerKind {
   let names = ["Split"]
 
@@ -219,15 +219,15 @@ struct KerasDot: KerasLayerKind {
         "ReduceSum", [mixed, try builder.constant([1], "\(layer.path)/axes")], layer.path, [("keepdims", .int(1))])
       return [KerasValue(sum, [left.dims[0], 1])]
     }
-    func turned(_ value: KerasValue, _ name: String) -> KerasValue {
+    func transposed(_ value: KerasValue, _ name: String) -> KerasValue {
       var result = value
       result.name = builder.single(
         "Transpose", [value.name], "\(layer.path)/\(name)", [("perm", .integers([0, 2, 1]))])
       result.dims.swapAt(1, 2)
       return result
     }
-    if axes[0] == 1 { left = turned(left, "left_turned") }
-    if axes[1] == 2 { right = turned(right, "right_turned") }
+    if axes[0] == 1 { left = transposed(left, "left_turned") }
+    if axes[1] == 2 { right = transposed(right, "right_turned") }
     return [
       KerasValue(
         builder.single("MatMul", [left.name, right.name], layer.path), [left.dims[0], left.dims[1], right.dims[2]])

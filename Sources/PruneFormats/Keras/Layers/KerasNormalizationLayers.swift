@@ -14,23 +14,24 @@ struct KerasBatchNormalization: KerasLayerKind {
   }
 
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
-    let given = try call.input(of: layer)
+    let input = try call.input(of: layer)
     let axis = layer.config["axis"]?.int ?? layer.config["axis"]?.ints?.first ?? -1
-    let channel = try given.axis(axis, of: layer)
+    let channel = try input.axis(axis, of: layer)
     guard channel > 0 else { throw layer.unsupported("it normalizes over its batch axis") }
-    let value = builder.channelsFirst(given, channel: channel)
-    let mean = try builder.weight(layer, "moving_mean", wanted: [value.dims[channel]])
-    let wanted = [mean.shape.dims.first]
-    let variance = try builder.weight(layer, "moving_variance", wanted: wanted)
+    let value = builder.channelsFirst(input, channel: channel)
+    let mean = try builder.weight(layer, "moving_mean", expected: [value.dims[channel]])
+    let shape = [mean.shape.dims.first]
+    let variance = try builder.weight(layer, "moving_variance", expected: shape)
     func filled(_ number: Float) throws(PruneError) -> Tensor {
       try Tensor([Float](repeating: number, count: mean.shape.count))
     }
     let scale =
       layer.flag("scale", default: true)
-      ? try builder.weight(layer, "gamma", wanted: wanted).name : builder.constant(try filled(1), "\(layer.path)/gamma")
+      ? try builder.weight(layer, "gamma", expected: shape).name
+      : builder.constant(try filled(1), "\(layer.path)/gamma")
     let shift =
       layer.flag("center", default: true)
-      ? try builder.weight(layer, "beta", wanted: wanted).name : builder.constant(try filled(0), "\(layer.path)/beta")
+      ? try builder.weight(layer, "beta", expected: shape).name : builder.constant(try filled(0), "\(layer.path)/beta")
     return [
       builder.map(
         "BatchNormalization", value, layer.path, [scale, shift, mean.name, variance.name],
@@ -67,7 +68,7 @@ struct KerasLayerNormalization: KerasLayerKind {
     }
     let dims = axes.map { value.dims[$0] }
     if layer.className == "RMSNormalization" {
-      let scale = try builder.weight(layer, "scale", wanted: dims)
+      let scale = try builder.weight(layer, "scale", expected: dims)
       let square = builder.single("Mul", [value.name, value.name], "\(layer.path)/square")
       let mean = builder.single(
         "ReduceMean", [square], "\(layer.path)/mean", [("axes", .integers(axes)), ("keepdims", .int(1))])
@@ -77,17 +78,17 @@ struct KerasLayerNormalization: KerasLayerKind {
       let normal = builder.map("Div", value, "\(layer.path)/normal", [root])
       return [builder.map("Mul", normal, layer.path, [scale.name])]
     }
-    var known: [Int] = []
+    var extents: [Int] = []
     for extent in dims {
       guard let extent else { throw layer.unsupported("an axis that it normalizes over has no fixed extent") }
-      known.append(extent)
+      extents.append(extent)
     }
-    let shape = try Shape(known)
+    let shape = try Shape(extents)
     let scale =
       layer.flag("scale", default: true)
-      ? try builder.weight(layer, "gamma", wanted: dims).name
+      ? try builder.weight(layer, "gamma", expected: dims).name
       : builder.constant(try Tensor([Float](repeating: 1, count: shape.count), shape), "\(layer.path)/gamma")
-    let shift = layer.flag("center", default: true) ? [try builder.weight(layer, "beta", wanted: dims).name] : []
+    let shift = layer.flag("center", default: true) ? [try builder.weight(layer, "beta", expected: dims).name] : []
     return [
       builder.map(
         "LayerNormalization", value, layer.path, [scale] + shift,
@@ -106,9 +107,9 @@ struct KerasGroupNormalization: KerasLayerKind {
   }
 
   func emit(_ layer: KerasLayer, _ call: KerasCall, _ builder: inout KerasBuilder) throws(PruneError) -> [KerasValue] {
-    let given = try call.input(of: layer)
-    let channel = try given.axis(layer.int("axis", default: -1), of: layer)
-    let value = builder.channelsFirst(given, channel: channel)
+    let input = try call.input(of: layer)
+    let channel = try input.axis(layer.int("axis", default: -1), of: layer)
+    let value = builder.channelsFirst(input, channel: channel)
     guard let channels = value.dims[channel], channel > 0 else {
       throw layer.unsupported("its channels are no fixed number")
     }
@@ -129,11 +130,11 @@ struct KerasGroupNormalization: KerasLayerKind {
     let form = KerasForm.reshaped([nil] + [Int?](repeating: 1, count: value.rank - 2), back: [nil])
     if layer.flag("scale", default: true) {
       result = builder.map(
-        "Mul", result, "\(layer.path)/scaled", [try builder.weight(layer, "gamma", form, wanted: [channels]).name])
+        "Mul", result, "\(layer.path)/scaled", [try builder.weight(layer, "gamma", form, expected: [channels]).name])
     }
     if layer.flag("center", default: true) {
       result = builder.map(
-        "Add", result, "\(layer.path)/shifted", [try builder.weight(layer, "beta", form, wanted: [channels]).name])
+        "Add", result, "\(layer.path)/shifted", [try builder.weight(layer, "beta", form, expected: [channels]).name])
     }
     return [result]
   }
@@ -187,9 +188,9 @@ struct KerasNormalization: KerasLayerKind {
       variance = builder.constant(
         try numbers(layer, "variance", dims, "\(layer.path)/root", 0, &builder), "\(layer.path)/variance")
     } else {
-      let back = kept.sorted().map { dims[$0] }
-      mean = try builder.weight(layer, "mean", .reshaped(dims, back: back)).name
-      variance = try builder.weight(layer, "variance", .reshaped(dims, back: back)).name
+      let layerShape = kept.sorted().map { dims[$0] }
+      mean = try builder.weight(layer, "mean", .reshaped(dims, back: layerShape)).name
+      variance = try builder.weight(layer, "variance", .reshaped(dims, back: layerShape)).name
       try builder.unread(layer, "count", otherwise: try Tensor(scalar: Int32(0)))
     }
     let root = builder.single("Sqrt", [variance], "\(layer.path)/root")
@@ -209,17 +210,17 @@ struct KerasNormalization: KerasLayerKind {
       builder.refit(layer, key, .array(try now.doubles().map { JSON($0) }))
       return now
     }
-    var found: [Float] = []
+    var numbers: [Float] = []
     func collect(_ json: JSON?, _ depth: Int) {
-      if let number = json?.double { found.append(Float(number)) }
+      if let number = json?.double { numbers.append(Float(number)) }
       if depth < 8 { for inner in json?.array ?? [] { collect(inner, depth + 1) } }
     }
     collect(layer.config[key], 0)
-    guard !found.isEmpty else {
+    guard !numbers.isEmpty else {
       throw layer.unsupported("its \(key) is \(layer.config[key]?.text.prefix(40) ?? "null")")
     }
-    if found.count == 1 { return try Tensor(scalar: found[0]) }
-    return try Tensor(found).reshaped(try Shape(dims.map { $0 ?? found.count }))
+    if numbers.count == 1 { return try Tensor(scalar: numbers[0]) }
+    return try Tensor(numbers).reshaped(try Shape(dims.map { $0 ?? numbers.count }))
   }
 }
 

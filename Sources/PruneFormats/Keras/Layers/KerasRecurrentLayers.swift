@@ -83,18 +83,18 @@ struct KerasRecurrent: KerasLayerKind {
     }
     let units = try layer.required("units")
     let wide = units.multipliedReportingOverflow(by: count).partialValue
-    let kernel = try builder.weight(layer, "\(cell)kernel", .gates(gates), wanted: [value.dims[2], wide])
-    let recurrent = try builder.weight(layer, "\(cell)recurrent_kernel", .gates(gates), wanted: [units, wide])
-    let own = recurrent.shape.dims.first ?? units
+    let kernel = try builder.weight(layer, "\(cell)kernel", .gates(gates), expected: [value.dims[2], wide])
+    let recurrent = try builder.weight(layer, "\(cell)recurrent_kernel", .gates(gates), expected: [units, wide])
+    let hidden = recurrent.shape.dims.first ?? units
     let resets = layer.className == "GRU" && layer.flag("reset_after", default: !builder.isBeforeKeras3)
     var inputs = [builder.ordered(value, [1, 0, 2]).name, kernel.name, recurrent.name]
     if layer.flag("use_bias", default: true) {
-      let wanted: [Int?] = resets ? [2, own * count] : [own * count]
+      let biasShape: [Int?] = resets ? [2, hidden * count] : [hidden * count]
       inputs.append(
-        try builder.weight(layer, "\(cell)bias", .gateBias(gates, isPair: resets), wanted: wanted).name)
+        try builder.weight(layer, "\(cell)bias", .gateBias(gates, isPair: resets), expected: biasShape).name)
     }
     var attributes: [(String, AttributeValue)] = [
-      ("hidden_size", .int(Int64(own))), ("direction", .text(isReverse ? "reverse" : "forward")),
+      ("hidden_size", .int(Int64(hidden))), ("direction", .text(isReverse ? "reverse" : "forward")),
       ("activations", try activations(layer, builder)),
     ]
     if layer.className == "GRU" { attributes.append(("linear_before_reset", .int(resets ? 1 : 0))) }
@@ -118,14 +118,14 @@ struct KerasRecurrent: KerasLayerKind {
       let axes = try builder.constant([axis], "\(name)/\(suffix)_axis")
       return KerasValue(builder.single("Squeeze", [output, axes], "\(name)/\(suffix)"), dims, order: order)
     }
-    var sequence = try squeezed(outputs[0], 1, "sequence", [value.dims[0], value.dims[1], own], [1, 0, 2])
+    var sequence = try squeezed(outputs[0], 1, "sequence", [value.dims[0], value.dims[1], hidden], [1, 0, 2])
     if let steps, let mask = input.mask {
       sequence = try builder.spread(builder.plain(sequence), steps, name: name)
       sequence.mask = mask
     }
     var states: [KerasValue] = []
     for (index, output) in outputs.dropFirst().enumerated() {
-      states.append(try squeezed(output, 0, index == 0 ? "last" : "cell", [value.dims[0], own]))
+      states.append(try squeezed(output, 0, index == 0 ? "last" : "cell", [value.dims[0], hidden]))
     }
     return Run(sequence: sequence, last: states[0], states: states)
   }
@@ -189,13 +189,13 @@ struct KerasRecurrent: KerasLayerKind {
 extension KerasForm {
   /// [inputs, gates * units] as [1, gates * units, inputs], with the gates in this order.
   static func gates(_ order: [Int]) -> KerasForm {
-    var back = [Int](repeating: 0, count: order.count)
-    for (index, gate) in order.enumerated() { back[gate] = index }
-    let inverse = back
+    var inverseOrder = [Int](repeating: 0, count: order.count)
+    for (index, gate) in order.enumerated() { inverseOrder[gate] = index }
+    let inverse = inverseOrder
     return KerasForm(
       forward: { tensor throws(PruneError) in
-        let turned = try reorder(try tensor.permuted([1, 0]), order)
-        return try turned.reshaped(try Shape([1] + turned.shape.dims))
+        let transposed = try reorder(try tensor.permuted([1, 0]), order)
+        return try transposed.reshaped(try Shape([1] + transposed.shape.dims))
       },
       inverse: { tensor throws(PruneError) in
         guard tensor.shape.rank == 3, tensor.shape[0] == 1 else {
@@ -210,9 +210,9 @@ extension KerasForm {
   /// The bias [gates * units], or [2, gates * units] with one of the input and one of the state, as [1, 2 * gates *
   /// units].
   static func gateBias(_ order: [Int], isPair: Bool) -> KerasForm {
-    var back = [Int](repeating: 0, count: order.count)
-    for (index, gate) in order.enumerated() { back[gate] = index }
-    let inverse = back
+    var inverseOrder = [Int](repeating: 0, count: order.count)
+    for (index, gate) in order.enumerated() { inverseOrder[gate] = index }
+    let inverse = inverseOrder
     let count = order.count
     return KerasForm(
       forward: { tensor throws(PruneError) in

@@ -51,9 +51,9 @@ struct KerasReshape: KerasLayerKind {
       "Reshape", [value.name, try builder.constant([0] + target, "\(layer.path)/shape")], layer.path)
     var dims: [Int?] = target.map { $0 == -1 ? nil : $0 }
     if let open = dims.firstIndex(of: nil), let all = product(value.dims.dropFirst()),
-      let known = product(target.filter { $0 != -1 }.map { $0 }), known > 0
+      let fixedCount = product(target.filter { $0 != -1 }.map { $0 }), fixedCount > 0
     {
-      dims[open] = all / known
+      dims[open] = all / fixedCount
     }
     return [KerasValue(name, [value.dims.first ?? nil] + dims, value.dtype)]
   }

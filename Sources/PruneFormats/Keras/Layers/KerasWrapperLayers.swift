@@ -135,9 +135,9 @@ struct KerasTimeDistributed: KerasLayerKind {
     guard var json = config["layer"], let inner = try? inner(layer), let kind = try? KerasLayers.kind(of: inner) else {
       return config
     }
-    var own: [String: Shape] = [:]
-    for (name, shape) in shapes where name.hasPrefix("layer/") { own[String(name.dropFirst(6))] = shape }
-    json["config"] = kind.resized(inner, own)
+    var innerShapes: [String: Shape] = [:]
+    for (name, shape) in shapes where name.hasPrefix("layer/") { innerShapes[String(name.dropFirst(6))] = shape }
+    json["config"] = kind.resized(inner, innerShapes)
     json["build_config"] = nil
     config["layer"] = json
     return config

@@ -79,7 +79,7 @@ package struct AttentionShape: Sendable {
   /// Elements of a query or key, and of a value.
   package let size: Dim
   package let valueSize: Dim
-  /// Whether heads lie beside each other in the last of three axes.
+  /// Whether the heads are packed side by side in the last of three axes.
   package let isFlat: Bool
 
   /// Nil when not even the ranks are known.
@@ -127,11 +127,11 @@ package struct AttentionShape: Sendable {
     }
     let before = try x.dims(4, rank: 4) ?? [batch, keyHeads, .unknown, size]
     let values = try x.dims(5, rank: 4) ?? [batch, keyHeads, .unknown, valueSize]
-    for (given, wanted) in [
+    for (actual, expected) in [
       (before, [batch, keyHeads, values[2], size]), (values, [batch, keyHeads, before[2], valueSize]),
     ] {
-      guard zip(given, wanted).allSatisfy({ Dim.unified($0, $1) != nil }) else {
-        throw x.fail("a past is \(Dims.text(given)), wanted \(Dims.text(wanted))")
+      guard zip(actual, expected).allSatisfy({ Dim.unified($0, $1) != nil }) else {
+        throw x.fail("a past is \(Dims.text(actual)), wanted \(Dims.text(expected))")
       }
     }
     past = Dim.unified(before[2], values[2]) ?? .unknown

@@ -44,11 +44,11 @@ package enum ElementwiseRules {
   static func sameDType(_ x: Operands, from first: Int = 0) throws(PruneError) -> DType? {
     var dtype: DType?
     for index in first..<max(x.inputCount, first) {
-      guard let found = x.dtype(index) else { continue }
-      if let dtype, dtype != found {
-        throw x.fail("input \(index) is \(found.name), the others are \(dtype.name)")
+      guard let type = x.dtype(index) else { continue }
+      if let dtype, dtype != type {
+        throw x.fail("input \(index) is \(type.name), the others are \(dtype.name)")
       }
-      dtype = found
+      dtype = type
     }
     return dtype
   }

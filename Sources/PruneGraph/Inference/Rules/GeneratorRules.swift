@@ -44,7 +44,7 @@ package enum GeneratorRules {
     "BlackmanWindow": window,
   ]
 
-  /// The tensor a Constant node stands for; nil for kinds that are no numbers.
+  /// The tensor of a Constant node; nil for kinds that are no numbers.
   package static func constant(_ node: Node) throws(PruneError) -> Tensor? {
     guard
       let attribute = node.attributes.first(where: {
@@ -97,7 +97,7 @@ package enum GeneratorRules {
     return Int((span.magnitude + step.magnitude - 1) / step.magnitude)
   }
 
-  /// The depth of OneHot, whatever number type it has.
+  /// The depth of OneHot; its number may be of any type.
   package static func depth(_ x: Operands) throws(PruneError) -> Int? {
     guard let tensor = x.constant(1) else { return try x.integer(1) }
     guard tensor.count == 1 else { throw x.fail("depth is \(tensor.shape), wanted one number") }

@@ -26,9 +26,9 @@ package enum ImageRules {
         throw x.fail("size is \(Dims.text(size)), wanted 4 or 5 extents")
       }
       if let theta = try x.dims(0, rank: 3) {
-        let wanted: [Dim] = [size[0], .fixed(size.count - 2), .fixed(size.count - 1)]
-        guard zip(theta, wanted).allSatisfy({ Dim.unified($0, $1) != nil }) else {
-          throw x.fail("theta is \(Dims.text(theta)), wanted \(Dims.text(wanted))")
+        let expected: [Dim] = [size[0], .fixed(size.count - 2), .fixed(size.count - 1)]
+        guard zip(theta, expected).allSatisfy({ Dim.unified($0, $1) != nil }) else {
+          throw x.fail("theta is \(Dims.text(theta)), wanted \(Dims.text(expected))")
         }
       }
       return [TensorType(x.dtype(0), [size[0]] + size.dropFirst(2) + [.fixed(size.count - 2)])]
@@ -86,32 +86,32 @@ package struct ResizeShape: Sendable {
     guard let dims = x.dims(0) else { return nil }
     let isResize = x.node.opType == "Resize"
     let scaleIndex = isResize && x.opset >= 11 ? 2 : 1
-    var given: [Double]?
+    var entries: [Double]?
     if !isResize, x.opset < 9 {
       if x.opset < 7, let height = Self.number(x.node, "height_scale"),
         let width = Self.number(x.node, "width_scale"), dims.count == 4
       {
-        given = [1, 1, height, width]
+        entries = [1, 1, height, width]
       } else {
-        given = x.node.floats("scales")?.map { Double($0) }
+        entries = x.node.floats("scales")?.map { Double($0) }
       }
     } else if let tensor = x.constant(scaleIndex), tensor.count > 0 {
-      given = try tensor.doubles()
+      entries = try tensor.doubles()
     }
     let axes = try x.axes(
       x.opset >= 18 ? x.node.ints("axes") ?? Array(dims.indices) : Array(dims.indices),
       rank: dims.count)
     var output = dims
     var scales = [Double](repeating: 1, count: dims.count)
-    if let given {
-      guard given.count == axes.count, given.allSatisfy({ $0 > 0 && $0 <= 0x1p24 }) else {
-        throw x.fail("scales are \(given), wanted \(axes.count) positive numbers")
+    if let entries {
+      guard entries.count == axes.count, entries.allSatisfy({ $0 > 0 && $0 <= 0x1p24 }) else {
+        throw x.fail("scales are \(entries), wanted \(axes.count) positive numbers")
       }
       for (index, axis) in axes.enumerated() {
-        scales[axis] = given[index]
-        if given[index] == 1 { continue }
+        scales[axis] = entries[index]
+        if entries[index] == 1 { continue }
         output[axis] =
-          dims[axis].value.map { .fixed(Self.floored(Double($0) * given[index])) } ?? .unknown
+          dims[axis].value.map { .fixed(Self.floored(Double($0) * entries[index])) } ?? .unknown
       }
     } else if isResize, x.opset >= 11, let sizes = try x.elements(3) {
       guard sizes.count == axes.count, sizes.allSatisfy({ $0.value ?? 1 >= 0 }) else {

@@ -44,12 +44,12 @@ package enum IndexingRules {
         guard depth >= 1, depth <= data.count else {
           throw x.fail("indices \(Dims.text(indices)) have \(depth) entries for \(Dims.text(data))")
         }
-        let wanted = indices.dropLast() + data[depth...]
+        let expected = indices.dropLast() + data[depth...]
         if let updates = x.dims(2) {
-          guard updates.count == wanted.count,
-            zip(updates, wanted).allSatisfy({ Dim.unified($0, $1) != nil })
+          guard updates.count == expected.count,
+            zip(updates, expected).allSatisfy({ Dim.unified($0, $1) != nil })
           else {
-            throw x.fail("updates are \(Dims.text(updates)), wanted \(Dims.text(Array(wanted)))")
+            throw x.fail("updates are \(Dims.text(updates)), wanted \(Dims.text(Array(expected)))")
           }
         }
       }
@@ -59,17 +59,17 @@ package enum IndexingRules {
       [TensorType(.int64, [x.dims(0).map { .fixed(max($0.count, 1)) } ?? .unknown, .unknown])]
     },
     "Compress": Rule { (x) throws(PruneError) in
-      guard let wanted = x.node.int("axis") else { return [TensorType(x.dtype(0), [.unknown])] }
+      guard let axis = x.node.int("axis") else { return [TensorType(x.dtype(0), [.unknown])] }
       guard var dims = x.dims(0) else { return [TensorType(x.dtype(0), nil)] }
-      dims[try x.axis(wanted, rank: dims.count)] = .unknown
+      dims[try x.axis(axis, rank: dims.count)] = .unknown
       return [TensorType(x.dtype(0), dims)]
     },
     "Unique": Rule { (x) throws(PruneError) in
       let list = TensorType(.int64, [.unknown])
       var dims: [Dim]? = [.unknown]
-      if let wanted = x.node.int("axis") {
+      if let axis = x.node.int("axis") {
         dims = x.dims(0)
-        if let rank = dims?.count { dims?[try x.axis(wanted, rank: rank)] = .unknown }
+        if let rank = dims?.count { dims?[try x.axis(axis, rank: rank)] = .unknown }
       }
       return [TensorType(x.dtype(0), dims), list, list, list]
     },

@@ -90,8 +90,8 @@ package enum LayoutRules {
 
   private static func reshape(_ x: Operands) throws(PruneError) -> [Dim]? {
     let isAttribute = x.opset < 5
-    let wanted = isAttribute ? x.node.ints("shape").map { $0.map(Dim.fixed) } : try x.elements(1)
-    guard var target = wanted else {
+    let listed = isAttribute ? x.node.ints("shape").map { $0.map(Dim.fixed) } : try x.elements(1)
+    guard var target = listed else {
       guard let rank = try x.length(1), rank <= 64 else { return nil }
       return [Dim](repeating: .unknown, count: rank)
     }
@@ -155,23 +155,23 @@ package enum LayoutRules {
   }
 
   /// The `axes` of Squeeze and Unsqueeze: an attribute before opset 13, an input from then on.
-  private static func listedAxes(_ x: Operands) throws(PruneError) -> (known: [Int]?, isGiven: Bool) {
+  private static func listedAxes(_ x: Operands) throws(PruneError) -> (listed: [Int]?, isGiven: Bool) {
     if x.opset < 13 { return (x.node.ints("axes"), x.node.ints("axes") != nil) }
     return (try x.integers(1), x.has(1))
   }
 
   private static func squeeze(_ x: Operands) throws(PruneError) -> [Dim]? {
     guard let dims = x.dims(0) else { return nil }
-    let (known, isGiven) = try listedAxes(x)
+    let (listed, isGiven) = try listedAxes(x)
     guard isGiven else {
       return dims.contains { $0.value == nil } ? nil : dims.filter { $0 != .fixed(1) }
     }
-    guard let known else {
+    guard let listed else {
       return try x.length(1).flatMap {
         $0 <= dims.count ? [Dim](repeating: .unknown, count: dims.count - $0) : nil
       }
     }
-    let axes = try x.axes(known, rank: dims.count)
+    let axes = try x.axes(listed, rank: dims.count)
     for axis in axes where dims[axis].value ?? 1 != 1 {
       throw x.fail(
         "axis \(axis) of \(Dims.text(dims)) has \(dims[axis]) elements, only an axis of one can go")
@@ -181,14 +181,14 @@ package enum LayoutRules {
 
   private static func unsqueeze(_ x: Operands) throws(PruneError) -> [Dim]? {
     guard let dims = x.dims(0) else { return nil }
-    let (known, isGiven) = try listedAxes(x)
+    let (listed, isGiven) = try listedAxes(x)
     guard isGiven else { throw x.fail("axes are missing") }
-    guard let known else {
+    guard let listed else {
       return try x.length(1).map { [Dim](repeating: .unknown, count: dims.count + min($0, 64)) }
     }
-    let axes = try x.axes(known, rank: dims.count + known.count)
+    let axes = try x.axes(listed, rank: dims.count + listed.count)
     var rest = dims[...]
-    return (0..<(dims.count + known.count)).map {
+    return (0..<(dims.count + listed.count)).map {
       axes.contains($0) ? .fixed(1) : rest.popFirst() ?? .unknown
     }
   }
@@ -261,17 +261,17 @@ package enum LayoutRules {
       throw x.fail("\(length) elements do not divide into \(count) equal parts")
     }
     let each = (length + count - 1) / count
-    // From opset 18 on the last part may be shorter.
+    // Since opset 18 the last part may be shorter.
     return (0..<count).map { .fixed(max(min(each, length - $0 * each), 0)) }
   }
 
   private static func tile(_ x: Operands) throws(PruneError) -> [Dim]? {
     guard let dims = x.dims(0) else { return nil }
     if x.opset < 6 {
-      guard let tiles = try x.integer(1), let wanted = try x.integer(2) else {
+      guard let tiles = try x.integer(1), let number = try x.integer(2) else {
         return dims.map { _ in .unknown }
       }
-      let axis = try x.axis(wanted, rank: dims.count)
+      let axis = try x.axis(number, rank: dims.count)
       guard tiles >= 0 else { throw x.fail("tiles is \(tiles), wanted 0 or more") }
       var result = dims
       result[axis] = dims[axis] * .fixed(tiles)

@@ -114,8 +114,8 @@ package struct EinsumEquation: Sendable {
         ellipsis + counts.filter { $0.value == 1 && !ellipsis.contains($0.key) }.keys.sorted()
     }
     inputs = parsed
-    let known = Set(parsed.joined())
-    guard output.allSatisfy(known.contains), Set(output).count == output.count else {
+    let letters = Set(parsed.joined())
+    guard output.allSatisfy(letters.contains), Set(output).count == output.count else {
       throw fail("has an output that its inputs do not give")
     }
   }

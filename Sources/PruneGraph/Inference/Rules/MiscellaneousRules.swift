@@ -26,9 +26,9 @@ package enum MiscellaneousRules {
       throw x.fail("reduction is '\(reduction)', wanted none, mean or sum")
     }
     if let scores = try x.dims(0, atLeast: 2), let target = try x.dims(1, rank: scores.count - 1) {
-      let wanted = [scores[0]] + scores[2...]
-      guard zip(target, wanted).allSatisfy({ Dim.unified($0, $1) != nil }) else {
-        throw x.fail("targets are \(Dims.text(target)), wanted \(Dims.text(wanted))")
+      let expected = [scores[0]] + scores[2...]
+      guard zip(target, expected).allSatisfy({ Dim.unified($0, $1) != nil }) else {
+        throw x.fail("targets are \(Dims.text(target)), wanted \(Dims.text(expected))")
       }
       if let weight = try x.dims(2, rank: 1), Dim.unified(weight[0], scores[1]) == nil {
         throw x.fail("\(weight[0]) weights for \(scores[1]) classes")

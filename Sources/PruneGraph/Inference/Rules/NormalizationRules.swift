@@ -1,6 +1,6 @@
 import PruneTensor
 
-/// Normalizations: the output is shaped like the input; statistics come beside it.
+/// Normalizations: the output has the shape of the input; statistics are further outputs.
 package enum NormalizationRules {
   static let table: [String: Rule] = {
     var table: [String: Rule] = [

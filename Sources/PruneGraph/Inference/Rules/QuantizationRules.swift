@@ -41,8 +41,8 @@ package enum QuantizationRules {
       }
       for position in dims.indices {
         guard let extent = dims[position].value, let count = scale[position].value else { continue }
-        let wanted = position == axis ? (extent + block - 1) / block : extent
-        guard count == wanted else {
+        let expected = position == axis ? (extent + block - 1) / block : extent
+        guard count == expected else {
           throw x.fail(
             "the scale is \(Dims.text(scale)), the data \(Dims.text(dims)) in blocks of \(block) along axis \(axis)"
           )

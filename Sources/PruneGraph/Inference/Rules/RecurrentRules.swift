@@ -25,10 +25,10 @@ package enum RecurrentRules {
     let steps = input[isBatchFirst ? 1 : 0]
     let batch = input[isBatchFirst ? 0 : 1]
     if let recurrence = try x.dims(2, rank: 3) {
-      guard let found = Dim.unified(hidden, recurrence[isCoded ? 1 : 2]) else {
+      guard let common = Dim.unified(hidden, recurrence[isCoded ? 1 : 2]) else {
         throw x.fail("hidden_size is \(hidden), R is \(Dims.text(recurrence))")
       }
-      hidden = found
+      hidden = common
     }
     guard hidden.value ?? 1 >= 1, hidden.value ?? 1 <= 1 << 30 else {
       throw x.fail("hidden_size is \(hidden)")
@@ -51,11 +51,11 @@ package enum RecurrentRules {
     return [TensorType(x.dtype(0), all)] + [TensorType](repeating: last, count: count - 1)
   }
 
-  private static func check(_ x: Operands, _ index: Int, _ wanted: [Dim]) throws(PruneError) {
+  private static func check(_ x: Operands, _ index: Int, _ expected: [Dim]) throws(PruneError) {
     guard let dims = x.dims(index) else { return }
-    guard dims.count == wanted.count, zip(dims, wanted).allSatisfy({ Dim.unified($0, $1) != nil })
+    guard dims.count == expected.count, zip(dims, expected).allSatisfy({ Dim.unified($0, $1) != nil })
     else {
-      throw x.fail("input \(index) is \(Dims.text(dims)), wanted \(Dims.text(wanted))")
+      throw x.fail("input \(index) is \(Dims.text(dims)), wanted \(Dims.text(expected))")
     }
   }
 }

@@ -71,8 +71,8 @@ package enum ReductionRules {
     let isInput = x.opset >= (x.node.opType == "ReduceSum" ? 13 : 18)
     var listed: [Int] = []
     if isInput, x.has(1) {
-      guard let known = try x.integers(1) else { return nil }
-      listed = known
+      guard let numbers = try x.integers(1) else { return nil }
+      listed = numbers
     } else if !isInput {
       listed = x.node.ints("axes") ?? []
     }

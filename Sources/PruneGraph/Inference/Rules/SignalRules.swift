@@ -6,15 +6,15 @@ package enum SignalRules {
     "DFT": Rule { (x) throws(PruneError) in
       guard var dims = try x.dims(0, atLeast: 2) else { return [TensorType(x.dtype(0), nil)] }
       // `axis` is an attribute in opset 17 and an input from opset 20 on.
-      var wanted: Int? = x.node.int("axis", default: 1)
-      if x.opset >= 20 { wanted = x.has(2) ? try x.integer(2) : -2 }
+      var number: Int? = x.node.int("axis", default: 1)
+      if x.opset >= 20 { number = x.has(2) ? try x.integer(2) : -2 }
       dims[dims.count - 1] = .fixed(2)
-      guard let wanted else {
+      guard let number else {
         return [TensorType(x.dtype(0), dims.dropLast().map { _ in .unknown } + [.fixed(2)])]
       }
-      let axis = try x.axis(wanted, rank: dims.count)
+      let axis = try x.axis(number, rank: dims.count)
       guard axis < dims.count - 1 else {
-        throw x.fail("axis \(wanted) is that of real and imaginary parts")
+        throw x.fail("axis \(number) is that of real and imaginary parts")
       }
       var length = dims[axis]
       if x.has(1) {

@@ -29,11 +29,11 @@ package enum SlicingRules {
     "CenterCropPad": Rule { (x) throws(PruneError) in
       guard var dims = x.dims(0) else { return [TensorType(x.dtype(0), nil)] }
       let axes = try x.axes(x.node.ints("axes") ?? Array(dims.indices), rank: dims.count)
-      let wanted = try x.elements(1)
-      if let wanted, wanted.count != axes.count {
-        throw x.fail("shape has \(wanted.count) entries for \(axes.count) axes")
+      let extents = try x.elements(1)
+      if let extents, extents.count != axes.count {
+        throw x.fail("shape has \(extents.count) entries for \(axes.count) axes")
       }
-      for (index, axis) in axes.enumerated() { dims[axis] = wanted?[index] ?? .unknown }
+      for (index, axis) in axes.enumerated() { dims[axis] = extents?[index] ?? .unknown }
       return [TensorType(x.dtype(0), dims)]
     },
   ]
@@ -49,8 +49,8 @@ package enum SlicingRules {
     }
     var axes = Array(0..<rank)
     if x.opset >= 18, x.has(3) {
-      guard let known = try x.integers(3) else { return nil }
-      axes = try x.axes(known, rank: rank)
+      guard let numbers = try x.integers(3) else { return nil }
+      axes = try x.axes(numbers, rank: rank)
     }
     guard listed.count == 2 * axes.count, listed.allSatisfy({ $0 == $0.clamped }) else {
       throw x.fail("pads are \(listed), wanted \(2 * axes.count) numbers")
@@ -114,14 +114,14 @@ package struct SliceRanges: Sendable {
     var axes = Array(starts.indices)
     var steps = [Int](repeating: 1, count: starts.count)
     if isInput, x.has(3) {
-      guard let known = try x.integers(3) else { return nil }
-      axes = known
+      guard let numbers = try x.integers(3) else { return nil }
+      axes = numbers
     } else if !isInput, let listed = x.node.ints("axes") {
       axes = listed
     }
     if isInput, x.has(4) {
-      guard let known = try x.integers(4) else { return nil }
-      steps = known
+      guard let numbers = try x.integers(4) else { return nil }
+      steps = numbers
     }
     guard ends.count == starts.count, axes.count == starts.count, steps.count == starts.count else {
       throw x.fail(
@@ -139,7 +139,7 @@ package struct SliceRanges: Sendable {
         ranges[axis] = range
         output[axis] = .fixed(range.count)
       } else if start == .fixed(0), step == 1 {
-        // The whole axis, or a symbol's length of it.
+        // The whole axis, or as many elements as a symbol says.
         if case .named = end {
           output[axis] = end
         } else {

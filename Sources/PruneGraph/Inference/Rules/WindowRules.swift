@@ -82,9 +82,9 @@ package enum WindowRules {
     let taps = x.dims(1).map { Dim.product($0[2...]) } ?? .unknown
     for (index, each) in [(2, input.count - 2), (4, 1)] {
       guard let dims = try x.dims(index, rank: input.count) else { continue }
-      let wanted = [input[0], taps * .fixed(groups * each)] + output[2...]
-      guard zip(dims, wanted).allSatisfy({ Dim.unified($0, $1) != nil }) else {
-        throw x.fail("input \(index) is \(Dims.text(dims)), wanted \(Dims.text(wanted))")
+      let expected = [input[0], taps * .fixed(groups * each)] + output[2...]
+      guard zip(dims, expected).allSatisfy({ Dim.unified($0, $1) != nil }) else {
+        throw x.fail("input \(index) is \(Dims.text(dims)), wanted \(Dims.text(expected))")
       }
     }
     return output
@@ -93,12 +93,12 @@ package enum WindowRules {
   /// The kernel's extents, from the weight; `kernel_shape` must agree with it.
   static func kernel(_ x: Operands, _ filter: [Dim]) throws(PruneError) -> [Int]? {
     let declared = x.node.ints("kernel_shape")
-    let known = filter.dropFirst(2).compactMap(\.value)
-    guard known.count == filter.count - 2 else { return declared }
-    if let declared, declared != known {
+    let extents = filter.dropFirst(2).compactMap(\.value)
+    guard extents.count == filter.count - 2 else { return declared }
+    if let declared, declared != extents {
       throw x.fail("kernel_shape is \(declared), the weight \(Dims.text(filter))")
     }
-    return known
+    return extents
   }
 
   private static func transposed(_ x: Operands) throws(PruneError) -> [Dim]? {
@@ -137,11 +137,11 @@ package enum WindowRules {
   private static func unpool(_ x: Operands) throws(PruneError) -> [Dim]? {
     guard let input = try x.dims(0, atLeast: 3) else { return nil }
     if x.has(2) {
-      guard let wanted = try x.elements(2) else { return input.map { _ in .unknown } }
-      guard wanted.count == input.count else {
-        throw x.fail("output_shape has \(wanted.count) entries, wanted \(input.count)")
+      guard let extents = try x.elements(2) else { return input.map { _ in .unknown } }
+      guard extents.count == input.count else {
+        throw x.fail("output_shape has \(extents.count) entries, wanted \(input.count)")
       }
-      return wanted
+      return extents
     }
     guard let kernel = x.node.ints("kernel_shape") else {
       throw x.fail("attribute kernel_shape is missing")

@@ -2,7 +2,7 @@ import CPruneSupport
 import PruneGraph
 import PruneTensor
 
-/// Functions of one number, in whatever layout the input lies.
+/// Functions of one number, in any layout of the input.
 enum ElementwiseKernels: KernelFamily {
   static let name = "elementwise"
   static let kernels: [String: FastKernel] = {
@@ -49,7 +49,7 @@ enum ElementwiseKernels: KernelFamily {
     }
   }
 
-  /// By a constant exponent; the common ones without a call of the C library.
+  /// Powers with a constant exponent; common exponents need no call of the C library.
   private static func power(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
     guard let x = op.input(0), let y = op.output(0), let tensor = emitter.constant(op.input(1)), tensor.count == 1,
       emitter.dims(x) == emitter.dims(y), let exponent = try? tensor.doubles().first,

@@ -16,7 +16,7 @@ enum MatrixKernels: KernelFamily {
     var n = 0
     var k = 0
     var alpha: Float = 1
-    /// Of what lies in C before.
+    /// The factor of the old content of C.
     var beta: Float = 0
 
     /// - Throws: why it is no product of two matrices.

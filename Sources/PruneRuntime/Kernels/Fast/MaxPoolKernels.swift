@@ -10,7 +10,7 @@ enum MaxPoolKernels {
     let buffer: Int
   }
 
-  /// By the value that was pooled.
+  /// The traces, by the value that was pooled.
   private struct Traces: KernelNotes {
     var byInput: [Int: Trace] = [:]
   }

@@ -29,7 +29,7 @@ enum MovementKernels: KernelFamily {
     let dims = emitter.dims(x)
     let order = op.node.ints("perm") ?? dims.indices.reversed()
     guard order.sorted() == Array(dims.indices) else { return false }
-    // Only axes of one element change places: nothing moves.
+    // Only axes of one element change their positions: no element moves.
     if order.filter({ dims[$0] != 1 }) == dims.indices.filter({ dims[$0] != 1 }) {
       try emitter.defineView(y, of: x)
       return true

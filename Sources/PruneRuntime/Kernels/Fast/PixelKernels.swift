@@ -45,7 +45,7 @@ enum PixelKernels: KernelFamily {
     let before: [Int]
     /// Whether the weights are those of another convolution, [G * C, O, …], whose gradient with respect to its input
     /// this is.
-    let isTurned: Bool
+    let isRotated: Bool
 
     /// - Throws: why there is no such kernel.
     init(_ problem: ConvolutionKernels.Problem, isGradient: Bool = false) throws(Refusal) {
@@ -68,7 +68,7 @@ enum PixelKernels: KernelFamily {
         : window.before
       guard pads.allSatisfy({ $0 >= 0 }) else { throw Refusal("pads are wider than the windows") }
       before = sides(pads, 0)
-      isTurned = isGradient
+      isRotated = isGradient
     }
 
     /// Channels of a group.
@@ -97,7 +97,7 @@ enum PixelKernels: KernelFamily {
       }
       // Vectors that are not full cost more than their lanes.
       if y[3] % 8 != 0, kernel != [1, 1] { cost *= 1.15 }
-      // What it costs to lay images out anew, and where what comes out does not lie as what comes next may want it.
+      // The cost to change the layout of the images, and of a result that the next operation wants in another layout.
       if !(lies?.isRowMajor ?? true) {
         cost +=
           Double(x.reduce(1, *)) * ConvolutionKernels.moveCost + Double(y.reduce(1, *)) * ConvolutionKernels.moveCost
@@ -155,7 +155,7 @@ enum PixelKernels: KernelFamily {
     return true
   }
 
-  /// The weights as the kernel reads them: constants once, variables and what is turned in every run.
+  /// The weights as the kernel reads them: of constants once, of variables and rotated kernels in every run.
   private static func weights(_ problem: Problem, _ op: Dataflow.Op, _ w: Int, _ emitter: any Emitter)
     throws(PruneError)
     -> Int?
@@ -164,12 +164,12 @@ enum PixelKernels: KernelFamily {
     var arguments = ps_pixel_weights_args()
     (arguments.groups, arguments.inputs, arguments.outputs) = (Int64(problem.groups), inputs, outputs)
     (arguments.taps, arguments.group_stride) = (Int64(problem.kernel[0] * problem.kernel[1]), inputs * outputs)
-    (arguments.output_stride, arguments.input_stride) = problem.isTurned ? (1, outputs) : (inputs, 1)
-    arguments.is_turned = problem.isTurned ? 1 : 0
+    (arguments.output_stride, arguments.input_stride) = problem.isRotated ? (1, outputs) : (inputs, 1)
+    arguments.is_rotated = problem.isRotated ? 1 : 0
     let form = [problem.groups, problem.outputs, problem.inputs * problem.kernel[0] * problem.kernel[1]]
     guard let plain = Layout.plain(emitter.dims(w)), let layout = Layout.plain(form) else { return nil }
     return try emitter.arranged(
-      w, op.node.label, count: count, key: problem.isTurned ? nil : (plain, layout), arguments, from: \.weights,
+      w, op.node.label, count: count, key: problem.isRotated ? nil : (plain, layout), arguments, from: \.weights,
       to: \.result, ps_pixel_weights)
   }
 }

@@ -108,7 +108,7 @@ enum ReductionKernels: KernelFamily {
     guard let x = op.input(0), let y = op.output(0), emitter.isFloat(x), let shape = emitter.value(x).shape,
       shape.count > 0, let axis = shape.axis(op.node.int("axis", default: op.opset < 13 ? 1 : -1))
     else { return false }
-    // Until opset 13 everything from the axis on was one long row.
+    // Before opset 13 all axes from `axis` on form one row.
     let isFlat = op.opset < 13
     let outer = shape.dims[..<axis].reduce(1, *)
     let extent = isFlat ? shape.dims[axis...].reduce(1, *) : shape[axis]

@@ -30,7 +30,7 @@ enum ResizeKernels: KernelFamily {
     guard !axes.isEmpty else { return false }
     var source = try emitter.plain(x)
     var dims = from
-    // The axis that grows least first: what follows has less to do.
+    // The axis that grows least comes first: then the next axes have less work.
     let order = axes.sorted { Double(to[$0]) / Double(from[$0]) < Double(to[$1]) / Double(from[$1]) }
     for (number, axis) in order.enumerated() {
       let table = table(settings, axis, target.scales[axis], from[axis], to[axis])

@@ -47,16 +47,16 @@ enum WinogradKernels: KernelFamily {
     return try emitGradient(problem, op, dy, x, to: dw, bias: op.output(1), emitter)
   }
 
-  /// A convolution of `x` [N, C, H, W] to `y` [N, O, rows, columns] with so many pixels of pads before.
+  /// A convolution of `x` [N, C, H, W] to `y` [N, O, rows, columns] with the pads before the first row and column.
   struct Problem {
     let x: [Int]
     let y: [Int]
     let before: [Int]
-    /// Of the windows, 3 or 4.
+    /// The side of the windows, 3 or 4.
     let taps: Int
     /// Whether the weights are those of another convolution, [C, O, 3, 3], whose gradient with respect to its input
     /// this is.
-    let isTurned: Bool
+    let isRotated: Bool
     /// The images before four pixels became one, a side of their kernels, and how many zeros come before the first
     /// pixel of all.
     let folded: (x: [Int], side: Int, shift: (Int64, Int64))?
@@ -69,7 +69,7 @@ enum WinogradKernels: KernelFamily {
         throw Refusal("windows are grouped, dilated or not square")
       }
       guard max(problem.x.reduce(1, *), problem.y.reduce(1, *)) < 1 << 48 else { throw Refusal("images are too large") }
-      isTurned = isGradient
+      isRotated = isGradient
       if window.strides == [2, 2] {
         let (x, side) = (problem.x, problem.w[2])
         guard isConstant, !isGradient, (5...8).contains(side), x[1] <= 4, window.before.allSatisfy({ $0 < side }) else {
@@ -221,7 +221,7 @@ enum WinogradKernels: KernelFamily {
     return pixels
   }
 
-  /// The weights in Winograd's domain: constants once, variables and what is turned in every run.
+  /// The transformed weights: of constants once, of variables and rotated kernels in every run.
   private static func weights(_ problem: Problem, _ op: Dataflow.Op, _ w: Int, _ emitter: any Emitter)
     throws(PruneError)
     -> Int?
@@ -230,13 +230,13 @@ enum WinogradKernels: KernelFamily {
     let count = Int(ps_winograd_weight_count(outputs, inputs))
     var arguments = ps_winograd_weights_args()
     (arguments.outputs, arguments.inputs) = (outputs, inputs)
-    (arguments.output_stride, arguments.input_stride) = problem.isTurned ? (1, outputs) : (inputs, 1)
+    (arguments.output_stride, arguments.input_stride) = problem.isRotated ? (1, outputs) : (inputs, 1)
     if let folded = problem.folded { arguments.output_stride = Int64(folded.x[1]) }
     (arguments.side, arguments.taps) = (Int64(problem.folded?.side ?? 3), Int64(problem.taps))
-    (arguments.is_turned, arguments.is_folded) = (problem.isTurned ? 1 : 0, problem.folded == nil ? 0 : 1)
+    (arguments.is_rotated, arguments.is_folded) = (problem.isRotated ? 1 : 0, problem.folded == nil ? 0 : 1)
     guard let plain = Layout.plain(emitter.dims(w)), let layout = Layout.plain([count]) else { return nil }
     return try emitter.arranged(
-      w, op.node.label, count: count, key: problem.isTurned ? nil : (plain, layout), arguments, from: \.weights,
+      w, op.node.label, count: count, key: problem.isRotated ? nil : (plain, layout), arguments, from: \.weights,
       to: \.result, ps_winograd_weights)
   }
 

@@ -4,7 +4,7 @@ import PruneTensor
 
 /// Concatenation of images along channels, in the layout they lie in.
 enum ConcatKernels {
-  /// The memory of the longest of several joins that begin with the same parts, as a dense block makes them: the
+  /// The memory of the longest of several concats that begin with the same parts, as a dense block makes them: the
   /// shorter ones are its beginnings.
   private struct Concat {
     let parts: [Int]
@@ -78,7 +78,7 @@ enum ConcatKernels {
     return blocked > innermost && inputs.allSatisfy { emitter.dims($0)[1].isMultiple(of: OneDNN.block) }
   }
 
-  /// The parts of the longest join that begins with `inputs` and goes on, in blocks too.
+  /// The parts of the longest concat that begins with `inputs`; also in blocked layouts.
   private static func longest(from inputs: [Int], _ emitter: any Emitter) -> [Int]? {
     var longest: [Int]?
     for op in inputs.first.map({ emitter.readers(of: $0) }) ?? [] where op.key == "Concat" {

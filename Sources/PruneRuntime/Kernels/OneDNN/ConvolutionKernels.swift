@@ -9,7 +9,7 @@ enum ConvolutionKernels: KernelFamily {
     "Conv": forward, "ai.libprune.ConvGradInput": gradInput, "ai.libprune.ConvGradWeight": gradWeight,
   ]
 
-  /// The convolution that an operation is, or is a gradient of; nil where none of these kernels does it.
+  /// The convolution of an operation or of its gradient; nil where none of these kernels computes it.
   static func problem(_ op: Dataflow.Op, _ emitter: any Emitter) -> Problem? {
     let (x, w, y): (Int?, Int?, Int?) =
       switch op.key {
@@ -222,9 +222,9 @@ enum ConvolutionKernels: KernelFamily {
       return status == dnnl_success ? Primitive.make(descriptor, hint: hint) : nil
     }
     // oneDNN adds up a bias's gradient in memory, number by number, where channels lie innermost.
-    let alone = primitive(bias: false),
-      sumsHere = db != nil && alone?.layout(dnnl_query_diff_dst_md) == Layout.channelsLast(problem.y)
-    guard let primitive = db == nil || sumsHere ? alone : primitive(bias: true),
+    let withoutBias = primitive(bias: false),
+      sumsHere = db != nil && withoutBias?.layout(dnnl_query_diff_dst_md) == Layout.channelsLast(problem.y)
+    guard let primitive = db == nil || sumsHere ? withoutBias : primitive(bias: true),
       let xl = primitive.layout(dnnl_query_src_md), let wl = primitive.layout(dnnl_query_diff_weights_md),
       let yl = primitive.layout(dnnl_query_diff_dst_md)
     else { return false }

@@ -10,20 +10,20 @@ struct Layout: Equatable {
   /// A layout of the given tag, `dnnl_format_tag_any` leaving the choice to the primitive. Nil when oneDNN refuses it.
   init?(_ dims: [Int], tag: dnnl_format_tag_t, type: dnnl_data_type_t = dnnl_f32) {
     guard dims.count <= Int(DNNL_MAX_NDIMS), !dims.isEmpty else { return nil }
-    var made = dnnl_memory_desc_t()
-    guard dnnl_memory_desc_init_by_tag(&made, Int32(dims.count), dims.map(Int64.init), type, tag) == dnnl_success
+    var descriptor = dnnl_memory_desc_t()
+    guard dnnl_memory_desc_init_by_tag(&descriptor, Int32(dims.count), dims.map(Int64.init), type, tag) == dnnl_success
     else { return nil }
-    raw = made
+    raw = descriptor
   }
 
   /// Elements `strides` apart along each axis.
   init?(_ dims: [Int], strides: [Int], type: dnnl_data_type_t = dnnl_f32) {
     guard dims.count <= Int(DNNL_MAX_NDIMS), !dims.isEmpty, strides.count == dims.count else { return nil }
-    var made = dnnl_memory_desc_t()
+    var descriptor = dnnl_memory_desc_t()
     let status = dnnl_memory_desc_init_by_strides(
-      &made, Int32(dims.count), dims.map(Int64.init), type, strides.map(Int64.init))
+      &descriptor, Int32(dims.count), dims.map(Int64.init), type, strides.map(Int64.init))
     guard status == dnnl_success else { return nil }
-    raw = made
+    raw = descriptor
   }
 
   /// Row-major. A scalar counts as one element along one axis.
@@ -99,7 +99,7 @@ struct Layout: Equatable {
 
   var type: dnnl_data_type_t { raw.data_type }
 
-  /// Of the axes, where elements lie one by one rather than in blocks.
+  /// The strides of the axes; nil for blocked layouts.
   var strides: [Int]? {
     guard raw.format_kind == dnnl_blocked, raw.format_desc.blocking.inner_nblks == 0 else { return nil }
     return Self.list(raw.format_desc.blocking.strides, Int(raw.ndims))
@@ -107,12 +107,12 @@ struct Layout: Equatable {
 
   /// The same places for elements of another type.
   func typed(_ type: dnnl_data_type_t) -> Layout {
-    var made = self
-    made.raw.data_type = type
-    return made
+    var copy = self
+    copy.raw.data_type = type
+    return copy
   }
 
-  /// Whether the elements lie exactly as in a row-major array, whatever the descriptor calls it.
+  /// Whether the elements lie exactly as in a row-major array, under any name of the descriptor.
   var isRowMajor: Bool {
     guard raw.format_kind == dnnl_blocked, !isPadded, raw.offset0 == 0, raw.extra.flags == 0 else { return false }
     let dims = self.dims
@@ -128,17 +128,17 @@ struct Layout: Equatable {
     } else if blockCount > 1 {
       return false
     }
-    let wanted = Self.rowMajorStrides(dims)
-    return dims.indices.allSatisfy { dims[$0] == 1 || strides[$0] == wanted[$0] }
+    let rowMajor = Self.rowMajorStrides(dims)
+    return dims.indices.allSatisfy { dims[$0] == 1 || strides[$0] == rowMajor[$0] }
   }
 
   /// The same memory seen under other extents, where that is possible.
   func reshaped(_ dims: [Int]) -> Layout? {
-    var (source, made) = (raw, dnnl_memory_desc_t())
-    guard dnnl_memory_desc_reshape(&made, &source, Int32(dims.count), dims.map(Int64.init)) == dnnl_success else {
+    var (source, descriptor) = (raw, dnnl_memory_desc_t())
+    guard dnnl_memory_desc_reshape(&descriptor, &source, Int32(dims.count), dims.map(Int64.init)) == dnnl_success else {
       return nil
     }
-    return Layout(made)
+    return Layout(descriptor)
   }
 }
 

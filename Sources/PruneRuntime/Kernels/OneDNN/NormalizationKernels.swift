@@ -79,8 +79,8 @@ enum NormalizationKernels: KernelFamily {
     }
   }
 
-  /// With constant parameters, what is left is a factor and a term a channel: for images that do not lie in blocks,
-  /// which oneDNN's fast kernels want.
+  /// With constant parameters the normalization is a factor and a term for each channel: for images that are not in
+  /// blocked layouts, which the fast kernels of oneDNN need.
   private static func affine(
     _ op: Dataflow.Op, _ emitter: any Emitter, _ home: Material, _ x: Int, _ y: Int, _ parameters: [Int]
   ) throws(PruneError) -> Bool {

@@ -1,7 +1,7 @@
 import COneDNN
 
 extension OneDNN {
-  /// Of the library that is loaded; empty when it does not say.
+  /// The version of the loaded library; empty when it gives none.
   package static var version: String {
     // Safe: a static struct of the library.
     guard let version = dnnl_version() else { return "" }

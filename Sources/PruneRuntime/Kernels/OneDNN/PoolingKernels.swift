@@ -73,7 +73,7 @@ enum PoolingKernels: KernelFamily {
     let source: Layout
   }
 
-  /// Those of max-pools that a gradient will undo, by the value they pool.
+  /// The workspaces of max-pools with a gradient, by the value that they pool.
   private struct Workspaces: KernelNotes {
     var byInput: [Int: Workspace] = [:]
   }

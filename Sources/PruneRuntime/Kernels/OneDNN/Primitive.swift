@@ -6,8 +6,8 @@ package enum OneDNN {
   /// Nil when the library cannot make one; then everything runs by other kernels.
   nonisolated(unsafe) static let engine: dnnl_engine_t? = {
     // Safe: made once, never changed, and engines may be shared between threads.
-    var made: dnnl_engine_t?
-    return dnnl_engine_create(&made, dnnl_cpu, 0) == dnnl_success ? made : nil
+    var engine: dnnl_engine_t?
+    return dnnl_engine_create(&engine, dnnl_cpu, 0) == dnnl_success ? engine : nil
   }()
 
   /// Channels that lie together in the layout this machine's kernels for images like.
@@ -75,12 +75,12 @@ final class Primitive: @unchecked Sendable {
   }
 
   private init?(adopting descriptor: dnnl_primitive_desc_t) {
-    var made: dnnl_primitive_t?
-    guard dnnl_primitive_create(&made, descriptor) == dnnl_success, let made else {
+    var primitive: dnnl_primitive_t?
+    guard dnnl_primitive_create(&primitive, descriptor) == dnnl_success, let primitive else {
       dnnl_primitive_desc_destroy(descriptor)
       return nil
     }
-    handle = made
+    handle = primitive
     self.descriptor = descriptor
     scratchByteCount =
       dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0).map {
@@ -98,9 +98,9 @@ final class Primitive: @unchecked Sendable {
         dnnl_primitive_desc_create(&descriptor, UnsafeRawPointer($0), attributes, engine, hint?.descriptor)
       }
       guard status == dnnl_success, let descriptor else { return nil }
-      let made = Primitive(adopting: descriptor)
-      made?.losesNaN = losesNaN(description) || post.cutsFloats
-      return made
+      let primitive = Primitive(adopting: descriptor)
+      primitive?.losesNaN = losesNaN(description) || post.cutsFloats
+      return primitive
     }
   }
 
@@ -147,10 +147,10 @@ final class Primitive: @unchecked Sendable {
 
   /// The layout the primitive wants or gives; nil when it has no such argument.
   func layout(_ what: dnnl_query_t, _ index: Int = 0) -> Layout? {
-    guard let found = dnnl_primitive_desc_query_md(descriptor, what, Int32(index)), found.pointee.ndims > 0 else {
+    guard let layout = dnnl_primitive_desc_query_md(descriptor, what, Int32(index)), layout.pointee.ndims > 0 else {
       return nil
     }
-    return Layout(found.pointee)
+    return Layout(layout.pointee)
   }
 
   private static func withAttributes(_ post: PostOperations, _ body: (dnnl_primitive_attr_t) -> Primitive?)

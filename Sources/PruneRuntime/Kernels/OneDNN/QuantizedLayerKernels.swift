@@ -75,7 +75,7 @@ enum QuantizedLayerKernels: KernelFamily {
     return true
   }
 
-  /// Gemm and MatMul with weights of two axes, whatever axes the input has before its last.
+  /// Gemm and MatMul with weights of two axes; the input may have any axes before its last.
   private static func product(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
     guard let quantized = op.quantized, let x = op.input(0), let w = op.input(1), let y = op.output(0),
       let weight = emitter.constant(w), let xt = quantized.operands.first?.dtype.dnnl,

@@ -88,20 +88,20 @@ enum Reorder {
 }
 
 extension Layout {
-  /// Whether parts of it are layouts too: nothing is stored beside the elements.
+  /// Whether parts of it are layouts too: only elements are stored.
   fileprivate var isBlocked: Bool { raw.format_kind == dnnl_blocked && raw.extra.flags == 0 }
 
   /// Some rows of an axis, and where they begin, in bytes. Nil when blocks do not end where they do.
   fileprivate func part(_ dims: [Int], axis: Int, from first: Int) -> (Layout, offset: Int)? {
     var offsets = [Int64](repeating: 0, count: dims.count)
     offsets[axis] = Int64(first)
-    var (whole, made) = (raw, dnnl_memory_desc_t())
-    guard dnnl_memory_desc_init_submemory(&made, &whole, dims.map(Int64.init), offsets) == dnnl_success else {
+    var (whole, part) = (raw, dnnl_memory_desc_t())
+    guard dnnl_memory_desc_init_submemory(&part, &whole, dims.map(Int64.init), offsets) == dnnl_success else {
       return nil
     }
-    let offset = Int(made.offset0 - whole.offset0) * Int(dnnl_data_type_size(made.data_type))
-    made.offset0 = whole.offset0
-    return (Layout(made), offset)
+    let offset = Int(part.offset0 - whole.offset0) * Int(dnnl_data_type_size(part.data_type))
+    part.offset0 = whole.offset0
+    return (Layout(part), offset)
   }
 }
 

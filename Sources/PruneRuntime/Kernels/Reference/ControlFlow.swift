@@ -1,7 +1,7 @@
 import PruneGraph
 import PruneTensor
 
-/// If, Loop and Scan. Their graphs are run by whoever calls.
+/// If, Loop and Scan. The caller runs their graphs.
 enum ControlFlow {
   /// Runs the graph that an attribute holds on its inputs and returns its outputs.
   typealias Runner = (_ attribute: String, _ inputs: [Tensor]) throws(PruneError) -> [Tensor]
@@ -140,14 +140,14 @@ enum ControlFlow {
     if inputs[0] != nil { throw PruneError(.unsupported, "sequence_lens of Scan is not supported") }
     var columns: [[Tensor]] = []
     for item in 0..<batch {
-      var own: [Tensor?] = []
+      var arguments: [Tensor?] = []
       for input in inputs.dropFirst() {
         guard let input, input.shape.rank > 0, input.shape[0] == batch else {
           throw PruneError(.mismatch, "inputs have different batch sizes")
         }
-        own.append(try element(input, item, axis: 0))
+        arguments.append(try element(input, item, axis: 0))
       }
-      for (index, tensor) in try scanOnce(node, own, run).enumerated() {
+      for (index, tensor) in try scanOnce(node, arguments, run).enumerated() {
         if index == columns.count { columns.append([]) }
         columns[index].append(tensor)
       }

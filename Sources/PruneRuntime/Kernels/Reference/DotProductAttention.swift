@@ -31,7 +31,7 @@ enum DotProductAttention {
         ? ((item * positions + position) * heads + head) * size : ((item * heads + head) * positions + position) * size
     }
 
-    /// [batch, heads, past + keys, size] of what came before and what is new.
+    /// [batch, heads, past + keys, size] of the past and the new keys.
     func joined(_ before: [Double]?, _ new: [Double], size: Int) -> [Double] {
       var result: [Double] = []
       result.reserveCapacity(batch * keyHeads * total * size)
@@ -138,10 +138,10 @@ enum DotProductAttention {
     func value(_ row: Int, _ key: Int) -> Double {
       let (item, head, position) = (row / (heads * queries), row / queries % heads, row % queries)
       if let lengths, key >= lengths[item] { return -.infinity }
-      let own = position &+ (lengths.map { $0[item] &- queries } ?? past)
-      if isCausal && key > own { return -.infinity }
-      if window.before >= 0 && key < own &- window.before { return -.infinity }
-      if window.after >= 0 && key &- own > window.after { return -.infinity }
+      let queryPosition = position &+ (lengths.map { $0[item] &- queries } ?? past)
+      if isCausal && key > queryPosition { return -.infinity }
+      if window.before >= 0 && key < queryPosition &- window.before { return -.infinity }
+      if window.after >= 0 && key &- queryPosition > window.after { return -.infinity }
       guard columns >= 0 else { return 0 }
       // A mask that ends early hides the rest.
       return key < columns ? mask[item * strides[0] + head * strides[1] + position * strides[2] + key] : -.infinity

@@ -17,12 +17,12 @@ enum Einsum {
       try call.check(output.count)
       var strides: [[Int]] = []
       for (terms, input) in zip(equation.inputs, inputs) {
-        let own = input.shape.strides
+        let inputStrides = input.shape.strides
         // A letter that comes twice walks the diagonal; an axis of one is stretched.
         strides.append(
           letters.map { letter in
             terms.indices.reduce(0) {
-              $0 + (terms[$1] == letter && input.shape[$1] != 1 ? own[$1] : 0)
+              $0 + (terms[$1] == letter && input.shape[$1] != 1 ? inputStrides[$1] : 0)
             }
           })
       }

@@ -97,14 +97,14 @@ enum Gathering {
   private static func compress(_ call: KernelCall) throws(PruneError) -> Tensor {
     let x = try call.tensor(0)
     let condition = try call.tensor(1).cast(to: .bool).array(of: UInt8.self)
-    guard let wanted = call.node.int("axis") else {
+    guard let number = call.node.int("axis") else {
       let chosen = condition.indices.filter { condition[$0] != 0 }
       guard chosen.allSatisfy({ $0 < x.count }) else {
         throw call.fail("the condition is longer than the \(x.count) elements")
       }
       return try Moves.gather(x, offsets: chosen, length: 1, shape: try Shape([chosen.count]))
     }
-    let axis = try call.operands.axis(wanted, rank: x.shape.rank)
+    let axis = try call.operands.axis(number, rank: x.shape.rank)
     let chosen = condition.indices.filter { condition[$0] != 0 }
     guard chosen.allSatisfy({ $0 < x.shape[axis] }) else {
       throw call.fail("the condition is longer than axis \(axis) of \(x.shape)")

@@ -78,7 +78,7 @@ enum ImageSampling {
     let scale = Double(call.node.float("spatial_scale", default: 1))
     let ratio = try call.operands.int("sampling_ratio", default: 0, in: 0...4096)
     let takesMaximum = call.node.string("mode", default: "avg") == "max"
-    // From opset 16 on half a pixel is taken off the corners.
+    // Since opset 16 the corners are shifted by half a pixel.
     let isHalfPixel =
       call.opset >= 16
       && call.node.string("coordinate_transformation_mode", default: "half_pixel") == "half_pixel"

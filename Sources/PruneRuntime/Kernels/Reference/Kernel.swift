@@ -3,7 +3,7 @@ import PruneTensor
 
 /// How a kernel wants its inputs, so that each is written for few element types.
 enum Widening {
-  /// As they are.
+  /// No conversion.
   case none
   /// float16 and bfloat16 as float32.
   case halves
@@ -94,10 +94,10 @@ struct KernelCall {
   func optional(_ index: Int) -> Tensor? { index < inputs.count ? inputs[index] : nil }
 
   func tensor(_ index: Int) throws(PruneError) -> Tensor {
-    guard let found = optional(index) else {
+    guard let tensor = optional(index) else {
       throw PruneError(.invalidModel, "input \(index) is absent", at: node.label)
     }
-    return found
+    return tensor
   }
 
   /// All inputs of a variadic operator.
@@ -133,7 +133,7 @@ struct KernelCall {
 
   // MARK: - Values as Double
 
-  /// An input's elements as Double; the plain kernels compute in it whatever the dtype.
+  /// An input's elements as Double; the reference kernels compute in it at any dtype.
   func doubles(_ index: Int) throws(PruneError) -> [Double] { try doubles(tensor(index)) }
 
   func doubles(_ tensor: Tensor) throws(PruneError) -> [Double] {
@@ -163,7 +163,7 @@ struct KernelCall {
     return try double.cast(to: try dtype(index))
   }
 
-  /// Arrays are made for at most so many elements: an array that cannot be made would end the process.
+  /// The most elements of an array: an allocation that fails would end the process.
   static let elementLimit = 1 << 28
 
   /// - Throws: `.outOfMemory` for more elements than a kernel makes arrays of.

@@ -155,7 +155,7 @@ enum MatrixProduct {
     return try call.result(values)
   }
 
-  /// By elimination with row exchanges.
+  /// The determinant, by elimination with row exchanges.
   private static func determinant(_ matrix: [Double], _ order: Int) -> Double {
     var m = matrix
     var result = 1.0

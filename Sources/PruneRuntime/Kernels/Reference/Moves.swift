@@ -1,6 +1,6 @@
 import PruneTensor
 
-/// Copies of elements, whatever they are: by their width in memory.
+/// Copies of elements of any type, by their width in memory.
 enum Moves {
   /// A walk over `dims` in one tensor.
   struct Walk {

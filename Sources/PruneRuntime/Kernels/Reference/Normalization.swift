@@ -49,17 +49,17 @@ enum Normalization {
         [Double](repeating: 0, count: channels), [Double](repeating: 0, count: channels)
       )
       for index in x.indices { sums[index / inner % channels] += x[index] }
-      let own = sums.map { $0 / count }
+      let batchMean = sums.map { $0 / count }
       for index in x.indices {
-        let difference = x[index] - own[index / inner % channels]
+        let difference = x[index] - batchMean[index / inner % channels]
         squares[index / inner % channels] += difference * difference
       }
       let spread = squares.map { $0 / count }
       running = [
-        try call.result(zip(mean, own).map { $0 * momentum + $1 * (1 - momentum) }, 1),
+        try call.result(zip(mean, batchMean).map { $0 * momentum + $1 * (1 - momentum) }, 1),
         try call.result(zip(variance, spread).map { $0 * momentum + $1 * (1 - momentum) }, 2),
       ]
-      (mean, variance) = (own, spread)
+      (mean, variance) = (batchMean, spread)
     }
     let factors = (0..<channels).map { scale[$0] / (variance[$0] + epsilon).squareRoot() }
     for index in x.indices {
@@ -80,9 +80,9 @@ enum Normalization {
     let channels = shape[1]
     let count = groups ?? channels
     let inner = shape.dims.dropFirst(2).reduce(1, *)
-    let wanted = perGroup ? count : channels
-    guard scale.count == wanted, bias.count == wanted else {
-      throw call.fail("scale and bias must have \(wanted) entries")
+    let parameterCount = perGroup ? count : channels
+    guard scale.count == parameterCount, bias.count == parameterCount else {
+      throw call.fail("scale and bias must have \(parameterCount) entries")
     }
     guard x.count > 0 else { return try call.result(x) }
     let size = channels / count * inner

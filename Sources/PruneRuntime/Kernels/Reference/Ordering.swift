@@ -18,12 +18,12 @@ enum Ordering {
       let x = try call.tensor(0)
       try call.check(x.count)
       let flags = try x.cast(to: .bool).array(of: UInt8.self)
-      let found = flags.indices.filter { flags[$0] != 0 }
+      let nonzero = flags.indices.filter { flags[$0] != 0 }
       let shape = x.shape.rank == 0 ? Shape(known: 1) : x.shape
       let strides = shape.strides
       var result: [Int64] = []
-      for axis in 0..<shape.rank { result += found.map { Int64($0 / strides[axis] % shape[axis]) } }
-      return [try Tensor(result, Shape([shape.rank, found.count]))]
+      for axis in 0..<shape.rank { result += nonzero.map { Int64($0 / strides[axis] % shape[axis]) } }
+      return [try Tensor(result, Shape([shape.rank, nonzero.count]))]
     },
     "Unique": Kernel { (call) throws(PruneError) in try unique(call) },
   ]
@@ -72,8 +72,8 @@ enum Ordering {
     // Slices along the axis, or single elements.
     var axis = 0
     var shape = try Shape([x.count])
-    if let wanted = call.node.int("axis") {
-      axis = try call.operands.axis(wanted, rank: x.shape.rank)
+    if let number = call.node.int("axis") {
+      axis = try call.operands.axis(number, rank: x.shape.rank)
       shape = x.shape
     }
     let lanes = AxisLanes(shape, axis)

@@ -92,7 +92,7 @@ enum Pooling {
     }
     let shape = try call.shape()
     try call.check(shape.count)
-    // Indices are positions in the tensor that was pooled, whatever larger one is asked for.
+    // Indices are positions in the tensor that was pooled, also where a larger output is asked for.
     var node = call.node
     node.inputs = Array(node.inputs.prefix(2))
     let pooled = try Operands(

@@ -121,31 +121,31 @@ private struct RecurrentCell {
 
   /// Takes one step on the input at `from` of `x`.
   func advance(_ x: [Double], _ from: Int, _ h: inout [Double], _ c: inout [Double]) {
-    let own = product(w, x, from, width, wb)
-    let back = product(r, h, 0, hidden, rb)
+    let inputGates = product(w, x, from, width, wb)
+    let recurrentGates = product(r, h, 0, hidden, rb)
     switch gates {
     case 1:
-      for unit in 0..<hidden { h[unit] = activations[0](clipped(own[unit] + back[unit])) }
-    case 3: gru(own, back, &h)
-    default: lstm(own, back, &h, &c)
+      for unit in 0..<hidden { h[unit] = activations[0](clipped(inputGates[unit] + recurrentGates[unit])) }
+    case 3: gru(inputGates, recurrentGates, &h)
+    default: lstm(inputGates, recurrentGates, &h, &c)
     }
   }
 
-  private func gru(_ own: [Double], _ back: [Double], _ h: inout [Double]) {
+  private func gru(_ inputGates: [Double], _ recurrentGates: [Double], _ h: inout [Double]) {
     let n = hidden
     var update = [Double](repeating: 0, count: n)
     var reset = update
     for unit in 0..<n {
-      update[unit] = activations[0](clipped(own[unit] + back[unit]))
-      reset[unit] = activations[0](clipped(own[n + unit] + back[n + unit]))
+      update[unit] = activations[0](clipped(inputGates[unit] + recurrentGates[unit]))
+      reset[unit] = activations[0](clipped(inputGates[n + unit] + recurrentGates[n + unit]))
     }
     var candidate = update
     if resetsAfter {
-      for unit in 0..<n { candidate[unit] = own[2 * n + unit] + reset[unit] * back[2 * n + unit] }
+      for unit in 0..<n { candidate[unit] = inputGates[2 * n + unit] + reset[unit] * recurrentGates[2 * n + unit] }
     } else {
       let gated = zip(reset, h).map { $0 * $1 }
       for unit in 0..<n {
-        var sum = own[2 * n + unit] + rb[2 * n + unit]
+        var sum = inputGates[2 * n + unit] + rb[2 * n + unit]
         for k in 0..<n { sum += r[(2 * n + unit) * n + k] * gated[k] }
         candidate[unit] = sum
       }
@@ -156,9 +156,9 @@ private struct RecurrentCell {
     }
   }
 
-  private func lstm(_ own: [Double], _ back: [Double], _ h: inout [Double], _ c: inout [Double]) {
+  private func lstm(_ inputGates: [Double], _ recurrentGates: [Double], _ h: inout [Double], _ c: inout [Double]) {
     let n = hidden
-    func sum(_ gate: Int, _ unit: Int) -> Double { own[gate * n + unit] + back[gate * n + unit] }
+    func sum(_ gate: Int, _ unit: Int) -> Double { inputGates[gate * n + unit] + recurrentGates[gate * n + unit] }
     for unit in 0..<n {
       let (pi, po, pf) = (
         peephole?[unit] ?? 0, peephole?[n + unit] ?? 0, peephole?[2 * n + unit] ?? 0
@@ -192,8 +192,8 @@ private struct RecurrentCell {
     let defaults =
       gates == 4 ? ["Sigmoid", "Tanh", "Tanh"] : gates == 3 ? ["Sigmoid", "Tanh"] : ["Tanh"]
     var names = defaults + defaults
-    if case .strings(let given)? = call.node.attribute("activations"), !given.isEmpty {
-      names = given.map { String(decoding: $0, as: UTF8.self) }
+    if case .strings(let strings)? = call.node.attribute("activations"), !strings.isEmpty {
+      names = strings.map { String(decoding: $0, as: UTF8.self) }
       if names.count == defaults.count { names += names }
     }
     guard names.count >= (direction + 1) * defaults.count else {

@@ -103,11 +103,11 @@ struct ResampleSettings {
     transformation =
       isOld ? "asymmetric" : node.string("coordinate_transformation_mode", default: "half_pixel")
     rounding = isOld ? "floor" : node.string("nearest_mode", default: "round_prefer_floor")
-    let known = [
+    let choices = [
       "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
       "tf_half_pixel_for_nn", "tf_crop_and_resize",
     ]
-    guard known.contains(transformation) else {
+    guard choices.contains(transformation) else {
       throw call.fail("coordinate_transformation_mode is '\(transformation)'")
     }
     guard ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"].contains(rounding) else {

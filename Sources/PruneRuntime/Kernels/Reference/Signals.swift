@@ -41,9 +41,9 @@ enum Signals {
     guard parts == 1 || parts == 2 else {
       throw call.fail("the last axis of \(input) is not 1 (real) or 2 (complex)")
     }
-    var wanted = call.node.int("axis", default: 1)
-    if call.opset >= 20 { wanted = call.optional(2) == nil ? -2 : try call.integers(2)[0] }
-    let axis = try call.operands.axis(wanted, rank: input.rank)
+    var number = call.node.int("axis", default: 1)
+    if call.opset >= 20 { number = call.optional(2) == nil ? -2 : try call.integers(2)[0] }
+    let axis = try call.operands.axis(number, rank: input.rank)
     let isInverse = call.node.int("inverse", default: 0) != 0
     let length = call.optional(1) == nil ? input[axis] : try call.integers(1)[0]
     guard length >= 1 else { throw call.fail("a transform of \(length) points") }

@@ -26,9 +26,9 @@ enum Slicing {
       let shape = try call.shape()
       try call.check(shape.count)
       let positions = (0..<shape.rank).map { axis -> [Int] in
-        let (have, want) = (x.shape[axis], shape[axis])
-        let shift = want <= have ? (have - want) / 2 : -((want - have) / 2)
-        return (0..<want).map { $0 + shift < have ? max($0 + shift, -1) : -1 }
+        let (extent, size) = (x.shape[axis], shape[axis])
+        let shift = size <= extent ? (extent - size) / 2 : -((size - extent) / 2)
+        return (0..<size).map { $0 + shift < extent ? max($0 + shift, -1) : -1 }
       }
       return [try Moves.pick(x, positions: positions)]
     },
@@ -44,12 +44,12 @@ enum Slicing {
     var fill: Tensor?
     if call.opset < 11 {
       fill = try Tensor(scalar: call.node.float("value", default: 0)).cast(to: x.dtype)
-    } else if let given = call.optional(2) {
-      guard given.count == 1, given.dtype == x.dtype else {
+    } else if let value = call.optional(2) {
+      guard value.count == 1, value.dtype == x.dtype else {
         throw call.fail(
-          "constant_value is \(given.dtype.name) \(given.shape), wanted one \(x.dtype.name)")
+          "constant_value is \(value.dtype.name) \(value.shape), wanted one \(x.dtype.name)")
       }
-      fill = given
+      fill = value
     }
     let mode = call.node.string("mode", default: "constant")
     var positions: [[Int]] = []

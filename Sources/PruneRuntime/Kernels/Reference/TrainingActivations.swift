@@ -9,14 +9,14 @@ import PruneTensor
 enum ActivationGradients {
   typealias Derivative = @Sendable (Double) -> Double
 
-  /// From the activation's output y: inputs (dY, Y).
+  /// Derivatives from the activation's output y: inputs (dY, Y).
   static let fromOutput: [String: @Sendable (Node) -> Derivative] = [
     "ReluGrad": { _ in { y in y > 0 ? 1 : 0 } },
     "SigmoidGrad": { _ in { y in y * (1 - y) } },
     "TanhGrad": { _ in { y in 1 - y * y } },
   ]
 
-  /// From the activation's input x: inputs (dY, X).
+  /// Derivatives from the activation's input x: inputs (dY, X).
   static let fromInput: [String: @Sendable (Node) -> Derivative] = [
     "LeakyReluGrad": { node in
       let alpha = Double(node.float("alpha", default: 0.01))

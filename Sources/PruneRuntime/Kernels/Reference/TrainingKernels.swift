@@ -66,10 +66,10 @@ struct TrainingCall {
   func optional(_ index: Int) -> Tensor? { index < inputs.count ? inputs[index] : nil }
 
   func tensor(_ index: Int) throws(PruneError) -> Tensor {
-    guard let found = optional(index) else {
+    guard let tensor = optional(index) else {
       throw PruneError(.invalidModel, "input \(index) is absent", at: node.label)
     }
-    return found
+    return tensor
   }
 
   /// The elements of a float32 input.
@@ -88,9 +88,9 @@ struct TrainingCall {
 
   /// An input that must have the shape given.
   func floats(_ index: Int, shaped shape: Shape) throws(PruneError) -> [Float] {
-    let found = try tensor(index)
-    guard found.shape == shape else { throw error("input \(index) is \(found.shape), wanted \(shape)") }
-    return try floats(found)
+    let values = try tensor(index)
+    guard values.shape == shape else { throw error("input \(index) is \(values.shape), wanted \(shape)") }
+    return try floats(values)
   }
 
   /// An attribute that holds a shape.

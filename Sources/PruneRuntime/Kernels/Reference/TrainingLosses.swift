@@ -12,24 +12,24 @@ enum LossKernels {
   private static func targets(_ call: TrainingCall, rows: Int, classes: Int) throws(PruneError) -> [Float] {
     let tensor = try call.tensor(1)
     let smoothing = call.node.float("label_smoothing", default: 0)
-    var wanted: [Float]
+    var truth: [Float]
     if tensor.dtype == .float32 {
       guard tensor.count == rows * classes else {
         throw call.error("targets are \(tensor.shape), wanted [\(rows),\(classes)]")
       }
-      wanted = try call.floats(1)
+      truth = try call.floats(1)
     } else {
       let labels = try ShapeGradients.integers(call, 1)
       guard labels.count == rows else { throw call.error("there are \(labels.count) labels for \(rows) rows") }
-      wanted = [Float](repeating: 0, count: rows * classes)
+      truth = [Float](repeating: 0, count: rows * classes)
       for (row, label) in labels.enumerated() {
         guard label >= 0, label < classes else {
           throw call.error("label \(label) of row \(row) is not one of the \(classes) classes")
         }
-        wanted[row * classes + label] = 1
+        truth[row * classes + label] = 1
       }
     }
-    return smoothing == 0 ? wanted : wanted.map { $0 * (1 - smoothing) + smoothing / Float(classes) }
+    return smoothing == 0 ? truth : truth.map { $0 * (1 - smoothing) + smoothing / Float(classes) }
   }
 
   private static func matrix(_ call: TrainingCall) throws(PruneError) -> (rows: Int, classes: Int) {
@@ -42,18 +42,18 @@ enum LossKernels {
   static func softmaxCrossEntropy(_ call: TrainingCall) throws(PruneError) -> [Tensor] {
     let (rows, classes) = try matrix(call)
     let logits = try call.floats(0)
-    let wanted = try targets(call, rows: rows, classes: classes)
+    let truth = try targets(call, rows: rows, classes: classes)
     var gradient = logits
     var loss = 0.0
     for row in 0..<rows {
       let range = row * classes..<(row + 1) * classes
       let peak = range.reduce(-Double.infinity) { max($0, Double(logits[$1])) }
       let normalizer = peak + log(range.reduce(0.0) { $0 + exp(Double(logits[$1]) - peak) })
-      let mass = range.reduce(0.0) { $0 + Double(wanted[$1]) }
+      let mass = range.reduce(0.0) { $0 + Double(truth[$1]) }
       for index in range {
         let logProbability = Double(logits[index]) - normalizer
-        if wanted[index] != 0 { loss -= Double(wanted[index]) * logProbability }
-        gradient[index] = Float((exp(logProbability) * mass - Double(wanted[index])) / Double(rows))
+        if truth[index] != 0 { loss -= Double(truth[index]) * logProbability }
+        gradient[index] = Float((exp(logProbability) * mass - Double(truth[index])) / Double(rows))
       }
     }
     return [try Tensor(scalar: Float(loss / Double(rows))), try Tensor(gradient, try call.tensor(0).shape)]
@@ -63,15 +63,15 @@ enum LossKernels {
   static func crossEntropy(_ call: TrainingCall) throws(PruneError) -> [Tensor] {
     let (rows, classes) = try matrix(call)
     let probabilities = try call.floats(0)
-    let wanted = try targets(call, rows: rows, classes: classes)
+    let truth = try targets(call, rows: rows, classes: classes)
     var gradient = probabilities
     var loss = 0.0
     for index in probabilities.indices {
       let p = Double(probabilities[index])
       // Not max(): a NaN must reach the loss, not turn into the clip.
       let clipped = p < 1e-15 ? 1e-15 : p
-      if wanted[index] != 0 { loss -= Double(wanted[index]) * log(clipped) }
-      gradient[index] = p < 1e-15 ? 0 : Float(-Double(wanted[index]) / clipped / Double(rows))
+      if truth[index] != 0 { loss -= Double(truth[index]) * log(clipped) }
+      gradient[index] = p < 1e-15 ? 0 : Float(-Double(truth[index]) / clipped / Double(rows))
     }
     return [try Tensor(scalar: Float(loss / Double(rows))), try Tensor(gradient, try call.tensor(0).shape)]
   }
@@ -79,17 +79,17 @@ enum LossKernels {
   /// MeanSquaredError(prediction, target) -> loss, dPrediction: the mean over all elements.
   static func meanSquaredError(_ call: TrainingCall) throws(PruneError) -> [Tensor] {
     let shape = try call.tensor(0).shape
-    let (prediction, wanted) = (try call.floats(0), try call.floats(1))
-    guard prediction.count == wanted.count, !wanted.isEmpty else {
+    let (prediction, truth) = (try call.floats(0), try call.floats(1))
+    guard prediction.count == truth.count, !truth.isEmpty else {
       throw call.error("targets are \(try call.tensor(1).shape), predictions \(shape)")
     }
     var gradient = prediction
     var loss = 0.0
     for index in prediction.indices {
-      let difference = Double(prediction[index]) - Double(wanted[index])
+      let difference = Double(prediction[index]) - Double(truth[index])
       loss += difference * difference
-      gradient[index] = Float(2 * difference / Double(wanted.count))
+      gradient[index] = Float(2 * difference / Double(truth.count))
     }
-    return [try Tensor(scalar: Float(loss / Double(wanted.count))), try Tensor(gradient, shape)]
+    return [try Tensor(scalar: Float(loss / Double(truth.count))), try Tensor(gradient, shape)]
   }
 }

@@ -9,7 +9,7 @@ import PruneTensor
 /// into the Variables of those names. Where a mask (uint8) is 0, the weight and its state come out exactly 0. The
 /// gradient is multiplied by `gate` and then cut to -clip_value...clip_value; a gate of 0 leaves everything as it is.
 enum UpdateKernels {
-  /// What every step reads beside its state.
+  /// What every step reads besides its state.
   private struct Step {
     let shape: Shape
     var w: [Float]

@@ -16,13 +16,14 @@ enum EinsumRules {
       let present = Set(output).union(others.flatMap { terms[$0] })
       let stretched = Set(zip(term, shape.dims).compactMap { $1 == 1 && extents[$0] != 1 ? $0 : nil })
       // A letter that only this operand has was summed: its gradient is the same all along it.
-      let found = term.filter { present.contains($0) && !stretched.contains($0) }
-      let equation = ([String(output)] + others.map { String(terms[$0]) }).joined(separator: ",") + "->" + String(found)
+      let letters = term.filter { present.contains($0) && !stretched.contains($0) }
+      let equation =
+        ([String(output)] + others.map { String(terms[$0]) }).joined(separator: ",") + "->" + String(letters)
       var inputs = [dy]
       for other in others { inputs.append(try writer.input(other)) }
       var result = writer.emit("Einsum", inputs, [Attribute("equation", .text(equation))])
-      if found.count < term.count {
-        let narrow = try Shape(zip(term, shape.dims).map { found.contains($0) ? $1 : 1 })
+      if letters.count < term.count {
+        let narrow = try Shape(zip(term, shape.dims).map { letters.contains($0) ? $1 : 1 })
         result = try writer.reshape(result, to: narrow)
         if narrow != shape { result = writer.emit("Expand", [result, try writer.integers(shape.dims)]) }
       }

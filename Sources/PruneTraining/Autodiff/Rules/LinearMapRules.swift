@@ -2,7 +2,7 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// Operators that map each axis by a matrix of its own: Resize, Upsample, and paddings that repeat what is inside. What
+/// Operators that map each axis by a matrix of its own: Resize, Upsample, and paddings that repeat inner elements. What
 /// the operator makes of the unit vectors along an axis is that matrix; the gradient goes through its transpose.
 enum LinearMapRules {
   static let resize = GradientRule([0]) { (writer: GradientWriter) throws(PruneError) in
@@ -90,29 +90,29 @@ enum LinearMapRules {
   private static func resizeScales(_ writer: GradientWriter, from: Shape) throws(PruneError) -> [Float]? {
     let node = writer.node
     let isUpsample = node.opType == "Upsample"
-    var given: [Float]?
+    var numbers: [Float]?
     if let values = node.floats("scales") {
-      given = values
+      numbers = values
     } else {
       let index = isUpsample || writer.opset < 11 ? 1 : 2
       if node.input(index) != nil, let tensor = writer.constant(index), tensor.count > 0 {
-        given = try tensor.array(of: Float.self)
+        numbers = try tensor.array(of: Float.self)
       }
     }
-    guard let given else {
+    guard let numbers else {
       guard node.string("keep_aspect_ratio_policy", default: "stretch") == "stretch" else {
         throw PruneError(.unsupported, "a gradient passes sizes that stretch only", at: node.label)
       }
       return nil
     }
     guard let axes = node.ints("axes") else {
-      guard given.count == from.rank else {
-        throw PruneError(.mismatch, "\(given.count) scales for \(from)", at: node.label)
+      guard numbers.count == from.rank else {
+        throw PruneError(.mismatch, "\(numbers.count) scales for \(from)", at: node.label)
       }
-      return given
+      return numbers
     }
     var result = [Float](repeating: 1, count: from.rank)
-    for (axis, scale) in zip(axes, given) { result[try writer.resolved(axis, rank: from.rank)] = scale }
+    for (axis, scale) in zip(axes, numbers) { result[try writer.resolved(axis, rank: from.rank)] = scale }
     return result
   }
 }

@@ -1,7 +1,7 @@
 import PruneGraph
 import PruneTensor
 
-/// Reductions whose gradient is spread back over what was reduced.
+/// Reductions whose gradient is spread back over the reduced elements.
 enum ReductionRules {
   static let table: [String: GradientRule] = [
     "ReduceSum": GradientRule([0]) { (writer: GradientWriter) throws(PruneError) in
@@ -63,10 +63,10 @@ enum ReductionRules {
   /// The input's shape with ones where it was reduced.
   private static func narrow(_ writer: GradientWriter) throws(PruneError) -> Shape {
     let shape = try writer.inputShape(0)
-    let given = try writer.setting("axes", orInput: 1) ?? []
-    if given.isEmpty, writer.node.int("noop_with_empty_axes", default: 0) != 0 { return shape }
+    let axes = try writer.setting("axes", orInput: 1) ?? []
+    if axes.isEmpty, writer.node.int("noop_with_empty_axes", default: 0) != 0 { return shape }
     var kept = shape.dims
-    for axis in given.isEmpty ? Array(0..<shape.rank) : given { kept[try writer.resolved(axis, rank: shape.rank)] = 1 }
+    for axis in axes.isEmpty ? Array(0..<shape.rank) : axes { kept[try writer.resolved(axis, rank: shape.rank)] = 1 }
     return try Shape(kept)
   }
 }

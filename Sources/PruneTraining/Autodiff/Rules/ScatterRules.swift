@@ -97,7 +97,7 @@ enum ScatterRules {
     let depth = shape[1] / (block * block)
     let wide = try writer.reshape(writer.gradient, to: Shape([shape[0], depth, shape[2], block, shape[3], block]))
     let order = node.string("mode", default: "DCR") == "CRD" ? [0, 1, 3, 5, 2, 4] : [0, 3, 5, 1, 2, 4]
-    let turned = writer.emit("Transpose", [wide], [Attribute("perm", .integers(order))])
-    writer.add(try writer.reshape(turned, to: shape), toInput: 0)
+    let transposed = writer.emit("Transpose", [wide], [Attribute("perm", .integers(order))])
+    writer.add(try writer.reshape(transposed, to: shape), toInput: 0)
   }
 }

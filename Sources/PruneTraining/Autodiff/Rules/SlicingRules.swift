@@ -47,15 +47,15 @@ enum SlicingRules {
   @Sendable private static func pad(_ writer: GradientWriter) throws(PruneError) {
     let node = writer.node
     let (shape, result) = (try writer.inputShape(0), try writer.outputShape())
-    let given = try writer.setting("pads", orInput: 1) ?? []
+    let pads = try writer.setting("pads", orInput: 1) ?? []
     let axes = try writer.integers(3) ?? Array(0..<shape.rank)
-    guard given.count == 2 * axes.count, given.allSatisfy({ $0 > -(1 << 48) && $0 < 1 << 48 }) else {
-      throw PruneError(.mismatch, "pads \(given) for \(axes.count) axes", at: node.label)
+    guard pads.count == 2 * axes.count, pads.allSatisfy({ $0 > -(1 << 48) && $0 < 1 << 48 }) else {
+      throw PruneError(.mismatch, "pads \(pads) for \(axes.count) axes", at: node.label)
     }
     var (before, after) = ([Int](repeating: 0, count: shape.rank), [Int](repeating: 0, count: shape.rank))
     for (index, entry) in axes.enumerated() {
       let axis = try writer.resolved(entry, rank: shape.rank)
-      (before[axis], after[axis]) = (given[index], given[index + axes.count])
+      (before[axis], after[axis]) = (pads[index], pads[index + axes.count])
     }
     if node.string("mode", default: "constant") != "constant" {
       return try LinearMapRules.pad(writer, before: before, after: after)

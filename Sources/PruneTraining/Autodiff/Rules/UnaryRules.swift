@@ -8,7 +8,7 @@ enum UnaryRules {
       writer.add(try writer.gradient, toInput: 0)
     },
     "Dropout": GradientRule([0]) { (writer: GradientWriter) throws(PruneError) in
-      // As programs run it: outside of a training mode that the graph itself asks for, dropout passes everything.
+      // As in inference: without a training mode in the graph, dropout passes its input unchanged.
       if let mode = writer.node.input(2), try writer.constant(2)?.array(of: UInt8.self).first != 0 {
         throw PruneError(.unsupported, "its training mode '\(mode)' is not the constant false", at: writer.node.label)
       }

@@ -2,7 +2,7 @@ import PruneEvaluation
 import PruneGraph
 import PruneTensor
 
-/// What a network costs with so many units of each group left: without building it.
+/// The cost of a network with a number of units left in each group, without building it.
 struct CostModel {
   private let forest: SpaceForest
   private let nodes: [CostedNode]

@@ -1,4 +1,4 @@
-/// Where a target of latency cannot be met: cutting on saves no time, and only loses.
+/// The point where a latency target cannot be met: more cutting saves no time and only loses accuracy.
 package enum LatencyFloor {
   /// Times within so much of each other are the same: runs differ by as much.
   package static let noise = 0.03

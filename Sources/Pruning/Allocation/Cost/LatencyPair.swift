@@ -2,7 +2,7 @@ import PruneEvaluation
 import PruneGraph
 import PruneTensor
 
-/// How long two models take beside each other: timed in turns, so that what else the machine does slows both.
+/// The times of two models, measured in turns, so that other load of the machine slows both.
 struct LatencyPair: Sendable {
   /// Milliseconds a run, the smallest of the rounds' medians.
   let before: Double
@@ -13,10 +13,10 @@ struct LatencyPair: Sendable {
 
   private static let rounds = 3
 
-  init(_ given: Model, _ pruned: Model, _ extents: BoundExtents, _ cancel: CancelFlag?) throws(PruneError) {
+  init(_ original: Model, _ pruned: Model, _ extents: BoundExtents, _ cancel: CancelFlag?) throws(PruneError) {
     var least = [Double.infinity, .infinity]
     for _ in 0..<Self.rounds {
-      for (index, model) in [given, pruned].enumerated() {
+      for (index, model) in [original, pruned].enumerated() {
         var settings = BenchmarkOptions()
         settings.runs = 9
         settings.warmup = 2

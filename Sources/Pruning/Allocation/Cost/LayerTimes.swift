@@ -5,7 +5,7 @@ import PruneTensor
 /// How long the layers of a network take on this machine, each by itself, timed once for equal shapes.
 final class LayerTimes {
   private let cancel: CancelFlag?
-  private var known: [String: Double] = [:]
+  private var cache: [String: Double] = [:]
 
   private let extents: BoundExtents
 
@@ -27,24 +27,26 @@ final class LayerTimes {
         + zip(node.inputs, inputs).map { name, type in
           "\(type?.description ?? "?")\(model.graph.hasInitializer(name) ? "*" : "")"
         } + node.attributes.map { "\($0.name)=\($0.value)" }).joined(separator: ";")
-      if let found = known[key] {
-        result[output] = found
+      if let cached = cache[key] {
+        result[output] = cached
         continue
       }
       try cancel?.check()
       // What cannot run by itself has no time of its own.
-      guard let alone = Self.alone(node, inputs, outputs, model) else { continue }
+      guard let singleNode = Self.singleNode(node, inputs, outputs, model) else { continue }
       var timing = BenchmarkOptions()
       (timing.runs, timing.warmup, timing.cancel) = (9, 2, cancel)
-      guard let time = (try? benchmark(alone, timing))?.number("min_ms") else { continue }
-      known[key] = time
+      guard let time = (try? benchmark(singleNode, timing))?.number("min_ms") else { continue }
+      cache[key] = time
       result[output] = time
     }
     return result
   }
 
   /// A network of one layer, with its weights.
-  private static func alone(_ node: Node, _ inputs: [TensorType?], _ outputs: [TensorType?], _ model: Model) -> Model? {
+  private static func singleNode(_ node: Node, _ inputs: [TensorType?], _ outputs: [TensorType?], _ model: Model)
+    -> Model?
+  {
     var graph = Graph(name: "layer")
     for (name, type) in zip(node.inputs, inputs) where !name.isEmpty {
       if let tensor = model.graph.initializer(name) {
@@ -57,9 +59,9 @@ final class LayerTimes {
     guard let output = node.output(0), !graph.inputs.isEmpty else { return nil }
     graph.nodes = [node]
     graph.outputs = [ValueInfo(name: output, type: outputs.first ?? nil)]
-    var alone = Model(graph: graph)
-    alone.opsets = model.opsets
-    alone.irVersion = model.irVersion
-    return alone
+    var singleNode = Model(graph: graph)
+    singleNode.opsets = model.opsets
+    singleNode.irVersion = model.irVersion
+    return singleNode
   }
 }

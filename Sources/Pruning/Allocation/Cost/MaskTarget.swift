@@ -9,7 +9,7 @@ struct MaskTarget {
   private let whole: Double
   /// What one element of each weight costs.
   private let elements: [Double]
-  /// Of one bit a weight, which tells zeros from others where bytes are counted.
+  /// The bitmap of zeros, one bit a weight, where bytes are counted.
   private let bitmap: Double
 
   /// - Throws: `.invalidArgument` for MACs that depend on extents that are open.
@@ -36,7 +36,7 @@ struct MaskTarget {
     bitmap = kind == .bytes ? Double((weights.count + 7) / 8) : 0
   }
 
-  /// The fraction of the whole cost that is left with so many zeros in each weight.
+  /// The fraction of the whole cost that is left with a number of zeros in each weight.
   func kept(_ zeros: [Int]) -> Double {
     let saved = zip(zeros, elements).reduce(0.0) { $0 + Double($1.0) * $1.1 }
     return (whole - saved + (zeros.contains { $0 > 0 } ? bitmap : 0)) / max(whole, 1)

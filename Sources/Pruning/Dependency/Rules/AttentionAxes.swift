@@ -91,7 +91,7 @@ enum AttentionAxes {
     return nil
   }
 
-  /// Queries beside fewer keys and values, apart or all in the first input; past key and value, lengths, rotary tables.
+  /// Grouped queries: fewer keys and values, separate or packed; past key and value, lengths, rotary tables.
   private static let groupQuery: AxisRule = { (solver, node) in
     let counts = (node.int("num_heads", default: 0), node.int("kv_num_heads", default: 0))
     guard let x = solver.input(node, 0), x.count == 3, counts.0 > 0, counts.1 > 0 else {

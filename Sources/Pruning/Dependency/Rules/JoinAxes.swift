@@ -80,12 +80,12 @@ enum JoinAxes {
     let types = node.inputs.map { solver.types.types[$0] }
     let constants = node.inputs.map { solver.stored[$0] }, values = node.inputs.map { solver.types.values[$0] }
     guard let operands = try? Operands(node, types: types, constants: constants, values: values, opset: solver.opset),
-      let before = types.first??.dims, let found = try? SliceRanges(operands, dims: before)
+      let before = types.first??.dims, let slices = try? SliceRanges(operands, dims: before)
     else { return "its bounds are not known" }
     var result = x
     for (axis, space) in x.enumerated() {
       let size = solver.forest.size(space)
-      guard let range = found.ranges[axis], size >= 0 else {
+      guard let range = slices.ranges[axis], size >= 0 else {
         // Not named among its axes, or of an extent that is not known.
         if dims[axis] != size || size < 0 { result[axis] = cutOff(&solver, node, space, axis) }
         continue
@@ -97,19 +97,19 @@ enum JoinAxes {
         result[axis] = picked(&solver, space, (0..<range.count).map { range.start + $0 * range.step }, axis)
         continue
       }
-      guard range.step == 1, range.count > 0, let (head, taken) = taken(&solver, space, range.start, range.count, size)
+      guard range.step == 1, range.count > 0, let (head, part) = split(&solver, space, range.start, range.count, size)
       else {
         result[axis] = cutOff(&solver, node, space, axis)
         continue
       }
-      result[axis] = taken
-      solver.edit(.slice(axis: axis, before: head, taken: taken))
+      result[axis] = part
+      solver.edit(.slice(axis: axis, before: head, part: part))
     }
     solver.define(node, 0, result)
     return nil
   }
 
-  private static func taken(
+  private static func split(
     _ solver: inout AxisSolver, _ space: SpaceForest.ID, _ start: Int, _ count: Int, _ size: Int
   ) -> (SpaceForest.ID?, SpaceForest.ID)? {
     var head: SpaceForest.ID?
@@ -133,7 +133,7 @@ enum JoinAxes {
     return solver.fresh(node, axis, pin: "it picks these by position")
   }
 
-  /// Of longer axes the units are not told apart one by one.
+  /// The units of longer axes are not tracked one by one.
   private static let unitLimit = 1 << 20
 
   /// Whether units of an axis can be picked by constant numbers: they may go, and are as many whenever the model runs.
@@ -154,7 +154,7 @@ enum JoinAxes {
     return solver.forest.pick(space, positions)
   }
 
-  /// Constant numbers pick units, which may go; by any others a table's rows stay. What a row holds goes on.
+  /// Constant indices pick units, which may be removed; computed indices keep all rows. Other axes pass through.
   private static let gather: AxisRule = { (solver, node) in
     guard let x = solver.input(node, 0) else { return "the rank of its input is not known" }
     let axis = node.int("axis", default: 0), place = axis < 0 ? axis + x.count : axis

@@ -142,8 +142,8 @@ enum LayoutAxes {
         outer.append(1)
         place += 1
       }
-      guard let made = solver.forest.factor(solver.forest.product(inner), into: outer) else { return nil }
-      result += made
+      guard let factors = solver.forest.factor(solver.forest.product(inner), into: outer) else { return nil }
+      result += factors
     }
     return result
   }

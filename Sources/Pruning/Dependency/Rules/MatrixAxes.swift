@@ -1,6 +1,6 @@
 import PruneGraph
 
-/// Products of matrices: what they sum over is shared, the rest goes on.
+/// Products of matrices: the axis that they sum over is shared, the other axes pass through.
 enum MatrixAxes {
   static let rules: [String: AxisRule] = [
     "Gemm": gemm, "com.microsoft.FusedGemm": gemm,
@@ -94,8 +94,8 @@ enum MatrixAxes {
         return "its equation does not fit its operands"
       }
       for (axis, letter) in term.enumerated() {
-        if let known = spaces[letter], solver.forest.size(known) != 1, solver.forest.size(x[axis]) != 1 {
-          solver.unify(known, x[axis], node)
+        if let space = spaces[letter], solver.forest.size(space) != 1, solver.forest.size(x[axis]) != 1 {
+          solver.unify(space, x[axis], node)
         } else if spaces[letter].map({ solver.forest.size($0) == 1 }) ?? true {
           spaces[letter] = x[axis]
         }

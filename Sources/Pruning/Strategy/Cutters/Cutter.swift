@@ -4,10 +4,10 @@ import PruneTensor
 
 /// What takes units out of a model, and proves what that did to it: by zeros that stay in place, or by surgery.
 ///
-/// How far a step goes, what is trained before and after it, and whether it is kept are `PruneRun`'s. A cutter knows
+/// `PruneRun` decides how far a step goes, what is trained before and after it, and whether it is kept. A cutter knows
 /// its units, makes candidates of models that it is given, and reports what is its own.
 protocol Cutter {
-  /// What a cutter knows of a candidate beside its model.
+  /// What a cutter knows of a candidate besides its model.
   associatedtype Detail
 
   var context: PruneContext { get }
@@ -51,7 +51,7 @@ protocol Cutter {
   func certify(_ model: Model, _ report: inout Report)
   /// How a row of the journal calls what went.
   static var removedKey: String { get }
-  /// How long the last kept model takes beside the given one, where that was measured.
+  /// The time of the last kept model relative to the original, where it was measured.
   var latency: LatencyPair? { get }
   /// What a reader should know besides the numbers, before and after what the loop has to say.
   var openingNotes: [String] { get }
@@ -71,9 +71,9 @@ struct PruneEnding {
   var isWhole: Bool { !isStopped && !isRolledBack }
 }
 
-/// Where a step is to go.
+/// The goal of a step.
 struct StepGoal {
-  /// Of the whole way, 0...1.
+  /// The progress of the whole run, 0...1.
   let progress: Double
   /// What the step of a recipe took; nil where the plan says it.
   let prescribed: Allocation?

@@ -11,7 +11,7 @@ struct MaskingCutter: Cutter {
   private(set) var layers: [Layer]
   /// Weights that the criterion cannot score.
   let unreached: Set<String>
-  /// Weights that are judged and left by their size alone, where the rest is by what it is multiplied by.
+  /// Weights that are ranked by their magnitude only, where the others are ranked by their activations.
   let unobserved: [(weight: PrunableWeight, reason: String)]
   /// The given model with its constant weights as initializers, and every weight that holds zeros masked, in scope or
   /// not.
@@ -95,7 +95,7 @@ struct MaskingCutter: Cutter {
       ).results(current, masked: results)
     }
     var (model, layers) = apply(results, to: base)
-    // In the form that is cut: weights as layers read them, numbers as float32.
+    // The form that is pruned: weights as layers read them, numbers as float32.
     if let rewind = options.rewind { try Rewinding.apply(PrunableWeights(of: rewind, direct: true).model, to: &model) }
     return Candidate(model: model, weights: current, allocation: allocation, normCut: normCut, detail: layers)
   }
@@ -144,12 +144,12 @@ struct MaskingCutter: Cutter {
       }
       allocation = .amount(most, division)
     }
-    let found = try results(allocation)
-    return (try shared?.together(found) ?? found, allocation)
+    let selection = try results(allocation)
+    return (try shared?.together(selection) ?? selection, allocation)
   }
 
   /// A model with the masked weights, and what is in each. A weight that lost nothing keeps its tensor; one that holds
-  /// zeros is masked, whoever made them.
+  /// zeros is masked, whatever their origin.
   func apply(_ results: [Allocation.Result], to base: Model) -> (Model, [Layer]) {
     var candidate = base
     var updated = layers
@@ -191,7 +191,7 @@ struct MaskingCutter: Cutter {
     let current = dense.current(in: kept), cut = apply(try masked(kept, current, goal).results, to: kept).0
     let before = try counts(current), after = try counts(dense.current(in: cut))
     return zip(layers, zip(before, after)).map { layer, units in
-      LayerStep(name: layer.weight.layer, size: units.0.of, kept: units.0.gone, wanted: units.1.gone)
+      LayerStep(name: layer.weight.layer, size: units.0.of, kept: units.0.gone, target: units.1.gone)
     }
   }
 
@@ -208,7 +208,7 @@ struct MaskingCutter: Cutter {
 
   var ownBytes: Int { layers.reduce(0) { $0 + ($1.isChanged ? $1.weight.tensor.byteCount : 0) } }
 
-  /// With its numbers in the types of the given model.
+  /// The model with the number types of the original.
   func finished(_ model: Model) throws(PruneError) -> Model { try dense.stored?.restoringTypes(of: model) ?? model }
 
   func isChanged(_ model: Model) -> Bool {

@@ -27,12 +27,12 @@ extension SurgicalCutter {
     _ progress: Double, _ allocation: UnitAllocation, _ dependencies: Dependencies, _ costs: CostModel
   ) throws(PruneError) -> (counts: [Int], floor: Double?) {
     if !plan.targets.isEmpty {
-      // Of several targets each says what it takes; of each group as much goes as the one that wants most.
+      // Each target asks for its own counts; each group loses the largest of them.
       var most: [Int] = [], floor: Double?
       for target in plan.targets {
-        let found = try removals(for: target, target.goal(progress), allocation, dependencies, costs)
-        most = larger(most, found.counts)
-        floor = floor ?? found.floor
+        let removal = try removals(for: target, target.goal(progress), allocation, dependencies, costs)
+        most = larger(most, removal.counts)
+        floor = floor ?? removal.floor
       }
       return (most, floor)
     }
@@ -45,10 +45,10 @@ extension SurgicalCutter {
           .each(
             dependencies.groups.map { group in
               // Of what is left, so that the share of what was there comes out.
-              let whole = sizes[group.name] ?? group.size, gone = max(whole - group.size, 0)
+              let whole = sizes[group.name] ?? group.size, removedCount = max(whole - group.size, 0)
               return max(
                 Allocation.units((plan.layerAmounts?.amount(of: group.names) ?? 0) * progress, of: whole)
-                  - (plan.removes ? gone : 0), 0)
+                  - (plan.removes ? removedCount : 0), 0)
             })), nil
       )
     case .amount(let amount, let division):

@@ -8,19 +8,19 @@ extension SurgicalCutter {
   func withoutLayers(_ base: Model, _ goal: StepGoal) throws(PruneError) -> Candidate<Step> {
     let choice = try LayerChoice(ResidualBlocks(base), scope: options.scope, ignore: options.ignore)
     let order = try ranked(choice, base)
-    let gone = unitCount - choice.count
-    let limit = max(Int((plan.maxFraction * Double(unitCount)).rounded(.down)) - gone, 0)
+    let removedCount = unitCount - choice.count
+    let limit = max(Int((plan.maxFraction * Double(unitCount)).rounded(.down)) - removedCount, 0)
     var count = 0
     var floor: Double?
     if case .counts(let list)? = goal.prescribed {
       count = min(list.reduce(0, +), limit)
     } else if !plan.targets.isEmpty {
       for target in plan.targets {
-        let found = try self.count(target.kind, target.goal(goal.progress), choice, order, limit)
-        (count, floor) = (max(count, found.count), floor ?? found.floor)
+        let result = try self.count(target.kind, target.goal(goal.progress), choice, order, limit)
+        (count, floor) = (max(count, result.count), floor ?? result.floor)
       }
     } else if let amount = options.amount {
-      count = min(max(Allocation.units(amount * goal.progress, of: unitCount) - gone, 0), limit)
+      count = min(max(Allocation.units(amount * goal.progress, of: unitCount) - removedCount, 0), limit)
     } else {
       throw PruneError(.unsupported, "layers are pruned by an amount or a target, not by a threshold")
     }
@@ -55,10 +55,10 @@ extension SurgicalCutter {
       sums[weight.name] = (try tensor.sliceSums(axis: 0, squares: false).reduce(0, +), tensor.count)
     }
     func score(_ place: Int) -> Double {
-      let found = choice.blocks.blocks[place].weights.compactMap { sums[$0] }
+      let parts = choice.blocks.blocks[place].weights.compactMap { sums[$0] }
       // What is known of none comes last.
-      guard !found.isEmpty else { return .infinity }
-      return found.reduce(0) { $0 + $1.sum } / Double(max(found.reduce(0) { $0 + $1.count }, 1))
+      guard !parts.isEmpty else { return .infinity }
+      return parts.reduce(0) { $0 + $1.sum } / Double(max(parts.reduce(0) { $0 + $1.count }, 1))
     }
     return choice.places.map { (score($0), $0) }.sorted { $0 < $1 }.map(\.1)
   }
@@ -68,11 +68,11 @@ extension SurgicalCutter {
     return CostModel.Cost(params: stats.params, macs: stats.macs, bytes: stats.bytes)
   }
 
-  /// How many go so that the cost comes closest to the goal.
+  /// How many blocks to remove so that the cost comes closest to the goal.
   private func count(
     _ kind: CostTarget.Kind, _ goal: Double, _ choice: LayerChoice, _ order: [Int], _ limit: Int
   ) throws(PruneError) -> (count: Int, floor: Double?) {
-    // By how many go.
+    // The cost by the number of removed blocks.
     var tried: [(count: Int, reached: Double)] = []
     for count in 0...min(limit, order.count) {
       let smaller = choice.blocks.removing(Array(order.prefix(count))), cost = try cost(of: smaller)

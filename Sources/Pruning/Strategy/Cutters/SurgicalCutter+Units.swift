@@ -10,12 +10,12 @@ extension SurgicalCutter {
         hint: "use regularizer = {kind = \"group_lasso\"}")
     }
     let division = try division(model)
-    let (dependencies, found) = (division.dependencies, try units(division, goal).found)
-    let masked = try UnitMasks.masked(dependencies, Cut(dependencies, removed: found))
+    let (dependencies, removals) = (division.dependencies, try units(division, goal).removals)
+    let masked = try UnitMasks.masked(dependencies, Cut(dependencies, removed: removals))
     let matrices = model.graph.initializers.filter { $0.tensor.dtype == .float32 && $0.tensor.shape.rank > 1 }
     let marks = try CutSelection.marks(
       matrices.map { ($0.name, $0.tensor, masked.graph.initializer($0.name) ?? $0.tensor) })
-    return CutSelection(marks: marks, units: found)
+    return CutSelection(marks: marks, units: removals)
   }
 
   /// The groups of a model on the way, and their units by score.
@@ -45,8 +45,8 @@ extension SurgicalCutter {
   /// What a step takes.
   private struct UnitChoice {
     /// The units of each group.
-    let found: [[Int]]
-    /// By which they were chosen.
+    let removals: [[Int]]
+    /// The allocation that chose the units.
     let allocation: UnitAllocation
     /// The fraction of the time that is left at least, where a target of latency asks for less.
     var floor: Double?
@@ -56,11 +56,11 @@ extension SurgicalCutter {
     var allocation = division.allocation
     if let prescribed = goal.prescribed {
       let counts = try counts(prescribed, division.chosen, allocation)
-      return UnitChoice(found: allocation.units(counts), allocation: allocation)
+      return UnitChoice(removals: allocation.units(counts), allocation: allocation)
     }
     allocation = try rounded(allocation, goal.progress, division.dependencies, division.costs)
     let (counts, floor) = try removals(goal.progress, allocation, division.dependencies, division.costs)
-    return UnitChoice(found: allocation.units(counts), allocation: allocation, floor: floor)
+    return UnitChoice(removals: allocation.units(counts), allocation: allocation, floor: floor)
   }
 
   /// The counts of a recipe's step, by group.
@@ -83,14 +83,14 @@ extension SurgicalCutter {
   /// The model without the units that matter least, or those that were selected before.
   func withoutUnits(_ base: Model, _ goal: StepGoal, _ selected: [[Int]]?) throws(PruneError) -> Candidate<Step> {
     let division = try division(base), dependencies = division.dependencies, costs = division.costs
-    var choice = UnitChoice(found: selected ?? [], allocation: division.allocation)
+    var choice = UnitChoice(removals: selected ?? [], allocation: division.allocation)
     if selected == nil { choice = try units(division, goal) }
-    let cut = Cut(dependencies, removed: choice.found)
+    let cut = Cut(dependencies, removed: choice.removals)
     var model = base
     var step = Step(cost: plan.removes ? costs.cost(of: cut) : costs.cost([:]), floor: choice.floor)
     for (index, group) in dependencies.groups.enumerated() where division.chosen[index] {
       step.rows.append(Row(name: group.name, units: group.size, removed: cut.removed(of: group)))
-      step.counts.append(choice.found[index].count)
+      step.counts.append(choice.removals[index].count)
     }
     guard !cut.isEmpty else {
       if case .threshold(let threshold) = plan.allocation, let lowest = choice.allocation.lowest {
@@ -125,12 +125,12 @@ extension SurgicalCutter {
 
   func layerSteps(_ kept: Model, _ goal: StepGoal) throws(PruneError) -> [LayerStep]? {
     guard plan.granularity != .layer else { return nil }
-    let division = try division(kept), groups = division.dependencies.groups, units = try units(division, goal).found
+    let division = try division(kept), groups = division.dependencies.groups, units = try units(division, goal).removals
     let before = keepsCounting ? steps.last?.counts ?? [] : []
     return groups.indices.filter { division.chosen[$0] }.enumerated().map { place, index in
       LayerStep(
         name: groups[index].name, size: groups[index].size, kept: place < before.count ? before[place] : 0,
-        wanted: units[index].count)
+        target: units[index].count)
     }
   }
 

@@ -130,9 +130,9 @@ struct SurgicalCutter: Cutter {
   func recount(_ candidate: inout Candidate<Step>) {}
 
   func size(of candidate: Candidate<Step>) -> CutSize {
-    let cut = candidate.detail, gone = plan.removes ? unitCount - (cut.units - cut.removed) : cut.removed
+    let cut = candidate.detail, removedCount = plan.removes ? unitCount - (cut.units - cut.removed) : cut.removed
     return CutSize(
-      removed: cut.removed, amount: Double(gone) / Double(max(unitCount, 1)), macs: cut.cost.macs,
+      removed: cut.removed, amount: Double(removedCount) / Double(max(unitCount, 1)), macs: cut.cost.macs,
       params: cut.cost.params, bytes: cut.cost.bytes)
   }
 
