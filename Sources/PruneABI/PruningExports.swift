@@ -100,12 +100,8 @@ func guardOptions(_ pointer: UnsafePointer<prune_guard>?, _ context: ContextBox?
     output: try optionalText(given.output, "guard.output"))
 }
 
-/// The costs that a prune aims at.
-private func targets(_ given: prune_prune_options) throws(PruneError) -> [CostTarget] {
-  let fields: [(CostTarget.Kind, Double)] = [
-    (.macs, given.target_macs), (.params, given.target_params), (.bytes, given.target_bytes),
-    (.latency, given.target_latency),
-  ]
+/// The costs that a call aims at: those that were given.
+private func targets(_ fields: [(CostTarget.Kind, Double)]) throws(PruneError) -> [CostTarget] {
   var result: [CostTarget] = []
   for (kind, fraction) in fields where fraction != notGiven {
     result.append(CostTarget(kind, try number(fraction, "target \(kind.rawValue)", .fraction)))
@@ -144,7 +140,10 @@ private func pruneOptions(
   wanted.guard = try guardOptions(given.guard, box.context)
   wanted.custom = customMetric(given.on_metric, given.user, given.lower_is_better, box.context)
   wanted.scores = try userScores(given.scores, given.on_score, given.user)
-  wanted.targets = try targets(given)
+  wanted.targets = try targets([
+    (.macs, given.target_macs), (.params, given.target_params), (.bytes, given.target_bytes),
+    (.latency, given.target_latency),
+  ])
   wanted.amounts = try layerAmounts(given)
   (wanted.cancel, wanted.communicator) = (box.cancel, box.communicator)
   wanted.rules = box.context?.rules ?? [:]
@@ -226,6 +225,28 @@ public func prune_model_keep_classes(
       }
     }
     let (small, report) = try keepClasses(box.model, wanted)
+    out.pointee = Handles.make(ModelBox(small, box.context))
+    give(report, out_report)
+  }
+}
+
+@_cdecl("prune_model_factorize") @implementation
+public func prune_model_factorize(
+  _ model: OpaquePointer!, _ options: UnsafePointer<prune_factorize_options>!,
+  _ out_model: UnsafeMutablePointer<OpaquePointer?>!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_model, "out_model")
+    let box = try ModelBox.enter(model)
+    let given = try PruneABI.options(options)
+    var settings = FactorizeOptions()
+    try settings.read(given)
+    settings.guard = try guardOptions(given.guard, box.context)
+    settings.targets = try targets([
+      (.macs, given.target_macs), (.params, given.target_params), (.bytes, given.target_bytes),
+    ])
+    settings.cancel = box.cancel
+    let (small, report) = try factorize(box.model, settings)
     out.pointee = Handles.make(ModelBox(small, box.context))
     give(report, out_report)
   }

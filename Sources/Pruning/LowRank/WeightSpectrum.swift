@@ -1,0 +1,119 @@
+import PruneTensor
+
+/// What each further rank of a weight keeps, and the factors of any rank.
+///
+/// Without data the singular vectors of W are taken, which lose least of it. With the second moments H of what W
+/// multiplies those of W L, L Lᵀ = H, are: they lose least of what the layer computes on the data (Chen et al., DRONE,
+/// 2021; Wang et al., SVD-LLM, 2024). Both come from eigenvectors of the smaller of two products.
+struct WeightSpectrum {
+  /// The share of the energy, the sum of squares, that each direction adds, the largest first; over all groups.
+  let shares: [Double]
+  /// Shares summed up to each rank, rank 0 in front.
+  let kept: [Double]
+  private let sides: [Side]
+
+  /// The directions of one matrix.
+  private struct Side {
+    let matrix: Tensor
+    /// Rows that are orthogonal: of outputs where there are fewer of them, of inputs else.
+    let vectors: Tensor
+    /// Inputs' side alone: the matrix in whitened inputs, and what whitens them.
+    let whitened: (matrix: Tensor, factor: Tensor?)?
+  }
+
+  /// Larger sides take minutes.
+  static let largestSide = 4096
+  /// Added to the moments' diagonal, relative to its mean.
+  private static let damping = 1e-3
+
+  /// - Parameters:
+  ///   - matrices: of each group, [rows, columns].
+  ///   - moments: of each group's inputs, [columns, columns].
+  /// - Throws: `.numeric` for weights or moments that are not finite.
+  init(_ matrices: [Tensor], moments: [Tensor]?) throws(PruneError) {
+    var energies: [Double] = [], sides: [Side] = []
+    for (group, matrix) in matrices.enumerated() {
+      let (values, side) = try Self.side(of: matrix, moments?[group])
+      if energies.isEmpty { energies = [Double](repeating: 0, count: values.count) }
+      for (place, value) in values.enumerated() { energies[place] += max(value, 0) }
+      sides.append(side)
+    }
+    let total = energies.reduce(0, +)
+    // Of a weight of zeros any rank keeps all.
+    shares = energies.map { total > 0 ? $0 / total : 0 }
+    var kept = [total > 0 ? 0 : 1.0]
+    for share in shares { kept.append(min((kept.last ?? 0) + share, 1)) }
+    self.kept = kept
+    self.sides = sides
+  }
+
+  private static func side(of matrix: Tensor, _ moments: Tensor?) throws(PruneError) -> ([Double], Side) {
+    let rows = matrix.shape[0], columns = matrix.shape[1]
+    if rows <= columns {
+      let weighted = try moments.map { moments throws(PruneError) in try SecondOrder.product(matrix, moments) } ?? matrix
+      let (values, vectors) = try SecondOrder.eigen(try SecondOrder.product(weighted, transposed: false, matrix, transposed: true))
+      return (values, Side(matrix: matrix, vectors: vectors, whitened: nil))
+    }
+    var whitened = matrix
+    var factor: Tensor?
+    if let moments {
+      // U with UᵀU = H⁻¹: L = U⁻¹ = H Uᵀ.
+      let inverse = try SecondOrder.inverseFactor(moments, damping: damping)
+      whitened = try SecondOrder.product(
+        matrix, try SecondOrder.product(try damped(moments), transposed: false, inverse, transposed: true))
+      factor = inverse
+    }
+    let (values, vectors) = try SecondOrder.eigen(try SecondOrder.product(whitened, transposed: true, whitened))
+    return (values, Side(matrix: matrix, vectors: vectors, whitened: (whitened, factor)))
+  }
+
+  private static func damped(_ moments: Tensor) throws(PruneError) -> Tensor {
+    let count = moments.shape[0]
+    var result = moments
+    try result.withMutableSpan(of: Float.self) { span throws(PruneError) in
+      var mean = 0.0
+      for place in 0..<count { mean += Double(span[place * count + place]) / Double(count) }
+      let shift = Float(mean > 0 ? damping * mean : 1)
+      for place in 0..<count { span[place * count + place] += shift }
+    }
+    return result
+  }
+
+  /// The factors of each group, [rows, rank] and [rank, columns]: their product is the nearest of this rank.
+  func factors(rank: Int) throws(PruneError) -> [(left: Tensor, right: Tensor)] {
+    try sides.map { side throws(PruneError) in
+      let vectors = try side.vectors.rows(0, rank)
+      guard let whitened = side.whitened else {
+        return try Self.balanced(turned: vectors, try SecondOrder.product(vectors, side.matrix))
+      }
+      let turned = try SecondOrder.product(vectors, transposed: false, whitened.matrix, transposed: true)
+      let right = try whitened.factor.map { factor throws(PruneError) in try SecondOrder.product(vectors, factor) }
+      return try Self.balanced(turned: turned, right ?? vectors)
+    }
+  }
+
+  /// Factors of which each direction is as long on the left as on the right: what is quantized or pruned later then
+  /// has one scale.
+  /// - Parameter turned: the left factor, transposed.
+  private static func balanced(turned: Tensor, _ right: Tensor) throws(PruneError) -> (left: Tensor, right: Tensor) {
+    let rank = right.shape[0], rows = turned.shape[1], columns = right.shape[1]
+    var left = try Tensor(zeros: .float32, try Shape([rows, rank])), scaled = right
+    try turned.withSpan(of: Float.self) { source throws(PruneError) in
+      try left.withMutableSpan(of: Float.self) { target throws(PruneError) in
+        try scaled.withMutableSpan(of: Float.self) { other throws(PruneError) in
+          for place in 0..<rank {
+            var (ours, theirs) = (0.0, 0.0)
+            for row in 0..<rows { ours += Double(source[place * rows + row]) * Double(source[place * rows + row]) }
+            for column in 0..<columns {
+              theirs += Double(other[place * columns + column]) * Double(other[place * columns + column])
+            }
+            let ratio = ours > 0 && theirs > 0 ? (theirs / ours).squareRoot().squareRoot() : 1
+            for row in 0..<rows { target[row * rank + place] = source[place * rows + row] * Float(ratio) }
+            for column in 0..<columns { other[place * columns + column] /= Float(ratio) }
+          }
+        }
+      }
+    }
+    return (left, scaled)
+  }
+}
