@@ -10,9 +10,11 @@ struct FactorSurgery {
   /// New layers by the output of the one they stand for.
   private var replacements: [String: [Node]] = [:]
   private var replaced: Set<String> = []
+  /// Whether layers that can have a bias get one, of zeros, where they had none.
+  private let addsBiases: Bool
 
-  init(_ model: Model) throws(PruneError) {
-    self.model = model
+  init(_ model: Model, addsBiases: Bool) throws(PruneError) {
+    (self.model, self.addsBiases) = (model, addsBiases)
     names = model.graph.allNames
     types = try ShapeInference.run(model)
   }
@@ -60,12 +62,21 @@ struct FactorSurgery {
     }
     first.outputs = [between]
     second.inputs = operands(between, pair.second)
-    if let bias = node.input(2) { second.inputs.append(bias) }
+    if let bias = node.input(2) {
+      second.inputs.append(bias)
+    } else if addsBiases, second.opType != "MatMul", use.operand == 1 {
+      let bias = name(node.layerName + ".bias")
+      model.graph.setInitializer(bias, try Tensor(zeros: dtype, try Shape([factored.matrix.rows])))
+      second.inputs.append(bias)
+    }
     second.outputs = node.outputs
     replacements[use.output] = [first, second]
   }
 
   private mutating func name(_ text: String) -> String { Graph.uniqueName(text, &names) }
+
+  /// Outputs of the layers that were replaced.
+  var outputs: Set<String> { Set(replacements.keys) }
 
   /// The model with all replacements made.
   var finished: Model {

@@ -189,12 +189,35 @@ private struct Factorization {
 
   private func applied(_ ranks: [Int?]) throws(PruneError) -> Model {
     guard ranks.contains(where: { $0 != nil }) else { return original }
-    var surgery = try FactorSurgery(weights.stored ?? weights.model)
+    // Least squares are of float32 alone.
+    let fits = options.data != nil && weights.stored == nil
+    var surgery = try FactorSurgery(weights.stored ?? weights.model, addsBiases: fits)
     for (layer, rank) in zip(layers, ranks) {
       try options.cancel?.check()
       if let rank { try surgery.replace(layer, rank: rank) }
     }
-    return surgery.finished
+    var result = surgery.finished
+    if fits, let data = options.data { try fit(&result, surgery.outputs, data) }
+    return result
+  }
+
+  /// Second layers take back what the first ones, and all layers before them, lost: each is fitted to what the layer
+  /// gave that it stands for.
+  private func fit(_ model: inout Model, _ outputs: Set<String>, _ data: Dataset) throws(PruneError) {
+    let batches = try RepairSamples.batches(of: data, for: original, batchSize: options.batchSize)
+    guard !batches.isEmpty else { return }
+    let consumers = model.graph.consumers, producers = model.graph.producers
+    var jobs: [LayerFit.Job] = []
+    for (position, node) in model.graph.nodes.enumerated() {
+      guard let output = node.output(0), outputs.contains(output), let weight = node.input(1),
+        consumers[weight]?.count == 1, let layer = FittedLayer(node, model.graph)
+      else { continue }
+      jobs.append(
+        LayerFit.Job(
+          layer: layer, output: output, position: position,
+          sum: ResidualSum(behind: output, model.graph, consumers, producers)))
+    }
+    try LayerFit(given: weights.model, batches: batches, seed: options.seed, cancel: options.cancel).run(jobs, &model)
   }
 
   // MARK: - The report
