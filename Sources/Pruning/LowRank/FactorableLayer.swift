@@ -21,7 +21,7 @@ struct FactorableLayer {
     (self.weight, self.uses, self.factored, self.spectrum, self.macs) = (weight, uses, factored, spectrum, macs)
     let share = Self.share(factored)
     let most = Int((1 / max(share.params, share.macs)).rounded(.up)) - 1
-    let limit = min(most, min(factored.rows, factored.columns) - 1), step = max(min(roundTo, limit), 1)
+    let limit = min(most, min(factored.rows, factored.columns) - 1, spectrum.shares.count), step = max(min(roundTo, limit), 1)
     ranks = limit < 1 ? [] : Array(stride(from: step, through: limit, by: step))
   }
 
@@ -55,5 +55,7 @@ struct FactorableLayer {
   func rank(keeping energy: Double) -> Int? { ranks.first { spectrum.kept[$0] >= energy - 1e-9 } }
 
   /// The rank given, or the next that saves something; nil where the weight has no more than it.
-  func rank(near given: Int) -> Int? { given >= min(factored.rows, factored.columns) ? nil : ranks.last { $0 <= given } ?? ranks.first }
+  func rank(near given: Int) -> Int? { 
+    given >= min(factored.rows, factored.columns) ? nil : ranks.last { $0 <= given } ?? ranks.first
+  }
 }

@@ -104,10 +104,6 @@ private struct Factorization {
     guard uses.allSatisfy({ $0.matrix == first.matrix && $0.operand == first.operand && $0.node.opType == first.node.opType })
     else { return "its layers use it in different ways" }
     guard Set(weight.layers).count == uses.count else { return "it is also the table or the operand of another layer" }
-    let side = min(first.matrix.outputs, first.matrix.columns)
-    guard side <= WeightSpectrum.largestSide else {
-      return "its smaller side is \(side), more than \(WeightSpectrum.largestSide)"
-    }
     return nil
   }
 

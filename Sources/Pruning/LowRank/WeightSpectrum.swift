@@ -21,8 +21,10 @@ struct WeightSpectrum {
     let whitened: (matrix: Tensor, factor: Tensor?)?
   }
 
-  /// Larger sides take minutes.
-  static let largestSide = 4096
+  /// Of larger sides only as many directions are looked for: no higher rank of so large a weight saves much.
+  private static let mostDirections = 1024
+  /// Times that the directions of a larger side are multiplied by its matrix.
+  private static let iterations = 2
   /// Added to the moments' diagonal, relative to its mean.
   private static let damping = 1e-3
 
@@ -31,14 +33,14 @@ struct WeightSpectrum {
   ///   - moments: of each group's inputs, [columns, columns].
   /// - Throws: `.numeric` for weights or moments that are not finite.
   init(_ matrices: [Tensor], moments: [Tensor]?) throws(PruneError) {
-    var energies: [Double] = [], sides: [Side] = []
+    var energies: [Double] = [], sides: [Side] = [], total = 0.0
     for (group, matrix) in matrices.enumerated() {
-      let (values, side) = try Self.side(of: matrix, moments?[group])
-      if energies.isEmpty { energies = [Double](repeating: 0, count: values.count) }
-      for (place, value) in values.enumerated() { energies[place] += max(value, 0) }
+      let (directions, side) = try Self.side(of: matrix, moments?[group])
+      if energies.isEmpty { energies = [Double](repeating: 0, count: directions.values.count) }
+      for (place, value) in directions.values.enumerated() { energies[place] += max(value, 0) }
+      total += directions.energy
       sides.append(side)
     }
-    let total = energies.reduce(0, +)
     // Of a weight of zeros any rank keeps all.
     shares = energies.map { total > 0 ? $0 / total : 0 }
     var kept = [total > 0 ? 0 : 1.0]
@@ -47,12 +49,13 @@ struct WeightSpectrum {
     self.sides = sides
   }
 
-  private static func side(of matrix: Tensor, _ moments: Tensor?) throws(PruneError) -> ([Double], Side) {
+  private static func side(of matrix: Tensor, _ moments: Tensor?) throws(PruneError) -> (Directions, Side) {
     let rows = matrix.shape[0], columns = matrix.shape[1]
     if rows <= columns {
       let weighted = try moments.map { moments throws(PruneError) in try SecondOrder.product(matrix, moments) } ?? matrix
-      let (values, vectors) = try SecondOrder.eigen(try SecondOrder.product(weighted, transposed: false, matrix, transposed: true))
-      return (values, Side(matrix: matrix, vectors: vectors, whitened: nil))
+      let directions = try directions(
+        of: try SecondOrder.product(weighted, transposed: false, matrix, transposed: true))
+      return (directions, Side(matrix: matrix, vectors: directions.vectors, whitened: nil))
     }
     var whitened = matrix
     var factor: Tensor?
@@ -63,8 +66,43 @@ struct WeightSpectrum {
         matrix, try SecondOrder.product(try damped(moments), transposed: false, inverse, transposed: true))
       factor = inverse
     }
-    let (values, vectors) = try SecondOrder.eigen(try SecondOrder.product(whitened, transposed: true, whitened))
-    return (values, Side(matrix: matrix, vectors: vectors, whitened: (whitened, factor)))
+    let directions = try directions(of: try SecondOrder.product(whitened, transposed: true, whitened))
+    return (directions, Side(matrix: matrix, vectors: directions.vectors, whitened: (whitened, factor)))
+  }
+
+  /// The largest eigenvalues of a matrix, their vectors, and the sum of all.
+  private typealias Directions = (values: [Double], vectors: Tensor, energy: Double)
+
+  /// All of a small matrix; of a large one the first by subspace iteration from random directions (Halko, Martinsson
+  /// and Tropp, 2011).
+  private static func directions(of gram: Tensor) throws(PruneError) -> Directions {
+    let count = gram.shape[0]
+    let energy = try gram.withSpan(of: Float.self) { span in
+      (0..<count).reduce(0.0) { $0 + Double(span[$1 * count + $1]) }
+    }
+    guard count > mostDirections else {
+      let (values, vectors) = try SecondOrder.eigen(gram)
+      return (values, vectors, energy)
+    }
+    var random = RandomSource(seed: 0)
+    // One direction a row.
+    var basis = try Tensor(
+      (0..<mostDirections * count).map { _ in Float(random.normal()) }, try Shape([mostDirections, count]))
+    for _ in 0..<iterations { basis = try orthonormal(try SecondOrder.product(basis, gram)) }
+    let small = try SecondOrder.product(
+      try SecondOrder.product(basis, gram), transposed: false, basis, transposed: true)
+    let (values, mixes) = try SecondOrder.eigen(small)
+    return (values, try SecondOrder.product(mixes, basis), energy)
+  }
+
+  /// Rows that span the same, by Cholesky's factor of their products, taken twice against rounding.
+  private static func orthonormal(_ rows: Tensor) throws(PruneError) -> Tensor {
+    var result = rows
+    for damping in [1e-6, 1e-9] {
+      let factor = try SecondOrder.inverseFactor(try SecondOrder.rowProducts(result), damping: damping)
+      result = try SecondOrder.product(factor, result)
+    }
+    return result
   }
 
   private static func damped(_ moments: Tensor) throws(PruneError) -> Tensor {
