@@ -425,6 +425,21 @@
 ---@field ignore? string|string[] name patterns of layers that stay float
 ---@field batch_size? integer samples a run; by default 4 for calibration, 1 of images, and 64 for evaluation
 
+---@class prune.Model_factorize_options
+---@field data? prune.Dataset what layers read: ranks and factors then go by what the layers compute on it rather than by the weights alone; no labels needed
+---@field energy? number the share of its energy (sum of squares) that each layer keeps; 0.99 where no rank, target or guard is given
+---@field rank? integer the rank of every layer, in place of energy
+---@field target? table in place of energy: the fraction of a cost to keep, {macs = 0.5}, {params = 0.5}, {bytes = 0.5}; of several each is the most that may be left
+---@field form? "channel"|"spatial" what a convolution becomes: one with as many channels as the rank and one of 1x1, or one with a column of the kernel and one with a row (default "channel")
+---@field round_to? integer ranks are a multiple of this (default 8)
+---@field guard? prune.guard_options {data =, metric =, max_drop =, bound =}: ranks are raised until it holds; alone it decides how much is saved
+---@field scope? string|string[] name patterns of layers or weights: only these
+---@field ignore? string|string[] and not these
+---@field validate? prune.Dataset metrics before and after
+---@field batch_size? integer samples a run (default 64)
+---@field output? string name of the output that metrics are of; the first by default
+---@field shapes? table<string, integer|integer[]> extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what the model's own metadata says, else an assumption that the report states
+
 ---@class prune.Report_to_text_options
 ---@field width? integer columns; the terminal's by default
 ---@field color? boolean whether to colour; as the terminal decides by default
@@ -858,6 +873,12 @@ function Model:keep_classes(classes, options) end
 ---@return prune.Model
 ---@return prune.Report
 function Model:quantize(options) end
+
+---Low rank: matrix products and convolutions become two smaller ones each where that saves something; by the weights, or with data by what layers compute.
+---@param options? prune.Model_factorize_options
+---@return prune.Model
+---@return prune.Report
+function Model:factorize(options) end
 
 ---One element, by as many positions as there are extents; t[i][j] is the same.
 ---@param ... integer from 1

@@ -1655,6 +1655,71 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_model_fix_shapes(
 PRUNE_API PRUNE_NODISCARD prune_status prune_model_simplify(
     prune_model *model, prune_model **out_model, prune_report **out_report);
 
+/* Made by scripts/generate: prune_factorize_options */
+/** The options of prune_model_factorize. */
+typedef struct prune_factorize_options {
+  uint32_t struct_size;
+  /** Set by PRUNE_FACTORIZE_OPTIONS_INIT and prune_factorize_options_init. */
+  uint32_t struct_tag;
+  /** what layers read: ranks and factors then go by what the layers compute on it rather than by the weights alone; no
+   *  labels needed. */
+  const prune_dataset *data;
+  /** The share of its energy (sum of squares) that each layer keeps; 0.99 where no rank, target or guard is given.
+   *  PRUNE_NOT_GIVEN by default. */
+  double energy;
+  /** The rank of every layer, in place of energy. 0 is not given. */
+  uint32_t rank;
+  /** what a convolution becomes: one with as many channels as the rank and one of 1x1, or one with a column of the
+   *  kernel and one with a row: "channel", "spatial". NULL is "channel". */
+  const char *form;
+  /** Ranks are a multiple of this. Default: 8. */
+  uint32_t round_to;
+  /** Ranks are raised until it holds; where nothing else is given, as much is saved as it allows. NULL for none. */
+  const prune_guard *guard;
+  /** Name patterns (`*`, `?`) of layers or weights: only these, and not these. */
+  const char *const *scope;
+  size_t scope_count;
+  /** And not these. */
+  const char *const *ignore;
+  size_t ignore_count;
+  /** Metrics before and after go into the report. */
+  const prune_dataset *validate;
+  /** Samples a run. Default: 64. */
+  uint32_t batch_size;
+  /** Name of the output that metrics are of; the first by default. */
+  const char *output;
+  /** extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
+   *  the model's own metadata says, else an assumption that the report states. */
+  const prune_shape *shapes;
+  size_t shape_count;
+  /** In place of energy: the fraction of the MACs that is kept. PRUNE_NOT_GIVEN by default. */
+  double target_macs;
+  /** Parameters, likewise. PRUNE_NOT_GIVEN by default. */
+  double target_params;
+  /** Stored bytes, likewise. PRUNE_NOT_GIVEN by default. */
+  double target_bytes;
+} prune_factorize_options;
+#define PRUNE_FACTORIZE_OPTIONS_INIT \
+  {sizeof(prune_factorize_options), PRUNE_STRUCT_TAG, NULL, PRUNE_NOT_GIVEN, 0, NULL, 8, NULL, NULL, 0, NULL, 0, \
+   NULL, 64, NULL, NULL, 0, PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN, PRUNE_NOT_GIVEN}
+/** What PRUNE_FACTORIZE_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_factorize_options_init(prune_factorize_options *options, size_t size);
+/* End of prune_factorize_options */
+
+/**
+ * Low rank: a new model in which matrix products and convolutions are two smaller ones each, of standard operators, where that
+ * saves parameters and multiplications. W [n, k] becomes A [n, rank] B [rank, k]: by its singular vectors, or with `data` by those
+ * of W in the second moments of what it multiplies, which loses least of what the layer computes (Chen et al., DRONE, 2021; Wang
+ * et al., SVD-LLM, 2024). Give one of `energy`, `rank` and targets, or a guard alone. Weights that are pruned lose their zeros:
+ * factor first, prune and quantize afterwards; prune_model_fit repairs what was lost.
+ *
+ * The report (optional) has layers (name, op, weight, shape, rank, of, energy, params_before, params), skipped (name, weight,
+ * reason), energy_kept, guard, before and after.
+ * PRUNE_ERROR_INVALID_ARGUMENT for a target that cannot be met, PRUNE_ERROR_UNSUPPORTED for one of latency.
+ */
+PRUNE_API PRUNE_NODISCARD prune_status prune_model_factorize(
+    prune_model *model, const prune_factorize_options *options, prune_model **out_model, prune_report **out_report);
+
 /** Cuts a classifier down to `count` of its classes, numbered anew in rising order. With options, units that matter least to
  *  these classes go too: their data, recovery data and guard are narrowed to the kept classes; `validate` gives accuracy on
  *  the kept classes, before and after. NULL options cut the head alone. */

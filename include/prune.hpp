@@ -132,6 +132,7 @@ inline void initialize(prune_significance_options *made) noexcept { prune_signif
 inline void initialize(prune_sensitivity_options *made) noexcept { prune_sensitivity_options_init(made, sizeof *made); }
 inline void initialize(prune_guard *made) noexcept { prune_guard_init(made, sizeof *made); }
 inline void initialize(prune_prune_options *made) noexcept { prune_prune_options_init(made, sizeof *made); }
+inline void initialize(prune_factorize_options *made) noexcept { prune_factorize_options_init(made, sizeof *made); }
 inline void initialize(prune_ensemble_options *made) noexcept { prune_ensemble_options_init(made, sizeof *made); }
 inline void initialize(prune_search_options *made) noexcept { prune_search_options_init(made, sizeof *made); }
 inline void initialize(prune_quantize_options *made) noexcept { prune_quantize_options_init(made, sizeof *made); }
@@ -385,6 +386,11 @@ class Model : public detail::Owner<prune_model, prune_model_free> {
   Changed quantize(const prune_quantize_options &options) const {
     return changed([&](prune_model **model, prune_report **out) {
       return prune_model_quantize(get(), &options, model, out);
+    });
+  }
+  Changed factorize(const prune_factorize_options &options) const {
+    return changed([&](prune_model **model, prune_report **out) {
+      return prune_model_factorize(get(), &options, model, out);
     });
   }
   Changed search(const prune_search_options &options) const {

@@ -97,6 +97,12 @@ typedef struct quantize_call_options {
   guard_options *guard;
 } quantize_call_options;
 
+typedef struct factorize_call_options {
+  prune_factorize_options factorize;
+  guard_options *guard;
+  target_options *target;
+} factorize_call_options;
+
 typedef struct split_options {
   double test;
   uint64_t seed;

@@ -418,6 +418,25 @@ static const prune_prune_options prune_initial = PRUNE_PRUNE_OPTIONS_INIT;
 const option_set pl_prune_set = {.name = "Model:prune", .options = prune_options_, .count = OPTION_COUNT_OF(prune_options_),
     .size = sizeof(prune_call_options), .initial = &prune_initial, .struct_size = sizeof(prune_prune_options)};
 
+static const option factorize_options_[] = {
+    {.name = "data", .kind = OPTION_DATASET, .offset = offsetof(prune_factorize_options, data)},
+    {.name = "energy", .kind = OPTION_FRACTION, .offset = offsetof(prune_factorize_options, energy)},
+    {.name = "rank", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_factorize_options, rank)},
+    {.name = "target", .kind = OPTION_TABLE, .offset = offsetof(factorize_call_options, target), .nested = &pl_target_set},
+    {.name = "form", .kind = OPTION_TEXT, .offset = offsetof(prune_factorize_options, form)},
+    {.name = "round_to", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_factorize_options, round_to)},
+    {.name = "guard", .kind = OPTION_TABLE, .offset = offsetof(factorize_call_options, guard), .nested = &pl_guard_set},
+    {.name = "scope", .kind = OPTION_TEXTS, .offset = offsetof(prune_factorize_options, scope), .extra = offsetof(prune_factorize_options, scope_count)},
+    {.name = "ignore", .kind = OPTION_TEXTS, .offset = offsetof(prune_factorize_options, ignore), .extra = offsetof(prune_factorize_options, ignore_count)},
+    {.name = "validate", .kind = OPTION_DATASET, .offset = offsetof(prune_factorize_options, validate)},
+    {.name = "batch_size", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_factorize_options, batch_size)},
+    {.name = "output", .kind = OPTION_TEXT, .offset = offsetof(prune_factorize_options, output)},
+    {.name = "shapes", .kind = OPTION_SHAPES, .offset = offsetof(prune_factorize_options, shapes), .extra = offsetof(prune_factorize_options, shape_count)},
+};
+static const prune_factorize_options factorize_initial = PRUNE_FACTORIZE_OPTIONS_INIT;
+const option_set pl_factorize_set = {.name = "Model:factorize", .options = factorize_options_, .count = OPTION_COUNT_OF(factorize_options_),
+    .size = sizeof(factorize_call_options), .initial = &factorize_initial, .struct_size = sizeof(prune_factorize_options)};
+
 static const option ensemble_options_[] = {
     {.name = "models", .kind = OPTION_VALUE, .required = true, .offset = offsetof(ensemble_call_options, models)},
     {.name = "method", .kind = OPTION_TEXT, .offset = offsetof(prune_ensemble_options, method)},
@@ -557,6 +576,7 @@ static const option_set *const sets[] = {
     &pl_target_set,
     &pl_schedule_set,
     &pl_prune_set,
+    &pl_factorize_set,
     &pl_ensemble_set,
     &pl_search_set,
     &pl_quantize_set,

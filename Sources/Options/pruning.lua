@@ -288,6 +288,36 @@ return {
         given, they stay: only channels inside blocks go, unless `scope` is named, there are no others, or those inside
         blocks cannot meet the target.]]},
   }},
+  {c = "prune_factorize_options", lua = "Model:factorize", id = "factorize", struct = "factorize_call_options", swift = "FactorizeOptions", fields = {
+    {"data", "dataset",
+      text = [[what layers read: ranks and factors then go by what the layers compute on it rather than by the weights alone; no labels needed]]},
+    {"energy", "fraction",
+      text = [[the share of its energy (sum of squares) that each layer keeps; 0.99 where no rank, target or guard is given]]},
+    {"rank", "count", text = "the rank of every layer, in place of energy"},
+    {"target", "table", type = "table", c = false, own = "target", of = "pl_target_set",
+      text = [[in place of energy: the fraction of a cost to keep, {macs = 0.5}, {params = 0.5}, {bytes = 0.5}; of several each is the
+        most that may be left]]},
+    {"form", "choice", {"channel", "spatial"}, default = "channel",
+      text = [[what a convolution becomes: one with as many channels as the rank and one of 1x1, or one with a column of the kernel
+        and one with a row]]},
+    {"round_to", "count", default = 8, text = "ranks are a multiple of this"},
+    {"guard", "table", type = "table", ckind = "table", ctype = "prune_guard", own = "guard", of = "pl_guard_set", swift = false,
+      text = [[{data =, metric =, max_drop =, bound =}: ranks are raised until it holds; alone it decides how much is saved]],
+      more = [[Ranks are raised until it holds; where nothing else is given, as much is saved as it allows. NULL for none.]]},
+    {"scope", "texts",
+      text = "name patterns of layers or weights: only these",
+      more = "Name patterns (`*`, `?`) of layers or weights: only these, and not these."},
+    {"ignore", "texts", text = "and not these"},
+    {"validate", "dataset", text = "metrics before and after", more = "Metrics before and after go into the report."},
+    {"batch_size", "count", default = 64, text = "samples a run"},
+    {"output", "text", text = "name of the output that metrics are of; the first by default"},
+    {"shapes", "shapes",
+      text = [[extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what
+        the model's own metadata says, else an assumption that the report states]]},
+    {"target_macs", "fraction", lua = false, swift = false, text = "In place of energy: the fraction of the MACs that is kept."},
+    {"target_params", "fraction", lua = false, swift = false, text = "Parameters, likewise."},
+    {"target_bytes", "fraction", lua = false, swift = false, text = "Stored bytes, likewise."},
+  }},
   {c = "prune_ensemble_options", lua = "prune.ensemble", id = "ensemble", struct = "ensemble_call_options", swift = "EnsembleOptions", fields = {
     {"models", "value", type = "Model[]", required = true, c = false, own = "models", text = "two or more"},
     {"method", "choice", {"average", "vote", "stack"}, default = "average",

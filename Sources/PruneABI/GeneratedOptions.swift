@@ -510,6 +510,42 @@ extension PruneOptions {
   }
 }
 
+extension prune_factorize_options: OptionsOfC {
+  static var name: String { "prune_factorize_options" }
+  static var defaults: Self {
+    var options = Self()
+    options.struct_size = UInt32(MemoryLayout<Self>.size)
+    options.struct_tag = UInt32(PRUNE_STRUCT_TAG)
+    options.energy = notGiven
+    options.round_to = 8
+    options.batch_size = 64
+    options.target_macs = notGiven
+    options.target_params = notGiven
+    options.target_bytes = notGiven
+    return options
+  }
+}
+
+@_cdecl("prune_factorize_options_init") @implementation
+public func prune_factorize_options_init(_ options: UnsafeMutablePointer<prune_factorize_options>!, _ size: Int) { initialize(options, size) }
+
+extension FactorizeOptions {
+  /// Takes over what C gives.
+  mutating func read(_ request: prune_factorize_options) throws(PruneError) {
+    data = try Handles.optional(request.data, DatasetBox.self)?.dataset
+    if let value = try optionalNumber(request.energy, "energy", .fraction) { energy = value }
+    rank = Int(request.rank)
+    if let value = try choice(request.form, "form", among: ["channel", "spatial"]) { form = value }
+    roundTo = try count(request.round_to, "round_to", least: 1)
+    scope = try texts(request.scope, request.scope_count, "scope")
+    ignore = try texts(request.ignore, request.ignore_count, "ignore")
+    validate = try Handles.optional(request.validate, DatasetBox.self)?.dataset
+    batchSize = try count(request.batch_size, "batch_size", least: 1)
+    if let value = try optionalText(request.output, "output") { output = value }
+    shapes = try shapeBinding(request.shapes, request.shape_count, "shapes")
+  }
+}
+
 extension prune_ensemble_options: OptionsOfC {
   static var name: String { "prune_ensemble_options" }
   static var defaults: Self {

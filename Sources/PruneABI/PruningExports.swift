@@ -100,12 +100,8 @@ func guardOptions(_ pointer: UnsafePointer<prune_guard>?, _ context: ContextBox?
     output: try optionalText(request.output, "guard.output"))
 }
 
-/// The costs that a prune aims at.
-private func targets(_ request: prune_prune_options) throws(PruneError) -> [CostTarget] {
-  let fields: [(CostTarget.Kind, Double)] = [
-    (.macs, request.target_macs), (.params, request.target_params), (.bytes, request.target_bytes),
-    (.latency, request.target_latency),
-  ]
+/// The costs that a call aims at: those that were given.
+private func targets(_ fields: [(CostTarget.Kind, Double)]) throws(PruneError) -> [CostTarget] {
   var result: [CostTarget] = []
   for (kind, fraction) in fields where fraction != notGiven {
     result.append(CostTarget(kind, try number(fraction, "target \(kind.rawValue)", .fraction)))
@@ -146,7 +142,10 @@ private func pruneOptions(
   settings.guard = try guardOptions(request.guard, box.context)
   settings.custom = customMetric(request.on_metric, request.user, request.lower_is_better, box.context)
   settings.scores = try userScores(request.scores, request.on_score, request.user)
-  settings.targets = try targets(request)
+  settings.targets = try targets([
+    (.macs, request.target_macs), (.params, request.target_params), (.bytes, request.target_bytes),
+    (.latency, request.target_latency),
+  ])
   settings.amounts = try layerAmounts(request)
   (settings.cancel, settings.communicator) = (box.cancel, box.communicator)
   settings.rules = box.context?.rules ?? [:]
@@ -228,6 +227,28 @@ public func prune_model_keep_classes(
       }
     }
     let (small, report) = try keepClasses(box.model, keepOptions)
+    out.pointee = Handles.make(ModelBox(small, box.context))
+    give(report, out_report)
+  }
+}
+
+@_cdecl("prune_model_factorize") @implementation
+public func prune_model_factorize(
+  _ model: OpaquePointer!, _ options: UnsafePointer<prune_factorize_options>!,
+  _ out_model: UnsafeMutablePointer<OpaquePointer?>!, _ out_report: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  call { () throws(PruneError) in
+    let out = try output(out_model, "out_model")
+    let box = try ModelBox.enter(model)
+    let given = try PruneABI.options(options)
+    var settings = FactorizeOptions()
+    try settings.read(given)
+    settings.guard = try guardOptions(given.guard, box.context)
+    settings.targets = try targets([
+      (.macs, given.target_macs), (.params, given.target_params), (.bytes, given.target_bytes),
+    ])
+    settings.cancel = box.cancel
+    let (small, report) = try factorize(box.model, settings)
     out.pointee = Handles.make(ModelBox(small, box.context))
     give(report, out_report)
   }

@@ -172,6 +172,11 @@ Quantizes into a new model that every ONNX runtime can run.
 > local few = slim:quantize{scheme = "palette", bits = 2}; few:fit{data = train, palettes = true}; few:save "few.prunez"
 > local int4, report = slim:quantize{scheme = "weight_only", bits = 4}
 
+Model:factorize{...} -> Model, Report
+Low rank: matrix products and convolutions become two smaller ones each where that saves something; by the weights, or with data by what layers compute.
+> local small, report = m:factorize{target = {macs = 0.5}, data = train:take(256)}
+> local small = m:factorize{data = train, guard = {data = test, metric = "accuracy", max_drop = 0.01}}; small:fit{data = train}
+
 Tensor.shape: integer[]
 Its extents; {} for a scalar. #t is the first.
 > print(t.shape[1], #t)

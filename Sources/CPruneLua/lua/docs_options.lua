@@ -227,6 +227,21 @@ return [==[
 * shapes: table<string, integer|integer[]>; extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what the model's own metadata says, else an assumption that the report states
 * residual: boolean; whether channels of residual streams may go; by default only channels inside blocks go, unless these are not enough or a scope is named
 
++ Model:factorize
+* data: Dataset; what layers read: ranks and factors then go by what the layers compute on it rather than by the weights alone; no labels needed
+* energy: number; the share of its energy (sum of squares) that each layer keeps; 0.99 where no rank, target or guard is given
+* rank: integer; the rank of every layer, in place of energy
+* target: table; in place of energy: the fraction of a cost to keep, {macs = 0.5}, {params = 0.5}, {bytes = 0.5}; of several each is the most that may be left
+* form: "channel"|"spatial" = "channel"; what a convolution becomes: one with as many channels as the rank and one of 1x1, or one with a column of the kernel and one with a row
+* round_to: integer = 8; ranks are a multiple of this
+* guard: table; {data =, metric =, max_drop =, bound =}: ranks are raised until it holds; alone it decides how much is saved
+* scope: string|string[]; name patterns of layers or weights: only these
+* ignore: string|string[]; and not these
+* validate: Dataset; metrics before and after
+* batch_size: integer = 64; samples a run
+* output: string; name of the output that metrics are of; the first by default
+* shapes: table<string, integer|integer[]>; extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what the model's own metadata says, else an assumption that the report states
+
 + prune.ensemble
 * models!: Model[]; two or more
 * method: "average"|"vote"|"stack" = "average"; average: of probabilities; vote: of classes; stack: a linear layer trained on data

@@ -21,6 +21,7 @@ local verbs = {
   { name = "groups", files = 1, text = "which channels go together, and what is pinned and why" },
   { name = "prune", files = 1, text = "a smaller or sparser model", entry = "Model:prune", writes = true },
   { name = "quantize", files = 1, text = "a model of fewer bits", entry = "Model:quantize", writes = true },
+  { name = "factorize", files = 1, text = "a model of low rank: layers become two smaller ones each", entry = "Model:factorize", writes = true },
   { name = "fit", files = 1, text = "trains a model further", entry = "Model:fit", writes = true },
   { name = "evaluate", files = 1, text = "accuracy, loss and other metrics on data", entry = "Model:evaluate", data = "data" },
   { name = "bench", files = 1, more = true, text = "how long a run takes; several models in turns, without options", entry = "Model:benchmark" },
@@ -88,6 +89,11 @@ end
 
 function run.quantize(call)
   local model, report = call.models[1]:quantize(call.options)
+  return report, model
+end
+
+function run.factorize(call)
+  local model, report = call.models[1]:factorize(call.options)
   return report, model
 end
 

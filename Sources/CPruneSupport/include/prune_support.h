@@ -135,6 +135,9 @@ void ps_row_products(const float *rows, int64_t count, int64_t length, float *ou
 /// u, upper triangular, with u^T u = (h + damping * mean(diagonal of h) * I)^-1, h symmetric [n, n]. 0, 1 without
 /// memory, 2 when h is not positive definite.
 int32_t ps_inverse_factor(const float *h, int64_t n, double damping, float *u);
+/// Eigenvalues of the symmetric h [n, n], the largest first, and their vectors, one a row of `vectors`. 0, 1 without
+/// memory, 2 for elements that are not finite (eigen.c).
+int32_t ps_symmetric_eigen(const float *h, int64_t n, double *values, float *vectors);
 /// Removes weights of w [rows, columns] from left to right; those to their right make up for each (Frantar and
 /// Alistarh, 2023). Entries of `removed` that are 1 go in any case. amount >= 0 adds the lowest w^2 / u_jj^2 of each
 /// block of columns until that share is gone; of > 0 adds the lowest of each `of` columns in a row until `keep` are

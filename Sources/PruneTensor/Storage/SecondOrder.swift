@@ -91,14 +91,14 @@ package enum SecondOrder {
     guard status == 0 else { throw PruneError(.outOfMemory, "no memory to rank \(weights.shape) weights") }
   }
 
-  private static func matrix(_ tensor: Tensor, _ what: String) throws(PruneError) -> Tensor {
+  static func matrix(_ tensor: Tensor, _ what: String) throws(PruneError) -> Tensor {
     guard tensor.dtype == .float32, tensor.shape.rank == 2 else {
       throw PruneError(.mismatch, "\(what) must be a float32 matrix, got \(tensor.dtype.name) \(tensor.shape)")
     }
     return try tensor.aligned(to: 4)
   }
 
-  private static func pointer(_ tensor: Tensor) -> UnsafePointer<Float> {
+  static func pointer(_ tensor: Tensor) -> UnsafePointer<Float> {
     UnsafePointer(tensor.storage.base.advanced(by: tensor.byteOffset).assumingMemoryBound(to: Float.self))
   }
 }

@@ -26,10 +26,6 @@ struct LayerReconstruction {
 
   /// Added to the diagonal, relative to its mean: what SparseGPT uses.
   private static let damping = 0.01
-  /// Second moments held at a time, unless a single layer has more.
-  private static let byteLimit = 256 << 20
-  /// Passes over the data; a network of more layers takes several at a time.
-  private static let passes = 24
 
   /// The masked weights, reconstructed.
   /// - Parameters:
@@ -42,8 +38,9 @@ struct LayerReconstruction {
     // What cannot be observed keeps what the mask left of it.
     let unobserved = Set(weights.unobserved().map(\.weight.name))
     let uses = zip(weights.weights, weights.uses()).map { unobserved.contains($0.name) ? [] : $1 }
-    for chunk in chunks(weights, uses, masked) {
-      let moments = try moments(of: chunk, weights, uses, in: current)
+    let layerMoments = LayerMoments(weights: weights, uses: uses, data: data, batchSize: batchSize, cancel: cancel)
+    for chunk in layerMoments.parts(of: weights.weights.indices.filter { masked[$0].zeros > 0 }) {
+      let moments = try layerMoments.means(of: chunk, in: current)
       for index in chunk {
         try cancel?.check()
         guard let matrix = uses[index].first?.matrix, let moment = moments[index] else { continue }
@@ -56,54 +53,6 @@ struct LayerReconstruction {
       }
     }
     return results
-  }
-
-  /// Weights that lose something, in graph order, cut so that the moments of each part fit.
-  private func chunks(
-    _ weights: PrunableWeights, _ uses: [[WeightUse]], _ masked: [Allocation.Result]
-  ) -> [[Int]] {
-    let changed = weights.weights.indices.filter { masked[$0].zeros > 0 && !uses[$0].isEmpty }
-    let most = max((changed.count + Self.passes - 1) / Self.passes, 1)
-    var result: [[Int]] = []
-    var bytes = 0
-    for index in changed {
-      let matrix = uses[index][0].matrix
-      let matrixBytes = matrix.groups * matrix.columns * matrix.columns * 4
-      if let last = result.last, last.count < most, bytes + matrixBytes <= Self.byteLimit {
-        result[result.count - 1].append(index)
-        bytes += matrixBytes
-      } else {
-        result.append([index])
-        bytes = matrixBytes
-      }
-    }
-    return result
-  }
-
-  /// Mean second moments of the inputs of some layers, [groups, columns, columns] each.
-  private func moments(
-    of chunk: [Int], _ weights: PrunableWeights, _ uses: [[WeightUse]], in model: Model
-  ) throws(PruneError) -> [Int: Tensor] {
-    var probe = ActivationProbe(model)
-    var probes: [(weight: Int, value: String)] = []
-    for index in chunk {
-      for use in uses[index] where use.matrix == uses[index][0].matrix {
-        let value = try LayerInputs(use: use, shape: weights.weights[index].tensor.shape).products(&probe)
-        probe.observe(value)
-        probes.append((index, value))
-      }
-    }
-    var sums: [Int: ScoreAccumulator] = [:]
-    try probe.run(data, batchSize: min(batchSize, 32), cancel: cancel) { values, _ throws(PruneError) in
-      for (index, value) in probes {
-        guard let tensor = values[value] else { continue }
-        if sums[index] == nil { sums[index] = try ScoreAccumulator(.plain, weight: tensor) }
-        try sums[index]?.add(tensor, share: 1 / Float(data.count))
-      }
-    }
-    var result: [Int: Tensor] = [:]
-    for (index, sum) in sums { result[index] = try sum.scores() }
-    return result
   }
 
   private func reconstructed(

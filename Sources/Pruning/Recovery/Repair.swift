@@ -13,11 +13,6 @@ struct Repair {
   private var options: PruneOptions { context.options }
   private var batchSize: Int { context.batchSize }
 
-  /// The samples that a repair reads: more samples gain too little for their time.
-  private static let sampleLimit = 512
-  /// Samples of tokens have rows enough.
-  private static let sequenceLimit = 64
-
   /// What was done, for the report.
   /// - Parameter origin: what layers are fitted to where steps went before.
   func run(
@@ -28,8 +23,7 @@ struct Repair {
       throw PruneError(
         .invalidArgument, "reconstruct and reestimate look at data, and there is none", hint: "give data = …")
     }
-    let limit = data.isOfTokens ? Self.sequenceLimit : Self.sampleLimit
-    let batches = try batches(of: data.spread(over: limit), for: model)
+    let batches = try RepairSamples.batches(of: data, for: model, batchSize: batchSize)
     guard !batches.isEmpty else { return ["nothing was fitted: the data has fewer samples than a batch of the model"] }
     var notes: [String] = []
     if context.plan.fitsLayers {
@@ -62,15 +56,22 @@ struct Repair {
       }
     }
   }
+}
 
-  private func batches(of data: Dataset, for model: Model) throws(PruneError) -> [[String: Tensor]] {
+/// What a repair looks at.
+enum RepairSamples {
+  /// What comes of more samples is not worth the time.
+  private static let limit = 512
+  /// Samples of tokens have rows enough.
+  private static let sequenceLimit = 64
+
+  /// Inputs of a model, batch by batch, evenly spread over the data.
+  static func batches(of data: Dataset, for model: Model, batchSize: Int) throws(PruneError) -> [[String: Tensor]] {
+    let data = try data.spread(over: data.isOfTokens ? sequenceLimit : limit)
     let inputBinding = try InputBinding(data, model), size = inputBinding.fixedBatch ?? min(batchSize, data.count)
-    var result: [[String: Tensor]] = []
-    var first = 0
-    while first + size <= data.count, first < Self.sampleLimit {
-      result.append(try inputBinding.inputs(of: data.rows(first, first + size)))
-      first += size
+    guard size > 0 else { return [] }
+    return try stride(from: 0, through: data.count - size, by: size).map { first throws(PruneError) in
+      try inputBinding.inputs(of: data.rows(first, first + size))
     }
-    return result
   }
 }

@@ -45,7 +45,7 @@ package func keepClasses(_ model: Model, _ options: KeepClassesOptions) throws(P
   var report = Report(title: "keep_classes")
   report["classes"] = .list(ordered.map { .integer($0) })
   report["head_certificate"] = .number(difference)
-  var before = try sizes(of: model, "before", extents)
+  var before = try modelState(model, "before", at: extents)
   if let data = options.validate {
     let inside = try data.classes(ordered, of: head.classes),
       dropped = (0..<head.classes).filter { !ordered.contains($0) }
@@ -63,19 +63,12 @@ package func keepClasses(_ model: Model, _ options: KeepClassesOptions) throws(P
     if let certificate = details["certificate"] { report["certificate"] = certificate }
     report["prune"] = .report(details)
   }
-  var after = try sizes(of: slim, "after", extents)
+  var after = try modelState(slim, "after", at: extents)
   if let data = options.validate {
     after["kept_accuracy"] = .number(try accuracy(slim, try data.classes(ordered, of: head.classes), options))
   }
   report["after"] = .report(after)
   return (slim, report)
-}
-
-private func sizes(of model: Model, _ title: String, _ extents: BoundExtents) throws(PruneError) -> Report {
-  var report = try ModelStats.of(model, at: extents).report
-  report.title = title
-  report["layers"] = nil
-  return report
 }
 
 private func accuracy(_ model: Model, _ data: Dataset, _ options: KeepClassesOptions) throws(PruneError) -> Double {

@@ -45,16 +45,10 @@ final class PruneContext {
 
   /// Sizes of a model, and metrics where there is data to validate on.
   func state(of model: Model, _ title: String, _ cancel: CancelFlag?) throws(PruneError) -> Report {
-    var report = try ModelStats.of(model, at: extents).report
-    report.title = title
-    report["layers"] = nil
-    guard let validate = options.validate else { return report }
     var settings = EvaluateOptions()
     (settings.batchSize, settings.output, settings.cancel) = (batchSize, options.output, cancel)
     settings.communicator = options.communicator
-    let metrics = try evaluate(model, validate, settings)
-    for (key, value) in metrics.entries where report[key] == nil { report[key] = value }
-    return report
+    return try modelState(model, title, at: extents, validate: options.validate, settings)
   }
 }
 
