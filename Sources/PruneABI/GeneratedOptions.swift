@@ -583,7 +583,7 @@ public func prune_quantize_options_init(_ options: UnsafeMutablePointer<prune_qu
 extension QuantizeOptions {
   /// Takes over what C gives.
   mutating func read(_ given: prune_quantize_options) throws(PruneError) {
-    if let value = try choice(given.scheme, "scheme", among: ["static", "dynamic", "weight_only", "float32", "float16", "bfloat16", "palette", "joint"]) { scheme = value }
+    if let value = try choice(given.scheme, "scheme", among: ["static", "dynamic", "weight_only", "float32", "float16", "bfloat16", "float8", "palette", "joint"]) { scheme = value }
     bits = Int(given.bits)
     perChannel = given.per_channel != 0
     symmetric = given.symmetric != 0
@@ -595,7 +595,7 @@ extension QuantizeOptions {
     biasCorrection = given.bias_correction != 0
     mixed = given.mixed != 0
     qat = given.qat != 0
-    if let value = try choice(given.rounding, "rounding", among: ["nearest", "gptq", "adaround", "awq"]) { rounding = value }
+    if let value = try choice(given.rounding, "rounding", among: ["nearest", "gptq", "adaround", "awq", "hqq"]) { rounding = value }
     smooth = try number(given.smooth, "smooth", .fraction)
     learnScales = given.learn_scales != 0
     keepFaster = given.keep_faster != 0

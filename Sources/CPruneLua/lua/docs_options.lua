@@ -250,11 +250,11 @@ return [==[
 * shapes: table<string, integer|integer[]>; extents that the inputs leave open: {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what the model's own metadata says, else an assumption that the report states
 
 + Model:quantize
-* scheme: "static"|"dynamic"|"weight_only"|"float32"|"float16"|"bfloat16"|"palette"|"joint" = "static"; int8 with scales from calibration data, int8 with scales found while running, weights alone, float32 from half or double precision, half precision, weights stored as bfloat16, weights of few values for packed files, each weight pruned and of few values as far as a budget of bytes asks for
-* bits: integer; of weights and activations: 8; weight_only has 8 and 4, palette 2 to 8 (4 if not given)
+* scheme: "static"|"dynamic"|"weight_only"|"float32"|"float16"|"bfloat16"|"float8"|"palette"|"joint" = "static"; int8 with scales from calibration data, int8 with scales found while running, weights alone, float32 from half or double precision, half precision, weights stored as bfloat16, weights stored as float8 (E4M3), weights of few values for packed files, each weight pruned and of few values as far as a budget of bytes asks for
+* bits: integer; of weights and activations: 8; weight_only has 8, 6, 5, 4, 3 and 2, palette 2 to 8 (4 if not given)
 * per_channel: boolean = true; a scale for each output channel of a weight
-* symmetric: boolean = false; int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights
-* block_size: integer; weight_only: weights along the summed axis that share a scale; 32 for 4 bits, for 8 a scale a channel
+* symmetric: boolean = false; int8 activations around zero in place of uint8 with a zero point; with weight_only, weights below 8 bits
+* block_size: integer; weight_only, float8: weights along the summed axis that share a scale; 32 below 8 bits, for 8 a scale a channel
 * percentile: number = 99.99; what the calibrator percentile covers
 * group_size: integer; palette: output channels that share one; all of a weight's if not given
 * fisher: boolean = false; palette: values count by the squared gradient of the loss on calibration, which needs labels
@@ -262,7 +262,7 @@ return [==[
 * bias_correction: boolean = false; static: take the mean error of rounded weights off the biases
 * mixed: boolean = false; static: when the guard does not hold, give layers back to float, the most damaging first, until it does
 * qat: boolean = false; static: keep float weights that compute as int8 for Model:fit to adapt; quantizing again stores the int8 model
-* rounding: "nearest"|"gptq"|"adaround"|"awq" = "nearest"; gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both for static and weight_only; awq: finer where activations are large, for weight_only
+* rounding: "nearest"|"gptq"|"adaround"|"awq"|"hqq" = "nearest"; gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both for static and weight_only; awq: finer where activations are large, for weight_only; hqq: zero points of blocks that make errors sparse, without data, for weight_only
 * smooth: number = 0; static: move ranges of channels from activations into weights first, SmoothQuant's alpha, up to 1 for all the way
 * learn_scales: boolean = false; with qat: Model:fit trains the scales too (LSQ)
 * keep_faster: boolean = false; static: layers that are slower in int8 than in float on this machine stay float
