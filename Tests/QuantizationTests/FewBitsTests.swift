@@ -68,6 +68,14 @@ import Quantization
     #expect(error(found, float) <= error(plain(float, bits: bits), float) * 1.0001)
     #expect(report["bits"]?.integer == bits)
     #expect(report["stored_bits"]?.integer == [2: 4, 3: 4, 5: 8, 6: 8][bits])
+    // One row at a time is computed from the packed codes.
+    for row in [0, 17, Self.rows - 1] {
+      var one = [Float](repeating: 0, count: Self.rows)
+      one[row] = 1
+      let y = try #require(try Session(small).run(["x": Tensor(one, try Shape([1, Self.rows]))])["y"])
+      let wanted = found[row * Self.columns..<(row + 1) * Self.columns]
+      #expect(zip(try y.array(of: Float.self), wanted).allSatisfy { abs($0 - $1) < 1e-6 }, "row \(row)")
+    }
     // No block has more numbers than there are codes.
     for column in 0..<Self.columns {
       for first in stride(from: 0, to: Self.rows, by: Self.size) {
