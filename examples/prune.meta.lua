@@ -400,11 +400,11 @@
 ---@field output? string name of the output that the metric is of; that of the call by default, else the first
 
 ---@class prune.Model_quantize_options
----@field scheme? "static"|"dynamic"|"weight_only"|"float32"|"float16"|"bfloat16"|"palette"|"joint" static: int8, activation scales from calibration data. dynamic: int8, activation scales found while running. weight_only: weights alone. float16, bfloat16: half precision. float32: back from half or double precision. palette: few different values a weight, for packed files. joint: each weight pruned and palettized, to a budget of bytes (default "static")
----@field bits? integer static, dynamic: 8; weight_only: 8 or 4; palette: 2 to 8, 4 if not given
+---@field scheme? "static"|"dynamic"|"weight_only"|"float32"|"float16"|"bfloat16"|"float8"|"palette"|"joint" static: int8, activation scales from calibration data. dynamic: int8, activation scales found while running. weight_only: weights alone. float16, bfloat16: half precision. float8: weights stored as E4M3. float32: back from half or double precision. palette: few different values a weight, for packed files. joint: each weight pruned and palettized, to a budget of bytes (default "static")
+---@field bits? integer static, dynamic: 8; weight_only: 8, 6, 5, 4, 3 or 2; palette: 2 to 8, 4 if not given
 ---@field per_channel? boolean a scale for each output channel of a weight (default true)
----@field symmetric? boolean int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights (default false)
----@field block_size? integer weight_only: how many weights along the summed axis share a scale; 32 for 4 bits, a whole channel for 8
+---@field symmetric? boolean int8 activations around zero in place of uint8 with a zero point; with weight_only, weights below 8 bits (default false)
+---@field block_size? integer weight_only, float8: how many weights along the summed axis share a scale; 32 below 8 bits, a whole channel for 8
 ---@field percentile? number with calibrator percentile, the share of values that the range covers, in per cent (default 99.99)
 ---@field group_size? integer palette: how many output channels share a palette; all of a weight's if not given
 ---@field fisher? boolean palette: weights count by the squared gradient of the loss on calibration, which needs labels (default false)
@@ -412,7 +412,7 @@
 ---@field bias_correction? boolean static: take the mean error of rounded weights off the biases (default false)
 ---@field mixed? boolean static: when the guard does not hold, give layers back to float, the most damaging first, until it does (default false)
 ---@field qat? boolean static: keep float weights that compute as int8, for Model:fit to adapt; quantizing the result again stores the int8 model (default false)
----@field rounding? "nearest"|"gptq"|"adaround"|"awq" gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both for static and weight_only; awq: finer where activations are large, for weight_only (default "nearest")
+---@field rounding? "nearest"|"gptq"|"adaround"|"awq"|"hqq" gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both for static and weight_only; awq: finer where activations are large, for weight_only; hqq: zero points of blocks that make errors sparse, without data, for weight_only (default "nearest")
 ---@field smooth? number static: how far ranges of channels move from activations into weights first (SmoothQuant's alpha), from 0, not at all, to 1, all the way (default 0)
 ---@field learn_scales? boolean with qat: Model:fit trains the scales too (LSQ) (default false)
 ---@field keep_faster? boolean static: layers that are slower in int8 than in float on this machine stay float (default false)

@@ -1768,21 +1768,24 @@ typedef struct prune_quantize_options {
   /** Set by PRUNE_QUANTIZE_OPTIONS_INIT and prune_quantize_options_init. */
   uint32_t struct_tag;
   /** "static": int8 weights and uint8 activations with scales from calibration data. "dynamic": int8 weights, and
-   *  activations with scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in
-   *  float. "float32": all numbers of a half or double precision model, inputs and outputs too. "float16": weights and
-   *  activations, but for operators that need float32; inputs and outputs stay float32. "bfloat16": weights stored as
-   *  bfloat16, layers compute in float32. "palette": weights that take few different values each (k-means), float32 in
+   *  activations with scales found while the model runs. "weight_only": weights of 2, 3, 4, 5, 6 or 8 bits, layers
+   *  compute in float. "float32": all numbers of a half or double precision model, inputs and outputs too. "float16":
+   *  weights and activations, but for operators that need float32; inputs and outputs stay float32. "bfloat16": weights
+   *  stored as bfloat16, layers compute in float32. "float8": weights stored as float8 (E4M3) with a scale a channel or
+   *  a block, layers compute in float32. "palette": weights that take few different values each (k-means), float32 in
    *  ONNX files and small in packed ones. "joint": each weight pruned and palettized as far as a budget of `bytes` for
    *  all asks for, by what it tolerates on `calibration`. NULL is "static". */
   const char *scheme;
-  /** static, dynamic: 8; weight_only: 8 or 4; palette: 2 to 8, 4 if not given. 0 is not given. */
+  /** Static, dynamic: 8; "weight_only": 8, 6, 5, 4, 3 or 2; "palette": 2 to 8, 4 if not given. Codes of 2 and 3 bits
+   *  lie in elements of 4 bits, those of 5 and 6 in elements of 8, the least that ONNX has; packed files take what the
+   *  codes need. 0 is not given. */
   uint32_t bits;
   /** A scale for each output channel of a weight. Default: 1. */
   uint32_t per_channel;
-  /** Int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights. */
+  /** Int8 activations around zero in place of uint8 with a zero point; with weight_only, weights below 8 bits. */
   uint32_t symmetric;
-  /** weight_only: how many weights along the summed axis share a scale; 32 for 4 bits, a whole channel for 8. 0 is not
-   *  given. */
+  /** weight_only, float8: how many weights along the summed axis share a scale; 32 below 8 bits, a whole channel for 8.
+   *  0 is not given. */
   uint32_t block_size;
   /** With calibrator percentile, the share of values that the range covers, in per cent. Default: 99.99. */
   double percentile;
@@ -1803,7 +1806,8 @@ typedef struct prune_quantize_options {
   /** "nearest", or "gptq": weights of "static" and "weight_only" are rounded so that each makes up for the errors
    *  before it, on the calibration data. "adaround": the same, and then up or down one weight at a time until no change
    *  brings the layer's outputs closer. "awq", with "weight_only": weights that meet large activations are rounded more
-   *  finely, their input divided by a constant in return. NULL is "nearest". */
+   *  finely, their input divided by a constant in return. "hqq", with "weight_only": half-quadratic quantization, zero
+   *  points of blocks that make the errors sparse, found from the weights alone. NULL is "nearest". */
   const char *rounding;
   /** "static": how far ranges of channels are moved from activations into weights first (SmoothQuant's alpha), through
    *  rectifiers, pools and residual sums, or by a Mul in front of a matrix product; 0 for not at all, 1 for all the
@@ -1819,10 +1823,10 @@ typedef struct prune_quantize_options {
   /** Needed by static: a few hundred samples are enough. */
   const prune_dataset *calibration;
   /** How the range of an activation is found: "auto" (a quarter of the samples, 32 at most, is held back, and "minmax",
-   *  "moving_average", "mse" and "percentile" are tried on it with corrected biases, the best one also without),
-   *  "minmax", "moving_average" (the mean over the batches of least and most), "percentile", "entropy" (least
-   *  Kullback-Leibler divergence), "mse" (least squared error). Data is streamed: of each activation a histogram is
-   *  kept at most. NULL is "auto". */
+   *  "moving_average", "mse" and "percentile" are tried on it with corrected biases, the best ones also with ranges
+   *  evened out between layers as by `equalize`, the best one also without corrections), "minmax", "moving_average"
+   *  (the mean over the batches of least and most), "percentile", "entropy" (least Kullback-Leibler divergence), "mse"
+   *  (least squared error). Data is streamed: of each activation a histogram is kept at most. NULL is "auto". */
   const char *calibrator;
   /** "qdq": QuantizeLinear/DequantizeLinear pairs that every ONNX runtime fuses. "qoperator", with "static": operators
    *  on quantized values, ONNX's QLinearConv and QLinearMatMul and ONNX Runtime's com.microsoft.QGemm, QLinearAdd and

@@ -619,7 +619,7 @@ public func prune_quantize_options_init(_ options: UnsafeMutablePointer<prune_qu
 extension QuantizeOptions {
   /// Takes over what C gives.
   mutating func read(_ request: prune_quantize_options) throws(PruneError) {
-    if let value = try choice(request.scheme, "scheme", among: ["static", "dynamic", "weight_only", "float32", "float16", "bfloat16", "palette", "joint"]) { scheme = value }
+    if let value = try choice(request.scheme, "scheme", among: ["static", "dynamic", "weight_only", "float32", "float16", "bfloat16", "float8", "palette", "joint"]) { scheme = value }
     bits = Int(request.bits)
     perChannel = request.per_channel != 0
     symmetric = request.symmetric != 0
@@ -631,7 +631,7 @@ extension QuantizeOptions {
     biasCorrection = request.bias_correction != 0
     mixed = request.mixed != 0
     qat = request.qat != 0
-    if let value = try choice(request.rounding, "rounding", among: ["nearest", "gptq", "adaround", "awq"]) { rounding = value }
+    if let value = try choice(request.rounding, "rounding", among: ["nearest", "gptq", "adaround", "awq", "hqq"]) { rounding = value }
     smooth = try number(request.smooth, "smooth", .fraction)
     learnScales = request.learn_scales != 0
     keepFaster = request.keep_faster != 0

@@ -3,13 +3,15 @@ import PruneEvaluation
 import PruneGraph
 import PruneTensor
 
-/// Which calibrator, and whether corrected biases, bring the quantized model's outputs closest to the float model's, on
-/// samples that the ranges were not taken from.
+/// Which calibrator, and whether corrected biases and ranges evened out between layers, bring the quantized model's
+/// outputs closest to the float model's, on samples that the ranges were not taken from.
 struct CalibratorChoice {
   /// What one of them gave.
   struct Trial {
     let calibrator: String
     let correctsBiases: Bool
+    /// Whether ranges of channels were evened out between layers first.
+    let equalizes: Bool
     /// The relative distance of the outputs.
     let distance: Double
 
@@ -18,7 +20,7 @@ struct CalibratorChoice {
         title: "",
         entries: [
           ("calibrator", .text(calibrator)), ("bias_correction", .flag(correctsBiases)),
-          ("distance", .number(distance)),
+          ("equalize", .flag(equalizes)), ("distance", .number(distance)),
         ])
     }
   }
@@ -36,27 +38,33 @@ struct CalibratorChoice {
     return (try data.subset((0..<data.count).filter { !others.contains($0) }), try data.subset(chosen))
   }
 
+  /// The float model's outputs on samples to choose on; nil where outputs cannot be compared, as those that are not
+  /// finite numbers.
+  static func probe(_ model: Model, _ data: Dataset, cancel: CancelFlag?) throws(PruneError) -> OutputProbe? {
+    do throws(PruneError) {
+      return try OutputProbe(model, data, count: most, cancel: cancel)
+    } catch let error where error.status == .numeric {
+      return nil
+    }
+  }
+
   /// - Parameters:
+  ///   - calibrators: the ones to try, equally good ones taken in this order.
   ///   - hasCorrections: whether corrected biases are to be tried, too.
+  ///   - equalizes: what the trials say of the model that is built from.
   ///   - build: the model with a calibrator's ranges, its biases corrected or not.
-  /// - Returns: the trials, the best one first; none where outputs cannot be compared, as of a model whose outputs are
-  ///   not finite numbers.
+  /// - Returns: the trials, the best one first.
   static func trials(
-    _ model: Model, _ data: Dataset, hasCorrections: Bool, cancel: CancelFlag?,
+    _ probe: OutputProbe, of calibrators: [String], hasCorrections: Bool, equalizes: Bool, cancel: CancelFlag?,
     _ build: (_ calibrator: String, _ correctsBiases: Bool) throws(PruneError) -> Model
   ) throws(PruneError) -> [Trial] {
-    let probe: OutputProbe
-    do throws(PruneError) {
-      probe = try OutputProbe(model, data, count: most, cancel: cancel)
-    } catch let error where error.status == .numeric {
-      return []
-    }
     var trials: [Trial] = []
     func attempt(_ calibrator: String, _ corrects: Bool) throws(PruneError) {
       try cancel?.check()
       let distance = try probe.distance(of: try build(calibrator, corrects))
       if distance.isFinite {
-        trials.append(Trial(calibrator: calibrator, correctsBiases: corrects, distance: distance))
+        trials.append(
+          Trial(calibrator: calibrator, correctsBiases: corrects, equalizes: equalizes, distance: distance))
       }
     }
     func sorted() -> [Trial] {
@@ -70,9 +78,22 @@ struct CalibratorChoice {
       order.insert(order.remove(at: other), at: 0)
       return order
     }
-    for calibrator in AutoObserver.tried { try attempt(calibrator, hasCorrections) }
+    for calibrator in calibrators { try attempt(calibrator, hasCorrections) }
     // Corrected biases seldom harm: that they help is made sure of for the best.
     if hasCorrections, let best = sorted().first { try attempt(best.calibrator, false) }
     return sorted()
+  }
+
+  /// How much better evened-out ranges have to be, which change every weight between two layers.
+  private static let worthEqualizing = 1.03
+
+  /// All trials, the ones without evened-out ranges first unless those are clearly better.
+  static func merged(_ plain: [Trial], _ evened: [Trial]) -> [Trial] {
+    guard let first = plain.first else { return evened }
+    let isBetter = evened.first.map { $0.distance * worthEqualizing < first.distance } ?? false
+    let (front, rest) = isBetter ? (evened, plain) : (plain, evened)
+    let others = (front.dropFirst() + rest).enumerated()
+      .sorted { ($0.element.distance, $0.offset) < ($1.element.distance, $1.offset) }.map(\.element)
+    return front.prefix(1) + others
   }
 }

@@ -18,6 +18,8 @@ struct QuantizationReport {
     if scheme.kind == .weightOnly {
       report["format"] = .text(scheme.format.rawValue)
       report["block_size"] = .integer(scheme.blockSize)
+      let stored = WeightOnlyRewriter.Form.stored(scheme.bits)
+      if stored != scheme.bits { report["stored_bits"] = .integer(stored) }
     }
     if scheme.kind.hasScales { report["per_channel"] = .flag(options.perChannel) }
     for step in result.steps { report[step.name] = .integer(step.count) }

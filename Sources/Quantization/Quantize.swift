@@ -32,6 +32,7 @@ package func quantize(_ original: Model, _ options: QuantizeOptions) throws(Prun
       case .dynamic: try WeightSchemes.dynamic(model, options, scheme)
       case .weightOnly: try WeightSchemes.weightOnly(model, options, scheme)
       case .float32: QuantizedModel(model: model, layers: [], kept: [], provenance: "float32")
+      case .float8: try WeightSchemes.float8(model, options, scheme)
       case .float16: try WeightSchemes.float16(model, scheme)
       case .bfloat16: try WeightSchemes.bfloat16(model, scheme)
       case .palette: try PaletteScheme.apply(model, options, scheme)

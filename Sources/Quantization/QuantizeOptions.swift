@@ -5,12 +5,13 @@ import PruneTensor
 /// How to quantize. Only `calibration` has no default, and only the static scheme needs it.
 package struct QuantizeOptions {
   /// "static": int8 weights, and activations with scales from calibration data. "dynamic": int8 weights, and
-  /// activations with scales found while the model runs. "weight_only": weights of 8 or 4 bits, layers compute in
-  /// float. "float16", "bfloat16": half precision. "float32": the numbers of a half or double precision model in
+  /// activations with scales found while the model runs. "weight_only": weights of 2 to 8 bits, layers compute in
+  /// float. "float8": weights of 8 bits with 4 of exponent, layers compute in float. "float16", "bfloat16": half
+  /// precision. "float32": the numbers of a half or double precision model in
   /// float32. "palette": weights that take few different values, for packed files. "joint": each weight pruned and
   /// palettized as far as a budget for all asks for.
   package var scheme = "static"
-  /// 8, or 4 for weights alone; of palettes 2 to 8; 0 is what the scheme has.
+  /// 8, or 2 to 6 for weights alone; of palettes 2 to 8; 0 is what the scheme has.
   package var bits = 0
   /// A few hundred samples of what the model will see.
   package var calibration: Dataset?
@@ -21,9 +22,9 @@ package struct QuantizeOptions {
   package var percentile = 99.99
   /// One scale an output channel, or one a weight.
   package var perChannel = true
-  /// Activations as int8 around zero rather than uint8 with a zero point; with "weight_only" the same of 4-bit weights.
+  /// Activations as int8 around zero rather than uint8 with a zero point; with "weight_only" the same of weights below 8 bits.
   package var symmetric = false
-  /// "weight_only": elements along the summed axis that share a scale; 0 is 32 for 4 bits and one scale a channel for
+  /// "weight_only": elements along the summed axis that share a scale; 0 is 32 below 8 bits and one scale a channel for
   /// 8.
   package var blockSize = 0
   /// "joint": what the weights may take in a packed file; up to 1 a fraction of what they take now, else bytes.
@@ -35,7 +36,8 @@ package struct QuantizeOptions {
   /// "nearest", or "gptq": weights of "static" and "weight_only" are rounded one input after
   /// the other, each making up for the errors before it, on calibration data. "adaround" goes on from there, up or down
   /// one weight at a time, until no change makes the layer's outputs closer. "awq", for "weight_only": weights that
-  /// meet large activations are rounded more finely.
+  /// meet large activations are rounded more finely. "hqq", for "weight_only": zero points of blocks that make errors
+  /// sparse, without data.
   package var rounding = "nearest"
   /// "static": ranges of channels are evened out between layers first.
   package var equalize = false
@@ -76,12 +78,12 @@ struct QuantizationScheme {
     case `static`
     case dynamic
     case weightOnly = "weight_only"
-    case float32, float16, bfloat16, palette, joint
+    case float32, float16, bfloat16, float8, palette, joint
 
     var bits: [Int] {
       switch self {
-      case .static, .dynamic: [8]
-      case .weightOnly: [8, 4]
+      case .static, .dynamic, .float8: [8]
+      case .weightOnly: [8, 4, 2, 3, 5, 6]
       case .float32: [32]
       case .float16, .bfloat16: [16]
       case .joint: [0]
@@ -95,7 +97,7 @@ struct QuantizationScheme {
       default: [.qdq]
       }
     }
-    var hasScales: Bool { [.static, .dynamic, .weightOnly].contains(self) }
+    var hasScales: Bool { [.static, .dynamic, .weightOnly, .float8].contains(self) }
   }
 
   /// The operators that a quantized layer is written with.
@@ -106,7 +108,7 @@ struct QuantizationScheme {
   }
 
   enum Rounding: String, Choice {
-    case nearest, gptq, adaround, awq
+    case nearest, gptq, adaround, awq, hqq
   }
 
   let kind: Kind
@@ -130,15 +132,16 @@ struct QuantizationScheme {
       throw PruneError(
         .invalidArgument, "rounding is for schemes 'static' and 'weight_only', the scheme is '\(options.scheme)'")
     }
-    guard rounding == .nearest || options.calibration != nil else {
+    guard rounding == .nearest || rounding == .hqq || options.calibration != nil else {
       throw PruneError(
         .invalidArgument,
         "rounding '\(options.rounding)' looks at what layers are fed, and there is no calibration data",
         hint: "give calibration = some hundred samples")
     }
-    guard rounding != .awq || kind == .weightOnly else {
+    guard rounding != .awq && rounding != .hqq || kind == .weightOnly else {
       throw PruneError(
-        .invalidArgument, "rounding 'awq' is for scheme 'weight_only', the scheme is '\(options.scheme)'")
+        .invalidArgument,
+        "rounding '\(options.rounding)' is for scheme 'weight_only', the scheme is '\(options.scheme)'")
     }
     bits = options.bits == 0 ? kind.bits[0] : options.bits
     guard kind.bits.contains(bits) else {
@@ -156,7 +159,7 @@ struct QuantizationScheme {
     guard options.batchSize >= 0 else {
       throw PruneError(.invalidArgument, "batch_size is \(options.batchSize), it must be 1 or more (0 for the default)")
     }
-    let hasBlocks = kind == .weightOnly && (bits == 4 || format == .matMulNBits) && options.perChannel
+    let hasBlocks = kind == .weightOnly && (bits < 8 || format == .matMulNBits) && options.perChannel
     blockSize = options.blockSize == 0 && hasBlocks ? 32 : options.blockSize
     guard (0...(1 << 20)).contains(blockSize),
       format != .matMulNBits || blockSize >= 16 && blockSize & (blockSize - 1) == 0
@@ -166,8 +169,9 @@ struct QuantizationScheme {
         "block_size is \(blockSize), it must be "
           + (format != .matMulNBits ? "1 or more (0 for the default)" : "a power of two, 16 or more, for matmul_nbits"))
     }
-    guard blockSize == 0 || kind == .weightOnly else {
-      throw PruneError(.invalidArgument, "block_size is for scheme 'weight_only', the scheme is '\(options.scheme)'")
+    guard blockSize == 0 || kind == .weightOnly || kind == .float8 else {
+      throw PruneError(
+        .invalidArgument, "block_size is for schemes 'weight_only' and 'float8', the scheme is '\(options.scheme)'")
     }
     groupSize = options.groupSize
     guard groupSize >= 0, groupSize == 0 || kind == .palette else {

@@ -6,9 +6,9 @@ import PruneTensor
 /// QuantizeLinear/DequantizeLinear pairs that ONNX runtimes fuse.
 struct StaticScheme {
   /// The float model that is rewritten: folded, equalized.
-  let model: Model
+  private(set) var model: Model
   let data: Dataset
-  private let index: GraphIndex
+  private var index: GraphIndex
   private var calibration: Calibration
   private var scales: [String: AffineScale] = [:]
   private let unobserved: Set<String>
@@ -35,6 +35,7 @@ struct StaticScheme {
     }
     (self.data, self.options, self.scheme) = (data, options, scheme)
     var folded = try FoldBatchNormalization.apply(try ResizeAxes.apply(try RaiseOpset.apply(original, to: 13)))
+    folded = try PlainProducts.apply(folded, ignore: scheme.ignore)
     let bothSides = options.symmetric && (folded.opset() ?? 0) >= 21
     self.bothSides = bothSides
     var outcomes: [OptionOutcome] = []
@@ -76,11 +77,11 @@ struct StaticScheme {
         GraphIndex(folded.graph), ignore: scheme.ignore, unobserved: unobserved, bothSides: bothSides)
     }
     guard isAuto else { return }
-    try choose(on: held)
+    try choose(on: held, from: seen)
     // What the samples that were held back reach, activations may reach.
     guard calibrator == MinMaxObserver.name, data.count > seen.count else { return }
     calibration.widen(
-      by: try Calibration(folded, held, values: values, scheme: scheme, cancel: options.cancel))
+      by: try Calibration(model, held, values: values, scheme: scheme, cancel: options.cancel))
     scales = Self.scales(calibration.ranges, scheme)
   }
 
@@ -90,14 +91,31 @@ struct StaticScheme {
     ranges.mapValues { AffineScale(low: $0.low, high: $0.high, codes: scheme.calibrator.codes) }
   }
 
-  /// Takes the ranges, and corrected biases or not, that serve best on samples that were held back.
-  private mutating func choose(on held: Dataset) throws(PruneError) {
+  /// Takes the ranges, corrected biases or not, and layers evened out or not, that serve best on samples that were held
+  /// back.
+  private mutating func choose(on held: Dataset, from seen: Dataset) throws(PruneError) {
+    guard let probe = try CalibratorChoice.probe(model, held, cancel: options.cancel) else {
+      return take(MinMaxObserver.name, corrections: options.biasCorrection ? corrections : [])
+    }
+    try choose(with: probe, of: AutoObserver.tried, equalizes: false)
+    guard var even = try evened(seen, probe) else { return }
+    // What served best without, and what cuts off most: channels that are alike have fewer values far out.
+    let order = trials.map(\.calibrator)
+    let calibrators = AutoObserver.tried.filter { order.prefix(2).contains($0) || $0 == PercentileObserver.name }
+    try even.choose(with: probe, of: calibrators, equalizes: true)
+    let merged = CalibratorChoice.merged(trials, even.trials)
+    if merged.first?.equalizes ?? false { self = even }
+    trials = merged
+  }
+
+  private mutating func choose(with probe: OutputProbe, of calibrators: [String], equalizes: Bool) throws(PruneError) {
     let all = corrections, forced = options.biasCorrection
     var candidate = self
     candidate.options.qat = false
     candidate.options.learnScales = false
-    trials = try CalibratorChoice.trials(model, held, hasCorrections: !all.isEmpty && !forced, cancel: options.cancel) {
-      calibrator, corrects throws(PruneError) in
+    trials = try CalibratorChoice.trials(
+      probe, of: calibrators, hasCorrections: !all.isEmpty && !forced, equalizes: equalizes, cancel: options.cancel
+    ) { calibrator, corrects throws(PruneError) in
       candidate.take(calibrator, corrections: corrects || forced ? all : [])
       return try candidate.quantized(keeping: [:]).model
     }
@@ -105,83 +123,50 @@ struct StaticScheme {
     take(best?.calibrator ?? MinMaxObserver.name, corrections: best?.correctsBiases ?? false || forced ? all : [])
   }
 
+  /// Samples that activations between layers are looked at again on, at most.
+  private static let secondLook = 64
+  /// How far outputs of the float model may be from what they were, on samples that were held back: behind an upper
+  /// bound a channel may get there on what calibration did not see.
+  private static let exact = 0.01
+
+  /// The same with ranges of channels evened out between layers: only the activations between them are other ones. Nil
+  /// where there are none, and where the float network would not compute what it did.
+  private func evened(_ seen: Dataset, _ probe: OutputProbe) throws(PruneError) -> StaticScheme? {
+    guard !options.equalize, options.smooth == 0, !options.qat, !options.mixed, scheme.rounding == .nearest else {
+      return nil
+    }
+    let between = Set(Equalize.activations(model, scheme.ignore)), plan = try plan()
+    let wanted = calibration.channels.filter { between.contains($0.key) }
+    guard !wanted.isEmpty else { return nil }
+    var pairs = OptionOutcome("equalize", step: "equalized_pairs")
+    let even = try Equalize.apply(
+      model, scheme.ignore, maxima: wanted.mapValues(\.magnitudes), layers: plan.layers.map(\.node), &pairs)
+    guard try probe.distance(of: even) < Self.exact else { return nil }
+    let count = min(seen.count, Self.secondLook)
+    let found = try Calibration(
+      even, try seen.subset((0..<count).map { $0 * seen.count / count }),
+      values: between.intersection(calibration.ranges.keys).sorted(),
+      channels: wanted.mapValues(\.isLast), scheme: scheme, cancel: options.cancel)
+    var result = self
+    (result.model, result.index) = (even, GraphIndex(even.graph))
+    result.calibration.replace(by: found)
+    var ignored = OptionOutcome("bias_correction", step: "corrected_biases")
+    result.corrections =
+      corrections.isEmpty
+      ? []
+      : try BiasCorrection.apply(
+        even, plan, means: result.calibration.channels.mapValues(\.means), perChannel: options.perChannel,
+        rounded: rounded, &ignored)
+    var served = OptionOutcome("equalize", step: "equalized_pairs")
+    served.serve(pairs.served)
+    result.outcomes.append(served)
+    return result
+  }
+
   private mutating func take(_ calibrator: String, corrections: [BiasCorrection.Change]) {
     calibration.choose(calibrator)
     scales = Self.scales(calibration.ranges, scheme)
     (self.calibrator, self.corrections) = (calibrator, corrections)
-  }
-
-  private static func plan(_ model: Model, _ scheme: QuantizationScheme) throws(PruneError) -> QuantizationPlan {
-    try QuantizationPlan(GraphIndex(model.graph), ignore: scheme.ignore)
-  }
-
-  /// The model with the ranges of channels evened out between layers.
-  private static func equalized(
-    _ model: Model, _ options: QuantizeOptions, _ scheme: QuantizationScheme, _ outcomes: inout [OptionOutcome]
-  ) throws(PruneError) -> Model {
-    let between = Equalize.activations(model, scheme.ignore)
-    let wanted = Dictionary(between.map { ($0, false) }, uniquingKeysWith: { first, _ in first })
-    var outcome = OptionOutcome("equalize", step: "equalized_pairs")
-    let result = try Equalize.apply(
-      model, scheme.ignore, maxima: try magnitudes(model, wanted, options, scheme),
-      layers: try plan(model, scheme).layers.map(\.node),
-      &outcome)
-    outcomes.append(try outcome.checked())
-    return result
-  }
-
-  /// The model with ranges moved from activations into weights.
-  private static func smoothed(
-    _ model: Model, _ options: QuantizeOptions, _ scheme: QuantizationScheme, _ outcomes: inout [OptionOutcome]
-  ) throws(PruneError) -> Model {
-    let smooth = Smooth(model, scheme.ignore, layers: try plan(model, scheme).layers.map(\.node))
-    var outcome = OptionOutcome("smooth", step: "smoothed_groups")
-    let result = try smooth.apply(
-      model, magnitudes: try magnitudes(model, smooth.wanted, options, scheme), strength: Float(options.smooth),
-      perChannel: options.perChannel, &outcome)
-    outcomes.append(try outcome.checked())
-    return result
-  }
-
-  /// The largest magnitudes of activations by channel.
-  private static func magnitudes(
-    _ model: Model, _ wanted: [String: Bool], _ options: QuantizeOptions, _ scheme: QuantizationScheme
-  ) throws(PruneError) -> [String: [Float]] {
-    guard !wanted.isEmpty, let data = options.calibration else { return [:] }
-    return try Calibration(model, data, values: [], channels: wanted, scheme: scheme, cancel: options.cancel).channels
-      .mapValues(\.magnitudes)
-  }
-
-  /// Weights that are rounded with regard to what their layers are fed.
-  private static func rounded(
-    _ model: Model, _ plan: QuantizationPlan, _ options: QuantizeOptions, _ scheme: QuantizationScheme,
-    _ outcomes: inout [OptionOutcome]
-  ) throws(PruneError) -> [String: GPTQ.Rounded] {
-    guard let data = options.calibration else { return [:] }
-    let name = scheme.rounding.rawValue
-    var outcome = OptionOutcome("rounding '\(name)'", step: name + "_layers")
-    var targets: [GPTQ.Target] = []
-    for layer in plan.layers {
-      let node = model.graph.nodes[layer.node]
-      guard plan.layers.count(where: { $0.weight == layer.weight }) == 1 else {
-        outcome.leave(node, "other layers use its weight as well")
-        continue
-      }
-      guard let axis = layer.axis, let weight = model.graph.initializer(layer.weight) else {
-        outcome.leave(
-          node, layer.axis == nil ? "its weight is a stack of matrices" : "its weight is not an initializer")
-        continue
-      }
-      let maxima = try weight.absoluteMaxima(axis: options.perChannel ? axis : nil)
-      let grid = RoundingGrid(scales: WeightScale.symmetric(maxima: maxima, biasBounds: [0]), low: -127, high: 127)
-      targets.append(GPTQ.Target(node: layer.node, input: layer.input, weight: layer.weight, axis: axis, grid: grid))
-    }
-    let result =
-      targets.isEmpty
-      ? [:]
-      : try GPTQ.apply(model, data, targets, settles: scheme.rounding == .adaround, &outcome, cancel: options.cancel)
-    outcomes.append(try outcome.checked())
-    return result
   }
 
   /// Activations that have no range because they held no float32 value, as those of a loop that ran no iteration: what
@@ -229,13 +214,35 @@ struct StaticScheme {
     var result = written.model
     if options.learnScales { result = try TrainedQuantization.learningScales(result) }
     if scheme.format == .qOperator { result = try QOperatorRewriter.apply(result) }
+    let rest = options.qat ? nil : try stored(result, plan, except: reasons)
     let used = Set(plan.quantized.map { plan.source(of: $0) }).sorted()
     let activations = used.compactMap { name in
       scales[name].flatMap { scale in calibration.ranges[name].map { (name: name, range: $0, scale: scale) } }
     }
     return QuantizedModel(
-      model: result, layers: written.layers, kept: plan.kept, activations: activations, samples: data.count,
+      model: rest?.model ?? result, layers: written.layers + (rest?.layers ?? []), kept: rest?.kept ?? plan.kept,
+      activations: activations, samples: data.count,
       outcomes: outcomes, calibrator: calibrator, trials: trials, provenance: provenance)
+  }
+
+  /// What has no integer form is stored in 8 bits all the same, and computes in float.
+  private func stored(
+    _ model: Model, _ plan: QuantizationPlan, except reasons: [String: String]
+  ) throws(PruneError) -> (model: Model, layers: [QuantizedLayer], kept: [QuantizationPlan.Kept])? {
+    let edit = GraphEdit(model)
+    let rest = try WeightPlan(
+      edit.index, ignore: scheme.ignore, operators: WeightPlan.storable, isRest: true, except: Set(reasons.keys))
+    guard !rest.layers.isEmpty else { return nil }
+    var rewriter = WeightOnlyRewriter(
+      edit, rest, [:], .init(bits: 8, blockSize: 0, symmetric: false, perChannel: options.perChannel, fused: false))
+    var result = try rewriter.rewrite(cancel: options.cancel)
+    for place in result.layers.indices {
+      let name = result.layers[place].name
+      result.layers[place].floatReason =
+        plan.kept.first { $0.name == name }?.reason ?? "integer runtimes have no \(result.layers[place].operation)"
+    }
+    let names = Set(rest.layers.map { edit.index.graph.nodes[$0.node].layerName })
+    return (result.model, result.layers, plan.kept.filter { !names.contains($0.name) })
   }
 
   private var provenance: String {

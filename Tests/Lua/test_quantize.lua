@@ -76,6 +76,37 @@ test("smooth", function()
   fails("smooth", m.quantize, m, {scheme = "dynamic", smooth = 0.5})
 end)
 
+test("weights of few bits", function()
+  local size = {}
+  for _, bits in ipairs{2, 3, 4, 5, 6} do
+    local small, report = m:quantize{scheme = "weight_only", bits = bits, block_size = 16}
+    equal(report.bits, bits)
+    equal(report.stored_bits, ({[2] = 4, [3] = 4, [5] = 8, [6] = 8})[bits])
+    close(small, bits == 2 and 0.3 or bits == 3 and 0.06 or 0.03)
+    local path = h.temporary ".prunez"
+    small:save(path)
+    local file <close> = assert(io.open(path, "rb"))
+    size[bits] = file:seek "end"
+    close(prune.load(path), bits == 2 and 0.3 or bits == 3 and 0.06 or 0.03)
+    os.remove(path)
+  end
+  -- Packed files take what the codes need.
+  for bits = 3, 6 do check(size[bits - 1] < size[bits], bits .. " bits: " .. size[bits - 1] .. " and " .. size[bits]) end
+  local small, report = m:quantize{scheme = "weight_only", bits = 3, block_size = 16, rounding = "hqq"}
+  equal(report.hqq_layers, 3)
+  close(small, 0.06)
+  fails("hqq", m.quantize, m, {scheme = "weight_only", rounding = "hqq"})
+  close(m:quantize{scheme = "float8"}, 0.02)
+  fails("bits", m.quantize, m, {scheme = "weight_only", bits = 7})
+end)
+
+test("channels go from codes of 4 bits", function()
+  local conv = prune.zoo.lenet5{classes = 10, input = {1, 8, 8}}
+  local small = conv:quantize{scheme = "weight_only", bits = 4}
+  local slim, report = small:prune{granularity = "channel", amount = 0.3}
+  check(report.certificate < 1e-5 and slim:stats().macs < small:stats().macs)
+end)
+
 test("what an option does not serve", function()
   local small, report = m:quantize{scheme = "weight_only", bits = 4, calibration = few, rounding = "gptq", format = "matmul_nbits"}
   equal(report.gptq_layers, 3)
@@ -93,7 +124,7 @@ end)
 test("the calibrator that serves best", function()
   local small, report = m:quantize{calibration = few}
   check(({minmax = 1, moving_average = 1, mse = 1, percentile = 1})[report.calibrator], report.calibrator)
-  equal(#report.tried, 5)
+  check(#report.tried >= 5)
   for index = 3, #report.tried do check(report.tried[index - 1].distance <= report.tried[index].distance) end
   equal(report.tried[1].calibrator, report.calibrator)
   close(small, 0.02)

@@ -7,13 +7,15 @@ enum ExportedForms {
   /// The form, the network, and data for it.
   typealias Form = (name: String, model: Model, data: Dataset)
 
-  static let names = ["cnn", "bert", "llama", "lstm"]
+  static let names = ["cnn", "bert", "llama", "lstm", "products", "signals"]
 
   static func named(_ name: String) throws -> Form {
     switch name {
     case "bert": (name, try bert(), try sequences())
     case "llama": (name, try llama(), try sequences())
     case "lstm": (name, try lstm(), try sequences())
+    case "products": (name, try products(), try sequences())
+    case "signals": (name, try signals(), try sequences())
     default: (name, try cnn(), try Networks.images(48))
     }
   }
@@ -148,6 +150,88 @@ enum ExportedForms {
         attributes: [Attribute("perm", .integers([1, 0, 2]))]),
       Node("Flatten", name: "flatten", inputs: ["hn"], outputs: ["f"]),
       Node("Gemm", name: "fc", inputs: ["f", "w4", "b4"], outputs: ["y"]),
+    ]
+    return Model(graph: graph, opset: 17)
+  }
+
+  /// Products in other forms than MatMul with a matrix on the right: Einsum by weights of three axes, a constant on the
+  /// left, a stack of matrices, Gemm with factors and a transposed input.
+  private static func products() throws -> Model {
+    var graph = empty("products", output: [.fixed(10), .fixed(width)])
+    for (name, dims, seed) in [
+      ("w1", [width, 4, 8], 1), ("w2", [4, 8, width], 2), ("w3", [5, 6], 3), ("w4", [5, width, width], 4),
+      ("w5", [5, 10], 5), ("w6", [width, width], 6), ("b6", [1], 7), ("w7", [width, width], 8), ("b7", [10, 1], 9),
+    ] {
+      graph.setInitializer(name, try Networks.random(dims, seed: UInt64(seed)))
+    }
+    graph.setInitializer("two", try Tensor([Int64(2)]))
+    graph.setInitializer("square", try Tensor([Int64(5), Int64(width)]))
+    func einsum(_ name: String, _ equation: String, _ inputs: [String], _ output: String) -> Node {
+      Node(
+        "Einsum", name: name, inputs: inputs, outputs: [output],
+        attributes: [Attribute("equation", .string(Array(equation.utf8)))])
+    }
+    graph.nodes = [
+      einsum("split", "bld,dhe->bhle", ["x", "w1"], "s"), Node("Relu", name: "relu", inputs: ["s"], outputs: ["r"]),
+      einsum("merge", "hed,bhle->bld", ["w2", "r"], "m"),
+      Node("MatMul", name: "left", inputs: ["w3", "m"], outputs: ["l"]),
+      Node(
+        "Unsqueeze", name: "column", inputs: ["l", "two"], outputs: ["u"]),
+      Node("MatMul", name: "stack", inputs: ["u", "w4"], outputs: ["t"]),
+      Node(
+        "ReduceMean", name: "mean", inputs: ["t"], outputs: ["a"],
+        attributes: [
+          Attribute("axes", .integers([0])), Attribute("keepdims", .int(0)),
+        ]),
+      Node("Reshape", name: "matrix", inputs: ["a", "square"], outputs: ["q"]),
+      Node(
+        "Gemm", name: "turned", inputs: ["w5", "q"], outputs: ["g"],
+        attributes: [
+          Attribute("transA", .int(1)), Attribute("alpha", .float(0.5)),
+        ]),
+      Node(
+        "Transpose", name: "columns", inputs: ["g"], outputs: ["c"],
+        attributes: [
+          Attribute("perm", .integers([1, 0]))
+        ]),
+      Node(
+        "Gemm", name: "factors", inputs: ["c", "w6", "b6"], outputs: ["f"],
+        attributes: [
+          Attribute("transA", .int(1)), Attribute("alpha", .float(2)), Attribute("beta", .float(0.5)),
+        ]),
+      Node(
+        "Gemm", name: "sum", inputs: ["f", "w7", "b7"], outputs: ["y"],
+        attributes: [
+          Attribute("transB", .int(1)), Attribute("beta", .float(3)),
+        ]),
+    ]
+    return Model(graph: graph, opset: 17)
+  }
+
+  /// Convolutions over one and three axes, and a transposed one.
+  private static func signals() throws -> Model {
+    var graph = empty("signals", output: [.named("N"), .fixed(4), .fixed(3), .fixed(6), .fixed(2)])
+    for (name, dims, seed) in [
+      ("w1", [16, 6, 3], 1), ("b1", [16], 2), ("w2", [16, 8, 2], 3), ("w3", [4, 1, 2, 3, 3], 4),
+    ] {
+      graph.setInitializer(name, try Networks.random(dims, seed: UInt64(seed)))
+    }
+    graph.setInitializer("volume", try Tensor([Int64(-1), 1, 8, 8, 8]))
+    let two = Attribute("strides", .integers([2]))
+    graph.nodes = [
+      Node(
+        "Conv", name: "first", inputs: ["x", "w1", "b1"], outputs: ["c"],
+        attributes: [
+          Attribute("pads", .integers([1, 1]))
+        ]),
+      Node("Relu", name: "relu", inputs: ["c"], outputs: ["r"]),
+      Node("ConvTranspose", name: "wider", inputs: ["r", "w2"], outputs: ["u"], attributes: [two]),
+      Node("Reshape", name: "volume_of", inputs: ["u", "volume"], outputs: ["v"]),
+      Node(
+        "Conv", name: "third", inputs: ["v", "w3"], outputs: ["y"],
+        attributes: [
+          Attribute("strides", .integers([3, 1, 3]))
+        ]),
     ]
     return Model(graph: graph, opset: 17)
   }

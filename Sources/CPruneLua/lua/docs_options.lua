@@ -265,11 +265,11 @@ return [==[
 * shapes: table<string, integer|integer[]>; extents that the inputs leave open, such as {height = 640, input = {1, 3, 640, 640}}; by default those of the data, what the model's own metadata says, else an assumption that the report states
 
 + Model:quantize
-* scheme: "static"|"dynamic"|"weight_only"|"float32"|"float16"|"bfloat16"|"palette"|"joint" = "static"; static: int8, activation scales from calibration data. dynamic: int8, activation scales found while running. weight_only: weights alone. float16, bfloat16: half precision. float32: back from half or double precision. palette: few different values a weight, for packed files. joint: each weight pruned and palettized, to a budget of bytes
-* bits: integer; static, dynamic: 8; weight_only: 8 or 4; palette: 2 to 8, 4 if not given
+* scheme: "static"|"dynamic"|"weight_only"|"float32"|"float16"|"bfloat16"|"float8"|"palette"|"joint" = "static"; static: int8, activation scales from calibration data. dynamic: int8, activation scales found while running. weight_only: weights alone. float16, bfloat16: half precision. float8: weights stored as E4M3. float32: back from half or double precision. palette: few different values a weight, for packed files. joint: each weight pruned and palettized, to a budget of bytes
+* bits: integer; static, dynamic: 8; weight_only: 8, 6, 5, 4, 3 or 2; palette: 2 to 8, 4 if not given
 * per_channel: boolean = true; a scale for each output channel of a weight
-* symmetric: boolean = false; int8 activations around zero in place of uint8 with a zero point; with weight_only, 4-bit weights
-* block_size: integer; weight_only: how many weights along the summed axis share a scale; 32 for 4 bits, a whole channel for 8
+* symmetric: boolean = false; int8 activations around zero in place of uint8 with a zero point; with weight_only, weights below 8 bits
+* block_size: integer; weight_only, float8: how many weights along the summed axis share a scale; 32 below 8 bits, a whole channel for 8
 * percentile: number = 99.99; with calibrator percentile, the share of values that the range covers, in per cent
 * group_size: integer; palette: how many output channels share a palette; all of a weight's if not given
 * fisher: boolean = false; palette: weights count by the squared gradient of the loss on calibration, which needs labels
@@ -277,7 +277,7 @@ return [==[
 * bias_correction: boolean = false; static: take the mean error of rounded weights off the biases
 * mixed: boolean = false; static: when the guard does not hold, give layers back to float, the most damaging first, until it does
 * qat: boolean = false; static: keep float weights that compute as int8, for Model:fit to adapt; quantizing the result again stores the int8 model
-* rounding: "nearest"|"gptq"|"adaround"|"awq" = "nearest"; gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both for static and weight_only; awq: finer where activations are large, for weight_only
+* rounding: "nearest"|"gptq"|"adaround"|"awq"|"hqq" = "nearest"; gptq: each weight makes up for the errors before it; adaround: then up or down until no change helps; both for static and weight_only; awq: finer where activations are large, for weight_only; hqq: zero points of blocks that make errors sparse, without data, for weight_only
 * smooth: number = 0; static: how far ranges of channels move from activations into weights first (SmoothQuant's alpha), from 0, not at all, to 1, all the way
 * learn_scales: boolean = false; with qat: Model:fit trains the scales too (LSQ)
 * keep_faster: boolean = false; static: layers that are slower in int8 than in float on this machine stay float

@@ -90,11 +90,14 @@ the masked one gave. Filter, neuron, unit: all are "channel" here; unstructured 
     scheme         what                                             needs              size  speed
     "static"       int8 weights and activations                     calibration data   1/4   faster where bytes are multiplied
     "dynamic"      int8, activation scales found while running      nothing            1/4   for MatMul networks
-    "weight_only"  8 or 4 bits (bits = 4), computes in float        nothing            1/4, 1/8   as before
+    "weight_only"  8 to 2 bits (bits = 4), computes in float        nothing            1/4, 1/8   as before
+    "float8"       weights as float8 (E4M3), computes in float      nothing            1/4   as before
     "float16", "bfloat16"   half precision                          nothing            1/2   as the runtime likes
     "palette"      2 to 256 values a weight, for .prunez files      nothing            small files
     "joint"        prunes and palettizes to a budget of bytes       calibration        as asked
 
+Below 8 bits a block of 32 weights shares a scale (block_size); 3 bits and less want rounding = "gptq" with data or "hqq" without. Weights of
+layers that integers cannot compute (LSTM, ConvTranspose, embeddings) are stored in 8 bits by every scheme.
 Calibration data are 100 to 500 samples as the model will see them, labels not needed. When accuracy falls, in this order: calibrator = "percentile"
 or "entropy"; bias_correction = true; equalize = true (MobileNets); rounding = "adaround"; mixed = true with a guard, which leaves the worst
 layers in float; then training: see qat.]],

@@ -6,7 +6,7 @@ extension Node {
     guard isStandard else { return [] }
     switch opType {
     case "Conv", "ConvTranspose": return [1]
-    case "Gemm", "MatMul": return [0, 1]
+    case "Gemm", "MatMul", "Einsum": return [0, 1]
     case "Gather": return [0]
     case "LSTM", "GRU", "RNN": return [1, 2]
     default: return []

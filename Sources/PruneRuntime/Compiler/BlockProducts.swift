@@ -37,6 +37,7 @@ enum BlockProducts {
 
   /// - Parameter keepsPacked: whether nodes stay that `run` on the dataflow decides about, when shapes are known.
   static func run(_ model: Model, keepsPacked: Bool) throws(PruneError) -> Model {
+    let model = keepsPacked ? try BlockDequantization.packed(model) : model
     func isBlocked(_ node: Node) -> Bool {
       guard node.operatorName == key else { return false }
       guard keepsPacked, let form = Form(node), node.input(4) == nil else { return true }

@@ -46,6 +46,16 @@ package struct LayerMatrix: Sendable, Hashable {
       (outputs, inputs) = isRowMajor ? (first, last) : (last, first)
       groupStride = first * last
       (outputStride, inputStride) = isRowMajor ? (last, 1) : (1, last)
+    case "Einsum":
+      // Outputs lie together before the summed axes, or behind them.
+      guard !isTurned, let kept = Self.keptAxes(node, operand, rank: dims.count),
+        let first = kept.first, let last = kept.last, last - first + 1 == kept.count, kept.count < dims.count,
+        first == 0 || last == dims.count - 1
+      else { return nil }
+      (groups, taps, groupStride) = (1, 1, 0)
+      outputs = kept.map { dims[$0] }.reduce(1, *)
+      inputs = shape.count / outputs
+      (outputStride, inputStride) = first == 0 ? (inputs, 1) : (1, outputs)
     case "LSTM", "GRU", "RNN":
       // Gates of all units below each other, one matrix a direction.
       guard dims.count == 3, !isTransposed else { return nil }
@@ -53,6 +63,15 @@ package struct LayerMatrix: Sendable, Hashable {
       (groupStride, outputStride, inputStride) = (dims[1] * dims[2], dims[2], 1)
     default: return nil
     }
+  }
+
+  /// The axes of an Einsum's weight that its result has and its input has not; nil where the others are not all summed.
+  private static func keptAxes(_ node: Node, _ operand: Int, rank: Int) -> [Int]? {
+    let terms = node.string("equation", default: "").filter { $0 != " " && $0 != "-" }.split { $0 == "," || $0 == ">" }
+    guard terms.count == 3, node.inputs.count == 2, operand < 2, terms[operand].count == rank else { return nil }
+    let letters = Array(terms[operand]), input = terms[1 - operand], output = terms[2]
+    guard letters.allSatisfy({ $0.isLetter && input.contains($0) != output.contains($0) }) else { return nil }
+    return letters.indices.filter { output.contains(letters[$0]) }
   }
 
   /// Where the element of a row and column is stored.

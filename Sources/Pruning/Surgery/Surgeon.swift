@@ -122,7 +122,10 @@ struct Surgeon {
     guard let spaces = dependencies.axes[name] ?? added[name] else { return nil }
     let masks = spaces.map { forest.mask($0, cut.kept) }
     guard masks.contains(where: { $0 != nil }) else { return nil }
-    return try tensor.keeping(masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } })
+    let positions = masks.map { mask in mask.map { mask in mask.indices.filter { mask[$0] } } }
+    // Codes of 4 bits share bytes: they are moved as bytes.
+    guard tensor.dtype.bitWidth < 8, tensor.dtype.isInteger else { return try tensor.keeping(positions) }
+    return try tensor.cast(to: .int8).keeping(positions).cast(to: tensor.dtype)
   }
 
   // MARK: - Nodes

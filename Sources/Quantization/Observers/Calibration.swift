@@ -72,6 +72,13 @@ struct Calibration {
     ranges.merge(other.ranges) { (low: min($0.low, $1.low), high: max($0.high, $1.high)) }
   }
 
+  /// Takes what was found of some activations in place of what was known of them.
+  mutating func replace(by other: Calibration) {
+    ranges.merge(other.ranges) { $1 }
+    candidates.merge(other.candidates) { $1 }
+    channels.merge(other.channels) { $1 }
+  }
+
   /// Takes the ranges of one calibrator.
   mutating func choose(_ calibrator: String) {
     for (value, found) in candidates { if let range = found[calibrator] { ranges[value] = range } }

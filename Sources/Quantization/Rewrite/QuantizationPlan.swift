@@ -58,7 +58,10 @@ struct QuantizationPlan {
       guard isProduct || Self.couldBeStored(node, index) else { continue }
       let name = node.layerName
       do throws(Reason) {
-        if ignore.contains(where: { $0.matches(name) || $0.matches(node.input(1) ?? "") }) { throw Reason("ignored") }
+        let weights = node.weightOperands.compactMap(node.input).filter(index.isConstant)
+        if ignore.contains(where: { $0.matches(name) || weights.contains(where: $0.matches) }) {
+          throw Reason("ignored")
+        }
         if let why = keeping[name] { throw Reason(why) }
         let layer = try layer(node, at: place)
         if let value = activations(of: layer).first(where: unobserved.contains) {
@@ -78,15 +81,17 @@ struct QuantizationPlan {
   /// Whether a node of another operator has a weight that other schemes make small.
   private static func couldBeStored(_ node: Node, _ index: GraphIndex) -> Bool {
     guard WeightPlan.storable.contains(node.opType),
-      let place = node.opType == "Einsum" ? 1 : node.weightOperands.first,
-      let weight = index.constant(node.input(place))
+      let weight = node.weightOperands.lazy.compactMap({ index.constant(node.input($0)) }).first
     else { return false }
     return weight.dtype == .float32 && weight.shape.rank > 1
   }
 
   /// - Throws: `.notFound` for a pattern that matches nothing.
   static func check(_ ignore: [NamePattern], _ index: GraphIndex) throws(PruneError) {
-    let known = index.graph.nodes.flatMap { [$0.layerName, $0.input(1) ?? ""] }.filter { !$0.isEmpty }
+    let known = index.graph.nodes.flatMap {
+      [$0.layerName, $0.input(1) ?? ""] + $0.weightOperands.compactMap($0.input)
+    }
+    .filter { !$0.isEmpty }
     for pattern in ignore where !known.contains(where: { pattern.matches($0) }) {
       throw PruneError(
         .notFound, "ignore pattern '\(pattern)' matches no layer and no weight",

@@ -1,7 +1,7 @@
 import PruneGraph
 import PruneTensor
 
-/// Stores weights as int8 or 4-bit codes and lets the layers compute in float: DequantizeLinear in front of them, or
+/// Stores weights as codes of 2 to 8 bits, or as float8, and lets the layers compute in float: DequantizeLinear in front of them, or
 /// ONNX Runtime's MatMulNBits in their place. Embedding tables keep 8 bits and are dequantized row by row.
 struct WeightOnlyRewriter {
   struct Form {
@@ -12,10 +12,25 @@ struct WeightOnlyRewriter {
     let perChannel: Bool
     /// MatMulNBits for matrix products.
     let fused: Bool
+    /// Elements are float8 numbers (E4M3) rather than integers.
+    var isFloat8 = false
+    /// Zero points of blocks are those of half-quadratic quantization.
+    var isHalfQuadratic = false
 
     /// The codes of blocks. The mask of a pruned weight is where its codes are zero, so those have no zero point.
     func blocks(isMasked: Bool) -> BlockCodes.Form {
-      BlockCodes.Form(bits: bits, symmetric: symmetric || bits == 8 && !fused || isMasked)
+      BlockCodes.Form(
+        bits: bits, symmetric: symmetric || bits == 8 && !fused || isMasked, isHalfQuadratic: isHalfQuadratic)
+    }
+
+    /// Bits of the elements that codes are stored in: the least that runtimes have.
+    var storedBits: Int { Self.stored(bits) }
+    static func stored(_ bits: Int) -> Int { bits > 4 ? 8 : 4 }
+
+    /// The least and the greatest code with one scale a channel along `axis`, or for all.
+    func limits(axis: Int?) -> (low: Float, high: Float) {
+      let half = Float(1 << (bits - 1))
+      return (bits < 8 && axis ?? 0 == 0 ? -half : 1 - half, half - 1)
     }
 
     /// Elements a block of matrices in the fused form, which always has blocks.
@@ -117,19 +132,20 @@ struct WeightOnlyRewriter {
     return try BlockCodes(weight, axis: axis, size: size, form.blocks(isMasked: isMasked(layer)))
   }
 
-  /// One scale a channel, or one for all: of 8 bits that of the largest weight, of 4 bits that of the least squared
-  /// error.
+  /// One scale a channel, or one for all: of 8 bits that of the largest weight, of fewer that of the least squared error.
   static func channelScales(_ weight: Tensor, axis: Int?, bits: Int) throws(PruneError) -> [Float] {
-    guard bits == 4 else {
+    guard bits < 8 else {
       return WeightScale.symmetric(maxima: try weight.absoluteMaxima(axis: axis), biasBounds: [0])
     }
     guard axis ?? 0 == 0 else {
-      return try weight.absoluteMaxima(axis: axis).map { $0 > 0 ? max($0 / 7, AffineScale.least) : 1 }
+      return try weight.absoluteMaxima(axis: axis).map {
+        $0 > 0 ? max($0 / Float(1 << (bits - 1) - 1), AffineScale.least) : 1
+      }
     }
     // A channel, or the whole, is one block.
     let rows = axis == nil ? 1 : weight.shape[0], length = weight.count / max(rows, 1)
     let flat = try weight.reshaped(try Shape([rows, length]))
-    return try BlockCodes(flat, axis: 1, size: length, .init(bits: 4, symmetric: true)).scales
+    return try BlockCodes(flat, axis: 1, size: length, .init(bits: bits, symmetric: true)).scales
   }
 
   // MARK: - Forms
@@ -146,7 +162,23 @@ struct WeightOnlyRewriter {
     let output = edit.name(layer.weight + "_dequantized")
     var attributes: [Attribute] = []
     var inputs: [String] = []
-    if form.blockSize > 0, let axis = layer.blockAxis {
+    if form.isFloat8 {
+      let isBlocked = form.blockSize > 0 && layer.blockAxis != nil
+      let axis = isBlocked ? layer.blockAxis : form.perChannel ? layer.channelAxis : nil
+      let made = try weight.float8(axis: axis, size: isBlocked ? form.blockSize : 0)
+      var shape = axis == nil ? [] : [made.scales.count]
+      if isBlocked, let axis {
+        shape = weight.shape.dims
+        shape[axis] = (shape[axis] + form.blockSize - 1) / form.blockSize
+        attributes.append(Attribute("block_size", .int(Int64(form.blockSize))))
+      }
+      inputs = [
+        edit.add(layer.weight + "_quantized", made.codes),
+        edit.add(layer.weight + "_scale", try Tensor(made.scales, try Shape(shape))),
+      ]
+      if let axis { attributes.append(Attribute("axis", .int(Int64(axis)))) }
+      record(node, layer, weight, bits: 8, made.scales, zeroBytes: 0, made.signal, made.noise)
+    } else if form.blockSize > 0, let axis = layer.blockAxis {
       let made = try codes(weight, layer, axis: axis, size: form.blockSize)
       inputs = [
         edit.add(layer.weight + "_quantized", try made.tensor(weight.shape, bits: form.bits)),
@@ -166,7 +198,7 @@ struct WeightOnlyRewriter {
       let codes = try used.codes(scales: scales, axis: axis, bits: form.bits)
       let (signal, noise) = try weight.noise(of: codes, scales: scales, axis: axis)
       inputs = [
-        edit.add(layer.weight + "_quantized", form.bits == 4 ? try codes.cast(to: .int4) : codes),
+        edit.add(layer.weight + "_quantized", form.storedBits == 4 ? try codes.cast(to: .int4) : codes),
         edit.add(layer.weight + "_scale", axis == nil ? try Tensor(scalar: scales.first ?? 1) : try Tensor(scales)),
       ]
       let zeros = try signedZeros(axis == nil ? .scalar : try Shape([scales.count]))
@@ -183,7 +215,7 @@ struct WeightOnlyRewriter {
   /// Zero points of symmetric int8 elements. ONNX allows to leave them out, but ONNX Runtime's x64quantprecision shifts
   /// them.
   private func signedZeros(_ shape: Shape) throws(PruneError) -> Tensor? {
-    form.bits == 8 ? try Tensor(zeros: .int8, shape) : nil
+    form.storedBits == 8 ? try Tensor(zeros: .int8, shape) : nil
   }
 
   /// com.microsoft.MatMulNBits: codes as [N, blocks, bytes], scales and zero points [N, blocks], along K.
@@ -193,16 +225,18 @@ struct WeightOnlyRewriter {
     let made = try codes(rows, layer, axis: 1, size: size)
     let (n, k) = (rows.shape[0], rows.shape[1])
     let base = layer.weight
-    let packed = edit.add(base + "_quantized", try made.packedRows(n, k, size: size, bits: form.bits))
+    let packed = edit.add(base + "_quantized", try made.packedRows(n, k, size: size, bits: form.storedBits))
     var inputs = [node.inputs[0], packed, edit.add(base + "_scale", try Tensor(made.scales))]
-    if let zeros = try made.packedZeros(n, bits: form.bits) { inputs.append(edit.add(base + "_zero_point", zeros)) }
+    if let zeros = try made.packedZeros(n, bits: form.storedBits) {
+      inputs.append(edit.add(base + "_zero_point", zeros))
+    }
     record(node, layer, weight, made)
     // The packed bytes hide where the zeros are: this form carries no mask.
     edit.release(base)
     edit.importVendorOperators()
     let bias = node.opType == "Gemm" ? node.input(2) : nil
     let output = node.outputs[0], product = bias == nil ? output : edit.name(output + "_product")
-    let numbers = [("K", k), ("N", n), ("bits", form.bits), ("block_size", size)]
+    let numbers = [("K", k), ("N", n), ("bits", form.storedBits), ("block_size", size)]
     let layerNode = Node(
       "MatMulNBits", domain: "com.microsoft", name: node.name, inputs: inputs, outputs: [product],
       attributes: numbers.map { Attribute($0.0, .int(Int64($0.1))) })
@@ -272,7 +306,7 @@ struct WeightOnlyRewriter {
   // MARK: - Report
 
   private mutating func record(_ node: Node, _ layer: WeightPlan.Layer, _ weight: Tensor, _ made: BlockCodes) {
-    let zeroBytes = (made.zeroPoints.count * form.bits + 7) / 8
+    let zeroBytes = (made.zeroPoints.count * form.storedBits + 7) / 8
     record(node, layer, weight, bits: form.bits, made.scales, zeroBytes: zeroBytes, made.signal, made.noise)
   }
 
@@ -285,6 +319,6 @@ struct WeightOnlyRewriter {
         name: node.layerName, operation: node.opType, weight: layer.weight, weights: weight.count, bits: bits,
         channels: scales.count, largestScale: scales.max() ?? 0,
         decibels: QuantizedLayer.decibels(signal: signal, noise: noise), bytesBefore: weight.byteCount,
-        bytesAfter: (weight.count * bits + 7) / 8 + scales.count * 4 + zeroBytes))
+        bytesAfter: (weight.count * Form.stored(bits) + 7) / 8 + scales.count * 4 + zeroBytes))
   }
 }

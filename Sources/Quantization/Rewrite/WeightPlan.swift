@@ -27,9 +27,12 @@ struct WeightPlan {
   ///   - ignore: patterns on names of layers or weights that stay float.
   ///   - isRest: whether another plan came first, so that names changed and no layer may be left.
   /// - Throws: `.notFound` for a pattern that matches nothing, `.invalidArgument` when no layer is left.
-  init(_ index: GraphIndex, ignore: [NamePattern], operators: Set<String>, isRest: Bool = false) throws(PruneError) {
+  ///   - except: names of layers that are not looked at.
+  init(
+    _ index: GraphIndex, ignore: [NamePattern], operators: Set<String>, isRest: Bool = false, except: Set<String> = []
+  ) throws(PruneError) {
     if !isRest { try QuantizationPlan.check(ignore, index) }
-    for (place, node) in index.graph.nodes.enumerated() {
+    for (place, node) in index.graph.nodes.enumerated() where !except.contains(node.layerName) {
       let first = layers.count
       for candidate in Self.operands(of: node, index) { try add(node, at: place, candidate, ignore, operators) }
       if layers.count > first { places[place] = first..<layers.count }
@@ -86,7 +89,7 @@ struct WeightPlan {
     let places: [Int]
     switch node.opType {
     case _ where node.has(.matrixProduct): places = [1, 0]
-    case "Einsum": places = node.isStandard && node.inputs.count == 2 ? [1, 0] : []
+    case "Einsum": places = node.inputs.count == 2 ? [1, 0] : []
     default: places = node.weightOperands
     }
     var operands: [Operand] = []

@@ -93,7 +93,7 @@ struct WeightRounding {
   private func channels(_ layer: WeightPlan.Layer, _ weight: Tensor) throws(PruneError) -> RoundingGrid {
     let axis = form.perChannel ? layer.channelAxis : nil
     let scales = try WeightOnlyRewriter.channelScales(weight, axis: axis, bits: form.bits)
-    return RoundingGrid(
-      scales: scales, low: form.bits == 4 ? (axis ?? 0 == 0 ? -8 : -7) : -127, high: form.bits == 4 ? 7 : 127)
+    let limits = form.limits(axis: axis)
+    return RoundingGrid(scales: scales, low: limits.low, high: limits.high)
   }
 }

@@ -2,19 +2,19 @@ import PruneTensor
 
 /// Codes as the tensors that files hold.
 extension BlockCodes {
-  /// int8, int4 or uint4 in the weight's own order.
+  /// int8, uint8, int4 or uint4, the smallest type with `bits`, in the weight's own order.
   func tensor(_ shape: Shape, bits: Int) throws(PruneError) -> Tensor {
     let bytes = try Tensor(codes, shape)
-    if bits == 8 { return zeroPoints.isEmpty ? bytes : try bytes.cast(to: .uint8) }
+    if bits > 4 { return zeroPoints.isEmpty ? bytes : try bytes.cast(to: .uint8) }
     return try bytes.cast(to: zeroPoints.isEmpty ? .int4 : .uint4)
   }
 
   /// The zero points beside them; nil for symmetric codes.
   func zeroTensor(bits: Int) throws(PruneError) -> Tensor? {
-    zeroPoints.isEmpty ? nil : try Tensor(zeroPoints, blocks).cast(to: bits == 8 ? .uint8 : .uint4)
+    zeroPoints.isEmpty ? nil : try Tensor(zeroPoints, blocks).cast(to: bits > 4 ? .uint8 : .uint4)
   }
 
-  /// uint8 [rows, blocks, block bytes] of codes shifted to be positive, the lower half of a byte first; what the last
+  /// uint8 [rows, blocks, block bytes] of codes in fields of 4 or 8 bits, shifted to be positive, the lower half of a byte first; what the last
   /// block has too much stands for zero.
   func packedRows(_ rows: Int, _ columns: Int, size: Int, bits: Int) throws(PruneError) -> Tensor {
     let blocks = (columns + size - 1) / size, blockBytes = size * bits / 8

@@ -1,6 +1,6 @@
 import PruneTensor
 
-/// A weight as codes of 4 or 8 bits with a scale, and perhaps a zero point, for each block along one axis.
+/// A weight as codes of 2 to 8 bits with a scale, and perhaps a zero point, for each block along one axis.
 struct BlockCodes {
   /// One code an element, in the weight's own order.
   let codes: [Int8]
@@ -19,13 +19,16 @@ struct BlockCodes {
     let symmetric: Bool
     let low: Float
     let high: Float
+    /// Whether zero points are those of half-quadratic quantization.
+    let isHalfQuadratic: Bool
 
-    init(bits: Int, symmetric: Bool) {
+    init(bits: Int, symmetric: Bool, isHalfQuadratic: Bool = false) {
       self.bits = bits
       self.symmetric = symmetric
+      self.isHalfQuadratic = isHalfQuadratic && !symmetric
       let half = Float(1 << (bits - 1))
-      // Symmetric codes of 8 bits leave out -128, as those of channels do; of 4 bits every one counts.
-      (low, high) = symmetric ? (bits == 4 ? -half : 1 - half, half - 1) : (0, 2 * half - 1)
+      // Symmetric codes of 8 bits leave out -128, as those of channels do; of fewer bits every one counts.
+      (low, high) = symmetric ? (bits == 8 ? 1 - half : -half, half - 1) : (0, 2 * half - 1)
     }
   }
 
@@ -107,9 +110,11 @@ struct BlockCodes {
       low = min(low, values[place])
       high = max(high, values[place])
     }
-    guard low < high else { return (1, form.symmetric ? 0 : 8) }
+    guard low < high else { return (1, form.symmetric ? 0 : min(8, (form.high + 1) / 2)) }
+    if form.isHalfQuadratic { return HalfQuadratic.fit(values, length, low: low, high: high, most: form.high) }
     var best: (scale: Float, zero: Float) = (1, 0), least = Float.infinity
-    for step in 0..<(form.bits == 4 ? 7 : 1) {
+    // The fewer codes there are, the more it pays to cut off the ends.
+    for step in 0..<(form.bits == 8 ? 1 : form.bits < 4 ? 12 : 7) {
       let shrink = 1 - 0.05 * Float(step)
       var scale: Float, zero: Float = 0
       if form.symmetric {
