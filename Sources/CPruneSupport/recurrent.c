@@ -66,6 +66,59 @@ static void panel_product(const float *a, int64_t lda, int64_t m, const float *p
   }
 }
 
+// MARK: - Matrices without their zeros
+
+/// Rows that a product with the lanes of vectors along them is worth turning them for.
+static int64_t sparse_pitch(int64_t rows) {
+  const int64_t whole = (rows + 15) / 16 * 16;
+  return whole % 256 == 0 ? whole + 16 : whole;
+}
+
+static ps_sparse_args sparse_args(const ps_sparse_weights *w, int64_t rows, int64_t width) {
+  const int64_t pitch = sparse_pitch(rows);
+  return (ps_sparse_args){.weights = *w,
+                          .images = 1,
+                          .places = rows,
+                          .y_row = 1,
+                          .y_place = w->rows,
+                          .pitch = rows,
+                          .columns = rows,
+                          .target = PS_SPARSE_PLACES,
+                          .is_padded = 1,
+                          .slope = 1,
+                          .low = -INFINITY,
+                          .high = INFINITY,
+                          .function = -1,
+                          .threads = 1,
+                          .x_image = width * pitch};
+}
+
+int64_t ps_recurrent_sparse(int64_t rows, int64_t width) {
+  const ps_sparse_weights none = {0};
+  const ps_sparse_args args = sparse_args(&none, rows, width);
+  return width * sparse_pitch(rows) + width + 16 + ps_sparse_scratch(&args);
+}
+
+/// y [rows, w.rows] = x [rows, width] * w, with `ps_recurrent_sparse` floats of scratch memory.
+static void sparse_product(const ps_sparse_weights *w, const float *x, int64_t rows, int64_t width, float *y,
+                           float *scratch) {
+  if (rows <= PS_PANEL_ROWS) {
+    ps_sparse_few(w, x, width, rows, y, w->rows, 0);
+    return;
+  }
+  ps_sparse_args args = sparse_args(w, rows, width);
+  const int64_t pitch = sparse_pitch(rows);
+  int32_t *offsets = (int32_t *)(scratch + width * pitch);
+  ps_sparse_transpose_args turn = {x, scratch, rows, width, width, pitch};
+  ps_sparse_transpose(&turn);
+  for (int64_t i = 0; i < width; i++) offsets[i] = (int32_t)(i * pitch);
+  args.x = scratch;
+  args.offsets = offsets;
+  args.y = y;
+  args.scratch = scratch + width * pitch + width;
+  ps_sparse(&args);
+}
+
 // MARK: - Cells
 
 static void apply(const ps_cell *cell, int function, float *x, int64_t n, float clip) {
@@ -129,7 +182,8 @@ static void gru(const ps_recurrent_args *args, const ps_cell *cell, float *gates
     add_product(candidate, reset, back, n);
   } else {
     multiply(reset, reset, h, n);
-    panel_product(reset, n, 1, cell->candidate, n, n, back, n);
+    if (cell->sparse_candidate.rows > 0) ps_sparse_few(&cell->sparse_candidate, reset, n, 1, back, n, 0);
+    else panel_product(reset, n, 1, cell->candidate, n, n, back, n);
     add(candidate, back, n);
   }
   apply(cell, 1, candidate, n, args->clip);
@@ -145,7 +199,9 @@ static int32_t run_direction(const ps_recurrent_args *args, int32_t number) {
   int64_t shared = args->gates == 3 && !args->resets_after ? 2 * n : all;
   float *own = args->scratch, *back = own + rows * all, *h = back + batch * all, *c = h + batch * n,
         *extra = c + batch * n;
-  if (rows <= PS_PANEL_ROWS) {
+  if (cell->sparse_w.rows > 0) {
+    sparse_product(&cell->sparse_w, args->x, rows, args->width, own, extra + batch * n);
+  } else if (rows <= PS_PANEL_ROWS) {
     panel_product(args->x, args->width, rows, cell->w, all, args->width, own, all);
   } else {
     int32_t status =
@@ -164,7 +220,9 @@ static int32_t run_direction(const ps_recurrent_args *args, int32_t number) {
   }
   int reverse = args->is_reverse || number == 1;
   for (int64_t step = 0; step < steps; step++) {
-    if (batch <= PS_PANEL_ROWS) {
+    if (cell->sparse_r.rows > 0) {
+      ps_sparse_few(&cell->sparse_r, h, n, batch, back, all, 0);
+    } else if (batch <= PS_PANEL_ROWS) {
       panel_product(h, n, batch, cell->r, shared, n, back, all);
     } else {
       int32_t status = ps_product('N', 'T', batch, shared, n, 1, h, n, cell->r, n, 0, back, all);

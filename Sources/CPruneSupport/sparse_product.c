@@ -7,9 +7,7 @@
 #include "prune_kernels.h"
 #include "prune_sparse.h"
 #include "prune_support.h"
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
+#include "store_part.h"
 
 #define INLINE __attribute__((always_inline)) static inline
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -18,21 +16,27 @@
 enum {
   /// Vectors of the largest tile.
   MOST = 12,
-  /// Rows whose results wait in memory of their own until they are written where they belong.
-  WAITING = 32,
+  /// Rows that go through one block of taps after the other, and whose results wait in memory of their own until they
+  /// are written where they belong.
+  WAITING = PS_SPARSE_CHUNK,
+  /// Bytes of inputs that stay in the first cache while rows are made of them, and weights that a row has at least of a
+  /// block: fewer are not worth taking its sums up again.
+  CACHED = 20 << 10,
+  FEWEST = 20,
 };
 
-/// Rows `first` to `last` for some places.
+/// Rows `first` to `last` for some places: those of their weights that are from `begins` to `ends`.
 struct tile {
   const float *values;
   const uint16_t *taps;
-  const uint32_t *starts, *order;
+  const uint32_t *begins, *ends, *order;
   const int32_t *offsets;
   const float *x, *bias, *residual;
   float *y;
   int64_t first, last, y_row, part;
   float slope, low, high;
-  int is_ordered, finishes;
+  /// Whether sums begin here, rather than with what y holds, and whether nothing more is added to them.
+  int starts, finishes;
 };
 
 typedef void rows_function(const struct tile *);
@@ -66,7 +70,7 @@ __attribute__((target("avx2"))) INLINE __m256i avx2_lanes(int count) {
 #define TARGET __attribute__((target("avx2,fma")))
 #define LANES 8
 #define LOAD_PART(from, count) ((NAME(vector))_mm256_maskload_ps(from, avx2_lanes(count)))
-#define STORE_PART(to, count, value) _mm256_maskstore_ps(to, avx2_lanes(count), (__m256)(value))
+#define STORE_PART(to, count, value) avx2_store_part(to, count, (__m256)(value))
 // Of a number and NaN, the second operand is taken.
 #define LIMITED(x, low, high) ((NAME(vector))_mm256_min_ps((__m256)(high), _mm256_max_ps((__m256)(low), (__m256)(x))))
 #include "sparse_tile.h"
@@ -97,9 +101,34 @@ static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 struct work {
   const ps_sparse_args *args;
   const struct machine *machine;
-  /// Tiles of an image, vectors of the larger and of all of them, and parts of the rows.
-  int64_t tiles, vectors, parts;
+  /// Tiles of an image, vectors of the larger and of all of them, parts of the rows, and blocks of taps.
+  int64_t tiles, vectors, parts, blocks;
 };
+
+static struct work work(const ps_sparse_args *a) {
+  struct work w = {a, this_machine(a->lanes), 0, 0, 1, 1};
+  w.vectors = (a->places + w.machine->lanes - 1) / w.machine->lanes;
+  const int64_t most = a->vectors > 0 && a->vectors < MOST ? a->vectors : MOST;
+  w.tiles = (w.vectors + most - 1) / most;
+  if (a->threads > 1 && a->images * w.tiles < 4 * a->threads)
+    w.parts = least(4 * a->threads, (a->weights.rows + 7) / 8);
+  return w;
+}
+
+int64_t ps_sparse_block(const ps_sparse_args *a, int64_t taps, int64_t nonzeros) {
+  const struct work w = work(a);
+  if (w.tiles <= 0 || taps <= 0 || a->weights.rows <= 0) return taps > 0 ? taps : 1;
+  // What the taps of a channel read for one tile.
+  const int64_t tile = (w.vectors + w.tiles - 1) / w.tiles * w.machine->lanes, window = a->window > 0 ? a->window : 1;
+  const int64_t reach = a->reach > 0 ? least(tile + a->reach, a->channel > 0 ? a->channel : tile + a->reach) : tile;
+  int64_t channels = CACHED / 4 / reach;
+  const int64_t each = nonzeros / a->weights.rows + 1;
+  // So that rows have FEWEST weights in a block.
+  const int64_t fewest = FEWEST * taps / each / window + 1;
+  if (channels < fewest) channels = fewest;
+  const int64_t all = (taps + window - 1) / window, blocks = (all + channels - 1) / channels;
+  return (all + blocks - 1) / blocks * window;
+}
 
 static int64_t scratch_each(const struct work *w) {
   return w->args->target == PS_SPARSE_PLANES ? 0 : (int64_t)WAITING * MOST * w->machine->lanes;
@@ -118,7 +147,7 @@ static void place_rows(const struct work *w, const struct tile *tile, const floa
   const int64_t width = tile->y_row;
   if (a->target == PS_SPARSE_IMAGES) {
     for (int64_t r = tile->first; r < tile->last; r++, from += width) {
-      const int64_t row = tile->order[r], base = image * a->y_image + row * a->y_row;
+      const int64_t row = r, base = image * a->y_image + row * a->y_row;
       for (int64_t p = 0; p < count;) {
         const int64_t line = (place + p) / a->pitch, column = (place + p) % a->pitch;
         const int64_t left = least(a->pitch - column, count - p), valid = least(a->columns - column, left);
@@ -156,16 +185,13 @@ static void make_tile(const struct work *w, int64_t image, int64_t index, int64_
   const int is_direct = a->target == PS_SPARSE_PLANES;
   struct tile tile = {.values = a->weights.values,
                       .taps = a->weights.taps,
-                      .starts = a->weights.starts,
                       .order = a->weights.order,
                       .offsets = a->offsets,
                       .bias = a->bias,
                       .slope = a->slope,
                       .low = a->low,
                       .high = a->high,
-                      .part = count - (vectors - 1) * lanes,
-                      .is_ordered = is_direct,
-                      .finishes = is_direct};
+                      .part = count - (vectors - 1) * lanes};
   // What waits may be longer than what counts, and padded images are read beyond their last place.
   const int is_part = tile.part < lanes && (is_direct || !a->is_padded);
   rows_function *function = (is_part ? w->machine->part : w->machine->rows)[vectors - 1];
@@ -174,11 +200,17 @@ static void make_tile(const struct work *w, int64_t image, int64_t index, int64_
     const int64_t group = first / a->weights.group_rows, group_end = least((group + 1) * a->weights.group_rows, last);
     tile.x = a->x + image * a->x_image + group * a->x_group + place;
     tile.first = first;
-    tile.last = is_direct ? group_end : least(first + WAITING, group_end);
+    tile.last = least((first / WAITING + 1) * WAITING, group_end);
     tile.y_row = is_direct ? a->y_row : vectors * lanes;
-    tile.y = is_direct ? a->y + image * a->y_image + place : scratch - first * tile.y_row;
-    function(&tile);
-    if (!is_direct) place_rows(w, &tile, scratch, image, place, count);
+    tile.y = is_direct ? a->y + image * a->y_image + place : scratch - first / WAITING * WAITING * tile.y_row;
+    for (int64_t block = 0; block < w->blocks; block++) {
+      tile.begins = block == 0 ? a->weights.starts : a->cuts + (block - 1) * a->weights.rows;
+      tile.ends = block == w->blocks - 1 ? a->weights.starts + 1 : a->cuts + block * a->weights.rows;
+      tile.starts = block == 0;
+      tile.finishes = is_direct && block == w->blocks - 1;
+      function(&tile);
+    }
+    if (!is_direct) place_rows(w, &tile, scratch + first % WAITING * tile.y_row, image, place, count);
     else if (a->function >= 0) {
       for (int64_t r = first; r < tile.last; r++) apply(a, tile.y + a->weights.order[r] * a->y_row, count);
     }
@@ -205,19 +237,15 @@ void ps_sparse_finish(const ps_sparse_args *a, const float *sums, const float *r
 }
 
 int64_t ps_sparse_scratch(const ps_sparse_args *a) {
-  const struct work w = {a, this_machine(a->lanes), 0, 0, 0};
+  const struct work w = work(a);
   return scratch_each(&w) * a->threads;
 }
 
 int32_t ps_sparse(void *user) {
   const ps_sparse_args *a = user;
-  struct work w = {a, this_machine(a->lanes), 0, 0, 1};
   if (a->places <= 0 || a->weights.rows <= 0) return 0;
-  w.vectors = (a->places + w.machine->lanes - 1) / w.machine->lanes;
-  const int64_t most = a->vectors > 0 && a->vectors < MOST ? a->vectors : MOST;
-  w.tiles = (w.vectors + most - 1) / most;
-  if (a->threads > 1 && a->images * w.tiles < 4 * a->threads)
-    w.parts = least(4 * a->threads, (a->weights.rows + 7) / 8);
+  struct work w = work(a);
+  if (a->cuts && a->blocks > 1) w.blocks = a->blocks;
   ps_parallel_for(a->threads, 1, make_shares, &w);
   return 0;
 }

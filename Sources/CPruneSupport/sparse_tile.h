@@ -20,11 +20,20 @@ TARGET INLINE void NAME(sum_rows)(int vectors, int is_part, const struct tile *t
   const int part = (int)tile->part;
   for (int64_t r = tile->first; r < tile->last; r++) {
     const int64_t row = tile->order[r];
-    const uint32_t end = tile->starts[r + 1];
-    uint32_t p = tile->starts[r];
+    const uint32_t end = tile->ends[r];
+    uint32_t p = tile->begins[r];
+    float *y = tile->y + row * tile->y_row;
     NAME(vector) sums[PARTS][MOST];
-    const float bias = tile->bias ? tile->bias[row] : 0;
+    // Sums begin with what is added, which may lie where they are written, or go on.
+    const float *before = tile->starts ? tile->residual ? tile->residual + row * tile->y_row : NULL : y;
+    const float bias = tile->starts && tile->bias ? tile->bias[row] : 0;
     UNROLL for (int v = 0; v < vectors; v++) sums[0][v] = bias + zero;
+    if (before) {
+      UNROLL for (int v = 0; v < vectors; v++) {
+        const int cut = is_part && v == vectors - 1;
+        sums[0][v] += cut ? LOAD_PART(before + v * LANES, part) : *(const NAME(vector) *)(before + v * LANES);
+      }
+    }
     if (parts == 2) {
       UNROLL for (int v = 0; v < vectors; v++) sums[1][v] = zero;
       ROLLED for (; p + 1 < end; p += 2) {
@@ -46,14 +55,9 @@ TARGET INLINE void NAME(sum_rows)(int vectors, int is_part, const struct tile *t
         sums[0][v] += value * (cut ? LOAD_PART(from + v * LANES, part) : *(const NAME(vector) *)(from + v * LANES));
       }
     }
-    float *y = tile->y + (tile->is_ordered ? row : r) * tile->y_row;
     if (tile->finishes) {
-      const float *residual = tile->residual ? tile->residual + row * tile->y_row : NULL;
       UNROLL for (int v = 0; v < vectors; v++) {
-        const int cut = is_part && v == vectors - 1;
         NAME(vector) sum = sums[0][v];
-        if (residual)
-          sum += cut ? LOAD_PART(residual + v * LANES, part) : *(const NAME(vector) *)(residual + v * LANES);
         if (tile->slope != 1) sum = NAME(choose)(sum < 0, slope * sum, sum);
         sums[0][v] = LIMITED(sum, low, high);
       }

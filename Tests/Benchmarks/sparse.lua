@@ -19,13 +19,27 @@ while position <= #arg do
   end
 end
 
-local minilm = os.getenv "PRUNE_MINILM"
+local minilm, smollm = os.getenv "PRUNE_MINILM", os.getenv "PRUNE_SMOLLM"
+local function voice_encoder()
+  local path = os.tmpname()
+  dofile(arg[0]:gsub("[^/]*$", "voice_encoder.lua"))(path)
+  local model = prune.load(path)
+  os.remove(path)
+  return model
+end
+-- Name, how it is made, what is left whole, shares of zeros, shapes, granularity.
 local NETWORKS = {
   {"ResNet-50", function() return prune.zoo.resnet{depth = 50} end, {"conv1"}, {0.8, 0.9, 0.95}},
   {"VGG-16", function() return prune.zoo.vgg{depth = 16} end, {}, {0.9, 0.95}},
-  {"MobileNetV2", function() return prune.zoo.mobilenet_v2{} end, {}, {0.8, 0.9}},
+  {"MobileNetV2, 1x1 alone", function() return prune.zoo.mobilenet_v2{} end, {"features.0.conv", "*.depthwise.conv"},
+    {0.8, 0.9}},
   {"MiniLM, 64 tokens", minilm and function() return prune.load(minilm) end, {}, {0.8, 0.9},
     {input_ids = {1, 64}, attention_mask = {1, 64}, token_type_ids = {1, 64}}},
+  {"SmolLM2-135M, one token", smollm and function() return prune.load(smollm) end, {}, {0.5, 0.75},
+    {input_ids = {1, 1}}},
+  {"ResNet-50, blocks of 4 outputs", function() return prune.zoo.resnet{depth = 50} end, {"conv1"}, {0.6}, nil,
+    {block = {4, 1}}},
+  {"LSTM voice encoder", voice_encoder, {}, {0.8, 0.9}},
 }
 
 local function median(list)
@@ -43,11 +57,13 @@ print(("%d thread%s, batch %d, medians of %d rounds"):format(
 print "| network | zeros | dense ms | sparse ms | ratio | sparse layers |"
 print "|---|---|---|---|---|---|"
 for _, network in ipairs(NETWORKS) do
-  local name, make, ignore, amounts, shapes = table.unpack(network)
+  local name, make, ignore, amounts, shapes, granularity = table.unpack(network, 1, 6)
   if make and is_asked(name) then
     local dense = make()
     for _, amount in ipairs(amounts) do
-      local sparse = dense:prune{amount = amount, allocation = "uniform", ignore = ignore, mode = "mask"}
+      local sparse = dense:prune{
+        amount = amount, allocation = "uniform", ignore = ignore, mode = "mask", granularity = granularity,
+      }
       local function steps(model)
         return model:benchmark{
           threads = settings.threads, batch_size = settings.batch, runs = 1, warmup = 1, steps = true, shapes = shapes,

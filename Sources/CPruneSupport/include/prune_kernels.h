@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#include "prune_sparse.h"
+
 enum {
   PS_STATUS_BAD_LABEL = 1000,
   PS_STATUS_BAD_INDEX = 1001,
@@ -336,6 +338,9 @@ typedef struct {
   const float *peephole;
   int32_t activations[3];
   float alphas[3], betas[3];
+  /// In place of w, r and candidate, where they have rows: the same matrices without their zeros, [outputs, inputs], as
+  /// `ps_sparse_few` reads them; w as `ps_sparse` does where it multiplies more than PS_PANEL_ROWS rows.
+  ps_sparse_weights sparse_w, sparse_r, sparse_candidate;
 } ps_cell;
 
 /// RNN, GRU or LSTM (1, 3 or 4 gates) over a sequence. Positions of time and batch in x and y are given by strides;
@@ -344,7 +349,7 @@ typedef struct {
   const float *x, *h0, *c0;
   const int32_t *lengths;
   float *y, *last, *last_cell;
-  /// Floats: steps * batch * gates * hidden, then batch * (gates + 3) * hidden.
+  /// Floats: steps * batch * gates * hidden, then batch * (gates + 3) * hidden, then what `ps_recurrent_sparse` says.
   float *scratch;
   ps_cell cells[2];
   int64_t steps, batch, width, hidden;
@@ -353,6 +358,8 @@ typedef struct {
   float clip;  // 0 for none
 } ps_recurrent_args;
 int32_t ps_recurrent(void *args);
+/// Floats of scratch memory behind the others where w has no zeros: for a sequence of `rows` rows in all.
+int64_t ps_recurrent_sparse(int64_t rows, int64_t width);
 
 /// From batch statistics: inverse standard deviation and moved running statistics; each output may be NULL.
 typedef struct {

@@ -11,29 +11,24 @@ enum SparseChoice {
   /// A dense kernel with a choice of layouts is seldom slower than its measure by more.
   private static let margin = 0.97
   /// Bytes laid out anew in a nanosecond.
-  private static let bytesPerNanosecond = 4.0
+  private static let bytesPerNanosecond = 12.0
 
   /// - Returns: by position, what operations with constant weights are to do.
   static func run(_ flow: Dataflow, _ policy: SparsePolicy) throws(PruneError) -> [Int: WeightUse] {
     var uses: [Int: WeightUse] = [:]
-    var candidates: [(position: Int, problem: SparseProblem, nonzeros: Int)] = []
+    var candidates: [(position: Int, work: SparseWork)] = []
     var isWorthwhile = false
     for (position, op) in flow.ops.enumerated() {
-      guard let problem = SparseProblem(op, flow), let tensor = flow.values[problem.weight].constant, tensor.count > 0
-      else { continue }
-      let nonzeros = SparseWeights.nonzeros(tensor)
-      let share = Double(nonzeros) / Double(tensor.count)
-      uses[position] = WeightUse(isSparse: policy == .always, zeros: 1 - share)
+      guard let work = SparseWork(op, flow) else { continue }
+      uses[position] = WeightUse(isSparse: policy == .always, zeros: 1 - work.share)
       // Of depthwise convolutions no weight is left out: but they need not lay out anew what comes from sparse layers.
-      guard problem.multiplications >= leastWork, share <= densest || problem.groupRows == 1 else { continue }
-      candidates.append((position, problem, nonzeros))
-      isWorthwhile = isWorthwhile || share <= densest
+      guard work.multiplications >= leastWork, work.share <= densest || work.isDepthwise else { continue }
+      candidates.append((position, work))
+      isWorthwhile = isWorthwhile || work.share <= densest
     }
     guard policy == .measured, isWorthwhile else { return uses }
     var times: [Int: SparseTimes] = [:]
-    for (position, problem, nonzeros) in candidates {
-      times[position] = try SparseMeasure.times(flow.ops[position], problem, nonzeros: nonzeros, flow)
-    }
+    for (position, work) in candidates { times[position] = try SparseMeasure.times(flow.ops[position], work, flow) }
     for position in chosen(times, flow) { uses[position]?.isSparse = true }
     for (position, time) in times { uses[position]?.measured = (time.dense, time.sparse) }
     return uses

@@ -45,9 +45,12 @@ enum SparseConvolution {
       window.kernel == [1, 1] && window.strides == [1, 1] && window.before == [0, 0] && inputs == outputs
     }
 
-    /// Whether the images are read where they lie. Those whose channels are a power of two apart are laid out anew:
-    /// their pixels would compete for the same lines of the cache.
-    var readsImages: Bool { isPointwise && (inputs[0] * inputs[1]) % 256 != 0 }
+    /// Whether the images are read where they lie. Many channels that are a power of two apart are laid out anew: their
+    /// pixels would compete for the same lines of the cache.
+    var readsImages: Bool { isPointwise && (channels <= 32 || (inputs[0] * inputs[1]) % 256 != 0) }
+
+    /// Whether each channel is convolved alone.
+    var isDepthwise: Bool { channels == groups }
 
     /// Images with zeros around them.
     struct Padding {
@@ -101,7 +104,8 @@ enum SparseConvolution {
   static func emit(
     _ problem: SparseProblem, _ geometry: Geometry, _ op: Dataflow.Op, _ emitter: any Emitter
   ) throws(PruneError) -> Bool {
-    guard let weights = try SparseWeights.packed(problem, isSorted: true, emitter) else { return false }
+    if geometry.isDepthwise, problem.tail.residual == nil { return try planes(problem, geometry, op, emitter) }
+    guard let weights = try SparseWeights.packed(problem, isFew: false, emitter) else { return false }
     let padding = geometry.padding
     let (pixels, results) = (geometry.inputs[0] * geometry.inputs[1], geometry.outputs[0] * geometry.outputs[1])
     let channel = geometry.readsImages ? pixels : padding.channel
@@ -113,6 +117,10 @@ enum SparseConvolution {
     (arguments.y_row, arguments.y_place) = (Int64(results), 1)
     (arguments.pitch, arguments.columns) = (Int64(padding.pitch), Int64(geometry.outputs[1]))
     arguments.is_padded = geometry.readsImages ? 0 : 1
+    let offsets = geometry.offsets
+    arguments.window = Int64(geometry.window.kernel.reduce(1, *))
+    arguments.reach = Int64(offsets.prefix(geometry.window.kernel.reduce(1, *)).max() ?? 0)
+    arguments.channel = Int64(channel)
     if geometry.isPointwise || padding.pitch == geometry.outputs[1] {
       arguments.target = Int32(PS_SPARSE_PLANES.rawValue)
       arguments.places = Int64(results)
@@ -121,7 +129,7 @@ enum SparseConvolution {
       arguments.places = Int64((geometry.outputs[0] - 1) * padding.pitch + geometry.outputs[1])
     }
     let source = geometry.readsImages ? try emitter.plain(problem.x) : try padded(problem, geometry, op, emitter)
-    try SparseStep.emit(arguments, problem, weights, source, offsets: geometry.offsets, op, emitter, run: ps_sparse)
+    try SparseStep.emit(arguments, problem, weights, source, offsets: offsets, op, emitter, run: ps_sparse)
     return true
   }
 
@@ -148,5 +156,44 @@ enum SparseConvolution {
       return frame.step(bound, ps_sparse_pad)
     }
     return target
+  }
+
+  /// A depthwise convolution, which leaves out no weight: but images stay as sparse convolutions around it want them.
+  private static func planes(
+    _ problem: SparseProblem, _ geometry: Geometry, _ op: Dataflow.Op, _ emitter: any Emitter
+  ) throws(PruneError) -> Bool {
+    let (window, padding) = (geometry.window, geometry.padding)
+    let tail = ps_sparse_args(problem.tail.activation)
+    var arguments = ps_sparse_plane_args()
+    (arguments.images, arguments.channels) = (Int64(geometry.images), Int64(geometry.channels))
+    arguments.multiplier = Int64(problem.rows / geometry.channels)
+    (arguments.height, arguments.width) = (Int64(geometry.inputs[0]), Int64(geometry.inputs[1]))
+    (arguments.rows, arguments.columns) = (Int64(geometry.outputs[0]), Int64(geometry.outputs[1]))
+    arguments.kernel = (Int64(window.kernel[0]), Int64(window.kernel[1]))
+    arguments.steps = (Int64(window.strides[0]), Int64(window.strides[1]))
+    arguments.dilations = (Int64(window.dilations[0]), Int64(window.dilations[1]))
+    arguments.before = (Int64(padding.before[0]), Int64(padding.before[1]))
+    arguments.phases = (Int64(padding.phases[0]), Int64(padding.phases[1]))
+    let reach = (window.kernel[1] - 1) * window.dilations[1]
+    arguments.pitch = Int64(geometry.outputs[1] + reach / window.strides[1])
+    (arguments.slope, arguments.low, arguments.high) = (tail.slope, tail.low, tail.high)
+    (arguments.function, arguments.alpha, arguments.beta) = (tail.function, tail.alpha, tail.beta)
+    arguments.threads = Int64(max(Parallel.threads, 1))
+    let source = try emitter.plain(problem.x), weights = try emitter.plain(problem.weight)
+    let bias = try problem.tail.bias.map { id throws(PruneError) in try emitter.plain(id) }
+    let target = try emitter.define(problem.y, layout: nil)
+    let scratch = emitter.scratch(4 * Int(ps_sparse_plane_scratch(&arguments)))
+    let final = arguments
+    emitter.emit(op.node.label, reads: [source, weights] + [bias].compactMap { $0 }, writes: [target, scratch]) {
+      frame in
+      var bound = final
+      bound.x = UnsafePointer(frame.pointer(source))
+      bound.weights = UnsafePointer(frame.pointer(weights))
+      bound.bias = bias.map { UnsafePointer(frame.pointer($0)) }
+      bound.y = frame.pointer(target)
+      bound.scratch = frame.pointer(scratch)
+      return frame.step(bound, ps_sparse_planes)
+    }
+    return true
   }
 }

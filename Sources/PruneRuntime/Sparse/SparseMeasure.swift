@@ -20,20 +20,17 @@ enum SparseMeasure {
   /// Rounds, each of which runs both ways.
   private static let rounds = 4
 
-  static func times(
-    _ op: Dataflow.Op, _ problem: SparseProblem, nonzeros: Int, _ flow: Dataflow
-  ) throws(PruneError) -> SparseTimes? {
-    let key = key(op, problem, nonzeros, flow)
+  static func times(_ op: Dataflow.Op, _ work: SparseWork, _ flow: Dataflow) throws(PruneError) -> SparseTimes? {
+    let key = key(op, work, flow)
     if let times = cache.withLock({ $0[key] }) { return times }
-    guard let times = try measured(op, problem, flow) else { return nil }
+    guard let times = try measured(op, flow) else { return nil }
     cache.withLock { $0[key] = times }
     return times
   }
 
-  private static func key(_ op: Dataflow.Op, _ problem: SparseProblem, _ nonzeros: Int, _ flow: Dataflow) -> String {
+  private static func key(_ op: Dataflow.Op, _ work: SparseWork, _ flow: Dataflow) -> String {
     // Times are alike where the number of weights is within a few hundredths.
-    let density = Double(nonzeros) / Double(problem.rows * problem.taps)
-    var parts = [op.key, "\(Int((density * 64).rounded()))", "\(Parallel.threads)", "\(ps_sparse_lanes())"]
+    var parts = [op.key, "\(Int((work.share * 64).rounded()))", "\(Parallel.threads)", "\(ps_sparse_lanes())"]
     parts.append("\(op.inputs.map { $0.map { flow.dims($0) } ?? [] })")
     parts.append("\(op.outputs.map { $0.map { flow.dims($0) } ?? [] })")
     for item in op.epilogue {
@@ -42,17 +39,12 @@ enum SparseMeasure {
       case .activation(let function): parts.append("\(function)")
       }
     }
-    switch problem.geometry {
-    case .convolution(let geometry): parts.append("\(geometry.groups) \(geometry.window)")
-    case .product(let geometry): parts.append("\(geometry.transposesA)\(geometry.transposesB)")
-    }
+    parts.append(work.variant)
     return parts.joined(separator: " ")
   }
 
   /// Nil when the operation does not run so.
-  private static func measured(_ op: Dataflow.Op, _ problem: SparseProblem, _ flow: Dataflow) throws(PruneError)
-    -> SparseTimes?
-  {
+  private static func measured(_ op: Dataflow.Op, _ flow: Dataflow) throws(PruneError) -> SparseTimes? {
     let single = single(op, flow)
     let use = WeightUse(isSparse: true, zeros: 0)
     guard let dense = try Trial(single, uses: [:]), let sparse = try Trial(single, uses: [0: use]) else { return nil }

@@ -38,9 +38,10 @@ enum SparseProduct {
   static func emit(
     _ problem: SparseProblem, _ geometry: Geometry, _ op: Dataflow.Op, _ emitter: any Emitter
   ) throws(PruneError) -> Bool {
-    guard let weights = try SparseWeights.packed(problem, isSorted: false, emitter) else { return false }
+    let isFew = geometry.m < fewestRows && (!geometry.transposesA || geometry.m == 1)
+    guard let weights = try SparseWeights.packed(problem, isFew: isFew, emitter) else { return false }
     var arguments = ps_sparse_args(problem.tail.activation)
-    if geometry.m < fewestRows, !geometry.transposesA || geometry.m == 1 {
+    if isFew {
       (arguments.images, arguments.x_image, arguments.y_image) = (
         Int64(geometry.m), Int64(geometry.k), Int64(geometry.n)
       )
@@ -52,27 +53,41 @@ enum SparseProduct {
     (arguments.y_row, arguments.y_place) = (1, Int64(geometry.n))
     (arguments.pitch, arguments.columns) = (Int64(geometry.m), Int64(geometry.m))
     arguments.target = Int32(PS_SPARSE_PLACES.rawValue)
-    let plain = try emitter.plain(problem.x)
     let source: Int
     let pitch: Int
     if geometry.transposesA {
-      (source, pitch) = (plain, geometry.m)
+      (source, pitch) = (try emitter.plain(problem.x), geometry.m)
     } else {
       pitch = geometry.pitch
       arguments.is_padded = 1
-      let turned = emitter.scratch(4 * geometry.k * pitch)
-      source = turned
-      let (rows, columns) = (Int64(geometry.m), Int64(geometry.k))
-      emitter.emit(op.node.label, reads: [plain], writes: [turned]) { frame in
-        frame.step(
-          ps_sparse_transpose_args(
-            x: UnsafePointer(frame.pointer(plain)), y: frame.pointer(turned), rows: rows, columns: columns,
-            x_row: columns,
-            y_row: Int64(pitch)), ps_sparse_transpose)
-      }
+      source = try turned(problem.x, geometry, op, emitter)
     }
     let offsets = (0..<geometry.k).map { Int32(clamping: $0 * pitch) }
     try SparseStep.emit(arguments, problem, weights, source, offsets: offsets, op, emitter, run: ps_sparse)
     return true
+  }
+
+  /// Operands that lie turned already: several products read the same one.
+  private struct Turned: KernelNotes {
+    var buffers: [Int: Int] = [:]
+  }
+
+  /// The operand with rows in the lanes of vectors.
+  private static func turned(
+    _ x: Int, _ geometry: Geometry, _ op: Dataflow.Op, _ emitter: any Emitter
+  ) throws(PruneError) -> Int {
+    if let buffer = emitter[Turned.self].buffers[x] { return buffer }
+    let plain = try emitter.plain(x)
+    let pitch = geometry.pitch
+    let turned = emitter.scratch(4 * geometry.k * pitch)
+    let (rows, columns) = (Int64(geometry.m), Int64(geometry.k))
+    emitter.emit(op.node.label, reads: [plain], writes: [turned]) { frame in
+      frame.step(
+        ps_sparse_transpose_args(
+          x: UnsafePointer(frame.pointer(plain)), y: frame.pointer(turned), rows: rows, columns: columns,
+          x_row: columns, y_row: Int64(pitch)), ps_sparse_transpose)
+    }
+    emitter[Turned.self].buffers[x] = turned
+    return turned
   }
 }

@@ -22,16 +22,26 @@ enum SparseStep {
     }
     var final = arguments
     final.threads = Int64(max(Parallel.threads, 1))
+    final.weights.rows = Int64(weights.source.rows)
+    var cuts: Int?
+    if weights.form == .sorted {
+      let block = Int(ps_sparse_block(&final, Int64(weights.source.taps), Int64(weights.count)))
+      if block > 0, block < weights.source.taps {
+        cuts = try emitter.constantBuffer(try weights.cuts(block: block))
+        final.blocks = Int64((weights.source.taps + block - 1) / block)
+      }
+    }
     let scratch = emitter.scratch(max(4 * Int(ps_sparse_scratch(&final)), 64))
-    let fixed = final
+    let (fixed, cutBuffer) = (final, cuts)
     emitter.emit(
-      op.node.label, reads: [source, weights.buffer] + [table, bias, residual].compactMap { $0 },
+      op.node.label, reads: [source, weights.buffer] + [table, bias, residual, cutBuffer].compactMap { $0 },
       writes: [target, scratch]
     ) { frame in
       var bound = fixed
       bound.weights = weights.bound(frame)
       bound.x = UnsafePointer(frame.pointer(source))
       bound.offsets = table.map { UnsafePointer(frame.pointer($0, as: Int32.self)) }
+      bound.cuts = cutBuffer.map { UnsafePointer(frame.pointer($0, as: UInt32.self)) }
       bound.bias = bias.map { UnsafePointer(frame.pointer($0)) }
       bound.residual = residual.map { UnsafePointer(frame.pointer($0)) }
       bound.y = frame.pointer(target)

@@ -2,12 +2,38 @@ import COneDNN
 import CPruneSupport
 import PruneTensor
 
-/// A constant matrix without its zeros: values, the taps they belong to, where rows begin and which outputs they make.
+/// A constant matrix without its zeros: values, which of them there are, where rows begin and which outputs they make.
 struct SparseWeights {
+  /// How it is said which weights are stored.
+  enum Form: Int {
+    /// Rows of as many values follow each other among PS_SPARSE_CHUNK outputs; each value has the number of its tap.
+    case sorted = 2
+    /// Rows in the order of outputs, each value with the number of its tap.
+    case listed = 1
+    /// Rows in the order of outputs, with a bit for each weight.
+    case bits = 3
+
+    /// What few vectors are multiplied fastest with: bits take as long whatever their number, numbers of taps take time
+    /// for each. The border is measured.
+    static func few(_ nonzeros: Int, of count: Int, isFinite: Bool) -> Form {
+      isFinite && Double(nonzeros) >= 0.22 * Double(count) ? .bits : .listed
+    }
+  }
+
+  /// A matrix in memory: rows of taps, so far apart.
+  struct Source {
+    var rows: Int
+    var taps: Int
+    var groupRows: Int
+    var rowStride: Int
+    var tapStride: Int
+  }
+
   let buffer: Int
+  let tensor: Tensor
+  let source: Source
+  let form: Form
   let count: Int
-  let rows: Int
-  let groupRows: Int
 
   /// How many elements of a float32 constant are not zero, NaN and infinities among them.
   static func nonzeros(_ tensor: Tensor) -> Int {
@@ -20,72 +46,138 @@ struct SparseWeights {
     return count
   }
 
-  /// The weights of a problem, packed once for all programs of the model.
-  /// - Parameter isSorted: whether rows with as many values follow each other, which their loops are faster for.
-  static func packed(_ problem: SparseProblem, isSorted: Bool, _ emitter: any Emitter) throws(PruneError)
-    -> SparseWeights?
-  {
-    guard let tensor = emitter.constant(problem.weight), tensor.dtype == .float32,
-      tensor.count == problem.rows * problem.taps,
-      let plain = Layout.plain([problem.rows, problem.taps]),
-      let kind = Layout.plain(
-        [problem.rows, problem.taps, problem.groupRows, isSorted ? 2 : 1, problem.tapStride], type: dnnl_u8)
-    else { return nil }
-    let packed = try emitter.packed(problem.weight, key: (plain, kind)) { tensor throws(PruneError) in
-      try pack(tensor, problem, isSorted: isSorted)
-    }
-    guard let packed else { return nil }
-    let count = (packed.tensor.byteCount - 4 * (2 * problem.rows + 1)) / 6
-    return SparseWeights(buffer: packed.buffer, count: count, rows: problem.rows, groupRows: problem.groupRows)
+  private static func isFinite(_ tensor: Tensor) -> Bool {
+    // Safe: as above.
+    let base = UnsafeRawPointer(tensor.storage.base.advanced(by: tensor.byteOffset))
+    return (0..<tensor.count).allSatisfy { base.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self).isFinite }
   }
 
-  /// Values, where rows begin, outputs, and taps, which take two bytes each: so nothing is at an odd address.
-  private static func pack(_ tensor: Tensor, _ problem: SparseProblem, isSorted: Bool) throws(PruneError) -> Tensor {
-    let (rows, taps) = (problem.rows, problem.taps)
+  /// The weights of a problem, packed once for all programs of the model.
+  /// - Parameter isFew: whether they multiply vectors one by one.
+  static func packed(_ problem: SparseProblem, isFew: Bool, _ emitter: any Emitter) throws(PruneError) -> SparseWeights?
+  {
+    let source = Source(
+      rows: problem.rows, taps: problem.taps, groupRows: problem.groupRows, rowStride: problem.rowStride,
+      tapStride: problem.tapStride)
+    guard let tensor = emitter.constant(problem.weight), tensor.dtype == .float32,
+      tensor.count == problem.rows * problem.taps
+    else { return nil }
+    let count = nonzeros(tensor)
+    let form: Form = isFew ? .few(count, of: tensor.count, isFinite: isFinite(tensor)) : .sorted
+    guard let plain = Layout.plain([problem.rows, problem.taps]),
+      let kind = Layout.plain(
+        [problem.rows, problem.taps, problem.groupRows, form.rawValue, problem.tapStride], type: dnnl_u8)
+    else { return nil }
+    let packed = try emitter.packed(problem.weight, key: (plain, kind)) { tensor throws(PruneError) in
+      defer { tensor.forgetPages() }
+      return try pack(tensor, source, form)
+    }
+    guard let packed else { return nil }
+    return SparseWeights(buffer: packed.buffer, tensor: packed.tensor, source: source, form: form, count: count)
+  }
+
+  /// A matrix of the program's own, [rows, columns].
+  static func constant(
+    _ tensor: Tensor, rows: Int, columns: Int, isFew: Bool, _ emitter: any Emitter
+  ) throws(PruneError) -> SparseWeights {
+    let source = Source(rows: rows, taps: columns, groupRows: rows, rowStride: columns, tapStride: 1)
+    let count = nonzeros(tensor)
+    let form: Form = isFew ? .few(count, of: tensor.count, isFinite: isFinite(tensor)) : .sorted
+    let packed = try pack(tensor, source, form)
+    return SparseWeights(
+      buffer: try emitter.constantBuffer(packed), tensor: packed, source: source, form: form, count: count)
+  }
+
+  /// Bytes of a row of bits.
+  private static func rowBytes(_ taps: Int) -> Int {
+    let word = Int(PS_SPARSE_WORD)
+    return (taps + word - 1) / word * (word / 8)
+  }
+
+  /// Values, where rows begin, then outputs and taps, or bits: so nothing is at an odd address.
+  private static func pack(_ tensor: Tensor, _ source: Source, _ form: Form) throws(PruneError) -> Tensor {
+    let (rows, taps) = (source.rows, source.taps)
     // Safe: rows and taps stay within the tensor, which has rows x taps elements, at any address.
     let base = UnsafeRawPointer(tensor.storage.base.advanced(by: tensor.byteOffset))
     func value(_ row: Int, _ tap: Int) -> Float {
-      base.loadUnaligned(fromByteOffset: 4 * (row * problem.rowStride + tap * problem.tapStride), as: Float.self)
+      base.loadUnaligned(fromByteOffset: 4 * (row * source.rowStride + tap * source.tapStride), as: Float.self)
     }
     var counts = [Int](repeating: 0, count: rows)
     for row in 0..<rows { for tap in 0..<taps where value(row, tap) != 0 || value(row, tap).isNaN { counts[row] += 1 } }
-    let total = counts.reduce(0, +)
+    let total = counts.reduce(0, +), behind = form == .bits ? Int(PS_SPARSE_BEHIND) : 0
+    let bytes = form == .bits ? rows * rowBytes(taps) : 4 * rows + 2 * total
     var order = Array(0..<rows)
-    if isSorted {
-      order.sort { a, b in (a / problem.groupRows, counts[a], a) < (b / problem.groupRows, counts[b], b) }
+    if form == .sorted {
+      let chunk = Int(PS_SPARSE_CHUNK)
+      order.sort { a, b in
+        (a / source.groupRows, a / chunk, counts[a], a) < (b / source.groupRows, b / chunk, counts[b], b)
+      }
     }
-    let storage = try Storage(byteCount: 6 * total + 4 * (2 * rows + 1), zeroed: false)
-    // Safe: the storage has room for `total` values and taps, rows + 1 beginnings and as many outputs as rows.
+    let storage = try Storage(byteCount: 4 * (total + behind + rows + 1) + bytes, zeroed: form == .bits)
+    // Safe: the storage has room for `total` values and taps, rows + 1 beginnings, and as many outputs as rows or the
+    // bits of all rows.
     let values = storage.base.assumingMemoryBound(to: Float.self)
-    let starts = storage.base.advanced(by: 4 * total).assumingMemoryBound(to: UInt32.self)
-    let outputs = storage.base.advanced(by: 4 * (total + rows + 1)).assumingMemoryBound(to: UInt32.self)
-    let places = storage.base.advanced(by: 4 * (total + 2 * rows + 1)).assumingMemoryBound(to: UInt16.self)
+    let starts = storage.base.advanced(by: 4 * (total + behind)).assumingMemoryBound(to: UInt32.self)
+    let rest = storage.base.advanced(by: 4 * (total + behind + rows + 1))
+    let outputs = rest.assumingMemoryBound(to: UInt32.self), bits = rest.assumingMemoryBound(to: UInt8.self)
+    let places = rest.advanced(by: form == .bits ? 0 : 4 * rows).assumingMemoryBound(to: UInt16.self)
     var next = 0
     for (index, row) in order.enumerated() {
       starts[index] = UInt32(next)
-      outputs[index] = UInt32(row)
+      if form != .bits { outputs[index] = UInt32(row) }
       for tap in 0..<taps {
         let weight = value(row, tap)
         guard weight != 0 || weight.isNaN else { continue }
         values[next] = weight
-        places[next] = UInt16(tap)
+        if form == .bits {
+          bits[row * rowBytes(taps) + tap / 8] |= 1 << UInt8(tap % 8)
+        } else {
+          places[next] = UInt16(tap)
+        }
         next += 1
       }
     }
     starts[rows] = UInt32(next)
-    tensor.forgetPages()
     return try Tensor(.uint8, try Shape([storage.byteCount]), over: Bytes(storage: storage))
   }
 
-  func bound(_ frame: Frame) -> ps_sparse_weights {
+  /// Where each block of `block` taps but the first begins in each row, as `ps_sparse_args` has it.
+  func cuts(block: Int) throws(PruneError) -> Tensor {
+    let (rows, blocks) = (source.rows, (source.taps + block - 1) / block)
     // Safe: as `pack` laid them out.
-    let base = UnsafeMutableRawPointer(frame.pointer(buffer))
-    return ps_sparse_weights(
-      values: UnsafePointer(base.assumingMemoryBound(to: Float.self)),
-      taps: UnsafePointer(base.advanced(by: 4 * (count + 2 * rows + 1)).assumingMemoryBound(to: UInt16.self)),
-      starts: UnsafePointer(base.advanced(by: 4 * count).assumingMemoryBound(to: UInt32.self)),
-      order: UnsafePointer(base.advanced(by: 4 * (count + rows + 1)).assumingMemoryBound(to: UInt32.self)),
-      rows: Int64(rows),
-      group_rows: Int64(groupRows))
+    let base = UnsafeMutableRawPointer(tensor.storage.base.advanced(by: tensor.byteOffset))
+    let weights = bound(base)
+    var cuts: [Int32] = []
+    guard let starts = weights.starts, let taps = weights.taps else { return try Tensor(cuts) }
+    cuts = [Int32](repeating: 0, count: max(blocks - 1, 0) * rows)
+    for row in 0..<rows {
+      var place = Int(starts[row])
+      for number in 1..<max(blocks, 1) {
+        while place < Int(starts[row + 1]), Int(taps[place]) < number * block { place += 1 }
+        cuts[(number - 1) * rows + row] = Int32(truncatingIfNeeded: place)
+      }
+    }
+    return try Tensor(cuts)
+  }
+
+  func bound(_ frame: Frame) -> ps_sparse_weights { bound(UnsafeMutableRawPointer(frame.pointer(buffer))) }
+
+  /// - Parameter base: what `pack` laid out.
+  private func bound(_ base: UnsafeMutableRawPointer) -> ps_sparse_weights {
+    let behind = form == .bits ? Int(PS_SPARSE_BEHIND) : 0
+    let rest = base.advanced(by: 4 * (count + behind + source.rows + 1))
+    var weights = ps_sparse_weights()
+    weights.values = UnsafePointer(base.assumingMemoryBound(to: Float.self))
+    weights.starts = UnsafePointer(base.advanced(by: 4 * (count + behind)).assumingMemoryBound(to: UInt32.self))
+    if form == .bits {
+      weights.bits = UnsafePointer(rest.assumingMemoryBound(to: UInt8.self))
+    } else {
+      weights.order = UnsafePointer(rest.assumingMemoryBound(to: UInt32.self))
+      weights.taps = UnsafePointer(rest.advanced(by: 4 * source.rows).assumingMemoryBound(to: UInt16.self))
+    }
+    (weights.rows, weights.group_rows, weights.columns) = (
+      Int64(source.rows), Int64(source.groupRows), Int64(source.taps)
+    )
+    return weights
   }
 }

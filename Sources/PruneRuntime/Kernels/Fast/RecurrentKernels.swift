@@ -10,10 +10,24 @@ enum RecurrentKernels: KernelFamily {
 
   /// Buffers of one direction, as `ps_cell` has them.
   private struct Cell {
-    var w, r: Int
-    var candidate, bias, candidateBias, peephole: Int?
+    var w, r: Matrix
+    var candidate: Matrix?
+    var bias, candidateBias, peephole: Int?
     var functions: [Function]
-    var buffers: [Int] { [w, r] + [candidate, bias, candidateBias, peephole].compactMap { $0 } }
+    var buffers: [Int] {
+      [w.buffer, r.buffer] + [candidate?.buffer, bias, candidateBias, peephole].compactMap { $0 }
+    }
+  }
+
+  private enum Matrix {
+    case dense(Int)
+    case sparse(SparseWeights)
+    var buffer: Int {
+      switch self {
+      case .dense(let buffer): buffer
+      case .sparse(let weights): weights.buffer
+      }
+    }
   }
 
   private struct Function {
@@ -28,10 +42,19 @@ enum RecurrentKernels: KernelFamily {
   }
 
   private static func recurrent(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    try emit(op, emitter, isSparse: false)
+  }
+
+  /// The same with matrices without their zeros.
+  static func sparse(_ op: Dataflow.Op, _ emitter: any Emitter) throws(PruneError) -> Bool {
+    try emit(op, emitter, isSparse: true)
+  }
+
+  private static func emit(_ op: Dataflow.Op, _ emitter: any Emitter, isSparse: Bool) throws(PruneError) -> Bool {
     guard let extents = extents(op, emitter) else { return false }
     var cells: [Cell] = []
     for direction in 0..<extents.directions {
-      guard let cell = try cell(op, emitter, extents, direction) else { return false }
+      guard let cell = try cell(op, emitter, extents, direction, isSparse: isSparse) else { return false }
       cells.append(cell)
     }
     func plain(_ index: Int) throws(PruneError) -> Int? {
@@ -51,8 +74,9 @@ enum RecurrentKernels: KernelFamily {
     let (lengths, h0) = (try plain(4), try plain(5))
     let c0 = extents.gates == 4 ? try plain(6) : nil
     let all = extents.gates * extents.hidden
-    let scratch = emitter.scratch(
-      4 * (extents.steps * extents.batch * all + extents.batch * (all + 3 * extents.hidden)))
+    let rows = extents.steps * extents.batch
+    let sparse = isSparse ? Int(ps_recurrent_sparse(Int64(rows), Int64(extents.width))) : 0
+    let scratch = emitter.scratch(4 * (rows * all + extents.batch * (all + 3 * extents.hidden) + sparse))
     func define(_ index: Int) throws(PruneError) -> Int? {
       try op.output(index).map { id throws(PruneError) in try emitter.define(id, layout: nil) }
     }
@@ -125,7 +149,7 @@ enum RecurrentKernels: KernelFamily {
 
   /// A direction's weights as the kernel wants them. Nil when they are not constants of the right shape.
   private static func cell(
-    _ op: Dataflow.Op, _ emitter: any Emitter, _ extents: Extents, _ direction: Int
+    _ op: Dataflow.Op, _ emitter: any Emitter, _ extents: Extents, _ direction: Int, isSparse: Bool
   ) throws(PruneError) -> Cell? {
     let (hidden, rows) = (extents.hidden, extents.gates * extents.hidden)
     func part(_ index: Int, _ count: Int) throws(PruneError) -> [Float]? {
@@ -139,15 +163,24 @@ enum RecurrentKernels: KernelFamily {
     else { return nil }
     let resetsBefore = extents.gates == 3 && !extents.resetsAfter
     let shared = resetsBefore ? 2 * hidden : rows
-    func weight(_ values: [Float], rows: Int, columns: Int, uses: Int) throws(PruneError) -> Int {
-      try emitter.constantBuffer(uses <= Int(PS_PANEL_ROWS) ? try panels(values, rows, columns) : try Tensor(values))
+    func weight(_ values: [Float], rows: Int, columns: Int, uses: Int, isFew: Bool? = nil) throws(PruneError) -> Matrix
+    {
+      let few = uses <= Int(PS_PANEL_ROWS)
+      if isSparse {
+        return .sparse(
+          try SparseWeights.constant(
+            try Tensor(values), rows: rows, columns: columns, isFew: isFew ?? few, emitter))
+      }
+      return .dense(try emitter.constantBuffer(few ? try panels(values, rows, columns) : try Tensor(values)))
     }
+    guard !isSparse || max(extents.width, hidden) <= 1 << 16 else { return nil }
     var cell = Cell(
       w: try weight(w, rows: rows, columns: extents.width, uses: extents.steps * extents.batch),
-      r: try weight(Array(r[..<(shared * hidden)]), rows: shared, columns: hidden, uses: extents.batch),
+      r: try weight(Array(r[..<(shared * hidden)]), rows: shared, columns: hidden, uses: extents.batch, isFew: true),
       functions: functions)
     if resetsBefore {
-      cell.candidate = try emitter.constantBuffer(try panels(Array(r[(shared * hidden)...]), hidden, hidden))
+      cell.candidate = try weight(
+        Array(r[(shared * hidden)...]), rows: hidden, columns: hidden, uses: 1, isFew: true)
     }
     if op.input(3) != nil {
       guard let both = try part(3, 2 * rows) else { return nil }
@@ -178,7 +211,14 @@ enum RecurrentKernels: KernelFamily {
     func pointer(_ buffer: Int?) -> UnsafePointer<Float>? { buffer.map { UnsafePointer(frame.pointer($0)) } }
     func function(_ index: Int) -> Function { cell.functions[min(index, cell.functions.count - 1)] }
     var bound = ps_cell()
-    (bound.w, bound.r, bound.candidate) = (pointer(cell.w), pointer(cell.r), pointer(cell.candidate))
+    func dense(_ matrix: Matrix?) -> UnsafePointer<Float>? {
+      if case .dense(let buffer)? = matrix { pointer(buffer) } else { nil }
+    }
+    func sparse(_ matrix: Matrix?) -> ps_sparse_weights {
+      if case .sparse(let weights)? = matrix { weights.bound(frame) } else { ps_sparse_weights() }
+    }
+    (bound.w, bound.r, bound.candidate) = (dense(cell.w), dense(cell.r), dense(cell.candidate))
+    (bound.sparse_w, bound.sparse_r, bound.sparse_candidate) = (sparse(cell.w), sparse(cell.r), sparse(cell.candidate))
     (bound.bias, bound.candidate_bias, bound.peephole) = (
       pointer(cell.bias), pointer(cell.candidateBias), pointer(cell.peephole)
     )
