@@ -130,6 +130,23 @@ slim:fit{data = train, epochs = 2, teacher = m, temperature = 4, alpha = 0.7}
 print(slim:evaluate(test).accuracy)]],
   },
   {
+    name = "lowrank",
+    title = "low rank: two small layers in the place of a large one",
+    text = [[
+m:factorize{} writes a matrix of n x k as one of n x r and one of r x k, where that saves parameters and multiplications. By the weights alone
+(SVD) it keeps the weights; with data it keeps what the layers compute on it, and fits each second layer to what the whole one gave: give data,
+a few hundred samples without labels. One of these says how much:
+
+    energy    0.99: what each layer keeps (the default)      rank    the same rank everywhere
+    target    {macs = 0.5}, {params =}, {bytes =}            guard   as much as it allows
+
+Convolutions become one with r channels and one of 1x1, or with form = "spatial" a column and a row of the kernel. The report has rank and energy
+of each layer; what saves nothing stays whole and is named in `skipped`. Zeros of pruned weights are lost: factor first, then prune and quantize.]],
+    example = [[
+local small, report = m:factorize{data = train:take(256), target = {macs = 0.5}, validate = test}
+print(report.layers)]],
+  },
+  {
     name = "transformers",
     title = "what suits attention, embeddings and layer normalization",
     text = [[
@@ -302,6 +319,7 @@ local ALIASES = {
   ["calibration"] = "quantization", ["reports"] = "report", ["reading"] = "report", ["deploy"] = "deploying", ["seed"] = "reproducibility",
   ["threads"] = "reproducibility", ["strategy"] = "strategy.global", ["metric"] = "metrics", ["command line"] = "commands", ["cli"] = "commands",
   ["ci"] = "commands", ["exit status"] = "commands", ["llm"] = "transformers", ["language model"] = "transformers", ["keras"] = "models",
+  ["svd"] = "lowrank", ["low rank"] = "lowrank", ["factorize"] = "lowrank",
   ["pytorch"] = "models", ["tensorflow"] = "models", ["dynamic axes"] = "shapes", ["dynamic_axes"] = "shapes",
 }
 

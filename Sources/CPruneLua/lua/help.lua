@@ -40,6 +40,7 @@ local COMMON = {
   ["Model:keep_classes"] = "amount target granularity criterion data recover guard validate",
   ["Model:fit"] = "epochs batch_size lr optimizer schedule validation teacher seed",
   ["Model:quantize"] = "scheme calibration calibrator bits guard validate ignore",
+  ["Model:factorize"] = "data target energy rank guard form validate",
   ["Model:significance"] = "criterion data",
   ["Model:sensitivity"] = "data amounts metric max_drop",
   ["Model:benchmark"] = "batch_size threads runs steps",
