@@ -29,7 +29,7 @@ struct Repair {
         .invalidArgument, "reconstruct and reestimate look at data, and there is none", hint: "give data = …")
     }
     let limit = data.isOfTokens ? Self.sequenceLimit : Self.sampleLimit
-    let batches = try batches(of: data.spread(over: limit), for: model)
+    let samples = try data.spread(over: limit), batches = try batches(of: samples, for: model)
     guard !batches.isEmpty else { return ["nothing was fitted: the data has fewer samples than a batch of the model"] }
     var notes: [String] = []
     if context.plan.fitsLayers {
@@ -37,7 +37,7 @@ struct Repair {
         dependencies, cut, batches, origin: origin, seed: options.seed, cancel: options.cancel
       ).run(&model)
       notes.append(
-        "\(fitted.layers) layers were fitted to what they gave before, by least squares over \(batches.count * batchSize) samples"
+        "\(fitted.layers) layers were fitted to what they gave before, by least squares over \(min(batches.count * batchSize, samples.count)) samples"
       )
       if !fitted.skipped.isEmpty { notes.append("not fitted: \(fitted.skipped.joined(separator: ", "))") }
     }
