@@ -7,7 +7,7 @@
 ---@field shape (integer|string)[]
 
 ---@class prune.load_options
----@field copy? boolean read the file rather than map it into memory (default false)
+---@field copy? boolean read the file rather than map it: a mapped file (of 4 MB and more) that someone truncates kills the process (default false)
 ---@field shapes? table<string, integer|integer[]> writes in extents that the inputs leave open, as Model:fix_shapes does, {height = 640, width = 640}
 
 ---@class prune.zoo_options
@@ -31,7 +31,7 @@
 ---@field y? string name of the targets; "y" where the file has it, with named inputs none by default
 
 ---@class prune.data_csv_options
----@field label? string|integer the target's column, by name or by number from 1; the last one by default
+---@field label? string|integer|table the target's column, by name or by number from 1, or a list of them, which are values; the last one by default
 
 ---@class prune.data_images_options
 ---@field path string a folder of folders, one a class; a folder of images, without labels; or a CSV of file and label
@@ -45,6 +45,16 @@
 ---@field layout? "nchw"|"nhwc" channels in front, as PyTorch has them, or last, as Keras (default "nchw")
 ---@field strict? boolean whether a file that cannot be read is an error, rather than replaced by the next of its class and named in broken (default false)
 ---@field check? boolean decode every file at once, and leave out what cannot be read (default false)
+
+---@class prune.data_wav_options
+---@field path string a folder of folders, one a class; a folder of WAV files, without labels; or a CSV of file and label
+---@field window integer frames of a sample: what the model takes
+---@field rate? integer frames a second that files are resampled to; that of the first file by default, which all must have then
+---@field hop? integer frames from one window of a file to the next; the window by default
+---@field strict? boolean whether a file that cannot be read is an error, rather than left out and named in broken (default false)
+
+---@class prune.data_npy_options
+---@field y? string the file of the targets of one file of samples
 
 ---@class prune.tensor_options
 ---@field dtype? string "float32", "int64", "uint8", ... in place of the guess
@@ -123,7 +133,7 @@
 ---@field clip_norm? number limit on the norm of all gradients together; 0 is none (default 0)
 ---@field clip_value? number limit on each number of a gradient; 0 is none (default 0)
 ---@field groups? prune.Model_fit_groups_options[] parameters with a learning rate or decay of their own: see Model:fit groups
----@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by default cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
+---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default: cross_entropy for labels (bce where the output is one number a sample, and for targets of 0 and 1 behind a Sigmoid), else mse; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
 ---@field label_smoothing? number cross_entropy: the share of each target that is spread over all classes (default 0)
 ---@field class_weights? number|number[] cross_entropy: a weight for each class
@@ -134,7 +144,7 @@
 ---@field step_epochs? integer step: epochs between reductions; after half and three quarters of the steps by default
 ---@field gamma? number step, reduce_on_plateau: what the rate is multiplied by (default 0.1)
 ---@field patience? integer reduce_on_plateau: epochs without improvement (default 5)
----@field validation? prune.Dataset evaluated after each epoch
+---@field validation? prune.Dataset evaluated after each epoch; without lr the rate is chosen by it too, so that it is no test of what was found
 ---@field validation_split? number in place of validation: the fraction of the data that is held out (default 0)
 ---@field early_stopping? integer epochs without improvement after which the fit ends; 0 is never (default 0)
 ---@field min_delta? number what counts as an improvement (default 0)
@@ -184,7 +194,7 @@
 ---@field weight_decay? number that of the fit by default; 0 is none
 
 ---@class prune.Model_evaluate_options
----@field metrics? string|string[] "loss", "accuracy", "error", "top5" (any k), "f1", "precision", "recall" (means over classes), "auc", "cross_entropy", "mse", "rmse", "mae"; "per_class" gives "classes", a row a class, and "confusion" a tensor [class, what the model says] with "confused", the pairs that are mixed up most; the loss by default, and the accuracy where targets are classes
+---@field metrics? string|string[] "loss", "accuracy", "error", "top5" (any k), "f1", "precision", "recall", "miou" (means over classes), "auc", "cross_entropy", "perplexity", "mse", "rmse", "mae"; "roc" gives a row a class with points of its curve, "per_class" gives "classes", a row a class, and "confusion" a tensor [class, what the model says] with "confused", the pairs that are mixed up most; the loss by default, and the accuracy where targets are classes
 ---@field batch_size? integer samples a run (default 64)
 ---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl" the model and the targets decide by default
 ---@field output? string name of the output that is compared with the targets; the first by default
@@ -289,7 +299,7 @@
 ---@field clip_norm? number limit on the norm of all gradients together; 0 is none (default 0)
 ---@field clip_value? number limit on each number of a gradient; 0 is none (default 0)
 ---@field groups? table[] parameters with a learning rate or decay of their own: see Model:fit groups
----@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by default cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
+---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default: cross_entropy for labels (bce where the output is one number a sample, and for targets of 0 and 1 behind a Sigmoid), else mse; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
 ---@field label_smoothing? number cross_entropy: the share of each target that is spread over all classes (default 0)
 ---@field class_weights? number|number[] cross_entropy: a weight for each class
@@ -300,7 +310,7 @@
 ---@field step_epochs? integer step: epochs between reductions; after half and three quarters of the steps by default
 ---@field gamma? number step, reduce_on_plateau: what the rate is multiplied by (default 0.1)
 ---@field patience? integer reduce_on_plateau: epochs without improvement (default 5)
----@field validation? prune.Dataset evaluated after each epoch
+---@field validation? prune.Dataset evaluated after each epoch; without lr the rate is chosen by it too, so that it is no test of what was found
 ---@field validation_split? number in place of validation: the fraction of the data that is held out (default 0)
 ---@field early_stopping? integer epochs without improvement after which the fit ends; 0 is never (default 0)
 ---@field min_delta? number what counts as an improvement (default 0)
@@ -346,7 +356,7 @@
 ---@field clip_norm? number limit on the norm of all gradients together; 0 is none (default 0)
 ---@field clip_value? number limit on each number of a gradient; 0 is none (default 0)
 ---@field groups? table[] parameters with a learning rate or decay of their own: see Model:fit groups
----@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by default cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
+---@field loss? "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|prune.Model by the targets by default: cross_entropy for labels (bce where the output is one number a sample, and for targets of 0 and 1 behind a Sigmoid), else mse; a Model of two inputs, prediction and targets, gives its own
 ---@field output? string name of the output that the loss is taken of; the first by default
 ---@field label_smoothing? number cross_entropy: the share of each target that is spread over all classes (default 0)
 ---@field class_weights? number|number[] cross_entropy: a weight for each class
@@ -357,7 +367,7 @@
 ---@field step_epochs? integer step: epochs between reductions; after half and three quarters of the steps by default
 ---@field gamma? number step, reduce_on_plateau: what the rate is multiplied by (default 0.1)
 ---@field patience? integer reduce_on_plateau: epochs without improvement (default 5)
----@field validation? prune.Dataset evaluated after each epoch
+---@field validation? prune.Dataset evaluated after each epoch; without lr the rate is chosen by it too, so that it is no test of what was found
 ---@field validation_split? number in place of validation: the fraction of the data that is held out (default 0)
 ---@field early_stopping? integer epochs without improvement after which the fit ends; 0 is never (default 0)
 ---@field min_delta? number what counts as an improvement (default 0)
@@ -573,9 +583,20 @@ function prune.data.cifar10(paths) end
 ---@return prune.Dataset
 function prune.data.images(options) end
 
+---WAV files, cut into windows that are read as batches are asked for: float32 [N, 1, window] in -1...1, all channels mixed into one, resampled where rate says so. Classes are numbered in the order of their names. What does not fill a window at the end of a file is left out. Divide files, not windows, into training and test.
+---@param options prune.data_wav_options
+---@return prune.Dataset
+function prune.data.wav(options) end
+
+---NumPy arrays: a folder of .npy files, each a sample that is read as batches are asked for, by class folders or flat; a CSV of file and label; or one .npy file of samples [N, ...], which is mapped rather than read.
+---@param path string the folder, table or file
+---@param options? prune.data_npy_options
+---@return prune.Dataset
+function prune.data.npy(path, options) end
+
 ---A data set of tensors, or of nested tables of numbers. Everything that takes data feeds each named tensor to the input of that name.
 ---@param x prune.Tensor|table samples, [N, ...]; for a model of several inputs {input = samples}, integers and booleans as int64
----@param y? prune.Tensor|table targets: integers [N] are classes, floats [N, ...] are values
+---@param y? prune.Tensor|table targets: integers [N] are classes, integers [N, ...] a class for each pixel or token, floats [N, ...] values or labels of 0 and 1
 ---@return prune.Dataset
 function prune.data.tensors(x, y) end
 
@@ -737,6 +758,11 @@ function Dataset:resize(size) end
 ---@param classes integer[] class numbers as they are in y
 ---@return prune.Dataset
 function Dataset:classes(classes) end
+
+---The same where positions of a class count nowhere: the border of objects in a mask, padding. For targets that are classes of positions, integers [N, ...]; negative ones never count.
+---@param label integer the class number that is none
+---@return prune.Dataset
+function Dataset:ignore(label) end
 
 ---The samples with what a model answers as their targets: the accuracy of another model on them is its agreement with that one. A guard on them bounds how often a quantized or pruned model differs, without labels.
 ---@param m prune.Model a classifier

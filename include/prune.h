@@ -459,7 +459,7 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_cifar10(
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_npz(
     prune_context *context, const char *path, const char *x, const char *y, prune_dataset **out_dataset);
 /** Numbers separated by commas, gzip'ed or not, with or without a header line. `label` is a column's name, its 0-based
- *  number, or NULL for the last column. */
+ *  number, or NULL for the last column; several apart by commas are values [N, targets]. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_csv(
     prune_context *context, const char *path, const char *label, prune_dataset **out_dataset);
 /** Tensors: x [N, …] float32, uint8 or int64; y [N] integer classes, or float32 [N, …] (one-hot rows count as
@@ -519,6 +519,39 @@ PRUNE_API void prune_images_options_init(prune_images_options *options, size_t s
  *  the first image is read; PRUNE_ERROR_UNSUPPORTED without them. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_images(
     prune_context *context, const prune_images_options *options, prune_dataset **out_dataset);
+/* Made by scripts/generate: prune_wav_options */
+/** The options of prune_dataset_wav. */
+typedef struct prune_wav_options {
+  uint32_t struct_size;
+  /** Set by PRUNE_WAV_OPTIONS_INIT and prune_wav_options_init. */
+  uint32_t struct_tag;
+  /** A folder of folders, one a class; a folder of WAV files, without labels; or a CSV of file and label. */
+  const char *path;
+  /** frames of a sample: what the model takes. 0 is not given. */
+  uint32_t window;
+  /** Frames a second that files are resampled to; that of the first file by default, which all must have then. 0 is not
+   *  given. */
+  uint32_t rate;
+  /** Frames from one window of a file to the next; the window by default. 0 is not given. */
+  uint32_t hop;
+  /** Whether a file that cannot be read is an error, rather than left out and named in broken. */
+  uint32_t strict;
+} prune_wav_options;
+#define PRUNE_WAV_OPTIONS_INIT \
+  {sizeof(prune_wav_options), PRUNE_STRUCT_TAG, NULL, 0, 0, 0, 0}
+/** What PRUNE_WAV_OPTIONS_INIT does, where there are no macros; `size` is that of the caller's struct. */
+PRUNE_API void prune_wav_options_init(prune_wav_options *options, size_t size);
+/* End of prune_wav_options */
+/** WAV files of PCM of 8 to 32 bits or 32-bit floats, cut into windows that are read when a batch is asked for: x is float32
+ *  [N,1,window] in -1...1, all channels mixed into one. What does not fill a window at the end of a file is left out, unless it is
+ *  all there is: it is followed by silence. Windows of one file stay together only in folders: divide the files, not the windows,
+ *  into training and test. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_wav(
+    prune_context *context, const prune_wav_options *options, prune_dataset **out_dataset);
+/** NumPy arrays: a folder of .npy files, each a sample that is read when a batch is asked for, by class folders or flat; a CSV of
+ *  file and label; or one .npy file of samples [N, …], mapped rather than read, with its targets in the file `y` or NULL. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_npy(
+    prune_context *context, const char *path, const char *y, prune_dataset **out_dataset);
 /** Frees a data set. */
 PRUNE_API void prune_dataset_free(prune_dataset *dataset);
 
@@ -571,6 +604,10 @@ PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_resize(
 /** Only the samples of these classes, renumbered 0, 1, … in the order given. */
 PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_classes(
     const prune_dataset *dataset, const int64_t *classes, size_t count, prune_dataset **out_dataset);
+/** The same where positions of class `label` count nowhere, as the border of objects in a mask (255) or padding: of targets that are
+ *  classes of positions, integers [N, …]. Negative classes never count. */
+PRUNE_API PRUNE_NODISCARD prune_status prune_dataset_ignore(
+    const prune_dataset *dataset, int64_t label, prune_dataset **out_dataset);
 /** @} */
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -968,7 +1005,7 @@ typedef struct prune_fit_options {
   double gamma;
   /** reduce_on_plateau: epochs without improvement. Default: 5. */
   uint32_t patience;
-  /** Evaluated after each epoch. */
+  /** Evaluated after each epoch; without lr the rate is chosen by it too, so that it is no test of what was found. */
   const prune_dataset *validation;
   /** In place of `validation`: the fraction held out of the data, 0...1. Default: 0. */
   double validation_split;
@@ -1078,10 +1115,10 @@ typedef struct prune_evaluate_options {
   uint32_t struct_size;
   /** Set by PRUNE_EVALUATE_OPTIONS_INIT and prune_evaluate_options_init. */
   uint32_t struct_tag;
-  /** "loss", "accuracy", "error", "top5" (any k), "f1", "precision", "recall" (means over classes), "auc",
-   *  "cross_entropy", "mse", "rmse", "mae"; "per_class" gives "classes", a row a class, and "confusion" a tensor
-   *  [class, what the model says] with "confused", the pairs that are mixed up most; the loss by default, and the
-   *  accuracy where targets are classes. */
+  /** "loss", "accuracy", "error", "top5" (any k), "f1", "precision", "recall", "miou" (means over classes), "auc",
+   *  "cross_entropy", "perplexity", "mse", "rmse", "mae"; "roc" gives a row a class with points of its curve,
+   *  "per_class" gives "classes", a row a class, and "confusion" a tensor [class, what the model says] with "confused",
+   *  the pairs that are mixed up most; the loss by default, and the accuracy where targets are classes. */
   const char *const *metrics;
   size_t metric_count;
   /** Samples a run. Default: 64. */

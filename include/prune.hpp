@@ -116,6 +116,7 @@ std::string text(Call &&call) {
 
 /* Made by scripts/generate: initializers */
 inline void initialize(prune_images_options *made) noexcept { prune_images_options_init(made, sizeof *made); }
+inline void initialize(prune_wav_options *made) noexcept { prune_wav_options_init(made, sizeof *made); }
 inline void initialize(prune_load_options *made) noexcept { prune_load_options_init(made, sizeof *made); }
 inline void initialize(prune_weights_options *made) noexcept { prune_weights_options_init(made, sizeof *made); }
 inline void initialize(prune_stats_options *made) noexcept { prune_stats_options_init(made, sizeof *made); }

@@ -123,6 +123,10 @@ typedef struct npz_options {
   const char *y;
 } npz_options;
 
+typedef struct npy_options {
+  const char *y;
+} npy_options;
+
 typedef struct images_options {
   prune_images_options images;
   /** Stack position of a number or a list. */

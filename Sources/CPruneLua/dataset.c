@@ -81,7 +81,47 @@ static int data_npz(lua_State *L) {
   return 1;
 }
 
-/* label: a column's name or its number from 1. */
+/* Names and numbers from 1, apart by commas; pushes them. */
+static const char *column_names(lua_State *L, int index) {
+  luaL_Buffer text;
+  luaL_buffinit(L, &text);
+  lua_Integer count = (lua_Integer)lua_rawlen(L, index);
+  for (lua_Integer i = 1; i <= count; i++) {
+    if (i > 1) luaL_addchar(&text, ',');
+    int type = lua_rawgeti(L, index, i);
+    if (lua_isinteger(L, -1) && lua_tointeger(L, -1) >= 1) {
+      lua_pushfstring(L, "%I", (LUAI_UACINT)(lua_tointeger(L, -1) - 1));
+      lua_remove(L, -2);
+    } else if (type != LUA_TSTRING) {
+      pl_error(L, "invalid_argument", "prune.data.csv", NULL,
+               "option 'label' must be columns' names or their numbers from 1, got %s", pl_type_name(L, -1));
+    }
+    luaL_addvalue(&text);
+  }
+  luaL_pushresult(&text);
+  return lua_tostring(L, -1);
+}
+
+/* label: a column's name or its number from 1, or a list of them. */
+static int data_npy(lua_State *L) {
+  pl_call call = {.L = L, .where = "prune.data.npy"};
+  const char *path = pl_check_path(L, 1);
+  npy_options options;
+  pl_options(&call, 2, &pl_npy_set, &options);
+  prune_context *context = pl_get_context(L);
+  NEW_DATASET(L, prune_dataset_npy(context, path, options.y, &out));
+  return 1;
+}
+
+static int data_wav(lua_State *L) {
+  pl_call call = {.L = L, .where = "prune.data.wav"};
+  prune_wav_options options;
+  pl_options(&call, 1, &pl_wav_set, &options);
+  prune_context *context = pl_get_context(L);
+  NEW_DATASET(L, prune_dataset_wav(context, &options, &out));
+  return 1;
+}
+
 static int data_csv(lua_State *L) {
   pl_call call = {.L = L, .where = "prune.data.csv"};
   const char *path = pl_check_path(L, 1);
@@ -93,6 +133,8 @@ static int data_csv(lua_State *L) {
       pl_error(L, "invalid_argument", call.where, NULL, "option 'label' must be a column's name or its number from 1");
     }
     label = lua_pushfstring(L, "%I", (LUAI_UACINT)(lua_tointeger(L, options.label) - 1));
+  } else if (options.label && lua_istable(L, options.label)) {
+    label = column_names(L, options.label);
   } else if (options.label) {
     if (lua_type(L, options.label) != LUA_TSTRING) {
       pl_error(L, "invalid_argument", call.where, NULL, "option 'label' must be a column's name or number, got %s",
@@ -248,6 +290,13 @@ static int dataset_labelled(lua_State *L) {
   return 1;
 }
 
+static int dataset_ignore(lua_State *L) {
+  prune_dataset *dataset = pl_check_dataset(L, 1);
+  int64_t label = luaL_checkinteger(L, 2);
+  NEW_DATASET(L, prune_dataset_ignore(dataset, label, &out));
+  return 1;
+}
+
 /* {input = tensor} of the samples; a single x without a name is under "". */
 static void push_inputs(lua_State *L, prune_dataset *dataset) {
   handle *object = pl_new(L, &pl_tensors);
@@ -336,6 +385,7 @@ void pl_open_dataset(lua_State *L, int api) {
                                      {"normalize", dataset_normalize},
                                      {"resize", dataset_resize},
                                      {"classes", dataset_classes},
+                                     {"ignore", dataset_ignore},
                                      {"labelled", dataset_labelled},
                                      {"to_layout", pl_dataset_to_layout},
                                      {"set_layout", pl_dataset_set_layout},
@@ -348,9 +398,11 @@ void pl_open_dataset(lua_State *L, int api) {
                                     {"layout", pl_dataset_layout},
                                     {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__len", dataset_len}, {"__tostring", dataset_tostring}, {NULL, NULL}};
-  static const luaL_Reg data[] = {
-      {"digits", data_digits},   {"idx", data_idx},         {"npz", data_npz},          {"csv", data_csv},
-      {"cifar10", data_cifar10}, {"tensors", data_tensors}, {"images", pl_data_images}, {NULL, NULL}};
+  static const luaL_Reg data[] = {{"digits", data_digits},    {"idx", data_idx},
+                                  {"npz", data_npz},          {"csv", data_csv},
+                                  {"cifar10", data_cifar10},  {"tensors", data_tensors},
+                                  {"images", pl_data_images}, {"wav", data_wav},
+                                  {"npy", data_npy},          {NULL, NULL}};
   pl_class(L, &pl_dataset, methods, fields, metamethods);
   luaL_newlib(L, data);
   lua_setfield(L, api, "data");

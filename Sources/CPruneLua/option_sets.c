@@ -18,6 +18,17 @@ static const prune_images_options images_initial = PRUNE_IMAGES_OPTIONS_INIT;
 const option_set pl_images_set = {.name = "prune.data.images", .options = images_options_, .count = OPTION_COUNT_OF(images_options_),
     .size = sizeof(images_options), .initial = &images_initial, .struct_size = sizeof(prune_images_options)};
 
+static const option wav_options_[] = {
+    {.name = "path", .kind = OPTION_TEXT, .required = true, .offset = offsetof(prune_wav_options, path)},
+    {.name = "window", .kind = OPTION_COUNT, .required = true, .least = 1, .offset = offsetof(prune_wav_options, window)},
+    {.name = "rate", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_wav_options, rate)},
+    {.name = "hop", .kind = OPTION_COUNT, .least = 1, .offset = offsetof(prune_wav_options, hop)},
+    {.name = "strict", .kind = OPTION_FLAG, .offset = offsetof(prune_wav_options, strict)},
+};
+static const prune_wav_options wav_initial = PRUNE_WAV_OPTIONS_INIT;
+const option_set pl_wav_set = {.name = "prune.data.wav", .options = wav_options_, .count = OPTION_COUNT_OF(wav_options_),
+    .size = sizeof(prune_wav_options), .initial = &wav_initial, .struct_size = sizeof(prune_wav_options)};
+
 static const option load_options_[] = {
     {.name = "copy", .kind = OPTION_FLAG, .offset = offsetof(prune_load_options, copy)},
     {.name = "shapes", .kind = OPTION_SHAPES, .offset = offsetof(prune_load_options, shapes), .extra = offsetof(prune_load_options, shape_count)},
@@ -541,6 +552,12 @@ static const option npz_options_[] = {
 const option_set pl_npz_set = {.name = "prune.data.npz", .options = npz_options_, .count = OPTION_COUNT_OF(npz_options_),
     .size = sizeof(npz_options)};
 
+static const option npy_options_[] = {
+    {.name = "y", .kind = OPTION_TEXT, .offset = offsetof(npy_options, y)},
+};
+const option_set pl_npy_set = {.name = "prune.data.npy", .options = npy_options_, .count = OPTION_COUNT_OF(npy_options_),
+    .size = sizeof(npy_options)};
+
 static const option csv_options_[] = {
     {.name = "label", .kind = OPTION_VALUE, .offset = offsetof(csv_options, label)},
 };
@@ -556,6 +573,7 @@ const option_set pl_normalize_set = {.name = "Dataset:normalize", .options = nor
 
 static const option_set *const sets[] = {
     &pl_images_set,
+    &pl_wav_set,
     &pl_load_set,
     &pl_weights_set,
     &pl_stats_set,
@@ -586,6 +604,7 @@ static const option_set *const sets[] = {
     &pl_distributed_set,
     &pl_idx_set,
     &pl_npz_set,
+    &pl_npy_set,
     &pl_csv_set,
     &pl_normalize_set,
 };

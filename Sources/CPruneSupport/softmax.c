@@ -1,5 +1,6 @@
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "prune_kernels.h"
 #include "prune_support.h"
@@ -73,15 +74,26 @@ int32_t ps_softmax(void *user) {
 int32_t ps_softmax_cross_entropy(void *user) {
   const ps_cross_entropy_args *args = user;
   int64_t n = args->classes;
-  if (args->labels)
-    for (int64_t row = 0; row < args->rows; row++)
-      if (args->labels[row] < 0 || args->labels[row] >= n) return PS_STATUS_BAD_LABEL;
+  int64_t counted = args->rows;
+  if (args->labels) {
+    for (int64_t row = 0; row < args->rows; row++) {
+      if (args->labels[row] == args->ignored) {
+        counted--;
+      } else if (args->labels[row] < 0 || args->labels[row] >= n) {
+        return PS_STATUS_BAD_LABEL;
+      }
+    }
+  }
   double loss = 0;
-  const float smoothing = args->smoothing, floor = smoothing / (float)n, share = 1 / (float)args->rows;
+  const float smoothing = args->smoothing, floor = smoothing / (float)n, share = 1 / (float)(counted > 0 ? counted : 1);
   for (int64_t row = 0; row < args->rows; row++) {
     const float *x = args->logits + row * n;
     float *g = args->gradient + row * n;
     const int64_t label = args->labels ? args->labels[row] : -1;
+    if (args->labels && label == args->ignored) {
+      memset(g, 0, (size_t)n * sizeof *g);
+      continue;
+    }
     const float *row_targets = args->targets ? args->targets + row * n : NULL;
     float peak = row_max(x, n), mass = 0;
     double log_sum = (double)peak + log((double)row_exp_sum(x, peak, n)), row_loss = 0;
@@ -99,6 +111,6 @@ int32_t ps_softmax_cross_entropy(void *user) {
       g[i] = (vector_exp((float)((double)x[i] - log_sum)) * mass - target) * share;
     }
   }
-  *args->loss = (float)(loss / (double)args->rows);
+  *args->loss = (float)(loss / (double)(counted > 0 ? counted : 1));
   return 0;
 }

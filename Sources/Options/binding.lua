@@ -30,9 +30,12 @@ return {
     {"y", "text", own = "y",
       text = [[name of the targets; "y" where the file has it, with named inputs none by default]]},
   }},
+  {c = false, lua = "prune.data.npy", id = "npy", struct = "npy_options", fields = {
+    {"y", "text", own = "y", text = "the file of the targets of one file of samples"},
+  }},
   {c = false, lua = "prune.data.csv", id = "csv", struct = "csv_options", fields = {
-    {"label", "value", type = "string|integer", own = "label",
-      text = "the target's column, by name or by number from 1; the last one by default"},
+    {"label", "value", type = "string|integer|table", own = "label",
+      text = "the target's column, by name or by number from 1, or a list of them, which are values; the last one by default"},
   }},
   {c = false, lua = "Dataset:normalize", id = "normalize", struct = "normalize_options", fields = {
     {"mean", "value", type = "number|number[]", required = true, own = "mean", text = "one for all, or one a channel"},

@@ -1,8 +1,8 @@
 return {
   {c = "prune_evaluate_options", lua = "Model:evaluate", id = "evaluate", swift = "EvaluateOptions", fields = {
     {"metrics", "texts",
-      text = [["loss", "accuracy", "error", "top5" (any k), "f1", "precision", "recall" (means over classes), "auc",
-        "cross_entropy", "mse", "rmse", "mae"; "per_class" gives "classes", a row a class, and "confusion" a tensor [class, what the model
+      text = [["loss", "accuracy", "error", "top5" (any k), "f1", "precision", "recall", "miou" (means over classes), "auc",
+        "cross_entropy", "perplexity", "mse", "rmse", "mae"; "roc" gives a row a class with points of its curve, "per_class" gives "classes", a row a class, and "confusion" a tensor [class, what the model
         says] with "confused", the pairs that are mixed up most; the loss by default, and the accuracy where targets are classes]]},
     {"batch_size", "count", default = 64, text = "samples a run"},
     {"loss", "choice", {"cross_entropy", "mse", "mae", "huber", "bce", "kl"}, text = "the model and the targets decide by default"},

@@ -16,9 +16,17 @@ return {
       text = "whether a file that cannot be read is an error, rather than replaced by the next of its class and named in broken"},
     {"check", "flag", default = false, text = "decode every file at once, and leave out what cannot be read"},
   }},
+  {c = "prune_wav_options", lua = "prune.data.wav", id = "wav", swift = "WaveOptions", fields = {
+    {"path", "text", required = true,
+      text = "a folder of folders, one a class; a folder of WAV files, without labels; or a CSV of file and label"},
+    {"window", "count", required = true, text = "frames of a sample: what the model takes"},
+    {"rate", "count", text = "frames a second that files are resampled to; that of the first file by default, which all must have then"},
+    {"hop", "count", text = "frames from one window of a file to the next; the window by default"},
+    {"strict", "flag", default = false, text = "whether a file that cannot be read is an error, rather than left out and named in broken"},
+  }},
   {c = "prune_load_options", lua = "prune.load", id = "load", swift = "LoadOptions", fields = {
     {"copy", "flag", default = false,
-      text = "read the file rather than map it into memory",
+      text = "read the file rather than map it: a mapped file (of 4 MB and more) that someone truncates kills the process",
       more = [[Non-zero reads the file into memory; 0 maps it (files of 4 MB and more): opening is free, but truncating the
         file while the model lives kills the process. Replacing it by rename is safe.]]},
     {"shapes", "shapes",

@@ -77,8 +77,8 @@ return {
       text = "parameters with a learning rate or decay of their own: see Model:fit groups",
       more = "Parameters with a learning rate or decay of their own."},
     {"loss", "value", losses, also = "Model", ckind = "text", own = "loss",
-      text = [[by default cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two
-        inputs, prediction and targets, gives its own]],
+      text = [[by the targets by default: cross_entropy for labels (bce where the output is one number a sample, and for targets of 0
+        and 1 behind a Sigmoid), else mse; a Model of two inputs, prediction and targets, gives its own]],
       more = [["cross_entropy", "mse", "mae", "huber", "bce" or "kl"; NULL chooses by the targets: cross_entropy for
         labels (bce where the output is one number a sample), else mse. Classifiers give logits, or end in Softmax or
         Sigmoid, which the loss looks through.]]},
@@ -99,7 +99,8 @@ return {
     {"gamma", "fraction", default = 0.1, text = "step, reduce_on_plateau: what the rate is multiplied by"},
     {"patience", "count", default = 5,
       text = "reduce_on_plateau: epochs without improvement"},
-    {"validation", "dataset", text = "evaluated after each epoch"},
+    {"validation", "dataset",
+      text = "evaluated after each epoch; without lr the rate is chosen by it too, so that it is no test of what was found"},
     {"validation_split", "fraction", default = 0,
       text = "in place of validation: the fraction of the data that is held out",
       more = "In place of `validation`: the fraction held out of the data, 0...1."},

@@ -156,6 +156,44 @@ public func prune_dataset_images(
   }
 }
 
+@_cdecl("prune_dataset_wav") @implementation
+public func prune_dataset_wav(
+  _ context: OpaquePointer!, _ options: UnsafePointer<prune_wav_options>!,
+  _ out_dataset: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  make(context, out_dataset) { () throws(PruneError) in
+    var request = WaveOptions()
+    try request.read(try PruneABI.options(options))
+    return try Dataset.wav(request)
+  }
+}
+
+@_cdecl("prune_dataset_npy") @implementation
+public func prune_dataset_npy(
+  _ context: OpaquePointer!, _ path: UnsafePointer<CChar>!, _ y: UnsafePointer<CChar>!,
+  _ out_dataset: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  make(context, out_dataset) { () throws(PruneError) in
+    func array(_ file: String) throws(PruneError) -> Tensor {
+      do throws(PruneError) { return try Npy.decode(try FileReader.bytes(of: file)) } catch {
+        throw error.located(at: file)
+      }
+    }
+    let place = try text(path, "path"), targets = try optionalText(y, "y")
+    if let targets, Dataset.isFolder(place) {
+      throw PruneError(
+        .invalidArgument, "y is '\(targets)', and '\(place)' is a folder, whose folders are the classes",
+        hint: "a CSV of file and label names other targets")
+    }
+    guard place.lowercased().hasSuffix(".npy") else {
+      return try Dataset.arrays(place) { bytes throws(PruneError) in try Npy.decode(bytes) }
+    }
+    return try Dataset.tensors(
+      try array(place), try targets.map { file throws(PruneError) in try array(file) },
+      name: place.split(separator: "/").last.map(String.init) ?? place)
+  }
+}
+
 @_cdecl("prune_dataset_free") @implementation
 public func prune_dataset_free(_ dataset: OpaquePointer!) { Handles.free(dataset, DatasetBox.self) }
 
@@ -263,6 +301,13 @@ public func prune_dataset_labelled(
     let box = try ModelBox.enter(model)
     return try data.labelled(by: box.compiled(), cancel: box.cancel)
   }
+}
+
+@_cdecl("prune_dataset_ignore") @implementation
+public func prune_dataset_ignore(
+  _ dataset: OpaquePointer!, _ label: Int64, _ out_dataset: UnsafeMutablePointer<OpaquePointer?>!
+) -> prune_status {
+  derive(dataset, out_dataset) { data throws(PruneError) in try data.ignoring(label) }
 }
 
 @_cdecl("prune_dataset_classes") @implementation

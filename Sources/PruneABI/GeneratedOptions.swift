@@ -40,6 +40,30 @@ extension ImageOptions {
   }
 }
 
+extension prune_wav_options: OptionsOfC {
+  static var name: String { "prune_wav_options" }
+  static var defaults: Self {
+    var options = Self()
+    options.struct_size = UInt32(MemoryLayout<Self>.size)
+    options.struct_tag = UInt32(PRUNE_STRUCT_TAG)
+    return options
+  }
+}
+
+@_cdecl("prune_wav_options_init") @implementation
+public func prune_wav_options_init(_ options: UnsafeMutablePointer<prune_wav_options>!, _ size: Int) { initialize(options, size) }
+
+extension WaveOptions {
+  /// Takes over what C gives.
+  mutating func read(_ request: prune_wav_options) throws(PruneError) {
+    if let value = try optionalText(request.path, "path") { path = value }
+    window = Int(request.window)
+    rate = Int(request.rate)
+    hop = Int(request.hop)
+    strict = request.strict != 0
+  }
+}
+
 extension prune_load_options: OptionsOfC {
   static var name: String { "prune_load_options" }
   static var defaults: Self {

@@ -44,6 +44,12 @@ package struct Augmentation: Sendable {
   package func apply(_ batch: Dataset, random: inout RandomSource) throws(PruneError) -> Dataset {
     try batch.wantOneColumn("augment")
     guard let targets = batch.y else { throw PruneError(.invalidArgument, "dataset '\(batch.name)' has no targets") }
+    guard targets.dtype != .int64 || targets.count == batch.count else {
+      throw PruneError(
+        .unsupported,
+        "targets of dataset '\(batch.name)' are \(targets.shape), a class a position, which would not move along",
+        at: "augment", hint: "leave augment out")
+    }
     let (x, y) = try apply(batch.x, targets, batch.layout, random: &random)
     return batch.replacing(x: x, y: y)
   }

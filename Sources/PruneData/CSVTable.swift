@@ -8,6 +8,9 @@ import PruneTensor
 struct CSVTable {
   /// Column names, empty without a header.
   let header: [String]
+  let columnCount: Int
+  /// The position of the label's column.
+  let labelColumn: Int
   let rowCount: Int
   /// float32 [rows, columns besides the label's].
   let features: Tensor
@@ -37,7 +40,9 @@ struct CSVTable {
         return Double(second[column]) != nil
       }
       header = isHeader ? titles : []
+      columnCount = titles.count
       let labelColumn = try Self.column(label, header, titles.count, path)
+      self.labelColumn = labelColumn
       let labelText = isHeader ? second : titles
       let isNamed = labelText.map { $0.count > labelColumn && Double($0[labelColumn]) == nil } ?? false
       var rows = try Rows(columns: titles.count, labelColumn: labelColumn, isNamed: isNamed)
@@ -67,7 +72,7 @@ struct CSVTable {
     return isWhole ? try labels.cast(to: .int64) : nil
   }
 
-  private static func column(
+  static func column(
     _ label: String?, _ header: [String], _ columns: Int, _ path: String
   ) throws(PruneError) -> Int {
     guard let label else { return columns - 1 }
@@ -151,13 +156,69 @@ private struct Rows {
 extension Dataset {
   /// Rows of numbers, gzip'ed or not, with or without a header line. The label's column is found by name, by 0-based
   /// number, or is the last. Whole labels from 0 on are classes; text is, too, numbered in the order of its bytes;
-  /// other numbers are values [N, 1]. x is float32 [N, columns - 1].
+  /// other numbers are values [N, 1]. Several columns, apart by commas, are values [N, targets]. x is float32, the columns that
+  /// are left.
   package static func csv(_ path: String, label: String? = nil) throws(PruneError) -> Dataset {
     let bytes: Bytes
     do throws(PruneError) { bytes = try FileReader.bytes(of: path) } catch { throw error.located(at: path) }
+    let several = try label.flatMap { label throws(PruneError) in try targetColumns(label, bytes, path) }
+    if let several { return try targets(several, bytes, path) }
     let table = try CSVTable(bytes, path: path, label: label)
-    if let labels = try table.classLabels() { return try classes(table.features, labels, lastComponent(path)) }
+    if let labels = try table.classLabels() {
+      let data = try classes(table.features, labels, lastComponent(path))
+      return Dataset(
+        columns: data.columns, y: data.y, classCount: data.classCount, name: data.name, classNames: table.names ?? [])
+    }
     let values = try table.labels.cast(to: .float32).reshaped(try Shape([table.rowCount, 1]))
     return Dataset(x: table.features, y: values, classCount: nil, name: lastComponent(path))
+  }
+
+  /// The names of several targets; nil for one, also where a comma is part of its name.
+  private static func targetColumns(_ label: String, _ bytes: Bytes, _ path: String) throws(PruneError) -> [String]? {
+    let names = label.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    guard names.count > 1 else { return nil }
+    return (try? CSVTable(bytes, path: path, label: label)) == nil ? names : nil
+  }
+
+  /// Rows of several targets, which are numbers.
+  private static func targets(_ names: [String], _ bytes: Bytes, _ path: String) throws(PruneError) -> Dataset {
+    let table = try CSVTable(bytes, path: path, label: names[0])
+    guard table.names == nil else {
+      throw PruneError(
+        .badFormat, "column '\(names[0])' holds text, several targets are numbers", at: path,
+        hint: "name one column of text alone: it is classes")
+    }
+    var places: [Int] = []
+    for name in names {
+      let place = try CSVTable.column(name, table.header, table.columnCount, path)
+      guard !places.contains(place) else {
+        throw PruneError(.invalidArgument, "column '\(name)' is listed twice", at: path)
+      }
+      places.append(place)
+    }
+    guard places.count < table.columnCount else {
+      throw PruneError(
+        .invalidArgument, "all \(table.columnCount) columns are targets, none is left to learn from", at: path)
+    }
+    let width = table.columnCount - 1, rest = (0..<table.columnCount).filter { !places.contains($0) }
+    func feature(_ place: Int) -> Int { place < table.labelColumn ? place : place - 1 }
+    var x = try Tensor(zeros: .float32, try Shape([table.rowCount, rest.count]))
+    var y = try Tensor(zeros: .float32, try Shape([table.rowCount, places.count]))
+    let first = try table.labels.cast(to: .float32).array(of: Float.self)
+    try table.features.withSpan(of: Float.self) { from throws(PruneError) in
+      try x.withMutableSpan(of: Float.self) { to throws(PruneError) in
+        for row in 0..<table.rowCount {
+          for (index, place) in rest.enumerated() { to[row * rest.count + index] = from[row * width + feature(place)] }
+        }
+      }
+      try y.withMutableSpan(of: Float.self) { to throws(PruneError) in
+        for row in 0..<table.rowCount {
+          for (index, place) in places.enumerated() {
+            to[row * places.count + index] = index == 0 ? first[row] : from[row * width + feature(place)]
+          }
+        }
+      }
+    }
+    return Dataset(x: x, y: y, classCount: nil, name: lastComponent(path))
   }
 }

@@ -47,9 +47,10 @@ package struct Dataset: Sendable {
 
   /// At least one, all of the same first extent, in the order of their names.
   package let columns: [Column]
-  /// Class numbers, int64 [N], or values, float32 [N, …]; nil when there are none.
+  /// Class numbers, int64 [N]; a class for each position, int64 [N, …], of which -1 counts nowhere; or values, float32
+  /// [N, …]; nil when there are none.
   package let y: Tensor?
-  /// Number of classes when the targets are class numbers.
+  /// Number of classes when the targets are class numbers, one a sample.
   package let classCount: Int?
   /// What reports call it.
   package let name: String
@@ -135,9 +136,7 @@ package struct Dataset: Sendable {
         hint: "both need the same first extent")
     }
     if y.dtype.isInteger || y.dtype == .bool {
-      guard y.count == y.shape[0] else {
-        throw PruneError(.mismatch, "integer targets are \(y.shape), wanted one class number a sample: [\(count)]")
-      }
+      guard y.count == y.shape[0] else { return try dense(columns, y, name) }
       return try classes(columns, try y.cast(to: .int64).reshaped(try Shape([y.count])), name)
     }
     let values = try y.cast(to: .float32)
@@ -258,7 +257,7 @@ package struct Dataset: Sendable {
 
 extension Tensor {
   /// The class of each row when every row of [N, C] is one 1 among zeros.
-  fileprivate func oneHotClasses() throws(PruneError) -> [Int64]? {
+  func oneHotClasses() throws(PruneError) -> [Int64]? {
     guard shape.rank == 2, shape[1] > 1 else { return nil }
     let width = shape[1], count = shape[0]
     return try withSpan(of: Float.self) { span throws(PruneError) in

@@ -31,8 +31,8 @@ struct CalibratorChoice {
   private static let most = 32
 
   /// The samples that ranges are taken from, and those to choose on: every fourth, or all for both where there are few.
-  static func divided(_ data: Dataset) throws(PruneError) -> (ranges: Dataset, choice: Dataset) {
-    guard data.count >= 16 else { return (data, data) }
+  static func divided(_ data: Dataset, _ model: Model) throws(PruneError) -> (ranges: Dataset, choice: Dataset) {
+    guard data.count >= 16, try !InputBinding(data, model).isJoint else { return (data, data) }
     let held = min(data.count / 4, most), step = data.count / held
     let chosen = (0..<held).map { $0 * step + step / 2 }, others = Set(chosen)
     return (try data.subset((0..<data.count).filter { !others.contains($0) }), try data.subset(chosen))

@@ -101,7 +101,8 @@ enum PaletteScheme {
         .invalidArgument, "fisher takes the gradient of a loss, and there is no calibration data with targets",
         hint: "give calibration = data with labels, or leave fisher out")
     }
-    let source = try LossGradients(model, targets: targets.dtype, parameters: names)
+    let source = try LossGradients(model, targets: targets.dtype, form: data.targetForm, parameters: names)
+    try source.checkLabels(of: data)
     var sums: [String: Tensor] = [:]
     let inputBinding = try InputBinding(data, model), batchSize = inputBinding.fixedBatch ?? min(scheme.batchSize, 16)
     for first in stride(from: 0, to: data.count, by: batchSize) {

@@ -60,7 +60,7 @@ struct StaticScheme {
     if correctsBiases {
       for layer in plan.layers { channels[layer.input] = folded.graph.nodes[layer.node].opType != "Conv" }
     }
-    let (seen, held) = isAuto ? try CalibratorChoice.divided(data) : (data, data)
+    let (seen, held) = isAuto ? try CalibratorChoice.divided(data, folded) : (data, data)
     calibration = try Calibration(
       folded, seen, values: values, channels: channels, scheme: scheme, cancel: options.cancel)
     if correctsBiases {

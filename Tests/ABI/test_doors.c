@@ -132,8 +132,39 @@ static void images(void) {
   rmdir(folder);
 }
 
+/* Classes of positions, and sound. */
+static void positions(void) {
+  float samples[2 * 3] = {0};
+  int64_t classes[2 * 3] = {0, 255, 1, -100, 2, 255}, shape[] = {2, 3};
+  prune_tensor *x = NULL, *y = NULL, *kept = NULL;
+  prune_dataset *data = NULL, *counted = NULL;
+  OK(prune_tensor_create(PRUNE_FLOAT32, 2, shape, samples, &x));
+  OK(prune_tensor_create(PRUNE_INT64, 2, shape, classes, &y));
+  OK(prune_dataset_from_tensors(NULL, x, y, &data));
+  CHECK(prune_dataset_class_count(data) == 0);
+  OK(prune_dataset_ignore(data, 255, &counted));
+  OK(prune_dataset_y(counted, &kept));
+  const int64_t *values = prune_tensor_data(kept), wanted[] = {0, -1, 1, -1, 2, -1};
+  for (int i = 0; values && i < 6; i++) CHECK(values[i] == wanted[i]);
+  FAILS(prune_dataset_ignore(NULL, 0, &counted), PRUNE_ERROR_INVALID_ARGUMENT, "");
+  prune_dataset_free(data);
+  data = NULL;
+  prune_wav_options options = PRUNE_WAV_OPTIONS_INIT;
+  FAILS(prune_dataset_wav(NULL, NULL, &data), PRUNE_ERROR_INVALID_ARGUMENT, "");
+  options.path = "/nonexistent";
+  options.window = 10;
+  FAILS(prune_dataset_wav(NULL, &options, &data), PRUNE_ERROR_IO, "there is nothing");
+  FAILS(prune_dataset_npy(NULL, "/nonexistent", NULL, &data), PRUNE_ERROR_IO, "there is nothing");
+  FAILS(prune_dataset_npy(NULL, NULL, NULL, &data), PRUNE_ERROR_INVALID_ARGUMENT, "path");
+  prune_dataset_free(counted);
+  prune_tensor_free(x);
+  prune_tensor_free(y);
+  prune_tensor_free(kept);
+}
+
 int main(void) {
   weights();
   images();
+  positions();
   return check_end();
 }

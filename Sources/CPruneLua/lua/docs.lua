@@ -100,10 +100,22 @@ JPEG and PNG files, decoded as batches are asked for: memory holds a batch, howe
 as EXIF says and resized as Pillow does it. Classes are numbered in the order of their names.
 > local data = prune.data.images{path = "train", size = 224, shorter = 256, mean = {0.485, 0.456, 0.406}, std = {0.229, 0.224, 0.225}}
 
+prune.data.wav{...} -> Dataset
+WAV files, cut into windows that are read as batches are asked for: float32 [N, 1, window] in -1...1, all channels mixed into one,
+resampled where rate says so. Classes are numbered in the order of their names. What does not fill a window at the end of a file is left
+out. Divide files, not windows, into training and test.
+> local data = prune.data.wav{path = "commands", rate = 16000, window = 16000, hop = 8000}
+
+prune.data.npy(path, options) -> Dataset
+NumPy arrays: a folder of .npy files, each a sample that is read as batches are asked for, by class folders or flat; a CSV of file and
+label; or one .npy file of samples [N, ...], which is mapped rather than read.
+- path: string; the folder, table or file
+> local data = prune.data.npy("images.npy", {y = "labels.npy"})
+
 prune.data.tensors(x, y) -> Dataset
 A data set of tensors, or of nested tables of numbers. Everything that takes data feeds each named tensor to the input of that name.
 - x: Tensor|table; samples, [N, ...]; for a model of several inputs {input = samples}, integers and booleans as int64
-- y?: Tensor|table; targets: integers [N] are classes, floats [N, ...] are values
+- y?: Tensor|table; targets: integers [N] are classes, integers [N, ...] a class for each pixel or token, floats [N, ...] values or labels of 0 and 1
 > local data = prune.data.tensors({{0, 0}, {0, 1}, {1, 0}, {1, 1}}, {0, 1, 1, 0})
 
 prune.tensor(values) -> Tensor
@@ -308,6 +320,12 @@ Dataset:classes(classes) -> Dataset
 Only the samples of these classes, renumbered 0, 1, ... in the order given.
 - classes: integer[]; class numbers as they are in y
 > local threes_and_fives = data:classes{3, 5}
+
+Dataset:ignore(label) -> Dataset
+The same where positions of a class count nowhere: the border of objects in a mask, padding. For targets that are classes of positions,
+integers [N, ...]; negative ones never count.
+- label: integer; the class number that is none
+> print(prune.data.tensors(prune.tensor{{0.5, 1}, {1, 2}}, prune.tensor{{0, 255}, {1, 1}}):ignore(255).y)
 
 Dataset:labelled(m) -> Dataset
 The samples with what a model answers as their targets: the accuracy of another model on them is its agreement with that one. A guard

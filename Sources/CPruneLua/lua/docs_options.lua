@@ -13,8 +13,15 @@ return [==[
 * strict: boolean = false; whether a file that cannot be read is an error, rather than replaced by the next of its class and named in broken
 * check: boolean = false; decode every file at once, and leave out what cannot be read
 
++ prune.data.wav
+* path!: string; a folder of folders, one a class; a folder of WAV files, without labels; or a CSV of file and label
+* window!: integer; frames of a sample: what the model takes
+* rate: integer; frames a second that files are resampled to; that of the first file by default, which all must have then
+* hop: integer; frames from one window of a file to the next; the window by default
+* strict: boolean = false; whether a file that cannot be read is an error, rather than left out and named in broken
+
 + prune.load
-* copy: boolean = false; read the file rather than map it into memory
+* copy: boolean = false; read the file rather than map it: a mapped file (of 4 MB and more) that someone truncates kills the process
 * shapes: table<string, integer|integer[]>; writes in extents that the inputs leave open, as Model:fix_shapes does, {height = 640, width = 640}
 
 + Model:load_weights
@@ -73,7 +80,7 @@ return [==[
 * clip_norm: number = 0; limit on the norm of all gradients together; 0 is none
 * clip_value: number = 0; limit on each number of a gradient; 0 is none
 * groups: table[]; parameters with a learning rate or decay of their own: see Model:fit groups
-* loss: "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|Model; by default cross_entropy for labels (bce where the output is one number a sample), else mse; a Model of two inputs, prediction and targets, gives its own
+* loss: "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"|Model; by the targets by default: cross_entropy for labels (bce where the output is one number a sample, and for targets of 0 and 1 behind a Sigmoid), else mse; a Model of two inputs, prediction and targets, gives its own
 * output: string; name of the output that the loss is taken of; the first by default
 * label_smoothing: number = 0; cross_entropy: the share of each target that is spread over all classes
 * class_weights: number|number[]; cross_entropy: a weight for each class
@@ -84,7 +91,7 @@ return [==[
 * step_epochs: integer; step: epochs between reductions; after half and three quarters of the steps by default
 * gamma: number = 0.1; step, reduce_on_plateau: what the rate is multiplied by
 * patience: integer = 5; reduce_on_plateau: epochs without improvement
-* validation: Dataset; evaluated after each epoch
+* validation: Dataset; evaluated after each epoch; without lr the rate is chosen by it too, so that it is no test of what was found
 * validation_split: number = 0; in place of validation: the fraction of the data that is held out
 * early_stopping: integer = 0; epochs without improvement after which the fit ends; 0 is never
 * min_delta: number = 0; what counts as an improvement
@@ -120,7 +127,7 @@ return [==[
 * data: Dataset; that of the call by default
 
 + Model:evaluate
-* metrics: string|string[]; "loss", "accuracy", "error", "top5" (any k), "f1", "precision", "recall" (means over classes), "auc", "cross_entropy", "mse", "rmse", "mae"; "per_class" gives "classes", a row a class, and "confusion" a tensor [class, what the model says] with "confused", the pairs that are mixed up most; the loss by default, and the accuracy where targets are classes
+* metrics: string|string[]; "loss", "accuracy", "error", "top5" (any k), "f1", "precision", "recall", "miou" (means over classes), "auc", "cross_entropy", "perplexity", "mse", "rmse", "mae"; "roc" gives a row a class with points of its curve, "per_class" gives "classes", a row a class, and "confusion" a tensor [class, what the model says] with "confused", the pairs that are mixed up most; the loss by default, and the accuracy where targets are classes
 * batch_size: integer = 64; samples a run
 * loss: "cross_entropy"|"mse"|"mae"|"huber"|"bce"|"kl"; the model and the targets decide by default
 * output: string; name of the output that is compared with the targets; the first by default
@@ -316,8 +323,11 @@ return [==[
 * x: string|table = "x"; name of the samples, [N, ...]; for a model of several inputs {input = name}
 * y: string; name of the targets; "y" where the file has it, with named inputs none by default
 
++ prune.data.npy
+* y: string; the file of the targets of one file of samples
+
 + prune.data.csv
-* label: string|integer; the target's column, by name or by number from 1; the last one by default
+* label: string|integer|table; the target's column, by name or by number from 1, or a list of them, which are values; the last one by default
 
 + Dataset:normalize
 * mean!: number|number[]; one for all, or one a channel

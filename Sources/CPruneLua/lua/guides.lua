@@ -171,12 +171,16 @@ print(report.groups)]],
     prune.data.npz("train.npz", {x = "images", y = "labels"})    NumPy arrays by name
     prune.data.csv("iris.csv", {label = "species"})              a table of numbers; names of classes are numbered
     prune.data.idx{images =, labels =}, prune.data.cifar10{…}    MNIST, CIFAR
+    prune.data.images{path =, size =}                            folders of JPEG and PNG, one a class
+    prune.data.wav{path =, rate =, window =}                     folders of WAV, cut into windows
+    prune.data.npy("arrays")                                     folders of .npy, or one file of samples
     prune.data.tensors(x, y)                                     tables or tensors that you have
     prune.data.digits()                                          1,797 small images, embedded, to try things
 
 Samples are [N, …] as the model wants them: images are [N, channels, height, width] in the scale that the model was trained with. When accuracy is
 far below what it should be, the data is not prepared as in training: data:normalize{mean =, std =} for the scale, data:resize{h, w}
-for the size. Targets of whole numbers are classes from 0; floats are values.
+for the size. Targets of whole numbers [N] are classes from 0; whole numbers [N, …] are a class for each pixel or token, of which
+negative ones and data:ignore(255) count nowhere; floats are values, or labels of 0 and 1 where the model ends in Sigmoid.
 
     data:split{test = 0.2, seed = 7}    data:take(200)    data:subset{…}    data:classes{3, 5}    #data    data.x    data.y]],
     example = [[
@@ -187,8 +191,8 @@ print(#few, few.x.shape[2], few.class_count)]],
     name = "metrics",
     title = "what can be measured, and a measure of your own",
     text = [[
-    classes   accuracy, error, top5 (any k), f1, precision, recall (means over classes), auc, loss
-              per_class (a row a class), confusion (which classes are taken for which): of m:evaluate alone
+    classes   accuracy, error, top5 (any k), f1, precision, recall, miou (means over classes), auc, perplexity, loss
+              per_class (a row a class), confusion (which classes are taken for which), roc (points of the curve): of m:evaluate alone
     values    mse, rmse, mae, loss
 
 A guard, search{} and sensitivity{} take any that is one number, or a function of a model that returns one, with lower_is_better = true where

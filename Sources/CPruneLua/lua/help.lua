@@ -286,7 +286,11 @@ end
 local function about_name(name)
   name = name:match "^%s*(.-)%s*$"
   for _, group in ipairs(GROUPS) do
-    if group:lower() == name:lower() and group ~= "prune" then return group_text(group) end
+    if group:lower() == name:lower() and group ~= "prune" then
+      -- A page of that name comes first: "report" reads one, "Report" is the class.
+      local topic = name ~= group and topics.find(name)
+      return (topic and topic_text(topic) .. "\n\n" or "") .. group_text(group)
+    end
   end
   if name:lower() == "topics" then return topics_text() end
   local texts = {}

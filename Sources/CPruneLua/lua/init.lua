@@ -21,8 +21,8 @@ end
 --- Width and colour of what is printed; C asks.
 function internals.display()
   -- Neither a file nor a pipe has an edge: there a table keeps its columns.
-  local width = not settings.redirected and internals.columns(1) or 100
-  if not settings.redirected and not internals.is_terminal(1) and not os.getenv "COLUMNS" then width = 160 end
+  local width = settings.width or not settings.redirected and internals.columns(1) or 100
+  if not settings.width and not settings.redirected and not internals.is_terminal(1) and not os.getenv "COLUMNS" then width = 160 end
   return math.max(40, math.min(width, 160)), internals.use_color(1)
 end
 

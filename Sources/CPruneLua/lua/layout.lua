@@ -4,7 +4,7 @@ local _, internals = ...
 local WIDEST = 100
 
 --- Columns for text to read: those of the terminal, but no more than the eye follows.
-function internals.text_width() return math.max(40, math.min(internals.columns(1) or WIDEST, WIDEST)) end
+function internals.text_width() return internals.settings.width or math.max(40, math.min(internals.columns(1) or WIDEST, WIDEST)) end
 
 --- The columns of a text; escape sequences take none. Wide characters are none of ours.
 local function length(text)

@@ -253,13 +253,25 @@ end
 
 --- A command of the words, when the first that is no option is one; else nil.
 local function run_verb()
-  local first = 1
-  local color = words[1] and words[1]:match "^%-%-color=(.*)$"
-  if color and COLORS[color] ~= nil then first = 2 end
+  local first, color, log = 1, nil, nil
+  while words[first] do
+    local given, file = words[first]:match "^%-%-color=(.*)$", words[first]:match "^%-%-log=(.+)$"
+    if given and COLORS[given] ~= nil then
+      color = given
+    elseif file then
+      log = file
+    elseif words[first] == "--log" and words[first + 1] then
+      first, log = first + 1, words[first + 1]
+    else
+      break
+    end
+    first = first + 1
+  end
   local name = words[first]
   local rest = table.move(words, first + 1, #words, 1, {})
   if not verbs.by_name[name or ""] and name ~= "help" and name ~= "completion" then return nil end
-  if first == 2 then internals.settings.color = COLORS[color] end
+  if color then internals.settings.color = COLORS[color] end
+  internals.log_path = log
   if name == "help" then return print_help(rest[1]) end
   if name == "completion" then
     local script = host.chunk "completion"(host, verbs)[rest[1] or ""]

@@ -24,7 +24,7 @@ local verbs = {
   { name = "factorize", files = 1, text = "a model of low rank: layers become two smaller ones each", entry = "Model:factorize", writes = true },
   { name = "fit", files = 1, text = "trains a model further", entry = "Model:fit", writes = true },
   { name = "evaluate", files = 1, text = "accuracy, loss and other metrics on data", entry = "Model:evaluate", data = "data" },
-  { name = "bench", files = 1, more = true, text = "how long a run takes; several models in turns, without options", entry = "Model:benchmark" },
+  { name = "bench", files = 1, more = true, text = "how long a run takes; several models in turns, or with options one by one", entry = "Model:benchmark" },
   { name = "compare", files = 1, more = true, text = "models side by side", entry = "prune.compare" },
   { name = "search", files = 1, text = "the smallest model that keeps a metric", entry = "prune.search", without = { model = true }, writes = true },
   { name = "convert", files = 2, text = "reads FILE, writes OUT: .onnx, .prunez, .h5 or .keras", entry = "prune.load" },
@@ -73,7 +73,7 @@ function run.info(call)
 end
 
 function run.summary(call)
-  if not call.output then call.models[1]:summary(call.options) end
+  if #call.outputs == 0 then call.models[1]:summary(call.options) end
   call.shown = ""
   return call.models[1]:stats{ shapes = call.options.shapes }
 end
@@ -117,8 +117,12 @@ end
 
 function run.bench(call)
   if #call.models == 1 then return call.models[1]:benchmark(call.options) end
-  if next(call.options) then wrong("options of prune bench go with one FILE; several are timed in turns, batch 1, all threads: leave them out, or time one at a time") end
-  return run.compare(call)
+  if not next(call.options) then return run.compare(call) end
+  -- Models take turns at batch 1 on all threads alone: with options they are timed one after the other.
+  if #call.outputs > 0 then wrong("options of prune bench go with one FILE where a report is written; several without options are timed in turns") end
+  local texts = {}
+  for i, model in ipairs(call.models) do texts[i] = call.files[i]:match "[^/]+$" .. ": " .. tostring(model:benchmark(call.options)) end
+  print(table.concat(texts, "\n"))
 end
 
 function run.compare(call)
@@ -127,7 +131,7 @@ function run.compare(call)
   return prune.compare(list)
 end
 
-function run.convert(call) return call.output and call.models[1]:stats() or nil, call.models[1] end
+function run.convert(call) return #call.outputs > 0 and call.models[1]:stats() or nil, call.models[1] end
 
 function run.diff(call)
   local report = prune.diff(call.models[1], call.models[2])
@@ -184,7 +188,7 @@ end
 local function is_output(word, format) return word == "-" or word and word:lower():find("%." .. format .. "$") ~= nil end
 
 local function read_words(verb, words)
-  local call = { verb = verb, options = {}, files = {}, models = {}, status = OK }
+  local call = { verb = verb, options = {}, files = {}, models = {}, outputs = {}, status = OK }
   local i, ended, given = 1, false, {}
   while words[i] do
     local word = words[i]
@@ -203,11 +207,19 @@ local function read_words(verb, words)
       call.out = value or words[i + 1] or wrong("%s wants a file", word)
       if not value then i = i + 1 end
     elseif format then
-      call.format, call.output = format, value or "-"
+      local output = value or "-"
       if not value and is_output(words[i + 1], format) then
-        call.output = words[i + 1]
+        output = words[i + 1]
         i = i + 1
       end
+      for _, one in ipairs(call.outputs) do
+        if one.path == output then wrong("two reports go to %s", output == "-" and "standard output: name files" or output) end
+      end
+      table.insert(call.outputs, { format = format, path = output })
+    elseif name == "width" then
+      local text = value or words[i + 1]
+      internals.settings.width = math.tointeger(tonumber(text)) or wrong("--width wants a number of columns, got '%s'", tostring(text))
+      if not value then i = i + 1 end
     elseif name == "log" and not internals.log_path then
       internals.log_path = value or words[i + 1]
       if not value then i = i + 1 end
@@ -245,11 +257,13 @@ end
 
 --- Writes or prints what a command gave.
 local function show(call, report)
-  if call.output and report then
-    if call.output == "-" then
-      io.write(report:to_text_as(call.format))
-    else
-      report:save(call.output)
+  if #call.outputs > 0 and report then
+    for _, output in ipairs(call.outputs) do
+      if output.path == "-" then
+        io.write(report:to_text_as(output.format))
+      else
+        report:save(output.path)
+      end
     end
   elseif report and not call.quiet and call.shown ~= "" then
     print(call.shown or tostring(report))
@@ -301,7 +315,8 @@ function help.verb(verb)
     line("--" .. dashed(option.name), (option.required and "needed; " or "") .. arguments.wanted(option, docs.by_name[verb.entry]) .. default .. ": " .. option.text)
   end
   if verb.writes then line("-o, --out OUT", "where the model goes: .onnx, .h5 or .keras, or .prunez for a packed file") end
-  line("--json [OUT.json]", "the report in that format, to standard output or a file; also --csv, --md, --html, --svg")
+  line("--json [OUT.json]", "the report in that format, to standard output or a file; also --csv, --md, --html, --svg, and several of them")
+  line("--width N", "columns of what is printed; those of the terminal by default")
   line("-q, --quiet", "prints nothing but errors")
   lines[#lines + 1] = ""
   lines[#lines + 1] = "  Parts of tables: --target macs=0.5, --recover epochs=2,lr=1e-3, or --recover.epochs 2. Lists have commas: --ignore 'conv1,fc*'."

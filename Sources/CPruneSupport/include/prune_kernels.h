@@ -234,7 +234,7 @@ typedef struct {
 int32_t ps_softmax(void *args);
 
 /// loss = mean cross-entropy of softmax(logits); gradient = its derivative by the logits, in place. One of `labels` and
-/// `targets` is NULL.
+/// `targets` is NULL. Rows whose label is `ignored` count nowhere; a number that is no label ignores none.
 typedef struct {
   const float *logits;
   const int64_t *labels;
@@ -242,6 +242,7 @@ typedef struct {
   float *loss, *gradient;
   int64_t rows, classes;
   float smoothing;
+  int64_t ignored;
 } ps_cross_entropy_args;
 int32_t ps_softmax_cross_entropy(void *args);
 

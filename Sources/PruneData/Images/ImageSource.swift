@@ -4,21 +4,22 @@ import Synchronization
 /// Images that are decoded when a batch is asked for, by all threads at once: memory holds a batch, however many files
 /// there are.
 final class ImageSource: SampleSource {
-  private let list: ImageList
+  private let list: FileList
   private let recipe: ImageRecipe
   private let isStrict: Bool
   private let failures = Mutex<[Int: String]>([:])
 
-  init(_ list: ImageList, _ recipe: ImageRecipe, isStrict: Bool) {
+  init(_ list: FileList, _ recipe: ImageRecipe, isStrict: Bool) {
     (self.list, self.recipe, self.isStrict) = (list, recipe, isStrict)
   }
 
   var count: Int { list.count }
   var sampleShape: [Int] { recipe.sampleShape }
 
-  /// Files that could not be read so far, in their order.
+  /// What was left out when the folder was read, and files that could not be read so far, in their order.
   var broken: [(file: String, reason: String)] {
-    failures.withLock { all in all.sorted { $0.key < $1.key }.map { (file: list.path($0.key), reason: $0.value) } }
+    list.skipped
+      + failures.withLock { all in all.sorted { $0.key < $1.key }.map { (file: list.path($0.key), reason: $0.value) } }
   }
 
   /// A file that cannot be read is replaced by the next one of its class that can: a batch keeps its size, and its
@@ -80,14 +81,15 @@ extension Dataset {
   /// - Throws: `.invalidArgument` naming the option, `.io`, `.notFound` without images; of a file that cannot be read
   ///   where the options are strict and check.
   package static func images(_ options: ImageOptions) throws(PruneError) -> Dataset {
-    let recipe = try ImageRecipe(options), list = try ImageList(options.path)
+    let recipe = try ImageRecipe(options), list = try FileList(options.path, .images)
     let source = ImageSource(list, recipe, isStrict: options.strict)
     var y: Tensor?
     if !list.labels.isEmpty { y = try Tensor(list.labels) }
     if !list.values.isEmpty { y = try Tensor(list.values, try Shape([list.count, 1])) }
     let column = try Column(name: "", stream: SampleStream(source, Array(0..<list.count)))
     let all = Dataset(
-      columns: [column], y: y, classCount: list.labels.max().map { Int($0) + 1 }, name: lastComponent(options.path),
+      columns: [column], y: y,
+      classCount: list.classCount, name: lastComponent(options.path),
       layout: recipe.layout, classNames: list.classes)
     guard options.check else { return all }
     let kept = try source.readable()

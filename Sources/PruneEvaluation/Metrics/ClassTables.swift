@@ -7,11 +7,17 @@ extension MetricAccumulator {
   /// - Throws: `.unsupported` for a matrix of too many classes.
   func add(_ metric: Metric, to report: inout Report) throws(PruneError) -> Bool {
     guard !confusion.isEmpty else { return false }
+    if metric == .curve { return addCurves(to: &report) }
     if metric == .perClass {
       report["classes"] = .list(confusion.indices.map { .report(row($0)) })
       return true
     }
     let count = confusion.count
+    guard !matrix.isEmpty || count > Self.mostClasses else {
+      throw PruneError(
+        .unsupported, "labels that a sample may have several of are not confused with each other",
+        hint: "metric \"per_class\" has a line a label")
+    }
     guard !matrix.isEmpty else {
       throw PruneError(
         .unsupported,
@@ -36,6 +42,36 @@ extension MetricAccumulator {
     }
     return true
   }
+
+  /// "roc": a row a class with "auc" and "points".
+  private func addCurves(to report: inout Report) -> Bool {
+    let all =
+      labelCurves.isEmpty
+      ? curve?.curves(points: Self.curvePoints) ?? []
+      : labelCurves.enumerated().flatMap { label, scores in
+        scores.curves(points: Self.curvePoints).map { Curve(label: label, area: $0.area, points: $0.points) }
+      }
+    guard !all.isEmpty else { return false }
+    report["roc"] = .list(
+      all.map { entry in
+        let points = entry.points.map { point in
+          ReportValue.report(
+            Report(
+              title: "",
+              entries: [
+                ("false_rate", .number(point.falseRate)), ("true_rate", .number(point.trueRate)),
+              ] + (point.score.map { [("score", .number($0))] } ?? [])))
+        }
+        return .report(
+          Report(
+            title: "",
+            entries: [("class", .integer(entry.label)), ("auc", .number(entry.area)), ("points", .list(points))]))
+      })
+    return true
+  }
+
+  /// Points of a curve that a report keeps.
+  private static let curvePoints = 101
 
   private func row(_ index: Int) -> Report {
     let (hits, predicted, actual) = confusion[index]

@@ -1,4 +1,5 @@
 import PruneData
+import PruneGraph
 import PruneRuntime
 import PruneTensor
 
@@ -36,13 +37,19 @@ enum Metric: Hashable {
   case macroPrecision, macroRecall
   /// A row a class, and how often each class was taken for each other: no numbers, so no guard can hold to them.
   case perClass, confusion
+  /// The mean over classes of TP / (TP + FP + FN), classes that never occur left out.
+  case meanIntersectionOverUnion
+  /// e to the mean cross-entropy.
+  case perplexity
+  /// The receiver operating characteristic: a row a class with points of it and the area under it.
+  case curve
   /// The area under the receiver operating characteristic: how often a sample of a class scores higher for it than one
   /// of another, ties counting half; of more than two classes the mean over them, each against the rest.
   case areaUnderCurve
 
   static let names = [
     "loss", "accuracy", "error", "top5", "f1", "precision", "recall", "auc", "per_class", "confusion",
-    "cross_entropy", "mse", "rmse", "mae",
+    "miou", "perplexity", "roc", "cross_entropy", "mse", "rmse", "mae",
   ]
 
   /// - Throws: `.invalidArgument` with the names there are.
@@ -61,6 +68,9 @@ enum Metric: Hashable {
     case "per_class": self = .perClass
     case "confusion": self = .confusion
     case "auc": self = .areaUnderCurve
+    case "roc": self = .curve
+    case "miou": self = .meanIntersectionOverUnion
+    case "perplexity": self = .perplexity
     case "top_k": self = .top(5)
     default:
       let digits = name.hasPrefix("top_") ? name.dropFirst(4) : name.dropFirst(3)
@@ -75,16 +85,28 @@ enum Metric: Hashable {
   /// Whether it compares classes.
   var wantsClasses: Bool {
     switch self {
-    case .accuracy, .error, .top, .macroF1, .macroPrecision, .macroRecall, .perClass, .confusion, .areaUnderCurve: true
+    case .accuracy, .error, .top, .macroF1, .macroPrecision, .macroRecall, .perClass, .confusion, .areaUnderCurve,
+      .meanIntersectionOverUnion, .perplexity, .curve:
+      true
     default: false
     }
   }
+
+  /// Whether it is rows rather than a number.
+  var isTable: Bool { self == .perClass || self == .confusion || self == .curve }
 }
 
 extension Dataset {
   /// What to say of a loss that was left to be chosen, where the choice may surprise.
-  package func warning(ofLoss name: String?) -> String? {
-    guard name == nil, hasDistributions else { return nil }
+  /// - Parameter isChance: whether what was chosen takes targets of 0 and 1 for chances.
+  package func warning(ofLoss name: String?, isChance: Bool) -> String? {
+    guard name == nil else { return nil }
+    if !isChance, targetForm == .flags {
+      return
+        "the targets are all 0 or 1, as labels are, and the loss is the mean squared error, as it is for values: "
+        + "name loss = \"bce\", or \"mse\" if that is wanted"
+    }
+    guard hasDistributions else { return nil }
     return
       "each row of the targets sums to 1, as probabilities of classes do, and the loss is the mean squared error, as it is for values: "
       + "name loss = \"cross_entropy\", or \"mse\" if that is wanted"
@@ -106,12 +128,28 @@ package enum LossKind: String, Choice {
     }
   }
 
+  /// The loss by its name, or as targets and output have it: cross-entropy for classes, binary cross-entropy for labels of
+  /// 0 and 1 that the output gives chances of, else the mean squared error.
   /// - Throws: `.invalidArgument` for an unknown name.
-  init(_ name: String?, targetsAreClasses: Bool) throws(PruneError) {
-    guard let name else {
-      self = targetsAreClasses ? .crossEntropy : .meanSquaredError
-      return
+  init(
+    _ name: String?, _ form: TargetForm, areClasses: Bool, _ kind: OutputKind, _ output: ValueInfo
+  ) throws(PruneError) {
+    if let name {
+      try self.init("loss", named: name)
+    } else if Self.areChances(form, isSigmoid: kind == .sigmoid, output) {
+      self = .binaryCrossEntropy
+    } else {
+      self = areClasses ? .crossEntropy : .meanSquaredError
     }
-    try self.init("loss", named: name)
+  }
+
+  /// Whether targets are labels of 0 and 1, and the output says how likely each is.
+  package static func areChances(_ form: TargetForm, isSigmoid: Bool, _ output: ValueInfo) -> Bool {
+    switch form {
+    case .plain: false
+    case .flags: isSigmoid
+    case .dense(let dims):
+      output.type?.dims.map { ClassAxis.isOneNumber($0.map(\.value), targets: dims) } ?? false
+    }
   }
 }

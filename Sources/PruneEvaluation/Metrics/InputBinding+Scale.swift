@@ -1,4 +1,5 @@
 import PruneData
+import PruneGraph
 import PruneTensor
 
 extension InputBinding {
@@ -25,6 +26,36 @@ extension InputBinding {
         + "such as mean = {0.485, 0.456, 0.406}, std = {0.229, 0.224, 0.225} of ImageNet"
     default: return chance + "\(observation); look at scale, order of channels and numbering of classes"
     }
+  }
+
+  /// What to say of bytes that go as they are into a layer of weights; nil where the model scales them itself, or they
+  /// are small.
+  func warningOfPixels(_ data: Dataset, _ graph: Graph) throws(PruneError) -> String? {
+    for (input, column) in bindings where input.type?.dtype?.isFloatingPoint ?? true {
+      guard data.columns.indices.contains(column), data.columns[column].dtype == .uint8,
+        Self.meetsWeights(input.name, graph), let range = try range(of: data, column), range.high > 2
+      else { continue }
+      return
+        "input '\(input.name)' is \(input.type?.dtype?.name ?? "float32") and gets bytes of \(text(range.low))...\(text(range.high)) as they are: "
+        + "if the model was trained on scaled images, data:normalize{mean = 0, std = 255} makes them 0...1, "
+        + "and mean and std of the training come on top"
+    }
+    return nil
+  }
+
+  /// Whether a value reaches weights through nothing but what moves it.
+  private static func meetsWeights(_ value: String, _ graph: Graph) -> Bool {
+    var value = value
+    for _ in 0..<8 {
+      let readers = graph.nodes.filter { $0.inputs.contains(value) }
+      guard readers.count == 1, let node = readers.first else { return false }
+      if ["Conv", "Gemm", "MatMul"].contains(node.operatorName) { return true }
+      guard node.operatorName == "Cast" || node.operation?.kind == .reshaping || node.operatorName == "Transpose",
+        let output = node.output(0)
+      else { return false }
+      value = output
+    }
+    return false
   }
 
   /// The least and the largest number of some samples.

@@ -6,8 +6,11 @@ import PruneTensor
 package struct InputBinding: Sendable {
   /// In the order of the model's inputs.
   package let bindings: [(input: ValueInfo, column: Int)]
-  /// The batch size that the model fixes, nil when it leaves it open.
+  /// The batch size that the model fixes, or that belongs together; nil when it is open.
   package let fixedBatch: Int?
+  /// Whether an input has the batch's extent along another axis too, as the neighbours of a graph's nodes: samples
+  /// of a batch belong together.
+  package let isJoint: Bool
 
   package var names: [String] { bindings.map(\.input.name) }
 
@@ -31,7 +34,20 @@ package struct InputBinding: Sendable {
       throw PruneError(
         .unsupported, "the model's inputs have different first extents (\(all)): they do not count samples")
     }
-    fixedBatch = sizes.first.map { max($0, 1) }
+    let joint = Self.jointExtent(bindings, data)
+    isJoint = sizes.isEmpty && joint != nil
+    fixedBatch = (sizes.first ?? joint).map { max($0, 1) }
+  }
+
+  /// How many samples belong together: the extent of an axis that is named as the one that counts samples.
+  private static func jointExtent(_ bindings: [(input: ValueInfo, column: Int)], _ data: Dataset) -> Int? {
+    for (input, column) in bindings {
+      guard let dims = input.type?.dims, let batch = dims.first, batch.value == nil, batch != .unknown,
+        let axis = dims.indices.dropFirst().first(where: { dims[$0] == batch })
+      else { continue }
+      return data.columns[column].dims[axis]
+    }
+    return nil
   }
 
   private static func list(_ names: [String]) -> String { names.map { "'\($0)'" }.joined(separator: ", ") }

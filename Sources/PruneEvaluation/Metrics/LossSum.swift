@@ -19,7 +19,7 @@ struct LossSum {
     let rows = targets.shape[0]
     let outputs = try result.rows(0, rows).cast(to: .float32)
     // One output for two classes: the class is the number itself.
-    let isBinary = targets.dtype == .int64 && outputs.count == rows
+    let isBinary = targets.dtype == .int64 && outputs.count == targets.count
     let truth = isBinary || targets.dtype != .int64 ? try targets.cast(to: .float32).reshaped(outputs.shape) : targets
     sum += try Losses.compute(kind.rawValue, true: truth, predicted: outputs, settings) * Double(rows)
     samples += rows

@@ -55,7 +55,9 @@ package struct MetricGuard {
   private var communicator: Communicator?
 
   /// Metrics of which less is better; of all others more is.
-  private static let lowerIsBetter: Set<String> = ["loss", "cross_entropy", "mse", "rmse", "mae", "error"]
+  private static let lowerIsBetter: Set<String> = [
+    "loss", "cross_entropy", "mse", "rmse", "mae", "error", "perplexity",
+  ]
 
   /// Measures `model`.
   /// - Throws: `.invalidArgument` for an impossible bound, or one that `model` itself is beyond; `.numeric` when the

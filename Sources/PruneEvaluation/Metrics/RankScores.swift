@@ -1,6 +1,20 @@
 import PruneRuntime
 import PruneTensor
 
+/// A receiver operating characteristic of one class against the others.
+struct Curve {
+  var label: Int
+  let area: Double
+  let points: [CurvePoint]
+}
+
+/// The false and the true positive rate where samples of so high a score count as positive; without one none does.
+struct CurvePoint {
+  let falseRate: Double
+  let trueRate: Double
+  let score: Double?
+}
+
 /// The scores of all samples for each class, for the area under the receiver operating characteristic.
 struct RankScores {
   private let kind: OutputKind
@@ -65,6 +79,37 @@ struct RankScores {
       if let area = area(column, of: label) { areas.append(area) }
     }
     return areas.isEmpty ? nil : areas.reduce(0, +) / Double(areas.count)
+  }
+
+  /// By class, points of the curve from (0, 0) to (1, 1): the false positive rate, the true positive rate, and the score
+  /// from which on a sample counts as positive. No more points than asked for; classes without a curve have none.
+  func curves(points: Int) -> [Curve] {
+    var result: [Curve] = []
+    for (index, column) in scores.enumerated() {
+      let label = scores.count == 1 ? 1 : index
+      guard let area = area(column, of: Int32(truncatingIfNeeded: label)), !area.isNaN else { continue }
+      let order = column.indices.sorted { column[$0] > column[$1] }
+      let positives = wanted.count { Int($0) == label }, negatives = column.count - positives
+      var all = [CurvePoint(falseRate: 0, trueRate: 0, score: nil)]
+      var hits = 0, first = 0
+      while first < order.count {
+        var last = first
+        while last < order.count, column[order[last]] == column[order[first]] {
+          if Int(wanted[order[last]]) == label { hits += 1 }
+          last += 1
+        }
+        all.append(
+          CurvePoint(
+            falseRate: Double(last - hits) / Double(negatives), trueRate: Double(hits) / Double(positives),
+            score: Double(column[order[first]])))
+        first = last
+      }
+      let step = max(Double(all.count - 1) / Double(max(points - 1, 1)), 1)
+      var kept = stride(from: 0.0, to: Double(all.count - 1), by: step).map { all[Int($0)] }
+      if let end = all.last { kept.append(end) }
+      result.append(Curve(label: label, area: area, points: kept))
+    }
+    return result
   }
 
   private func area(_ column: [Float], of label: Int32) -> Double? {

@@ -21,6 +21,8 @@ enum FileKind {
   private static let weightsHint =
     "it holds weights but no graph: export the model to ONNX, then Model:load_weights takes them over"
 
+  private static let imageHint = "images are data: prune.data.images reads a folder of them"
+
   /// Kinds with a signature that no ONNX file begins with.
   private static func marked(_ bytes: Bytes) -> (String, String)? {
     func starts(_ prefix: [UInt8], at offset: Int = 0) -> Bool {
@@ -37,11 +39,18 @@ enum FileKind {
     }
     if starts([0x1F, 0x8B]) { return ("a gzip file", "unpack it first: gunzip") }
     if starts(Array("\u{93}NUMPY".unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })) {
-      return ("a NumPy array", "arrays are read by npz.load")
+      return ("a NumPy array", "arrays are data: prune.data.npy reads them")
     }
     if starts([0x80, 0x02]) || starts([0x80, 0x04]) || starts([0x80, 0x05]) {
       return ("a Python pickle, such as an old .pt checkpoint", "export the model with torch.onnx.export")
     }
+    if starts([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A]) { return ("a PNG image", imageHint) }
+    if starts([0xFF, 0xD8, 0xFF]) { return ("a JPEG image", imageHint) }
+    if starts(Array("GIF8".utf8)) { return ("a GIF image", imageHint) }
+    if starts(Array("RIFF".utf8)) {
+      return ("sound or an image in a RIFF file", "WAV files are data: prune.data.wav reads a folder of them")
+    }
+    if starts(Array("%PDF".utf8)) { return ("a PDF document", "") }
     if starts(Array("TFL3".utf8), at: 4) { return ("a TensorFlow Lite model", "convert it with tf2onnx --tflite") }
     if starts(Array("ORTM".utf8), at: 4) {
       return ("an ONNX Runtime .ort file", "use the .onnx file that it was made from")

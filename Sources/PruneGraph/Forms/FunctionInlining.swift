@@ -94,7 +94,7 @@ package struct FunctionInlining {
   }
 
   /// A node of a function's body that reads the caller's values, with the function's attributes filled in.
-  private static func bound(_ node: Node, _ names: [String: String], _ attributes: [String: Attribute]) -> Node {
+  static func bound(_ node: Node, _ names: [String: String], _ attributes: [String: Attribute]) -> Node {
     var copy = node
     copy.inputs = node.inputs.map { names[$0] ?? $0 }
     copy.attributes = node.attributes.compactMap { attribute in

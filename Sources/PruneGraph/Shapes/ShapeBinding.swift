@@ -37,7 +37,9 @@ package struct ShapeBinding: Hashable, Sendable {
     }
     for entry in entries {
       if let bad = entry.extents.first(where: { $0 < 1 || $0 > 1 << 40 }) {
-        throw PruneError(.invalidArgument, "shapes: '\(entry.name)' has the extent \(bad), it must be 1 or more")
+        throw PruneError(
+          .invalidArgument,
+          "shapes: '\(entry.name)' has the extent \(bad), it must be \(bad < 1 ? "1 or more" : "2^40 or less")")
       }
       if entry.extents.count == 1, names.contains(entry.name) {
         try bind(.named(entry.name), entry.extents[0])

@@ -16,5 +16,5 @@ extension Graph {
   }
 
   static let controlFlowHint =
-    "what stands behind If, Loop and Scan is not trained: export the model without control flow, the branch that is meant alone"
+    "what stands behind If, Loop and Scan is not trained: export the model without control flow, the branch that is meant alone; m:simplify() resolves an If whose condition is constant"
 }

@@ -172,11 +172,13 @@ extension LossWriter {
   /// Adds what the teacher says to the loss: (1 - alpha) task + alpha T² KL(teacher ‖ student) + weight Σ
   /// mse(features). For what is no classifier the difference to the teacher's output is squared instead.
   ///
-  /// - Parameter types: of the teacher's values.
+  /// - Parameters:
+  ///   - axis: that of classes, where each position has one.
+  ///   - types: of the teacher's values.
   /// - Returns: the whole loss, and the inputs that the teacher's values are fed to.
   mutating func teach(
     _ distillation: DistillationPlan, _ task: String, _ prediction: String, isClassifier: Bool,
-    _ types: [String: TensorType]
+    axis: Int?, _ types: [String: TensorType]
   ) throws(PruneError) -> (loss: String, inputs: [(name: String, value: String)]) {
     var inputs: [(name: String, value: String)] = []
     func feed(_ value: String) throws(PruneError) -> String {
@@ -187,7 +189,9 @@ extension LossWriter {
     }
     let settings = distillation.settings
     let shape = try shape(prediction)
-    let teacherOutput = try reshape(feed(distillation.output), to: shape)
+    let answer = try feed(distillation.output)
+    let teacherOutput = try reshape(
+      axis.map { axis throws(PruneError) in try rows(of: answer, classes: axis) } ?? answer, to: shape)
     let domain = GradientRules.trainingDomain
     var total = task
     if settings.alpha > 0 {

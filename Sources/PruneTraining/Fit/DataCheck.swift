@@ -24,7 +24,9 @@ enum DataCheck {
       throw PruneError(
         .mismatch,
         "input '\(input.name)' is \(dtype.name), samples of dataset '\(data.name)' are \(data.columns[column].dtype.name)",
-        hint: "convert the samples to \(dtype.name), scaled as the model expects")
+        hint:
+          "data:normalize{mean = 0, std = 255} makes bytes \(dtype.name) numbers of 0...1; give the mean and std that the model expects"
+      )
     }
     try checkLabels(data, targets, loss)
     return inputBinding
@@ -41,24 +43,45 @@ enum DataCheck {
         .mismatch, "targets of dataset '\(data.name)' are \(targets.dtype.name), wanted int64 labels or float32 rows")
     }
     guard targets.dtype == .int64 else { return }
-    guard targets.count == data.count else {
-      throw PruneError(.mismatch, "dataset '\(data.name)' has \(data.count) samples but labels \(targets.shape)")
-    }
+    let isDense = targets.count != data.count
     let (low, high) = try targets.withSpan(of: Int64.self) { labels throws(PruneError) in
       var (low, high) = (Int64.max, Int64.min)
-      for index in 0..<labels.count { (low, high) = (min(low, labels[index]), max(high, labels[index])) }
+      for index in 0..<labels.count where !isDense || labels[index] != Dataset.ignoredClass {
+        (low, high) = (min(low, labels[index]), max(high, labels[index]))
+      }
       return (low, high)
     }
-    let classes = isBinary ? 2 : classCount ?? loss.output.type?.dims.flatMap { $0.count > 1 ? $0[1].value : nil }
+    guard low <= high || !isDense else {
+      throw PruneError(.invalidArgument, "all classes of dataset '\(data.name)' are ignored: there is nothing to learn")
+    }
+    let classes = isBinary ? 2 : classCount ?? declaredClasses(loss, targets)
     guard low >= 0, high < Int64(classes ?? Int.max) else {
+      let place = try targets.withSpan(of: Int64.self) { labels throws(PruneError) in
+        labels.indices.first { index in
+          let isIgnored = isDense && labels[index] == Dataset.ignoredClass
+          return !isIgnored && !(0..<Int64(classes ?? Int.max)).contains(labels[index])
+        } ?? 0
+      }
       let isFromOne = low == 1 && classes.map { Int64($0) == high } == true
       throw PruneError(
         .mismatch,
-        "labels of dataset '\(data.name)' are \(low)...\(high), output '\(loss.output.name)' has \(classes.map(String.init) ?? "?") classes",
-        hint: isFromOne
-          ? "labels count from 0: subtract 1 from each"
-          : "train a model with \(max(high, 0).addingReportingOverflow(1).partialValue) classes")
+        "labels of dataset '\(data.name)' are \(low)...\(high), output '\(loss.output.name)' has \(classes.map(String.init) ?? "?") classes; sample \(place / max(targets.count / max(data.count, 1), 1)), counted from 0, is the first that has none of them",
+        hint: isDense
+          ? "data:ignore(\(high)) counts those positions nowhere"
+          : isFromOne
+            ? "labels count from 0: subtract 1 from each"
+            : "train a model with \(max(high, 0).addingReportingOverflow(1).partialValue) classes")
     }
+  }
+
+  /// The classes that an output declares.
+  private static func declaredClasses(_ loss: TrainingLoss, _ targets: Tensor) -> Int? {
+    guard let dims = loss.output.type?.dims, dims.count > 1 else { return nil }
+    guard targets.shape.rank > 1, targets.count != targets.shape[0] else { return dims[1].value }
+    let fixed = dims.compactMap(\.value)
+    guard fixed.count == dims.count || (fixed.count == dims.count - 1 && dims[0].value == nil) else { return nil }
+    let output = try? Shape([targets.shape[0]] + dims.dropFirst().compactMap(\.value))
+    return output.flatMap { output in loss.classAxis(output, targets: targets.shape).map { output[$0] } }
   }
 
   /// Classes that have no sample left to train on, or none to validate with, one line each.

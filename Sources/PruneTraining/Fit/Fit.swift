@@ -103,7 +103,8 @@ private func mixable(_ data: Dataset, _ model: Model, _ options: FitOptions) thr
   try augmentation.check()
   guard augmentation.mixes, let targets = data.y, targets.dtype == .int64 else { return data }
   let loss = try TrainingLoss(
-    options.loss, model: model, targets: targets.dtype, output: options.output, options.lossSettings)
+    options.loss, model: model, targets: targets.dtype, form: data.targetForm, output: options.output,
+    options.lossSettings)
   _ = try DataCheck.check(data, model, loss)
   let declared = loss.output.type?.dims.flatMap { $0.count > 1 ? $0[1].value : nil }
   return try data.oneHot(declared ?? data.classCount ?? 0)

@@ -125,11 +125,15 @@ struct FitRun {
     stepsDone += 1
     progress.add(outcome.loss, samples.count)
     if setup.loss.isClassifier {
-      var correct = 0
+      var counts = (correct: 0, decided: 0)
       if !part.isEmpty, let prediction = outcome.prediction, let targets {
-        correct = try Accuracy.correct(prediction, targets)
+        counts = try Accuracy.counts(prediction, targets)
       }
-      progress.correct += try setup.communicator?.sum([correct])[0] ?? correct
+      if let communicator = setup.communicator {
+        let sums = try communicator.sum([counts.correct, counts.decided])
+        counts = (sums[0], sums[1])
+      }
+      progress.add(counts)
     }
     try notify(event(epoch, index + 1, progress, rate: rate * factor))
   }

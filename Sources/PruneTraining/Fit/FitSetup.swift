@@ -46,9 +46,13 @@ struct FitSetup {
       throw PruneError(.invalidArgument, "dataset '\(data.name)' has no targets to train on")
     }
     loss = try TrainingLoss(
-      options.loss, model: model, targets: data.classCount == nil ? targets.dtype : .int64, output: options.output,
-      options.lossSettings)
-    if options.lossSettings.graph == nil, let warning = data.warning(ofLoss: options.loss) { warnings.append(warning) }
+      options.loss, model: model, targets: data.classCount == nil ? targets.dtype : .int64, form: data.targetForm,
+      output: options.output, options.lossSettings)
+    if options.lossSettings.graph == nil,
+      let warning = data.warning(ofLoss: options.loss, isChance: loss.kind == .binaryCrossEntropy)
+    {
+      warnings.append(warning)
+    }
     let inputBinding = try DataCheck.check(data, model, loss), fixed = inputBinding.fixedBatch
     let parameters = try TrainableParameters.names(in: model, frozen: options.frozen)
     let untrainable = try UntrainableWeight.all(in: model)
@@ -241,7 +245,7 @@ struct FitSetup {
         guard let targets = batch.y else { continue }
         let (loss, prediction) = try trainer.score(batch, targets, cancel: nil)
         progress.add(loss, last - first)
-        if self.loss.isClassifier, let prediction { progress.correct += try Accuracy.correct(prediction, targets) }
+        if self.loss.isClassifier, let prediction { progress.add(try Accuracy.counts(prediction, targets)) }
       }
     }
     if let communicator { isStopped = try progress.sum(over: communicator, isStopped: isStopped) }

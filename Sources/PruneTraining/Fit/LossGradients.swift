@@ -1,3 +1,4 @@
+import PruneData
 import PruneGraph
 import PruneRuntime
 import PruneTensor
@@ -18,20 +19,24 @@ package final class LossGradients {
 
   /// - Parameters:
   ///   - loss, settings: as in `FitOptions`.
-  ///   - targets: dtype of the targets to come.
+  ///   - targets, form: dtype of the targets to come, and what they say of a sample.
   ///   - output: what the loss is taken of; nil is the first output.
   ///   - parameters: names of initializers; nil means all that training would train.
   ///   - squaresSamples: whether in place of gradients of the mean loss come the sums, over the samples of a batch, of
   ///     the squared gradients of each sample's own loss, where samples do not depend on each other.
   package init(
     _ model: Model, loss: String? = nil, settings: TrainingLoss.Settings = .init(), targets: DType,
-    output: String? = nil,
-    parameters: [String]? = nil, squaresSamples: Bool = false
+    form: TargetForm = .plain, output: String? = nil, parameters: [String]? = nil, squaresSamples: Bool = false
   ) throws(PruneError) {
     self.model = model
     self.squaresSamples = squaresSamples
     self.parameters = parameters ?? TrainableParameters.names(in: model)
-    self.loss = try TrainingLoss(loss, model: model, targets: targets, output: output, settings)
+    self.loss = try TrainingLoss(loss, model: model, targets: targets, form: form, output: output, settings)
+  }
+
+  /// - Throws: `.mismatch` naming the first sample whose label is no class of the output.
+  package func checkLabels(of data: Dataset) throws(PruneError) {
+    if let targets = data.y { try DataCheck.checkLabels(data, targets, loss) }
   }
 
   /// Runs one batch, inputs by name: the mean loss, and the gradients by parameter. Parameters that the loss does not

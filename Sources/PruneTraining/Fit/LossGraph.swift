@@ -48,11 +48,13 @@ struct LossGraph {
     target = Graph.uniqueName("target", &usedNames)
     special.types.types[target] = targets
     var writer = LossWriter(special, usedNames: usedNames)
-    prediction = try Self.rows(of: kind, &writer)
+    let axis = special.types.shape(kind.value).flatMap { kind.classAxis($0, targets: targets.shape) }
+    prediction = try Self.rows(of: kind, axis, &writer)
     classes = kind.isClassifier ? writer.special.types.shape(prediction)?.dims.last : nil
     let task = try writer.loss(kind, prediction, target, targets)
     if let (distillation, types) = distillation {
-      (loss, teacherInputs) = try writer.teach(distillation, task, prediction, isClassifier: kind.isClassifier, types)
+      (loss, teacherInputs) = try writer.teach(
+        distillation, task, prediction, isClassifier: kind.isClassifier, axis: axis, types)
     } else {
       (loss, teacherInputs) = (task, [])
     }
@@ -99,8 +101,12 @@ struct LossGraph {
     return updates
   }
 
-  /// The value the loss reads, as [N, classes] where the model gives [N, classes, 1, …].
-  private static func rows(of loss: TrainingLoss, _ writer: inout LossWriter) throws(PruneError) -> String {
+  /// The value the loss reads, as [N, classes] where the model gives [N, classes, 1, …], and as [positions, classes]
+  /// where it gives classes for each position along an axis.
+  private static func rows(
+    of loss: TrainingLoss, _ axis: Int?, _ writer: inout LossWriter
+  ) throws(PruneError) -> String {
+    if let axis { return try writer.rows(of: loss.value, classes: axis) }
     guard loss.isClassifier, let shape = writer.special.types.shape(loss.value), shape.rank > 2,
       shape.dims[2...].allSatisfy({ $0 == 1 })
     else { return loss.value }

@@ -1,3 +1,4 @@
+import PruneData
 import PruneGraph
 import PruneTensor
 
@@ -17,9 +18,10 @@ extension LossWriter {
     let domain = GradientRules.trainingDomain
     switch loss.kind {
     case .crossEntropy where loss.settings.classWeights.isEmpty:
-      let smoothing = Attribute("label_smoothing", .float(Float(loss.settings.labelSmoothing)))
+      var attributes = [Attribute("label_smoothing", .float(Float(loss.settings.labelSmoothing)))]
+      if Self.isDense(type) { attributes.append(Attribute("ignore_index", .int(Dataset.ignoredClass))) }
       let opType = loss.readsProbabilities ? "CrossEntropy" : "SoftmaxCrossEntropy"
-      return try emit(opType, [prediction, target], [smoothing], domain: domain, outputs: 2)
+      return try emit(opType, [prediction, target], attributes, domain: domain, outputs: 2)
     case .crossEntropy: return try weightedCrossEntropy(loss, prediction, target, type, shape)
     case .meanSquaredError: return try emit("MeanSquaredError", [prediction, target], domain: domain, outputs: 2)
     case nil: return try graph(loss, prediction, target, type)
@@ -62,6 +64,7 @@ extension LossWriter {
     if smoothing > 0 {
       let even = constant(try Tensor(loss.settings.classWeights.map { Float($0 * smoothing / Double(classes)) }))
       distribution = try emit("Add", [emit("Mul", [weighted, number(1 - smoothing)]), even])
+      if let counted = try counted(target, type) { distribution = try emit("Mul", [distribution, counted]) }
     }
     let predicted = loss.readsProbabilities ? try logarithm(prediction) : try emit("LogSoftmax", [prediction])
     let sum = try emit("Neg", [total(emit("Mul", [distribution, predicted]))])
@@ -86,10 +89,29 @@ extension LossWriter {
     if type.shape?.count == shape.count {
       return try reshape(emit("Cast", [target], [Attribute("to", .int(Int64(DType.float32.rawValue)))]), to: shape)
     }
-    let labels = try reshape(target, to: Shape([shape[0]]))
+    var labels = try reshape(target, to: Shape([shape[0]]))
     let depth = constant(try Tensor([Int64(shape[1])]))
     let values = constant(try Tensor([0, 1] as [Float]))
-    return try emit("OneHot", [labels, depth, values])
+    guard let counted = try counted(target, type) else { return try emit("OneHot", [labels, depth, values]) }
+    // Negative numbers would count from the end.
+    labels = try emit("Mul", [labels, reshape(emit("Cast", [counted], [Self.toInt64]), to: Shape([shape[0]]))])
+    return try emit("Mul", [emit("OneHot", [labels, depth, values]), counted])
+  }
+
+  private static let toInt64 = Attribute("to", .int(Int64(DType.int64.rawValue)))
+  private static let toFloat = Attribute("to", .int(Int64(DType.float32.rawValue)))
+
+  /// Whether targets are classes of positions.
+  private static func isDense(_ type: TensorType) -> Bool {
+    type.dtype == .int64 && type.shape.map { $0.rank > 1 && $0.count != $0[0] } == true
+  }
+
+  /// [positions, 1] of 1 and, where the class is ignored, 0; nil where none can be.
+  private mutating func counted(_ target: String, _ type: TensorType) throws(PruneError) -> String? {
+    guard Self.isDense(type), let count = type.shape?.count else { return nil }
+    let zero = constant(try Tensor(scalar: Int64(0)))
+    let ignored = try emit("Less", [reshape(target, to: Shape([count, 1])), zero])
+    return try emit("Cast", [emit("Not", [ignored])], [Self.toFloat])
   }
 
   private mutating func perRow(_ value: String, _ shape: Shape) throws(PruneError) -> String {
@@ -115,7 +137,9 @@ extension LossWriter {
     case nil: break
     case .crossEntropy, .divergence:
       guard shape.rank == 2 else {
-        throw PruneError(.mismatch, "output '\(loss.output.name)' is \(shape), wanted [N, classes]", at: place)
+        throw PruneError(
+          .mismatch, "output '\(loss.output.name)' is \(shape), wanted [N, classes]", at: place,
+          hint: "classes of positions, int64 [N, …], go with [N, classes, …] and [N, …, classes]")
       }
       guard isLabels ? targetShape.count == shape[0] : targetShape == shape else { throw misfit }
     case .binaryCrossEntropy:

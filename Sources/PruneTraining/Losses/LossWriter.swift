@@ -44,6 +44,14 @@ struct LossWriter {
     return try emit("Reshape", [value, constant(try Tensor(shape.dims.map(Int64.init)))])
   }
 
+  /// [positions, classes] of a value that has its classes along an axis.
+  mutating func rows(of value: String, classes axis: Int) throws(PruneError) -> String {
+    let shape = try shape(value), last = shape.rank - 1
+    let order = (0...last).filter { $0 != axis } + [axis]
+    let moved = axis == last ? value : try emit("Transpose", [value], [Attribute("perm", .integers(order))])
+    return try reshape(moved, to: Shape([shape.count / max(shape[axis], 1), shape[axis]]))
+  }
+
   /// The sum, or mean, of all elements, a scalar.
   mutating func total(_ value: String, mean: Bool = false) throws(PruneError) -> String {
     try emit(mean ? "ReduceMean" : "ReduceSum", [value], [Attribute("keepdims", .int(0))])

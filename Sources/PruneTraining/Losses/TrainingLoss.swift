@@ -1,3 +1,4 @@
+import PruneData
 import PruneEvaluation
 import PruneGraph
 import PruneTensor
@@ -28,6 +29,17 @@ package struct TrainingLoss: Sendable {
   /// The model's own output, in its order of classes.
   package var output: ValueInfo
 
+  /// What the targets say of a sample.
+  private(set) var form: TargetForm
+  /// The axis of a softmax that ends the model.
+  private let softmaxAxis: Int?
+
+  /// The axis of classes of an output that has one for each position.
+  func classAxis(_ output: Shape, targets: Shape?) -> Int? {
+    guard isClassifier, let targets, case .dense = form else { return nil }
+    return ClassAxis.of(output.dims, targets: targets.dims, softmax: softmaxAxis)
+  }
+
   /// Whether rows of the output are scores of classes.
   var isClassifier: Bool { kind == .crossEntropy || kind == .divergence }
   /// Whether one number a sample tells two classes apart: labels are 0 and 1 then.
@@ -42,12 +54,14 @@ package struct TrainingLoss: Sendable {
   ///
   /// - Parameters:
   ///   - name: of a kind, or nil: cross-entropy for int64 labels, binary cross-entropy where the output is one number a
-  ///     sample, else mean squared error.
+  ///     sample, or a chance for each of targets that are 0 or 1, else mean squared error.
+  ///   - form: what the targets say of a sample.
   ///   - outputName: the name of an output, or nil: the first that is float32.
   /// - Throws: `.invalidArgument` for an unknown name or a setting out of range, `.unsupported` for a model without a
   ///   float32 output, `.notFound` for an output that is none.
   package init(
-    _ name: String?, model: Model, targets: DType, output outputName: String? = nil, _ settings: Settings = Settings()
+    _ name: String?, model: Model, targets: DType, form: TargetForm = .plain, output outputName: String? = nil,
+    _ settings: Settings = Settings()
   ) throws(PruneError) {
     if let name {
       let named = try LossKind("loss", named: name)
@@ -68,7 +82,14 @@ package struct TrainingLoss: Sendable {
         .unsupported, "the model has no float32 output to train",
         hint: model.hasOtherFloatWeights ? "quantize{scheme = \"float32\"} makes its numbers float32" : "")
     }
-    if isChosen, kind == .crossEntropy, Self.isOneNumber(output) { kind = .binaryCrossEntropy }
+    if isChosen, kind == .crossEntropy, form == .plain, Self.isOneNumber(output) { kind = .binaryCrossEntropy }
+    if isChosen, kind != nil,
+      LossKind.areChances(form, isSigmoid: Self.logits(of: output.name, ["Sigmoid"], in: model) != output.name, output)
+    {
+      kind = .binaryCrossEntropy
+    }
+    self.form = form
+    softmaxAxis = ClassAxis.softmax(of: output.name, in: model.graph, rank: output.type?.dims?.count ?? 2)
     self.output = output
     self.settings = settings
     value = output.name
@@ -109,6 +130,7 @@ package struct TrainingLoss: Sendable {
     if node.opType == "Sigmoid" { return input }
     let axis = node.int("axis", default: (model.opset() ?? Model.defaultOpset) >= 13 ? -1 : 1)
     let rank = model.graph.outputs.first { $0.name == output }?.type?.dims?.count ?? 2
-    return axis == -1 || axis == rank - 1 ? input : output
+    // Of pixels, the classes are the second axis.
+    return axis == -1 || axis == rank - 1 || (axis == 1 && rank > 2) ? input : output
   }
 }

@@ -102,7 +102,10 @@ package struct Regularizer: Sendable {
         .notFound, "no trained parameter is in its scope\(scope.isEmpty ? "" : " \(scope)")",
         at: "regularizer \(kind.rawValue)",
         hint: scope.first.map { Suggestion.hint(for: $0, among: trained) }
-          ?? (kind == .scales ? "the model has no batch normalization" : ""))
+          ?? (kind == .scales
+            ? "the model has no batch normalization"
+            : model.hasOtherFloatWeights
+              ? "its weights have another precision: quantize{scheme = \"float32\"} makes them float32" : ""))
     }
     return names
   }

@@ -47,6 +47,12 @@ struct GatePass {
   func run(_ body: (Int, [[Float]]) throws(PruneError) -> Void) throws(PruneError) {
     guard !places.isEmpty else { return }
     let inputBinding = try InputBinding(data, model), fixed = inputBinding.fixedBatch, copies = fixed ?? 1
+    guard !inputBinding.isJoint else {
+      throw PruneError(
+        .unsupported,
+        "criterion '\(criterion)' looks at each sample by itself, and the samples of a batch belong together here",
+        hint: "use criterion = \"taylor\"")
+    }
     var size = max(min(fixed ?? context.batchSize, data.count), 1)
     var sources: [Int: Gated] = [:]
     if let fixed, size < fixed {
@@ -170,7 +176,9 @@ struct GatePass {
       }
       gates.append(gate)
     }
-    let source = try LossGradients(gated, targets: targets, output: context.output, parameters: gates)
+    let source = try LossGradients(
+      gated, targets: targets, form: data.targetForm, output: context.output, parameters: gates)
+    try source.checkLabels(of: data)
     return Gated(source: source, gates: gates)
   }
 }

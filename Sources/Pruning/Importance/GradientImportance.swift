@@ -114,7 +114,9 @@ struct GradientPass {
   func unreached() throws(PruneError) -> Set<String> {
     let model = context.weights.model, inputBinding = try InputBinding(data, model), fixed = inputBinding.fixedBatch
     let batch = try data.rows(0, min(fixed ?? context.batchSize, data.count), filling: fixed)
-    let source = try LossGradients(model, targets: targets, output: context.output, parameters: weights.map(\.name))
+    let source = try LossGradients(
+      model, targets: targets, form: data.targetForm, output: context.output, parameters: weights.map(\.name))
+    try source.checkLabels(of: data)
     guard let y = batch.y, let first = weights.first else { return [] }
     let names = try source.unreached(inputBinding.inputs(of: batch), y)
     guard names.count < weights.count else { throw missing(first, source) }
@@ -128,7 +130,9 @@ struct GradientPass {
     var model = context.weights.model
     for (weight, tensor) in zip(weights, moved ?? []) { model.graph.setInitializer(weight.name, tensor) }
     let inputBinding = try InputBinding(data, model)
-    let source = try LossGradients(model, targets: targets, output: context.output, parameters: weights.map(\.name))
+    let source = try LossGradients(
+      model, targets: targets, form: data.targetForm, output: context.output, parameters: weights.map(\.name))
+    try source.checkLabels(of: data)
     var accumulators: [ScoreAccumulator] = []
     for weight in weights { accumulators.append(try ScoreAccumulator(kind, weight: weight.tensor)) }
     let fixed = inputBinding.fixedBatch, size = fixed ?? context.batchSize
@@ -183,8 +187,16 @@ struct GradientPass {
   /// no say in them.
   func sampleSquares() throws(PruneError) -> [Tensor] {
     let model = context.weights.model, inputBinding = try InputBinding(data, model)
+    guard !inputBinding.isJoint else {
+      throw PruneError(
+        .unsupported,
+        "criterion '\(criterion)' looks at each sample by itself, and the samples of a batch belong together here",
+        hint: "use criterion = \"taylor\"")
+    }
     let source = try LossGradients(
-      model, targets: targets, output: context.output, parameters: weights.map(\.name), squaresSamples: true)
+      model, targets: targets, form: data.targetForm, output: context.output, parameters: weights.map(\.name),
+      squaresSamples: true)
+    try source.checkLabels(of: data)
     func squares(_ samples: [Int]) throws(PruneError) -> [String: Tensor] {
       let batch = try data.subset(samples)
       guard let y = batch.y else { return [:] }

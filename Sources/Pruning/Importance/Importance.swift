@@ -128,6 +128,8 @@ extension PrunableWeights {
         ? "criterion '\(criterion)' gives weight '\(weight.name)' scores that are NaN or infinite"
         : "weight '\(weight.name)' holds NaN or infinity",
       at: "\(weight.operation) '\(weight.layer)'",
-      hint: entry.inScores ? "the loss or its gradient is not finite on this data" : "")
+      hint: entry.inScores
+        ? "the loss or its gradient is not finite on this data"
+        : "ignore = \"\(weight.layer)\" leaves the layer as it is")
   }
 }

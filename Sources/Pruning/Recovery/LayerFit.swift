@@ -49,6 +49,11 @@ struct LayerFit {
       let values = try before.run(batch, cancel: cancel)
       for index in jobs.indices {
         guard let y = values[jobs[index].output] else { continue }
+        if y.dtype == .float32, y.count > 0, try y.finiteRange() == nil {
+          throw PruneError(
+            .numeric, "activation '\(jobs[index].output)' is NaN or infinite on the data that layers are fitted with",
+            hint: "look for NaN in the data, or reconstruct = \"none\"")
+        }
         let job = jobs[index]
         try sample(job, kept(y, job), index, number, &jobs[index].targets)
         guard let sum = job.sum else { continue }

@@ -31,7 +31,7 @@ struct Repair {
         dependencies, cut, batches, origin: origin, seed: options.seed, cancel: options.cancel
       ).run(&model)
       notes.append(
-        "\(fitted.layers) layers were fitted to what they gave before, by least squares over \(batches.count * batchSize) samples"
+        "\(fitted.layers) layers were fitted to what they gave before, by least squares over \(min(batches.count * batchSize, data.count)) samples"
       )
       if !fitted.skipped.isEmpty { notes.append("not fitted: \(fitted.skipped.joined(separator: ", "))") }
     }

@@ -75,6 +75,14 @@ struct ConstantFolding {
     model.graph.nodes = nodes
   }
 
+  /// Ifs whose condition is known, by the branch that is taken.
+  mutating func foldBranches() {
+    let (inlined, found) = BranchInlining.run(model, changeable: changeable)
+    guard found > 0 else { return }
+    model = inlined
+    count += found
+  }
+
   private func results(of node: Node, _ readers: [String: [Int]]) -> [Tensor]? {
     // Weights that are stored in fewer bits stay so; random numbers are new in each run.
     guard node.isStandard, node.subgraphs.isEmpty, !node.outputs.contains(where: kept.contains),

@@ -3,7 +3,8 @@ import PruneGraph
 import PruneRuntime
 import PruneTensor
 
-/// What people run onnxsim for: constants folded, shapes that are known written in, nodes removed that change nothing,
+/// What people run onnxsim for: constants folded, shapes that are known written in, branches that are never taken
+/// dropped, nodes removed that change nothing,
 /// equal constants stored once, and what nobody reads dropped. Weights stay apart that are equal by chance, and
 /// quantized ones quantized.
 ///
@@ -22,6 +23,7 @@ package func simplify(_ model: Model, seed: UInt64 = 0, cancel: CancelFlag? = ni
     var folding = ConstantFolding(current)
     folding.foldShapes(types)
     folding.foldConstants()
+    folding.foldBranches()
     var rest = Tidying(folding.finished, types)
     rest.removeIdentities()
     rest.joinDuplicates()

@@ -97,6 +97,11 @@ struct Surgeon {
 
   private mutating func shrinkTensors() throws(PruneError) {
     var state = model.optimizerState
+    // What was remembered of a weight in the form it was stored in says nothing of the form that is cut.
+    for (name, entries) in state?.tensors ?? [:] {
+      guard let shape = model.graph.initializer(name)?.shape else { continue }
+      if entries.values.contains(where: { $0.shape != shape }) { state?.tensors[name] = nil }
+    }
     for initializer in model.graph.initializers {
       guard let small = try shrunk(initializer.name, initializer.tensor) else { continue }
       model.graph.setInitializer(initializer.name, small)

@@ -26,13 +26,15 @@ enum TrainingStepKernels: KernelFamily {
     let mean = try emitter.define(loss, layout: nil)
     let gradient = try gradient(op, of: logits, at: source, emitter)
     let smoothing = op.node.float("label_smoothing", default: 0)
+    let ignored = Int64(op.node.int("ignore_index", default: Int.min))
     emitter.emit(op.node.label, reads: [source, expected], writes: [mean, gradient]) { frame in
       frame.step(
         ps_cross_entropy_args(
           logits: frame.pointer(source), labels: isLabels ? frame.pointer(expected, as: Int64.self) : nil,
           targets: isLabels ? nil : frame.pointer(expected), loss: frame.pointer(mean),
           gradient: frame.pointer(gradient),
-          rows: Int64(dims[0]), classes: Int64(dims[1]), smoothing: smoothing), ps_softmax_cross_entropy)
+          rows: Int64(dims[0]), classes: Int64(dims[1]), smoothing: smoothing, ignored: ignored),
+        ps_softmax_cross_entropy)
     }
     return true
   }
