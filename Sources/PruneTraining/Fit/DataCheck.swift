@@ -25,7 +25,7 @@ enum DataCheck {
         .mismatch,
         "input '\(input.name)' is \(dtype.name), samples of dataset '\(data.name)' are \(data.columns[column].dtype.name)",
         hint:
-          "data:normalize{mean = 0, std = 255} makes bytes \(dtype.name) numbers of 0...1; give the mean and std that the model expects"
+          "data:normalize{mean = 0, std = 255} makes bytes \(dtype.name) numbers of 0...1, std = 1 leaves them 0...255: give what the model was trained with"
       )
     }
     try checkLabels(data, targets, loss)

@@ -58,7 +58,7 @@ struct AxisSolver {
   mutating func solve(custom: [String: AxisRule] = [:], opening open: String? = nil) {
     let graph = model.graph
     for input in graph.inputs where stored[input.name] == nil {
-      makeOpaque(input.name, Pin(place: "input '\(input.name)'", reason: "what is fed has these"))
+      makeOpaque(input.name, Pin(place: "input '\(input.name)'", reason: "these are fixed by the input data"))
     }
     for (index, node) in graph.nodes.enumerated() {
       current = index
@@ -66,7 +66,7 @@ struct AxisSolver {
       visit(node, custom)
     }
     for output in graph.outputs {
-      let pin = Pin(place: "output '\(output.name)'", reason: "what reads the model's results expects these")
+      let pin = Pin(place: "output '\(output.name)'", reason: "whoever reads the output expects these")
       let spaces = axesOf(output.name) ?? []
       for space in output.name == open ? spaces.dropLast() : spaces[...] { forest.pin(space, pin) }
     }
