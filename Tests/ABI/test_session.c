@@ -312,6 +312,27 @@ int main(void) {
   CHECK(entry.number > 0);
   prune_report_free(report);
 
+
+  /* Low rank: half of the parameters, and what cannot be. */
+  prune_model *small = NULL;
+  prune_factorize_options rank = PRUNE_FACTORIZE_OPTIONS_INIT;
+  rank.target_params = 0.5;
+  rank.data = test;
+  OK(prune_model_factorize(model, &rank, &small, &report));
+  OK(prune_report_find(report, "kept", &entry));
+  CHECK(entry.number > 0 && entry.number <= 0.5);
+  OK(prune_report_find(report, "layers.0.rank", &entry));
+  CHECK(entry.integer > 0);
+  prune_report_free(report);
+  prune_model_free(small);
+  small = NULL;
+  rank.rank = 4;
+  FAILS(prune_model_factorize(model, &rank, &small, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "rank and target");
+  rank.target_params = PRUNE_NOT_GIVEN;
+  rank.form = "spacial";
+  FAILS(prune_model_factorize(model, &rank, &small, NULL), PRUNE_ERROR_INVALID_ARGUMENT, "form is 'spacial'");
+  CHECK(small == NULL);
+
   unlink(path);
   prune_model_free(model);
   prune_model_free(pruned);

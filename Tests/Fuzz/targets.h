@@ -76,6 +76,13 @@ static void use_model(prune_model *model) {
     free_report(report);
     prune_model_free(other);
   }
+  prune_factorize_options factorize = PRUNE_FACTORIZE_OPTIONS_INIT;
+  factorize.energy = 0.5;
+  factorize.form = below(2) ? "channel" : "spatial";
+  if (is_fair(prune_model_factorize(model, &factorize, &other, &report))) {
+    free_report(report);
+    prune_model_free(other);
+  }
   if (is_fair(prune_model_simplify(model, &other, &report))) {
     free_report(report);
     prune_model_free(other);
