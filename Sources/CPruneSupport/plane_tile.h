@@ -5,34 +5,46 @@
 typedef float NAME(vector) __attribute__((vector_size(LANES * 4), aligned(4)));
 typedef int32_t NAME(mask) __attribute__((vector_size(LANES * 4), aligned(4)));
 
-TARGET INLINE void NAME(zero)(float *to, int64_t count) {
-  int64_t i = 0;
-  for (; i + LANES <= count; i += LANES) *(NAME(vector) *)(to + i) = (NAME(vector)){0};
-  ROLLED for (; i < count; i++) to[i] = 0;
+/// Zeros from one place to another, and up to a vector behind.
+TARGET INLINE void NAME(zero)(float *to, int64_t first, int64_t last) {
+  for (; first < last; first += LANES) *(NAME(vector) *)(to + first) = (NAME(vector)){0};
 }
 
-/// A row of a band: `left` zeros, `count` numbers, of which vectors may be read up to `room`, and zeros up to `pitch`.
-/// Up to a vector behind it may be written.
-TARGET static void NAME(copy)(const float *from, int64_t room, float *to, int64_t left, int64_t count, int64_t pitch) {
-  ROLLED for (int64_t i = 0; i < left; i++) to[i] = 0;
-  int64_t i = 0;
-  for (; i < count && i + LANES <= room; i += LANES)
-    *(NAME(vector) *)(to + left + i) = *(const NAME(vector) *)(from + i);
-  ROLLED for (; i < count; i++) to[left + i] = from[i];
-  NAME(zero)(to + left + count, pitch - left - count);
-}
-
-/// Every second number of a row from the first on, and those between, to rows of two bands.
-TARGET static void NAME(separate)(const float *from, int64_t room, float *even, int64_t evens, float *odd,
-                                  int64_t odds) {
-  int64_t i = 0;
-  for (; 2 * (i + LANES) <= room && i < evens; i += LANES) {
-    const NAME(vector) a = *(const NAME(vector) *)(from + 2 * i), b = *(const NAME(vector) *)(from + 2 * i + LANES);
-    *(NAME(vector) *)(even + i) = __builtin_shufflevector(a, b, EVEN(0));
-    *(NAME(vector) *)(odd + i) = __builtin_shufflevector(a, b, EVEN(1));
+/// Rows of an image, `step` numbers apart, to those of a band: `left` zeros, `count` numbers, of which vectors may be
+/// read up to `room`, and zeros. Up to a vector behind each is written, which the next row writes over.
+TARGET static void NAME(copy)(const struct rows *rows, struct phase phase, float *to) {
+  const float *from = rows->from + phase.start;
+  int64_t room = rows->room - phase.start;
+  for (int64_t r = 0; r < rows->count; r++, from += rows->step, to += rows->pitch, room -= rows->step) {
+    NAME(zero)(to, 0, phase.left);
+    int64_t i = 0;
+    for (; i < phase.count && i + LANES <= room; i += LANES)
+      *(NAME(vector) *)(to + phase.left + i) = *(const NAME(vector) *)(from + i);
+    ROLLED for (; i < phase.count; i++) to[phase.left + i] = from[i];
+    NAME(zero)(to, phase.left + phase.count, rows->pitch);
   }
-  ROLLED for (int64_t j = i; j < evens; j++) even[j] = from[2 * j];
-  ROLLED for (int64_t j = i; j < odds; j++) odd[j] = from[2 * j + 1];
+}
+
+/// Every second number of rows from the first on, and those between, to those of two bands.
+TARGET static void NAME(separate)(const struct rows *rows, struct phase e, struct phase o, float *even, float *odd) {
+  const float *from = rows->from;
+  int64_t room = rows->room;
+  for (int64_t r = 0; r < rows->count; r++, from += rows->step, room -= rows->step) {
+    NAME(zero)(even, 0, e.left);
+    NAME(zero)(odd, 0, o.left);
+    int64_t i = 0;
+    for (; 2 * (i + LANES) <= room && i < e.count; i += LANES) {
+      const NAME(vector) a = *(const NAME(vector) *)(from + 2 * i), b = *(const NAME(vector) *)(from + 2 * i + LANES);
+      *(NAME(vector) *)(even + e.left + i) = __builtin_shufflevector(a, b, EVEN(0));
+      *(NAME(vector) *)(odd + o.left + i) = __builtin_shufflevector(a, b, EVEN(1));
+    }
+    ROLLED for (int64_t j = i; j < e.count; j++) even[e.left + j] = from[2 * j];
+    ROLLED for (int64_t j = i; j < o.count; j++) odd[o.left + j] = from[2 * j + 1];
+    NAME(zero)(even, e.left + e.count, rows->pitch);
+    NAME(zero)(odd, o.left + o.count, rows->pitch);
+    even += rows->pitch;
+    odd += rows->pitch;
+  }
 }
 
 /// Results of which `count` are a row's. What is written behind them belongs to rows that follow, as long as there are.

@@ -29,10 +29,21 @@ struct plane {
   int is_three;
 };
 
+/// Rows of an image that are laid out, `step` numbers apart, and how many numbers there are from the first on.
+struct rows {
+  const float *from;
+  int64_t count, step, room, pitch;
+};
+
+/// Where a phase's numbers lie in a row of the image, and how many zeros stand before them.
+struct phase {
+  int64_t left, start, count;
+};
+
 struct machine {
   int lanes;
-  void (*copy)(const float *from, int64_t room, float *to, int64_t left, int64_t count, int64_t pitch);
-  void (*separate)(const float *from, int64_t room, float *even, int64_t evens, float *odd, int64_t odds);
+  void (*copy)(const struct rows *rows, struct phase phase, float *to);
+  void (*separate)(const struct rows *rows, struct phase e, struct phase o, float *even, float *odd);
   void (*band)(const struct plane *);
 };
 
@@ -101,11 +112,6 @@ static struct work work(const ps_sparse_plane_args *a) {
 
 static int64_t band_count(const struct work *w) { return w->phase * w->args->phases[0] * w->args->phases[1]; }
 
-/// Where a phase's numbers lie in a row of the image, and how many zeros stand before them.
-struct phase {
-  int64_t left, start, count;
-};
-
 static struct phase phase_of(const ps_sparse_plane_args *a, int64_t number) {
   const int64_t step = a->steps[1], before = a->before[1];
   struct phase p = {before > number ? (before - number + step - 1) / step : 0, 0, 0};
@@ -115,58 +121,47 @@ static struct phase phase_of(const ps_sparse_plane_args *a, int64_t number) {
   return p;
 }
 
-static void fill_row(const struct work *w, const float *x, int64_t room, struct phase p, float *to) {
-  const int64_t step = w->args->steps[1], pitch = w->args->pitch;
-  if (!x) p.count = 0;
-  if (step == 1 || p.count == 0) {
-    w->machine->copy(x ? x + p.start : NULL, room - p.start, to, p.left, p.count, pitch);
-    return;
+static void copy_apart(const struct rows *rows, struct phase phase, int64_t step, float *to) {
+  const float *from = rows->from + phase.start;
+  for (int64_t r = 0; r < rows->count; r++, from += rows->step, to += rows->pitch) {
+    for (int64_t i = 0; i < phase.left; i++) to[i] = 0;
+    for (int64_t i = 0; i < phase.count; i++) to[phase.left + i] = from[i * step];
+    for (int64_t i = phase.left + phase.count; i < rows->pitch; i++) to[i] = 0;
   }
-  for (int64_t i = 0; i < p.left; i++) to[i] = 0;
-  for (int64_t i = 0; i < p.count; i++) to[p.left + i] = x[p.start + i * step];
-  for (int64_t i = p.left + p.count; i < pitch; i++) to[i] = 0;
 }
 
-/// Both phases of a row whose places are two apart.
-static void fill_both(const struct work *w, const float *x, int64_t room, const struct phase phases[2], float *first,
-                      float *second) {
-  const int64_t pitch = w->args->pitch;
-  // An odd number of pads changes which phase the first number belongs to.
-  const int is_odd = w->args->before[1] % 2 != 0;
-  const struct phase e = phases[is_odd], o = phases[!is_odd];
-  float *even = is_odd ? second : first, *odd = is_odd ? first : second;
-  for (int64_t i = 0; i < e.left; i++) even[i] = 0;
-  for (int64_t i = 0; i < o.left; i++) odd[i] = 0;
-  w->machine->separate(x, room, even + e.left, e.count, odd + o.left, o.count);
-  for (int64_t i = e.left + e.count; i < pitch; i++) even[i] = 0;
-  for (int64_t i = o.left + o.count; i < pitch; i++) odd[i] = 0;
-}
-
+/// The band that `count` rows of results from `first` on are made of.
 static void fill(const struct work *w, const float *x, int64_t first, int64_t count, float *band) {
   const ps_sparse_plane_args *a = w->args;
-  const int64_t used = count + w->rows - w->band, step = a->steps[0], width = a->width;
+  const int64_t used = count + w->rows - w->band, step = a->steps[0], pitch = a->pitch;
   const struct phase both[2] = {phase_of(a, 0), phase_of(a, 1)};
-  // The image's first two numbers are the first of both phases only where no number is left out.
+  // An odd number of pads changes which phase the first number belongs to.
+  const int is_odd = a->before[1] % 2 != 0;
   const int is_both = a->steps[1] == 2 && a->phases[1] == 2 && both[0].count > 0 && both[1].count > 0;
-  // Rows of a phase come one after the other: what one writes behind it is the next one's.
   for (int64_t i = 0; i < a->phases[0]; i++) {
     const int64_t top = first * step + i - a->before[0];
-    float *to = band + i * a->phases[1] * w->phase;
-    for (int64_t j = 0; j < a->phases[1]; j += is_both ? 2 : 1, to += (is_both ? 2 : 1) * w->phase) {
-      const struct phase phase = j < 2 ? both[j] : phase_of(a, j);
-      for (int64_t row = 0; row < used; row++) {
-        const int64_t source = top + row * step;
-        const int is_inside = source >= 0 && source < a->height;
-        const float *from = is_inside ? x + source * width : NULL;
-        const int64_t room = is_inside ? (a->height - source) * width : 0;
-        float *line = to + row * a->pitch;
-        if (is_both && is_inside) {
-          fill_both(w, from, room, both, line, line + w->phase);
-        } else {
-          fill_row(w, from, room, phase, line);
-          if (is_both) fill_row(w, from, room, both[1], line + w->phase);
-        }
+    // Rows of zeros, of the image, and of zeros.
+    const int64_t above = least(top < 0 ? (step - 1 - top) / step : 0, used);
+    const int64_t inside = a->height - (top + above * step);
+    const struct rows rows = {.from = x + (top + above * step) * a->width,
+                              .count = inside > 0 ? least((inside + step - 1) / step, used - above) : 0,
+                              .step = step * a->width,
+                              .room = inside * a->width,
+                              .pitch = pitch};
+    for (int64_t j = 0; j < a->phases[1]; j++) {
+      float *to = band + (i * a->phases[1] + j) * w->phase;
+      if (above > 0) memset(to, 0, (size_t)(above * pitch) * sizeof(float));
+      if (rows.count > 0 && is_both) {
+        if (j == 0)
+          w->machine->separate(&rows, both[is_odd], both[!is_odd], to + above * pitch + (is_odd ? w->phase : 0),
+                               to + above * pitch + (is_odd ? 0 : w->phase));
+      } else if (rows.count > 0) {
+        const struct phase phase = j < 2 ? both[j] : phase_of(a, j);
+        if (a->steps[1] == 1) w->machine->copy(&rows, phase, to + above * pitch);
+        else copy_apart(&rows, phase, a->steps[1], to + above * pitch);
       }
+      const int64_t below = used - above - rows.count;
+      if (below > 0) memset(to + (used - below) * pitch, 0, (size_t)(below * pitch) * sizeof(float));
     }
   }
 }

@@ -14,8 +14,10 @@
 #define ROLLED _Pragma("clang loop unroll(disable)")
 
 enum {
-  /// Vectors of the largest tile.
+  /// Vectors of the largest tile, and of one of rows that go together.
   MOST = 12,
+  MOST_TOGETHER = 6,
+  TOGETHER = PS_SPARSE_TOGETHER,
   /// Rows that go through one block of taps after the other, and whose results wait in memory of their own until they
   /// are written where they belong.
   WAITING = PS_SPARSE_CHUNK,
@@ -42,10 +44,13 @@ struct tile {
 typedef void rows_function(const struct tile *);
 
 struct machine {
-  int lanes;
-  rows_function *rows[MOST], *part[MOST];
+  int lanes, most_together;
+  rows_function *rows[MOST], *part[MOST], *together[MOST_TOGETHER], *together_part[MOST_TOGETHER];
   void (*finish)(const struct tile *, const float *from, const float *residual, float *y, int64_t n);
 };
+
+/// Keeps the compiler from working on several rows at once, for which there are not enough registers.
+#define KEEP_ORDER __asm__ volatile("" ::: "memory")
 
 #define NAME(x) base_##x
 #define TARGET
@@ -103,15 +108,19 @@ struct work {
   const struct machine *machine;
   /// Tiles of an image, vectors of the larger and of all of them, parts of the rows, and blocks of taps.
   int64_t tiles, vectors, parts, blocks;
+  /// Rows, or so many that go together, as `starts` counts them.
+  int64_t groups;
 };
 
 static struct work work(const ps_sparse_args *a) {
-  struct work w = {a, this_machine(a->lanes), 0, 0, 1, 1};
+  struct work w = {a, this_machine(a->lanes), 0, 0, 1, 1, 0};
   w.vectors = (a->places + w.machine->lanes - 1) / w.machine->lanes;
-  const int64_t most = a->vectors > 0 && a->vectors < MOST ? a->vectors : MOST;
+  const int64_t widest = a->weights.together > 1 ? w.machine->most_together : MOST;
+  const int64_t most = a->vectors > 0 && a->vectors < widest ? a->vectors : widest;
   w.tiles = (w.vectors + most - 1) / most;
   if (a->threads > 1 && a->images * w.tiles < 4 * a->threads)
     w.parts = least(4 * a->threads, (a->weights.rows + 7) / 8);
+  w.groups = a->weights.rows / (a->weights.together > 1 ? TOGETHER : 1);
   return w;
 }
 
@@ -122,7 +131,7 @@ int64_t ps_sparse_block(const ps_sparse_args *a, int64_t taps, int64_t nonzeros)
   const int64_t tile = (w.vectors + w.tiles - 1) / w.tiles * w.machine->lanes, window = a->window > 0 ? a->window : 1;
   const int64_t reach = a->reach > 0 ? least(tile + a->reach, a->channel > 0 ? a->channel : tile + a->reach) : tile;
   int64_t channels = CACHED / 4 / reach;
-  const int64_t each = nonzeros / a->weights.rows + 1;
+  const int64_t each = nonzeros / (w.groups > 0 ? w.groups : 1) + 1;
   // So that rows have FEWEST weights in a block.
   const int64_t fewest = FEWEST * taps / each / window + 1;
   if (channels < fewest) channels = fewest;
@@ -194,7 +203,9 @@ static void make_tile(const struct work *w, int64_t image, int64_t index, int64_
                       .part = count - (vectors - 1) * lanes};
   // What waits may be longer than what counts, and padded images are read beyond their last place.
   const int is_part = tile.part < lanes && (is_direct || !a->is_padded);
-  rows_function *function = (is_part ? w->machine->part : w->machine->rows)[vectors - 1];
+  const int is_together = a->weights.together > 1;
+  rows_function *function = is_together ? (is_part ? w->machine->together_part : w->machine->together)[vectors - 1]
+                                        : (is_part ? w->machine->part : w->machine->rows)[vectors - 1];
   if (is_direct && a->residual) tile.residual = a->residual + image * a->y_image + place;
   while (first < last) {
     const int64_t group = first / a->weights.group_rows, group_end = least((group + 1) * a->weights.group_rows, last);
@@ -204,15 +215,19 @@ static void make_tile(const struct work *w, int64_t image, int64_t index, int64_
     tile.y_row = is_direct ? a->y_row : vectors * lanes;
     tile.y = is_direct ? a->y + image * a->y_image + place : scratch - first / WAITING * WAITING * tile.y_row;
     for (int64_t block = 0; block < w->blocks; block++) {
-      tile.begins = block == 0 ? a->weights.starts : a->cuts + (block - 1) * a->weights.rows;
-      tile.ends = block == w->blocks - 1 ? a->weights.starts + 1 : a->cuts + block * a->weights.rows;
+      tile.begins = block == 0 ? a->weights.starts : a->cuts + (block - 1) * w->groups;
+      tile.ends = block == w->blocks - 1 ? a->weights.starts + 1 : a->cuts + block * w->groups;
       tile.starts = block == 0;
       tile.finishes = is_direct && block == w->blocks - 1;
       function(&tile);
     }
     if (!is_direct) place_rows(w, &tile, scratch + first % WAITING * tile.y_row, image, place, count);
     else if (a->function >= 0) {
-      for (int64_t r = first; r < tile.last; r++) apply(a, tile.y + a->weights.order[r] * a->y_row, count);
+      for (int64_t r = first; r < tile.last; r++) {
+        const int64_t row =
+            is_together ? a->weights.order[r / TOGETHER] * TOGETHER + r % TOGETHER : a->weights.order[r];
+        apply(a, tile.y + row * a->y_row, count);
+      }
     }
     first = tile.last;
   }
@@ -220,12 +235,17 @@ static void make_tile(const struct work *w, int64_t image, int64_t index, int64_
 
 static void make_shares(int64_t first, int64_t last, void *user) {
   const struct work *w = user;
-  const int64_t each = scratch_each(w), total = w->args->images * w->tiles * w->parts, rows = w->args->weights.rows;
+  const int64_t each = scratch_each(w), total = w->args->images * w->tiles * w->parts;
+  // What waits is written once all outputs of a chunk are there, whatever the order of its rows.
+  const int64_t together = w->args->weights.together > 1 ? TOGETHER : 1, rows = w->args->weights.rows;
+  const int64_t unit = w->args->target == PS_SPARSE_PLANES ? together : WAITING, units = (rows + unit - 1) / unit;
   for (int64_t worker = first; worker < last; worker++) {
     const int64_t begin = total * worker / w->args->threads, end = total * (worker + 1) / w->args->threads;
     for (int64_t index = begin; index < end; index++) {
       const int64_t part = index % w->parts, tile = index / w->parts % w->tiles, image = index / w->parts / w->tiles;
-      make_tile(w, image, tile, rows * part / w->parts, rows * (part + 1) / w->parts, w->args->scratch + worker * each);
+      const int64_t from = least(units * part / w->parts * unit, rows),
+                    to = least(units * (part + 1) / w->parts * unit, rows);
+      make_tile(w, image, tile, from, to, w->args->scratch + worker * each);
     }
   }
 }

@@ -69,11 +69,69 @@ TARGET INLINE void NAME(sum_rows)(int vectors, int is_part, const struct tile *t
   }
 }
 
+/// The same for TOGETHER rows at a time that have weights in the same places: what is read serves all of them.
+TARGET INLINE void NAME(sum_together)(int vectors, int is_part, const struct tile *tile) {
+  const int32_t *offsets = tile->offsets;
+  const float *x = tile->x;
+  const NAME(vector) zero = {0}, slope = tile->slope + zero, low = tile->low + zero, high = tile->high + zero;
+  const int part = (int)tile->part;
+  for (int64_t r = tile->first; r < tile->last; r += TOGETHER) {
+    const int64_t group = r / TOGETHER, row = (int64_t)tile->order[group] * TOGETHER;
+    const uint32_t end = tile->ends[group];
+    float *y = tile->y + row * tile->y_row;
+    const float *before = tile->starts ? tile->residual ? tile->residual + row * tile->y_row : NULL : y;
+    NAME(vector) sums[TOGETHER][MOST_TOGETHER];
+    UNROLL for (int i = 0; i < TOGETHER; i++) {
+      const NAME(vector) bias = (tile->starts && tile->bias ? tile->bias[row + i] : 0) + zero;
+      UNROLL for (int v = 0; v < vectors; v++) sums[i][v] = bias;
+    }
+    if (before) {
+      UNROLL for (int i = 0; i < TOGETHER; i++) UNROLL for (int v = 0; v < vectors; v++) {
+        const float *from = before + i * tile->y_row + v * LANES;
+        sums[i][v] += is_part && v == vectors - 1 ? LOAD_PART(from, part) : *(const NAME(vector) *)from;
+      }
+    }
+    ROLLED for (uint32_t p = tile->begins[group]; p < end; p++) {
+      const float *from = x + offsets[tile->taps[p]], *values = tile->values + (size_t)p * TOGETHER;
+      NAME(vector) inputs[MOST_TOGETHER];
+      UNROLL for (int v = 0; v < vectors; v++) {
+        const int cut = is_part && v == vectors - 1;
+        inputs[v] = cut ? LOAD_PART(from + v * LANES, part) : *(const NAME(vector) *)(from + v * LANES);
+      }
+      UNROLL for (int i = 0; i < TOGETHER; i++) {
+        const float value = values[i];
+        UNROLL for (int v = 0; v < vectors; v++) sums[i][v] += value * inputs[v];
+        KEEP_ORDER;
+      }
+    }
+    UNROLL for (int i = 0; i < TOGETHER; i++) UNROLL for (int v = 0; v < vectors; v++) {
+      NAME(vector) sum = sums[i][v];
+      if (tile->finishes) {
+        if (tile->slope != 1) sum = NAME(choose)(sum < 0, slope * sum, sum);
+        sum = LIMITED(sum, low, high);
+      }
+      float *to = y + i * tile->y_row + v * LANES;
+      if (is_part && v == vectors - 1) STORE_PART(to, part, sum);
+      else *(NAME(vector) *)to = sum;
+    }
+  }
+}
+
 #define TILE(vectors)                                                                                    \
   TARGET static void NAME(rows_##vectors)(const struct tile *tile) { NAME(sum_rows)(vectors, 0, tile); } \
   TARGET static void NAME(part_##vectors)(const struct tile *tile) { NAME(sum_rows)(vectors, 1, tile); }
 // clang-format off
 TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+// clang-format on
+#undef TILE
+#define TILE(vectors)                                                                                            \
+  TARGET static void NAME(together_##vectors)(const struct tile *tile) { NAME(sum_together)(vectors, 0, tile); } \
+  TARGET static void NAME(together_part_##vectors)(const struct tile *tile) { NAME(sum_together)(vectors, 1, tile); }
+    // clang-format off
+TILE(1) TILE(2) TILE(3)
+#if LANES == 16
+TILE(4) TILE(5) TILE(6)
+#endif
 // clang-format on
 #undef TILE
 
@@ -98,9 +156,19 @@ TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10)
   }
 }
 
-static const struct machine NAME(machine) = {LANES, LIST(rows), LIST(part), NAME(finish)};
+#if LANES == 16
+#define SHORT(kind) \
+  { NAME(kind##_1), NAME(kind##_2), NAME(kind##_3), NAME(kind##_4), NAME(kind##_5), NAME(kind##_6) }
+#else
+#define SHORT(kind) \
+  { NAME(kind##_1), NAME(kind##_2), NAME(kind##_3) }
+#endif
+
+static const struct machine NAME(machine) = {LANES,           LANES == 16 ? 6 : 3,  LIST(rows),  LIST(part),
+                                             SHORT(together), SHORT(together_part), NAME(finish)};
 
 #undef LIST
+#undef SHORT
 #undef NAME
 #undef TARGET
 #undef LANES

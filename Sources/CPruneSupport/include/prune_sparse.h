@@ -19,8 +19,12 @@ typedef struct {
   /// rows of whole words of PS_SPARSE_WORD bits; then PS_SPARSE_BEHIND numbers follow the values, and all are finite.
   const uint8_t *bits;
   int64_t columns;
+  /// PS_SPARSE_TOGETHER where so many rows have weights in the same places, as blocks leave them: then starts, order and
+  /// cuts count groups of so many rows, and each tap has a value for every row of its group. Rows and group_rows are
+  /// multiples of it.
+  int64_t together;
 } ps_sparse_weights;
-enum { PS_SPARSE_WORD = 64, PS_SPARSE_BEHIND = 16 };
+enum { PS_SPARSE_WORD = 64, PS_SPARSE_BEHIND = 16, PS_SPARSE_TOGETHER = 4 };
 
 enum ps_sparse_target {
   /// A row's results lie together.

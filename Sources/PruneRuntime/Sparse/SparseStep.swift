@@ -22,9 +22,9 @@ enum SparseStep {
     }
     var final = arguments
     final.threads = Int64(max(Parallel.threads, 1))
-    final.weights.rows = Int64(weights.source.rows)
+    (final.weights.rows, final.weights.together) = (Int64(weights.source.rows), Int64(weights.together))
     var cuts: Int?
-    if weights.form == .sorted {
+    if weights.form == .sorted || weights.form == .together {
       let block = Int(ps_sparse_block(&final, Int64(weights.source.taps), Int64(weights.count)))
       if block > 0, block < weights.source.taps {
         cuts = try emitter.constantBuffer(try weights.cuts(block: block))

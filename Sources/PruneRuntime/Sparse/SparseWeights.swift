@@ -12,6 +12,8 @@ struct SparseWeights {
     case listed = 1
     /// Rows in the order of outputs, with a bit for each weight.
     case bits = 3
+    /// As sorted, but PS_SPARSE_TOGETHER rows at a time, which share their taps: as blocks leave them.
+    case together = 4
 
     /// What few vectors are multiplied fastest with: bits take as long whatever their number, numbers of taps take time
     /// for each. The border is measured.
@@ -62,8 +64,7 @@ struct SparseWeights {
     guard let tensor = emitter.constant(problem.weight), tensor.dtype == .float32,
       tensor.count == problem.rows * problem.taps
     else { return nil }
-    let count = nonzeros(tensor)
-    let form: Form = isFew ? .few(count, of: tensor.count, isFinite: isFinite(tensor)) : .sorted
+    let (form, count) = form(tensor, source, isFew: isFew)
     guard let plain = Layout.plain([problem.rows, problem.taps]),
       let kind = Layout.plain(
         [problem.rows, problem.taps, problem.groupRows, form.rawValue, problem.tapStride], type: dnnl_u8)
@@ -81,12 +82,38 @@ struct SparseWeights {
     _ tensor: Tensor, rows: Int, columns: Int, isFew: Bool, _ emitter: any Emitter
   ) throws(PruneError) -> SparseWeights {
     let source = Source(rows: rows, taps: columns, groupRows: rows, rowStride: columns, tapStride: 1)
-    let count = nonzeros(tensor)
-    let form: Form = isFew ? .few(count, of: tensor.count, isFinite: isFinite(tensor)) : .sorted
+    let (form, count) = form(tensor, source, isFew: isFew)
     let packed = try pack(tensor, source, form)
     return SparseWeights(
       buffer: try emitter.constantBuffer(packed), tensor: packed, source: source, form: form, count: count)
   }
+
+  /// The form that is fastest, and how many taps are stored.
+  private static func form(_ tensor: Tensor, _ source: Source, isFew: Bool) -> (Form, count: Int) {
+    let count = nonzeros(tensor)
+    if isFew { return (.few(count, of: tensor.count, isFinite: isFinite(tensor)), count) }
+    let size = Int(PS_SPARSE_TOGETHER)
+    guard count > 0, source.groupRows % size == 0, source.rows % size == 0, isFinite(tensor) else {
+      return (.sorted, count)
+    }
+    let base = UnsafeRawPointer(tensor.storage.base.advanced(by: tensor.byteOffset))
+    var shared = 0
+    for first in stride(from: 0, to: source.rows, by: size) {
+      for tap in 0..<source.taps {
+        // Safe: as in `pack`.
+        let isStored = (first..<first + size).contains { row in
+          let offset = 4 * (row * source.rowStride + tap * source.tapStride)
+          return base.loadUnaligned(fromByteOffset: offset, as: UInt32.self) << 1 != 0
+        }
+        if isStored { shared += 1 }
+      }
+    }
+    // Of what rows share, few are zeros.
+    return Double(shared * size) <= 1.15 * Double(count) ? (.together, shared) : (.sorted, count)
+  }
+
+  /// Rows that share their taps.
+  var together: Int { form == .together ? Int(PS_SPARSE_TOGETHER) : 1 }
 
   /// Bytes of a row of bits.
   private static func rowBytes(_ taps: Int) -> Int {
@@ -96,29 +123,37 @@ struct SparseWeights {
 
   /// Values, where rows begin, then outputs and taps, or bits: so nothing is at an odd address.
   private static func pack(_ tensor: Tensor, _ source: Source, _ form: Form) throws(PruneError) -> Tensor {
-    let (rows, taps) = (source.rows, source.taps)
+    let size = form == .together ? Int(PS_SPARSE_TOGETHER) : 1
+    let (rows, taps) = (source.rows / size, source.taps)
     // Safe: rows and taps stay within the tensor, which has rows x taps elements, at any address.
     let base = UnsafeRawPointer(tensor.storage.base.advanced(by: tensor.byteOffset))
     func value(_ row: Int, _ tap: Int) -> Float {
       base.loadUnaligned(fromByteOffset: 4 * (row * source.rowStride + tap * source.tapStride), as: Float.self)
     }
+    /// Whether a tap of a row, or of rows that share theirs, is stored.
+    func isStored(_ row: Int, _ tap: Int) -> Bool {
+      for index in row * size..<row * size + size {
+        let weight = value(index, tap)
+        if weight != 0 || weight.isNaN { return true }
+      }
+      return false
+    }
     var counts = [Int](repeating: 0, count: rows)
-    for row in 0..<rows { for tap in 0..<taps where value(row, tap) != 0 || value(row, tap).isNaN { counts[row] += 1 } }
+    for row in 0..<rows { for tap in 0..<taps where isStored(row, tap) { counts[row] += 1 } }
     let total = counts.reduce(0, +), behind = form == .bits ? Int(PS_SPARSE_BEHIND) : 0
     let bytes = form == .bits ? rows * rowBytes(taps) : 4 * rows + 2 * total
     var order = Array(0..<rows)
-    if form == .sorted {
-      let chunk = Int(PS_SPARSE_CHUNK)
-      order.sort { a, b in
-        (a / source.groupRows, a / chunk, counts[a], a) < (b / source.groupRows, b / chunk, counts[b], b)
-      }
+    if form == .sorted || form == .together {
+      let chunk = Int(PS_SPARSE_CHUNK) / size, group = source.groupRows / size
+      order.sort { a, b in (a / group, a / chunk, counts[a], a) < (b / group, b / chunk, counts[b], b) }
     }
-    let storage = try Storage(byteCount: 4 * (total + behind + rows + 1) + bytes, zeroed: form == .bits)
-    // Safe: the storage has room for `total` values and taps, rows + 1 beginnings, and as many outputs as rows or the
-    // bits of all rows.
+    let numbers = total * size + behind
+    let storage = try Storage(byteCount: 4 * (numbers + rows + 1) + bytes, zeroed: form == .bits)
+    // Safe: the storage has room for `total` taps with a value for each of `size` rows, rows + 1 beginnings, and as many
+    // outputs as rows or the bits of all rows.
     let values = storage.base.assumingMemoryBound(to: Float.self)
-    let starts = storage.base.advanced(by: 4 * (total + behind)).assumingMemoryBound(to: UInt32.self)
-    let rest = storage.base.advanced(by: 4 * (total + behind + rows + 1))
+    let starts = storage.base.advanced(by: 4 * numbers).assumingMemoryBound(to: UInt32.self)
+    let rest = storage.base.advanced(by: 4 * (numbers + rows + 1))
     let outputs = rest.assumingMemoryBound(to: UInt32.self), bits = rest.assumingMemoryBound(to: UInt8.self)
     let places = rest.advanced(by: form == .bits ? 0 : 4 * rows).assumingMemoryBound(to: UInt16.self)
     var next = 0
@@ -126,9 +161,8 @@ struct SparseWeights {
       starts[index] = UInt32(next)
       if form != .bits { outputs[index] = UInt32(row) }
       for tap in 0..<taps {
-        let weight = value(row, tap)
-        guard weight != 0 || weight.isNaN else { continue }
-        values[next] = weight
+        guard isStored(row, tap) else { continue }
+        for index in 0..<size { values[next * size + index] = value(row * size + index, tap) }
         if form == .bits {
           bits[row * rowBytes(taps) + tap / 8] |= 1 << UInt8(tap % 8)
         } else {
@@ -143,7 +177,7 @@ struct SparseWeights {
 
   /// Where each block of `block` taps but the first begins in each row, as `ps_sparse_args` has it.
   func cuts(block: Int) throws(PruneError) -> Tensor {
-    let (rows, blocks) = (source.rows, (source.taps + block - 1) / block)
+    let (rows, blocks) = (source.rows / together, (source.taps + block - 1) / block)
     // Safe: as `pack` laid them out.
     let base = UnsafeMutableRawPointer(tensor.storage.base.advanced(by: tensor.byteOffset))
     let weights = bound(base)
@@ -165,19 +199,21 @@ struct SparseWeights {
   /// - Parameter base: what `pack` laid out.
   private func bound(_ base: UnsafeMutableRawPointer) -> ps_sparse_weights {
     let behind = form == .bits ? Int(PS_SPARSE_BEHIND) : 0
-    let rest = base.advanced(by: 4 * (count + behind + source.rows + 1))
+    let rows = source.rows / together, numbers = count * together + behind
+    let rest = base.advanced(by: 4 * (numbers + rows + 1))
     var weights = ps_sparse_weights()
     weights.values = UnsafePointer(base.assumingMemoryBound(to: Float.self))
-    weights.starts = UnsafePointer(base.advanced(by: 4 * (count + behind)).assumingMemoryBound(to: UInt32.self))
+    weights.starts = UnsafePointer(base.advanced(by: 4 * numbers).assumingMemoryBound(to: UInt32.self))
     if form == .bits {
       weights.bits = UnsafePointer(rest.assumingMemoryBound(to: UInt8.self))
     } else {
       weights.order = UnsafePointer(rest.assumingMemoryBound(to: UInt32.self))
-      weights.taps = UnsafePointer(rest.advanced(by: 4 * source.rows).assumingMemoryBound(to: UInt16.self))
+      weights.taps = UnsafePointer(rest.advanced(by: 4 * rows).assumingMemoryBound(to: UInt16.self))
     }
     (weights.rows, weights.group_rows, weights.columns) = (
       Int64(source.rows), Int64(source.groupRows), Int64(source.taps)
     )
+    weights.together = Int64(together)
     return weights
   }
 }
