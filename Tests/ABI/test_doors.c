@@ -150,7 +150,7 @@ static void positions(void) {
   prune_dataset_free(data);
   data = NULL;
   prune_wav_options options = PRUNE_WAV_OPTIONS_INIT;
-  FAILS(prune_dataset_wav(NULL, NULL, &data), PRUNE_ERROR_INVALID_ARGUMENT, "");
+  FAILS(prune_dataset_wav(NULL, NULL, &data), PRUNE_ERROR_IO, "there is nothing");
   options.path = "/nonexistent";
   options.window = 10;
   FAILS(prune_dataset_wav(NULL, &options, &data), PRUNE_ERROR_IO, "there is nothing");

@@ -78,7 +78,8 @@ struct FileList: Sendable {
       throw PruneError(
         .notFound,
         others > 0
-          ? "none of the \(others) \(kind.name) files in it is read: \(kind.readable) files are" : "no \(kind.name) file is in it",
+          ? "none of the \(others) \(kind.name) files in it is read: \(kind.readable) files are"
+          : "no \(kind.name) file is in it",
         at: path,
         hint: "names end in \(kind.suffixes.joined(separator: ", ")), in the folder itself or in one a class")
     }
@@ -116,7 +117,8 @@ struct FileList: Sendable {
       try addAll(name, depth: 0)
       if count == before {
         guard try isEmptyClass(name) else { continue }
-        skipped.append(("\(root)/\(name)", "the class '\(name)' has no \(kind.name) file; it keeps its number, \(classes.count)"))
+        skipped.append(
+          ("\(root)/\(name)", "the class '\(name)' has no \(kind.name) file; it keeps its number, \(classes.count)"))
       }
       labels += [Int64](repeating: Int64(classes.count), count: count - before)
       classes.append(name)

@@ -26,7 +26,8 @@ package enum BranchInlining {
     guard node.isStandard, node.opType == "If", let name = node.input(0), !changeable.contains(name) else { return nil }
     let stored =
       model.graph.initializer(name)
-      ?? model.graph.nodes.first { $0.isStandard && $0.opType == "Constant" && $0.outputs.first == name }?.tensor("value")
+      ?? model.graph.nodes.first { $0.isStandard && $0.opType == "Constant" && $0.outputs.first == name }?.tensor(
+        "value")
     guard let condition = stored, condition.dtype == .bool, condition.count == 1,
       let isTaken = try? condition.integers().first.map({ $0 != 0 }),
       case .graph(let branch)? = node.attribute(isTaken ? "then_branch" : "else_branch")
