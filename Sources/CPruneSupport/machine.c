@@ -1,11 +1,13 @@
 // What this machine is called and can do, for reports.
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "prune_support.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <immintrin.h>
 
 void ps_processor_name(char *name, size_t size) {
   unsigned words[12] = {0};
@@ -53,3 +55,26 @@ void ps_instruction_sets(char *names, size_t size) {
   if (size) names[0] = 0;
 }
 #endif
+
+int64_t ps_last_cache_bytes(void) {
+  long most = 0;
+#ifdef _SC_LEVEL3_CACHE_SIZE
+  const int levels[] = {_SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE};
+  for (int i = 0; i < 2; i++) {
+    const long bytes = sysconf(levels[i]);
+    if (bytes > most) most = bytes;
+  }
+#endif
+  return most;
+}
+
+void ps_cache_forget(const void *bytes, int64_t count) {
+#ifdef __x86_64__
+  const char *from = bytes;
+  for (int64_t i = 0; i < count; i += 64) _mm_clflush(from + i);
+  _mm_mfence();
+#else
+  (void)bytes;
+  (void)count;
+#endif
+}

@@ -84,6 +84,10 @@ int32_t ps_get_threads(void);
 void ps_processor_name(char *name, size_t size);
 /// The instruction sets that kernels ask for and the processor has: the compiler's names, separated by spaces.
 void ps_instruction_sets(char *names, size_t size);
+/// Bytes of the processor's last cache; 0 where that is not known.
+int64_t ps_last_cache_bytes(void);
+/// Takes bytes out of the processor's caches, where that can be done.
+void ps_cache_forget(const void *bytes, int64_t count);
 
 /// Runs `body` with signals blocked on the calling thread and its pool; a signal that arrives meanwhile waits.
 int32_t ps_without_signals(int32_t (*body)(void *), void *user);

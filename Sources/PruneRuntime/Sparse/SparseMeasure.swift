@@ -21,11 +21,17 @@ enum SparseMeasure {
   private static let rounds = 4
 
   static func times(_ op: Dataflow.Op, _ work: SparseWork, _ flow: Dataflow) throws(PruneError) -> SparseTimes? {
-    let key = key(op, work, flow)
+    // Weights of a large network are in no cache when their turn comes.
+    let isCold = weightBytes(flow) > max(Int(ps_last_cache_bytes()), 1)
+    let key = key(op, work, flow) + (isCold ? " cold" : "")
     if let times = cache.withLock({ $0[key] }) { return times }
-    guard let times = try measured(op, flow) else { return nil }
+    guard let times = try measured(op, flow, isCold: isCold) else { return nil }
     cache.withLock { $0[key] = times }
     return times
+  }
+
+  private static func weightBytes(_ flow: Dataflow) -> Int {
+    flow.values.reduce(0) { $0 + ($1.constant?.byteCount ?? 0) }
   }
 
   private static func key(_ op: Dataflow.Op, _ work: SparseWork, _ flow: Dataflow) -> String {
@@ -44,7 +50,9 @@ enum SparseMeasure {
   }
 
   /// Nil when the operation does not run so.
-  private static func measured(_ op: Dataflow.Op, _ flow: Dataflow) throws(PruneError) -> SparseTimes? {
+  private static func measured(
+    _ op: Dataflow.Op, _ flow: Dataflow, isCold: Bool
+  ) throws(PruneError) -> SparseTimes? {
     let single = single(op, flow)
     let use = WeightUse(isSparse: true, zeros: 0)
     guard let dense = try Trial(single, uses: [:]), let sparse = try Trial(single, uses: [0: use]) else { return nil }
@@ -52,6 +60,10 @@ enum SparseMeasure {
     sparse.run()
     var times = SparseTimes(dense: .infinity, sparse: .infinity)
     for _ in 0..<rounds {
+      if isCold {
+        dense.forgetConstants()
+        sparse.forgetConstants()
+      }
       times.dense = min(times.dense, dense.run())
       times.sparse = min(times.sparse, sparse.run())
     }
@@ -96,6 +108,15 @@ private final class Trial {
     if !uses.isEmpty, !plan.steps.contains(where: { $0.weights?.isSparse ?? false }) { return nil }
     frame = try Frame(plan)
     try frame.bind(variables: [])
+  }
+
+  /// Takes the constants out of the processor's caches.
+  func forgetConstants() {
+    for buffer in plan.buffers {
+      guard case .constant(let tensor) = buffer.place else { continue }
+      // Safe: the bytes are the tensor's own.
+      ps_cache_forget(UnsafeRawPointer(tensor.storage.base.advanced(by: tensor.byteOffset)), Int64(tensor.byteCount))
+    }
   }
 
   /// Runs once.
