@@ -22,7 +22,7 @@ enum SparseMeasure {
 
   static func times(_ op: Dataflow.Op, _ work: SparseWork, _ flow: Dataflow) throws(PruneError) -> SparseTimes? {
     // Weights of a large network are in no cache when their turn comes.
-    let isCold = weightBytes(flow) > max(Int(ps_last_cache_bytes()), 1)
+    let cacheBytes = Int(ps_last_cache_bytes()), isCold = cacheBytes > 0 && weightBytes(flow) > cacheBytes
     let key = key(op, work, flow) + (isCold ? " cold" : "")
     if let times = cache.withLock({ $0[key] }) { return times }
     guard let times = try measured(op, flow, isCold: isCold) else { return nil }
