@@ -266,6 +266,8 @@ int pl_model_load_weights(lua_State *L);
 int pl_model_save_weights(lua_State *L);
 void pl_open_weights(lua_State *L, int api);
 int pl_data_images(lua_State *L);
+/** The functions of prune.data. */
+extern const luaL_Reg pl_data_sources[];
 int pl_dataset_class_names(lua_State *L);
 int pl_dataset_broken(lua_State *L);
 int pl_dataset_layout(lua_State *L);
