@@ -93,7 +93,7 @@ package func evaluate(
 private func missing(
   _ name: String, _ metric: Metric, _ sums: MetricAccumulator, _ data: Dataset, _ targets: Tensor
 ) -> PruneError {
-  let seen = sums.confusion.indices.filter { sums.confusion[$0].wanted > 0 }
+  let seen = sums.confusion.indices.filter { sums.confusion[$0].actual > 0 }
   if metric == .areaUnderCurve || metric == .curve, seen.count == 1 {
     return PruneError(
       .invalidArgument,

@@ -89,13 +89,13 @@ struct RankScores {
       let label = scores.count == 1 ? 1 : index
       guard let area = area(column, of: Int32(truncatingIfNeeded: label)), !area.isNaN else { continue }
       let order = column.indices.sorted { column[$0] > column[$1] }
-      let positives = wanted.count { Int($0) == label }, negatives = column.count - positives
+      let positives = actual.count { Int($0) == label }, negatives = column.count - positives
       var all = [CurvePoint(falseRate: 0, trueRate: 0, score: nil)]
       var hits = 0, first = 0
       while first < order.count {
         var last = first
         while last < order.count, column[order[last]] == column[order[first]] {
-          if Int(wanted[order[last]]) == label { hits += 1 }
+          if Int(actual[order[last]]) == label { hits += 1 }
           last += 1
         }
         all.append(
