@@ -48,7 +48,7 @@ package struct LayerMatrix: Sendable, Hashable {
       (outputStride, inputStride) = isRowMajor ? (last, 1) : (1, last)
     case "Einsum":
       // Outputs lie together before the summed axes, or behind them.
-      guard !isTurned, let kept = Self.keptAxes(node, operand, rank: dims.count),
+      guard !isTransposed, let kept = Self.keptAxes(node, operand, rank: dims.count),
         let first = kept.first, let last = kept.last, last - first + 1 == kept.count, kept.count < dims.count,
         first == 0 || last == dims.count - 1
       else { return nil }
