@@ -58,7 +58,7 @@ import Testing
         Attribute("dilations", .integers([1, 2])), Attribute("kernel_shape", .integers([3, 3])),
       ]),
     Form(op: "Conv", input: [2, 16, 7, 7], weight: [20, 8, 3, 3], bias: [20], attributes: [Attribute("group", .int(2))]),
-    Form(op: "Conv", input: [2, 8, 9, 9], weight: [12, 8, 3, 3], attributes: [Attribute("auto_pad", .string("SAME_UPPER"))]),
+    Form(op: "Conv", input: [2, 8, 9, 9], weight: [12, 8, 3, 3], attributes: [Attribute("auto_pad", .string(Array("SAME_UPPER".utf8)))]),
     Form(op: "Conv", input: [2, 8, 7, 7], weight: [12, 8, 1, 1]),
     Form(op: "Conv", input: [2, 8, 20], weight: [12, 8, 5]),
     Form(op: "Conv", input: [1, 8, 5, 5, 5], weight: [12, 8, 3, 3, 3]),
