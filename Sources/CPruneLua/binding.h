@@ -200,10 +200,11 @@ int64_t *pl_integers(lua_State *L, int index, int64_t least, const char *what, s
 void pl_want_table(lua_State *L, int index, const char *where, bool optional);
 
 extern const option_set pl_fit_set, pl_recover_set, pl_train_set, pl_prune_set, pl_target_set, pl_guard_set,
-    pl_schedule_set, pl_significance_set, pl_sensitivity_set, pl_ensemble_set, pl_search_set, pl_factorize_set, pl_quantize_set,
-    pl_evaluate_set, pl_benchmark_set, pl_differences_set, pl_stats_set, pl_zoo_set, pl_load_set, pl_weights_set,
-    pl_images_set, pl_wav_set, pl_npy_set, pl_split_set, pl_distributed_set, pl_idx_set, pl_npz_set, pl_csv_set,
-    pl_normalize_set, pl_summary_set, pl_text_set, pl_group_set, pl_loss_set, pl_regularizer_set, pl_augment_set;
+    pl_schedule_set, pl_significance_set, pl_sensitivity_set, pl_ensemble_set, pl_search_set, pl_factorize_set,
+    pl_quantize_set, pl_evaluate_set, pl_benchmark_set, pl_differences_set, pl_stats_set, pl_zoo_set, pl_load_set,
+    pl_weights_set, pl_images_set, pl_wav_set, pl_npy_set, pl_split_set, pl_distributed_set, pl_idx_set, pl_npz_set,
+    pl_csv_set, pl_normalize_set, pl_summary_set, pl_text_set, pl_group_set, pl_loss_set, pl_regularizer_set,
+    pl_augment_set;
 
 /* ---- tensors (elements.c, tensor.c) ---- */
 

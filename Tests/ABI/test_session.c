@@ -312,7 +312,6 @@ int main(void) {
   CHECK(entry.number > 0);
   prune_report_free(report);
 
-
   /* Low rank: half of the parameters, and what cannot be. */
   prune_model *small = NULL;
   prune_factorize_options rank = PRUNE_FACTORIZE_OPTIONS_INIT;

@@ -48,7 +48,8 @@ import Testing
     Form(
       op: "Gemm", input: [12, 5], weight: [12, 10], bias: [10],
       attributes: [Attribute("transA", .int(1)), Attribute("alpha", .float(0.5)), Attribute("beta", .float(2))]),
-    Form(op: "Gemm", input: [5, 12], weight: [10, 12], operand: 0, bias: [1], attributes: [Attribute("transB", .int(1))]),
+    Form(
+      op: "Gemm", input: [5, 12], weight: [10, 12], operand: 0, bias: [1], attributes: [Attribute("transB", .int(1))]),
     Form(op: "Gemm", input: [5, 12], weight: [12, 10], bias: [10], opset: 9),
     Form(op: "Conv", input: [2, 8, 7, 9], weight: [12, 8, 3, 3], bias: [12]),
     Form(
@@ -57,15 +58,19 @@ import Testing
         Attribute("strides", .integers([2, 1])), Attribute("pads", .integers([1, 0, 1, 2])),
         Attribute("dilations", .integers([1, 2])), Attribute("kernel_shape", .integers([3, 3])),
       ]),
-    Form(op: "Conv", input: [2, 16, 7, 7], weight: [20, 8, 3, 3], bias: [20], attributes: [Attribute("group", .int(2))]),
-    Form(op: "Conv", input: [2, 8, 9, 9], weight: [12, 8, 3, 3], attributes: [Attribute("auto_pad", .string(Array("SAME_UPPER".utf8)))]),
+    Form(
+      op: "Conv", input: [2, 16, 7, 7], weight: [20, 8, 3, 3], bias: [20], attributes: [Attribute("group", .int(2))]),
+    Form(
+      op: "Conv", input: [2, 8, 9, 9], weight: [12, 8, 3, 3],
+      attributes: [Attribute("auto_pad", .string(Array("SAME_UPPER".utf8)))]),
     Form(op: "Conv", input: [2, 8, 7, 7], weight: [12, 8, 1, 1]),
     Form(op: "Conv", input: [2, 8, 20], weight: [12, 8, 5]),
     Form(op: "Conv", input: [1, 8, 5, 5, 5], weight: [12, 8, 3, 3, 3]),
     Form(
       op: "ConvTranspose", input: [2, 8, 5, 5], weight: [8, 12, 3, 3], bias: [12],
       attributes: [Attribute("strides", .integers([2, 2])), Attribute("output_padding", .integers([1, 1]))]),
-    Form(op: "ConvTranspose", input: [2, 16, 5, 5], weight: [16, 10, 3, 3], attributes: [Attribute("group", .int(2))]),
+    Form(
+      op: "ConvTranspose", input: [2, 16, 5, 5], weight: [16, 10, 3, 3], attributes: [Attribute("group", .int(2))]),
   ]
 
   private func options(_ change: (inout FactorizeOptions) -> Void) -> FactorizeOptions {
@@ -103,7 +108,8 @@ import Testing
   @Test(arguments: forms) func dataLoseNothingOfIt(_ form: Form) throws {
     let model = try form.model()
     // Samples stand along the first axis.
-    guard form.operand == 1, form.attributes.allSatisfy({ $0.name != "transA" }), form.weight.count != 3 || form.op == "Conv"
+    guard form.operand == 1, form.attributes.allSatisfy({ $0.name != "transA" }),
+      form.weight.count != 3 || form.op == "Conv"
     else { return }
     let x = try SmallGraph.weight(form.input, seed: 7)
     let small = try factorize(

@@ -21,7 +21,8 @@ struct FactorableLayer {
     (self.weight, self.uses, self.factored, self.spectrum, self.macs) = (weight, uses, factored, spectrum, macs)
     let share = Self.share(factored)
     let most = Int((1 / max(share.params, share.macs)).rounded(.up)) - 1
-    let limit = min(most, min(factored.rows, factored.columns) - 1, spectrum.shares.count), step = max(min(roundTo, limit), 1)
+    let limit = min(most, min(factored.rows, factored.columns) - 1, spectrum.shares.count),
+      step = max(min(roundTo, limit), 1)
     ranks = limit < 1 ? [] : Array(stride(from: step, through: limit, by: step))
   }
 

@@ -76,7 +76,8 @@ extension Factorization {
   private func notes(_ factored: [(FactorableLayer, Int)]) -> [String] {
     var notes: [String] = []
     if options.data == nil {
-      notes.append("ranks go by the weights alone: data = … makes them go by what layers compute on it, which loses less")
+      notes.append(
+        "ranks go by the weights alone: data = … makes them go by what layers compute on it, which loses less")
     } else if factored.contains(where: { $0.0.factored.form == .spatial }) {
       notes.append("kernels that were cut into a column and a row go by the weights alone")
     }

@@ -47,7 +47,9 @@ struct Factorization {
     let form = try FactorForm("form", named: options.form)
     let unobserved = options.data == nil ? [] : weights.unobserved()
     for (index, weight) in weights.weights.enumerated() {
-      if let reason = refusal(of: weight, uses[index]) ?? unobserved.first(where: { $0.weight.name == weight.name })?.reason {
+      if let reason = refusal(of: weight, uses[index])
+        ?? unobserved.first(where: { $0.weight.name == weight.name })?.reason
+      {
         skipped.append((weight, reason))
       } else {
         chosen.append(index)
@@ -84,7 +86,10 @@ struct Factorization {
   /// Why a weight cannot become a product of two.
   private static func refusal(of weight: PrunableWeight, _ uses: [WeightUse]) -> String? {
     guard let first = uses.first else { return "\(weight.operation) has no form of two matrices" }
-    guard uses.allSatisfy({ $0.matrix == first.matrix && $0.operand == first.operand && $0.node.opType == first.node.opType })
+    guard
+      uses.allSatisfy({
+        $0.matrix == first.matrix && $0.operand == first.operand && $0.node.opType == first.node.opType
+      })
     else { return "its layers use it in different ways" }
     guard Set(weight.layers).count == uses.count else { return "it is also the table or the operand of another layer" }
     return nil
@@ -158,7 +163,9 @@ struct Factorization {
     return try finish(best.ranks, best.model, metricGuard, best.metric)
   }
 
-  private func undone(_ metricGuard: MetricGuard, _ refused: Double?) throws(PruneError) -> (model: Model, report: Report) {
+  private func undone(_ metricGuard: MetricGuard, _ refused: Double?) throws(PruneError) -> (
+    model: Model, report: Report
+  ) {
     var (model, report) = try finish(layers.map { _ in nil }, original, metricGuard, metricGuard.baseline)
     report.headline =
       "the guard undid everything: \(refused.map { metricGuard.refusal(of: $0) } ?? ""); raise max_drop, ask for less, "
@@ -196,6 +203,7 @@ struct Factorization {
           layer: layer, output: output, position: position,
           sum: ResidualSum(behind: output, model.graph, consumers, producers)))
     }
-    try LayerFit(original: weights.model, batches: batches, seed: options.seed, cancel: options.cancel).run(jobs, &model)
+    try LayerFit(original: weights.model, batches: batches, seed: options.seed, cancel: options.cancel).run(
+      jobs, &model)
   }
 }

@@ -51,7 +51,8 @@ package struct FactorizeOptions {
     }
     guard !targets.isTimed else {
       throw PruneError(
-        .unsupported, "target latency is not one of factorize", hint: "give target = {macs = …}, {params = …} or {bytes = …}")
+        .unsupported, "target latency is not one of factorize",
+        hint: "give target = {macs = …}, {params = …} or {bytes = …}")
     }
     if let target = targets.first(where: { $0.fraction <= 0 }) {
       throw PruneError(.invalidArgument, "target \(target.kind.rawValue) is \(target.fraction), it must be more than 0")

@@ -52,7 +52,8 @@ struct WeightSpectrum {
   private static func side(of matrix: Tensor, _ moments: Tensor?) throws(PruneError) -> (Directions, Side) {
     let rows = matrix.shape[0], columns = matrix.shape[1]
     if rows <= columns {
-      let weighted = try moments.map { moments throws(PruneError) in try SecondOrder.product(matrix, moments) } ?? matrix
+      let weighted =
+        try moments.map { moments throws(PruneError) in try SecondOrder.product(matrix, moments) } ?? matrix
       let directions = try directions(
         of: try SecondOrder.product(weighted, matrix, transposesB: true))
       return (directions, Side(matrix: matrix, vectors: directions.vectors, whitened: nil))

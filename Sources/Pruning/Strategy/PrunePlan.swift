@@ -239,7 +239,8 @@ package struct PrunePlan {
       throw PruneError(
         .invalidArgument, "neither amount nor threshold is given",
         hint:
-          "amount = fraction of the units to remove, threshold = score below which they go, or target = {macs = 0.5} and the like")
+          "amount = fraction of the units to remove, threshold = score below which they go, or target = {macs = 0.5} and the like"
+      )
     case (_?, _?):
       throw PruneError(.invalidArgument, "both amount and threshold are given", hint: "give one of the two")
     case (let amount?, nil):
