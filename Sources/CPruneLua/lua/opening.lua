@@ -25,8 +25,8 @@ local function shape_text(shape)
 end
 
 --- What a model is, in a few lines; `name` is the variable that has it.
-function internals.about(model, name)
-  local stats = model:stats()
+function internals.about(model, name, options)
+  local stats = model:stats(options)
   local head = ('%sModel "%s", %d layers with weights'):format(name and name .. " = " or "", model.name, #model)
   local rows = {}
   for _, side in ipairs{ { "input", model.inputs }, { "output", model.outputs } } do

@@ -68,7 +68,7 @@ local run = {}
 
 function run.info(call)
   local m = call.models[1]
-  call.shown = internals.about(m)
+  call.shown = internals.about(m, nil, call.options)
   return m:stats(call.options)
 end
 

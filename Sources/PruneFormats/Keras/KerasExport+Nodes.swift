@@ -55,6 +55,9 @@ extension KerasExport {
         values[output] = result
       } else if let merge = Self.merges[node.opType] {
         values[output] = try merged(node, merge)
+      } else if node.has(.quantizes) {
+        throw PruneError(
+          .unsupported, "Keras has no layers on quantized values", hint: "save the model as .onnx or .prunez")
       } else {
         throw PruneError(.unsupported, "no layer of Keras that is written here computes this operator")
       }
