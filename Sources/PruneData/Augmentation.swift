@@ -44,14 +44,18 @@ package struct Augmentation: Sendable {
   package func apply(_ batch: Dataset, random: inout RandomSource) throws(PruneError) -> Dataset {
     try batch.wantOneColumn("augment")
     guard let targets = batch.y else { throw PruneError(.invalidArgument, "dataset '\(batch.name)' has no targets") }
-    guard targets.dtype != .int64 || targets.count == batch.count else {
-      throw PruneError(
-        .unsupported,
-        "targets of dataset '\(batch.name)' are \(targets.shape), a class a position, which would not move along",
-        at: "augment", hint: "leave augment out")
-    }
+    try Self.check(targets, of: batch)
     let (x, y) = try apply(batch.x, targets, batch.layout, random: &random)
     return batch.replacing(x: x, y: y)
+  }
+
+  /// - Throws: `.unsupported` for targets that have a class for each position.
+  package static func check(_ targets: Tensor, of data: Dataset) throws(PruneError) {
+    guard targets.dtype == .int64, targets.count != data.count else { return }
+    throw PruneError(
+      .unsupported,
+      "targets of dataset '\(data.name)' are \(targets.shape), a class a position, which would not move along",
+      at: "augment", hint: "leave augment out")
   }
 
   /// A batch changed as `random` decides: the same generator changes the same batch the same way.

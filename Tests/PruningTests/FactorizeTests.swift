@@ -201,6 +201,44 @@ import Testing
     #expect(try distance(model, small, SmallGraph.weight([5, 12], seed: 3)) < 1e-5)
   }
 
+  @Test func usesKeepTheirOwnStrides() throws {
+    let form = Form(op: "Conv", input: [2, 12, 9, 9], weight: [12, 12, 3, 3])
+    var model = try form.model()
+    let pads = Attribute("pads", .integers([1, 1, 1, 1]))
+    model.graph.nodes = [
+      Node("Conv", name: "a", inputs: ["x", "w"], outputs: ["h"], attributes: [pads]),
+      Node(
+        "Conv", name: "b", inputs: ["h", "w"], outputs: ["y"],
+        attributes: [pads, Attribute("strides", .integers([2, 2]))]),
+    ]
+    let small = try factorize(model, options { $0.rank = 2 }).model
+    #expect(small.graph.nodes.count == 4)
+    #expect(try distance(model, small, SmallGraph.weight([2, 12, 9, 9], seed: 3)) < 1e-5)
+  }
+
+  @Test func aWeightThatIsReadElsewhereStays() throws {
+    var model = try Form(op: "MatMul", input: [5, 12], weight: [12, 10]).model()
+    model.graph.nodes.append(Node("Identity", name: "copy", inputs: ["w"], outputs: ["z"]))
+    model.graph.outputs.append(ValueInfo(name: "z", type: nil))
+    let (same, report) = try factorize(model, options { $0.rank = 2 })
+    #expect(same.graph.nodes.count == 2)
+    #expect(report["skipped"]?.list?.first?.report?["reason"]?.text == "something else reads it as well")
+  }
+
+  @Test(arguments: [1e-22, 1e-30, 1e19]) func scalesOfAnySizeAreFactored(_ scale: Double) throws {
+    let form = Form(op: "MatMul", input: [5, 12], weight: [12, 10])
+    var model = try form.model()
+    let weight = try #require(model.graph.initializer("w")).array(of: Float.self)
+    model.graph.setInitializer("w", try Tensor(weight.map { $0 * Float(scale) }, Shape([12, 10])))
+    let small = try factorize(model, options { $0.rank = 2 }).model
+    let x = try Tensor(
+      SmallGraph.weight([5, 12], seed: 3).array(of: Float.self).map { $0 / Float(scale).squareRoot() }, Shape([5, 12]))
+    let before = try outputs(model, x), after = try outputs(small, x)
+    let largest = before.map(\.magnitude).max() ?? 0
+    #expect(largest > 0)
+    for (a, b) in zip(before, after) { #expect((a - b).magnitude < 1e-4 * largest) }
+  }
+
   @Test func whatSavesNothingStaysWhole() throws {
     let model = try SmallGraph.model(
       [.fixed(1), .fixed(8), .fixed(6), .fixed(6)], weights: [("w", [8, 1, 3, 3])],

@@ -36,6 +36,12 @@ package struct InputBinding: Sendable {
     }
     let joint = Self.jointExtent(bindings, data)
     isJoint = sizes.isEmpty && joint != nil
+    if isJoint, let joint, joint == 0 || data.count % joint != 0 {
+      throw PruneError(
+        .mismatch,
+        "the samples of data set '\(data.name)' belong together in lots of \(joint), as the nodes of a graph, and there are \(data.count)",
+        hint: "give whole graphs: take, subset and split cut rows of an adjacency matrix, not its columns")
+    }
     fixedBatch = (sizes.first ?? joint).map { max($0, 1) }
   }
 

@@ -102,6 +102,7 @@ private func mixable(_ data: Dataset, _ model: Model, _ options: FitOptions) thr
   guard let augmentation = options.augmentation else { return data }
   try augmentation.check()
   guard augmentation.mixes, let targets = data.y, targets.dtype == .int64 else { return data }
+  try Augmentation.check(targets, of: data)
   let loss = try TrainingLoss(
     options.loss, model: model, targets: targets.dtype, form: data.targetForm, output: options.output,
     options.lossSettings)

@@ -37,14 +37,13 @@ struct FactorSurgery {
         model.graph.setInitializer(pair.second, try weights.second.cast(to: dtype))
         stored[dtype] = pair
       }
-      try put(layer.factored, node, use, pair, rank: rank, dtype)
+      try put(layer.factored.used(by: node), node, use, pair, dtype)
     }
     replaced.insert(layer.weight.name)
   }
 
   private mutating func put(
-    _ factored: FactoredWeight, _ node: Node, _ use: WeightUse, _ pair: (first: String, second: String), rank: Int,
-    _ dtype: DType
+    _ factored: FactoredWeight, _ node: Node, _ use: WeightUse, _ pair: (first: String, second: String), _ dtype: DType
   ) throws(PruneError) {
     let between = name(node.layerName + ".between")
     func operands(_ value: String, _ weight: String) -> [String] {

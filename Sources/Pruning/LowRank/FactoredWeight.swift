@@ -16,6 +16,14 @@ struct FactoredWeight {
     self.form = isSquare ? form : .channel
   }
 
+  private init(_ other: FactoredWeight, node: Node) {
+    (shape, operand, matrix, form) = (other.shape, other.operand, other.matrix, other.form)
+    self.node = node
+  }
+
+  /// The same weight in another layer that uses it, which may have strides or factors of its own.
+  func used(by node: Node) -> FactoredWeight { FactoredWeight(self, node: node) }
+
   /// Matrices that are factored on their own, all to the same rank.
   var groups: Int { matrix.groups }
   var rows: Int { form == .spatial ? shape[0] * shape[3] : matrix.outputs }

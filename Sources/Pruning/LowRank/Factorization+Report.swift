@@ -3,6 +3,8 @@ import PruneGraph
 import PruneTensor
 
 extension Factorization {
+  private static let fewSamples = 32
+
   /// The model with its report.
   func finish(
     _ ranks: [Int?], _ result: Model, _ metricGuard: MetricGuard? = nil, _ metric: Double? = nil, refused: Double? = nil
@@ -78,7 +80,10 @@ extension Factorization {
     if options.data == nil {
       notes.append(
         "ranks go by the weights alone: data = … makes them go by what layers compute on it, which loses less")
-    } else if factored.contains(where: { $0.0.factored.form == .spatial }) {
+    } else if let data = options.data, data.count < Self.fewSamples {
+      notes.append("\(data.count) samples settled the ranks: that is few, a few hundred are a better measure")
+    }
+    if options.data != nil, factored.contains(where: { $0.0.factored.form == .spatial }) {
       notes.append("kernels that were cut into a column and a row go by the weights alone")
     }
     let masked = Set(original.maskedParameters), lost = factored.filter { masked.contains($0.0.weight.name) }

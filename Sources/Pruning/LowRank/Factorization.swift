@@ -44,6 +44,7 @@ struct Factorization {
     let uses = weights.uses()
     var skipped: [(weight: PrunableWeight, reason: String)] = []
     var chosen: [Int] = []
+    let consumers = weights.model.graph.consumers
     let form = try FactorForm("form", named: options.form)
     let unobserved = options.data == nil ? [] : weights.unobserved()
     for (index, weight) in weights.weights.enumerated() {
@@ -84,15 +85,38 @@ struct Factorization {
   }
 
   /// Why a weight cannot become a product of two.
-  private static func refusal(of weight: PrunableWeight, _ uses: [WeightUse]) -> String? {
+  private static func refusal(
+    of weight: PrunableWeight, _ uses: [WeightUse], in graph: Graph, _ consumers: [String: [Int]]
+  ) -> String? {
     guard let first = uses.first else { return "\(weight.operation) has no form of two matrices" }
     guard
       uses.allSatisfy({
         $0.matrix == first.matrix && $0.operand == first.operand && $0.node.opType == first.node.opType
       })
     else { return "its layers use it in different ways" }
-    guard Set(weight.layers).count == uses.count else { return "it is also the table or the operand of another layer" }
+    // Both forms would be stored.
+    if isKept(weight.name, beside: Set(uses.map(\.output)), graph, consumers) { return "something else reads it as well" }
     return nil
+  }
+
+  /// Whether a weight stays in the model when the layers of these outputs no longer read it.
+  private static func isKept(
+    _ name: String, beside outputs: Set<String>, _ graph: Graph, _ consumers: [String: [Int]]
+  ) -> Bool {
+    var values = [name], steps = 0
+    while let value = values.popLast(), steps < 1000 {
+      steps += 1
+      if graph.outputs.contains(where: { $0.name == value }) { return true }
+      for position in consumers[value] ?? [] {
+        let node = graph.nodes[position]
+        guard let output = node.output(0) else { return true }
+        if outputs.contains(output) { continue }
+        guard node.isStorage, node.subgraphs.isEmpty else { return true }
+        values.append(output)
+      }
+      if graph.nodes.contains(where: { $0.captures.contains(value) }) { return true }
+    }
+    return false
   }
 
   private static func spectrum(
@@ -133,7 +157,15 @@ struct Factorization {
     for _ in 0..<Self.tries {
       let ranks = try division.ranks(goal.eased(share, of: layers)), result = try applied(ranks)
       let metric = try metricGuard.measure(result)
-      if metricGuard.allows(metric) { return try finish(ranks, result, metricGuard, metric, refused: refused) }
+      if metricGuard.allows(metric) {
+        let (small, full) = try finish(ranks, result, metricGuard, metric, refused: refused)
+        var report = full
+        if share < 1, let refused {
+          report.headline =
+            "less was factored than asked for: all of it would cost too much (\(metricGuard.refusal(of: refused)))"
+        }
+        return (small, report)
+      }
       refused = refused ?? metric
       share /= 2
     }

@@ -11,6 +11,8 @@ struct WeightSpectrum {
   /// Shares summed up to each rank, rank 0 in front.
   let kept: [Double]
   private let sides: [Side]
+  /// What the matrices were divided by, so that no square is too small or too large for a float.
+  private let scale: Float
 
   /// The directions of one matrix.
   private struct Side {
@@ -33,9 +35,11 @@ struct WeightSpectrum {
   ///   - moments: of each group's inputs, [columns, columns].
   /// - Throws: `.numeric` for weights or moments that are not finite.
   init(_ matrices: [Tensor], moments: [Tensor]?) throws(PruneError) {
+    let scale = try Self.largest(matrices), momentScale = try moments.map { list throws(PruneError) in try Self.largest(list) }
     var energies: [Double] = [], sides: [Side] = [], total = 0.0
     for (group, matrix) in matrices.enumerated() {
-      let (directions, side) = try Self.side(of: matrix, moments?[group])
+      let scaled = try moments.map { list throws(PruneError) in try Self.divided(list[group], by: momentScale ?? 1) }
+      let (directions, side) = try Self.side(of: try Self.divided(matrix, by: scale), scaled)
       if energies.isEmpty { energies = [Double](repeating: 0, count: directions.values.count) }
       for (place, value) in directions.values.enumerated() { energies[place] += max(value, 0) }
       total += directions.energy
@@ -47,6 +51,27 @@ struct WeightSpectrum {
     for share in shares { kept.append(min((kept.last ?? 0) + share, 1)) }
     self.kept = kept
     self.sides = sides
+    self.scale = scale
+  }
+
+  /// The largest magnitude; 1 for zeros alone and for what is not finite, which is refused where it is multiplied.
+  private static func largest(_ tensors: [Tensor]) throws(PruneError) -> Float {
+    var result: Float = 0
+    for tensor in tensors {
+      try tensor.withSpan(of: Float.self) { span in
+        for place in span.indices { result = max(result, span[place].magnitude) }
+      }
+    }
+    return result > 0 && result.isFinite ? result : 1
+  }
+
+  private static func divided(_ tensor: Tensor, by scale: Float) throws(PruneError) -> Tensor {
+    guard scale != 1 else { return tensor }
+    var result = tensor
+    try result.withMutableSpan(of: Float.self) { span in
+      for place in span.indices { span[place] /= scale }
+    }
+    return result
   }
 
   private static func side(of matrix: Tensor, _ moments: Tensor?) throws(PruneError) -> (Directions, Side) {
@@ -123,18 +148,18 @@ struct WeightSpectrum {
     try sides.map { side throws(PruneError) in
       let vectors = try side.vectors.rows(0, rank)
       guard let whitened = side.whitened else {
-        return try Self.balanced(turned: vectors, try SecondOrder.product(vectors, side.matrix))
+        return try balanced(turned: vectors, try SecondOrder.product(vectors, side.matrix))
       }
       let turned = try SecondOrder.product(vectors, whitened.matrix, transposesB: true)
       let right = try whitened.factor.map { factor throws(PruneError) in try SecondOrder.product(vectors, factor) }
-      return try Self.balanced(turned: turned, right ?? vectors)
+      return try balanced(turned: turned, right ?? vectors)
     }
   }
 
   /// Factors of which each direction is as long on the left as on the right: what is quantized or pruned later then
   /// has one scale.
   /// - Parameter turned: the left factor, transposed.
-  private static func balanced(turned: Tensor, _ right: Tensor) throws(PruneError) -> (left: Tensor, right: Tensor) {
+  private func balanced(turned: Tensor, _ right: Tensor) throws(PruneError) -> (left: Tensor, right: Tensor) {
     let rank = right.shape[0], rows = turned.shape[1], columns = right.shape[1]
     var left = try Tensor(zeros: .float32, try Shape([rows, rank])), scaled = right
     try turned.withSpan(of: Float.self) { source throws(PruneError) in
@@ -147,8 +172,9 @@ struct WeightSpectrum {
               theirs += Double(other[place * columns + column]) * Double(other[place * columns + column])
             }
             let ratio = ours > 0 && theirs > 0 ? (theirs / ours).squareRoot().squareRoot() : 1
-            for row in 0..<rows { target[row * rank + place] = source[place * rows + row] * Float(ratio) }
-            for column in 0..<columns { other[place * columns + column] /= Float(ratio) }
+            let share = Double(scale).squareRoot(), (leftScale, rightScale) = (Float(ratio * share), Float(share / ratio))
+            for row in 0..<rows { target[row * rank + place] = source[place * rows + row] * leftScale }
+            for column in 0..<columns { other[place * columns + column] *= rightScale }
           }
         }
       }
