@@ -48,7 +48,7 @@ struct Factorization {
     let form = try FactorForm("form", named: options.form)
     let unobserved = options.data == nil ? [] : weights.unobserved()
     for (index, weight) in weights.weights.enumerated() {
-      if let reason = refusal(of: weight, uses[index])
+      if let reason = refusal(of: weight, uses[index], in: weights.model.graph, consumers)
         ?? unobserved.first(where: { $0.weight.name == weight.name })?.reason
       {
         skipped.append((weight, reason))
