@@ -583,7 +583,7 @@ function prune.data.cifar10(paths) end
 ---@return prune.Dataset
 function prune.data.images(options) end
 
----WAV files, cut into windows that are read as batches are asked for: float32 [N, 1, window] in -1...1, all channels mixed into one, resampled where rate says so. Classes are numbered in the order of their names. What does not fill a window at the end of a file is left out. Divide files, not windows, into training and test.
+---WAV files, cut into windows that are read as batches are asked for: float32 [N, 1, window] in -1...1, all channels mixed into one, resampled where rate says so. Classes are numbered in the order of their names. What does not fill a window at the end of a file is left out; a file shorter than a window is followed by silence. Divide files, not windows, into training and test.
 ---@param options prune.data_wav_options
 ---@return prune.Dataset
 function prune.data.wav(options) end

@@ -92,7 +92,7 @@ static const char *column_names(lua_State *L, int index) {
       lua_remove(L, -2);
     } else if (type != LUA_TSTRING) {
       pl_error(L, "invalid_argument", "prune.data.csv", NULL,
-               "option 'label' must be columns' names or their numbers from 1, got %s", pl_type_name(L, -1));
+               "option 'label' must be columns' names or their numbers from 1, got %s", luaL_tolstring(L, -1, NULL));
     }
     luaL_addvalue(&text);
   }

@@ -103,7 +103,7 @@ as EXIF says and resized as Pillow does it. Classes are numbered in the order of
 prune.data.wav{...} -> Dataset
 WAV files, cut into windows that are read as batches are asked for: float32 [N, 1, window] in -1...1, all channels mixed into one,
 resampled where rate says so. Classes are numbered in the order of their names. What does not fill a window at the end of a file is left
-out. Divide files, not windows, into training and test.
+out; a file shorter than a window is followed by silence. Divide files, not windows, into training and test.
 > local data = prune.data.wav{path = "commands", rate = 16000, window = 16000, hop = 8000}
 
 prune.data.npy(path, options) -> Dataset
