@@ -82,6 +82,18 @@ import Testing
     }
   }
 
+  @Test func inputsTooLargeToComputeOnAreNotComputedOn() throws {
+    let model = try SmallGraph.model(
+      [.fixed(1 << 42), .fixed(16)], weights: [("w", [16, 16])],
+      [Node("MatMul", name: "layer", inputs: ["x", "w"], outputs: ["y"])])
+    var options = PruneOptions()
+    options.amount = 0.5
+    let report = try prune(model, options).report
+    #expect(report["certificate"] == nil)
+    #expect(report["certificate_missing"]?.text?.contains("too large") ?? false)
+    #expect(try simplify(model).report["certificate"] == nil)
+  }
+
   @Test func roundingIsAskedForOnlyWhereItMatters() throws {
     let report = try prune(try network(apart: 1), SmallGraph.channels(0.5)).report
     #expect(try #require(report["certificate"]?.number) < 1e-4)

@@ -9,6 +9,9 @@ struct SampleInputs {
   private let bindings: [BoundExtents]
   private let seed: UInt64
 
+  /// A model that is fixed to larger inputs is not run for a comparison.
+  private static let mostElements = 1 << 28
+
   /// Samples a run, and what is tried where a network is made for one.
   private static let batches = [2, 1]
 
@@ -36,8 +39,10 @@ struct SampleInputs {
           reason = reason ?? "the shapes of the model's inputs are open, and there is no data to take them from"
           continue
         }
-        guard let inputs = try Self.tensors(of: model, shapes, seed: seed) else { continue }
-        do { return .ran(inputs: inputs, outputs: try run(inputs)) } catch let error where error.status != .cancelled {
+        do {
+          guard let inputs = try Self.tensors(of: model, shapes, seed: seed) else { continue }
+          return .ran(inputs: inputs, outputs: try run(inputs))
+        } catch let error where error.status != .cancelled {
           reason = reason ?? "the model does not run here: \(error)"
         }
       }
@@ -55,6 +60,9 @@ struct SampleInputs {
       guard let shape = shapes[input.name] else { return nil }
       let dtype = input.type?.dtype ?? .float32
       guard dtype.isFloatingPoint || dtype.isInteger || dtype == .bool else { return nil }
+      guard shape.count <= mostElements else {
+        throw PruneError(.outOfMemory, "input '\(input.name)' \(shape) is too large to compare outputs on")
+      }
       var values = (0..<shape.count).map { _ in
         dtype.isFloatingPoint ? Float(random.normal()) : Float(random.next() & 1)
       }
