@@ -95,7 +95,9 @@ struct Factorization {
       })
     else { return "its layers use it in different ways" }
     // Both forms would be stored.
-    if isKept(weight.name, beside: Set(uses.map(\.output)), graph, consumers) { return "something else reads it as well" }
+    if isKept(weight.name, beside: Set(uses.map(\.output)), graph, consumers) {
+      return "something else reads it as well"
+    }
     return nil
   }
 

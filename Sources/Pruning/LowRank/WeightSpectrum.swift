@@ -35,7 +35,8 @@ struct WeightSpectrum {
   ///   - moments: of each group's inputs, [columns, columns].
   /// - Throws: `.numeric` for weights or moments that are not finite.
   init(_ matrices: [Tensor], moments: [Tensor]?) throws(PruneError) {
-    let scale = try Self.largest(matrices), momentScale = try moments.map { list throws(PruneError) in try Self.largest(list) }
+    let scale = try Self.largest(matrices),
+      momentScale = try moments.map { list throws(PruneError) in try Self.largest(list) }
     var energies: [Double] = [], sides: [Side] = [], total = 0.0
     for (group, matrix) in matrices.enumerated() {
       let scaled = try moments.map { list throws(PruneError) in try Self.divided(list[group], by: momentScale ?? 1) }
@@ -172,7 +173,8 @@ struct WeightSpectrum {
               theirs += Double(other[place * columns + column]) * Double(other[place * columns + column])
             }
             let ratio = ours > 0 && theirs > 0 ? (theirs / ours).squareRoot().squareRoot() : 1
-            let share = Double(scale).squareRoot(), (leftScale, rightScale) = (Float(ratio * share), Float(share / ratio))
+            let share = Double(scale).squareRoot(),
+              (leftScale, rightScale) = (Float(ratio * share), Float(share / ratio))
             for row in 0..<rows { target[row * rank + place] = source[place * rows + row] * leftScale }
             for column in 0..<columns { other[place * columns + column] *= rightScale }
           }
