@@ -290,6 +290,16 @@ class Dataset : public detail::Owner<prune_dataset, prune_dataset_free> {
         made([&](prune_dataset **out) { return prune_dataset_from_tensors(nullptr, x.get(), y.get(), out); }));
   }
 
+  static Dataset wav(const prune_wav_options &options) {
+    return Dataset(made([&](prune_dataset **out) { return prune_dataset_wav(nullptr, &options, out); }));
+  }
+  static Dataset npy(const std::string &path, const char *y = nullptr) {
+    return Dataset(made([&](prune_dataset **out) { return prune_dataset_npy(nullptr, path.c_str(), y, out); }));
+  }
+  /** Targets of this class count nowhere. */
+  Dataset ignore(std::int64_t label) const {
+    return Dataset(made([&](prune_dataset **out) { return prune_dataset_ignore(get(), label, out); }));
+  }
   std::size_t count() const noexcept { return prune_dataset_count(get()); }
   /** A fraction `test` of the samples goes to the second, drawn by the seed. */
   std::pair<Dataset, Dataset> split(double test, std::uint64_t seed = 0) const {

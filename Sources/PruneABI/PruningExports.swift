@@ -240,12 +240,12 @@ public func prune_model_factorize(
   call { () throws(PruneError) in
     let out = try output(out_model, "out_model")
     let box = try ModelBox.enter(model)
-    let given = try PruneABI.options(options)
+    let request = try PruneABI.options(options)
     var settings = FactorizeOptions()
-    try settings.read(given)
-    settings.guard = try guardOptions(given.guard, box.context)
+    try settings.read(request)
+    settings.guard = try guardOptions(request.guard, box.context)
     settings.targets = try targets([
-      (.macs, given.target_macs), (.params, given.target_params), (.bytes, given.target_bytes),
+      (.macs, request.target_macs), (.params, request.target_params), (.bytes, request.target_bytes),
     ])
     settings.cancel = box.cancel
     let (small, report) = try factorize(box.model, settings)

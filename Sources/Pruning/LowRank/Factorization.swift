@@ -94,6 +94,10 @@ struct Factorization {
         $0.matrix == first.matrix && $0.operand == first.operand && $0.node.opType == first.node.opType
       })
     else { return "its layers use it in different ways" }
+    let side = min(first.matrix.outputs, first.matrix.columns)
+    guard side <= WeightSpectrum.largestSide else {
+      return "its smaller side is \(side), more than \(WeightSpectrum.largestSide)"
+    }
     // Both forms would be stored.
     if isKept(weight.name, beside: Set(uses.map(\.output)), graph, consumers) {
       return "something else reads it as well"
@@ -237,7 +241,7 @@ struct Factorization {
           layer: layer, output: output, position: position,
           sum: ResidualSum(behind: output, model.graph, consumers, producers)))
     }
-    try LayerFit(original: weights.model, batches: batches, seed: options.seed, cancel: options.cancel).run(
+    try LayerFit(original: weights.model, batches: batches, seed: 0, cancel: options.cancel).run(
       jobs, &model)
   }
 }

@@ -31,8 +31,6 @@ package struct FactorizeOptions {
   package var validate: Dataset?
   package var batchSize = 64
   package var output: String?
-  /// Of the places that least squares look at.
-  package var seed: UInt64 = 0
   package var shapes = ShapeBinding()
   package var cancel: CancelFlag?
 

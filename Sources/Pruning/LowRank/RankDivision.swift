@@ -53,10 +53,10 @@ struct RankDivision {
     }
     func isMet(_ ranks: [Int?]) -> Bool { targets.allSatisfy { kept($0.kind, ranks) <= $0.fraction } }
     let kinds = targets.map(\.kind)
-    var (low, high) = (-30.0, 20.0)
+    var (low, high) = (1e-9, 1e6)
     var best = least
     for _ in 0..<60 {
-      let middle = (low + high) / 2, ranks = layers.map { rank(of: $0, price: Double.exp2(middle), kinds) }
+      let middle = (low * high).squareRoot(), ranks = layers.map { rank(of: $0, price: middle, kinds) }
       if isMet(ranks) { (high, best) = (middle, ranks) } else { low = middle }
     }
     return best
@@ -70,14 +70,5 @@ struct RankDivision {
     var best: (rank: Int?, total: Double) = (nil, total(nil))
     for rank in layer.ranks where total(rank) < best.total { best = (rank, total(rank)) }
     return best.rank
-  }
-}
-
-extension Double {
-  /// 2 to the power of a number of moderate size.
-  fileprivate static func exp2(_ exponent: Double) -> Double {
-    let whole = exponent.rounded(.down), rest = exponent - whole
-    // Between powers of two a straight line is as good: it rises.
-    return Double(sign: .plus, exponent: Int(whole), significand: 1 + rest)
   }
 }

@@ -23,6 +23,8 @@ struct WeightSpectrum {
     let whitened: (matrix: Tensor, factor: Tensor?)?
   }
 
+  /// The products of a larger side take gigabytes.
+  static let largestSide = 1 << 14
   /// Of larger sides only as many directions are looked for: no higher rank of so large a weight saves much.
   private static let mostDirections = 1024
   /// Times that the directions of a larger side are multiplied by its matrix.

@@ -114,30 +114,11 @@ struct LayerFit {
     }
     let count = inputs.count / job.columns
     guard count > 0, inputs.count == count * job.columns, job.targets.count == count * layer.outputs else { return }
-    let (gram, moment) = try Self.products(inputs, job.targets, count, job.columns, layer.outputs)
-    try layer.store(try solved(gram, moment, layer, model.graph), &model)
-  }
-
-  /// FᵀF and FᵀT by the runtime's own matrix kernels.
-  private static func products(
-    _ inputs: [Float], _ targets: [Float], _ count: Int, _ columns: Int, _ outputs: Int
-  ) throws(PruneError) -> (gram: [Double], moment: [Double]) {
-    var graph = Graph(name: "products")
-    let (f, t) = (try Shape([count, columns]), try Shape([count, outputs]))
-    graph.inputs = [
-      ValueInfo(name: "f", type: TensorType(.float32, f)), ValueInfo(name: "t", type: TensorType(.float32, t)),
-    ]
-    graph.outputs = ["gram", "moment"].map { ValueInfo(name: $0, type: nil) }
-    graph.nodes = [
-      Node("Transpose", name: "ft", inputs: ["f"], outputs: ["ft"]),
-      Node("MatMul", name: "gram", inputs: ["ft", "f"], outputs: ["gram"]),
-      Node("MatMul", name: "moment", inputs: ["ft", "t"], outputs: ["moment"]),
-    ]
-    let results = try Program(Model(graph: graph)).run(["f": try Tensor(inputs, f), "t": try Tensor(targets, t)])
-    guard let gram = try results["gram"]?.doubles(), let moment = try results["moment"]?.doubles() else {
-      throw PruneError(.internal, "the products were not computed")
-    }
-    return (gram, moment)
+    let f = try Tensor(inputs, try Shape([count, job.columns]))
+    let t = try Tensor(job.targets, try Shape([count, layer.outputs]))
+    let gram = try SecondOrder.product(f, f, transposesA: true),
+      moment = try SecondOrder.product(f, t, transposesA: true)
+    try layer.store(try solved(gram.doubles(), moment.doubles(), layer, model.graph), &model)
   }
 
   /// Weights [features + 1, outputs] with (FᵀF + λD) W = FᵀT + λD W₀.
